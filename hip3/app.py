@@ -1,0 +1,316 @@
+"""The service: starts, supervises and stops. The main thread's home; it never trades.
+
+start     state folder and latch, own exchange, identity -> universe and account -> threads
+supervise each 200 ms: threads, own exchange, state changes, duration, signals
+stop      no new entries -> purge -> cancel -> (flatten) -> proof -> threads, journal last
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, TypeVar
+
+from loguru import logger
+
+from hip3 import __version__
+from hip3.config import MarketSettings, redacted
+from hip3.core.ports import Clock
+from hip3.errors import VenueReadError
+from hip3.exchange.backoff import Backoff
+from hip3.exchange.connection import Connection
+from hip3.exchange.rest import RestClient
+from hip3.exchange.subscriptions import wanted
+from hip3.exchange.writer import WriteHandle
+from hip3.execution.account import AccountReport, Proof, prove
+from hip3.execution.bootstrap import Universe, check_signer, learn_universe, read_beginning
+from hip3.execution.loop import Identity
+from hip3.execution.readiness import Readiness
+from hip3.ops import logs
+from hip3.ops.control import ControlServer
+from hip3.ops.http import StatusServer
+from hip3.ops.journal import EventLog
+from hip3.ops.state_dir import account_dir, began_ms, socket_path
+from hip3.ops.status_text import status_text
+from hip3.risk.hard_stop import HardStopLatch
+from hip3.snapshot import snapshot
+from hip3.start import OwnExchange, Who, configured_key, identity, key_source
+from hip3.stopping import Outcome, StopMode, Stopper
+from hip3.supervisor import Supervisor
+from hip3.trading import Trading, build, latch_path
+from hip3.workers import RestJobs, Worker
+
+T = TypeVar("T")
+POLL_S = 0.2
+SIGTERM_TIMEOUT_MS = 3500
+FLATTEN_TIMEOUT_MS = 30_000
+JOIN_S = 1.0
+
+
+class App:
+    """One run of the service."""
+
+    def __init__(self, settings: MarketSettings, clock: Clock) -> None:
+        self.settings, self.clock = settings, clock
+        base = settings.base
+        self.started_ms = clock.mono_ms()
+        self.journal = EventLog()
+        self.readiness = Readiness(needs_account=base.trading)
+        self.rest_jobs = RestJobs()
+        self.writer = WriteHandle(clock)
+        self.stop_wish = threading.Event()
+        self._stop_mode: StopMode | None = None
+        self._stop_timeout_ms = FLATTEN_TIMEOUT_MS
+        self.own: OwnExchange | None = None
+        self.rest: RestClient | None = None
+        self.who: Who | None = None
+        self.latch: HardStopLatch | None = None
+        self.trading: Trading | None = None
+        self.workers: dict[str, Worker] = {}
+        self._status_server: StatusServer | None = None
+        self.failed = ""
+        """Why the service ended by itself; empty when it did not."""
+        self._key = configured_key(base)
+
+    # Life.
+
+    def run(self, duration_ms: int | None = None) -> Outcome:
+        """Start, supervise, stop. PreflightError, ConfigError before anything trades."""
+        base = self.settings.base
+        source = key_source(base)
+        secrets = logs.secret_forms(base.private_key, base.keystore_password, source.text if source else None)
+        logs.setup(Path(base.log_dir), secrets)
+        self._install_signals()
+        try:
+            self._start_helpers()
+            if self._start_trading():
+                self._supervise(duration_ms)
+            return self._stop()
+        finally:
+            self._close()
+
+    def _start_helpers(self) -> None:
+        base = self.settings.base
+        self._worker("journal", lambda: self.journal.drain(0.2))
+        control = ControlServer(socket_path(Path(base.state_dir)), self._command)
+        self._worker("control", control.step)
+        self._control = control
+        if base.http_port:
+            try:
+                self._status_server = StatusServer(base.http_port, self.status, status_text)
+            except (OSError, SystemExit) as error:
+                logger.warning(f"no status over HTTP: port {base.http_port} is not free ({error})")
+            else:
+                self._worker("status-http", self._status_server.serve)
+        self._worker("rest", self._rest_step)
+
+    def _start_trading(self) -> bool:
+        """Learn what must be known and start the trading threads; False if stopped meanwhile."""
+        base = self.settings.base
+        if base.own_exchange:
+            self.own = OwnExchange(base)
+        url = self.own.url if self.own is not None else base.http_url
+        self.rest = RestClient(url, self.clock)
+        rest = self.rest
+        who = self._retry(lambda: identity(base, self._key, rest))
+        if who is None:
+            return False
+        self.who = who
+        folder = account_dir(Path(base.state_dir), base.network, who.account or "observe")
+        self.latch = HardStopLatch(latch_path(folder))
+        self._announce(who, folder)
+        universe = self._retry(lambda: learn_universe(rest, base, who.account))
+        if universe is None:
+            return False
+        beginning = self._retry(lambda: self._beginning(rest, who, universe, folder))
+        if beginning is None:
+            return False
+        self.readiness.universe_known()
+        self.trading = self._build(universe, *beginning)
+        self._start_threads(url)
+        return True
+
+    def _beginning(
+        self, rest: RestClient, who: Who, universe: Universe, folder: Path
+    ) -> tuple[AccountReport | None, int]:
+        if who.key is None or who.account is None:
+            return None, 0
+        if who.vault is None:
+            check_signer(rest, who.key.address, who.account)
+        now = int(rest.info_json({"type": "exchangeStatus"})["time"])
+        return read_beginning(rest, who.account, universe.dexs), began_ms(folder, now)
+
+    def _build(self, universe: Universe, report: AccountReport | None, began: int) -> Trading:
+        who, latch, rest = self.who, self.latch, self.rest
+        assert who is not None
+        assert latch is not None
+        assert rest is not None
+        signer = None
+        if who.key is not None and who.account is not None:
+            signer = Identity(who.key, who.account, who.vault, self.settings.base.mainnet)
+        return build(
+            settings=self.settings, clock=self.clock, universe=universe, identity=signer, user=who.account,
+            report=report, began_ms=began, latch=latch, readiness=self.readiness, sender=self.writer, rest=rest,
+            journal=self.journal, wake_rest=self.rest_jobs.wake,
+            on_risk_lost=lambda: self.trip("thread_dead", "the risk queue is full: events are lost"),
+        )  # fmt: skip
+
+    def _announce(self, who: Who, folder: Path) -> None:
+        """The first line: what runs where, or what keeps it from trading."""
+        base, latch = self.settings.base, self.latch
+        assert latch is not None
+        where = base.http_url
+        if self.own is not None:
+            where = f"embedded exchange, profile {self.own.profile}, seed {self.own.seed}"
+        mode = "trade" if base.trading else "observe"
+        state = latch.state()
+        stopped = f"HARD STOP {state.reason} (reset: ./run.sh latch reset --reason TEXT); " if state.tripped else ""
+        logger.info(f"{stopped}hip3 {__version__} {mode} on {where}, account {who.account or 'none'}, state {folder}")
+        logger.debug(f"settings {redacted(base)}")
+
+    def _start_threads(self, url: str) -> None:
+        trading, base = self.trading, self.settings.base
+        assert trading is not None
+        who = self.who
+        user = who.account if who is not None and who.key is not None else None
+        ws_url = base.ws_url or "ws" + url.removeprefix("http") + "/ws"
+        supervisor = Supervisor(self, trading)
+        self._supervisor = supervisor
+        reader = self._make("ws-reader", lambda: None, trades=True)
+        connection = Connection(
+            url=ws_url, subscriptions=lambda: wanted(list(trading.specs), user), inbound=trading.flow,
+            writer=self.writer, clock=self.clock, stop=reader.stopping, beat=reader.beat,
+        )  # fmt: skip
+        reader.replace_step(connection.run)
+        self.connection = connection
+        reader.start()
+        self._worker("risk", supervisor.risk_step, trades=True)
+        if trading.loop is not None:
+            self._worker("tick", supervisor.tick_step, trades=True)
+
+    def _make(self, name: str, step: Callable[[], None], *, trades: bool = False) -> Worker:
+        worker = Worker(name, step, self.clock, trades=trades)
+        self.workers[name] = worker
+        return worker
+
+    def _worker(self, name: str, step: Callable[[], None], *, trades: bool = False) -> Worker:
+        worker = self._make(name, step, trades=trades)
+        worker.start()
+        return worker
+
+    def _rest_step(self) -> None:
+        self.rest_jobs.run_one(0.2)
+        if self.trading is not None:
+            self.trading.housekeeping.step(self.clock.mono_ms())
+
+    def _retry(self, job: Callable[[], T]) -> T | None:
+        """Run `job` on the rest thread until it succeeds; None if stopped meanwhile."""
+        backoff = Backoff()
+        while not self.stop_wish.is_set():
+            future = self.rest_jobs.submit(job)
+            try:
+                return self._await(future)
+            except VenueReadError as error:
+                delay_ms = backoff.next_delay_ms(0.5)
+                self.readiness.universe_unknown(f"the exchange does not answer: {error}")
+                logger.warning(f"{error}; next try in {delay_ms} ms")
+                self.stop_wish.wait(delay_ms / 1000)
+        return None
+
+    def _await(self, future: "Future[T]") -> T:
+        while True:
+            try:
+                return future.result(timeout=0.2)
+            except TimeoutError:
+                if future.done():
+                    raise
+                if self.stop_wish.is_set():
+                    raise VenueReadError("stopped while waiting for the exchange") from None
+
+    # Supervision.
+
+    def _supervise(self, duration_ms: int | None) -> None:
+        end = None if duration_ms is None else self.started_ms + duration_ms
+        while not self.stop_wish.wait(POLL_S):
+            now = self.clock.mono_ms()
+            self._supervisor.watch(now)
+            if end is not None and now >= end:
+                self.ask_stop(StopMode.FLATTEN, FLATTEN_TIMEOUT_MS)
+
+    def trip(self, code: str, detail: str, evidence: dict[str, Any] | None = None) -> None:
+        """Trip the latch and do what follows from it."""
+        if self.latch is not None and self.latch.trip(code, detail, self.clock.wall_ms(), evidence):
+            logger.error(f"HARD STOP {code}: {detail} (reset: ./run.sh latch reset --reason TEXT)")
+
+    def ask_stop(self, mode: StopMode, timeout_ms: int) -> None:
+        """End the service; the first wish counts."""
+        if not self.stop_wish.is_set():
+            self._stop_mode, self._stop_timeout_ms = mode, timeout_ms
+            self.stop_wish.set()
+
+    def _install_signals(self) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, frame: object) -> None:
+        if self.stop_wish.is_set():
+            os._exit(8)  # a second signal ends at once
+        self.ask_stop(StopMode.CANCEL, SIGTERM_TIMEOUT_MS)
+
+    def _stop(self) -> Outcome:
+        mode = self._stop_mode or StopMode.CANCEL
+        if self.trading is None or self.trading.loop is None:
+            return Outcome(clean=True, proof=None, unknown=0, mode=mode)
+        return Stopper(self, self.trading, mode, self._stop_timeout_ms).run()
+
+    def prove(self, timeout_s: float) -> Proof:
+        """What the exchange says is open, read on the rest thread."""
+        who, rest, trading = self.who, self.rest, self.trading
+        assert who is not None
+        assert rest is not None
+        assert trading is not None
+        account = who.account or ""
+        future = self.rest_jobs.submit(lambda: prove(rest, account, trading.housekeeping.dexs))
+        try:
+            return future.result(timeout=timeout_s)
+        except TimeoutError:
+            return Proof(positions=None, orders=None, source="no answer in time")
+
+    def _close(self) -> None:
+        """Threads in order, journal last, one deadline for all; then the exchange of our own."""
+        order = ["tick", "ws-reader", "risk", "rest", "control", "status-http"]
+        for name in order:
+            if name in self.workers:
+                self.workers[name].stop()
+        if self._status_server is not None:
+            self._status_server.close()
+        if self.trading is not None:
+            self.trading.scheduler.wake()
+        end = self.clock.mono_ms() + int(JOIN_S * 1000)
+        for name in order:
+            if name in self.workers and not self.workers[name].join((end - self.clock.mono_ms()) / 1000):
+                logger.warning(f"thread {name} did not end in time")
+        if hasattr(self, "_control"):
+            self._control.close()
+        if self.own is not None:
+            self.own.stop()
+        if "journal" in self.workers:
+            self.workers["journal"].stop()
+            self.workers["journal"].join(2)
+        logger.complete()
+
+    # What others ask.
+
+    def status(self) -> dict[str, Any]:
+        """The object of `status --json`."""
+        return snapshot(self)
+
+    def _command(self, request: dict[str, Any]) -> dict[str, Any]:
+        command = request.get("command")
+        if command == "status":
+            return self.status()
+        return {"error": f"unknown command {command!r}"}

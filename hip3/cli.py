@@ -1,0 +1,217 @@
+"""The command line. Exit codes:
+
+0 done · 1 failed unexpectedly · 2 bad usage or settings · 3 not running · 4 a check failed, or what the
+exchange shows to be wrong · 5 no answer in time · 6 already running · 7 the journal cannot be written ·
+8 stopped, but not as asked
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from hip3.errors import AlreadyRunning, ConfigError, PreflightError
+
+if TYPE_CHECKING:
+    from hip3.config import MarketSettings
+
+OK, FAILED, USAGE, NOT_RUNNING, CHECK_FAILED, NO_ANSWER, RUNNING, NO_JOURNAL, NOT_AS_ASKED = range(9)
+ENV_FILE = Path(".env")
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse with our exit code for bad usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        print(f"{self.prog}: {message}", file=sys.stderr)
+        raise SystemExit(USAGE)
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1e9:
+        raise argparse.ArgumentTypeError("must be positive")
+    return value
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    top = _Parser(prog="hip3", description="trades Hyperliquid's HIP-3 perpetuals")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+    run = commands.add_parser("run", help="run the service in the foreground")
+    run.add_argument("--duration", type=_positive, metavar="SECONDS", help="then flatten, print a table, end")
+    exchange = commands.add_parser("exchange", help="serve the embedded exchange alone")
+    exchange.add_argument("--host", default="127.0.0.1")
+    exchange.add_argument("--port", type=int, default=3001)
+    exchange.add_argument("--seed", type=int, default=None)
+    exchange.add_argument("--profile", choices=("lively", "calibrated"), default="lively")
+    exchange.add_argument("--latency", type=int, default=100, metavar="MS", help="from arrival to execution")
+    exchange.add_argument("--speed", type=_positive, default=1.0, metavar="X", help="faster than real time")
+    exchange.add_argument("--config", type=Path, default=None, metavar="FILE", help="markets and accounts (TOML)")
+    exchange.add_argument("--until-eof", action="store_true", help="end when standard input does")
+    check = commands.add_parser("check", help="preflight: settings, key, exchange, markets, folders")
+    check.add_argument("--json", action="store_true")
+    status = commands.add_parser("status", help="the running service at a glance")
+    status.add_argument("--json", action="store_true")
+    latch = commands.add_parser("latch", help="the HardStop latch")
+    actions = latch.add_subparsers(dest="action", required=True, parser_class=_Parser)
+    actions.add_parser("show")
+    reset = actions.add_parser("reset")
+    reset.add_argument("--reason", required=True)
+    for name in ("replay", "sweep"):
+        later = commands.add_parser(name, help="not offered yet")
+        later.add_argument("recording", nargs="*")
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    args = parser().parse_args(argv)
+    try:
+        return _COMMANDS[args.command](args)
+    except ConfigError as error:
+        return _faults(error.faults, USAGE)
+    except PreflightError as error:
+        return _faults(error.faults, CHECK_FAILED)
+    except AlreadyRunning as error:
+        return _faults([str(error)], RUNNING)
+    except TimeoutError as error:
+        return _faults([f"no answer in time: {error}"], NO_ANSWER)
+    except BrokenPipeError:
+        # Whoever read our output has gone: not a failure of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+
+
+def _faults(faults: Sequence[str], code: int) -> int:
+    for fault in faults:
+        print(f"hip3: {fault}", file=sys.stderr)
+    return code
+
+
+def _settings() -> "MarketSettings":
+    from hip3 import config
+
+    return config.load_markets_file(config.load(os.environ, ENV_FILE))
+
+
+def _run(args: argparse.Namespace) -> int:
+    from hip3.app import App
+    from hip3.clock import SystemClock
+    from hip3.ops.state_dir import StateLock
+
+    settings = _settings()
+    lock = StateLock(Path(settings.base.state_dir))
+    try:
+        app = App(settings, SystemClock())
+        outcome = app.run(None if args.duration is None else int(args.duration * 1000))
+    finally:
+        lock.release()
+    proof = "nothing was traded" if outcome.proof is None else outcome.proof.sentence(outcome.unknown)
+    if args.duration is not None:
+        trading, latch = app.trading, app.latch
+        state = latch.state() if latch is not None else None
+        table = app.journal.figures.table(
+            unknown_now=outcome.unknown,
+            positions={} if trading is None else {p.coin: p.szi for p in trading.tracker.positions()},
+            latch=None if state is None else state.reason,
+            proof=proof,
+        )
+        print(table, flush=True)
+    else:
+        print(f"stopped: {proof}", file=sys.stderr)
+    if app.failed:
+        return _faults([app.failed], FAILED)
+    return OK if outcome.clean else NOT_AS_ASKED
+
+
+def _exchange(args: argparse.Namespace) -> int:
+    import secrets
+
+    from hip3.clock import SystemClock
+    from hip3.venue.server import ExchangeServer
+    from hip3.venue.settings import load_setup
+    from hip3.venue.venue import Venue
+
+    setup = load_setup(args.config)
+    seed = secrets.randbelow(2**32) if args.seed is None else args.seed
+    if args.latency < 0 or seed < 0:
+        raise ConfigError(["--latency and --seed must not be negative"])
+
+    def make(now_ms: int) -> Venue:
+        return Venue(setup, seed=seed, profile=args.profile, now_ms=now_ms, latency_ms=args.latency)
+
+    try:
+        server = ExchangeServer(make, SystemClock(), host=args.host, port=args.port, speed=args.speed)
+    except (OSError, SystemExit):
+        raise ConfigError([f"{args.host}:{args.port} cannot be bound; is it in use? choose another --port"]) from None
+    print(f"hip3 embedded exchange, profile {args.profile}, seed {seed}", file=sys.stderr, flush=True)
+    done = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: done.set())
+    server.start()
+    print(f"listening on http://{args.host}:{server.port}", flush=True)
+    if args.until_eof:
+        threading.Thread(target=_until_eof, args=(done,), name="eof", daemon=True).start()
+    while not done.wait(0.5):
+        if not server.alive:
+            return _faults(["the exchange's own thread ended"], FAILED)
+    server.stop()
+    return OK
+
+
+def _until_eof(done: threading.Event) -> None:
+    sys.stdin.read()
+    done.set()
+
+
+def _status(args: argparse.Namespace) -> int:
+    from hip3.ops.control import ask
+    from hip3.ops.state_dir import socket_path
+    from hip3.ops.status_text import status_text
+
+    answer = ask(socket_path(Path(_settings().base.state_dir)), {"command": "status"})
+    if answer is None:
+        return _faults(["no service is running here; start it with ./run.sh"], NOT_RUNNING)
+    print(json.dumps(answer) if args.json else status_text(answer), end="\n" if args.json else "")
+    return OK
+
+
+def _check(args: argparse.Namespace) -> int:
+    from hip3.check import run_checks
+
+    findings = run_checks(_settings())
+    if args.json:
+        print(json.dumps([{"name": f.name, "ok": f.ok, "text": f.text} for f in findings]))
+    else:
+        for f in findings:
+            print(f"{'ok  ' if f.ok else 'FAIL'}  {f.name:<10} {f.text}")
+    return OK if all(f.ok for f in findings) else CHECK_FAILED
+
+
+def _latch(args: argparse.Namespace) -> int:
+    from hip3.latch_command import reset, show
+
+    root = Path(_settings().base.state_dir)
+    return show(root) if args.action == "show" else reset(root, args.reason)
+
+
+def _not_offered(args: argparse.Namespace) -> int:
+    return _faults([f"{args.command} is not offered until it exists"], USAGE)
+
+
+_COMMANDS = {
+    "run": _run,
+    "exchange": _exchange,
+    "status": _status,
+    "check": _check,
+    "latch": _latch,
+    "replay": _not_offered,
+    "sweep": _not_offered,
+}

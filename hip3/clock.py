@@ -1,0 +1,23 @@
+"""The only module that reads a clock.
+
+Wall time (epoch milliseconds) is for nonces, expiries, holding times and whatever the exchange
+compares with its own clock. Monotonic time is for intervals: timeouts, ages, back-off.
+"""
+
+import time
+
+
+class SystemClock:
+    """The machine's clocks. Thread-safe: it has no state."""
+
+    def wall_ms(self) -> int:
+        """Milliseconds since the epoch; may step when the machine's clock is set."""
+        return time.time_ns() // 1_000_000
+
+    def mono_ms(self) -> int:
+        """Milliseconds since an arbitrary start; never steps back."""
+        return time.monotonic_ns() // 1_000_000
+
+    def mono_us(self) -> int:
+        """Microseconds of the same monotonic clock, for latency figures."""
+        return time.monotonic_ns() // 1_000

@@ -1,0 +1,279 @@
+"""Reading and checking the settings.
+
+`hip3.settings.Settings` is the table. `load` reads it from the environment and `.env` (the environment wins),
+checks everything and raises `ConfigError` with every fault at once. `.env.example` is printed from
+the same table (`example_env`) and a test compares the two.
+"""
+
+import os
+import stat
+import tomllib
+from collections.abc import Mapping
+from decimal import Decimal
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import msgspec
+from dotenv import dotenv_values
+
+from hip3.errors import ConfigError
+from hip3.settings import Settings
+
+PREFIX = "HIP3_"
+
+
+_LATER: dict[str, str] = {
+    "oracle_exit": "false", "take_profit_bps": "0", "stop_loss_bps": "0", "trailing_activation_bps": "0",
+    "trailing_distance_bps": "0", "protective_stop_bps": "0", "max_bbo_age_ms": "0", "max_ctx_age_ms": "8000",
+    "max_mark_mid_bps": "50", "spread_shock": "3", "blackout": "none", "re_entry_delay_ms": "0",
+    "max_daily_loss_usd": "0", "max_drawdown_pct": "0", "start_policy": "reconcile",
+    "foreign_positions": "manage", "leverage": "0", "journal_sync": "false", "alert_urls": "none",
+    "deadman_url": "none", "unknown_alert_ms": "30000", "not_ready_alert_ms": "60000", "profile": "none",
+}  # fmt: skip
+"""Settings of the interface whose part is not built yet. They are refused, unless they say the
+default: a setting that is taken and does nothing would be a lie."""
+
+FIELDS: dict[str, Any] = {field.name: field for field in msgspec.structs.fields(Settings)}
+_HEX = frozenset("0123456789abcdefABCDEF")
+
+
+def meta_of(name: str) -> msgspec.Meta:
+    """The description, bounds and marks of one setting."""
+    for argument in get_args(FIELDS[name].type):
+        if isinstance(argument, msgspec.Meta):
+            return argument
+    raise KeyError(name)
+
+
+def _extra(name: str) -> dict[str, Any]:
+    return meta_of(name).extra or {}
+
+
+def market_settings() -> list[str]:
+    """Names that a markets file may set per market."""
+    return [name for name in FIELDS if _extra(name).get("market")]
+
+
+def load(environ: Mapping[str, str], env_file: Path | None) -> Settings:
+    """Settings from `environ` over `env_file`. ConfigError with all faults."""
+    faults: list[str] = []
+    raw: dict[str, str] = {}
+    if env_file is not None and env_file.is_file():
+        from_file = {k: v or "" for k, v in dotenv_values(env_file).items()}
+        raw.update({k: v for k, v in from_file.items() if k.startswith(PREFIX)})
+        faults += _file_faults(env_file, raw)
+    raw.update({k: v for k, v in environ.items() if k.startswith(PREFIX)})
+    values: dict[str, Any] = {}
+    for key, text in raw.items():
+        name = key.removeprefix(PREFIX).lower()
+        fault = _take(name, text.strip(), values)
+        if fault:
+            faults.append(f"{key}: {fault}")
+    if not faults:
+        settings = Settings(**values)
+        faults = _combination_faults(settings)
+        if not faults:
+            return settings
+    else:
+        # The combinations are checked too, with what could be read: all faults at once.
+        faults += _combination_faults(Settings(**values))
+    raise ConfigError(faults)
+
+
+def _file_faults(env_file: Path, raw: Mapping[str, str]) -> list[str]:
+    holds_key = any(raw.get(PREFIX + name) for name in ("PRIVATE_KEY", "KEYSTORE_PASSWORD"))
+    mode = stat.S_IMODE(os.stat(env_file).st_mode)
+    if holds_key and mode & 0o077:
+        return [f"{env_file} holds a key and is readable by others (mode {mode:04o}); chmod 600 it"]
+    return []
+
+
+def _take(name: str, text: str, values: dict[str, Any]) -> str | None:
+    """Put one parsed value into `values`, or say what is wrong with it."""
+    if name in _LATER:
+        if text.lower() in (_LATER[name], ""):
+            return None
+        return f"not offered yet; leave it out or set it to its default ({_LATER[name]})"
+    if name not in FIELDS:
+        near = get_close_matches(name, [*FIELDS, *_LATER], n=1, cutoff=0.6)
+        return "unknown setting" + (f"; did you mean {PREFIX}{near[0].upper()}?" if near else "")
+    if name == "mode" and text == "paper":
+        return "paper is not offered until it exists; use trade or observe"
+    if text == "" or (text.lower() == "none" and FIELDS[name].default is None):
+        return None
+    try:
+        value = msgspec.convert(text, FIELDS[name].type, strict=False)
+    except msgspec.ValidationError as error:
+        if _extra(name).get("secret"):
+            return "cannot be read"
+        return f"{_plain(str(error))} (given: {text!r})"
+    fault = _bound_fault(name, value)
+    if fault is None:
+        values[name] = value
+    return fault
+
+
+def _plain(message: str) -> str:
+    plain = message.replace("Expected ", "expected ").replace("`", "").replace(", got str", "")
+    return plain.replace(" | null", "")
+
+
+def _bound_fault(name: str, value: Any) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, Decimal | int):
+        return None
+    if isinstance(value, Decimal) and not value.is_finite():
+        return f"expected a finite number (given: {value})"
+    bounds = _extra(name)
+    low, above, high = (None if bounds.get(w) is None else Decimal(bounds[w]) for w in ("ge", "gt", "le"))
+    if low is not None and value < low:
+        return f"expected at least {low} (given: {value})"
+    if above is not None and value <= above:
+        return f"expected more than {above} (given: {value})"
+    if high is not None and value > high:
+        return f"expected at most {high} (given: {value})"
+    return None
+
+
+def _combination_faults(s: Settings) -> list[str]:
+    faults = []
+    sources = [n for n in ("private_key", "private_key_file", "keystore_file") if getattr(s, n)]
+    if len(sources) > 1:
+        names = ", ".join(PREFIX + n.upper() for n in sources)
+        faults.append(f"more than one key source: {names}; keep one")
+    if s.keystore_file and s.keystore_password is None:
+        faults.append("HIP3_KEYSTORE_FILE needs HIP3_KEYSTORE_PASSWORD")
+    if s.max_notional_per_market > s.max_notional_total:
+        faults.append("HIP3_MAX_NOTIONAL_PER_MARKET is above HIP3_MAX_NOTIONAL_TOTAL")
+    if s.min_book_notional >= s.normal_book_notional:
+        faults.append("HIP3_MIN_BOOK_NOTIONAL must be below HIP3_NORMAL_BOOK_NOTIONAL")
+    if s.exit_slippage_bps > s.exit_max_slippage_bps:
+        faults.append("HIP3_EXIT_SLIPPAGE_BPS is above HIP3_EXIT_MAX_SLIPPAGE_BPS")
+    if s.tick_ms > s.time_stop_ms:
+        faults.append("HIP3_TICK_MS is above HIP3_TIME_STOP_MS")
+    faults += _market_faults(s) + _address_faults(s)
+    if s.network != "embedded" and not s.coins:
+        faults.append("HIP3_MARKETS must be given outside embedded; there is no auto-discovery")
+    if s.network != "embedded" and s.trading and not sources:
+        faults.append("HIP3_MODE=trade outside embedded needs a key, for example HIP3_PRIVATE_KEY_FILE")
+    return faults
+
+
+def _market_faults(s: Settings) -> list[str]:
+    faults = []
+    for coin in s.coins:
+        dex, _, name = coin.partition(":")
+        if not dex or not name:
+            faults.append(f"HIP3_MARKETS: {coin!r} is not of the form dex:COIN")
+        elif s.dex is not None and dex not in s.dexs:
+            faults.append(f"HIP3_MARKETS: {coin} is outside HIP3_DEX ({', '.join(s.dexs)})")
+    return faults
+
+
+def _address_faults(s: Settings) -> list[str]:
+    return [
+        f"{PREFIX}{name.upper()}: not an address (0x and 40 hex digits)"
+        for name in ("signer_address", "account_address", "vault_address")
+        if getattr(s, name) is not None and not is_address(getattr(s, name))
+    ]
+
+
+def is_address(text: str) -> bool:
+    """0x and 40 hex digits."""
+    return len(text) == 42 and text[:2] == "0x" and set(text[2:]) <= _HEX
+
+
+class MarketSettings(msgspec.Struct, frozen=True):
+    """Settings of single markets: `for_market(coin)` is the whole table as it holds there."""
+
+    base: Settings
+    overrides: dict[str, dict[str, Any]] = {}
+
+    def for_market(self, coin: str) -> Settings:
+        values = self.overrides.get(coin)
+        return msgspec.structs.replace(self.base, **values) if values else self.base
+
+
+def load_markets_file(settings: Settings) -> MarketSettings:
+    """The per-market table of HIP3_MARKETS_FILE. ConfigError with all faults."""
+    if settings.markets_file is None:
+        return MarketSettings(settings)
+    path = Path(settings.markets_file)
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError([f"HIP3_MARKETS_FILE {path}: {error}"]) from None
+    faults: list[str] = []
+    overrides: dict[str, dict[str, Any]] = {}
+    allowed = market_settings()
+    for coin, table in tables.items():
+        if coin == "groups":
+            faults.append("HIP3_MARKETS_FILE: [groups] is not offered yet; leave it out")
+            continue
+        if not isinstance(table, dict) or ":" not in coin:
+            faults.append(f'HIP3_MARKETS_FILE: {coin!r} is not a market table like ["xyz:GOLD"]')
+            continue
+        values: dict[str, Any] = {}
+        for name, value in table.items():
+            fault = f"not a setting of a market; {_near(name, allowed)}" if name not in allowed else None
+            fault = fault or _take(name, str(value), values)
+            if fault:
+                faults.append(f"HIP3_MARKETS_FILE: {coin}.{name}: {fault}")
+        overrides[coin] = values
+        if not faults:
+            merged = msgspec.structs.replace(settings, **values)
+            faults += [f"HIP3_MARKETS_FILE: {coin}: {f}" for f in _combination_faults(merged)]
+    if faults:
+        raise ConfigError(faults)
+    return MarketSettings(settings, overrides)
+
+
+def _near(name: str, allowed: list[str]) -> str:
+    near = get_close_matches(name, allowed, n=1, cutoff=0.6)
+    return f"did you mean {near[0]}?" if near else f"known: {', '.join(allowed)}"
+
+
+def shown(value: Any) -> str:
+    """A value as it stands in `.env.example`."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return format(value, "f") if isinstance(value, Decimal) else str(value)
+
+
+def example_env() -> str:
+    """The text of `.env.example`."""
+    lines = [
+        "# Settings of hip3: environment variables, or lines of a file `.env` (the environment wins).",
+        "# Each line below is the default; 0 or empty means off unless said otherwise.",
+        "# A .env that holds a key must be readable by its owner only (chmod 600 .env).",
+        "",
+    ]
+    for name, field in FIELDS.items():
+        lines.append(f"# {meta_of(name).description}{_range(name)}")
+        lines.append(f"#{PREFIX}{name.upper()}={shown(field.default)}")
+    return "\n".join(lines) + "\n"
+
+
+def _range(name: str) -> str:
+    meta, extra = meta_of(name), _extra(name)
+    low = meta.ge if meta.ge is not None else extra.get("ge") or extra.get("gt")
+    high = meta.le if meta.le is not None else extra.get("le")
+    kinds = get_args(get_args(FIELDS[name].type)[0]) or (get_args(FIELDS[name].type)[0],)
+    words = [str(w) for k in kinds if get_origin(k) is Literal for w in get_args(k)]
+    if not words and get_origin(get_args(FIELDS[name].type)[0]) is Literal:
+        words = [str(w) for w in get_args(get_args(FIELDS[name].type)[0])]
+    if words:
+        return f" ({' | '.join(words)})"
+    if low is None and high is None:
+        return ""
+    return f" ({low if low is not None else ''}..{high if high is not None else ''})"
+
+
+def redacted(settings: Settings) -> dict[str, str]:
+    """Every setting as text, secrets hidden: for the start line and the journal."""
+    return {
+        name: "***" if _extra(name).get("secret") and getattr(settings, name) else shown(getattr(settings, name))
+        for name in FIELDS
+    }

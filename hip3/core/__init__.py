@@ -1,0 +1,1 @@
+"""The vocabulary: immutable values and the rules that need nothing but values."""

@@ -1,0 +1,81 @@
+"""What the tracker says happened: facts for exits, risk, journal and statistics. Values."""
+
+from decimal import Decimal
+
+import msgspec
+
+from hip3.core.events import Fill
+from hip3.core.order_state import OrderState
+from hip3.core.orders import PendingOrder
+
+
+class OrderChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """An order of ours moved to another state."""
+
+    order: PendingOrder
+    before: OrderState
+    after: OrderState
+    why: str
+    executed: Decimal
+    avg_px: Decimal
+    """Mean price of what was executed; 0 if nothing was."""
+
+
+class FillBooked(msgspec.Struct, frozen=True, kw_only=True):
+    """One fill was booked, once. `kind`: opened, increased, reduced, closed, flipped."""
+
+    fill: Fill
+    kind: str
+    position: Decimal
+    """Signed size afterwards, by booked fills."""
+    ours: bool
+    """Whether it belongs to an order in our books."""
+
+
+class RoundTrip(msgspec.Struct, frozen=True, kw_only=True):
+    """A position went from flat to flat."""
+
+    coin: str
+    opened_ms: int
+    closed_ms: int
+    realized: Decimal
+    """Sum of closedPnl, gross."""
+    fees: Decimal
+    entry_px: Decimal
+    exit_px: Decimal
+
+    @property
+    def net(self) -> Decimal:
+        return self.realized - self.fees
+
+
+TrackerEvent = OrderChanged | FillBooked | RoundTrip
+
+
+class PositionView(msgspec.Struct, frozen=True, kw_only=True):
+    """A position as gates and exits see it: booked fills, plus what replies say was executed."""
+
+    coin: str
+    szi: Decimal
+    entry_px: Decimal
+    entry_ms: int
+    """Exchange time of the fill that opened it, or of its adoption."""
+    entry_edge_bps: Decimal
+
+
+class LedgerView(msgspec.Struct, frozen=True, kw_only=True):
+    """What gates 3 to 8 decide on, taken under the tracker's lock."""
+
+    positions: dict[str, Decimal]
+    """Signed sizes that are not zero."""
+    entries: dict[str, Decimal]
+    """USD of entries not proven dead, by market, at the price of their admission."""
+    reducing: frozenset[str]
+    """Markets with a reduce-only order not proven dead."""
+    foreign: dict[str, Decimal]
+    """USD of resting orders that are not ours, by market."""
+
+    @property
+    def occupied(self) -> set[str]:
+        """Markets with a position or an order not proven dead."""
+        return {*self.positions, *self.entries, *self.reducing, *self.foreign}

@@ -1,0 +1,142 @@
+"""Decimal arithmetic and Hyperliquid's number rules.
+
+Sums and products of wire numbers have far fewer than 28 digits and are exact under any context;
+whatever can round (division, quantising) names `CTX`, so nothing depends on a thread's ambient
+context. Rules: docs/venue-facts.md F1 (prices), F2 (sizes), F3 (number strings).
+"""
+
+from decimal import (
+    ROUND_CEILING,
+    ROUND_DOWN,
+    ROUND_FLOOR,
+    ROUND_HALF_EVEN,
+    Context,
+    Decimal,
+    DivisionByZero,
+    InvalidOperation,
+    Overflow,
+)
+
+CTX = Context(prec=34, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow])
+ZERO = Decimal(0)
+ONE = Decimal(1)
+TEN_THOUSAND = Decimal(10_000)
+BASIS_POINT = Decimal("0.0001")
+HALF = Decimal("0.5")
+MAX_SIGNIFICANT_FIGURES = 5
+MAX_PRICE_DECIMALS = 6
+MIN_NOTIONAL_USD = Decimal(11)
+"""Our floor per order: the exchange asks for $10 at its own price, which may be a little lower."""
+
+_EXPONENTS = {-n: Decimal(1).scaleb(-n) for n in range(19)}
+
+
+def parse(text: str) -> Decimal:
+    """A finite Decimal from a wire string; ValueError for anything else."""
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"not a number: {text!r}") from None
+    if not value.is_finite():
+        raise ValueError(f"not a finite number: {text!r}")
+    return value
+
+
+def div(a: Decimal, b: Decimal) -> Decimal:
+    """a / b in `CTX` (34 digits, half even)."""
+    return CTX.divide(a, b)
+
+
+def bps_of(part: Decimal, whole: Decimal) -> Decimal:
+    """`part` in basis points of `whole`; `whole` must not be zero."""
+    return CTX.divide(part * TEN_THOUSAND, whole)
+
+
+def shift_bps(price: Decimal, bps: Decimal) -> Decimal:
+    """`price` moved by `bps` basis points (negative: down). Exact."""
+    return price + price * bps * BASIS_POINT
+
+
+def price_exponent(price: Decimal, sz_decimals: int) -> int:
+    """The exponent of the last digit a legal price near `price` may have (0 or negative)."""
+    by_figures = price.adjusted() - (MAX_SIGNIFICANT_FIGURES - 1)
+    by_decimals = -max(MAX_PRICE_DECIMALS - sz_decimals, 0)
+    return min(0, max(by_figures, by_decimals))
+
+
+def round_price(price: Decimal, sz_decimals: int, *, up: bool) -> Decimal:
+    """The nearest legal price not below (`up`) or not above `price`.
+
+    Legal: an integer, or at most 5 significant figures and at most 6 - sz_decimals decimals.
+    ValueError if nothing positive is left.
+    """
+    if price <= 0:
+        raise ValueError(f"price must be positive: {price}")
+    exponent = _EXPONENTS[price_exponent(price, sz_decimals)]
+    rounded = price.quantize(exponent, ROUND_CEILING if up else ROUND_FLOOR, CTX)
+    if rounded <= 0:
+        raise ValueError(f"price {price} rounds to nothing at {sz_decimals} size decimals")
+    return rounded
+
+
+def taker_price(price: Decimal, sz_decimals: int, *, is_buy: bool) -> Decimal:
+    """Round toward the aggressive side: a buy up, a sell down."""
+    return round_price(price, sz_decimals, up=is_buy)
+
+
+def maker_price(price: Decimal, sz_decimals: int, *, is_buy: bool) -> Decimal:
+    """Round toward the passive side: a buy down, a sell up."""
+    return round_price(price, sz_decimals, up=not is_buy)
+
+
+def decimals_of(value: Decimal) -> int:
+    """How many digits after the point `value` needs (0 for integers)."""
+    exponent = value.normalize(CTX).as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
+def significant_figures(value: Decimal) -> int:
+    """How many significant figures `value` needs."""
+    return len(value.normalize(CTX).as_tuple().digits)
+
+
+def is_legal_price(price: Decimal, sz_decimals: int) -> bool:
+    """Whether the exchange takes `price` for a perp with `sz_decimals`."""
+    if price <= 0:
+        return False
+    decimals = decimals_of(price)
+    if decimals == 0:
+        return True
+    if decimals > MAX_PRICE_DECIMALS - sz_decimals:
+        return False
+    return significant_figures(price) <= MAX_SIGNIFICANT_FIGURES
+
+
+def floor_size(size: Decimal, sz_decimals: int) -> Decimal:
+    """`size` rounded down to the lot, and to nothing else; may be zero."""
+    return size.quantize(_EXPONENTS[-sz_decimals], ROUND_DOWN, CTX)
+
+
+def ceil_size(size: Decimal, sz_decimals: int) -> Decimal:
+    """`size` rounded up to the lot."""
+    return size.quantize(_EXPONENTS[-sz_decimals], ROUND_CEILING, CTX)
+
+
+def meets_minimum(price: Decimal, size: Decimal) -> bool:
+    """Whether an order of `size` at `price` is worth our floor of $11."""
+    return price * size >= MIN_NOTIONAL_USD
+
+
+def truncate(value: Decimal, decimals: int) -> Decimal:
+    """Cut toward zero to `decimals` digits."""
+    return value.quantize(_EXPONENTS[-decimals], ROUND_DOWN, CTX)
+
+
+def to_wire(value: Decimal) -> str:
+    """Normal form, as it is signed: no exponent, no trailing zeros, no bare point, no "-0"."""
+    if value == 0:
+        return "0"
+    text = format(value, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return text

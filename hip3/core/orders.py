@@ -1,0 +1,111 @@
+"""Orders and cancels before they are sent, and the batches they travel in."""
+
+import enum
+from decimal import Decimal
+
+import msgspec
+
+from hip3.core.money import ZERO
+
+
+class Side(enum.Enum):
+    """Direction of an order. The exchange calls them B (bid) and A (ask)."""
+
+    BUY = "B"
+    SELL = "A"
+
+    @property
+    def is_buy(self) -> bool:
+        return self is Side.BUY
+
+    @property
+    def sign(self) -> int:
+        """+1 for a buy, -1 for a sell: what a fill does to a signed position."""
+        return 1 if self is Side.BUY else -1
+
+    @property
+    def opposite(self) -> "Side":
+        return Side.SELL if self is Side.BUY else Side.BUY
+
+
+class Tif(enum.Enum):
+    """Time in force, in the exchange's words."""
+
+    IOC = "Ioc"
+    ALO = "Alo"
+    GTC = "Gtc"
+
+
+class ExitReason(enum.Enum):
+    """Why a position is being closed."""
+
+    TIME_STOP = "time_stop"
+    MARK_REGRESSION = "mark_regression"
+    HARD_STOP = "hard_stop"
+    MANUAL = "manual"
+    STOP = "stop"
+
+
+class PendingOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """One order we decided to send. The cloid is made once and never changes."""
+
+    cloid: str
+    coin: str
+    side: Side
+    px: Decimal
+    """Limit price, already legal for the market."""
+    sz: Decimal
+    """Size in base units, positive, already on the lot."""
+    reduce_only: bool
+    created_ms: int
+    """Wall time of the decision."""
+    tif: Tif = Tif.IOC
+    epoch: int = 0
+    """Connection generation that approved it; entries of an older one die."""
+    admission_px: Decimal = ZERO
+    """The price at which its exposure is counted: max(limit, mark) at admission."""
+    touch_px: Decimal = ZERO
+    """The touch when it was decided; slippage is measured from here."""
+    edge_bps: Decimal = ZERO
+    exit_reason: ExitReason | None = None
+    attempt: int = 0
+    """Exits: which attempt for this position, from 1."""
+    predecessor: str | None = None
+    """Exits: the cloid of the attempt before."""
+    decided_us: int = 0
+    """Monotonic microseconds of the decision, for latency figures only."""
+    tries: int = 0
+    """How often it went back to the front of its queue without having been sent."""
+
+    @property
+    def exposure(self) -> Decimal:
+        """What an entry counts for while it is not proven dead."""
+        return self.sz * self.admission_px
+
+
+class PendingCancel(msgspec.Struct, frozen=True, kw_only=True):
+    """A wish to cancel one order of ours, by the exchange's order id."""
+
+    coin: str
+    oid: int
+    created_ms: int
+    tries: int = 0
+
+
+class OrderBatch(msgspec.Struct, frozen=True):
+    """Orders of one kind for one action: all reduce-only, or all entries, never both."""
+
+    orders: tuple[PendingOrder, ...]
+
+    @property
+    def reduce_only(self) -> bool:
+        return self.orders[0].reduce_only
+
+
+class CancelBatch(msgspec.Struct, frozen=True):
+    """Cancels for one action."""
+
+    cancels: tuple[PendingCancel, ...]
+
+
+ActionBatch = OrderBatch | CancelBatch

@@ -1,0 +1,45 @@
+"""The seams to the outside: tests put fakes here, `app` the real things."""
+
+import enum
+from typing import Protocol
+
+import msgspec
+
+
+class Clock(Protocol):
+    """See `hip3.clock.SystemClock`."""
+
+    def wall_ms(self) -> int: ...
+    def mono_ms(self) -> int: ...
+    def mono_us(self) -> int: ...
+
+
+class SendOutcome(enum.Enum):
+    """What is known after a send."""
+
+    SENT = "sent"
+    """The bytes went to the socket. Whether they arrive is the exchange's to say."""
+    NOT_SENT = "not_sent"
+    """Not one byte left: no connection, or the rate limit. Safe to send again."""
+    MAYBE_SENT = "maybe_sent"
+    """The send broke: some bytes may have left. The outcome is unknown."""
+
+
+class SendResult(msgspec.Struct, frozen=True):
+    """Outcome, and the connection generation that was written to."""
+
+    outcome: SendOutcome
+    generation: int
+    detail: str = ""
+
+
+class Sender(Protocol):
+    """The only way out for signed actions. Called by the tick thread only."""
+
+    def send(self, text: str) -> SendResult: ...
+
+
+class Journal(Protocol):
+    """Takes records from any thread at once and never blocks; a full queue is counted."""
+
+    def record(self, kind: str, **fields: object) -> None: ...

@@ -1,0 +1,140 @@
+"""The ws-reader: connects, reads, and starts again after a cut.
+
+`Connection.run` is the body of the one ws-reader thread. It owns the socket's read side and the
+`Session`; everything that arrives goes to the `Inbound` handler in order of arrival. Waits are
+cut short by the stop event, so it ends within a fraction of a second of being told to.
+"""
+
+import random
+import socket as _socket
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import websocket
+
+from hip3.core.events import Event
+from hip3.core.ports import Clock
+from hip3.exchange.backoff import RESET_AFTER_MS, Backoff
+from hip3.exchange.protocol import Session
+from hip3.exchange.writer import WriteHandle
+
+READ_TIMEOUT_S = 0.1
+CONNECT_TIMEOUT_S = 4.0
+
+
+class Inbound(Protocol):
+    """What the reader tells. All calls come from the ws-reader thread."""
+
+    def on_connected(self, session: Session) -> None: ...
+    def on_event(self, session: Session, event: Event, now_ms: int) -> None: ...
+    def on_disconnected(self, generation: int, reason: str) -> None: ...
+    def ready_for_ms(self, now_ms: int) -> int: ...
+
+
+class Opened(Protocol):
+    """An open WebSocket, as `websocket-client` gives it."""
+
+    def recv_data(self) -> tuple[int, bytes]: ...
+    def send(self, payload: str) -> object: ...
+    def shutdown(self) -> None: ...
+
+
+def open_websocket(url: str) -> Opened:
+    """Connect with websocket-client's low-level call: it starts no thread of its own."""
+    ws = websocket.create_connection(
+        url,
+        timeout=CONNECT_TIMEOUT_S,
+        sockopt=((_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1),),
+        skip_utf8_validation=True,
+        enable_multithread=False,  # one reader; the write handle serialises the writers
+    )
+    ws.settimeout(READ_TIMEOUT_S)
+    opened: Opened = ws
+    return opened
+
+
+class Connection:
+    """Keeps one WebSocket alive until told to stop."""
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        subscriptions: Callable[[], list[dict[str, Any]]],
+        inbound: Inbound,
+        writer: WriteHandle,
+        clock: Clock,
+        stop: threading.Event,
+        beat: Callable[[], None],
+        connect: Callable[[str], Opened] = open_websocket,
+    ) -> None:
+        self._url = url
+        self._subscriptions = subscriptions
+        self._inbound = inbound
+        self._writer = writer
+        self._clock = clock
+        self._stop = stop
+        self._beat = beat
+        self._connect = connect
+        self._backoff = Backoff()
+        self._jitter = random.Random()  # noqa: S311 jitter is no secret
+        self.generation = 0
+
+    def run(self) -> None:
+        """Connect and read until the stop event is set."""
+        while not self._stop.is_set():
+            self._beat()
+            reason = self._one_life()
+            if self._stop.is_set():
+                return
+            delay_ms = self._backoff.next_delay_ms(self._jitter.random())
+            self._inbound.on_disconnected(self.generation, f"{reason}; next try in {delay_ms} ms")
+            self._wait(delay_ms)
+
+    def _wait(self, delay_ms: int) -> None:
+        """Wait in slices, so that the heartbeat goes on."""
+        end = self._clock.mono_ms() + delay_ms
+        while (left := end - self._clock.mono_ms()) > 0 and not self._stop.wait(min(left, 500) / 1000):
+            self._beat()
+
+    def _one_life(self) -> str:
+        """One connection from open to end; returns why it ended."""
+        self.generation += 1
+        try:
+            ws = self._connect(self._url)
+        except (OSError, websocket.WebSocketException) as error:
+            return f"cannot connect to {self._url}: {error}"
+        session = Session(self.generation, self._subscriptions(), self._clock.mono_ms())
+        self._writer.attach(ws, self.generation)
+        self._inbound.on_connected(session)
+        try:
+            return self._read(ws, session)
+        finally:
+            self._writer.detach(self.generation)
+            try:
+                ws.shutdown()
+            except (OSError, websocket.WebSocketException):
+                self._beat()  # already closed by the other side
+
+    def _read(self, ws: Opened, session: Session) -> str:
+        while not self._stop.is_set():
+            self._beat()
+            now = self._clock.mono_ms()
+            for text in session.due(now):
+                self._writer.send(text)
+            if session.dead(now):
+                return "silent for 30 s"
+            try:
+                opcode, data = ws.recv_data()
+            except websocket.WebSocketTimeoutException:
+                continue
+            except (OSError, websocket.WebSocketException) as error:
+                return f"connection lost: {error}"
+            if opcode == websocket.ABNF.OPCODE_CLOSE:
+                return "closed by the exchange"
+            now = self._clock.mono_ms()
+            self._inbound.on_event(session, session.receive(data, now), now)
+            if self._inbound.ready_for_ms(now) >= RESET_AFTER_MS:
+                self._backoff.reset()
+        return "stopping"

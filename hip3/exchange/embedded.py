@@ -1,0 +1,19 @@
+"""What a client knows of the embedded exchange: its funded key, its faucet, its own info request."""
+
+from typing import Any
+
+from hip3.exchange.signing import keccak256
+
+
+def key_number_one(seed: int) -> bytes:
+    """The secret of the account that is funded at start; public, like the seed."""
+    return keccak256(f"hip3 embedded exchange, key number one of seed {seed}".encode())
+
+
+def drip_request(address: str) -> dict[str, Any]:
+    """The faucet: 1,000 USDC on the main and on every builder dex; answer null."""
+    return {"type": "claimDrip", "user": address}
+
+
+SEED_REQUEST: dict[str, Any] = {"type": "embeddedExchange"}
+"""Answers {"seed", "profile"}; no real exchange knows it."""

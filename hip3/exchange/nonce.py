@@ -1,0 +1,47 @@
+"""NonceManager: strictly rising nonces near the exchange's time.
+
+Protocol (docs/venue-facts.md F6): per signer the 100 highest nonces are kept; a new one must be
+unused, above the smallest kept, and within (T - 2 days, T + 1 day) of block time T in milliseconds.
+"""
+
+from hip3.errors import NonceError
+from hip3.locks import new_lock
+
+MAX_LEAD_MS = 60 * 60 * 1000
+"""How far the last nonce may run ahead of the time before we refuse: the exchange allows a day,
+and an hour of lead already means that something counts nonces that should not."""
+
+
+class NonceManager:
+    """Gives out `max(last + 1, now)`.
+
+    Guards: the last nonce. Called from: tick; the start sets the floor. Time is an argument.
+    """
+
+    def __init__(self, floor: int = 0) -> None:
+        self._lock = new_lock("NonceManager")
+        self._last = floor
+
+    def next(self, now_ms: int) -> int:
+        """A nonce greater than every one before; NonceError if it would run an hour ahead."""
+        with self._lock:
+            nonce = max(self._last + 1, now_ms)
+            if nonce > now_ms + MAX_LEAD_MS:
+                raise NonceError(
+                    f"the next nonce {nonce} is {(nonce - now_ms) // 1000} s ahead of the clock; "
+                    "set the clock right or wait",
+                    nonce=nonce,
+                )
+            self._last = nonce
+            return nonce
+
+    def raise_floor(self, floor: int) -> None:
+        """Nonces from here on are above `floor` (from the journal, after a restart)."""
+        with self._lock:
+            self._last = max(self._last, floor)
+
+    @property
+    def last(self) -> int:
+        """The highest nonce given out, or the floor."""
+        with self._lock:
+            return self._last

@@ -1,0 +1,58 @@
+"""The session with the exchange, sans-IO: frames in, events out, due messages out.
+
+One `Session` is one life of a WebSocket connection (a generation). Confined to the ws-reader. It
+holds no socket and reads no clock: times are monotonic milliseconds passed in.
+
+The caller: after connecting sends `due(now)`; for each frame calls `receive(text, now)` and acts on
+the event; between frames sends `due(now)` and closes the connection when `dead(now)`.
+"""
+
+from typing import Any
+
+from hip3.core.events import Event, SubscriptionAck
+from hip3.exchange.subscriptions import Subscriptions
+from hip3.exchange.wire import parse_frame
+from hip3.exchange.wire_out import frame
+
+PING_AFTER_MS = 15_000
+"""Ping after so long without an inbound frame; the exchange closes after 60 s of its own silence
+(docs/venue-facts.md F9), and a quiet account and market can be silent for that long."""
+DEAD_AFTER_MS = 30_000
+"""A new connection after so long without an inbound frame, pings included."""
+
+_PING = frame({"method": "ping"})
+
+
+class Session:
+    """State of one connection: what was asked for, what was acknowledged, when it last spoke."""
+
+    def __init__(self, generation: int, subscriptions: list[dict[str, Any]], now_ms: int) -> None:
+        self.generation = generation
+        self.subscriptions = Subscriptions(subscriptions)
+        self.last_inbound_ms = now_ms
+        self._ping_sent_ms: int | None = None
+        self._started = False
+
+    def receive(self, text: str | bytes, now_ms: int) -> Event:
+        """Parse one frame; any frame at all is a sign of life."""
+        self.last_inbound_ms = now_ms
+        self._ping_sent_ms = None
+        event = parse_frame(text)
+        if isinstance(event, SubscriptionAck):
+            self.subscriptions.acknowledge(event.key)
+        return event
+
+    def due(self, now_ms: int) -> list[str]:
+        """Messages to send now: the subscriptions once, then pings."""
+        if not self._started:
+            self._started = True
+            return [frame(message) for message in self.subscriptions.messages]
+        quiet = now_ms - self.last_inbound_ms
+        if quiet >= PING_AFTER_MS and self._ping_sent_ms is None:
+            self._ping_sent_ms = now_ms
+            return [_PING]
+        return []
+
+    def dead(self, now_ms: int) -> bool:
+        """Whether the connection has been silent for too long to be trusted."""
+        return now_ms - self.last_inbound_ms >= DEAD_AFTER_MS

@@ -1,0 +1,142 @@
+"""The universe: which markets exist, their asset ids, precision and fees. Pure parsers.
+
+asset id = 100000 + dex index * 10000 + index in that dex's `meta`. The dex index is the position in
+`perpDexs`, whose first entry is null and counts; the market index is the position in `meta(dex)`,
+where delisted markets keep their place. Nothing else may be used to number markets: an order of the
+ancestor went to another share because it trusted a different list (docs/venue-facts.md F8).
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from difflib import get_close_matches
+from typing import Any
+
+from hip3.core.market import MarketSpec
+from hip3.core.money import ONE, TEN_THOUSAND, ZERO, parse
+from hip3.errors import PreflightError, WireError
+
+BASE_TAKER_RATE = Decimal("0.00045")
+"""The taker rate without volume tiers, for accounts whose fees are not known (observe)."""
+HIP3_ASSET_BASE = 100_000
+HIP3_ASSET_STEP = 10_000
+_GROWTH_FACTOR = Decimal("0.1")
+
+
+def dex_indices(perp_dexs: Any) -> dict[str, tuple[int, dict[str, Any]]]:
+    """Name of each builder dex -> (index, entry). WireError if the list is not as documented."""
+    if not isinstance(perp_dexs, list) or not perp_dexs or perp_dexs[0] is not None:
+        raise WireError("perpDexs is not a list that starts with null")
+    out: dict[str, tuple[int, dict[str, Any]]] = {}
+    for index, entry in enumerate(perp_dexs):
+        if entry is None:
+            continue
+        name = entry.get("name") if isinstance(entry, dict) else None
+        if not isinstance(name, str):
+            raise WireError(f"perpDexs entry {index} has no name")
+        out[name] = (index, entry)
+    return out
+
+
+def hip3_fee_factor(scale: Decimal, *, growth: bool) -> Decimal:
+    """What a builder dex multiplies the base rate by (docs/venue-facts.md F7)."""
+    factor = ONE + scale if scale < ONE else scale * 2
+    return factor * _GROWTH_FACTOR if growth else factor
+
+
+def taker_rate(user_fees: Any) -> Decimal:
+    """The account's own taker rate after referral, before the HIP-3 factor, from `userFees`."""
+    if user_fees is None:
+        return BASE_TAKER_RATE
+    try:
+        rate = parse(str(user_fees["userCrossRate"]))
+        discount = parse(str(user_fees.get("activeReferralDiscount") or "0"))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise WireError(f"userFees cannot be read: {error}") from None
+    return rate * (ONE - discount)
+
+
+def parse_meta(
+    dex: str, dex_index: int, dex_entry: dict[str, Any], meta: Any, rate: Decimal
+) -> tuple[dict[str, MarketSpec], dict[str, str]]:
+    """All markets of one dex, and the ones that must not be traded with the reason.
+
+    Reasons: `delisted`, `ambiguous`, `tick_size_unknown`. WireError if `meta` is not an object with
+    a universe.
+    """
+    universe = meta.get("universe") if isinstance(meta, dict) else None
+    if not isinstance(universe, list):
+        raise WireError(f"meta of dex {dex!r} has no universe")
+    try:
+        scale = parse(str(dex_entry.get("deployerFeeScale") or "1.0"))
+    except ValueError as error:
+        raise WireError(f"deployerFeeScale of dex {dex!r}: {error}") from None
+    specs: dict[str, MarketSpec] = {}
+    blocked: dict[str, str] = {}
+    for index, entry in enumerate(universe):
+        coin = entry.get("name") if isinstance(entry, dict) else None
+        if not isinstance(coin, str):
+            continue  # a market without a name cannot be asked for; its place still counts
+        if coin in specs or coin in blocked:
+            specs.pop(coin, None)
+            blocked[coin] = "ambiguous"
+            continue
+        decimals = entry.get("szDecimals")
+        if entry.get("isDelisted"):
+            blocked[coin] = "delisted"
+        elif not isinstance(decimals, int) or isinstance(decimals, bool) or not 0 <= decimals <= 8:
+            blocked[coin] = "tick_size_unknown"
+        else:
+            growth = entry.get("growthMode") == "enabled"
+            specs[coin] = MarketSpec(
+                coin=coin,
+                dex=dex,
+                asset_id=HIP3_ASSET_BASE + dex_index * HIP3_ASSET_STEP + index,
+                sz_decimals=decimals,
+                max_leverage=int(entry.get("maxLeverage") or 1),
+                isolated_only=_isolated_only(entry),
+                growth=growth,
+                taker_fee_bps=rate * hip3_fee_factor(scale, growth=growth) * TEN_THOUSAND,
+                collateral_token=int(meta.get("collateralToken") or 0),
+            )
+    return specs, blocked
+
+
+def _isolated_only(entry: dict[str, Any]) -> bool:
+    mode = entry.get("marginMode")
+    return mode in ("strictIsolated", "noCross") or (mode is None and bool(entry.get("onlyIsolated")))
+
+
+def select(wanted: Iterable[str], specs: dict[str, MarketSpec], blocked: dict[str, str]) -> dict[str, MarketSpec]:
+    """The configured markets. PreflightError names every one that is missing, delisted or ambiguous."""
+    chosen: dict[str, MarketSpec] = {}
+    faults = []
+    for coin in wanted:
+        if coin in specs:
+            chosen[coin] = specs[coin]
+        elif blocked.get(coin) == "tick_size_unknown":
+            continue  # watched for, not traded: the caller keeps the reason
+        elif coin in blocked:
+            faults.append(f"market {coin} is {blocked[coin]} on the exchange; take it out of HIP3_MARKETS")
+        else:
+            near = get_close_matches(coin, [*specs, *blocked], n=1, cutoff=0.5)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            faults.append(f"market {coin} does not exist on the exchange{hint}")
+    if faults:
+        raise PreflightError(faults)
+    return chosen
+
+
+def changed(old: MarketSpec, new: MarketSpec | None) -> str | None:
+    """Why a market must stop after its parameters were read again; None while nothing matters."""
+    if new is None:
+        return "gone from meta"
+    if new.sz_decimals != old.sz_decimals:
+        return "tick_size_unknown"
+    if new.asset_id != old.asset_id:
+        return "asset id changed"
+    return None
+
+
+def sum_fee_bps(override: Decimal | None, spec: MarketSpec) -> Decimal:
+    """One taker leg in bps: the setting where given, else the market's own."""
+    return spec.taker_fee_bps if override is None else max(override, ZERO)

@@ -1,0 +1,85 @@
+"""REST: `POST /info` and `POST /exchange` with time-outs and weights.
+
+Confined to the `rest` thread, which owns the one `requests.Session`. A read either gives the answer
+or raises `VenueReadError`: a failed read is never "empty".
+"""
+
+from typing import Any
+
+import msgspec
+import requests
+
+from hip3.core.ports import Clock
+from hip3.errors import RateLimited, VenueReadError
+from hip3.exchange.rate_limit import IP_WEIGHT_PER_MINUTE, TokenBucket
+
+TIMEOUT_S = (3.0, 5.0)
+
+_LIGHT = frozenset(
+    {"l2Book", "allMids", "clearinghouseState", "orderStatus", "spotClearinghouseState", "exchangeStatus"}
+)
+
+
+def weight_of(request: dict[str, Any]) -> int:
+    """The IP weight of an info request (docs/venue-facts.md F10)."""
+    kind = request.get("type")
+    if kind in _LIGHT:
+        return 2
+    return 60 if kind == "userRole" else 20
+
+
+class RestClient:
+    """One HTTP session to one exchange."""
+
+    def __init__(self, base_url: str, clock: Clock) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._clock = clock
+        self._session = requests.Session()
+        self._session.trust_env = False  # a proxy of the environment must not see signed actions
+        self._bucket = TokenBucket(IP_WEIGHT_PER_MINUTE, clock.mono_ms())
+
+    def info(self, request: dict[str, Any]) -> bytes:
+        """The body of the answer to one info request. VenueReadError, RateLimited."""
+        weight = weight_of(request)
+        now = self._clock.mono_ms()
+        if not self._bucket.try_take(weight, now):
+            wait = self._bucket.wait_ms(weight, now)
+            raise RateLimited(f"{request.get('type')}: the weight budget is spent, free in {wait} ms")
+        return self._post("/info", msgspec.json.encode(request))
+
+    def info_json(self, request: dict[str, Any]) -> Any:
+        """The same, decoded."""
+        body = self.info(request)
+        try:
+            return msgspec.json.decode(body)
+        except msgspec.DecodeError as error:
+            raise VenueReadError(f"{request.get('type')}: the answer is not JSON: {error}") from None
+
+    def exchange(self, body: dict[str, Any]) -> Any:
+        """Post a signed action; the decoded answer. VenueReadError: the outcome is unknown."""
+        self._bucket.try_take(1, self._clock.mono_ms())
+        answer = self._post("/exchange", msgspec.json.encode(body))
+        try:
+            return msgspec.json.decode(answer)
+        except msgspec.DecodeError as error:
+            raise VenueReadError(f"/exchange: the answer is not JSON: {error}") from None
+
+    def _post(self, path: str, body: bytes) -> bytes:
+        try:
+            answer = self._session.post(
+                self._base_url + path,
+                data=body,
+                headers={"Content-Type": "application/json"},
+                timeout=TIMEOUT_S,
+            )
+        except requests.RequestException as error:
+            raise VenueReadError(f"{path}: {type(error).__name__}: {error}") from None
+        if answer.status_code == 429:
+            raise RateLimited(f"{path}: HTTP 429: the exchange's weight limit is reached")
+        if answer.status_code != 200:
+            raise VenueReadError(f"{path}: HTTP {answer.status_code}: {answer.text[:200]}", status=answer.status_code)
+        return answer.content
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()

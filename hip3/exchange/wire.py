@@ -1,0 +1,372 @@
+"""Wire shapes to core types. With `wire_out` the only home of px, sz, a, b, p, s, r, t, c, o.
+
+Inbound: a frame is decoded into typed structs chosen by a peek at its channel, so that a frame of
+market data costs one decode and no dict. Unknown fields are ignored, unknown channels and words
+are reported as such, and one broken item of a list costs that item only.
+"""
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from hip3.core.events import (
+    Accepted,
+    ActionRefused,
+    BboUpdate,
+    CtxUpdate,
+    ErrorFrame,
+    Event,
+    Fill,
+    Filled,
+    Ignored,
+    Malformed,
+    OrderUpdate,
+    OrderUpdates,
+    Pong,
+    PostOutcome,
+    PostReply,
+    Refused,
+    RequestFailed,
+    Resting,
+    Status,
+    Statuses,
+    SubscriptionAck,
+    Unreadable,
+    UserFills,
+)
+from hip3.core.market import Level
+from hip3.core.money import ZERO
+from hip3.core.orders import Side
+from hip3.exchange.subscriptions import key_of
+
+_Raw = msgspec.Raw
+_SIDES = {"B": Side.BUY, "A": Side.SELL}
+
+
+class _BboData(msgspec.Struct):
+    coin: str
+    time: int
+    bbo: tuple[Level | None, Level | None]
+
+
+class _BboFrame(msgspec.Struct):
+    data: _BboData
+
+
+class _Ctx(msgspec.Struct):
+    oraclePx: Decimal
+    markPx: Decimal
+    openInterest: Decimal = ZERO
+
+
+class _CtxData(msgspec.Struct):
+    coin: str
+    ctx: _Ctx
+
+
+class _CtxFrame(msgspec.Struct):
+    data: _CtxData
+
+
+class _OrderBody(msgspec.Struct):
+    coin: str
+    side: str
+    sz: Decimal
+    oid: int
+    limitPx: Decimal | None = None
+    px: Decimal | None = None
+    origSz: Decimal | None = None
+    timestamp: int = 0
+    cloid: str | None = None
+    reduceOnly: bool | None = None
+
+
+class _OrderItem(msgspec.Struct):
+    order: _OrderBody
+    status: str
+    statusTimestamp: int = 0
+
+
+class _FillItem(msgspec.Struct):
+    coin: str
+    px: Decimal
+    sz: Decimal
+    side: str
+    time: int
+    oid: int
+    tid: int
+    startPosition: Decimal = ZERO
+    closedPnl: Decimal = ZERO
+    fee: Decimal = ZERO
+    feeToken: str = "USDC"
+    dir: str = ""
+    crossed: bool = True
+    cloid: str | None = None
+    liquidation: Any = None
+
+
+class _Envelope(msgspec.Struct):
+    channel: str
+    data: _Raw = msgspec.Raw(b"null")
+
+
+class _FillsData(msgspec.Struct):
+    fills: list[_Raw]
+    isSnapshot: bool | None = None
+
+
+class _PostData(msgspec.Struct):
+    id: int
+    response: _Raw
+
+
+class _PostResponse(msgspec.Struct):
+    type: str
+    payload: _Raw = msgspec.Raw(b"null")
+
+
+class _AckData(msgspec.Struct):
+    method: str
+    subscription: dict[str, Any]
+
+
+_decode_bbo = msgspec.json.Decoder(_BboFrame).decode
+_decode_ctx = msgspec.json.Decoder(_CtxFrame).decode
+_decode_envelope = msgspec.json.Decoder(_Envelope).decode
+_decode_order_item = msgspec.json.Decoder(_OrderItem).decode
+_decode_fill = msgspec.json.Decoder(_FillItem).decode
+_decode_list = msgspec.json.Decoder(list[_Raw]).decode
+_decode_fills = msgspec.json.Decoder(_FillsData).decode
+_decode_post = msgspec.json.Decoder(_PostData).decode
+_decode_post_response = msgspec.json.Decoder(_PostResponse).decode
+_decode_ack = msgspec.json.Decoder(_AckData).decode
+_decode_any = msgspec.json.Decoder().decode
+
+_BBO_HEAD = '{"channel":"bbo"'
+_CTX_HEAD = '{"channel":"activeAssetCtx"'
+_DECODE_ERRORS = (msgspec.DecodeError, msgspec.ValidationError, ValueError, ArithmeticError)
+_IGNORED_CHANNELS = frozenset(
+    {
+        "allMids", "l2Book", "trades", "candle", "user", "notification", "webData2", "webData3",
+        "userFundings", "userNonFundingLedgerUpdates", "activeSpotAssetCtx", "activeAssetData",
+        "userTwapSliceFills", "userTwapHistory", "twapStates", "clearinghouseState", "openOrders",
+        "allDexsClearinghouseState", "allDexsAssetCtxs", "assetCtxs", "spotState",
+    }
+)  # fmt: skip
+
+
+def _finite(*values: Decimal) -> None:
+    for value in values:
+        if not value.is_finite():
+            raise ValueError(f"not a finite number: {value}")
+
+
+def _level(level: Level | None) -> Level | None:
+    if level is None:
+        return None
+    _finite(level.px, level.sz)
+    if level.px <= 0 or level.sz <= 0:
+        raise ValueError(f"a quote without price or size: {level.px} x {level.sz}")
+    return level
+
+
+def parse_frame(text: str | bytes) -> Event:
+    """One frame as one event; never raises: what cannot be read is `Malformed`."""
+    if isinstance(text, bytes):
+        try:
+            text = text.decode()
+        except UnicodeDecodeError:
+            return Malformed("encoding", "the frame is not UTF-8")
+    try:
+        if text.startswith(_BBO_HEAD):
+            return _bbo(_decode_bbo(text).data)
+        if text.startswith(_CTX_HEAD):
+            return _ctx(_decode_ctx(text).data)
+        return _by_channel(text)
+    except _DECODE_ERRORS as error:
+        return Malformed(_kind_of(text), str(error)[:200])
+
+
+def _kind_of(text: str) -> str:
+    try:
+        return _decode_envelope(text).channel
+    except _DECODE_ERRORS:
+        return "json"
+
+
+def _bbo(data: _BboData) -> BboUpdate:
+    bid, ask = data.bbo
+    return BboUpdate(data.coin, data.time, _level(bid), _level(ask))
+
+
+def _ctx(data: _CtxData) -> CtxUpdate:
+    ctx = data.ctx
+    _finite(ctx.oraclePx, ctx.markPx, ctx.openInterest)
+    if ctx.oraclePx <= 0 or ctx.markPx <= 0:
+        raise ValueError("an asset context without price")
+    return CtxUpdate(data.coin, ctx.oraclePx, ctx.markPx, ctx.openInterest)
+
+
+def _by_channel(text: str) -> Event:
+    frame = _decode_envelope(text)
+    channel, data = frame.channel, frame.data
+    if channel == "bbo":
+        return _bbo(_decode_bbo(text).data)
+    if channel == "activeAssetCtx":
+        return _ctx(_decode_ctx(text).data)
+    if channel == "post":
+        return parse_post(bytes(data))
+    if channel == "orderUpdates":
+        return parse_order_updates(bytes(data))
+    if channel == "userFills":
+        return parse_user_fills(bytes(data))
+    if channel == "subscriptionResponse":
+        ack = _decode_ack(data)
+        if ack.method != "subscribe":
+            return Ignored("unsubscribeResponse")
+        return SubscriptionAck(key_of(ack.subscription))
+    if channel == "pong":
+        return Pong()
+    if channel == "error":
+        body = _decode_any(data)
+        return ErrorFrame(body if isinstance(body, str) else str(body))
+    return Ignored(channel if channel in _IGNORED_CHANNELS else f"unknown:{channel[:40]}")
+
+
+def _items(data: bytes) -> list[_Raw]:
+    """A list of items; one object alone counts as a list of one."""
+    if data[:1] == b"{":
+        return [msgspec.Raw(data)]
+    return _decode_list(data)
+
+
+def order_update(item: _OrderItem) -> OrderUpdate:
+    """An order item of any channel as an `OrderUpdate`; ValueError for nonsense."""
+    body = item.order
+    price = body.limitPx if body.limitPx is not None else body.px
+    if price is None:
+        raise ValueError("an order without price")
+    orig = body.origSz if body.origSz is not None else body.sz
+    _finite(price, body.sz, orig)
+    return OrderUpdate(
+        coin=body.coin, side=_side(body.side), oid=body.oid, cloid=body.cloid, limit_px=price,
+        remaining=body.sz, orig_sz=orig, status=item.status,
+        status_ms=item.statusTimestamp or body.timestamp, reduce_only=bool(body.reduceOnly),
+    )  # fmt: skip
+
+
+def parse_order_record(record: bytes) -> OrderUpdate:
+    """One {order, status, statusTimestamp} of orderStatus or historicalOrders. ValueError."""
+    return order_update(_decode_order_item(record))
+
+
+def _side(letter: str) -> Side:
+    side = _SIDES.get(letter)
+    if side is None:
+        raise ValueError(f"unknown side {letter!r}")
+    return side
+
+
+def parse_order_updates(data: bytes) -> OrderUpdates:
+    """orderUpdates: a list (or one object) of {order, status, statusTimestamp}."""
+    good, malformed = [], 0
+    for raw in _items(data):
+        try:
+            good.append(order_update(_decode_order_item(raw)))
+        except _DECODE_ERRORS:
+            malformed += 1
+    return OrderUpdates(tuple(good), malformed)
+
+
+def _fill(item: _FillItem) -> Fill:
+    _finite(item.px, item.sz, item.startPosition, item.closedPnl, item.fee)
+    if item.px < 0 or item.sz <= 0:
+        raise ValueError("a fill without size")
+    return Fill(
+        coin=item.coin, side=_side(item.side), px=item.px, sz=item.sz, time_ms=item.time,
+        tid=item.tid, oid=item.oid, cloid=item.cloid, start_position=item.startPosition,
+        closed_pnl=item.closedPnl, fee=item.fee, fee_token=item.feeToken, direction=item.dir,
+        crossed=item.crossed, liquidation=item.liquidation is not None,
+    )  # fmt: skip
+
+
+def parse_fill_list(data: bytes) -> tuple[tuple[Fill, ...], int]:
+    """A list of fills (also the REST answer): what could be read, and how many could not."""
+    good, malformed = [], 0
+    for raw in _items(data):
+        try:
+            good.append(_fill(_decode_fill(raw)))
+        except _DECODE_ERRORS:
+            malformed += 1
+    return tuple(good), malformed
+
+
+def parse_user_fills(data: bytes) -> UserFills:
+    """userFills: {isSnapshot?, fills: [...]}, a bare list, or one fill. An absent mark is False."""
+    if data[:1] == b"{" and b'"fills"' in data:
+        body = _decode_fills(data)
+        fills, malformed = [], 0
+        for raw in body.fills:
+            try:
+                fills.append(_fill(_decode_fill(raw)))
+            except _DECODE_ERRORS:
+                malformed += 1
+        return UserFills(tuple(fills), bool(body.isSnapshot), malformed)
+    good, bad = parse_fill_list(data)
+    return UserFills(good, False, bad)
+
+
+def parse_post(data: bytes) -> Event:
+    """A post reply. Only its id must be readable: the rest may be `Unreadable`."""
+    post = _decode_post(data)
+    try:
+        response = _decode_post_response(post.response)
+        return PostReply(post.id, _post_outcome(response))
+    except _DECODE_ERRORS as error:
+        return PostReply(post.id, Unreadable(f"{error}: {bytes(post.response)[:120]!r}"))
+
+
+def _post_outcome(response: _PostResponse) -> PostOutcome:
+    payload = _decode_any(response.payload)
+    if response.type == "error":
+        return RequestFailed(payload if isinstance(payload, str) else str(payload))
+    if response.type != "action":
+        return Unreadable(f"reply of type {response.type!r}")
+    return parse_action_answer(payload)
+
+
+def parse_action_answer(payload: Any) -> PostOutcome:
+    """The body of an /exchange answer (HTTP or post): statuses, a refusal, or unreadable."""
+    if not isinstance(payload, dict):
+        return Unreadable(f"not an object: {str(payload)[:120]}")
+    status, response = payload.get("status"), payload.get("response")
+    if status == "err":
+        return ActionRefused(response if isinstance(response, str) else str(response))
+    if status != "ok" or not isinstance(response, dict):
+        return Unreadable(f"status {status!r}: {str(payload)[:120]}")
+    data = response.get("data")
+    if response.get("type") == "default" and data is None:
+        return Statuses((Accepted("default"),))
+    statuses = data.get("statuses") if isinstance(data, dict) else None
+    if not isinstance(statuses, list):
+        return Unreadable(f"no statuses: {str(payload)[:120]}")
+    return Statuses(tuple(_status(item) for item in statuses))
+
+
+def _status(item: Any) -> Status | None:
+    try:
+        if isinstance(item, str):
+            return Accepted(item)
+        if "resting" in item:
+            return Resting(int(item["resting"]["oid"]))
+        if "filled" in item:
+            body = item["filled"]
+            total, average = Decimal(body["totalSz"]), Decimal(body["avgPx"])
+            _finite(total, average)
+            return Filled(int(body["oid"]), total, average)
+        if "error" in item:
+            return Refused(str(item["error"]))
+    except (KeyError, TypeError, ValueError, ArithmeticError):
+        pass  # None says that the entry is of a shape we do not know
+    return None

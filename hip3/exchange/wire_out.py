@@ -1,0 +1,64 @@
+"""Core types to wire shapes: actions with their keys in the signed order (docs/venue-facts.md F5)."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from hip3.core.money import to_wire
+from hip3.core.orders import PendingCancel, PendingOrder, Side
+
+_encode = msgspec.json.encode
+
+
+def order_action(orders: Iterable[PendingOrder], asset_ids: dict[str, int]) -> dict[str, Any]:
+    """The `order` action; KeyError if a coin has no asset id."""
+    return {
+        "type": "order",
+        "orders": [order_item(order, asset_ids[order.coin]) for order in orders],
+        "grouping": "na",
+    }
+
+
+def order_item(order: PendingOrder, asset_id: int) -> dict[str, Any]:
+    """One order of an action, keys a, b, p, s, r, t, c in the signed order."""
+    return {
+        "a": asset_id,
+        "b": order.side is Side.BUY,
+        "p": to_wire(order.px),
+        "s": to_wire(order.sz),
+        "r": order.reduce_only,
+        "t": {"limit": {"tif": order.tif.value}},
+        "c": order.cloid,
+    }
+
+
+def cancel_action(cancels: Iterable[PendingCancel], asset_ids: dict[str, int]) -> dict[str, Any]:
+    """The `cancel` action: a, o; no grouping."""
+    return {"type": "cancel", "cancels": [{"a": asset_ids[c.coin], "o": c.oid} for c in cancels]}
+
+
+def signed_body(
+    action: dict[str, Any],
+    nonce: int,
+    signature: dict[str, Any],
+    vault_address: str | None = None,
+    expires_after: int | None = None,
+) -> dict[str, Any]:
+    """The request body of /exchange; absent means absent, never null."""
+    body: dict[str, Any] = {"action": action, "nonce": nonce, "signature": signature}
+    if vault_address is not None:
+        body["vaultAddress"] = vault_address
+    if expires_after is not None:
+        body["expiresAfter"] = expires_after
+    return body
+
+
+def post_frame(post_id: int, body: dict[str, Any]) -> str:
+    """A WebSocket post of a signed action."""
+    return _encode({"method": "post", "id": post_id, "request": {"type": "action", "payload": body}}).decode()
+
+
+def frame(message: dict[str, Any]) -> str:
+    """Any outgoing message as text."""
+    return _encode(message).decode()

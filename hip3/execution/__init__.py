@@ -1,0 +1,1 @@
+"""May we, and when: gates, scheduler, tick, posts in flight, readiness."""

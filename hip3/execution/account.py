@@ -1,0 +1,111 @@
+"""Reading the account over REST: complete, or not at all; and proving what is open at the end.
+
+Confined to the `rest` thread. A part that cannot be read makes the whole unknown: it never reads as
+flat or empty.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any, Protocol
+
+import msgspec
+
+from hip3.core.events import Fill, OrderUpdate
+from hip3.core.money import ZERO, parse
+from hip3.errors import VenueReadError
+from hip3.exchange.wire import parse_fill_list, parse_order_record
+
+
+class Rest(Protocol):
+    """What we ask of `exchange.rest.RestClient`."""
+
+    def info(self, request: dict[str, Any]) -> bytes: ...
+    def info_json(self, request: dict[str, Any]) -> Any: ...
+
+
+class AccountReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One complete reading of the account: known as of `at_ms` (exchange time), or not at all."""
+
+    at_ms: int
+    positions: dict[str, tuple[Decimal, Decimal]]
+    """coin -> (signed size, entry price), over all configured dexs."""
+    orders: tuple[OrderUpdate, ...]
+    fills: tuple[Fill, ...]
+    equity: Decimal
+
+
+def read_account(rest: Rest, user: str, dexs: Iterable[str]) -> AccountReport:
+    """Orders, fills and positions. VenueReadError if any part fails: a partial reading is none."""
+    positions: dict[str, tuple[Decimal, Decimal]] = {}
+    orders: list[OrderUpdate] = []
+    at_ms, equity = 0, ZERO
+    try:
+        for dex in dexs:
+            state = rest.info_json({"type": "clearinghouseState", "user": user, "dex": dex})
+            at_ms = max(at_ms, int(state["time"]))
+            equity += parse(state["marginSummary"]["accountValue"])
+            for item in state["assetPositions"]:
+                body = item["position"]
+                positions[body["coin"]] = (parse(body["szi"]), parse(body["entryPx"] or "0"))
+            for item in rest.info_json({"type": "openOrders", "user": user, "dex": dex}):
+                record = {"order": item, "status": "open", "statusTimestamp": item["timestamp"]}
+                orders.append(parse_order_record(msgspec.json.encode(record)))
+        fills, malformed = parse_fill_list(rest.info({"type": "userFills", "user": user}))
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+        raise VenueReadError(f"the account cannot be read: {type(error).__name__}: {error}") from None
+    if malformed:
+        raise VenueReadError(f"{malformed} fills of the account cannot be read")
+    return AccountReport(at_ms=at_ms, positions=positions, orders=tuple(orders), fills=fills, equity=equity)
+
+
+class Proof(msgspec.Struct, frozen=True, kw_only=True):
+    """What the exchange says is open, read after the last action."""
+
+    positions: dict[str, Decimal] | None
+    """None: could not be read."""
+    orders: tuple[OrderUpdate, ...] | None
+    source: str
+
+    def sentence(self, unknown: int) -> str:
+        """One line for people."""
+        if self.positions is None or self.orders is None:
+            return f"not proved: {self.source}"
+        held = ", ".join(f"{coin} {szi}" for coin, szi in sorted(self.positions.items()))
+        resting = ", ".join(f"{o.coin} {o.oid}" for o in self.orders)
+        return (
+            f"{'positions ' + held if held else 'flat'}, {'orders ' + resting if resting else 'no open orders'}, "
+            f"{unknown} unknown (by {self.source})"
+        )
+
+
+def prove(rest: Rest, user: str, dexs: Iterable[str]) -> Proof:
+    """Read positions and open orders per dex. Where clearinghouseState fails, the exchange's own
+    fills still prove a position: the newest of a market says where it started and what it did."""
+    dexs = list(dexs)
+    orders: list[OrderUpdate] = []
+    try:
+        for dex in dexs:
+            for item in rest.info_json({"type": "openOrders", "user": user, "dex": dex}):
+                record = {"order": item, "status": "open", "statusTimestamp": item["timestamp"]}
+                orders.append(parse_order_record(msgspec.json.encode(record)))
+    except (VenueReadError, KeyError, TypeError, ValueError) as error:
+        return Proof(positions=None, orders=None, source=f"open orders cannot be read: {error}")
+    try:
+        report = read_account(rest, user, dexs)
+        positions = {coin: szi for coin, (szi, _) in report.positions.items() if szi}
+        return Proof(positions=positions, orders=tuple(orders), source="clearinghouseState and openOrders")
+    except VenueReadError as error:
+        failure = str(error)
+    try:
+        fills, _ = parse_fill_list(rest.info({"type": "userFills", "user": user}))
+    except (VenueReadError, ValueError) as error:
+        return Proof(positions=None, orders=tuple(orders), source=f"{failure}; {error}")
+    return Proof(positions=positions_of(fills), orders=tuple(orders), source="userFills and openOrders")
+
+
+def positions_of(fills: Iterable[Fill]) -> dict[str, Decimal]:
+    """Positions as the newest fill of each market leaves them (fills newest first)."""
+    out: dict[str, Decimal] = {}
+    for fill in fills:
+        out.setdefault(fill.coin, fill.start_position + fill.signed_sz)
+    return {coin: szi for coin, szi in out.items() if szi}

@@ -1,0 +1,119 @@
+"""What must be learned before anything is built: markets, fees, and the account's beginning.
+
+Confined to the rest thread. `VenueReadError` means "not now, try again"; `PreflightError` means
+"not like this": the settings and the exchange contradict each other.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+import msgspec
+
+from hip3.core.events import Fill
+from hip3.core.market import MarketSpec
+from hip3.errors import PreflightError, VenueReadError, WireError
+from hip3.exchange.registry import BASE_TAKER_RATE, dex_indices, parse_meta, select, taker_rate
+from hip3.execution.account import AccountReport, Rest, read_account
+from hip3.settings import Settings
+
+AGREEING_TRIES = 5
+
+
+class Universe(msgspec.Struct, frozen=True):
+    """The configured markets."""
+
+    specs: dict[str, MarketSpec]
+    blocked: dict[str, str]
+    """Configured markets that must not be traded, with the reason."""
+    dexs: list[str]
+
+
+def learn_universe(rest: Rest, settings: Settings, user: str | None) -> Universe:
+    """Read `perpDexs`, `userFees` and `meta` of every configured dex, and check the markets."""
+    try:
+        indices = dex_indices(rest.info_json({"type": "perpDexs"}))
+        dexs = settings.dexs or list(indices)
+        missing = [dex for dex in dexs if dex not in indices]
+        if missing:
+            known = ", ".join(indices)
+            raise PreflightError([f"dex {dex} does not exist on the exchange; it has {known}" for dex in missing])
+        fees = None if user is None else rest.info_json({"type": "userFees", "user": user})
+        rate = BASE_TAKER_RATE if fees is None else taker_rate(fees)
+        specs: dict[str, MarketSpec] = {}
+        blocked: dict[str, str] = {}
+        for dex in dexs:
+            index, entry = indices[dex]
+            found, bad = parse_meta(dex, index, entry, rest.info_json({"type": "meta", "dex": dex}), rate)
+            specs |= found
+            blocked |= bad
+    except WireError as error:
+        raise VenueReadError(f"the universe cannot be read: {error}") from None
+    wanted = settings.coins or list(specs)
+    chosen = select(wanted, specs, blocked)
+    return Universe(chosen, {c: why for c, why in blocked.items() if c in wanted}, dexs)
+
+
+def check_signer(rest: Rest, signer: str, account: str) -> None:
+    """PreflightError unless `signer` may trade for `account`; only reads (`userRole`)."""
+    role = rest.info_json({"type": "userRole", "user": signer})
+    kind = role.get("role") if isinstance(role, dict) else None
+    if kind == "agent":
+        master = str(role.get("data", {}).get("user", "")).lower()
+        if master != account:
+            raise PreflightError(
+                [f"the key's address {signer} is an agent of {master}, not of HIP3_ACCOUNT_ADDRESS {account}"]
+            )
+        return
+    if signer != account:
+        raise PreflightError(
+            [
+                f"the key's address {signer} is not an approved agent of {account}: "
+                "approve it on the exchange, or correct HIP3_ACCOUNT_ADDRESS"
+            ]
+        )
+    if kind == "missing":
+        raise PreflightError(
+            [
+                f"account {account} does not exist on the exchange: deposit first "
+                "(embedded exchange: POST /info with type claimDrip)"
+            ]
+        )
+
+
+def read_beginning(rest: Rest, user: str, dexs: Iterable[str]) -> AccountReport:
+    """The account as trading starts: positions that the exchange's own fills agree with.
+
+    Positions and fills are two requests; a fill between them would be booked twice. So read until
+    the newest fills before and after the positions are the same.
+    """
+    dexs = list(dexs)
+    last = None
+    for _ in range(AGREEING_TRIES):
+        report = read_account(rest, user, dexs)
+        newest = tuple(f.key for f in report.fills[:5])
+        if newest == last or not report.fills:
+            return report
+        last = newest
+    raise VenueReadError("the account's fills did not stand still while its positions were read")
+
+
+def opened_ms(fills: Iterable[Fill], coin: str, otherwise_ms: int) -> int:
+    """When the position of `coin` was opened, from the fills (newest first), else `otherwise_ms`."""
+    since = None
+    for fill in fills:
+        if fill.coin != coin:
+            continue
+        since = fill.time_ms
+        after = fill.start_position + fill.signed_sz
+        if fill.start_position == 0 or (fill.start_position > 0) != (after > 0):
+            return fill.time_ms
+    return otherwise_ms if since is None else since
+
+
+def opening_positions(report: AccountReport) -> dict[str, tuple[Decimal, Decimal, int]]:
+    """coin -> (size, entry price, opened at) of what is held at the start."""
+    return {
+        coin: (szi, px, opened_ms(report.fills, coin, report.at_ms))
+        for coin, (szi, px) in report.positions.items()
+        if szi
+    }

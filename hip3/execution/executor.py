@@ -1,0 +1,197 @@
+"""Executor: a signal in, a verdict out. Runs the gates, enters the order in the books, enqueues it.
+
+No lock of its own: the tracker's critical section decides and marks in one step. Called from: the
+ws-reader (signals); exits come from `flow`. A failure after the mark rolls back exactly what was
+taken: the order, then the budget.
+"""
+
+import itertools
+import secrets
+from collections import Counter
+from collections.abc import Callable
+from decimal import Decimal
+
+import msgspec
+
+from hip3.core.decisions import (
+    DislocationSignal,
+    Enqueued,
+    Queued,
+    QueuedDegraded,
+    Rejected,
+    RejectReason,
+    Skipped,
+    SkipReason,
+    Verdict,
+)
+from hip3.core.ledger import LedgerView
+from hip3.core.market import MarketSpec
+from hip3.core.money import shift_bps, taker_price
+from hip3.core.orders import PendingOrder
+from hip3.core.ports import Clock
+from hip3.execution.budget import ActionBudget
+from hip3.execution.gates import FLAG_GATES, LEDGER_GATES, Entry, Refusal, run
+from hip3.execution.posts import PostRequestManager
+from hip3.execution.readiness import Readiness
+from hip3.execution.scheduler import BatchScheduler
+from hip3.feed.market_state import MarketState
+from hip3.position.exits import ExitDesk
+from hip3.position.tracker import PositionTracker
+from hip3.risk.hard_stop import HardStopLatch
+
+RUN_TAG = "68697033"
+"""The first eight digits of every cloid of ours: "hip3"."""
+
+
+class CloidSource:
+    """Cloids: tag, a random number of this run, a counter. Unique, and recognisable as ours."""
+
+    def __init__(self) -> None:
+        self._run = secrets.token_hex(6)
+        self._count = itertools.count(1)
+
+    def next(self) -> str:
+        """0x and 32 hex digits."""
+        return f"0x{RUN_TAG}{self._run}{next(self._count):012x}"
+
+
+class EntryLimits:
+    """Limits of one market and of the account, from the settings."""
+
+    __slots__ = ("max_per_market", "max_positions", "max_total", "slippage_bps")
+
+    def __init__(
+        self, *, max_per_market: Decimal, max_total: Decimal, max_positions: int, slippage_bps: Decimal
+    ) -> None:
+        self.max_per_market = max_per_market
+        self.max_total = max_total
+        self.max_positions = max_positions
+        self.slippage_bps = slippage_bps
+
+
+class Executor:
+    """See the module."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        specs: dict[str, MarketSpec],
+        limits: Callable[[str], EntryLimits],
+        blocked: Callable[[str], str | None],
+        latch: HardStopLatch,
+        readiness: Readiness,
+        market_state: MarketState,
+        tracker: PositionTracker,
+        exits: ExitDesk,
+        budget: ActionBudget,
+        scheduler: BatchScheduler,
+        posts: PostRequestManager,
+        cloids: CloidSource,
+    ) -> None:
+        self._clock = clock
+        self._specs = specs
+        self._limits = limits
+        self._blocked = blocked
+        self._latch = latch
+        self._readiness = readiness
+        self._market_state = market_state
+        self._tracker = tracker
+        self._exits = exits
+        self._budget = budget
+        self._scheduler = scheduler
+        self._posts = posts
+        self._cloids = cloids
+        self.refused: Counter[str] = Counter()
+        """Refusals by gate; written by the ws-reader only."""
+        self.skipped: Counter[str] = Counter()
+        self.rejected: Counter[str] = Counter()
+        self.queued = 0
+
+    def on_signal(self, signal: DislocationSignal) -> Verdict:
+        """Decide on one signal."""
+        verdict = self._decide(signal)
+        if isinstance(verdict, Rejected):
+            self.rejected[verdict.reason.value] += 1
+            self.refused[verdict.gate] += 1
+        elif isinstance(verdict, Skipped):
+            self.skipped[verdict.reason.value] += 1
+            self.refused[verdict.gate] += 1
+        else:
+            self.queued += 1
+        return verdict
+
+    def _decide(self, signal: DislocationSignal) -> Verdict:
+        spec = self._specs[signal.coin]
+        now_ms = self._clock.mono_ms()
+        reasons = self._readiness.reasons(now_ms)
+        epoch = self._readiness.epoch(now_ms) or 0
+        entry = self._entry(signal, spec, tuple(reasons), epoch)
+        refusal, entry = run(FLAG_GATES, entry)
+        if refusal is not None:
+            return refusal
+        order = self._order(signal, entry, epoch)
+        refusal, admitted = self._admit(entry, order)
+        if admitted is None:
+            assert refusal is not None
+            return refusal
+        if not self._budget.try_consume(now_ms):
+            self._tracker.drop(admitted.cloid, "BudgetExhausted")
+            return Skipped(SkipReason.BUDGET_EXHAUSTED, "ActionBudget", (("used", str(self._budget.used)),))
+        return self._enqueue(admitted, now_ms)
+
+    def _entry(self, signal: DislocationSignal, spec: MarketSpec, reasons: tuple[str, ...], epoch: int) -> Entry:
+        limits = self._limits(signal.coin)
+        latch = self._latch.state()
+        slip = limits.slippage_bps if signal.side.is_buy else -limits.slippage_bps
+        limit_px = taker_price(shift_bps(signal.touch_px, slip), spec.sz_decimals, is_buy=signal.side.is_buy)
+        marks = {c: v.mark for c, v in self._market_state.marks(epoch).items() if v.mark is not None}
+        return Entry(
+            coin=signal.coin, size=signal.size, limit_px=limit_px, sz_decimals=spec.sz_decimals,
+            hard_stop=latch.reason or "tripped" if latch.tripped else None, not_ready=reasons,
+            blocked=self._blocked(signal.coin), marks=marks, ledger=None,
+            exiting=self._exits.requested(signal.coin) is not None,
+            max_per_market=limits.max_per_market, max_total=limits.max_total, max_positions=limits.max_positions,
+        )  # fmt: skip
+
+    def _order(self, signal: DislocationSignal, entry: Entry, epoch: int) -> PendingOrder:
+        return PendingOrder(
+            cloid=self._cloids.next(), coin=signal.coin, side=signal.side, px=entry.limit_px, sz=entry.size,
+            reduce_only=False, created_ms=signal.at_ms, epoch=epoch, admission_px=entry.price or entry.limit_px,
+            touch_px=signal.touch_px, edge_bps=signal.raw_edge_bps, decided_us=signal.at_us,
+        )  # fmt: skip
+
+    def _admit(self, entry: Entry, order: PendingOrder) -> tuple[Refusal | None, PendingOrder | None]:
+        """Gates 3 to 8 in the tracker's critical section."""
+        refusal: Refusal | None = None
+        admitted: PendingOrder | None = None
+
+        def decide(ledger: LedgerView, wished: PendingOrder) -> PendingOrder | None:
+            nonlocal refusal, admitted
+            refusal, passed = run(LEDGER_GATES, _with(entry, ledger))
+            if refusal is None:
+                admitted = _resized(wished, passed.size)
+            return admitted
+
+        self._tracker.admit(order, decide)
+        return refusal, admitted
+
+    def _enqueue(self, order: PendingOrder, now_ms: int) -> Verdict:
+        answer = self._scheduler.enqueue_new(order, self._posts.inflight)
+        if answer is Enqueued.QUEUED:
+            return Queued(order.cloid, (("size", str(order.sz)), ("px", str(order.px))))
+        if answer is Enqueued.DEGRADED:
+            return QueuedDegraded(order.cloid, (("inflight", str(self._posts.inflight)),))
+        self._tracker.drop(order.cloid, answer.value)
+        self._budget.refund(now_ms)
+        full = answer is Enqueued.INFLIGHT_FULL
+        reason = RejectReason.INFLIGHT_FULL if full else RejectReason.QUEUE_FULL
+        return Rejected(reason, "enqueue", (("inflight", str(self._posts.inflight)),))
+
+
+def _with(entry: Entry, ledger: LedgerView) -> Entry:
+    return msgspec.structs.replace(entry, ledger=ledger)
+
+
+def _resized(order: PendingOrder, size: Decimal) -> PendingOrder:
+    return order if size == order.sz else msgspec.structs.replace(order, sz=size)

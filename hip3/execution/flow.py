@@ -1,0 +1,342 @@
+"""TradeFlow: what arrives, and what follows from it.
+
+Implements `exchange.connection.Inbound`. Market data goes to the market state, the exits of that
+market and the detector; a signal goes to the executor; replies, orderUpdates and userFills go to the
+tracker, whose events end here in `dispatch`, from whichever thread they come: exits, risk, journal.
+
+No lock of its own; everything it calls has one. Called from: ws-reader (all of `Inbound`), tick
+(`check_exits`, `on_post_lost`), rest (`dispatch`, `on_fills`, `on_order_updates`).
+"""
+
+import queue
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from hip3.core.decisions import DislocationSignal, Enqueued
+from hip3.core.events import (
+    BboUpdate,
+    CtxUpdate,
+    ErrorFrame,
+    Event,
+    Fill,
+    Ignored,
+    Malformed,
+    OrderUpdate,
+    OrderUpdates,
+    PostReply,
+    SubscriptionAck,
+    UserFills,
+)
+from hip3.core.ledger import FillBooked, OrderChanged, PositionView, RoundTrip, TrackerEvent
+from hip3.core.market import MarketSpec, MarketView
+from hip3.core.order_state import OrderState
+from hip3.core.orders import CancelBatch, ExitReason, OrderBatch, PendingCancel
+from hip3.core.ports import Clock, Journal
+from hip3.exchange.protocol import Session
+from hip3.execution.executor import CloidSource, Executor
+from hip3.execution.posts import Post, PostRequestManager
+from hip3.execution.readiness import Readiness
+from hip3.execution.replies import Fate, Resolution, resolve
+from hip3.execution.scheduler import BatchScheduler
+from hip3.feed.market_state import MarketState
+from hip3.position.exit_rules import ExitParams, decide
+from hip3.position.exits import ExitDesk
+from hip3.position.flatten import build
+from hip3.position.tracker import PositionTracker
+from hip3.risk.monitor import FlattenFailed, RiskEvent
+from hip3.strategy.detector import Detector
+
+MAX_CANCEL_TRIES = 5
+
+
+class TradeFlow:
+    """See the module."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        specs: dict[str, MarketSpec],
+        market_state: MarketState,
+        detector: Detector,
+        executor: Executor | None,
+        tracker: PositionTracker,
+        exits: ExitDesk,
+        exit_params: dict[str, ExitParams],
+        scheduler: BatchScheduler,
+        posts: PostRequestManager,
+        readiness: Readiness,
+        cloids: CloidSource,
+        risk_events: "queue.Queue[RiskEvent]",
+        journal: Journal,
+        wake_rest: Callable[[], None],
+        on_risk_lost: Callable[[], None],
+    ) -> None:
+        self._clock = clock
+        self._specs = specs
+        self._market_state = market_state
+        self._detector = detector
+        self._executor = executor
+        self._tracker = tracker
+        self._exits = exits
+        self._exit_params = exit_params
+        self._scheduler = scheduler
+        self._posts = posts
+        self._readiness = readiness
+        self._cloids = cloids
+        self._risk_events = risk_events
+        self._journal = journal
+        self._wake_rest = wake_rest
+        self._on_risk_lost = on_risk_lost
+        self._unseen: set[str] = set(specs)
+        self.generation = 0
+        self.last_event_ms = self.connected_ms = clock.mono_ms()
+        self.counts: Counter[str] = Counter()
+        """Frames by kind that are not market data; written by the ws-reader."""
+
+    # Inbound: the connection.
+
+    def on_connected(self, session: Session) -> None:
+        """A new epoch begins."""
+        self.generation = session.generation
+        self.connected_ms = self.last_event_ms = self._clock.mono_ms()
+        self._unseen = set(self._specs)
+        self._readiness.connected(session.generation)
+        self._readiness.streams(acked=False, unseen=sorted(self._unseen))
+        self._journal.record("connected", generation=session.generation)
+
+    def on_disconnected(self, generation: int, reason: str) -> None:
+        """The epoch is over: posts in flight are unknown, queued entries die, the rest lives on."""
+        now_ms = self._clock.mono_ms()
+        self._readiness.disconnected(reason)
+        self._journal.record("disconnected", generation=generation, reason=reason)
+        for post in self._posts.disconnected(generation):
+            self.on_post_lost(post, "disconnected before the reply", now_ms)
+        for order in self._scheduler.purge_new():
+            self.dispatch(self._tracker.drop(order.cloid, "disconnected"), now_ms)
+
+    def ready_for_ms(self, now_ms: int) -> int:
+        """How long READY has lasted."""
+        return self._readiness.ready_for_ms(now_ms)
+
+    def on_event(self, session: Session, event: Event, now_ms: int) -> None:
+        """One frame."""
+        self.last_event_ms = now_ms
+        if isinstance(event, BboUpdate):
+            self._on_bbo(session, event, now_ms)
+        elif isinstance(event, CtxUpdate):
+            self._on_ctx(session, event, now_ms)
+        elif isinstance(event, PostReply):
+            self._on_reply(event, now_ms)
+        elif isinstance(event, OrderUpdates):
+            self._count_malformed("orderUpdates", event.malformed)
+            self.on_order_updates(event.items, now_ms)
+        elif isinstance(event, UserFills):
+            self._count_malformed("userFills", event.malformed)
+            self.on_fills(event.fills, now_ms)
+        else:
+            self._on_other(session, event)
+
+    def _on_other(self, session: Session, event: Event) -> None:
+        if isinstance(event, SubscriptionAck):
+            self._streams(session)
+        elif isinstance(event, Malformed):
+            self._count_malformed(event.kind, 1, event.detail)
+        elif isinstance(event, ErrorFrame):
+            self.counts["error_frames"] += 1
+            self._journal.record("error_frame", text=event.text)
+        elif isinstance(event, Ignored):
+            self.counts[f"ignored:{event.kind}"] += 1
+
+    def _count_malformed(self, kind: str, count: int, detail: str = "") -> None:
+        if not count:
+            return
+        first = f"malformed:{kind}" not in self.counts
+        self.counts[f"malformed:{kind}"] += count
+        if first:
+            self._journal.record("malformed", frame=kind, detail=detail)
+
+    def _streams(self, session: Session) -> None:
+        acked = session.subscriptions.complete
+        self._readiness.streams(acked=acked, unseen=sorted(self._unseen))
+        if acked:
+            self._wake_rest()
+
+    # Market data.
+
+    def _on_bbo(self, session: Session, update: BboUpdate, now_ms: int) -> None:
+        view = self._market_state.apply_bbo(update, now_ms, session.generation)
+        if view is None:
+            self.counts["unknown_coin"] += 1
+            return
+        self._market_moved(session, view, now_ms)
+        self._signal(self._detector.on_bbo(view, self._clock.wall_ms(), self._clock.mono_us()))
+
+    def _on_ctx(self, session: Session, update: CtxUpdate, now_ms: int) -> None:
+        view = self._market_state.apply_ctx(update, now_ms, session.generation)
+        if view is None:
+            self.counts["unknown_coin"] += 1
+            return
+        self._market_moved(session, view, now_ms)
+        self._signal(self._detector.on_ctx(view, self._clock.wall_ms(), self._clock.mono_us()))
+
+    def _market_moved(self, session: Session, view: MarketView, now_ms: int) -> None:
+        if self._unseen and view.bbo_at_ms is not None and view.ctx_at_ms is not None:
+            self._unseen.discard(view.coin)
+            self._streams(session)
+        self._consider_exit(view.coin, view, now_ms)
+
+    def on_book_read(self, update: BboUpdate, now_ms: int, generation: int) -> None:
+        """The rest thread read a market's book that no frame had brought."""
+        known = self._market_state.view(update.coin)
+        if known is None or (known.generation == generation and known.bbo_at_ms is not None):
+            return  # a frame came meanwhile, and it is newer
+        view = self._market_state.apply_bbo(update, now_ms, generation)
+        if view is not None and view.ctx_at_ms is not None:
+            self._unseen.discard(view.coin)
+            self._readiness.seen(view.coin)
+
+    def _signal(self, signal: DislocationSignal | None) -> None:
+        if signal is None:
+            return
+        if self._executor is None:
+            self._journal.record("signal", signal=signal, verdict=None)
+            return
+        self._journal.record("signal", signal=signal, verdict=self._executor.on_signal(signal))
+
+    # Exits.
+
+    def check_exits(self, now_ms: int) -> None:
+        """Every position, whether its market speaks or not."""
+        positions = self._tracker.positions()
+        self._exits.keep_only({p.coin for p in positions})
+        for position in positions:
+            self._exit_of(position, self._market_state.view(position.coin), now_ms)
+
+    def _consider_exit(self, coin: str, view: MarketView, now_ms: int) -> None:
+        position = self._tracker.position(coin)
+        if position is not None:
+            self._exit_of(position, view, now_ms)
+
+    def _exit_of(self, position: PositionView, view: MarketView | None, now_ms: int) -> None:
+        spec, params = self._specs.get(position.coin), self._exit_params.get(position.coin)
+        if spec is None or params is None:
+            return  # not a configured market: shown, never touched
+        wall_ms = self._clock.wall_ms()
+        reason = self._exits.requested(position.coin) or decide(position, view, params, wall_ms)
+        plan = None if reason is None else self._exits.claim(position.coin, reason, params, now_ms)
+        if plan is None:
+            return
+        order = build(
+            position, view, spec, cloid=self._cloids.next(), reason=plan.reason, slippage_bps=plan.slippage_bps,
+            attempt=plan.attempt, predecessor=plan.predecessor, wall_ms=wall_ms, mono_us=self._clock.mono_us(),
+        )  # fmt: skip
+        if order is None:
+            self._exits.ended(position.coin, None, params, now_ms)
+            return
+        self._tracker.register(order)
+        self._exits.started(position.coin, order.cloid)
+        self._journal.record("exit", order=order, position=position)
+        answer = self._scheduler.enqueue_reduce_only(order)
+        if answer is not Enqueued.QUEUED:
+            self.dispatch(self._tracker.drop(order.cloid, answer.value), now_ms)
+
+    def request_exit(self, reason: ExitReason) -> None:
+        """Close every position in a configured market; the tick does it."""
+        now_ms = self._clock.mono_ms()
+        for position in self._tracker.positions():
+            self._exits.request(position.coin, reason, now_ms)
+        self._scheduler.wake()
+
+    # Orders.
+
+    def _on_reply(self, reply: PostReply, now_ms: int) -> None:
+        post = self._posts.complete(reply.post_id)
+        if post is None:
+            self.counts["late_replies"] += 1
+            self._journal.record("late_reply", post_id=reply.post_id)
+            return
+        self._journal.record("reply", post=post, outcome=reply.outcome, at_us=self._clock.mono_us())
+        if isinstance(post.batch, CancelBatch):
+            for cancel, res in zip(post.batch.cancels, resolve(reply.outcome, len(post.batch.cancels)), strict=True):
+                self._cancel_answer(cancel, res)
+            return
+        for order, res in zip(post.batch.orders, resolve(reply.outcome, len(post.batch.orders)), strict=True):
+            self.dispatch(self._apply(order.cloid, res, now_ms), now_ms)
+
+    def _apply(self, cloid: str, res: Resolution, now_ms: int) -> list[TrackerEvent]:
+        if res.fate is Fate.UNKNOWN:
+            return self._tracker.mark_unknown(cloid, res.text, now_ms)
+        if res.fate is Fate.REFUSED or res.status is None:
+            return self._tracker.refuse(cloid, res.text)
+        return self._tracker.on_status(cloid, res.status)
+
+    def _cancel_answer(self, cancel: PendingCancel, res: Resolution) -> None:
+        if res.fate is Fate.STATUS:
+            return  # orderUpdates, or the reading of open orders, says when it is gone
+        self._journal.record("cancel_refused", cancel=cancel, text=res.text)
+        self._wake_rest()
+
+    def on_post_lost(self, post: Post, why: str, now_ms: int) -> None:
+        """No reply will be believed any more: orders become UNKNOWN, cancels are wished again."""
+        self._journal.record("post_lost", post=post, why=why)
+        if isinstance(post.batch, OrderBatch):
+            for order in post.batch.orders:
+                self.dispatch(self._tracker.mark_unknown(order.cloid, why, now_ms), now_ms)
+        else:
+            for cancel in post.batch.cancels:
+                if cancel.tries < MAX_CANCEL_TRIES:
+                    again = PendingCancel(
+                        coin=cancel.coin, oid=cancel.oid, created_ms=cancel.created_ms, tries=cancel.tries + 1
+                    )
+                    self._scheduler.enqueue_cancel(again)
+        self._wake_rest()
+
+    def on_order_updates(self, items: Iterable[OrderUpdate], now_ms: int) -> None:
+        """orderUpdates, or what a reading says of orders."""
+        for item in items:
+            self.dispatch(self._tracker.on_order_update(item), now_ms)
+
+    def on_fills(self, fills: Iterable[Fill], now_ms: int) -> None:
+        """userFills, or what a reading says of fills."""
+        self.dispatch(self._tracker.on_fills(fills), now_ms)
+
+    # What follows.
+
+    def dispatch(self, events: Iterable[TrackerEvent], now_ms: int) -> None:
+        """Tell exits, risk and journal what happened in the books."""
+        for event in events:
+            if isinstance(event, OrderChanged):
+                self._order_changed(event, now_ms)
+            elif isinstance(event, FillBooked):
+                self._journal.record("fill", event=event)
+            else:
+                self._round_trip(event)
+
+    def _order_changed(self, event: OrderChanged, now_ms: int) -> None:
+        self._journal.record("order", event=event)
+        self._risk(event)
+        if event.after is OrderState.UNKNOWN:
+            self._wake_rest()
+        if event.order.reduce_only and (event.after.terminal or event.after is OrderState.UNKNOWN):
+            self._exit_ended(event, now_ms)
+
+    def _exit_ended(self, event: OrderChanged, now_ms: int) -> None:
+        coin = event.order.coin
+        params = self._exit_params.get(coin)
+        if self._tracker.position(coin) is None:
+            self._exits.flat(coin)
+        elif params is not None and self._exits.ended(coin, event.order.cloid, params, now_ms):
+            self._risk(FlattenFailed(coin, self._exits.failed(coin)))
+
+    def _round_trip(self, trip: RoundTrip) -> None:
+        if self._tracker.position(trip.coin) is None:
+            self._exits.flat(trip.coin)
+        self._journal.record("round_trip", trip=trip)
+        self._risk(trip)
+
+    def _risk(self, event: RiskEvent) -> None:
+        try:
+            self._risk_events.put_nowait(event)
+        except queue.Full:
+            self._on_risk_lost()

@@ -1,0 +1,174 @@
+"""The risk gates, in order. The tuple is data: the executor runs it, docs and tests read it.
+
+Each gate is a pure function that answers a refusal, or the size that may go on. Gates 1 and 2 look at
+flags; 3 to 8 decide on one view of the ledger inside the tracker's critical section, where passing
+them enters the order in the books (that is the pending mark); 9 takes from the budget.
+
+A gate that lacks its input says no (`MarketDataUnavailable`), never yes.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import msgspec
+
+from hip3.core.decisions import Rejected, RejectReason, Skipped, SkipReason
+from hip3.core.ledger import LedgerView
+from hip3.core.money import MIN_NOTIONAL_USD, ZERO, div, floor_size
+
+Refusal = Rejected | Skipped
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """What the gates decide on: one wished entry and the facts around it."""
+
+    coin: str
+    size: Decimal
+    limit_px: Decimal
+    sz_decimals: int
+    hard_stop: str | None
+    """The latch's reason when it is tripped."""
+    not_ready: tuple[str, ...]
+    """Why the epoch is not READY; empty when it is."""
+    blocked: str | None
+    """Why this market must not be traded, e.g. `tick_size_unknown`."""
+    marks: dict[str, Decimal]
+    """Mark prices of this epoch."""
+    ledger: LedgerView | None
+    exiting: bool
+    max_per_market: Decimal
+    max_total: Decimal
+    max_positions: int
+
+    @property
+    def price(self) -> Decimal | None:
+        """The price an entry is counted at: max(limit, mark); None without a mark."""
+        mark = self.marks.get(self.coin)
+        return None if mark is None else max(self.limit_px, mark)
+
+
+Outcome = Refusal | Decimal
+
+
+def hard_stop(e: Entry) -> Outcome:
+    """1: the latch is tripped."""
+    if e.hard_stop is not None:
+        return Rejected(RejectReason.HARD_STOP, "HardStop", (("reason", e.hard_stop),))
+    return e.size
+
+
+def ready_trading(e: Entry) -> Outcome:
+    """2: the epoch is not READY."""
+    if e.not_ready:
+        return Rejected(RejectReason.NOT_READY, "READY-TRADING", (("missing", "; ".join(e.not_ready)),))
+    return e.size
+
+
+def max_position_per_market(e: Entry) -> Outcome:
+    """3: what this market may still take; cuts the size to it."""
+    price, ledger = e.price, e.ledger
+    if price is None or ledger is None or e.blocked is not None:
+        missing = e.blocked or ("mark price" if price is None else "account state")
+        return Rejected(RejectReason.MARKET_DATA_UNAVAILABLE, "MaxPositionPerMarket", (("missing", missing),))
+    used = abs(ledger.positions.get(e.coin, ZERO)) * e.marks[e.coin]
+    used += ledger.entries.get(e.coin, ZERO) + ledger.foreign.get(e.coin, ZERO)
+    return _cut(e, price, used, e.max_per_market, RejectReason.MAX_POSITION_PER_MARKET, "MaxPositionPerMarket")
+
+
+def max_position_total(e: Entry) -> Outcome:
+    """4: what the account may still take, each position at its own mark; cuts the size to it."""
+    price, ledger = e.price, e.ledger
+    if price is None or ledger is None:
+        return Rejected(RejectReason.MARKET_DATA_UNAVAILABLE, "MaxPositionTotal", (("missing", e.coin),))
+    used = sum(ledger.entries.values(), ZERO) + sum(ledger.foreign.values(), ZERO)
+    for coin, szi in ledger.positions.items():
+        mark = e.marks.get(coin)
+        if mark is None:
+            return Rejected(RejectReason.MARKET_DATA_UNAVAILABLE, "MaxPositionTotal", (("missing", coin),))
+        used += abs(szi) * mark
+    return _cut(e, price, used, e.max_total, RejectReason.MAX_POSITION_TOTAL, "MaxPositionTotal")
+
+
+def _cut(e: Entry, price: Decimal, used: Decimal, limit: Decimal, reason: RejectReason, gate: str) -> Outcome:
+    left = limit - used
+    size = min(e.size, floor_size(div(max(left, ZERO), price), e.sz_decimals))
+    if size * e.limit_px < MIN_NOTIONAL_USD:
+        numbers = (
+            ("used_usd", f"{used:.2f}"),
+            ("limit_usd", str(limit)),
+            ("wanted_usd", f"{e.size * price:.2f}"),
+        )
+        return Rejected(reason, gate, numbers)
+    return size
+
+
+def max_concurrent_positions(e: Entry) -> Outcome:
+    """5: too many markets are occupied."""
+    occupied = e.ledger.occupied if e.ledger is not None else set()
+    others = len(occupied - {e.coin})
+    if others >= e.max_positions:
+        numbers = (("markets", str(others)), ("limit", str(e.max_positions)))
+        return Rejected(RejectReason.MAX_CONCURRENT_POSITIONS, "MaxConcurrentPositions", numbers)
+    return e.size
+
+
+def flatten_in_progress(e: Entry) -> Outcome:
+    """6: the market is being left."""
+    if e.exiting or (e.ledger is not None and e.coin in e.ledger.reducing):
+        return Skipped(SkipReason.FLATTEN_IN_PROGRESS, "FlattenInProgress")
+    return e.size
+
+
+def has_position(e: Entry) -> Outcome:
+    """7: we hold it already; no pyramiding."""
+    szi = e.ledger.positions.get(e.coin, ZERO) if e.ledger is not None else ZERO
+    if szi:
+        return Skipped(SkipReason.ALREADY_HAS_POSITION, "has_position", (("szi", str(szi)),))
+    return e.size
+
+
+def pending_order(e: Entry) -> Outcome:
+    """8: an entry of this market is not proven dead. Passing enters the order in the books."""
+    usd = e.ledger.entries.get(e.coin, ZERO) if e.ledger is not None else ZERO
+    if usd:
+        return Skipped(SkipReason.PENDING_ORDER_EXISTS, "PendingOrder", (("pending_usd", f"{usd:.2f}"),))
+    return e.size
+
+
+class Gate(msgspec.Struct, frozen=True):
+    """Number and name as they stand in docs, journal and table; None: the executor's own step."""
+
+    number: int
+    name: str
+    check: Callable[[Entry], Outcome] | None
+
+
+GATES: tuple[Gate, ...] = (
+    Gate(1, "HardStop", hard_stop),
+    Gate(2, "READY-TRADING", ready_trading),
+    Gate(3, "MaxPositionPerMarket", max_position_per_market),
+    Gate(4, "MaxPositionTotal", max_position_total),
+    Gate(5, "MaxConcurrentPositions", max_concurrent_positions),
+    Gate(6, "FlattenInProgress", flatten_in_progress),
+    Gate(7, "has_position", has_position),
+    Gate(8, "PendingOrder", pending_order),
+    Gate(9, "ActionBudget", None),
+)
+FIRST_LEDGER_GATE = 3
+
+
+def run(gates: tuple[Gate, ...], entry: Entry) -> tuple[Refusal | None, Entry]:
+    """Run pure gates in order: the first refusal, and the entry with the size that was left."""
+    for gate in gates:
+        if gate.check is None:
+            continue
+        outcome = gate.check(entry)
+        if not isinstance(outcome, Decimal):
+            return outcome, entry
+        if outcome != entry.size:
+            entry = msgspec.structs.replace(entry, size=outcome)
+    return None, entry
+
+
+FLAG_GATES = tuple(g for g in GATES if g.number < FIRST_LEDGER_GATE)
+LEDGER_GATES = tuple(g for g in GATES if g.number >= FIRST_LEDGER_GATE and g.check is not None)

@@ -1,0 +1,236 @@
+"""Housekeeping: everything that asks the exchange over REST while the service runs.
+
+Confined to the `rest` thread. Answers come back as events into the same pipeline as the streams; a
+read that fails changes nothing and is tried again. Duties, most urgent first:
+
+    unknown orders          asked by cloid until a certificate ends them
+    the account, per epoch  orders, fills and positions read and compared: ends NOT_READY
+    missing fills           a reply that no fill followed, or a gap in the chain of positions
+    the clock               every 15 s: the offset shifts expiresAfter
+    first books             a market whose touch has not come after 2 s is read once
+    the account, again      every 60 s
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from hip3.core.events import BboUpdate
+from hip3.core.market import Level
+from hip3.core.money import ZERO, parse
+from hip3.core.order_state import OrderState
+from hip3.core.ports import Clock, Journal
+from hip3.errors import VenueReadError
+from hip3.exchange.clock_offset import ClockOffset
+from hip3.exchange.wire import parse_fill_list, parse_order_record
+from hip3.execution.account import AccountReport, Rest, read_account
+from hip3.execution.flow import TradeFlow
+from hip3.execution.readiness import Readiness
+from hip3.feed.market_state import MarketState
+from hip3.position.tracked import TrackedOrder
+from hip3.position.tracker import PositionTracker
+
+COMPARE_MS = 60_000
+CLOCK_MS = 15_000
+RETRY_MS = 1000
+UNBOOKED_MS = 2000
+FIRST_BOOK_MS = 2000
+EXPIRY_MARGIN_MS = 2000
+"""How long after an order's expiry, by exchange time, two agreeing reads prove that it cannot land."""
+
+
+class Housekeeping:
+    """See the module."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        rest: Rest,
+        user: str | None,
+        dexs: list[str],
+        tracker: PositionTracker,
+        flow: TradeFlow,
+        market_state: MarketState,
+        readiness: Readiness,
+        journal: Journal,
+        offset: ClockOffset,
+    ) -> None:
+        self._clock = clock
+        self._rest = rest
+        self._user = user
+        self.dexs = dexs
+        self._tracker = tracker
+        self._flow = flow
+        self._market_state = market_state
+        self._readiness = readiness
+        self._journal = journal
+        self._offset = offset
+        self._next_clock_ms = 0
+        self._read_generation = 0
+        self._next_read_ms = 0
+        self._next_compare_ms = clock.mono_ms() + COMPARE_MS
+        self._next_fills_ms = 0
+        self._mismatch: dict[str, tuple[Decimal, Decimal]] = {}
+        self._asked_book = 0
+        self._asked: dict[str, int] = {}
+        self._unknown_reads: dict[str, int] = {}
+        self.failed_reads = 0
+        self.equity: Decimal | None = None
+
+    def step(self, now_ms: int) -> None:
+        """One round of duties at monotonic `now_ms`."""
+        if self._user is not None:
+            self._guarded(self._resolve_unknown, now_ms)
+            self._guarded(self._read_for_epoch, now_ms)
+            self._guarded(self._fetch_fills, now_ms)
+            self._guarded(self._compare, now_ms)
+        self._guarded(self._first_books, now_ms)
+        self._guarded(self._read_clock, now_ms)
+
+    def _guarded(self, duty: Callable[[int], None], now_ms: int) -> None:
+        try:
+            duty(now_ms)
+        except VenueReadError as error:
+            self.failed_reads += 1
+            self._next_read_ms = max(self._next_read_ms, now_ms + RETRY_MS)
+            if self._read_generation != self._flow.generation:
+                self._readiness.account_unknown(str(error))
+            self._journal.record("read_failed", what=str(error))
+
+    # The account.
+
+    def _read_for_epoch(self, now_ms: int) -> None:
+        generation = self._flow.generation
+        if generation in (0, self._read_generation) or now_ms < self._next_read_ms:
+            return
+        if self._apply(now_ms):
+            self._read_generation = generation
+            self._readiness.account_read(generation)
+
+    def _compare(self, now_ms: int) -> None:
+        if now_ms < self._next_compare_ms or self._read_generation != self._flow.generation:
+            return
+        self._next_compare_ms = now_ms + COMPARE_MS
+        self._apply(now_ms)
+
+    def _apply(self, now_ms: int) -> bool:
+        """Read and compare; False while our books and the exchange do not agree."""
+        assert self._user is not None
+        report = read_account(self._rest, self._user, self.dexs)
+        self.equity = report.equity
+        self._flow.on_fills(reversed(report.fills), now_ms)
+        self._flow.on_order_updates(report.orders, now_ms)
+        self._tracker.set_foreign(report.orders)
+        return self._positions_agree(report, now_ms)
+
+    def _positions_agree(self, report: AccountReport, now_ms: int) -> bool:
+        """Compare booked sizes; a difference that two readings in a row show is believed."""
+        booked = self._tracker.booked()
+        differs: dict[str, tuple[Decimal, Decimal]] = {}
+        for coin in {*booked, *report.positions}:
+            ours, theirs = booked.get(coin, ZERO), report.positions.get(coin, (ZERO, ZERO))[0]
+            if ours != theirs:
+                differs[coin] = (ours, theirs)
+        settled = {coin for coin, pair in differs.items() if self._mismatch.get(coin) == pair}
+        for coin in settled:
+            szi, px = report.positions.get(coin, (ZERO, ZERO))
+            self._journal.record("adopted", coin=coin, ours=differs[coin][0], theirs=szi)
+            self._tracker.adopt(coin, szi, px, report.at_ms)
+        self._mismatch = {coin: pair for coin, pair in differs.items() if coin not in settled}
+        if self._mismatch:
+            self._next_read_ms = now_ms + RETRY_MS
+            self._next_compare_ms = min(self._next_compare_ms, now_ms + RETRY_MS)
+        return not self._mismatch
+
+    def _fetch_fills(self, now_ms: int) -> None:
+        """Replies whose fills did not come, and gaps in the chain: ask for the latest fills."""
+        if now_ms < self._next_fills_ms:
+            return
+        late = [t for t in self._tracker.unbooked() if now_ms - t.sent_mono_ms > UNBOOKED_MS]
+        if not late and not self._tracker.unlinked():
+            return
+        self._next_fills_ms = now_ms + RETRY_MS
+        fills, _ = parse_fill_list(self._rest.info({"type": "userFills", "user": self._user}))
+        self._flow.on_fills(reversed(fills), now_ms)
+
+    # Unknown orders.
+
+    def _resolve_unknown(self, now_ms: int) -> None:
+        unknown = self._tracker.live(OrderState.UNKNOWN)
+        stale = [t for t in self._tracker.live(OrderState.OPEN) if self._ioc_left_open(t, now_ms)]
+        live = {t.order.cloid for t in (*unknown, *stale)}
+        self._asked = {c: at for c, at in self._asked.items() if c in live}
+        self._unknown_reads = {c: n for c, n in self._unknown_reads.items() if c in live}
+        for tracked in (*unknown, *stale):
+            if now_ms >= self._asked.get(tracked.order.cloid, 0):
+                self._asked[tracked.order.cloid] = now_ms + RETRY_MS
+                self._ask(tracked, now_ms)
+
+    @staticmethod
+    def _ioc_left_open(tracked: TrackedOrder, now_ms: int) -> bool:
+        """An IOC never rests: one that looks open for long lost its last message."""
+        return tracked.order.tif.value == "Ioc" and now_ms - tracked.sent_mono_ms > UNBOOKED_MS
+
+    def _ask(self, tracked: TrackedOrder, now_ms: int) -> None:
+        cloid = tracked.order.cloid
+        answer = self._rest.info_json({"type": "orderStatus", "user": self._user, "oid": cloid})
+        if isinstance(answer, dict) and answer.get("status") == "order":
+            update = parse_order_record(msgspec.json.encode(answer["order"]))
+            fills, _ = parse_fill_list(self._rest.info({"type": "userFills", "user": self._user}))
+            self._flow.on_fills(reversed(fills), now_ms)
+            self._flow.on_order_updates((update,), now_ms)
+            self._journal.record("certificate", cloid=cloid, how="orderStatus", detail=update.status)
+            return
+        if not isinstance(answer, dict) or answer.get("status") != "unknownOid":
+            raise VenueReadError(f"orderStatus of {cloid}: {str(answer)[:120]}")
+        self._unknown_oid(tracked, now_ms)
+
+    def _unknown_oid(self, tracked: TrackedOrder, now_ms: int) -> None:
+        """The exchange does not know it. That proves nothing before its expiry has passed."""
+        cloid = tracked.order.cloid
+        exchange_ms = self._rest.info_json({"type": "exchangeStatus"})["time"]
+        if tracked.expires_ms is None or exchange_ms <= tracked.expires_ms + EXPIRY_MARGIN_MS:
+            self._unknown_reads.pop(cloid, None)
+            return
+        fills, _ = parse_fill_list(self._rest.info({"type": "userFills", "user": self._user}))
+        if any(f.cloid == cloid for f in fills):
+            self._flow.on_fills(reversed(fills), now_ms)
+            return
+        reads = self._unknown_reads.get(cloid, 0) + 1
+        self._unknown_reads[cloid] = reads
+        if reads >= 2:
+            certificate = f"expired: unknown to the exchange in two reads after {tracked.expires_ms}"
+            self._flow.dispatch(self._tracker.prove_dead(cloid, certificate), now_ms)
+            self._journal.record("certificate", cloid=cloid, how="expired", detail=certificate)
+
+    def _read_clock(self, now_ms: int) -> None:
+        if now_ms < self._next_clock_ms:
+            return
+        self._next_clock_ms = now_ms + CLOCK_MS
+        sent = self._clock.wall_ms()
+        answer = self._rest.info_json({"type": "exchangeStatus"})
+        self._offset.add(int(answer["time"]), sent, self._clock.wall_ms())
+
+    # Market data.
+
+    def _first_books(self, now_ms: int) -> None:
+        """Read the book of markets whose touch has not come; once per epoch."""
+        generation = self._flow.generation
+        connected_for = now_ms - self._flow.connected_ms
+        if generation in (0, self._asked_book) or connected_for < FIRST_BOOK_MS:
+            return
+        self._asked_book = generation
+        for coin in self._market_state.unseen(generation):
+            book = self._rest.info_json({"type": "l2Book", "coin": coin})
+            if not isinstance(book, dict):
+                continue
+            sides = [_touch(side) for side in book["levels"]]
+            update = BboUpdate(coin, int(book["time"]), sides[0], sides[1])
+            self._flow.on_book_read(update, now_ms, generation)
+
+
+def _touch(levels: Any) -> Level | None:
+    return Level(parse(levels[0]["px"]), parse(levels[0]["sz"])) if levels else None

@@ -1,0 +1,205 @@
+"""ExecutorLoop: the tick. All orders leave from here, so signing and nonces have one caller.
+
+    1 expire posts       silence for too long makes their orders UNKNOWN
+    2 exits              every position, at the latest now
+    3 collect            one batch of one kind
+    4 re-check           entries of a tripped latch or of another epoch die here; bad orders alone
+    5 nonce
+    6 sign
+    7 record the intent  (issue C makes it durable; until then the journal notes it)
+    8 register           before the send: a reply may overtake it
+    9 send
+
+`step` does one round and says whether more can be sent at once; the thread in `app` loops over it,
+woken by an enqueue, at the latest every HIP3_TICK_MS. A late round skips, it does not catch up.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from hip3.core.market import MarketSpec
+from hip3.core.orders import ActionBatch, CancelBatch, OrderBatch, PendingOrder
+from hip3.core.ports import Clock, Journal, Sender, SendOutcome
+from hip3.errors import NonceError, SigningError
+from hip3.exchange.nonce import NonceManager
+from hip3.exchange.signing import SigningKey, sign_l1_action
+from hip3.exchange.wire_out import cancel_action, order_action, post_frame, signed_body
+from hip3.execution.flow import TradeFlow
+from hip3.execution.posts import Post, PostRequestManager
+from hip3.execution.readiness import Readiness
+from hip3.execution.scheduler import BatchScheduler
+from hip3.position.tracker import PositionTracker
+from hip3.risk.hard_stop import HardStopLatch
+
+MAX_TRIES = 5
+"""How often a batch that provably did not leave goes back to the front of its queue."""
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """Who signs, and for whom."""
+
+    key: SigningKey
+    account: str
+    vault: str | None
+    mainnet: bool
+
+
+class ExecutorLoop:
+    """See the module. Confined to the tick thread."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        identity: Identity,
+        specs: dict[str, MarketSpec],
+        latch: HardStopLatch,
+        readiness: Readiness,
+        scheduler: BatchScheduler,
+        posts: PostRequestManager,
+        tracker: PositionTracker,
+        flow: TradeFlow,
+        sender: Sender,
+        nonces: NonceManager,
+        journal: Journal,
+        post_timeout_ms: int,
+        expires_after_ms: int,
+        exchange_offset_ms: Callable[[], int],
+    ) -> None:
+        self._clock = clock
+        self._identity = identity
+        self._asset_ids = {coin: spec.asset_id for coin, spec in specs.items()}
+        self._latch = latch
+        self._readiness = readiness
+        self._scheduler = scheduler
+        self._posts = posts
+        self._tracker = tracker
+        self._flow = flow
+        self._sender = sender
+        self._nonces = nonces
+        self._journal = journal
+        self._post_timeout_ms = post_timeout_ms
+        self._expires_after_ms = expires_after_ms
+        self._offset_ms = exchange_offset_ms
+        self.sent_orders = 0
+        self.late_ticks = 0
+
+    def step(self, now_ms: int) -> bool:
+        """One round at monotonic `now_ms`; True if another should follow at once."""
+        for post in self._posts.expire(now_ms, self._post_timeout_ms):
+            self._flow.on_post_lost(post, "no reply in time", now_ms)
+        self._flow.check_exits(now_ms)
+        batch = self._scheduler.take(self._posts.inflight)
+        if batch is None:
+            return False
+        checked = self._recheck(batch, now_ms)
+        if checked is not None:
+            self._dispatch(checked, now_ms)
+        return any(self._scheduler.counts())
+
+    def _recheck(self, batch: ActionBatch, now_ms: int) -> ActionBatch | None:
+        """The last look before signing: what may not leave is dropped, alone."""
+        if isinstance(batch, CancelBatch):
+            good = tuple(c for c in batch.cancels if c.coin in self._asset_ids)
+            return CancelBatch(good) if good else None
+        keep = []
+        epoch = self._readiness.epoch(now_ms)
+        for order in batch.orders:
+            why = self._refused(order, epoch)
+            if why is None:
+                keep.append(order)
+            else:
+                self._flow.dispatch(self._tracker.drop(order.cloid, why), now_ms)
+        return OrderBatch(tuple(keep)) if keep else None
+
+    def _refused(self, order: PendingOrder, epoch: int | None) -> str | None:
+        if order.coin not in self._asset_ids:
+            return "no market specification"
+        if order.reduce_only:
+            return None
+        if self._latch.tripped:
+            return "HardStop"
+        return None if epoch is not None and epoch == order.epoch else "approved in another READY epoch"
+
+    def _dispatch(self, batch: ActionBatch, now_ms: int) -> None:
+        wall_ms = self._clock.wall_ms()
+        expires = self._expiry(batch, wall_ms)
+        try:
+            nonce = self._nonces.next(wall_ms)
+            action = self._action(batch)
+            signature = sign_l1_action(
+                self._identity.key, action, nonce, vault_address=self._identity.vault,
+                expires_after=expires, mainnet=self._identity.mainnet,
+            )  # fmt: skip
+        except (SigningError, NonceError, KeyError) as error:
+            self._give_up(batch, f"cannot be signed: {error}", now_ms)
+            return
+        body = signed_body(action, nonce, signature, self._identity.vault, expires)
+        self._send(batch, body, nonce, expires, now_ms)
+
+    def _expiry(self, batch: ActionBatch, wall_ms: int) -> int | None:
+        """Orders expire, exits included; cancels never do: a late cancel is still wanted."""
+        if isinstance(batch, CancelBatch) or self._expires_after_ms == 0:
+            return None
+        return wall_ms + self._offset_ms() + self._expires_after_ms
+
+    def _action(self, batch: ActionBatch) -> dict[str, Any]:
+        if isinstance(batch, CancelBatch):
+            return cancel_action(batch.cancels, self._asset_ids)
+        return order_action(batch.orders, self._asset_ids)
+
+    def _send(self, batch: ActionBatch, body: dict[str, Any], nonce: int, expires: int | None, now_ms: int) -> None:
+        post_id = self._posts.next_id()
+        text = post_frame(post_id, body)
+        post = Post(
+            post_id=post_id, batch=batch, nonce=nonce, generation=self._flow.generation,
+            sent_ms=now_ms, sent_us=self._clock.mono_us(),
+        )  # fmt: skip
+        self._posts.register(post)
+        if isinstance(batch, OrderBatch):
+            for order in batch.orders:
+                self._tracker.mark_sent(
+                    order.cloid, nonce=nonce, expires_ms=expires, generation=post.generation, mono_ms=now_ms
+                )
+        result = self._sender.send(text)
+        if result.outcome is SendOutcome.SENT:
+            self._note_sent(post)
+        elif result.outcome is SendOutcome.NOT_SENT:
+            self._posts.withdraw(post_id)
+            self._return(batch, result.detail, now_ms)
+        elif self._posts.complete(post_id) is not None:
+            self._flow.on_post_lost(post, f"the send broke: {result.detail}", now_ms)
+
+    def _note_sent(self, post: Post) -> None:
+        if isinstance(post.batch, OrderBatch):
+            self.sent_orders += len(post.batch.orders)
+            for order in post.batch.orders:
+                self._journal.record("sent", order=order, post=post)
+        else:
+            self._journal.record("sent_cancels", cancels=post.batch.cancels, post=post)
+
+    def _return(self, batch: ActionBatch, why: str, now_ms: int) -> None:
+        """Not sent: exits and cancels go back to the front, entries are over."""
+        if isinstance(batch, CancelBatch):
+            again = tuple(msgspec.structs.replace(c, tries=c.tries + 1) for c in batch.cancels if c.tries < MAX_TRIES)
+            if again:
+                self._scheduler.put_back(CancelBatch(again))
+            return
+        keep = []
+        for order in batch.orders:
+            self._tracker.unsent(order.cloid)
+            if order.reduce_only and order.tries < MAX_TRIES:
+                keep.append(msgspec.structs.replace(order, tries=order.tries + 1))
+            else:
+                self._flow.dispatch(self._tracker.drop(order.cloid, why), now_ms)
+        if keep:
+            self._scheduler.put_back(OrderBatch(tuple(keep)))
+
+    def _give_up(self, batch: ActionBatch, why: str, now_ms: int) -> None:
+        """Nothing of it was sent and nothing will be."""
+        if isinstance(batch, OrderBatch):
+            for order in batch.orders:
+                self._flow.dispatch(self._tracker.drop(order.cloid, why), now_ms)
+        self._journal.record("fault", what=why)

@@ -1,0 +1,92 @@
+"""PostRequestManager: which posts are in flight, and how each ended, exactly once.
+
+Guards: post id -> post. Called from: tick (register, withdraw, expire), ws-reader (complete,
+disconnected). In flight is the length of the table, never a counter beside it:
+`sent - completed == in flight` at every instant, since both change with the table.
+A post is registered before its bytes leave, because the reply may be read before `send` returns.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from hip3.core.orders import ActionBatch
+from hip3.locks import new_lock
+
+
+class Post(msgspec.Struct, frozen=True, kw_only=True):
+    """One signed action on its way."""
+
+    post_id: int
+    batch: ActionBatch
+    nonce: int
+    generation: int
+    sent_ms: int
+    """Monotonic milliseconds."""
+    sent_us: int
+
+
+class PostRequestManager:
+    """See the module."""
+
+    def __init__(self) -> None:
+        self._lock = new_lock("PostRequestManager")
+        self._pending: dict[int, Post] = {}
+        self._next_id = 0
+        self._sent = 0
+        self._completed = 0
+        self.late_replies = 0
+
+    def next_id(self) -> int:
+        """A fresh post id, counted from 1; the only key that pairs replies with posts."""
+        with self._lock:
+            self._next_id += 1
+            return self._next_id
+
+    def register(self, post: Post) -> None:
+        """The post is about to be sent."""
+        with self._lock:
+            self._pending[post.post_id] = post
+            self._sent += 1
+
+    def withdraw(self, post_id: int) -> None:
+        """Not one byte of it left: as if it had never been."""
+        with self._lock:
+            if self._pending.pop(post_id, None) is not None:
+                self._sent -= 1
+
+    def complete(self, post_id: int) -> Post | None:
+        """A reply came; None for an unknown or already ended post, which is counted."""
+        with self._lock:
+            post = self._pending.pop(post_id, None)
+            if post is None:
+                self.late_replies += 1
+            else:
+                self._completed += 1
+            return post
+
+    def expire(self, now_ms: int, timeout_ms: int) -> list[Post]:
+        """End the posts that waited longer than the time-out."""
+        return self._end(lambda p: now_ms - p.sent_ms > timeout_ms)
+
+    def disconnected(self, generation: int) -> list[Post]:
+        """End the posts of a connection that is gone: their replies will not come."""
+        return self._end(lambda p: p.generation <= generation)
+
+    def _end(self, over: Callable[[Post], bool]) -> list[Post]:
+        with self._lock:
+            ended = [p for p in self._pending.values() if over(p)]
+            for post in ended:
+                del self._pending[post.post_id]
+            self._completed += len(ended)
+            return ended
+
+    @property
+    def inflight(self) -> int:
+        with self._lock:
+            return len(self._pending)
+
+    def accounts(self) -> tuple[int, int, int]:
+        """(sent, completed, in flight) of one instant."""
+        with self._lock:
+            return self._sent, self._completed, len(self._pending)

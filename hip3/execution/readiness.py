@@ -1,0 +1,134 @@
+"""READY: one object, asked where a signal is accepted and again before a batch is sent.
+
+Guards: the inputs below. READY is an epoch, the generation of a connection: it begins when every
+subscription is acknowledged, every market was seen once and the account was read and compared over
+REST, all in this generation; any disconnect ends it. Each input has one owner: ws-reader
+(connection, acknowledgements, market data), rest (universe, account), operator (pause).
+"""
+
+import enum
+
+from hip3.locks import new_lock
+
+
+class State(enum.Enum):
+    """The state word of the status."""
+
+    HARD_STOP = "HARD_STOP"
+    NOT_READY = "NOT_READY"
+    REDUCING = "REDUCING"
+    READY = "READY"
+
+
+class Readiness:
+    """What must be true before an entry may leave."""
+
+    def __init__(self, *, needs_account: bool) -> None:
+        self._lock = new_lock("Readiness")
+        self._needs_account = needs_account
+        self._universe = "the exchange has not been read yet"
+        self._generation = 0
+        self._connected = False
+        self._acked = False
+        self._unseen: list[str] = ["market data"]
+        self._account_generation = -1
+        self._account_problem = "the account has not been read yet"
+        self._ready_since: int | None = None
+        self._stopping = False
+        self._paused = False
+        self.last_disconnect = ""
+
+    def universe_known(self) -> None:
+        """Markets, precision and fees are known."""
+        with self._lock:
+            self._universe = ""
+
+    def universe_unknown(self, why: str) -> None:
+        """They are not, and this is why."""
+        with self._lock:
+            self._universe = why
+
+    def connected(self, generation: int) -> None:
+        """A new connection is open: a new epoch begins, nothing of the old one holds."""
+        with self._lock:
+            self._generation, self._connected, self._acked = generation, True, False
+            self._unseen = ["market data"]
+            self._ready_since = None
+
+    def disconnected(self, why: str) -> None:
+        """The epoch is over."""
+        with self._lock:
+            self._connected, self._acked, self._ready_since = False, False, None
+            self.last_disconnect = why
+
+    def streams(self, *, acked: bool, unseen: list[str]) -> None:
+        """How far the subscriptions are."""
+        with self._lock:
+            self._acked, self._unseen = acked, unseen
+
+    def seen(self, coin: str) -> None:
+        """A market that was missing was read by other means."""
+        with self._lock:
+            self._unseen = [c for c in self._unseen if c != coin]
+
+    def account_read(self, generation: int) -> None:
+        """Orders, fills and positions were read and compared in this generation."""
+        with self._lock:
+            self._account_generation, self._account_problem = generation, ""
+
+    def account_unknown(self, why: str) -> None:
+        """The account could not be read: the next epoch does not begin."""
+        with self._lock:
+            self._account_problem = why
+
+    def stop_entries(self) -> None:
+        """The service is stopping: exits and cancels only, for good."""
+        with self._lock:
+            self._stopping = True
+
+    def pause(self, on: bool) -> None:
+        """The operator wants no entries for now."""
+        with self._lock:
+            self._paused = on
+
+    def reasons(self, now_ms: int) -> list[str]:
+        """Why not READY, as sentences; empty when READY."""
+        with self._lock:
+            out = self._missing_locked()
+            if not out and self._ready_since is None:
+                self._ready_since = now_ms
+            if self._stopping:
+                out.append("the service is stopping: exits and cancels only")
+            elif self._paused:
+                out.append("paused by the operator: exits and cancels only")
+            return out
+
+    def _missing_locked(self) -> list[str]:
+        if self._universe:
+            return [self._universe]
+        if not self._connected:
+            return [f"no connection to the exchange ({self.last_disconnect})" if self.last_disconnect else "connecting"]
+        out = []
+        if not self._acked:
+            out.append("subscriptions are not all acknowledged")
+        if self._unseen:
+            shown = ", ".join(self._unseen[:3]) + (" …" if len(self._unseen) > 3 else "")
+            out.append(f"no market data yet of {len(self._unseen)}: {shown}")
+        if self._needs_account and self._account_generation != self._generation:
+            out.append(self._account_problem or "the account is being read again")
+        return out
+
+    def epoch(self, now_ms: int) -> int | None:
+        """The generation of the READY epoch, or None."""
+        return None if self.reasons(now_ms) else self._generation
+
+    def ready_for_ms(self, now_ms: int) -> int:
+        """How long the epoch has been READY."""
+        with self._lock:
+            return 0 if self._ready_since is None else now_ms - self._ready_since
+
+    @property
+    def reducing(self) -> bool:
+        """Whether only exits and cancels are wanted."""
+        with self._lock:
+            return self._stopping or self._paused

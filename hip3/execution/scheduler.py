@@ -1,0 +1,127 @@
+"""BatchScheduler: what waits to be sent. Cancels before reduce-only before new.
+
+Guards: the three queues together, since one decision reads all three. Called from: ws-reader, tick,
+risk and main put; tick takes. Every queue is bounded and says so (`QueueFull`); nothing is dropped
+silently. A batch is of one kind, and reduce-only orders never share an action with entries, because
+one pre-validation error answers for a whole action.
+
+The limit of posts in flight is the executor's: `inflight` is passed in, never counted here.
+"""
+
+from collections import deque
+from typing import TypeVar
+
+from hip3.core.decisions import Enqueued
+from hip3.core.orders import ActionBatch, CancelBatch, OrderBatch, PendingCancel, PendingOrder
+from hip3.locks import new_condition
+
+_T = TypeVar("_T")
+
+CANCELS = 200
+REDUCE_ONLY = 500
+NEW = 1000
+BATCH = 50
+RESERVED_SHARE = 5
+"""One fifth of the slots in flight is kept for cancels and reduce-only orders."""
+
+
+class BatchScheduler:
+    """Three bounded queues behind one lock, and the tick's alarm clock."""
+
+    def __init__(self, max_inflight: int) -> None:
+        self._condition = new_condition("BatchScheduler")
+        self._cancels: deque[PendingCancel] = deque()
+        self._reduce: deque[PendingOrder] = deque()
+        self._new: deque[PendingOrder] = deque()
+        self.max_inflight = max_inflight
+        self.high_watermark = max(1, max_inflight - max_inflight // RESERVED_SHARE)
+        self._woken = False
+
+    def enqueue_new(self, order: PendingOrder, inflight: int) -> Enqueued:
+        """An entry. InflightFull and QueueFull: it was not queued."""
+        with self._condition:
+            if inflight >= self.high_watermark:
+                return Enqueued.INFLIGHT_FULL
+            if len(self._new) >= NEW:
+                return Enqueued.QUEUE_FULL
+            self._new.append(order)
+            self._wake_locked()
+            degraded = inflight + 1 >= self.high_watermark
+            return Enqueued.DEGRADED if degraded else Enqueued.QUEUED
+
+    def enqueue_reduce_only(self, order: PendingOrder) -> Enqueued:
+        """An exit; queued whatever is in flight. A second one for its market is refused as such."""
+        with self._condition:
+            if any(o.coin == order.coin for o in self._reduce):
+                return Enqueued.DUPLICATE
+            if len(self._reduce) >= REDUCE_ONLY:
+                return Enqueued.QUEUE_FULL
+            self._reduce.append(order)
+            self._wake_locked()
+            return Enqueued.QUEUED
+
+    def enqueue_cancel(self, cancel: PendingCancel) -> Enqueued:
+        """A cancel; queued whatever is in flight. The same oid twice is one wish."""
+        with self._condition:
+            if any(c.oid == cancel.oid for c in self._cancels):
+                return Enqueued.DUPLICATE
+            if len(self._cancels) >= CANCELS:
+                return Enqueued.QUEUE_FULL
+            self._cancels.append(cancel)
+            self._wake_locked()
+            return Enqueued.QUEUED
+
+    def take(self, inflight: int) -> ActionBatch | None:
+        """The next batch that may be sent now, or None."""
+        with self._condition:
+            if inflight >= self.max_inflight:
+                return None
+            if self._cancels:
+                return CancelBatch(tuple(_take(self._cancels)))
+            if self._reduce:
+                return OrderBatch(tuple(_take(self._reduce)))
+            if self._new and inflight < self.high_watermark:
+                return OrderBatch(tuple(_take(self._new)))
+            return None
+
+    def put_back(self, batch: ActionBatch) -> None:
+        """What provably did not leave returns to the front, in its order."""
+        with self._condition:
+            if isinstance(batch, CancelBatch):
+                self._cancels.extendleft(reversed(batch.cancels))
+            else:
+                target = self._reduce if batch.reduce_only else self._new
+                target.extendleft(reversed(batch.orders))
+
+    def purge_new(self) -> list[PendingOrder]:
+        """Drop every queued entry and return them: their owner must be told."""
+        with self._condition:
+            purged = list(self._new)
+            self._new.clear()
+            return purged
+
+    def counts(self) -> tuple[int, int, int]:
+        """(cancels, reduce-only, new) waiting."""
+        with self._condition:
+            return len(self._cancels), len(self._reduce), len(self._new)
+
+    def wake(self) -> None:
+        """End the tick's wait at once."""
+        with self._condition:
+            self._wake_locked()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Block until something was enqueued or the time is up; True if woken."""
+        with self._condition:
+            if not self._woken:
+                self._condition.wait(timeout_s)
+            woken, self._woken = self._woken, False
+            return woken
+
+    def _wake_locked(self) -> None:
+        self._woken = True
+        self._condition.notify()
+
+
+def _take(queue: "deque[_T]") -> "list[_T]":
+    return [queue.popleft() for _ in range(min(BATCH, len(queue)))]

@@ -1,0 +1,1 @@
+"""Market data in: the latest snapshot of each market."""

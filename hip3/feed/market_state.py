@@ -1,0 +1,72 @@
+"""The latest snapshot of each market.
+
+Guards: coin -> `MarketView`. Written by the ws-reader; read by tick, risk, status. Views are
+immutable, so a reader keeps what it took. Ages are monotonic milliseconds since *receipt*: an
+unchanged price that was just repeated is fresh.
+"""
+
+from collections.abc import Iterable
+
+from hip3.core.events import BboUpdate, CtxUpdate
+from hip3.core.market import MarketView
+from hip3.locks import new_lock
+
+
+class MarketState:
+    """Holds one view per configured market; coins that are not configured are not ours."""
+
+    def __init__(self, coins: Iterable[str]) -> None:
+        self._lock = new_lock("MarketState")
+        self._views = {coin: MarketView(coin) for coin in coins}
+
+    def apply_bbo(self, update: BboUpdate, now_ms: int, generation: int) -> MarketView | None:
+        """The new view, or None for a coin we do not follow."""
+        with self._lock:
+            old = self._views.get(update.coin)
+            if old is None:
+                return None
+            view = MarketView(
+                update.coin, update.bid, update.ask, update.time_ms, now_ms,
+                old.oracle, old.mark, old.open_interest,
+                old.ctx_at_ms if old.generation == generation else None, generation,
+            )  # fmt: skip
+            self._views[update.coin] = view
+            return view
+
+    def apply_ctx(self, update: CtxUpdate, now_ms: int, generation: int) -> MarketView | None:
+        """The new view, or None for a coin we do not follow."""
+        with self._lock:
+            old = self._views.get(update.coin)
+            if old is None:
+                return None
+            view = MarketView(
+                update.coin, old.bid, old.ask, old.book_time_ms,
+                old.bbo_at_ms if old.generation == generation else None,
+                update.oracle, update.mark, update.open_interest, now_ms, generation,
+            )  # fmt: skip
+            self._views[update.coin] = view
+            return view
+
+    def view(self, coin: str) -> MarketView | None:
+        """The latest view of one market."""
+        with self._lock:
+            return self._views.get(coin)
+
+    def views(self) -> dict[str, MarketView]:
+        """All of them, as of one instant."""
+        with self._lock:
+            return dict(self._views)
+
+    def marks(self, generation: int) -> dict[str, MarketView]:
+        """The views that were fed in this generation; others have no mark that may be trusted."""
+        with self._lock:
+            return {c: v for c, v in self._views.items() if v.generation == generation and v.mark}
+
+    def unseen(self, generation: int) -> list[str]:
+        """Coins that lack a bbo or a context in this generation."""
+        with self._lock:
+            return [
+                coin
+                for coin, view in self._views.items()
+                if view.generation != generation or view.bbo_at_ms is None or view.ctx_at_ms is None
+            ]

@@ -1,0 +1,1 @@
+"""To the side, never in the way: journal, logs, status, control."""

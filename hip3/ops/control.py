@@ -1,0 +1,74 @@
+"""The local control channel: one JSON line in, one out, over a Unix socket of this user alone."""
+
+import json
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Handler = Callable[[dict[str, Any]], dict[str, Any]]
+MAX_LINE = 100_000
+TIMEOUT_S = 5.0
+
+
+class ControlServer:
+    """Answers commands; `step` is the control thread's loop body."""
+
+    def __init__(self, path: Path, handler: Handler) -> None:
+        self._path, self._handler = path, handler
+        path.unlink(missing_ok=True)  # the state lock is held: a socket left here is a dead one's
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        before = os.umask(0o177)
+        try:
+            self._socket.bind(str(path))
+        finally:
+            os.umask(before)
+        self._socket.listen(8)
+        self._socket.settimeout(0.3)
+
+    def step(self) -> None:
+        """Wait a moment for one command and answer it."""
+        try:
+            conn, _ = self._socket.accept()
+        except TimeoutError:
+            return
+        with conn:
+            conn.settimeout(TIMEOUT_S)
+            try:
+                request = json.loads(_line(conn))
+                answer = self._handler(request if isinstance(request, dict) else {})
+            except (OSError, ValueError) as error:
+                answer = {"error": str(error)}
+            try:
+                conn.sendall(json.dumps(answer).encode() + b"\n")
+            except OSError:
+                return  # who asked has gone
+
+    def close(self) -> None:
+        """Stop listening and take the socket away."""
+        self._socket.close()
+        self._path.unlink(missing_ok=True)
+
+
+def _line(conn: socket.socket) -> bytes:
+    data = b""
+    while not data.endswith(b"\n") and len(data) < MAX_LINE:
+        part = conn.recv(65_536)
+        if not part:
+            break
+        data += part
+    return data
+
+
+def ask(path: Path, request: dict[str, Any], timeout_s: float = TIMEOUT_S) -> dict[str, Any] | None:
+    """The answer of the service behind `path`; None if none is running. TimeoutError if it is silent."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as conn:
+        conn.settimeout(timeout_s)
+        try:
+            conn.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return None
+        conn.sendall(json.dumps(request).encode() + b"\n")
+        answer: dict[str, Any] = json.loads(_line(conn))
+        return answer

@@ -1,0 +1,132 @@
+"""The figures of a run, for the closing table. Confined to the journal thread until it ended."""
+
+from collections import Counter, deque
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from hip3.core.decisions import Rejected, Skipped
+from hip3.core.money import ZERO
+from hip3.core.order_state import OrderState
+from hip3.core.orders import OrderBatch
+
+SAMPLES = 10_000
+
+
+def percentile(samples: Sequence[int], share: int) -> int:
+    """The value that `share` percent of the samples do not exceed; 0 without samples."""
+    if not samples:
+        return 0
+    ordered = sorted(samples)
+    return ordered[min(len(ordered) - 1, len(ordered) * share // 100)]
+
+
+class Figures:
+    """Counts, sums and latencies of one run."""
+
+    def __init__(self) -> None:
+        self.signals = 0
+        self.refused_by_gate: Counter[str] = Counter()
+        self.sent = 0
+        self.filled = 0
+        self.venue_rejected: Counter[str] = Counter()
+        self.unknown = 0
+        self.timeouts = 0
+        self.fills = 0
+        self.round_trips = 0
+        self.wins = 0
+        self.realized = ZERO
+        self.fees = ZERO
+        self.exits: Counter[str] = Counter()
+        self.signal_to_sent_us: deque[int] = deque(maxlen=SAMPLES)
+        self.sent_to_reply_us: deque[int] = deque(maxlen=SAMPLES)
+
+    @property
+    def net(self) -> Decimal:
+        return self.realized - self.fees
+
+    def note(self, kind: str, fields: dict[str, Any]) -> None:
+        """Count one record."""
+        handler = getattr(self, f"_on_{kind}", None)
+        if handler is not None:
+            handler(fields)
+
+    def _on_signal(self, f: dict[str, Any]) -> None:
+        self.signals += 1
+        if isinstance(f["verdict"], Rejected | Skipped):
+            self.refused_by_gate[f["verdict"].gate] += 1
+
+    def _on_sent(self, f: dict[str, Any]) -> None:
+        self.sent += 1
+        order, post = f["order"], f["post"]
+        if order.decided_us:
+            self.signal_to_sent_us.append(post.sent_us - order.decided_us)
+
+    def _on_reply(self, f: dict[str, Any]) -> None:
+        if isinstance(f["post"].batch, OrderBatch):
+            self.sent_to_reply_us.append(f["at_us"] - f["post"].sent_us)
+
+    def _on_order(self, f: dict[str, Any]) -> None:
+        event = f["event"]
+        if event.after is OrderState.UNKNOWN:
+            self.unknown += 1
+        elif event.after is OrderState.REJECTED:
+            self.venue_rejected[event.why.split(" asset=")[0]] += 1
+        elif event.after.terminal and event.executed > 0:
+            self.filled += 1
+
+    def _on_exit(self, f: dict[str, Any]) -> None:
+        if f["order"].attempt == 1:
+            self.exits[f["order"].exit_reason.value] += 1
+
+    def _on_post_lost(self, f: dict[str, Any]) -> None:
+        batch = f["post"].batch
+        self.timeouts += len(batch.orders) if isinstance(batch, OrderBatch) else 0
+
+    def _on_fill(self, f: dict[str, Any]) -> None:
+        fill = f["event"].fill
+        self.fills += 1
+        self.realized += fill.closed_pnl
+        self.fees += fill.fee
+
+    def _on_round_trip(self, f: dict[str, Any]) -> None:
+        self.round_trips += 1
+        self.wins += f["trip"].net > 0
+
+    def table(self, *, unknown_now: int, positions: dict[str, Decimal], latch: str | None, proof: str) -> str:
+        """The closing table: one line per figure, name first."""
+        rows: list[tuple[str, object]] = [("signals", self.signals)]
+        rows += [(f"refused by {gate}", n) for gate, n in sorted(self.refused_by_gate.items())]
+        rows += [("orders sent", self.sent), ("orders filled", self.filled)]
+        rows += [(f"refused by exchange: {text}", n) for text, n in sorted(self.venue_rejected.items())]
+        rows += [
+            ("fills", self.fills),
+            ("round trips", self.round_trips),
+            ("winning round trips", self.wins),
+        ]
+        rows += [(f"exits by {reason}", n) for reason, n in sorted(self.exits.items())]
+        rows += [
+            ("realized pnl", f"{_plain(self.realized)} USD"),
+            ("fees", f"{_plain(self.fees)} USD"),
+            ("net result", f"{_plain(self.net)} USD"),
+            ("position", ", ".join(f"{c} {s}" for c, s in sorted(positions.items())) or "flat"),
+            ("unknown orders", unknown_now),
+            ("orders once unknown", self.unknown),
+            ("hard stop", latch or "not tripped"),
+            ("signal to sent", _latency(self.signal_to_sent_us)),
+            ("sent to reply", _latency(self.sent_to_reply_us)),
+            ("proof", proof),
+        ]
+        width = max(len(name) for name, _ in rows) + 3
+        return "\n".join(f"{name:<{width}}{value}" for name, value in rows)
+
+
+def _plain(value: Decimal) -> str:
+    return format(value.normalize(), "f") if value else "0"
+
+
+def _latency(samples: Sequence[int]) -> str:
+    if not samples:
+        return "no samples"
+    p50, p95, p99 = (percentile(samples, share) / 1000 for share in (50, 95, 99))
+    return f"p50 {p50:.2f} ms, p95 {p95:.2f} ms, p99 {p99:.2f} ms"

@@ -1,0 +1,53 @@
+"""Logs by loguru: for people on the terminal, rotated in files, secrets redacted.
+
+`diagnose` stays off: loguru would otherwise print the values of local variables with a traceback,
+and one of them may be a key.
+"""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from loguru import logger
+
+_FORMAT = "{time:HH:mm:ss.SSS} {level: <7} {message}"
+_FILE_FORMAT = "{time:YYYY-MM-DD HH:mm:ss.SSS} {level: <7} {thread.name: <12} {message}"
+
+
+def _redactor(secrets: Iterable[str]) -> Any:
+    needles = [s for s in secrets if s]
+
+    def patch(record: Any) -> None:
+        message = record["message"]
+        for needle in needles:
+            if needle in message:
+                message = message.replace(needle, "***")
+        record["message"] = message
+
+    return patch
+
+
+def secret_forms(*secrets: str | None) -> list[str]:
+    """Every way a secret could be written: as given, trimmed, with and without 0x, in both cases."""
+    forms: set[str] = set()
+    for secret in secrets:
+        if secret is None or len(secret.strip()) < 4:
+            continue
+        body = secret.strip()
+        bare = body[2:] if body[:2].lower() == "0x" else body
+        forms |= {secret, body, bare, bare.lower(), bare.upper()}
+    return sorted(forms, key=len, reverse=True)
+
+
+def setup(log_dir: Path | None, secrets: Iterable[str]) -> None:
+    """Terminal (stderr) and, with a folder, hip3.log: 10 MB each, ten kept."""
+    logger.remove()
+    logger.configure(patcher=_redactor(secrets))
+    logger.add(sys.stderr, format=_FORMAT, level="INFO", backtrace=False, diagnose=False)
+    if log_dir is not None:
+        log_dir.mkdir(parents=True, exist_ok=True)
+        logger.add(
+            log_dir / "hip3.log", format=_FILE_FORMAT, level="DEBUG", rotation="10 MB", retention=10,
+            encoding="utf-8", backtrace=False, diagnose=False,
+        )  # fmt: skip

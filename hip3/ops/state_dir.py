@@ -1,0 +1,66 @@
+"""The state folder: one lock above, one folder per network and account.
+
+`<state>/lock` is held by flock for as long as a service runs. `<state>/control.sock` is how commands
+reach it; where that path is too long for a socket, it lies in the user's own temporary folder.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import IO, Any
+
+from hip3.errors import AlreadyRunning
+
+SOCKET_PATH_MAX = 100
+"""Linux allows 107 bytes; a little less leaves room for other systems."""
+
+
+class StateLock:
+    """The exclusive lock on a state folder; released when the process ends, however it ends."""
+
+    def __init__(self, root: Path) -> None:
+        root.mkdir(parents=True, exist_ok=True)
+        self._file: IO[str] = open(root / "lock", "a", encoding="ascii")  # noqa: SIM115 held for life
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            raise AlreadyRunning(f"another hip3 runs on {root} (its lock is held)") from None
+
+    def release(self) -> None:
+        """Give it up (tests; a process just ends)."""
+        self._file.close()
+
+
+def account_dir(root: Path, network: str, account: str) -> Path:
+    """`<state>/<network>-<first 10 characters of the account>`, made if missing."""
+    path = root / f"{network}-{account[:10].lower()}"
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+def socket_path(root: Path) -> Path:
+    """Where the control socket of a state folder is; the same answer in every process."""
+    direct = root.resolve() / "control.sock"
+    if len(os.fsencode(direct)) <= SOCKET_PATH_MAX:
+        return direct
+    name = hashlib.sha256(os.fsencode(direct)).hexdigest()[:24]
+    folder = Path(tempfile.gettempdir()) / f"hip3-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder / f"{name}.sock"
+
+
+def began_ms(folder: Path, now_ms: int) -> int:
+    """When this account's state began (exchange time); written once. Results count from here."""
+    path = folder / "account.json"
+    try:
+        found: Any = json.loads(path.read_text(encoding="ascii"))["began_ms"]
+        return int(found)
+    except (OSError, ValueError, KeyError, TypeError):
+        temporary = path.with_suffix(".new")
+        temporary.write_text(json.dumps({"began_ms": now_ms}), encoding="ascii")
+        os.replace(temporary, path)
+        return now_ms

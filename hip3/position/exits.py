@@ -1,0 +1,124 @@
+"""ExitDesk: the one owner of every exit.
+
+    Open ──rule or request──> Exiting(reason, attempt, deadline) ──flat──> gone
+                                  │ attempt ended, position still there
+                                  └──> next attempt, 300 ms later, one price step worse;
+                                       at the largest slippage every 5 s
+
+Guards: coin -> exit state. Called from: ws-reader (every message of the market), tick (all), risk and
+main (requests). A claim has a deadline, so no exit can be claimed and then forgotten.
+"""
+
+from decimal import Decimal
+
+import msgspec
+
+from hip3.core.orders import ExitReason
+from hip3.locks import new_lock
+from hip3.position.exit_rules import ExitParams
+
+RETRY_MS = 300
+SLOW_RETRY_MS = 5000
+
+
+class ExitPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """One claimed attempt: build it and send it, or give it back by `ended`."""
+
+    coin: str
+    reason: ExitReason
+    attempt: int
+    slippage_bps: Decimal
+    predecessor: str | None
+
+
+class _Exit:
+    __slots__ = ("attempt", "cloid", "deadline_ms", "failures", "next_ms", "reason")
+
+    def __init__(self, reason: ExitReason, now_ms: int) -> None:
+        self.reason = reason
+        self.attempt = 0
+        self.cloid: str | None = None
+        self.deadline_ms: int | None = None
+        """Set while an attempt is under way."""
+        self.next_ms = now_ms
+        self.failures = 0
+
+
+class ExitDesk:
+    """Hands out exit attempts, one at a time per market. Times are monotonic milliseconds."""
+
+    def __init__(self, attempt_deadline_ms: int) -> None:
+        self._lock = new_lock("ExitDesk")
+        self._exits: dict[str, _Exit] = {}
+        self._deadline_ms = attempt_deadline_ms
+
+    def request(self, coin: str, reason: ExitReason, now_ms: int) -> None:
+        """Ask for the end of a position; the reason that came first stays."""
+        with self._lock:
+            if coin not in self._exits:
+                self._exits[coin] = _Exit(reason, now_ms)
+
+    def requested(self, coin: str) -> ExitReason | None:
+        """Why a market is being left, or None."""
+        with self._lock:
+            found = self._exits.get(coin)
+            return None if found is None else found.reason
+
+    def claim(self, coin: str, reason: ExitReason, params: ExitParams, now_ms: int) -> ExitPlan | None:
+        """Claim the next attempt; None while one is under way or it is too early."""
+        with self._lock:
+            state = self._exits.setdefault(coin, _Exit(reason, now_ms))
+            if state.deadline_ms is not None and now_ms < state.deadline_ms:
+                return None
+            if now_ms < state.next_ms:
+                return None
+            state.attempt += 1
+            state.deadline_ms = now_ms + self._deadline_ms
+            slippage = min(params.slippage_bps + params.step_bps * (state.attempt - 1), params.max_slippage_bps)
+            return ExitPlan(
+                coin=coin, reason=state.reason, attempt=state.attempt, slippage_bps=slippage,
+                predecessor=state.cloid,
+            )  # fmt: skip
+
+    def started(self, coin: str, cloid: str) -> None:
+        """The claimed attempt has this order."""
+        with self._lock:
+            state = self._exits.get(coin)
+            if state is not None:
+                state.cloid = cloid
+
+    def ended(self, coin: str, cloid: str | None, params: ExitParams, now_ms: int) -> bool:
+        """The attempt is over: filled, refused, dropped or unknown. False if it was not the current one."""
+        with self._lock:
+            state = self._exits.get(coin)
+            if state is None or state.deadline_ms is None or (cloid is not None and state.cloid != cloid):
+                return False
+            at_bound = params.slippage_bps + params.step_bps * (state.attempt - 1) >= params.max_slippage_bps
+            state.deadline_ms = None
+            state.next_ms = now_ms + (SLOW_RETRY_MS if at_bound else RETRY_MS)
+            return True
+
+    def failed(self, coin: str) -> int:
+        """Count an attempt that ended without closing; how many there were."""
+        with self._lock:
+            state = self._exits.get(coin)
+            if state is None:
+                return 0
+            state.failures += 1
+            return state.failures
+
+    def flat(self, coin: str) -> None:
+        """The position is gone, and with it the exit."""
+        with self._lock:
+            self._exits.pop(coin, None)
+
+    def keep_only(self, coins: set[str]) -> None:
+        """Forget exits of markets without position."""
+        with self._lock:
+            for coin in [c for c in self._exits if c not in coins]:
+                del self._exits[coin]
+
+    def exiting(self) -> dict[str, tuple[ExitReason, int]]:
+        """coin -> (reason, attempts so far)."""
+        with self._lock:
+            return {coin: (s.reason, s.attempt) for coin, s in self._exits.items()}

@@ -1,0 +1,103 @@
+"""One market's position, folded from fills. Pure; the tracker's lock guards it.
+
+The position is what was adopted from the exchange plus the sum of the fills booked since, which
+makes it independent of the order in which they arrive. Entry price and time come from a fold in
+exchange order (time, then the chain of start positions), repeated on every fill: a position has few.
+"""
+
+from decimal import Decimal
+
+from hip3.core.events import Fill
+from hip3.core.money import ZERO, div
+
+
+class Holding:
+    """Booked position of one coin since it was last flat."""
+
+    __slots__ = (
+        "_base_entry_ms",
+        "_base_entry_px",
+        "_base_szi",
+        "coin",
+        "entry_ms",
+        "entry_px",
+        "fills",
+        "szi",
+    )
+
+    def __init__(self, coin: str) -> None:
+        self.coin = coin
+        self.szi = ZERO
+        self.entry_px = ZERO
+        self.entry_ms = 0
+        self.fills: list[Fill] = []
+        self._base_szi = ZERO
+        self._base_entry_px = ZERO
+        self._base_entry_ms = 0
+
+    def adopt(self, szi: Decimal, entry_px: Decimal, entry_ms: int) -> None:
+        """Replace everything by the exchange's position (start, or a reconciliation)."""
+        self.fills = []
+        self._base_szi, self._base_entry_px, self._base_entry_ms = szi, entry_px, entry_ms
+        self._fold()
+
+    def book(self, fill: Fill) -> str:
+        """Add one fill that was not booked before; what it did: opened, increased, ..."""
+        before = self.szi
+        self.fills.append(fill)
+        self._fold()
+        if before == 0:
+            return "opened"
+        if self.szi == 0:
+            return "closed"
+        if (self.szi > 0) != (before > 0):
+            return "flipped"
+        return "increased" if abs(self.szi) > abs(before) else "reduced"
+
+    def clear_if_flat(self) -> list[Fill]:
+        """When flat: forget the fills and return them; else an empty list."""
+        if self.szi != 0:
+            return []
+        fills, self.fills = self.fills, []
+        self._base_szi, self._base_entry_px, self._base_entry_ms = ZERO, ZERO, 0
+        self.entry_px, self.entry_ms = ZERO, 0
+        return fills
+
+    @property
+    def linked(self) -> bool:
+        """Whether the fills form one chain of start positions; if not, one is missing."""
+        szi = self._base_szi
+        for fill in self._in_exchange_order():
+            if fill.start_position != szi:
+                return False
+            szi += fill.signed_sz
+        return True
+
+    def _in_exchange_order(self) -> list[Fill]:
+        """By time; within a millisecond along the chain of start positions, else by tid."""
+        rest = sorted(self.fills, key=lambda f: (f.time_ms, f.tid))
+        out: list[Fill] = []
+        szi = self._base_szi
+        while rest:
+            same = [f for f in rest if f.time_ms == rest[0].time_ms]
+            follows = next((f for f in same if f.start_position == szi), same[0])
+            rest.remove(follows)
+            out.append(follows)
+            szi += follows.signed_sz
+        return out
+
+    def _fold(self) -> None:
+        szi, cost, since = self._base_szi, abs(self._base_szi) * self._base_entry_px, self._base_entry_ms
+        for fill in self._in_exchange_order():
+            signed = fill.signed_sz
+            if szi == 0 or (szi > 0) == (signed > 0):
+                since = since if szi != 0 else fill.time_ms
+                cost += fill.sz * fill.px
+            elif fill.sz <= abs(szi):
+                cost -= div(cost * fill.sz, abs(szi))
+            else:
+                cost, since = (fill.sz - abs(szi)) * fill.px, fill.time_ms
+            szi += signed
+        self.szi = szi
+        self.entry_px = div(cost, abs(szi)) if szi else ZERO
+        self.entry_ms = since if szi else 0

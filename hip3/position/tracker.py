@@ -1,0 +1,398 @@
+"""PositionTracker: the one ledger of orders, fills and positions.
+
+Guards: orders by cloid and oid, holdings, seen fills, totals; one lock, and one decision is one
+critical section. Called from: ws-reader (messages, admission), tick (sent, expired), rest
+(reconciliation, order status), status.
+
+Three sources speak of an order: the reply, orderUpdates and userFills, in any order, twice, late or
+never. All end here, and the result does not depend on their order: a fill counts once by (coin,
+time, tid); an order only moves along `core.order_state`; executed size is the larger of booked fills
+and what the reply says, and the difference is provisional until its fills come.
+
+An entry occupies its market from admission until it is proven dead: there is no pending mark beside
+the order that could be left behind. Terminal orders are kept for late fills, boundedly.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+
+from hip3.core.events import Fill, Filled, OrderUpdate, Refused, Resting, Status
+from hip3.core.ledger import (
+    FillBooked,
+    LedgerView,
+    OrderChanged,
+    PositionView,
+    RoundTrip,
+    TrackerEvent,
+)
+from hip3.core.money import ZERO
+from hip3.core.order_state import OrderState, may_move, state_of_status
+from hip3.core.orders import PendingOrder, Tif
+from hip3.locks import new_lock
+from hip3.position.holding import Holding
+from hip3.position.tracked import TrackedOrder, mean_px
+
+KEPT_ORDERS = 2000
+KEPT_FILLS = 20_000
+
+
+class Totals:
+    """Sums over booked fills since this account's state began."""
+
+    __slots__ = ("fees", "fills", "realized", "round_trips")
+
+    def __init__(self) -> None:
+        self.realized = ZERO
+        self.fees = ZERO
+        self.fills = 0
+        self.round_trips = 0
+
+
+class PositionTracker:
+    """See the module."""
+
+    def __init__(self) -> None:
+        self._lock = new_lock("PositionTracker")
+        self._live: dict[str, TrackedOrder] = {}
+        self._done: OrderedDict[str, TrackedOrder] = OrderedDict()
+        self._cloid_of: dict[int, str] = {}
+        self._holdings: dict[str, Holding] = {}
+        self._foreign: dict[int, OrderUpdate] = {}
+        self._provisional: dict[str, TrackedOrder] = {}
+        """Orders whose reply says more than their booked fills."""
+        self._entry: dict[str, TrackedOrder] = {}
+        """The entry that last executed in a market: where a position's edge is kept."""
+        self._seen: OrderedDict[tuple[str, int, int], None] = OrderedDict()
+        self._known_until_ms = 0
+        self._totals = Totals()
+        self._trip: dict[str, Totals] = {}
+        self.unknown_updates = 0
+        self.contradictions = 0
+
+    # Admission and life of our orders.
+
+    def admit(self, order: PendingOrder, decide: Callable[[LedgerView, PendingOrder], PendingOrder | None]) -> bool:
+        """Gates 3 to 8 and the mark, in one critical section.
+
+        `decide` is pure: it sees the ledger and returns the order to admit (perhaps smaller) or
+        None. An admitted order is in the books at once, so the next signal sees it.
+        """
+        with self._lock:
+            admitted = decide(self._view_locked(), order)
+            if admitted is not None:
+                self._live[admitted.cloid] = TrackedOrder(admitted)
+            return admitted is not None
+
+    def register(self, order: PendingOrder) -> None:
+        """Enter a reduce-only order; exits pass no gate."""
+        assert order.reduce_only
+        with self._lock:
+            self._live[order.cloid] = TrackedOrder(order)
+
+    def mark_sent(self, cloid: str, *, nonce: int, expires_ms: int | None, generation: int, mono_ms: int) -> None:
+        """The order is about to leave. Called before the bytes do: a reply may come at once."""
+        with self._lock:
+            tracked = self._live.get(cloid)
+            if tracked is not None and may_move(tracked.state, OrderState.SENT):
+                tracked.state = OrderState.SENT
+                tracked.nonce, tracked.expires_ms = nonce, expires_ms
+                tracked.generation, tracked.sent_mono_ms = generation, mono_ms
+
+    def unsent(self, cloid: str) -> None:
+        """The bytes provably did not leave: back to the queue."""
+        with self._lock:
+            tracked = self._live.get(cloid)
+            if tracked is not None and tracked.state is OrderState.SENT:
+                tracked.state = OrderState.QUEUED
+
+    def drop(self, cloid: str, why: str) -> list[TrackerEvent]:
+        """An order that never left is over."""
+        return self._change(cloid, OrderState.DROPPED, why)
+
+    def mark_unknown(self, cloid: str, why: str, mono_ms: int) -> list[TrackerEvent]:
+        """Nobody knows what became of it. It stays counted at its full size."""
+        with self._lock:
+            tracked = self._live.get(cloid)
+            if tracked is None or tracked.state is not OrderState.SENT:
+                return []
+            tracked.unknown_since_ms, tracked.unknown_why = mono_ms, why
+            return self._move_locked(tracked, OrderState.UNKNOWN, why)
+
+    def prove_dead(self, cloid: str, certificate: str) -> list[TrackerEvent]:
+        """An unknown order can never land; `certificate` says why."""
+        with self._lock:
+            tracked = self._live.get(cloid)
+            if tracked is None or tracked.state is not OrderState.UNKNOWN or tracked.executed > 0:
+                return []
+            tracked.certificate = certificate
+            return self._move_locked(tracked, OrderState.DEAD, certificate)
+
+    def refuse(self, cloid: str, text: str) -> list[TrackerEvent]:
+        """The exchange refused it."""
+        return self._change(cloid, OrderState.REJECTED, text)
+
+    def _change(self, cloid: str, to: OrderState, why: str) -> list[TrackerEvent]:
+        with self._lock:
+            tracked = self._live.get(cloid)
+            return [] if tracked is None else self._move_locked(tracked, to, why)
+
+    def _move_locked(self, tracked: TrackedOrder, to: OrderState, why: str) -> list[TrackerEvent]:
+        """Move along the table; what it does not allow changes nothing."""
+        assert self._lock.locked()
+        before = tracked.state
+        if before is to or not may_move(before, to):
+            return []
+        tracked.state = to
+        if to.terminal:
+            # Into the new collection before out of the old one: never briefly invisible.
+            self._done[tracked.order.cloid] = tracked
+            self._live.pop(tracked.order.cloid, None)
+            while len(self._done) > KEPT_ORDERS:
+                _, old = self._done.popitem(last=False)
+                if old.oid is not None:
+                    self._cloid_of.pop(old.oid, None)
+        changed = OrderChanged(
+            order=tracked.order, before=before, after=to, why=why,
+            executed=tracked.executed, avg_px=tracked.avg_px,
+        )  # fmt: skip
+        return [changed]
+
+    def _find_locked(self, cloid: str | None, oid: int | None) -> TrackedOrder | None:
+        if cloid is None and oid is not None:
+            cloid = self._cloid_of.get(oid)
+        if cloid is None:
+            return None
+        return self._live.get(cloid) or self._done.get(cloid)
+
+    def _note_oid_locked(self, tracked: TrackedOrder, oid: int) -> None:
+        if tracked.oid is None:
+            tracked.oid = oid
+            self._cloid_of[oid] = tracked.order.cloid
+
+    # What arrives.
+
+    def on_status(self, cloid: str, status: Status) -> list[TrackerEvent]:
+        """One order's entry of a post reply."""
+        with self._lock:
+            tracked = self._find_locked(cloid, None)
+            if tracked is None:
+                return []
+            if isinstance(status, Resting):
+                self._note_oid_locked(tracked, status.oid)
+                return self._move_locked(tracked, OrderState.OPEN, "resting")
+            if isinstance(status, Filled):
+                self._note_oid_locked(tracked, status.oid)
+                tracked.reply = status
+                return self._settle_locked(tracked, "reply")
+            if isinstance(status, Refused):
+                return self._move_locked(tracked, OrderState.REJECTED, status.text)
+            return self._move_locked(tracked, OrderState.OPEN, status.word)
+
+    def _settle_locked(self, tracked: TrackedOrder, why: str) -> list[TrackerEvent]:
+        """Where executed size puts an order: whole means filled; a replied IOC is over anyway."""
+        if tracked.provisional:
+            self._provisional[tracked.order.cloid] = tracked
+        else:
+            self._provisional.pop(tracked.order.cloid, None)
+        if not tracked.order.reduce_only:
+            self._entry[tracked.order.coin] = tracked
+        if tracked.executed >= tracked.order.sz:
+            return self._move_locked(tracked, OrderState.FILLED, why)
+        if tracked.reply is not None and tracked.order.tif is Tif.IOC:
+            return self._move_locked(tracked, OrderState.CANCELED, "rest of the IOC is gone")
+        return self._move_locked(tracked, OrderState.OPEN, why)
+
+    def on_order_update(self, update: OrderUpdate) -> list[TrackerEvent]:
+        """One item of orderUpdates, openOrders or orderStatus."""
+        state = state_of_status(update.status)
+        with self._lock:
+            tracked = self._find_locked(update.cloid, update.oid)
+            if tracked is None:
+                self._foreign_locked(update, state)
+                return []
+            self._note_oid_locked(tracked, update.oid)
+            if state is None:
+                # An unknown word: fail safe for the market, and let the caller report it.
+                self.unknown_updates += 1
+                state = OrderState.CANCELED if update.remaining == 0 else OrderState.OPEN
+            return self._move_locked(tracked, state, update.status)
+
+    def _foreign_locked(self, update: OrderUpdate, state: OrderState | None) -> None:
+        if state is not None and state.terminal:
+            self._foreign.pop(update.oid, None)
+        else:
+            self._foreign[update.oid] = update
+        while len(self._foreign) > KEPT_ORDERS:
+            self._foreign.pop(next(iter(self._foreign)))
+
+    def set_foreign(self, updates: Iterable[OrderUpdate]) -> None:
+        """Replace what is known of resting orders that are not ours (a complete reading)."""
+        with self._lock:
+            self._foreign = {u.oid: u for u in updates if self._find_locked(u.cloid, u.oid) is None}
+
+    def on_fills(self, fills: Iterable[Fill]) -> list[TrackerEvent]:
+        """Book fills; known ones change nothing."""
+        out: list[TrackerEvent] = []
+        with self._lock:
+            for fill in fills:
+                if self._known_locked(fill):
+                    continue
+                self._remember_locked(fill)
+                out += self._book_locked(fill)
+        return out
+
+    def _known_locked(self, fill: Fill) -> bool:
+        return fill.key in self._seen or fill.time_ms < self._known_until_ms
+
+    def _remember_locked(self, fill: Fill) -> None:
+        self._seen[fill.key] = None
+        while len(self._seen) > KEPT_FILLS:
+            self._seen.popitem(last=False)
+
+    def _book_locked(self, fill: Fill) -> list[TrackerEvent]:
+        out: list[TrackerEvent] = []
+        tracked = self._find_locked(fill.cloid, fill.oid)
+        if tracked is not None:
+            if tracked.state in (OrderState.DEAD, OrderState.DROPPED, OrderState.REJECTED):
+                self.contradictions += 1
+            self._note_oid_locked(tracked, fill.oid)
+            tracked.fills[fill.key] = fill
+        holding = self._holdings.setdefault(fill.coin, Holding(fill.coin))
+        kind = holding.book(fill)
+        trip = self._trip.setdefault(fill.coin, Totals())
+        for totals in (self._totals, trip):
+            totals.realized += fill.closed_pnl
+            totals.fees += fill.fee
+            totals.fills += 1
+        out.append(FillBooked(fill=fill, kind=kind, position=holding.szi, ours=tracked is not None))
+        if tracked is not None:
+            out += self._settle_locked(tracked, "fills")
+        if holding.szi == 0:
+            out.append(self._close_trip_locked(holding, trip, fill))
+        return out
+
+    def _close_trip_locked(self, holding: Holding, trip: Totals, last: Fill) -> RoundTrip:
+        fills = holding.clear_if_flat()
+        del self._trip[holding.coin]
+        self._totals.round_trips += 1
+        opening = [f for f in fills if f.direction.startswith("Open")] or fills
+        closing = [f for f in fills if f.direction.startswith("Close")] or [last]
+        return RoundTrip(
+            coin=holding.coin, opened_ms=min((f.time_ms for f in fills), default=last.time_ms),
+            closed_ms=last.time_ms, realized=trip.realized, fees=trip.fees,
+            entry_px=mean_px(opening), exit_px=mean_px(closing),
+        )  # fmt: skip
+
+    # Start and reconciliation.
+
+    def seed_fills(self, fills: Iterable[Fill], known_until_ms: int, count_from_ms: int) -> None:
+        """At start: these fills are in the positions already; those since `count_from_ms` count in totals."""
+        with self._lock:
+            self._known_until_ms = max(self._known_until_ms, known_until_ms)
+            for fill in fills:
+                if fill.key not in self._seen and fill.time_ms >= count_from_ms:
+                    self._totals.realized += fill.closed_pnl
+                    self._totals.fees += fill.fee
+                    self._totals.fills += 1
+                self._remember_locked(fill)
+
+    def adopt(self, coin: str, szi: Decimal, entry_px: Decimal, entry_ms: int) -> None:
+        """Take the exchange's position for a coin, atomically."""
+        with self._lock:
+            holding = self._holdings.setdefault(coin, Holding(coin))
+            entry = holding.entry_ms if holding.szi and (holding.szi > 0) == (szi > 0) else entry_ms
+            holding.adopt(szi, entry_px, entry)
+
+    # Views.
+
+    def _effective_locked(self) -> dict[str, Decimal]:
+        """Signed size by coin: booked, plus what only replies know."""
+        out = {coin: h.szi for coin, h in self._holdings.items() if h.szi}
+        for tracked in self._provisional.values():
+            coin = tracked.order.coin
+            out[coin] = out.get(coin, ZERO) + tracked.provisional * tracked.order.side.sign
+        return {coin: szi for coin, szi in out.items() if szi}
+
+    def _view_locked(self) -> LedgerView:
+        entries: dict[str, Decimal] = {}
+        reducing = set()
+        for tracked in self._live.values():
+            order = tracked.order
+            if order.reduce_only:
+                reducing.add(order.coin)
+            else:
+                entries[order.coin] = entries.get(order.coin, ZERO) + order.exposure
+        foreign: dict[str, Decimal] = {}
+        for update in self._foreign.values():
+            if not update.reduce_only:
+                usd = update.limit_px * update.orig_sz
+                foreign[update.coin] = foreign.get(update.coin, ZERO) + usd
+        return LedgerView(
+            positions=self._effective_locked(), entries=entries, reducing=frozenset(reducing), foreign=foreign
+        )
+
+    def ledger(self) -> LedgerView:
+        """Positions and orders as the gates would see them now."""
+        with self._lock:
+            return self._view_locked()
+
+    def booked(self) -> dict[str, Decimal]:
+        """Signed sizes by booked fills alone, those that are not zero."""
+        with self._lock:
+            return {coin: h.szi for coin, h in self._holdings.items() if h.szi}
+
+    def positions(self) -> list[PositionView]:
+        """Effective positions."""
+        with self._lock:
+            sizes = self._effective_locked()
+            return [self._position_locked(coin, szi) for coin, szi in sizes.items()]
+
+    def position(self, coin: str) -> PositionView | None:
+        """The effective position of one coin, or None when flat."""
+        with self._lock:
+            szi = self._effective_locked().get(coin)
+            return None if szi is None else self._position_locked(coin, szi)
+
+    def _position_locked(self, coin: str, szi: Decimal) -> PositionView:
+        holding = self._holdings.get(coin)
+        px, since, edge = ZERO, 0, ZERO
+        if holding is not None and holding.szi:
+            px, since = holding.entry_px, holding.entry_ms
+        entry = self._entry.get(coin)
+        if entry is not None:
+            edge = entry.order.edge_bps
+            if not since:
+                px, since = entry.avg_px, entry.order.created_ms
+        return PositionView(coin=coin, szi=szi, entry_px=px, entry_ms=since, entry_edge_bps=edge)
+
+    def get(self, cloid: str) -> TrackedOrder | None:
+        """One order of ours; read-only for the caller."""
+        with self._lock:
+            return self._find_locked(cloid, None)
+
+    def live(self, *states: OrderState) -> list[TrackedOrder]:
+        """Orders not terminal, of the given states (all if none is given)."""
+        with self._lock:
+            return [t for t in self._live.values() if not states or t.state in states]
+
+    def unbooked(self) -> list[TrackedOrder]:
+        """Orders whose reply says more than the booked fills."""
+        with self._lock:
+            return list(self._provisional.values())
+
+    def unlinked(self) -> list[str]:
+        """Coins whose fills do not form a chain: one is missing."""
+        with self._lock:
+            return [coin for coin, h in self._holdings.items() if h.fills and not h.linked]
+
+    def foreign_orders(self) -> list[OrderUpdate]:
+        """Resting orders that are not ours."""
+        with self._lock:
+            return list(self._foreign.values())
+
+    def totals(self) -> tuple[Decimal, Decimal, int, int]:
+        """(realized, fees, fills, round trips) since this account's state began."""
+        with self._lock:
+            t = self._totals
+            return t.realized, t.fees, t.fills, t.round_trips

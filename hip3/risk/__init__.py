@@ -1,0 +1,1 @@
+"""RiskMonitor and the HardStop latch."""

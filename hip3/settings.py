@@ -1,0 +1,159 @@
+"""The one table of settings: names, defaults, bounds and meanings. `hip3.config` reads and checks them."""
+
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+Meta = msgspec.Meta
+
+
+def _d(text: str, *, ge: str | None = None, gt: str | None = None, le: str | None = None, market: bool = False) -> Any:
+    return Meta(description=text, extra={"ge": ge, "gt": gt, "le": le, "market": market})
+
+
+def _i(text: str, ge: int, le: int, *, market: bool = False) -> Any:
+    return Meta(ge=ge, le=le, description=text, extra={"market": market})
+
+
+def _t(text: str, *, secret: bool = False, later: bool = False) -> Any:
+    return Meta(description=text, extra={"secret": secret, "later": later})
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Every setting, in the order of `.env.example`. None means not given."""
+
+    network: Annotated[
+        Literal["embedded", "testnet", "mainnet"],
+        _t("where to trade; decides the signing source too (a on mainnet, else b)"),
+    ] = "embedded"
+    mode: Annotated[
+        Literal["trade", "observe"] | None,
+        _t("trade, or observe: no key needed, no action leaves; default trade on embedded, else observe"),
+    ] = None
+    api_url: Annotated[str | None, _t("another endpoint, for example another embedded exchange")] = None
+    ws_url: Annotated[str | None, _t("its WebSocket; derived from HIP3_API_URL if absent")] = None
+    private_key: Annotated[str | None, _t("the signing key in hex; never logged", secret=True)] = None
+    private_key_file: Annotated[str | None, _t("a file that holds the key, mode 0600")] = None
+    keystore_file: Annotated[str | None, _t("an Ethereum keystore, mode 0600")] = None
+    keystore_password: Annotated[str | None, _t("the keystore's password", secret=True)] = None
+    signer_address: Annotated[str | None, _t("if given, the key must have this address")] = None
+    account_address: Annotated[
+        str | None, _t("the account traded for; default the key's address; differs for an agent wallet")
+    ] = None
+    vault_address: Annotated[str | None, _t("trade for this vault or sub-account")] = None
+    markets: Annotated[
+        str | None, _t("coins, comma separated, like xyz:GOLD,xyz:NVDA; default the embedded exchange's")
+    ] = None
+    dex: Annotated[str | None, _t("dexs, comma separated; default the prefixes of HIP3_MARKETS")] = None
+    markets_file: Annotated[str | None, _t("TOML with settings per market and groups")] = None
+    state_dir: Annotated[str, _t("journal, latch, lock")] = "state"
+    log_dir: Annotated[str, _t("log files")] = "logs"
+    http_port: Annotated[int, _i("status over HTTP on loopback; 0 turns it off", 0, 65535)] = 8730
+    tick_ms: Annotated[int, _i("longest time between two executor ticks", 1, 1000)] = 100
+    taker_fee_bps: Annotated[
+        Decimal | None, _d("one taker leg; default the market's own", ge="0", le="100", market=True)
+    ] = None
+    slippage_bps: Annotated[Decimal, _d("expected slippage", ge="0", le="1000", market=True)] = Decimal(2)
+    min_edge_bps: Annotated[Decimal, _d("edge to keep after costs", ge="0", le="10000", market=True)] = Decimal(5)
+    min_oracle_change_bps: Annotated[
+        Decimal, _d("least size of the last oracle step", ge="0", le="1000", market=True)
+    ] = Decimal(3)
+    min_oracle_moves: Annotated[
+        int, _i("least consecutive oracle steps in the trade's direction", 1, 100, market=True)
+    ] = 2
+    oracle_move_bps: Annotated[Decimal, _d("what counts as an oracle step", ge="0", le="1000", market=True)] = Decimal(
+        2
+    )
+    sizing_alpha: Annotated[Decimal, _d("share of the touch to take", gt="0", le="1", market=True)] = Decimal("0.10")
+    min_book_notional: Annotated[
+        Decimal, _d("USD of the touch at which the liquidity factor is 0", ge="0", market=True)
+    ] = Decimal(500)
+    normal_book_notional: Annotated[
+        Decimal, _d("USD of the touch at which the liquidity factor is 1", gt="0", market=True)
+    ] = Decimal(5000)
+    max_notional_per_market: Annotated[Decimal, _d("USD per market", ge="11", market=True)] = Decimal(50)
+    max_notional_total: Annotated[Decimal, _d("USD over all markets", ge="11")] = Decimal(100)
+    max_concurrent_positions: Annotated[int, _i("markets with a position or an order not proven dead", 1, 1000)] = 5
+    entry_slippage_bps: Annotated[
+        Decimal, _d("entry limit = the signalled touch, this much worse", ge="0", le="1000", market=True)
+    ] = Decimal(0)
+    time_stop_ms: Annotated[int, _i("longest holding time", 100, 86_400_000, market=True)] = 30_000
+    mark_regression_bps: Annotated[
+        Decimal, _d("exit when the touch is back within this of the oracle", ge="0", le="1000", market=True)
+    ] = Decimal(5)
+    min_holding_ms: Annotated[int, _i("no mark-regression exit before", 0, 86_400_000, market=True)] = 1000
+    exit_slippage_bps: Annotated[
+        Decimal, _d("exit limit = the other side's touch, this much worse", ge="0", le="5000", market=True)
+    ] = Decimal(50)
+    exit_step_bps: Annotated[Decimal, _d("more with each attempt", ge="0", le="5000", market=True)] = Decimal(50)
+    exit_max_slippage_bps: Annotated[Decimal, _d("and never more than this", ge="0", le="5000", market=True)] = Decimal(
+        300
+    )
+    orders_per_second: Annotated[int, _i("ActionBudget: new orders per second", 1, 10_000)] = 100
+    max_inflight: Annotated[int, _i("posts in flight", 5, 100)] = 100
+    post_timeout_ms: Annotated[int, _i("silence after which an outcome is unknown", 100, 60_000)] = 5000
+    expires_after_ms: Annotated[
+        int, _i("how long after signing the exchange may accept an order; 0 leaves it out", 0, 600_000)
+    ] = 5000
+    hard_stop_max_loss_usd: Annotated[Decimal, _d("HardStop above this loss", gt="0")] = Decimal(20)
+    hard_stop_max_consecutive_losses: Annotated[int, _i("HardStop above this losing run", 1, 10_000)] = 5
+    hard_stop_max_flatten_failures: Annotated[int, _i("HardStop above this many", 1, 10_000)] = 3
+    hard_stop_max_rejects_per_hour: Annotated[int, _i("HardStop above this many", 1, 100_000)] = 10
+    hard_stop_max_slippage_bps: Annotated[Decimal, _d("HardStop above this slippage", gt="0")] = Decimal(50)
+    hard_stop_slippage_streak: Annotated[int, _i("in so many orders in a row", 1, 1000)] = 3
+    hard_stop_flatten: Annotated[bool, _t("a tripped latch also closes positions")] = True
+    exchange_seed: Annotated[
+        int | None, _d("seed of the own embedded exchange; default random", ge="0", le="9223372036854775807")
+    ] = None
+    exchange_profile: Annotated[Literal["lively", "calibrated"], _t("the own embedded exchange's profile")] = "lively"
+
+    @property
+    def trading(self) -> bool:
+        """Whether orders may leave: the mode, or its default by network."""
+        mode = self.mode or ("trade" if self.network == "embedded" else "observe")
+        return mode == "trade"
+
+    @property
+    def mainnet(self) -> bool:
+        return self.network == "mainnet"
+
+    @property
+    def own_exchange(self) -> bool:
+        """Whether the service starts its own embedded exchange."""
+        return self.network == "embedded" and self.api_url is None
+
+    @property
+    def coins(self) -> list[str]:
+        """The configured markets, in order, without repeats; empty if not given."""
+        return split(self.markets)
+
+    @property
+    def dexs(self) -> list[str]:
+        """The configured dexs: HIP3_DEX, else the prefixes of the markets."""
+        return split(self.dex) or list(dict.fromkeys(coin.split(":")[0] for coin in self.coins))
+
+    @property
+    def http_url(self) -> str:
+        return self.api_url or _API_URLS.get(self.network, "")
+
+    @property
+    def websocket_url(self) -> str:
+        return self.ws_url or ws_url_of(self.http_url)
+
+
+_API_URLS = {
+    "mainnet": "https://api.hyperliquid.xyz",
+    "testnet": "https://api.hyperliquid-testnet.xyz",
+}
+
+
+def split(text: str | None) -> list[str]:
+    """Comma separated words, trimmed, in order, without repeats."""
+    words = [word.strip() for word in (text or "").split(",")]
+    return list(dict.fromkeys(word for word in words if word))
+
+
+def ws_url_of(http_url: str) -> str:
+    """http://host -> ws://host/ws, https likewise."""
+    return "ws" + http_url.rstrip("/").removeprefix("http") + "/ws" if http_url else ""

@@ -1,0 +1,129 @@
+"""The object of `status --json`, taken from the running parts. Called by control, HTTP and main."""
+
+from collections import Counter
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from hip3 import __version__
+from hip3.core.ledger import PositionView
+from hip3.core.market import MarketView
+from hip3.core.money import ZERO
+from hip3.core.order_state import OrderState
+from hip3.execution.readiness import State
+from hip3.risk.hard_stop import LatchState
+from hip3.trading import Trading
+
+if TYPE_CHECKING:
+    from hip3.app import App
+
+
+def snapshot(app: "App") -> dict[str, Any]:
+    """Everything a user sees, as of now."""
+    base, trading, now = app.settings.base, app.trading, app.clock.mono_ms()
+    latch = app.latch.state() if app.latch is not None else LatchState()
+    reasons = app.readiness.reasons(now)
+    state = _state(latch.tripped, reasons, app)
+    shown = ([f"hard stop: {latch.reason}"] if latch.tripped else []) + reasons
+    if trading is not None:
+        shown += [f"{coin} is not traded: {why}" for coin, why in trading.blocked.items()]
+    who = app.who
+    out: dict[str, Any] = {
+        "state": state.value,
+        "reasons": [] if state is State.READY else shown,
+        "network": base.network,
+        "mode": "trade" if base.trading else "observe",
+        "account": None if who is None else who.account,
+        "signer": None if who is None or who.key is None else who.key.address,
+        "version": __version__,
+        "uptime_s": (now - app.started_ms) // 1000,
+        "hard_stop": {"tripped": latch.tripped, "reason": latch.reason, "at_ms": latch.at_ms},
+    }
+    return out | (_of(trading, app, now) if trading is not None else _empty(base.max_notional_total))
+
+
+def _state(tripped: bool, reasons: list[str], app: "App") -> State:
+    if tripped:
+        return State.HARD_STOP
+    if not reasons:
+        return State.READY
+    only_reducing = app.readiness.reducing and len(reasons) == 1
+    return State.REDUCING if only_reducing else State.NOT_READY
+
+
+def _empty(limit: Decimal) -> dict[str, Any]:
+    return {
+        "positions": [],
+        "orders": {"queued": 0, "inflight": 0, "open": 0, "unknown": 0},
+        "exposure": {"worst_case_usd": "0", "limit_usd": str(limit)},
+        "counters": _counters(0, 0, 0, 0, 0),
+        "pnl": {"realized_usd": "0", "fees_usd": "0", "funding_usd": "0"},
+        "ws": {"connected": False, "generation": 0, "last_message_age_ms": None},
+        "clock_offset_ms": None,
+    }
+
+
+def _counters(signals: int, queued: int, sent: int, filled: int, timeouts: int) -> dict[str, Any]:
+    return {
+        "signals": signals, "queued": queued, "sent": sent, "filled": filled, "timeouts": timeouts,
+        "skipped": {}, "rejected": {}, "venue_rejected": {},
+    }  # fmt: skip
+
+
+def _of(trading: Trading, app: "App", now: int) -> dict[str, Any]:
+    base, tracker, executor = app.settings.base, trading.tracker, trading.executor
+    figures = app.journal.figures
+    ledger, views = tracker.ledger(), trading.market_state.views()
+    realized, fees, _, _ = tracker.totals()
+    counters = _counters(
+        trading.detector.emitted, executor.queued if executor else 0,
+        trading.loop.sent_orders if trading.loop else 0, figures.filled, figures.timeouts,
+    )  # fmt: skip
+    if executor is not None:
+        counters["skipped"], counters["rejected"] = dict(executor.skipped), dict(executor.rejected)
+    counters["venue_rejected"] = dict(Counter(figures.venue_rejected))
+    exiting = trading.exits.exiting()
+    worst = sum(ledger.entries.values(), ZERO) + sum(ledger.foreign.values(), ZERO)
+    for coin, szi in ledger.positions.items():
+        mark = _mark(views.get(coin))
+        worst += abs(szi) * (mark if mark is not None else ZERO)
+    return {
+        "positions": [_position(p, views.get(p.coin), exiting, app) for p in tracker.positions()],
+        "orders": {
+            "queued": sum(trading.scheduler.counts()),
+            "inflight": trading.posts.inflight,
+            "open": len(tracker.live(OrderState.OPEN)),
+            "unknown": len(tracker.live(OrderState.UNKNOWN)),
+        },
+        "exposure": {"worst_case_usd": f"{worst:.2f}", "limit_usd": str(base.max_notional_total)},
+        "counters": counters,
+        "pnl": {"realized_usd": _text(realized), "fees_usd": _text(fees), "funding_usd": "0"},
+        "ws": {
+            "connected": app.writer.connected,
+            "generation": trading.flow.generation,
+            "last_message_age_ms": now - trading.flow.last_event_ms,
+        },
+        "clock_offset_ms": trading.offset.offset_ms if trading.offset.known else None,
+    }
+
+
+def _mark(view: MarketView | None) -> Decimal | None:
+    return None if view is None else view.mark
+
+
+def _text(value: Decimal) -> str:
+    return format(value.normalize(), "f") if value else "0"
+
+
+def _position(p: PositionView, view: MarketView | None, exiting: dict[str, Any], app: "App") -> dict[str, Any]:
+    mark = _mark(view)
+    pnl = None if mark is None or not p.entry_px else p.szi * (mark - p.entry_px)
+    leaving = exiting.get(p.coin)
+    return {
+        "market": p.coin,
+        "size": _text(p.szi),
+        "entry_px": f"{p.entry_px:.8g}",
+        "mark_px": None if mark is None else _text(mark),
+        "unrealized_pnl_usd": None if pnl is None else f"{pnl:.4f}",
+        "age_ms": max(0, app.clock.wall_ms() - p.entry_ms),
+        "exit": None if leaving is None else leaving[0].value,
+    }

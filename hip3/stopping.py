@@ -1,0 +1,101 @@
+"""Stopping as a script, with one deadline, and proved by what the exchange says afterwards."""
+
+import enum
+import threading
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from hip3.core.order_state import OrderState
+from hip3.core.orders import ExitReason, PendingCancel
+from hip3.execution.account import Proof
+from hip3.trading import Trading
+
+if TYPE_CHECKING:
+    from hip3.app import App
+
+POLL_S = 0.05
+PROOF_MS = 1000
+
+
+class StopMode(enum.Enum):
+    """What is left open: nothing; positions; everything."""
+
+    FLATTEN = "flatten"
+    CANCEL = "cancel"
+    LEAVE = "leave"
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How it ended."""
+
+    clean: bool
+    """As asked, and proved."""
+    proof: Proof | None
+    unknown: int
+    mode: StopMode
+
+
+def purge_entries(trading: Trading, why: str, now_ms: int) -> None:
+    """Queued entries die, and their owner is told."""
+    for order in trading.scheduler.purge_new():
+        trading.flow.dispatch(trading.tracker.drop(order.cloid, why), now_ms)
+
+
+def cancel_entries(trading: Trading, wall_ms: int) -> None:
+    """Ask for the end of every resting entry of ours."""
+    for tracked in trading.tracker.live(OrderState.OPEN):
+        if tracked.oid is not None and not tracked.order.reduce_only:
+            trading.scheduler.enqueue_cancel(
+                PendingCancel(coin=tracked.order.coin, oid=tracked.oid, created_ms=wall_ms)
+            )
+
+
+class Stopper:
+    """Runs on main; sends nothing itself."""
+
+    def __init__(self, app: "App", trading: Trading, mode: StopMode, timeout_ms: int) -> None:
+        self._app, self._trading, self._mode = app, trading, mode
+        self._end_ms = app.clock.mono_ms() + timeout_ms
+
+    def run(self) -> Outcome:
+        """No new entries -> purge -> cancel -> flatten -> wait -> proof."""
+        app, trading = self._app, self._trading
+        app.readiness.stop_entries()
+        purge_entries(trading, "stopping", app.clock.mono_ms())
+        if self._mode is not StopMode.LEAVE:
+            self._wait_until_done()
+        left_s = max(PROOF_MS, self._end_ms - app.clock.mono_ms()) / 1000
+        proof = app.prove(min(left_s, 10.0))
+        unknown = len(trading.tracker.live(OrderState.UNKNOWN))
+        return Outcome(clean=self._as_asked(proof, unknown), proof=proof, unknown=unknown, mode=self._mode)
+
+    def _wait_until_done(self) -> None:
+        pause = threading.Event()
+        while self._app.clock.mono_ms() < self._end_ms - PROOF_MS:
+            cancel_entries(self._trading, self._app.clock.wall_ms())
+            if self._mode is StopMode.FLATTEN:
+                self._trading.flow.request_exit(ExitReason.STOP)
+            if self._done():
+                return
+            pause.wait(POLL_S)
+
+    def _done(self) -> bool:
+        tracker = self._trading.tracker
+        if self._mode is StopMode.FLATTEN:
+            configured = [p for p in tracker.positions() if p.coin in self._trading.specs]
+            return not configured and not tracker.live() and not tracker.unbooked()
+        return not [t for t in tracker.live() if not t.order.reduce_only]
+
+    def _as_asked(self, proof: Proof, unknown: int) -> bool:
+        if self._mode is StopMode.LEAVE:
+            return True
+        if proof.orders is None or unknown:
+            return False
+        ours = [o for o in proof.orders if not o.reduce_only and self._trading.tracker.get(o.cloid or "")]
+        if ours:
+            return False
+        if self._mode is StopMode.CANCEL:
+            return True
+        held = {coin for coin in (proof.positions or {}) if coin in self._trading.specs}
+        return proof.positions is not None and not held

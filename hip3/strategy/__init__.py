@@ -1,0 +1,1 @@
+"""What we would like to do: pure functions and folds over snapshots."""

@@ -1,0 +1,132 @@
+"""The dislocation detector: a quote that lags an oracle which moved first.
+
+Confined to the ws-reader; no lock. One message concerns one market and one check, never a scan.
+
+Buy when (oracle - ask) / oracle reaches the market's cost, sell when (bid - oracle) / oracle does,
+and only if the oracle itself moved in the trade's direction: at least `min_moves` steps in a row,
+the last one of at least `min_change_bps`. A book that moved away from a still oracle is a structural
+gap, not a stale quote, and loses money. One signal per market, side and oracle price.
+"""
+
+from decimal import Decimal
+
+import msgspec
+
+from hip3.core.decisions import DislocationSignal
+from hip3.core.market import Level, MarketSpec, MarketView
+from hip3.core.money import bps_of
+from hip3.core.orders import Side
+from hip3.strategy.oracle import OracleMoves
+from hip3.strategy.sizing import SizingParams, suggest
+
+
+class DetectorParams(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of one market."""
+
+    cost_bps: Decimal
+    """Two taker legs + slippage + minimum edge."""
+    min_change_bps: Decimal
+    min_moves: int
+    move_bps: Decimal
+    sizing: SizingParams
+
+
+class _Track:
+    """What is remembered of one market."""
+
+    __slots__ = ("generation", "moves", "signalled")
+
+    def __init__(self) -> None:
+        self.moves = OracleMoves()
+        self.signalled: dict[Side, Decimal] = {}
+        self.generation = -1
+
+
+class Detector:
+    """Folds views into signals."""
+
+    def __init__(self, params: dict[str, DetectorParams]) -> None:
+        self._params = params
+        self._tracks = {coin: _Track() for coin in params}
+        self.emitted = 0
+        self.checks = 0
+
+    @staticmethod
+    def params_for(spec: MarketSpec, fee_bps: Decimal, **settings: Decimal | int) -> DetectorParams:
+        """Parameters from a market's own fee and its settings."""
+        get = {k: v if isinstance(v, Decimal) else Decimal(v) for k, v in settings.items()}
+        return DetectorParams(
+            cost_bps=2 * fee_bps + get["slippage_bps"] + get["min_edge_bps"],
+            min_change_bps=get["min_oracle_change_bps"],
+            min_moves=int(get["min_oracle_moves"]),
+            move_bps=get["oracle_move_bps"],
+            sizing=SizingParams(
+                alpha=get["sizing_alpha"],
+                min_book=get["min_book_notional"],
+                normal_book=get["normal_book_notional"],
+                max_notional=get["max_notional_per_market"],
+                sz_decimals=spec.sz_decimals,
+            ),
+        )
+
+    def on_ctx(self, view: MarketView, now_ms: int, now_us: int = 0) -> DislocationSignal | None:
+        """An asset context arrived: fold the oracle in, then check. `now_ms` is wall time."""
+        track = self._tracks.get(view.coin)
+        if track is None or view.oracle is None:
+            return None
+        if track.generation != view.generation:
+            # What the oracle did while we were away is not a run of steps that we saw.
+            track.moves = OracleMoves()
+            track.generation = view.generation
+        track.moves.observe(view.oracle, self._params[view.coin].move_bps)
+        return self._check(track, view, now_ms, now_us)
+
+    def on_bbo(self, view: MarketView, now_ms: int, now_us: int = 0) -> DislocationSignal | None:
+        """The touch changed: check. `now_ms` is wall time."""
+        track = self._tracks.get(view.coin)
+        if track is None or view.ctx_at_ms is None or track.generation != view.generation:
+            return None
+        return self._check(track, view, now_ms, now_us)
+
+    def _check(self, track: _Track, view: MarketView, now_ms: int, now_us: int) -> DislocationSignal | None:
+        self.checks += 1
+        moves, params = track.moves, self._params[view.coin]
+        if moves.up >= params.min_moves and moves.last_change_bps >= params.min_change_bps:
+            side, touch = Side.BUY, view.ask
+        elif moves.down >= params.min_moves and -moves.last_change_bps >= params.min_change_bps:
+            side, touch = Side.SELL, view.bid
+        else:
+            return None
+        oracle = view.oracle
+        if touch is None or oracle is None or not view.two_sided:
+            return None
+        gap = oracle - touch.px if side is Side.BUY else touch.px - oracle
+        if gap <= 0 or track.signalled.get(side) == oracle:
+            return None
+        edge = bps_of(gap, oracle)
+        if edge < params.cost_bps:
+            return None
+        return self._emit(track, view, side, touch, oracle, edge, now_ms, now_us)
+
+    def _emit(
+        self,
+        track: _Track,
+        view: MarketView,
+        side: Side,
+        touch: Level,
+        oracle: Decimal,
+        edge: Decimal,
+        now_ms: int,
+        now_us: int,
+    ) -> DislocationSignal | None:
+        params = self._params[view.coin]
+        size = suggest(params.sizing, touch.px, touch.sz)
+        if size <= 0:
+            return None
+        track.signalled[side] = oracle
+        self.emitted += 1
+        return DislocationSignal(
+            signal_id=self.emitted, coin=view.coin, side=side, touch_px=touch.px, touch_sz=touch.sz,
+            oracle=oracle, raw_edge_bps=edge, cost_bps=params.cost_bps, size=size,
+            at_ms=now_ms, at_us=now_us,
+        )  # fmt: skip

@@ -1,0 +1,40 @@
+"""How much to trade of a dislocated touch. Pure."""
+
+from decimal import Decimal
+
+import msgspec
+
+from hip3.core.money import MIN_NOTIONAL_USD, ONE, ZERO, ceil_size, div, floor_size
+
+LIMIT_SHARE = Decimal("0.99")
+"""A size exactly at the limit would be refused when the price drifts before the gate sees it."""
+
+
+class SizingParams(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of one market."""
+
+    alpha: Decimal
+    min_book: Decimal
+    normal_book: Decimal
+    max_notional: Decimal
+    sz_decimals: int
+
+
+def suggest(params: SizingParams, touch_px: Decimal, touch_sz: Decimal) -> Decimal:
+    """The size on the lot, or 0 when the touch is too thin for an order of $11.
+
+    alpha * liquidity factor * touch, where the factor rises from 0 at `min_book` to 1 at
+    `normal_book` dollars of the touch; at least $11 where the touch has that much, at most 99 % of
+    the market's limit. `touch_px` is the price of the side that is traded, not the middle.
+    """
+    book = touch_px * touch_sz
+    factor = div(book - params.min_book, params.normal_book - params.min_book)
+    if factor <= 0:
+        return ZERO
+    size = params.alpha * min(factor, ONE) * touch_sz
+    ceiling = floor_size(div(params.max_notional * LIMIT_SHARE, touch_px), params.sz_decimals)
+    smallest = ceil_size(div(MIN_NOTIONAL_USD, touch_px), params.sz_decimals)
+    size = min(max(floor_size(size, params.sz_decimals), smallest), ceiling)
+    if size < smallest or smallest > touch_sz:
+        return ZERO
+    return size

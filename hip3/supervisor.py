@@ -1,0 +1,94 @@
+"""Supervisor: the bodies of the tick and risk threads, and what main watches.
+
+A tripped latch is acted on here, on whichever thread notices: entries are purged, positions closed
+(HIP3_HARD_STOP_FLATTEN). The process stays up so that positions are looked after.
+"""
+
+import queue
+from typing import TYPE_CHECKING
+
+from loguru import logger
+
+from hip3.core.orders import ExitReason
+from hip3.stopping import StopMode, cancel_entries, purge_entries
+from hip3.trading import Trading
+
+if TYPE_CHECKING:
+    from hip3.app import App
+
+RISK_WAIT_S = 0.1
+
+
+class Supervisor:
+    """See the module."""
+
+    def __init__(self, app: "App", trading: Trading) -> None:
+        self._app = app
+        self._trading = trading
+        self._acted = False
+        self._word = ""
+        self._next_tick_ms = 0
+
+    def tick_step(self) -> None:
+        """The tick thread's body: wait for work or the tick, then run until nothing is left."""
+        app, loop = self._app, self._trading.loop
+        assert loop is not None
+        now = app.clock.mono_ms()
+        self._trading.scheduler.wait(max(0, self._next_tick_ms - now) / 1000)
+        now = app.clock.mono_ms()
+        tick_ms = app.settings.base.tick_ms
+        if self._next_tick_ms and now > self._next_tick_ms + tick_ms:
+            loop.late_ticks += 1  # skipped, not caught up
+        self._next_tick_ms = now + tick_ms
+        while loop.step(app.clock.mono_ms()):
+            app.workers["tick"].beat()
+
+    def risk_step(self) -> None:
+        """The risk thread's body: one event, or none within the wait."""
+        trading = self._trading
+        try:
+            event = trading.risk_events.get(timeout=RISK_WAIT_S)
+        except queue.Empty:
+            event = None
+        if event is not None:
+            breach = trading.monitor.apply(event, self._app.clock.mono_ms())
+            if breach is not None:
+                self._app.trip(breach.code, breach.detail, breach.evidence)
+        latch = self._app.latch
+        if latch is not None and latch.tripped and not self._acted and trading.loop is not None:
+            self._acted = True
+            self._on_hard_stop()
+
+    def _on_hard_stop(self) -> None:
+        app, trading = self._app, self._trading
+        purge_entries(trading, "HardStop", app.clock.mono_ms())
+        cancel_entries(trading, app.clock.wall_ms())
+        if app.settings.base.hard_stop_flatten:
+            trading.flow.request_exit(ExitReason.HARD_STOP)
+
+    def watch(self, now_ms: int) -> None:
+        """Main's round: dead threads, a dead exchange, a changed state."""
+        app = self._app
+        for worker in app.workers.values():
+            if not worker.alive and not worker.stopping.is_set():
+                if worker.trades:
+                    app.trip("thread_dead", f"{worker.name}: {worker.failure}")
+                    app.failed = f"thread {worker.name} died"
+                    app.ask_stop(StopMode.FLATTEN, 5000)
+                elif worker.failure is not None:
+                    logger.error(f"thread {worker.name} is gone; trading goes on")
+                    worker.stop()
+        if app.own is not None and not app.own.alive:
+            app.failed = "the embedded exchange ended"
+            app.ask_stop(StopMode.LEAVE, 0)
+        if app.latch is not None and app.latch.tripped and self._acted and app.settings.base.hard_stop_flatten:
+            # Positions that appear after the trip (an entry was under way) are closed as well.
+            self._trading.flow.request_exit(ExitReason.HARD_STOP)
+        self._note_state(now_ms)
+
+    def _note_state(self, now_ms: int) -> None:
+        status = self._app.status()
+        why = "; ".join(status["reasons"])
+        if f"{status['state']}:{why}" != self._word:
+            self._word = f"{status['state']}:{why}"
+            self._app.journal.record("state", word=status["state"], why=why)

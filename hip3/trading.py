@@ -1,0 +1,177 @@
+"""The composition root of trading: every object once, by constructor, complete at birth.
+
+Tests call `build` with fakes in place of clock, sender, REST and journal.
+"""
+
+import queue
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from hip3.config import MarketSettings
+from hip3.core.market import MarketSpec
+from hip3.core.ports import Clock, Journal, Sender
+from hip3.exchange.clock_offset import ClockOffset
+from hip3.exchange.nonce import NonceManager
+from hip3.exchange.registry import sum_fee_bps
+from hip3.execution.account import AccountReport, Rest
+from hip3.execution.bootstrap import Universe, opening_positions
+from hip3.execution.budget import ActionBudget
+from hip3.execution.executor import CloidSource, EntryLimits, Executor
+from hip3.execution.flow import TradeFlow
+from hip3.execution.housekeeping import Housekeeping
+from hip3.execution.loop import ExecutorLoop, Identity
+from hip3.execution.posts import PostRequestManager
+from hip3.execution.readiness import Readiness
+from hip3.execution.scheduler import BatchScheduler
+from hip3.feed.market_state import MarketState
+from hip3.position.exit_rules import ExitParams
+from hip3.position.exits import ExitDesk
+from hip3.position.tracker import PositionTracker
+from hip3.risk.hard_stop import HardStopLatch
+from hip3.risk.monitor import RiskEvent, RiskLimits, RiskMonitor
+from hip3.strategy.detector import Detector, DetectorParams
+
+RISK_QUEUE = 10_000
+
+
+class Trading(msgspec.Struct, frozen=True, kw_only=True):
+    """The wired parts."""
+
+    specs: dict[str, MarketSpec]
+    blocked: dict[str, str]
+    market_state: MarketState
+    detector: Detector
+    tracker: PositionTracker
+    exits: ExitDesk
+    scheduler: BatchScheduler
+    posts: PostRequestManager
+    flow: TradeFlow
+    executor: Executor | None
+    loop: ExecutorLoop | None
+    monitor: RiskMonitor
+    risk_events: "queue.Queue[RiskEvent]"
+    housekeeping: Housekeeping
+    offset: ClockOffset
+
+
+def detector_params(settings: MarketSettings, specs: dict[str, MarketSpec]) -> dict[str, DetectorParams]:
+    """Detector settings of every market."""
+    out = {}
+    for coin, spec in specs.items():
+        s = settings.for_market(coin)
+        out[coin] = Detector.params_for(
+            spec, sum_fee_bps(s.taker_fee_bps, spec), slippage_bps=s.slippage_bps, min_edge_bps=s.min_edge_bps,
+            min_oracle_change_bps=s.min_oracle_change_bps, min_oracle_moves=s.min_oracle_moves,
+            oracle_move_bps=s.oracle_move_bps, sizing_alpha=s.sizing_alpha,
+            min_book_notional=s.min_book_notional, normal_book_notional=s.normal_book_notional,
+            max_notional_per_market=s.max_notional_per_market,
+        )  # fmt: skip
+    return out
+
+
+def exit_params(settings: MarketSettings, coin: str) -> ExitParams:
+    """Exit settings of one market."""
+    s = settings.for_market(coin)
+    return ExitParams(
+        time_stop_ms=s.time_stop_ms, regression_bps=s.mark_regression_bps, min_holding_ms=s.min_holding_ms,
+        slippage_bps=s.exit_slippage_bps, step_bps=s.exit_step_bps, max_slippage_bps=s.exit_max_slippage_bps,
+    )  # fmt: skip
+
+
+def entry_limits(settings: MarketSettings, coin: str) -> EntryLimits:
+    """Entry limits of one market and of the account."""
+    s = settings.for_market(coin)
+    return EntryLimits(
+        max_per_market=s.max_notional_per_market, max_total=s.max_notional_total,
+        max_positions=s.max_concurrent_positions, slippage_bps=s.entry_slippage_bps,
+    )  # fmt: skip
+
+
+def risk_limits(settings: MarketSettings) -> RiskLimits:
+    """Thresholds of the RiskMonitor."""
+    s = settings.base
+    return RiskLimits(
+        max_loss_usd=s.hard_stop_max_loss_usd, max_consecutive_losses=s.hard_stop_max_consecutive_losses,
+        max_flatten_failures=s.hard_stop_max_flatten_failures,
+        max_rejects_per_hour=s.hard_stop_max_rejects_per_hour,
+        max_slippage_bps=s.hard_stop_max_slippage_bps, slippage_streak=s.hard_stop_slippage_streak,
+    )  # fmt: skip
+
+
+def new_tracker(report: AccountReport | None, began_ms: int) -> PositionTracker:
+    """The books as the exchange has them at the start."""
+    tracker = PositionTracker()
+    if report is not None:
+        known = max((f.time_ms for f in report.fills), default=0)
+        tracker.seed_fills(reversed(report.fills), known, began_ms)
+        for coin, (szi, px, since) in opening_positions(report).items():
+            tracker.adopt(coin, szi, px, since)
+        tracker.set_foreign(report.orders)
+    return tracker
+
+
+def build(
+    *,
+    settings: MarketSettings,
+    clock: Clock,
+    universe: Universe,
+    identity: Identity | None,
+    user: str | None,
+    report: AccountReport | None,
+    began_ms: int,
+    latch: HardStopLatch,
+    readiness: Readiness,
+    sender: Sender,
+    rest: Rest,
+    journal: Journal,
+    wake_rest: Callable[[], None],
+    on_risk_lost: Callable[[], None],
+) -> Trading:
+    """Wire everything. Without an identity (observe) there is no executor and no tick."""
+    base, specs, blocked = settings.base, universe.specs, dict(universe.blocked)
+    market_state = MarketState(specs)
+    detector = Detector(detector_params(settings, specs))
+    tracker = new_tracker(report, began_ms)
+    exits = ExitDesk(base.post_timeout_ms + 1000)
+    scheduler, posts, cloids = BatchScheduler(base.max_inflight), PostRequestManager(), CloidSource()
+    risk_events: queue.Queue[RiskEvent] = queue.Queue(maxsize=RISK_QUEUE)
+    limits = {coin: entry_limits(settings, coin) for coin in specs}
+    executor = None
+    if identity is not None:
+        executor = Executor(
+            clock=clock, specs=specs, limits=limits.__getitem__, blocked=blocked.get, latch=latch,
+            readiness=readiness, market_state=market_state, tracker=tracker, exits=exits,
+            budget=ActionBudget(base.orders_per_second), scheduler=scheduler, posts=posts, cloids=cloids,
+        )  # fmt: skip
+    flow = TradeFlow(
+        clock=clock, specs=specs, market_state=market_state, detector=detector, executor=executor,
+        tracker=tracker, exits=exits, exit_params={c: exit_params(settings, c) for c in specs} if identity else {},
+        scheduler=scheduler, posts=posts, readiness=readiness, cloids=cloids, risk_events=risk_events,
+        journal=journal, wake_rest=wake_rest, on_risk_lost=on_risk_lost,
+    )  # fmt: skip
+    offset = ClockOffset()
+    loop = None
+    if identity is not None:
+        loop = ExecutorLoop(
+            clock=clock, identity=identity, specs=specs, latch=latch, readiness=readiness, scheduler=scheduler,
+            posts=posts, tracker=tracker, flow=flow, sender=sender, nonces=NonceManager(), journal=journal,
+            post_timeout_ms=base.post_timeout_ms, expires_after_ms=base.expires_after_ms,
+            exchange_offset_ms=lambda: offset.offset_ms,
+        )  # fmt: skip
+    housekeeping = Housekeeping(
+        clock=clock, rest=rest, user=user if identity is not None else None, dexs=universe.dexs, tracker=tracker,
+        flow=flow, market_state=market_state, readiness=readiness, journal=journal, offset=offset,
+    )  # fmt: skip
+    return Trading(
+        specs=specs, blocked=blocked, market_state=market_state, detector=detector, tracker=tracker, exits=exits,
+        scheduler=scheduler, posts=posts, flow=flow, executor=executor, loop=loop,
+        monitor=RiskMonitor(risk_limits(settings)), risk_events=risk_events, housekeeping=housekeeping,
+        offset=offset,
+    )  # fmt: skip
+
+
+def latch_path(folder: Path) -> Path:
+    """Where the latch of an account's state is."""
+    return folder / "latch.json"

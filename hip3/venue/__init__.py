@@ -1,0 +1,1 @@
+"""The embedded exchange: a Hyperliquid with HIP-3 dexs in one process."""

@@ -1,0 +1,205 @@
+"""Who signed an action, and may they: signature recovery, agents, nonce sets.
+
+Source "b" (testnet) and "a" (mainnet) are both accepted, since clients decide by URL
+(docs/venue-facts.md F4). Texts of the refusals: docs/venue-facts.md F6.
+"""
+
+from bisect import bisect_left, insort
+from typing import Any
+
+from coincurve import PublicKey
+
+from hip3.errors import SigningError
+from hip3.exchange.signing import action_hash, address_of, keccak256, l1_digest
+
+NONCES_KEPT = 100
+DAY_MS = 86_400_000
+
+_ORDER_ITEM = ("a", "b", "p", "s", "r", "t", "c")
+_KEYS: dict[str, tuple[str, ...]] = {
+    "order": ("type", "orders", "grouping", "builder"),
+    "cancel": ("type", "cancels", "f"),
+    "cancelByCloid": ("type", "cancels", "f"),
+    "modify": ("type", "oid", "order", "a"),
+    "batchModify": ("type", "modifies", "a"),
+    "scheduleCancel": ("type", "time"),
+    "updateLeverage": ("type", "asset", "isCross", "leverage"),
+    "updateIsolatedMargin": ("type", "asset", "isBuy", "ntli"),
+    "noop": ("type",),
+}
+_ITEMS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "order": ("orders", _ORDER_ITEM),
+    "cancel": ("cancels", ("a", "o")),
+    "cancelByCloid": ("cancels", ("asset", "cloid")),
+}
+
+USER_SIGNED: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
+    "usdSend": (
+        "UsdSend",
+        (("hyperliquidChain", "string"), ("destination", "string"), ("amount", "string"), ("time", "uint64")),
+    ),
+    "sendAsset": (
+        "SendAsset",
+        (
+            ("hyperliquidChain", "string"), ("destination", "string"), ("sourceDex", "string"),
+            ("destinationDex", "string"), ("token", "string"), ("amount", "string"),
+            ("fromSubAccount", "string"), ("nonce", "uint64"),
+        ),
+    ),
+    "approveAgent": (
+        "ApproveAgent",
+        (("hyperliquidChain", "string"), ("agentAddress", "address"), ("agentName", "string"), ("nonce", "uint64")),
+    ),
+}  # fmt: skip
+
+
+class BadAction(Exception):
+    """The action does not parse: HTTP 422."""
+
+
+def canonical(action: dict[str, Any]) -> dict[str, Any]:
+    """The action with its keys in the signed order; null means absent. BadAction if unknown."""
+    kind = action.get("type")
+    keys = _KEYS.get(kind) if isinstance(kind, str) else None
+    if keys is None or not isinstance(kind, str):
+        raise BadAction(f"unknown action type {kind!r}")
+    out = _ordered(action, keys)
+    if kind in _ITEMS:
+        name, item_keys = _ITEMS[kind]
+        items = out.get(name)
+        if not isinstance(items, list) or not all(isinstance(i, dict) for i in items):
+            raise BadAction(f"{name} is not a list of objects")
+        out[name] = [_ordered(item, item_keys) for item in items]
+    return out
+
+
+def _ordered(item: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+    unknown = set(item) - set(keys)
+    if unknown:
+        raise BadAction(f"unknown field {sorted(unknown)[0]!r}")
+    return {key: item[key] for key in keys if item.get(key) is not None}
+
+
+def _raw_signature(signature: Any) -> bytes | None:
+    """65 bytes r, s, v of a signature object; padded or not."""
+    try:
+        r, s, v = int(signature["r"], 16), int(signature["s"], 16), int(signature["v"])
+        return r.to_bytes(32, "big") + s.to_bytes(32, "big") + bytes([v - 27 if v >= 27 else v])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+
+
+def _recover(digest: bytes, signature: Any) -> str | None:
+    raw = _raw_signature(signature)
+    if raw is None:
+        return None
+    try:
+        key = PublicKey.from_signature_and_message(raw, digest, hasher=None)
+    except Exception:  # noqa: BLE001 libsecp256k1 signals an impossible signature by several types
+        return None
+    return address_of(key.format(compressed=False))
+
+
+def recover_l1(body: dict[str, Any], action: dict[str, Any]) -> list[str]:
+    """The addresses that may have signed: one per source; empty if nothing can be recovered."""
+    try:
+        connection_id = action_hash(
+            action,
+            body["nonce"],
+            vault_address=body.get("vaultAddress"),
+            expires_after=body.get("expiresAfter"),
+        )
+    except SigningError:
+        return []
+    found = (_recover(l1_digest(connection_id, mainnet=m), body.get("signature")) for m in (False, True))
+    return [address for address in found if address is not None]
+
+
+def recover_user_signed(action: dict[str, Any], signature: Any) -> str | None:
+    """The signer of a user-signed action (typed data of its own fields)."""
+    primary, fields = USER_SIGNED[action["type"]]
+    try:
+        chain_id = int(action["signatureChainId"], 16)
+        values = [_encode(kind, action.get(name, "")) for name, kind in fields]
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+    signature_type = f"HyperliquidTransaction:{primary}({','.join(f'{k} {n}' for n, k in fields)})"
+    domain = keccak256(
+        keccak256(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
+        + keccak256(b"HyperliquidSignTransaction")
+        + keccak256(b"1")
+        + chain_id.to_bytes(32, "big")
+        + bytes(32)
+    )
+    struct = keccak256(keccak256(signature_type.encode()) + b"".join(values))
+    return _recover(keccak256(b"\x19\x01" + domain + struct), signature)
+
+
+def _encode(kind: str, value: Any) -> bytes:
+    if kind == "string":
+        return keccak256(str(value).encode())
+    if kind == "address":
+        return bytes.fromhex(str(value).removeprefix("0x")).rjust(32, b"\0")
+    return int(value).to_bytes(32, "big")
+
+
+class NonceSet:
+    """The 100 highest nonces of one signer."""
+
+    def __init__(self) -> None:
+        self._kept: list[int] = []
+
+    def use(self, nonce: int, now_ms: int) -> str | None:
+        """Take a nonce, or say why not."""
+        low, high = now_ms - 2 * DAY_MS, now_ms + DAY_MS
+        if nonce <= low:
+            return f"Invalid nonce: nonce too low {nonce} < {low}"
+        if nonce >= high:
+            return f"Invalid nonce: nonce too high {nonce} > {high}"
+        index = bisect_left(self._kept, nonce)
+        if index < len(self._kept) and self._kept[index] == nonce:
+            return f"Invalid nonce: duplicate nonce {nonce}"
+        if len(self._kept) >= NONCES_KEPT:
+            if nonce < self._kept[0]:
+                return f"Invalid nonce: nonce too low {nonce} < {self._kept[0]}"
+            del self._kept[0]
+        insort(self._kept, nonce)
+        return None
+
+
+class Agents:
+    """Which address may sign for which account, until when."""
+
+    def __init__(self) -> None:
+        self._agents: dict[str, tuple[str, str, int | None]] = {}
+        """agent address -> (account, name, valid until in ms or None)."""
+
+    def approve(self, account: str, agent: str, name: str, now_ms: int) -> str | None:
+        """Approve `agent` for `account`; the refusal text if it cannot be."""
+        if agent in self._agents:
+            return "Extra agent already used."
+        label, _, until = name.partition(" valid_until ")
+        valid_until = int(until) if until.isdigit() else None
+        for address, (owner, old, _) in list(self._agents.items()):
+            if owner == account and old == label:
+                del self._agents[address]
+        named = [1 for owner, old, _ in self._agents.values() if owner == account and old]
+        if label and len(named) >= 3:
+            return "Too many extra agents for cumulative volume traded. Current limit is 3"
+        self._agents[agent] = (account, label, valid_until)
+        return None
+
+    def account_of(self, signer: str, now_ms: int) -> str | None:
+        """The account `signer` may sign for as an agent, or None."""
+        found = self._agents.get(signer)
+        if found is None or (found[2] is not None and found[2] <= now_ms):
+            return None
+        return found[0]
+
+    def named_of(self, account: str, now_ms: int) -> list[dict[str, Any]]:
+        """The account's named agents, as `extraAgents` lists them."""
+        return [
+            {"name": name, "address": address, "validUntil": until}
+            for address, (owner, name, until) in self._agents.items()
+            if owner == account and name and (until is None or until > now_ms)
+        ]

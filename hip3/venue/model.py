@@ -1,0 +1,84 @@
+"""The embedded exchange's nouns: markets, requests, and what it has to tell. Pure."""
+
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from hip3.core.money import ONE, ZERO
+from hip3.exchange.registry import hip3_fee_factor
+from hip3.venue.book import Book, BookOrder
+
+TAKER_RATE = Decimal("0.00045")
+MAKER_RATE = Decimal("0.00015")
+
+
+class MarketInfo(NamedTuple):
+    """What is fixed about a market."""
+
+    coin: str
+    dex: str
+    asset_id: int
+    sz_decimals: int
+    max_leverage: int
+    margin_mode: str | None
+    growth: bool
+    fee_scale: Decimal | None
+    """deployerFeeScale; None on the main dex."""
+
+
+class OrderEvent(NamedTuple):
+    """Something for orderUpdates."""
+
+    user: str
+    order: BookOrder
+    status: str
+    time_ms: int
+    sz: Decimal
+
+
+class FillEvent(NamedTuple):
+    """Something for userFills."""
+
+    user: str
+    fill: dict[str, Any]
+
+
+class TradeEvent(NamedTuple):
+    """Something for trades."""
+
+    coin: str
+    trade: dict[str, Any]
+
+
+class Market:
+    """One market: its book, prices and volume."""
+
+    def __init__(self, info: MarketInfo, oracle: Decimal) -> None:
+        self.info = info
+        self.book = Book()
+        self.oracle = oracle
+        self.mark = oracle
+        self.prev_day_px = oracle
+        self.last_px = oracle
+        self.open_interest = ZERO
+        self.day_notional = ZERO
+        self.day_base = ZERO
+        self.halted = False
+        self.trades: list[dict[str, Any]] = []
+
+    def rates(self) -> tuple[Decimal, Decimal]:
+        """(taker, maker) rate of a user without tiers."""
+        scale = self.info.fee_scale
+        factor = ONE if scale is None else hip3_fee_factor(scale, growth=self.info.growth)
+        return TAKER_RATE * factor, MAKER_RATE * factor
+
+
+class Request(NamedTuple):
+    """One order of an action, parsed."""
+
+    market: Market
+    is_buy: bool
+    px: Decimal
+    sz: Decimal
+    reduce_only: bool
+    tif: str
+    cloid: str | None

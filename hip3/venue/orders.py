@@ -1,0 +1,61 @@
+"""Orders and fills of the embedded exchange as it prints them, and its opaque ids. Pure."""
+
+from decimal import Decimal
+from typing import Any
+
+from hip3.core.money import ZERO, div
+from hip3.venue.book import BookOrder
+from hip3.venue.numbers import num
+
+
+def average(paid: Decimal, size: Decimal, sz_decimals: int) -> Decimal:
+    """Mean price as the exchange prints it."""
+    return div(paid, size).quantize(Decimal(1).scaleb(-max(0, 6 - sz_decimals))) if size else ZERO
+
+
+def mix(n: int) -> int:
+    """A 64-bit scramble (splitmix64), so that ids look as opaque as the real ones."""
+    n = (n + 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
+    n = ((n ^ (n >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
+    n = ((n ^ (n >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
+    return n ^ (n >> 31)
+
+
+def fill_id(taker_oid: int, maker_oid: int) -> int:
+    """A 50-bit hash of the two order ids."""
+    return mix(taker_oid * 1_000_003 + maker_oid) & ((1 << 50) - 1)
+
+
+def direction(before: Decimal, signed: Decimal) -> str:
+    after = before + signed
+    if before == 0 or (before > 0) == (signed > 0):
+        return "Open Long" if signed > 0 else "Open Short"
+    if after == 0 or (after > 0) == (before > 0):
+        return "Close Long" if before > 0 else "Close Short"
+    return "Long > Short" if before > 0 else "Short > Long"
+
+
+def frontend_order(order: BookOrder, sz: Decimal) -> dict[str, Any]:
+    """The order as frontendOpenOrders, orderStatus and historicalOrders show it."""
+    return {
+        "coin": order.coin, "side": "B" if order.is_buy else "A", "limitPx": num(order.limit_px),
+        "sz": num(sz), "oid": order.oid, "timestamp": order.placed_ms, "triggerCondition": "N/A",
+        "isTrigger": False, "triggerPx": "0.0", "children": [], "isPositionTpsl": False,
+        "reduceOnly": order.reduce_only,
+        "orderType": "Market" if order.tif == "FrontendMarket" else "Limit",
+        "origSz": num(order.orig_sz), "tif": order.tif, "cloid": order.cloid,
+    }  # fmt: skip
+
+
+def open_order(order: BookOrder, sz: Decimal | None = None) -> dict[str, Any]:
+    """The order as openOrders and orderUpdates show it."""
+    out: dict[str, Any] = {
+        "coin": order.coin, "side": "B" if order.is_buy else "A", "limitPx": num(order.limit_px),
+        "sz": num(order.sz if sz is None else sz), "oid": order.oid, "timestamp": order.placed_ms,
+        "origSz": num(order.orig_sz),
+    }  # fmt: skip
+    if order.cloid is not None:
+        out["cloid"] = order.cloid
+    if order.reduce_only:
+        out["reduceOnly"] = True
+    return out

@@ -1,0 +1,106 @@
+"""Threads: a named loop around a testable step. All threads of the service are made here.
+
+A worker never dies quietly: what escapes its step is logged with its traceback, kept in `failure`,
+and the supervisor acts on it. A beat before every step lets the supervisor see one that hangs.
+"""
+
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
+
+from loguru import logger
+
+from hip3.core.ports import Clock
+
+T = TypeVar("T")
+
+
+class Worker:
+    """Runs `step` until told to stop."""
+
+    def __init__(self, name: str, step: Callable[[], None], clock: Clock, *, trades: bool = False) -> None:
+        self.name, self.trades = name, trades
+        self.failure: BaseException | None = None
+        self.last_beat_ms = clock.mono_ms()
+        self._step, self._clock = step, clock
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def replace_step(self, step: Callable[[], None]) -> None:
+        """Give the loop its body before the start, where body and worker need each other."""
+        assert self._thread.ident is None
+        self._step = step
+
+    def beat(self) -> None:
+        """Say that it lives."""
+        self.last_beat_ms = self._clock.mono_ms()
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                self.beat()
+                self._step()
+        except BaseException as error:  # noqa: BLE001 no thread dies quietly
+            self.failure = error
+            logger.opt(exception=error).error(f"thread {self.name} died: {type(error).__name__}: {error}")
+
+    @property
+    def stopping(self) -> threading.Event:
+        """Set when the worker is to end; loops of their own wait on it."""
+        return self._stop
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def stop(self) -> None:
+        """Ask it to end after the current step."""
+        self._stop.set()
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for it; False if it did not end in time."""
+        if self._thread.ident is not None:
+            self._thread.join(max(0.0, timeout_s))
+        return not self._thread.is_alive()
+
+
+class RestJobs:
+    """The rest thread's inbox: one-off jobs between its rounds of housekeeping."""
+
+    def __init__(self) -> None:
+        self._jobs: queue.Queue[Callable[[], None]] = queue.Queue(maxsize=1000)
+
+    def submit(self, job: Callable[[], T]) -> "Future[T]":
+        """Run `job` on the rest thread; its result or error comes by the future."""
+        future: Future[T] = Future()
+
+        def run() -> None:
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(job())
+                except Exception as error:  # noqa: BLE001 it belongs to who asked
+                    future.set_exception(error)
+
+        self._jobs.put(run)
+        return future
+
+    def wake(self) -> None:
+        """Begin the next round at once. Dropped if the inbox is full: then it is awake."""
+        try:
+            self._jobs.put_nowait(lambda: None)
+        except queue.Full:
+            return
+
+    def run_one(self, timeout_s: float) -> None:
+        """Wait up to `timeout_s` for a job and run it, and with it all that wait."""
+        try:
+            self._jobs.get(timeout=timeout_s)()
+            while True:
+                self._jobs.get_nowait()()
+        except queue.Empty:
+            return

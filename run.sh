@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# hip3: sets itself up once, then runs. `./run.sh` is `./run.sh run`; `./run.sh test` is the gate.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+die() {
+  echo "run.sh: $*" >&2
+  exit 1
+}
+
+find_python() {
+  local candidate
+  for candidate in python3.13 python3.12 python3.11 python3; do
+    if command -v "$candidate" >/dev/null 2>&1 &&
+      "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      echo "$candidate"
+      return
+    fi
+  done
+  die "needs Python 3.11 or newer on the PATH; install it and start again"
+}
+
+# install MARK FILE...: pip-installs the requirement files unless MARK says they already are.
+install() {
+  local mark=".venv/installed.$1" want
+  shift
+  want=$(cat "$@" | cksum)
+  [ -x .venv/bin/python ] && [ "$(cat "$mark" 2>/dev/null)" = "$want" ] && return
+  (
+    # Two cron starts must not install at the same time; the second waits and finds it done.
+    if command -v flock >/dev/null 2>&1; then flock 8; fi
+    [ -x .venv/bin/python ] && [ "$(cat "$mark" 2>/dev/null)" = "$want" ] && exit 0
+    echo "run.sh: setting up .venv (once, and again when a requirements file changes)" >&2
+    if [ ! -x .venv/bin/pip ]; then
+      "$(find_python)" -m venv --clear .venv >&2 ||
+        die "could not make .venv (on Debian: apt-get install python3-venv)"
+    fi
+    local args=() file
+    for file in "$@"; do args+=(-r "$file"); done
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check "${args[@]}" >&2 ||
+      die "pip could not install $*; its message stands above"
+    echo "$want" >"$mark"
+  ) 8>.venv.lock
+}
+
+gate() {
+  install test requirements.txt tests/requirements.txt
+  local bin=.venv/bin
+  echo "== format, lint, types, layers"
+  $bin/ruff format --check .
+  $bin/ruff check .
+  $bin/mypy --strict hip3
+  $bin/lint-imports
+  echo "== tests"
+  if [ "${1:-}" = long ]; then
+    shift
+    exec $bin/python -m pytest -m "long or not long" "$@"
+  fi
+  exec $bin/python -m pytest "$@"
+}
+
+case "${1:-run}" in
+  test)
+    shift
+    gate "$@"
+    ;;
+  *)
+    install run requirements.txt
+    [ $# -gt 0 ] || set -- run
+    exec .venv/bin/python hip3.py "$@"
+    ;;
+esac

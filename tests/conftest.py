@@ -1,0 +1,69 @@
+"""Watches every test: a lock taken while another is held, a thread left running."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from hip3 import locks
+
+settings.register_profile("gate", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("gate")
+
+SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "samples"
+_held = threading.local()
+
+
+class LeafLock:
+    """A lock that fails when its thread holds another one."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._lock = threading.Lock()
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        held = getattr(_held, "name", None)
+        assert held is None, f"{self.name} was taken while {held} was held: every lock is a leaf"
+        taken = self._lock.acquire(blocking, timeout)
+        if taken:
+            _held.name = self.name
+        return taken
+
+    def release(self) -> None:
+        _held.name = None
+        self._lock.release()
+
+    def locked(self) -> bool:
+        return self._lock.locked()
+
+    def __enter__(self) -> bool:
+        return self.acquire()
+
+    def __exit__(self, *exc: Any) -> None:
+        self.release()
+
+
+@pytest.fixture(autouse=True)
+def _leaf_locks() -> Iterator[None]:
+    before = locks.replace_factory(LeafLock)
+    yield
+    locks.replace_factory(before)
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_left() -> Iterator[None]:
+    before = set(threading.enumerate())
+    yield
+    left = [t for t in threading.enumerate() if t not in before and not t.name.startswith("pytest")]
+    for thread in left:
+        thread.join(3)
+    assert not [t.name for t in left if t.is_alive()], "threads left running"
+
+
+@pytest.fixture
+def samples() -> Path:
+    """The captured payloads, where they are present beside the project."""
+    return SAMPLES

@@ -1,0 +1,103 @@
+"""Fakes at the ports: a clock that is told the time, a sender that can fail, hold and answer late."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from hip3.core.ports import SendOutcome, SendResult
+
+START_MS = 1_790_000_000_000
+
+
+class FakeClock:
+    """Wall and monotonic time that move only when told."""
+
+    def __init__(self, wall_ms: int = START_MS) -> None:
+        self._wall_ms = wall_ms
+        self._mono_us = 1_000_000_000
+
+    def wall_ms(self) -> int:
+        return self._wall_ms
+
+    def mono_ms(self) -> int:
+        return self._mono_us // 1000
+
+    def mono_us(self) -> int:
+        return self._mono_us
+
+    def advance(self, ms: int) -> None:
+        """Both clocks go on."""
+        self._wall_ms += ms
+        self._mono_us += ms * 1000
+
+    def step_wall(self, ms: int) -> None:
+        """Somebody sets the machine's clock."""
+        self._wall_ms += ms
+
+
+class MockSender:
+    """The `Sender` port: records what it was given.
+
+    `fail_next(outcome)` makes the next send end like that; `hold()` keeps posts instead of passing
+    them on, `release()` passes the held ones on late, in order; `deliver` is where sent posts go.
+    """
+
+    def __init__(self, deliver: Callable[[str], None] | None = None) -> None:
+        self.sent: list[str] = []
+        self.generation = 1
+        self._deliver = deliver
+        self._fail: list[SendOutcome] = []
+        self._holding = False
+        self._held: list[str] = []
+
+    def fail_next(self, outcome: SendOutcome, times: int = 1) -> None:
+        self._fail += [outcome] * times
+
+    def hold(self) -> None:
+        self._holding = True
+
+    def release(self) -> None:
+        self._holding = False
+        held, self._held = self._held, []
+        for text in held:
+            self._pass_on(text)
+
+    def drop_held(self) -> None:
+        """The held posts are lost on the way."""
+        self._holding, self._held = False, []
+
+    def send(self, text: str) -> SendResult:
+        outcome = self._fail.pop(0) if self._fail else SendOutcome.SENT
+        if outcome is SendOutcome.SENT:
+            self.sent.append(text)
+            if self._holding:
+                self._held.append(text)
+            else:
+                self._pass_on(text)
+        return SendResult(outcome, self.generation, "" if outcome is SendOutcome.SENT else "told to fail")
+
+    def _pass_on(self, text: str) -> None:
+        if self._deliver is not None:
+            self._deliver(text)
+
+    def posts(self) -> list[dict[str, Any]]:
+        """The posts sent so far, decoded."""
+        return [msgspec.json.decode(text) for text in self.sent]
+
+    def actions(self) -> list[dict[str, Any]]:
+        """The actions sent so far."""
+        return [post["request"]["payload"]["action"] for post in self.posts()]
+
+
+class MemoryJournal:
+    """The `Journal` port: a list."""
+
+    def __init__(self) -> None:
+        self.records: list[tuple[str, dict[str, Any]]] = []
+
+    def record(self, kind: str, **fields: Any) -> None:
+        self.records.append((kind, fields))
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [fields for k, fields in self.records if k == kind]

@@ -1,0 +1,192 @@
+"""The production core and the embedded exchange's core in one thread, under a fake clock.
+
+No socket, no thread, no waiting: minutes of trading take a fraction of a second, and the same seed
+gives the same run. What a story over loopback proves about wiring, this proves about behaviour.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from hip3.config import MarketSettings
+from hip3.core.orders import ExitReason
+from hip3.errors import VenueReadError
+from hip3.exchange.embedded import key_number_one
+from hip3.exchange.protocol import Session
+from hip3.exchange.signing import SigningKey
+from hip3.exchange.subscriptions import wanted
+from hip3.execution.account import AccountReport
+from hip3.execution.bootstrap import learn_universe, read_beginning
+from hip3.execution.loop import Identity
+from hip3.execution.readiness import Readiness
+from hip3.ops.figures import Figures
+from hip3.risk.hard_stop import HardStopLatch
+from hip3.settings import Settings
+from hip3.trading import Trading, build
+from hip3.venue.info import Text, answer
+from hip3.venue.settings import load_setup
+from hip3.venue.venue import Venue, WsText
+from tests.fakes import FakeClock, MemoryJournal, MockSender
+
+CONN = 1
+
+
+class VenueRest:
+    """The `Rest` port on the venue's core; `failing` names request types that answer HTTP 500."""
+
+    def __init__(self, venue: Venue, clock: FakeClock) -> None:
+        self._venue, self._clock = venue, clock
+        self.failing: set[str] = set()
+        self.asked: list[dict[str, Any]] = []
+
+    def info(self, request: dict[str, Any]) -> bytes:
+        self.asked.append(request)
+        if request["type"] in self.failing:
+            raise VenueReadError("HTTP 500", status=500)
+        status, body = answer(self._venue, request, self._clock.wall_ms())
+        if status != 200 or isinstance(body, Text):
+            raise VenueReadError(f"HTTP {status}: {body}", status=status)
+        return msgspec.json.encode(body)
+
+    def info_json(self, request: dict[str, Any]) -> Any:
+        return msgspec.json.decode(self.info(request))
+
+
+class World:
+    """One service on one exchange. `filter_frame(text)` may drop, repeat or reorder inbound frames."""
+
+    def __init__(
+        self, tmp_path: Path, *, seed: int = 1, profile: str = "lively", latency_ms: int = 100, **settings: Any
+    ) -> None:
+        self.clock = FakeClock()
+        self.settings = MarketSettings(Settings(**settings))
+        self.venue = Venue(load_setup(), seed=seed, profile=profile, now_ms=self.clock.wall_ms(), latency_ms=latency_ms)
+        self.rest = VenueRest(self.venue, self.clock)
+        self.journal = MemoryJournal()
+        self.figures = Figures()
+        self.sender = MockSender(self._post)
+        self.filter_frame: Callable[[str], list[str]] = lambda text: [text]
+        self.key = SigningKey(key_number_one(seed))
+        self.latch = HardStopLatch(tmp_path / "latch.json")
+        self.readiness = Readiness(needs_account=True)
+        self.wakes = 0
+        self.generation = 0
+        self.session: Session | None = None
+        self.trading = self._build()
+        self.readiness.universe_known()
+        self.connect()
+
+    @property
+    def user(self) -> str:
+        return self.key.address
+
+    def _build(self) -> Trading:
+        base = self.settings.base
+        universe = learn_universe(self.rest, base, self.user)
+        report: AccountReport = read_beginning(self.rest, self.user, universe.dexs)
+        return build(
+            settings=self.settings, clock=self.clock, universe=universe,
+            identity=Identity(self.key, self.user, None, False), user=self.user, report=report,
+            began_ms=self.clock.wall_ms(), latch=self.latch, readiness=self.readiness, sender=self.sender,
+            rest=self.rest, journal=self.journal, wake_rest=self._wake, on_risk_lost=lambda: None,
+        )  # fmt: skip
+
+    def _wake(self) -> None:
+        self.wakes += 1
+
+    def _post(self, text: str) -> None:
+        self.venue.ws(CONN, text, self.clock.wall_ms())
+
+    # The connection.
+
+    def connect(self) -> None:
+        """A new connection, subscribed."""
+        self.generation += 1
+        self.sender.generation = self.generation
+        self.venue.connect(CONN)
+        coins = list(self.trading.specs)
+        self.session = Session(self.generation, wanted(coins, self.user), self.clock.mono_ms())
+        self.trading.flow.on_connected(self.session)
+        for text in self.session.due(self.clock.mono_ms()):
+            self.venue.ws(CONN, text, self.clock.wall_ms())
+
+    def cut(self) -> None:
+        """The connection breaks; frames under way are lost."""
+        self.session = None
+        self.venue.disconnect(CONN)
+        self.venue.take_output()
+        self.trading.flow.on_disconnected(self.generation, "cut by the test")
+
+    def deliver(self) -> None:
+        """Hand over what the exchange has sent."""
+        for item in self.venue.take_output():
+            if isinstance(item, WsText) and self.session is not None:
+                for text in self.filter_frame(item.text):
+                    self.inject(text)
+
+    def inject(self, text: str) -> None:
+        """One frame arrives."""
+        assert self.session is not None
+        now = self.clock.mono_ms()
+        self.trading.flow.on_event(self.session, self.session.receive(text, now), now)
+
+    # Time.
+
+    def run(self, ms: int, step_ms: int = 10) -> None:
+        """Let time pass: exchange, reader, tick, risk, rest."""
+        for _ in range(ms // step_ms):
+            self.clock.advance(step_ms)
+            self.venue.advance(self.clock.wall_ms())
+            self.deliver()
+            self.tick()
+            self.deliver()
+            self.risk()
+            if self.wakes or self.clock.mono_ms() % 200 < step_ms:
+                self.wakes = 0
+                self.trading.housekeeping.step(self.clock.mono_ms())
+
+    def run_until(self, condition: Callable[[], bool], limit_ms: int = 120_000, step_ms: int = 10) -> bool:
+        """Run until `condition` holds; False if it did not within the limit."""
+        for _ in range(limit_ms // step_ms):
+            if condition():
+                return True
+            self.run(step_ms, step_ms)
+        return condition()
+
+    def tick(self) -> None:
+        assert self.trading.loop is not None
+        while self.trading.loop.step(self.clock.mono_ms()):
+            pass
+
+    def risk(self) -> None:
+        while not self.trading.risk_events.empty():
+            breach = self.trading.monitor.apply(self.trading.risk_events.get(), self.clock.mono_ms())
+            if breach is not None:
+                self.latch.trip(breach.code, breach.detail, self.clock.wall_ms(), breach.evidence)
+
+    # What is.
+
+    @property
+    def ready(self) -> bool:
+        return self.readiness.epoch(self.clock.mono_ms()) is not None
+
+    def flatten(self, limit_ms: int = 20_000) -> bool:
+        """Stop entries and close everything."""
+        self.readiness.stop_entries()
+        self.trading.flow.request_exit(ExitReason.STOP)
+        return self.run_until(lambda: not self.trading.tracker.ledger().occupied, limit_ms)
+
+    def exchange_positions(self) -> dict[str, Decimal]:
+        account = self.venue.engine.account(self.user)
+        assert account is not None
+        return {coin: p.szi for dex in account.dexs.values() for coin, p in dex.positions.items()}
+
+    def exchange_totals(self) -> tuple[Decimal, Decimal]:
+        """(sum of closedPnl, sum of fees) of the exchange's own fills."""
+        account = self.venue.engine.account(self.user)
+        assert account is not None
+        pnl = sum((Decimal(str(f["closedPnl"])) for f in account.fills), Decimal(0))
+        return pnl, sum((Decimal(str(f["fee"])) for f in account.fills), Decimal(0))
