@@ -1,0 +1,206 @@
+"""Real processes over real sockets: an exchange, a proxy that can be cut or told to fail, a service."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import requests
+
+ROOT = Path(__file__).resolve().parents[2]
+PAUSE = threading.Event()
+
+
+def eventually(condition: Any, deadline_s: float, what: str) -> Any:
+    """The first true answer of `condition`; fails with `what` at the deadline."""
+    end = time.monotonic() + deadline_s
+    while time.monotonic() < end:
+        answer = condition()
+        if answer:
+            return answer
+        PAUSE.wait(0.05)
+    raise AssertionError(f"not within {deadline_s} s: {what}")
+
+
+def command(*args: str) -> list[str]:
+    return [sys.executable, str(ROOT / "hip3.py"), *args]
+
+
+class Exchange:
+    """`hip3.py exchange` as a process of its own."""
+
+    def __init__(self, seed: int = 1, *args: str) -> None:
+        self.process = subprocess.Popen(
+            command("exchange", "--port", "0", "--seed", str(seed), *args),
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+        assert self.process.stdout is not None
+        self.url = self.process.stdout.readline().split()[-1]
+
+    def info(self, **request: Any) -> Any:
+        return requests.post(self.url + "/info", json=request, timeout=5).json()
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(10)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+class Proxy:
+    """TCP in the middle: `cut()` breaks every connection, `fail(text)` answers requests with it by 500."""
+
+    def __init__(self, target: str) -> None:
+        self._target = int(target.rsplit(":", 1)[1])
+        self._pairs: list[socket.socket] = []
+        self._failing: bytes | None = None
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._threads: list[threading.Thread] = []
+        self._closed = False
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._spawn(self._accept)
+
+    def fail(self, text: str) -> None:
+        self._failing = text.encode()
+
+    def cut(self) -> None:
+        pairs, self._pairs = self._pairs, []
+        for sock in pairs:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+            sock.close()
+
+    def close(self) -> None:
+        self._closed = True
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.cut()
+        for thread in self._threads:
+            thread.join(3)
+
+    def _spawn(self, target: Any, *args: Any) -> None:
+        thread = threading.Thread(target=target, args=args, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        while not self._closed:
+            try:
+                client, _ = self._listener.accept()
+                server = socket.create_connection(("127.0.0.1", self._target))
+            except OSError:
+                continue
+            self._pairs += [client, server]
+            self._spawn(self._pump, client, server, True)
+            self._spawn(self._pump, server, client, False)
+
+    def _pump(self, source: socket.socket, sink: socket.socket, requests_: bool) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65_536):
+                if requests_ and self._failing is not None and self._failing in data:
+                    source.sendall(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 4\r\n\r\nnull")
+                    continue
+                sink.sendall(data)
+        for sock in (source, sink):
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+
+
+class Service:
+    """`hip3.py run` as a process, with a state folder of its own."""
+
+    def __init__(self, folder: Path, *args: str, **settings: str) -> None:
+        self.folder = folder
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("HIP3_")}
+        self.env = clean | {
+            "HIP3_STATE_DIR": str(folder / "state"),
+            "HIP3_LOG_DIR": str(folder / "logs"),
+            "HIP3_HTTP_PORT": "0",
+        } | settings  # fmt: skip
+        self._out = open(folder / "stdout.txt", "w+")  # noqa: SIM115
+        self._err = open(folder / "stderr.txt", "w+")  # noqa: SIM115
+        self.process = subprocess.Popen(
+            command("run", *args), cwd=folder, env=self.env, stdout=self._out, stderr=self._err, text=True
+        )
+
+    def run(self, *args: str) -> subprocess.CompletedProcess[str]:
+        """Another command in the same place."""
+        return subprocess.run(
+            command(*args), cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=30, check=False
+        )
+
+    def status(self) -> dict[str, Any] | None:
+        answer = self.run("status", "--json")
+        return json.loads(answer.stdout) if answer.returncode == 0 else None
+
+    def wait_for(self, condition: Any, deadline_s: float, what: str) -> dict[str, Any]:
+        def check() -> Any:
+            assert self.process.poll() is None, f"the service ended: {self.stderr[-2000:]}"
+            status = self.status()
+            return status if status is not None and condition(status) else None
+
+        return eventually(check, deadline_s, what)
+
+    def terminate(self, deadline_s: float = 10) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(deadline_s)
+
+    def wait(self, deadline_s: float) -> int:
+        return self.process.wait(deadline_s)
+
+    @property
+    def stdout(self) -> str:
+        return (self.folder / "stdout.txt").read_text()
+
+    @property
+    def stderr(self) -> str:
+        return (self.folder / "stderr.txt").read_text()
+
+    def table(self) -> dict[str, str]:
+        """The closing table: name -> value."""
+        rows = (line.split("   ", 1) for line in self.stdout.splitlines())
+        return {row[0].strip(): row[1].strip() for row in rows if len(row) == 2}
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(5)
+        self._out.close()
+        self._err.close()
+
+
+@contextlib.contextmanager
+def exchange(seed: int = 1, *args: str) -> Iterator[Exchange]:
+    started = Exchange(seed, *args)
+    try:
+        yield started
+    finally:
+        started.stop()
+
+
+@contextlib.contextmanager
+def proxy(target: str) -> Iterator[Proxy]:
+    started = Proxy(target)
+    try:
+        yield started
+    finally:
+        started.close()
+
+
+@contextlib.contextmanager
+def service(folder: Path, *args: str, **settings: str) -> Iterator[Service]:
+    folder.mkdir(parents=True, exist_ok=True)
+    started = Service(folder, *args, **settings)
+    try:
+        yield started
+    finally:
+        started.close()

@@ -1,0 +1,205 @@
+"""Whole trading sessions, production core against the exchange's core, in simulated time."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from hip3.core.order_state import OrderState
+from hip3.core.orders import ExitReason
+from tests.world import World
+
+
+def _check_accounts(world: World) -> None:
+    """What our books say is what the exchange's say, to the last digit."""
+    realized, fees, _, _ = world.trading.tracker.totals()
+    assert (realized, fees) == world.exchange_totals()
+    assert world.trading.tracker.booked() == world.exchange_positions()
+    sent, completed, inflight = world.trading.posts.accounts()
+    assert sent - completed == inflight == 0
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_minute_of_trading_ends_flat_and_equal_to_the_exchange(tmp_path: Path, seed: int) -> None:
+    world = World(tmp_path, seed=seed)
+    assert world.run_until(lambda: world.ready, 3000)
+    limit = world.settings.base.max_notional_total
+    for _ in range(550):
+        world.run(100)
+        ledger = world.trading.tracker.ledger()
+        assert sum(ledger.entries.values(), Decimal(0)) <= limit
+        sent, completed, inflight = world.trading.posts.accounts()
+        assert sent - completed == inflight
+    assert world.flatten()
+    _check_accounts(world)
+    assert world.trading.tracker.totals()[3] >= 5
+    assert not world.latch.tripped
+    assert not world.trading.tracker.live()
+
+
+def test_the_same_seed_gives_the_same_session(tmp_path: Path) -> None:
+    def session(folder: Path) -> list[tuple[object, ...]]:
+        folder.mkdir()
+        world = World(folder, seed=3)
+        world.run(30_000)
+        return [(f["trip"].coin, f["trip"].net, f["trip"].opened_ms) for f in world.journal.of("round_trip")]
+
+    first = session(tmp_path / "a")
+    assert first
+    assert first == session(tmp_path / "b")
+
+
+def test_results_come_from_our_own_fills(tmp_path: Path) -> None:
+    """With clearinghouseState failing after READY nothing about the session changes."""
+    totals = []
+    for name in ("works", "fails"):
+        (tmp_path / name).mkdir()
+        world = World(tmp_path / name, seed=4)
+        assert world.run_until(lambda w=world: w.ready, 3000)
+        if name == "fails":
+            world.rest.failing.add("clearinghouseState")
+        world.run(40_000)
+        assert world.flatten()
+        _check_accounts(world)
+        totals.append(world.trading.tracker.totals())
+    assert totals[0] == totals[1]
+    assert totals[0][3] >= 3
+
+
+def _drop(world: World, channel: str) -> None:
+    world.filter_frame = lambda text: [] if text.startswith(f'{{"channel":"{channel}"') else [text]
+
+
+@pytest.mark.parametrize("channel", ["userFills", "orderUpdates", "post"])
+def test_a_stream_that_never_speaks_costs_no_truth(tmp_path: Path, channel: str) -> None:
+    """Lost fills, updates or replies: the other sources and REST give the same books."""
+    world = World(tmp_path, seed=2, post_timeout_ms=1000)
+    assert world.run_until(lambda: world.ready, 3000)
+    _drop(world, channel)
+    world.run(45_000)
+    assert world.flatten(30_000)
+    assert world.run_until(lambda: not world.trading.tracker.unbooked(), 5000)
+    world.run(1500)  # the last post, if its reply was lost, times out
+    _check_accounts(world)
+    assert world.trading.tracker.totals()[3] >= 2
+
+
+def test_every_frame_twice_changes_nothing(tmp_path: Path) -> None:
+    world = World(tmp_path, seed=5)
+    world.filter_frame = lambda text: [text, text]
+    world.run(40_000)
+    assert world.flatten()
+    _check_accounts(world)
+    assert world.trading.posts.late_replies > 0
+
+
+def test_after_a_cut_it_reads_compares_and_trades_again(tmp_path: Path) -> None:
+    world = World(tmp_path, seed=1)
+    assert world.run_until(lambda: bool(world.trading.tracker.positions()), 60_000)
+    world.cut()
+    assert not world.ready
+    world.clock.advance(3000)
+    world.venue.advance(world.clock.wall_ms())
+    before = len(world.rest.asked)
+    world.connect()
+    assert world.run_until(lambda: world.ready, 5000)
+    asked = [r["type"] for r in world.rest.asked[before:]]
+    assert {"clearinghouseState", "openOrders", "userFills"} <= set(asked)
+    trips = world.trading.tracker.totals()[3]
+    assert world.run_until(lambda: world.trading.tracker.totals()[3] >= trips + 3, 90_000)
+    assert world.flatten()
+    _check_accounts(world)
+
+
+def test_a_post_cut_before_its_reply_is_unknown_until_the_exchange_tells(tmp_path: Path) -> None:
+    world = World(tmp_path, seed=1)
+    tracker = world.trading.tracker
+    assert world.run_until(lambda: bool(tracker.live(OrderState.SENT)), 60_000)
+    cloid = tracker.live(OrderState.SENT)[0].order.cloid
+    world.cut()
+    unknown = tracker.get(cloid)
+    assert unknown is not None
+    assert unknown.state is OrderState.UNKNOWN
+    assert tracker.ledger().entries[unknown.order.coin] == unknown.order.exposure
+    world.connect()
+    assert world.run_until(lambda: tracker.get(cloid).state.terminal, 10_000)  # type: ignore[union-attr]
+    certificates = [f for f in world.journal.of("certificate") if f["cloid"] == cloid]
+    filled = tracker.get(cloid)
+    assert filled is not None
+    assert certificates or filled.fills
+    assert world.flatten()
+    _check_accounts(world)
+
+
+def test_a_lost_request_is_proven_dead_after_its_expiry_and_frees_the_market(tmp_path: Path) -> None:
+    world = World(tmp_path, seed=1, post_timeout_ms=1000, expires_after_ms=2000)
+    tracker = world.trading.tracker
+    assert world.run_until(lambda: world.ready, 3000)
+    world.sender.hold()
+    assert world.run_until(lambda: bool(tracker.live(OrderState.SENT)), 60_000)
+    order = tracker.live(OrderState.SENT)[0].order
+    world.run(200)
+    world.sender.drop_held()
+    assert world.run_until(lambda: tracker.get(order.cloid).state is OrderState.DEAD, 15_000)  # type: ignore[union-attr]
+    dead = tracker.get(order.cloid)
+    assert dead is not None
+    assert dead.certificate is not None
+    assert order.coin not in tracker.ledger().entries
+    assert [f for f in world.journal.of("certificate") if f["cloid"] == order.cloid]
+
+
+def test_a_tripped_latch_lets_no_entry_leave_and_positions_are_still_closed(tmp_path: Path) -> None:
+    world = World(tmp_path, seed=1)
+    assert world.run_until(lambda: bool(world.trading.tracker.positions()), 60_000)
+    world.latch.trip("manual", "by the test", world.clock.wall_ms())
+    sent = len(world.sender.sent)
+    assert world.run_until(lambda: not world.trading.tracker.positions(), 60_000)
+    world.run(20_000)
+    later = [a for a in world.sender.actions()[sent:] if a["type"] == "order"]
+    assert later
+    assert all(order["r"] for action in later for order in action["orders"])
+    refusals = [f["verdict"].gate for f in world.journal.of("signal")[-3:]]
+    assert set(refusals) == {"HardStop"}
+
+
+def test_a_position_that_never_regresses_is_closed_by_the_time_stop(tmp_path: Path) -> None:
+    world = World(tmp_path, seed=1, mark_regression_bps=Decimal(0), min_holding_ms=10_000_000, time_stop_ms=4000)
+    assert world.run_until(lambda: len(world.journal.of("round_trip")) >= 2, 120_000)
+    for fields in world.journal.of("round_trip"):
+        held = fields["trip"].closed_ms - fields["trip"].opened_ms
+        assert 4000 < held < 5500
+    assert {f["order"].exit_reason for f in world.journal.of("exit")} == {ExitReason.TIME_STOP}
+
+
+def test_a_malformed_frame_is_counted_and_survived(tmp_path: Path) -> None:
+    world = World(tmp_path, seed=1)
+    assert world.run_until(lambda: world.ready, 3000)
+    for text in ('{"channel":"bbo","data":{}}', "not json", '{"channel":"newThing","data":1}', "[]", '{"channel":"post"}'):
+        world.inject(text)
+    world.inject('{"channel":"bbo","data":{"coin":"xyz:GOLD","time":1,"bbo":[{"px":"NaN","sz":"1","n":1},null]}}')
+    counts = world.trading.flow.counts
+    assert counts["malformed:bbo"] == 2
+    assert sum(n for kind, n in counts.items() if kind.startswith("malformed:")) == 5
+    assert counts["ignored:unknown:newThing"] == 1
+    assert world.ready
+    assert world.run_until(lambda: world.trading.tracker.totals()[3] >= 1, 60_000)
+
+
+def test_a_market_without_two_sided_book_holds_up_no_other(tmp_path: Path) -> None:
+    world = World(tmp_path, seed=1)
+    one_sided = {"channel": "bbo", "data": {"coin": "xyz:GOLD", "time": 1, "bbo": [None, None]}}
+    text = msgspec.json.encode(one_sided).decode()
+    world.filter_frame = lambda t: [text] if t.startswith('{"channel":"bbo","data":{"coin":"xyz:GOLD"') else [t]
+    assert world.run_until(lambda: world.ready, 5000)
+    world.run(40_000)
+    assert world.trading.tracker.totals()[3] >= 2
+    assert not [f for f in world.journal.of("signal") if f["signal"].coin == "xyz:GOLD"]
+
+
+def test_a_first_book_that_does_not_come_is_read_once(tmp_path: Path) -> None:
+    world = World(tmp_path, seed=1)
+    world.filter_frame = lambda t: [] if t.startswith('{"channel":"bbo","data":{"coin":"xyz:GOLD"') else [t]
+    assert world.run_until(lambda: world.ready, 6000)
+    world.run(5000)
+    assert [r for r in world.rest.asked if r["type"] == "l2Book"] == [{"type": "l2Book", "coin": "xyz:GOLD"}]
