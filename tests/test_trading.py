@@ -175,7 +175,13 @@ def test_a_position_that_never_regresses_is_closed_by_the_time_stop(tmp_path: Pa
 def test_a_malformed_frame_is_counted_and_survived(tmp_path: Path) -> None:
     world = World(tmp_path, seed=1)
     assert world.run_until(lambda: world.ready, 3000)
-    for text in ('{"channel":"bbo","data":{}}', "not json", '{"channel":"newThing","data":1}', "[]", '{"channel":"post"}'):
+    for text in (
+        '{"channel":"bbo","data":{}}',
+        "not json",
+        '{"channel":"newThing","data":1}',
+        "[]",
+        '{"channel":"post"}',
+    ):
         world.inject(text)
     world.inject('{"channel":"bbo","data":{"coin":"xyz:GOLD","time":1,"bbo":[{"px":"NaN","sz":"1","n":1},null]}}')
     counts = world.trading.flow.counts

@@ -225,8 +225,6 @@ class Engine:
         self.events.append(TradeEvent(order.coin, trade))
         if resting.sz == 0:
             self._remove(maker, market, resting, "filled", now_ms)
-        elif not maker.is_agent:
-            self._shrink_history(maker, resting)
 
     def _count_open_interest(
         self, market: Market, before: tuple[Decimal, Decimal], taker: Account, maker: Account
@@ -275,8 +273,8 @@ class Engine:
         """Resting reduce-only orders shrink with the position and go when it is gone."""
         position = self._position(account, market)
         for order in self.open_orders(account):
-            if order.coin != market.info.coin or not order.reduce_only:
-                continue
+            if order.coin != market.info.coin or not order.reduce_only or order.sz == 0:
+                continue  # one of size 0 was just filled and is about to leave the book
             if position == 0 or (position > 0) == order.is_buy:
                 self._remove(account, market, order, "reduceOnlyCanceled", now_ms)
             elif order.sz > abs(position):
@@ -321,13 +319,9 @@ class Engine:
         if order.cloid is not None:
             account.by_cloid[order.cloid] = order.oid
         while len(account.history) > MAX_HISTORY:
-            account.history.pop(next(iter(account.history)))
+            oldest: Any = account.history.pop(next(iter(account.history)))
+            account.by_cloid.pop(oldest["order"]["cloid"] or "", None)
         self.events.append(OrderEvent(account.address, order, status, now_ms, sz))
-
-    @staticmethod
-    def _shrink_history(account: Account, order: BookOrder) -> None:
-        """A partial fill changes no status, and the record is rewritten only when the status is."""
-        assert order.oid in account.history
 
     def _oid(self) -> int:
         self._next_oid += 1

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,7 @@ def _flat(venue: Exchange, account: str) -> bool:
 
 
 def _number(text: str) -> Decimal:
-    return Decimal(text.split()[0])
+    return Decimal(text.split(maxsplit=1)[0])
 
 
 def test_it_enters_exits_and_ends_flat_and_its_table_is_the_exchange_s_account(tmp_path: Path) -> None:
@@ -78,10 +77,8 @@ def test_results_stand_when_clearinghouse_state_fails_after_ready(tmp_path: Path
 def test_a_signal_ends_it_in_under_five_seconds_with_no_entry_resting(tmp_path: Path, number: int) -> None:
     with exchange(1) as venue, service(tmp_path / "s", HIP3_API_URL=venue.url) as run:
         status = run.wait_for(lambda s: s["counters"]["sent"] >= 1, 40, "an order")
-        began = time.monotonic()
         run.process.send_signal(number)
-        assert run.wait(5) == 0
-        assert time.monotonic() - began < 5
+        assert run.wait(5) == 0  # and not a moment longer: TimeoutExpired fails the test
         for dex in ("xyz", "para"):
             assert venue.info(type="openOrders", user=status["account"], dex=dex) == []
 

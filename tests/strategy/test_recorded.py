@@ -69,7 +69,7 @@ def events(request: pytest.FixtureRequest, samples: Path) -> Events:
 
 def _spec(coin: str) -> MarketSpec:
     return MarketSpec(
-        coin=coin, dex=coin.split(":")[0], asset_id=110_000, sz_decimals=2, max_leverage=5, isolated_only=True,
+        coin=coin, dex=coin.split(":", maxsplit=1)[0], asset_id=110_000, sz_decimals=2, max_leverage=5, isolated_only=True,
         growth=True, taker_fee_bps=Decimal("0.9"),
     )  # fmt: skip
 

@@ -1,0 +1,83 @@
+"""Asset ids from `perpDexs` and `meta`, and what refuses the start."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from hip3.errors import PreflightError, WireError
+from hip3.exchange.registry import changed, dex_indices, parse_meta, select, taker_rate
+from tests.builders import spec
+
+RATE = Decimal("0.00045")
+
+
+def _meta(*names: str, **extra: Any) -> dict[str, Any]:
+    return {"universe": [{"name": n, "szDecimals": 2, "maxLeverage": 10} | extra for n in names]}
+
+
+def test_the_null_head_counts_and_delisted_markets_keep_their_place() -> None:
+    dexs = dex_indices([None, {"name": "flx"}, {"name": "xyz"}])
+    meta = _meta("xyz:A", "xyz:B", "xyz:C")
+    meta["universe"][1]["isDelisted"] = True
+    specs, blocked = parse_meta("xyz", *dexs["xyz"], meta, RATE)
+    assert {c: s.asset_id for c, s in specs.items()} == {"xyz:A": 120000, "xyz:C": 120002}
+    assert blocked == {"xyz:B": "delisted"}
+
+
+@pytest.mark.parametrize("answer", [[{"name": "xyz"}], [], {}, None, [None, {"nom": "xyz"}]])
+def test_a_list_of_another_shape_is_not_numbered(answer: Any) -> None:
+    with pytest.raises(WireError):
+        dex_indices(answer)
+
+
+@pytest.mark.parametrize("decimals", [None, "2", -1, 9, True])
+def test_a_market_whose_precision_is_unknown_is_blocked_and_the_others_are_not(decimals: Any) -> None:
+    meta = _meta("xyz:A", "xyz:B")
+    meta["universe"][0]["szDecimals"] = decimals
+    specs, blocked = parse_meta("xyz", 1, {}, meta, RATE)
+    assert blocked == {"xyz:A": "tick_size_unknown"}
+    assert select(["xyz:A", "xyz:B"], specs, blocked) == {"xyz:B": specs["xyz:B"]}
+
+
+def test_missing_delisted_and_ambiguous_markets_refuse_the_start_all_at_once() -> None:
+    meta = _meta("xyz:GOLD", "xyz:OLD", "xyz:TWICE", "xyz:TWICE")
+    meta["universe"][1]["isDelisted"] = True
+    specs, blocked = parse_meta("xyz", 1, {}, meta, RATE)
+    with pytest.raises(PreflightError) as error:
+        select(["xyz:GOLDE", "xyz:OLD", "xyz:TWICE"], specs, blocked)
+    faults = error.value.faults
+    assert len(faults) == 3
+    assert "did you mean xyz:GOLD?" in faults[0]
+    assert "delisted" in faults[1]
+    assert "ambiguous" in faults[2]
+
+
+@pytest.mark.parametrize(
+    ("entry", "isolated"),
+    [
+        ({"marginMode": "noCross"}, True),
+        ({"marginMode": "strictIsolated"}, True),
+        ({"onlyIsolated": True}, True),
+        ({}, False),
+    ],
+)
+def test_margin_modes(entry: dict[str, Any], isolated: bool) -> None:
+    specs, _ = parse_meta("xyz", 1, {}, _meta("xyz:A", **entry), RATE)
+    assert specs["xyz:A"].isolated_only is isolated
+
+
+def test_the_account_s_own_rate_after_referral() -> None:
+    assert taker_rate({"userCrossRate": "0.0004", "activeReferralDiscount": "0.04"}) == Decimal("0.000384")
+    assert taker_rate(None) == RATE
+    with pytest.raises(WireError):
+        taker_rate({"userCrossRate": "cheap"})
+
+
+def test_changes_that_stop_a_market() -> None:
+    old = spec()
+    assert changed(old, spec()) is None
+    assert changed(old, spec(taker_fee_bps=Decimal(1))) is None
+    assert changed(old, spec(sz_decimals=3)) == "tick_size_unknown"
+    assert changed(old, spec(asset_id=1)) == "asset id changed"
+    assert changed(old, None) == "gone from meta"

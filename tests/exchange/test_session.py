@@ -1,0 +1,116 @@
+"""Session, back-off, token bucket, nonces: time is an argument."""
+
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hip3.errors import NonceError
+from hip3.exchange.backoff import Backoff
+from hip3.exchange.clock_offset import ClockOffset
+from hip3.exchange.nonce import MAX_LEAD_MS, NonceManager
+from hip3.exchange.protocol import DEAD_AFTER_MS, PING_AFTER_MS, Session
+from hip3.exchange.rate_limit import TokenBucket
+from hip3.exchange.subscriptions import key_of, wanted
+
+USER = "0x" + "Ab" * 20
+
+
+def _ack(kind: str, **fields: str) -> str:
+    import json
+
+    data = {"method": "subscribe", "subscription": {"type": kind} | fields}
+    return json.dumps({"channel": "subscriptionResponse", "data": data})
+
+
+def test_it_subscribes_once_and_is_complete_by_acknowledgements_alone() -> None:
+    session = Session(1, wanted(["xyz:GOLD"], USER), 0)
+    assert len(session.due(0)) == 4
+    assert session.due(0) == []
+    session.receive(_ack("orderUpdates", user=USER.lower()), 1)
+    session.receive(_ack("userFills", user=USER.lower()), 1)
+    session.receive(_ack("bbo", coin="xyz:GOLD"), 1)
+    session.receive(_ack("bbo", coin="xyz:OTHER"), 1)
+    assert session.subscriptions.missing == ["activeAssetCtx:xyz:GOLD"]
+    session.receive(_ack("activeAssetCtx", coin="xyz:GOLD"), 1)
+    assert session.subscriptions.complete
+
+
+def test_it_pings_after_silence_once_and_any_frame_is_life() -> None:
+    session = Session(1, [], 0)
+    session.due(0)
+    assert session.due(PING_AFTER_MS - 1) == []
+    assert session.due(PING_AFTER_MS) == ['{"method":"ping"}']
+    assert session.due(PING_AFTER_MS + 1) == []
+    assert not session.dead(DEAD_AFTER_MS - 1)
+    assert session.dead(DEAD_AFTER_MS)
+    session.receive('{"channel":"pong"}', DEAD_AFTER_MS)
+    assert not session.dead(DEAD_AFTER_MS + 1)
+    assert session.due(DEAD_AFTER_MS + PING_AFTER_MS) == ['{"method":"ping"}']
+
+
+def test_added_fields_of_an_acknowledgement_do_not_matter() -> None:
+    assert key_of({"type": "l2Book", "coin": "A", "nSigFigs": None}) == key_of({"type": "l2Book", "coin": "A"})
+
+
+def test_back_off_doubles_to_thirty_seconds_and_resets() -> None:
+    backoff = Backoff()
+    delays = [backoff.next_delay_ms(0.999999) for _ in range(9)]
+    assert [round(d, -2) for d in delays] == [500, 1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000]
+    backoff.reset()
+    assert 250 <= backoff.next_delay_ms(0.0) <= 500
+
+
+@given(st.lists(st.tuples(st.integers(0, 5000), st.integers(1, 60)), max_size=60))
+def test_a_bucket_never_gives_more_than_its_capacity_and_refill(steps: list[tuple[int, int]]) -> None:
+    bucket, now, taken = TokenBucket(120, 0), 0, 0
+    for wait, tokens in steps:
+        now += wait
+        if bucket.try_take(tokens, now):
+            taken += tokens
+        assert taken <= 120 + now * 120 // 60_000 + 1
+        needed = bucket.wait_ms(tokens, now)
+        assert (needed == 0) == (bucket.level(now) >= tokens)
+
+
+def test_nonces_rise_whatever_the_clock_does() -> None:
+    nonces = NonceManager()
+    times = [1000, 1000, 999, 500, 2000, 1999]
+    assert [nonces.next(t) for t in times] == [1000, 1001, 1002, 1003, 2000, 2001]
+    nonces.raise_floor(9000)
+    assert nonces.next(2000) == 9001
+    nonces.raise_floor(10)
+    assert nonces.next(2000) == 9002
+
+
+def test_a_nonce_an_hour_ahead_is_refused() -> None:
+    nonces = NonceManager(floor=MAX_LEAD_MS + 5000)
+    with pytest.raises(NonceError):
+        nonces.next(5000)
+    assert nonces.next(5001) == MAX_LEAD_MS + 5001
+
+
+def test_no_nonce_twice_from_eight_threads() -> None:
+    nonces, found, barrier = NonceManager(), [[] for _ in range(8)], threading.Barrier(8)
+
+    def work(mine: list[int]) -> None:
+        barrier.wait()
+        mine.extend(nonces.next(1000) for _ in range(2000))
+
+    threads = [threading.Thread(target=work, args=(mine,)) for mine in found]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    every = [n for mine in found for n in mine]
+    assert len(set(every)) == len(every) == 16_000
+    assert all(mine == sorted(mine) for mine in found)
+
+
+def test_the_clock_offset_is_the_median_of_five_without_half_the_round_trip() -> None:
+    offset = ClockOffset()
+    assert not offset.known
+    for reading in (1000, 1010, 99_000, 990, 1005):
+        offset.add(reading + 100, 50, 150)
+    assert offset.offset_ms == 1005

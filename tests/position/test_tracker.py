@@ -1,0 +1,276 @@
+"""The books: every order of arrival gives the same state, and nothing counts twice."""
+
+import itertools
+import threading
+from typing import Any
+
+import pytest
+
+from hip3.core.events import Filled, OrderUpdate, Refused, Resting
+from hip3.core.ledger import FillBooked, LedgerView, OrderChanged, RoundTrip
+from hip3.core.order_state import OrderState
+from hip3.core.orders import PendingOrder, Side
+from hip3.position.tracker import PositionTracker
+from tests.builders import COIN, D, exit_order, fill, order
+
+
+def _sent(tracked: PendingOrder) -> PositionTracker:
+    tracker = PositionTracker()
+    if tracked.reduce_only:
+        tracker.register(tracked)
+    else:
+        tracker.admit(tracked, lambda ledger, wished: wished)
+    tracker.mark_sent(tracked.cloid, nonce=1, expires_ms=10_000, generation=1, mono_ms=0)
+    return tracker
+
+
+def _update(status: str, remaining: str = "0", o: PendingOrder | None = None) -> OrderUpdate:
+    o = o or order()
+    return OrderUpdate(
+        coin=o.coin, side=o.side, oid=77, cloid=o.cloid, limit_px=o.px, remaining=D(remaining), orig_sz=o.sz,
+        status=status, status_ms=5,
+    )  # fmt: skip
+
+
+PARTS = [
+    fill(1, sz=D("0.004"), px=D("3999"), start_position=D(0)),
+    fill(2, sz=D("0.004"), px=D("4000"), start_position=D("0.004")),
+    fill(3, sz=D("0.004"), px=D("4001"), start_position=D("0.008")),
+]
+AVERAGE = D(4000)
+
+
+def _deliver(tracker: PositionTracker, number: int) -> None:
+    if number == 0:
+        tracker.on_status(order().cloid, Filled(77, D("0.012"), AVERAGE))
+    elif number == 1:
+        tracker.on_order_update(_update("open", "0.012"))
+    elif number == 2:
+        tracker.on_order_update(_update("filled"))
+    else:
+        tracker.on_fills([PARTS[number - 3]])
+
+
+def _state(tracker: PositionTracker) -> tuple[Any, ...]:
+    tracked = tracker.get(order().cloid)
+    assert tracked is not None
+    position = tracker.position(COIN)
+    held = None if position is None else (position.szi, position.entry_px, position.entry_ms)
+    return tracked.state, tracked.executed, tracked.avg_px, held, tracker.totals(), tuple(tracker.booked().items())
+
+
+def test_all_729_states_of_an_order_filled_in_three_parts() -> None:
+    """Six messages, each delivered 0, 1 or 2 times: each state has one meaning, however it is reached.
+
+    Walk the lattice: from every state deliver every message that has been seen less than twice, and
+    compare with what was found for the resulting counts before.
+    """
+    found: dict[tuple[int, ...], tuple[Any, ...]] = {}
+    for counts in itertools.product(range(3), repeat=6):
+        ways = set()
+        for last in range(6):
+            if counts[last] == 0:
+                continue
+            tracker = _sent(order())
+            before = list(counts)
+            before[last] -= 1
+            for number in range(6):
+                for _ in range(before[number]):
+                    _deliver(tracker, number)
+            _deliver(tracker, last)
+            ways.add(_state(tracker))
+        if not any(counts):
+            ways.add(_state(_sent(order())))
+        assert len(ways) == 1, counts
+        found[counts] = ways.pop()
+    assert len(found) == 729
+    for counts, state in found.items():
+        assert found[tuple(min(c, 1) for c in counts)] == state, counts  # a second time changes nothing
+
+
+@pytest.mark.parametrize("arrival", list(itertools.permutations(range(6)))[::7])
+def test_any_order_of_arrival_ends_alike(arrival: tuple[int, ...]) -> None:
+    tracker = _sent(order())
+    for number in arrival:
+        _deliver(tracker, number)
+    state = _state(tracker)
+    assert state[0] is OrderState.FILLED
+    assert state[1:3] == (D("0.012"), AVERAGE)
+    assert state[5] == ((COIN, D("0.012")),)
+    assert tracker.totals()[1] == 3 * D("0.0043")
+
+
+def test_a_reply_is_replaced_by_its_fills_and_not_joined_with_them() -> None:
+    tracker = _sent(order())
+    tracker.on_status(order().cloid, Filled(77, D("0.012"), D(4000)))
+    assert tracker.booked() == {}
+    assert tracker.position(COIN).szi == D("0.012")  # type: ignore[union-attr]
+    tracker.on_fills(PARTS[:1])
+    assert tracker.position(COIN).szi == D("0.012")  # type: ignore[union-attr]
+    tracker.on_fills(PARTS)
+    assert tracker.position(COIN).szi == D("0.012")  # type: ignore[union-attr]
+    assert tracker.unbooked() == []
+
+
+def test_two_fills_of_one_cloid_both_count() -> None:
+    tracker = _sent(order())
+    tracker.on_fills(PARTS[:2])
+    assert tracker.booked() == {COIN: D("0.008")}
+
+
+def test_the_same_tid_at_another_time_or_coin_is_another_fill() -> None:
+    tracker = PositionTracker()
+    tracker.on_fills([fill(1), fill(1, time_ms=2001), fill(1, coin="xyz:TSLA")])
+    assert tracker.booked() == {COIN: D("0.024"), "xyz:TSLA": D("0.012")}
+
+
+def test_an_ioc_that_filled_partly_is_over_by_its_reply() -> None:
+    tracker = _sent(order())
+    events = tracker.on_status(order().cloid, Filled(77, D("0.005"), D(3999)))
+    assert [e.after for e in events if isinstance(e, OrderChanged)] == [OrderState.CANCELED]
+    assert tracker.ledger().entries == {}
+    assert tracker.ledger().positions == {COIN: D("0.005")}
+
+
+def test_an_order_never_moves_backwards() -> None:
+    tracker = _sent(order())
+    tracker.on_status(order().cloid, Refused("no"))
+    for late in (_update("open"), _update("filled"), _update("canceled")):
+        assert tracker.on_order_update(late) == []
+    assert tracker.get(order().cloid).state is OrderState.REJECTED  # type: ignore[union-attr]
+
+
+def test_an_entry_occupies_its_market_until_it_is_proven_dead() -> None:
+    tracker = _sent(order())
+    tracker.mark_unknown(order().cloid, "no reply", 100)
+    ledger = tracker.ledger()
+    assert ledger.entries == {COIN: D("48.000")}
+    assert ledger.occupied == {COIN}
+    assert tracker.drop(order().cloid, "impatience") == []
+    assert tracker.ledger().entries == {COIN: D("48.000")}
+    tracker.prove_dead(order().cloid, "expired")
+    assert tracker.ledger().entries == {}
+    assert tracker.get(order().cloid).certificate == "expired"  # type: ignore[union-attr]
+
+
+def test_evidence_of_life_ends_unknown_and_no_proof_of_death_is_taken_after_a_fill() -> None:
+    tracker = _sent(order())
+    tracker.mark_unknown(order().cloid, "no reply", 100)
+    tracker.on_fills(PARTS[:1])
+    assert tracker.get(order().cloid).state is OrderState.OPEN  # type: ignore[union-attr]
+    assert tracker.prove_dead(order().cloid, "expired") == []
+
+
+def test_an_unknown_status_word_frees_nothing_that_still_rests() -> None:
+    tracker = _sent(order())
+    tracker.on_order_update(_update("somethingNew", "0.012"))
+    assert tracker.get(order().cloid).state is OrderState.OPEN  # type: ignore[union-attr]
+    tracker.on_order_update(_update("somethingElse", "0"))
+    assert tracker.get(order().cloid).state is OrderState.CANCELED  # type: ignore[union-attr]
+    assert tracker.unknown_updates == 2
+
+
+def test_a_round_trip_is_told_once_when_flat() -> None:
+    tracker = _sent(order())
+    tracker.on_fills(PARTS)
+    leave = exit_order(9, sz=D("0.012"))
+    tracker.register(leave)
+    out = tracker.on_fills(
+        [
+            fill(
+                4, side=Side.SELL, px=D(4010), cloid=leave.cloid, oid=78, time_ms=5000, start_position=D("0.012"),
+                closed_pnl=D("0.122"), direction="Close Long",
+            )
+        ]
+    )  # fmt: skip
+    trips = [e for e in out if isinstance(e, RoundTrip)]
+    assert len(trips) == 1
+    assert (trips[0].realized, trips[0].fees) == (D("0.122"), 4 * D("0.0043"))
+    assert (trips[0].opened_ms, trips[0].closed_ms) == (2000, 5000)
+    assert [e.kind for e in out if isinstance(e, FillBooked)] == ["closed"]
+    assert tracker.positions() == []
+
+
+def test_a_flip_starts_a_new_position_at_the_fill() -> None:
+    tracker = PositionTracker()
+    tracker.on_fills(
+        [fill(1), fill(2, side=Side.SELL, sz=D("0.02"), px=D(4100), time_ms=3000, start_position=D("0.012"))]
+    )
+    position = tracker.position(COIN)
+    assert position is not None
+    assert (position.szi, position.entry_px, position.entry_ms) == (D("-0.008"), D(4100), 3000)
+
+
+def test_fills_known_at_the_start_are_in_the_position_already() -> None:
+    tracker = PositionTracker()
+    old = fill(1, time_ms=100, closed_pnl=D(5))
+    tracker.seed_fills([old], 100, 50)
+    tracker.adopt(COIN, D("0.012"), D(4000), 100)
+    tracker.on_fills([old, fill(2, time_ms=99), fill(3, time_ms=100, start_position=D("0.012"))])
+    assert tracker.booked() == {COIN: D("0.024")}
+    assert tracker.totals()[0] == D(5)
+
+
+def test_adoption_keeps_the_entry_time_of_a_known_position() -> None:
+    tracker = PositionTracker()
+    tracker.on_fills([fill(1, time_ms=500)])
+    tracker.adopt(COIN, D("0.01"), D(4000), 9000)
+    assert tracker.position(COIN).entry_ms == 500  # type: ignore[union-attr]
+    tracker.adopt(COIN, D("-0.01"), D(4000), 9000)
+    assert tracker.position(COIN).entry_ms == 9000  # type: ignore[union-attr]
+
+
+def test_a_missing_fill_shows_as_a_gap_in_the_chain() -> None:
+    tracker = PositionTracker()
+    tracker.on_fills([PARTS[0], PARTS[2]])
+    assert tracker.unlinked() == [COIN]
+    tracker.on_fills([PARTS[1]])
+    assert tracker.unlinked() == []
+
+
+def test_orders_of_others_are_shown_and_counted_and_leave_when_they_end() -> None:
+    tracker = PositionTracker()
+    foreign = _update("open", "0.012", order(5))
+    tracker.on_order_update(foreign)
+    assert tracker.ledger().foreign == {COIN: D("48.000")}
+    assert tracker.ledger().entries == {}
+    tracker.on_order_update(_update("canceled", "0.012", order(5)))
+    assert tracker.ledger().foreign == {}
+
+
+def test_eight_threads_admit_exactly_one_entry_per_market() -> None:
+    tracker, admitted, barrier = PositionTracker(), [], threading.Barrier(8)
+
+    def decide(ledger: LedgerView, wished: PendingOrder) -> PendingOrder | None:
+        return None if wished.coin in ledger.entries else wished
+
+    def work(index: int) -> None:
+        barrier.wait()
+        for number in range(200):
+            wished = order(1000 * index + number, coin=f"x:{number}")
+            if tracker.admit(wished, decide):
+                admitted.append(wished.coin)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(admitted) == sorted(f"x:{n}" for n in range(200))
+
+
+def test_the_oldest_ended_orders_are_forgotten_and_the_rest_is_not() -> None:
+    tracker = PositionTracker()
+    for number in range(2100):
+        tracker.admit(order(number), lambda ledger, wished: wished)
+        tracker.drop(order(number).cloid, "test")
+    assert tracker.get(order(99).cloid) is None
+    assert tracker.get(order(100).cloid) is not None
+    assert tracker.live() == []
+
+
+def test_resting_is_open_and_counts() -> None:
+    tracker = _sent(order())
+    tracker.on_status(order().cloid, Resting(77))
+    assert tracker.live(OrderState.OPEN)[0].oid == 77
+    assert tracker.ledger().entries == {COIN: D("48.000")}

@@ -1,0 +1,119 @@
+"""Settings: precedence, bounds, combinations, secrets, and `.env.example` as printed."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from hip3 import config
+from hip3.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[1]
+KEY = "0x" + "ab" * 32
+
+
+def _faults(environ: dict[str, str], env_file: Path | None = None) -> list[str]:
+    with pytest.raises(ConfigError) as error:
+        config.load(environ, env_file)
+    return error.value.faults
+
+
+def test_env_example_is_the_table() -> None:
+    assert (ROOT / ".env.example").read_text() == config.example_env()
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("HIP3_TICK_MS=50\nHIP3_MIN_EDGE_BPS=7\nOTHER=1\n")
+    settings = config.load({"HIP3_TICK_MS": "60", "PATH": "/bin"}, file)
+    assert (settings.tick_ms, settings.min_edge_bps) == (60, Decimal(7))
+
+
+def test_every_default_of_the_example_is_accepted_as_given() -> None:
+    lines = [line[1:] for line in config.example_env().splitlines() if line.startswith("#HIP3_")]
+    environ = dict(line.split("=", 1) for line in lines)
+    assert config.load(environ, None) == config.load({}, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("HIP3_TICK_MS", "0", ">= 1"),
+        ("HIP3_TICK_MS", "1.5", "expected int"),
+        ("HIP3_MIN_EDGE_BPS", "NaN", "finite"),
+        ("HIP3_SIZING_ALPHA", "0", "more than 0"),
+        ("HIP3_SIZING_ALPHA", "1.01", "at most 1"),
+        ("HIP3_NETWORK", "moonnet", "Invalid enum value"),
+        ("HIP3_HARD_STOP_FLATTEN", "maybe", "expected bool"),
+        ("HIP3_TIK_MS", "1", "did you mean HIP3_TICK_MS?"),
+        ("HIP3_MODE", "paper", "not offered"),
+        ("HIP3_STOP_LOSS_BPS", "5", "not offered yet"),
+        ("HIP3_ACCOUNT_ADDRESS", "0x12", "not an address"),
+        ("HIP3_MARKETS", "GOLD", "dex:COIN"),
+        ("HIP3_EXCHANGE_SEED", "-1", "at least 0"),
+    ],
+)
+def test_a_bad_value_is_named_with_what_would_do(name: str, value: str, words: str) -> None:
+    faults = _faults({name: value})
+    assert len(faults) == 1
+    assert name in faults[0]
+    assert words in faults[0]
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({"HIP3_PRIVATE_KEY": KEY, "HIP3_KEYSTORE_FILE": "k", "HIP3_KEYSTORE_PASSWORD": "p"}, "more than one key"),
+        ({"HIP3_MAX_NOTIONAL_PER_MARKET": "101"}, "above HIP3_MAX_NOTIONAL_TOTAL"),
+        ({"HIP3_MIN_BOOK_NOTIONAL": "5000"}, "must be below"),
+        ({"HIP3_MARKETS": "xyz:GOLD", "HIP3_DEX": "para"}, "outside HIP3_DEX"),
+        ({"HIP3_NETWORK": "mainnet", "HIP3_MODE": "trade", "HIP3_MARKETS": "xyz:GOLD"}, "needs a key"),
+        ({"HIP3_NETWORK": "testnet"}, "HIP3_MARKETS must be given"),
+        ({"HIP3_TICK_MS": "500", "HIP3_TIME_STOP_MS": "400"}, "above HIP3_TIME_STOP_MS"),
+    ],
+)
+def test_combinations_that_contradict_stop_the_start(environ: dict[str, str], words: str) -> None:
+    faults = _faults(environ)
+    assert len(faults) == 1
+    assert words in faults[0]
+
+
+def test_all_faults_at_once() -> None:
+    assert len(_faults({"HIP3_TICK_MS": "x", "HIP3_NOPE": "1", "HIP3_MAX_NOTIONAL_PER_MARKET": "500"})) == 3
+
+
+def test_a_readable_env_with_a_key_is_refused_and_the_key_is_not_shown(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text(f"HIP3_PRIVATE_KEY={KEY}\n")
+    file.chmod(0o640)
+    faults = _faults({}, file)
+    assert "chmod 600" in faults[0]
+    assert KEY not in faults[0]
+    file.chmod(0o600)
+    settings = config.load({}, file)
+    assert config.redacted(settings)["private_key"] == "***"
+
+
+def test_defaults_follow_the_network() -> None:
+    embedded = config.load({}, None)
+    assert embedded.trading
+    assert embedded.own_exchange
+    testnet = config.load({"HIP3_NETWORK": "testnet", "HIP3_MARKETS": "xyz:GOLD"}, None)
+    assert not testnet.trading
+    assert testnet.websocket_url == "wss://api.hyperliquid-testnet.xyz/ws"
+    assert testnet.dexs == ["xyz"]
+    other = config.load({"HIP3_API_URL": "http://127.0.0.1:3001"}, None)
+    assert not other.own_exchange
+    assert other.websocket_url == "ws://127.0.0.1:3001/ws"
+
+
+def test_a_markets_file_overrides_one_market_and_refuses_what_it_does_not_know(tmp_path: Path) -> None:
+    file = tmp_path / "markets.toml"
+    file.write_text('["xyz:GOLD"]\nmin_edge_bps = 12\ntime_stop_ms = 5000\n')
+    settings = config.load({"HIP3_MARKETS_FILE": str(file)}, None)
+    markets = config.load_markets_file(settings)
+    assert (markets.for_market("xyz:GOLD").min_edge_bps, markets.for_market("xyz:TSLA").min_edge_bps) == (12, 5)
+    file.write_text('["xyz:GOLD"]\nmin_edge = 12\ntick_ms = 5\ntime_stop_ms = "x"\n')
+    with pytest.raises(ConfigError) as error:
+        config.load_markets_file(settings)
+    assert len(error.value.faults) == 3

@@ -1,0 +1,142 @@
+"""The embedded exchange's WebSocket, frame by frame, on its core."""
+
+import itertools
+from typing import Any
+
+import msgspec
+import pytest
+
+from hip3.venue.settings import load_setup
+from hip3.venue.venue import Venue, WsClose, WsText
+
+START = 1_790_000_000_000
+USER = "0x" + "ab" * 20
+
+
+class Client:
+    """One socket on the core."""
+
+    def __init__(self) -> None:
+        self.venue = Venue(load_setup(), seed=1, profile="lively", now_ms=START)
+        self.now = START
+        self.venue.connect(1)
+        self.closed = False
+
+    def ask(self, message: Any) -> list[Any]:
+        self.venue.ws(1, message if isinstance(message, str) else msgspec.json.encode(message).decode(), self.now)
+        return self.take()
+
+    def take(self) -> list[Any]:
+        out = []
+        for item in self.venue.take_output():
+            if isinstance(item, WsText):
+                out.append(msgspec.json.decode(item.text))
+            elif isinstance(item, WsClose):
+                self.closed = True
+        return out
+
+    def subscribe(self, **subscription: Any) -> list[Any]:
+        return self.ask({"method": "subscribe", "subscription": subscription})
+
+    def wait(self, ms: int) -> list[Any]:
+        self.now += ms
+        self.venue.advance(self.now)
+        return self.take()
+
+
+@pytest.fixture
+def client() -> Client:
+    return Client()
+
+
+def test_the_acknowledgement_comes_before_the_data(client: Client) -> None:
+    frames = client.subscribe(type="userFills", user=USER)
+    assert [f["channel"] for f in frames] == ["subscriptionResponse", "userFills"]
+    assert frames[0]["data"] == {"method": "subscribe", "subscription": {"type": "userFills", "user": USER}}
+    assert frames[1]["data"] == {"isSnapshot": True, "user": USER, "fills": []}
+
+
+def test_order_updates_of_an_account_without_orders_stay_silent(client: Client) -> None:
+    assert [f["channel"] for f in client.subscribe(type="orderUpdates", user=USER)] == ["subscriptionResponse"]
+    assert client.wait(5000) == []
+
+
+def test_an_unlisted_coin_closes_the_socket_without_a_word(client: Client) -> None:
+    assert client.subscribe(type="bbo", coin="GOLD") == []
+    assert client.closed
+
+
+@pytest.mark.parametrize(
+    "message", ["not json", "5", {"method": "subscribe"}, {"method": "subscribe", "subscription": {"type": "nope"}}]
+)
+def test_what_is_no_request_gets_an_error_frame_and_the_socket_lives(client: Client, message: Any) -> None:
+    frames = client.ask(message)
+    assert [f["channel"] for f in frames] == ["error"]
+    assert frames[0]["data"].startswith("Error parsing JSON into valid websocket request")
+    assert client.ask({"method": "ping"}) == [{"channel": "pong"}]
+
+
+def test_a_second_subscription_and_a_second_unsubscription_are_errors(client: Client) -> None:
+    client.subscribe(type="bbo", coin="xyz:GOLD")
+    again = client.subscribe(type="bbo", coin="xyz:GOLD")
+    assert again == [{"channel": "error", "data": 'Already subscribed: {"type":"bbo","coin":"xyz:GOLD"}'}]
+    gone = {"method": "unsubscribe", "subscription": {"type": "bbo", "coin": "xyz:GOLD"}}
+    assert client.ask(gone)[0]["data"]["method"] == "unsubscribe"
+    assert client.ask(gone)[0]["data"].startswith("Already unsubscribed")
+
+
+def test_bbo_comes_only_when_the_touch_changed_and_contexts_once_a_second(client: Client) -> None:
+    client.subscribe(type="bbo", coin="xyz:TSLA")
+    client.subscribe(type="activeAssetCtx", coin="xyz:TSLA")
+    frames = [f for _ in range(300) for f in client.wait(70)]
+    touches = [f["data"]["bbo"] for f in frames if f["channel"] == "bbo"]
+    assert len(touches) > 10
+    assert all(a != b for a, b in itertools.pairwise(touches))
+    contexts = [f["data"]["ctx"] for f in frames if f["channel"] == "activeAssetCtx"]
+    assert 18 <= len(contexts) <= 22
+    assert set(contexts[0]) == {
+        "funding", "openInterest", "prevDayPx", "dayNtlVlm", "premium", "oraclePx", "markPx", "midPx", "impactPxs",
+        "dayBaseVlm",
+    }  # fmt: skip
+
+
+def test_a_post_of_a_read_is_wrapped_once_more(client: Client) -> None:
+    ask = {"method": "post", "id": 9, "request": {"type": "info", "payload": {"type": "l2Book", "coin": "xyz:GOLD"}}}
+    data = client.ask(ask)[0]["data"]
+    assert data["id"] == 9
+    payload = data["response"]["payload"]
+    assert (data["response"]["type"], payload["type"], payload["data"]["coin"]) == ("info", "l2Book", "xyz:GOLD")
+
+
+def test_a_post_that_does_not_parse_answers_with_its_http_status(client: Client) -> None:
+    ask = {
+        "method": "post",
+        "id": 9,
+        "request": {"type": "action", "payload": {"action": {"type": "dance"}, "nonce": 1}},
+    }
+    response = client.ask(ask)[0]["data"]["response"]
+    assert response["type"] == "error"
+    assert response["payload"].startswith("422 Failed to deserialize")
+
+
+def test_the_same_seed_gives_the_same_market() -> None:
+    def run(seed: int) -> list[str]:
+        venue = Venue(load_setup(), seed=seed, profile="lively", now_ms=START)
+        venue.advance(START + 30_000)
+        return [
+            f"{c} {m.oracle} {m.mark} {m.book.depth(is_buy=True, levels=3)}" for c, m in venue.engine.markets.items()
+        ]
+
+    assert run(5) == run(5)
+    assert run(5) != run(6)
+
+
+def test_the_oracle_is_published_about_every_three_seconds_and_moves_at_most_one_percent(client: Client) -> None:
+    market, seen = client.venue.engine.markets["xyz:TSLA"], []
+    for _ in range(2000):
+        client.wait(70)
+        if not seen or seen[-1][1] != market.oracle:
+            seen.append((client.now, market.oracle))
+    gaps = [b[0] - a[0] for a, b in itertools.pairwise(seen)]
+    assert 2500 < sorted(gaps)[len(gaps) // 2] < 3500
+    assert all(abs(b[1] / a[1] - 1) <= 1 / 100 for a, b in itertools.pairwise(seen))
