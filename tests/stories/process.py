@@ -107,8 +107,11 @@ class Proxy:
         with contextlib.suppress(OSError):
             while data := source.recv(65_536):
                 if requests_ and self._failing is not None and self._failing in data:
-                    source.sendall(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 4\r\n\r\nnull")
-                    continue
+                    # The head of the request may have gone through already: end the connection with it.
+                    source.sendall(
+                        b"HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\nContent-Length: 4\r\n\r\nnull"
+                    )
+                    break
                 sink.sendall(data)
         for sock in (source, sink):
             with contextlib.suppress(OSError):

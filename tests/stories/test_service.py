@@ -34,7 +34,7 @@ def _number(text: str) -> Decimal:
 def test_it_enters_exits_and_ends_flat_and_its_table_is_the_exchange_s_account(tmp_path: Path) -> None:
     with exchange(3) as venue, service(tmp_path / "s", "--duration", "25", HIP3_API_URL=venue.url) as run:
         status = run.wait_for(lambda s: s["state"] == "READY", 15, "READY")
-        assert run.wait(60) == 0, run.stderr[-3000:]
+        assert run.wait(60) == 0, run.stdout + run.stderr[-3000:]
         table = run.table()
         pnl, fees, fills = _totals(venue, status["account"])
         assert fills
@@ -66,7 +66,7 @@ def test_results_stand_when_clearinghouse_state_fails_after_ready(tmp_path: Path
         with service(tmp_path / "s", "--duration", "20", HIP3_API_URL=middle.url, **settings) as run:
             status = run.wait_for(lambda s: s["state"] == "READY", 15, "READY")
             middle.fail("clearinghouseState")
-            assert run.wait(60) == 0, run.stderr[-3000:]
+            assert run.wait(60) == 0, run.stdout + run.stderr[-3000:]
             pnl, fees, fills = _totals(venue, status["account"])
             assert fills
             assert (_number(run.table()["realized pnl"]), _number(run.table()["fees"])) == (pnl, fees)
@@ -88,7 +88,7 @@ def test_alone_it_brings_its_own_exchange_twice_in_a_row(tmp_path: Path) -> None
     for _ in range(2):
         with service(tmp_path / "s", "--duration", "6", HIP3_EXCHANGE_SEED="5") as run:
             accounts.append(run.wait_for(lambda s: s["state"] == "READY", 15, "READY")["account"])
-            assert run.wait(60) == 0, run.stderr[-3000:]
+            assert run.wait(60) == 0, run.stdout + run.stderr[-3000:]
             assert "profile lively" in run.stderr.splitlines()[0]
     assert accounts[0] != accounts[1]
 
