@@ -23,14 +23,17 @@ from hip3.exchange.backoff import Backoff
 from hip3.exchange.connection import Connection
 from hip3.exchange.rest import RestClient
 from hip3.exchange.subscriptions import wanted
+from hip3.exchange.wire import parse_action_answer
 from hip3.exchange.writer import WriteHandle
 from hip3.execution.account import AccountReport, Proof, prove
 from hip3.execution.bootstrap import Universe, check_signer, learn_universe, read_beginning
-from hip3.execution.loop import Identity
+from hip3.execution.identity import Identity
+from hip3.execution.posts import Post
 from hip3.execution.readiness import Readiness
 from hip3.ops import logs
 from hip3.ops.control import ControlServer
 from hip3.ops.http import StatusServer
+from hip3.ops.intents import IntentLog
 from hip3.ops.journal import EventLog
 from hip3.ops.state_dir import account_dir, began_ms, socket_path
 from hip3.ops.status_text import status_text
@@ -56,7 +59,7 @@ class App:
         self.settings, self.clock = settings, clock
         base = settings.base
         self.started_ms = clock.mono_ms()
-        self.journal = EventLog()
+        self.journal = EventLog(clock.wall_ms)
         self.readiness = Readiness(needs_account=base.trading)
         self.rest_jobs = RestJobs()
         self.writer = WriteHandle(clock)
@@ -67,6 +70,7 @@ class App:
         self.rest: RestClient | None = None
         self.who: Who | None = None
         self.latch: HardStopLatch | None = None
+        self.intents: IntentLog | None = None
         self.trading: Trading | None = None
         self.workers: dict[str, Worker] = {}
         self._status_server: StatusServer | None = None
@@ -121,6 +125,8 @@ class App:
         folder = account_dir(Path(base.state_dir), base.network, who.account or "observe")
         self.latch = HardStopLatch(latch_path(folder))
         self._announce(who, folder)
+        self.intents = IntentLog(folder / "intents.log")
+        self.journal.open(folder / "journal.db", self.intents)
         universe = self._retry(lambda: learn_universe(rest, base, who.account))
         if universe is None:
             return False
@@ -147,13 +153,16 @@ class App:
         assert who is not None
         assert latch is not None
         assert rest is not None
+        intents = self.intents
+        assert intents is not None
         signer = None
         if who.key is not None and who.account is not None:
             signer = Identity(who.key, who.account, who.vault, self.settings.base.mainnet)
         return build(
             settings=self.settings, clock=self.clock, universe=universe, identity=signer, user=who.account,
             report=report, began_ms=began, latch=latch, readiness=self.readiness, sender=self.writer, rest=rest,
-            journal=self.journal, wake_rest=self.rest_jobs.wake,
+            journal=self.journal, intents=intents, recovered=intents.recovered, signed=rest, http=self._by_http,
+            wake_rest=self.rest_jobs.wake,
             on_risk_lost=lambda: self.trip("thread_dead", "the risk queue is full: events are lost"),
         )  # fmt: skip
 
@@ -169,6 +178,23 @@ class App:
         stopped = f"HARD STOP {state.reason} (reset: ./run.sh latch reset --reason TEXT); " if state.tripped else ""
         logger.info(f"{stopped}hip3 {__version__} {mode} on {where}, account {who.account or 'none'}, state {folder}")
         logger.debug(f"settings {redacted(base)}")
+
+    def _by_http(self, post: Post, body: dict[str, Any]) -> None:
+        """Cancels and exits while there is no socket: the rest thread posts them."""
+        rest, trading = self.rest, self.trading
+        assert rest is not None
+        assert trading is not None
+
+        def send() -> None:
+            try:
+                outcome = parse_action_answer(rest.exchange(body))
+            except VenueReadError as error:
+                if trading.posts.complete(post.post_id) is not None:
+                    trading.flow.on_post_lost(post, f"by HTTP: {error}", self.clock.mono_ms())
+            else:
+                trading.flow.on_http_answer(post, outcome, self.clock.mono_ms())
+
+        self.rest_jobs.submit(send)
 
     def _start_threads(self, url: str) -> None:
         trading, base = self.trading, self.settings.base
@@ -301,6 +327,8 @@ class App:
         if "journal" in self.workers:
             self.workers["journal"].stop()
             self.workers["journal"].join(2)
+            self.journal.drain(0)
+            self.journal.close()
         logger.complete()
 
     # What others ask.

@@ -6,6 +6,7 @@
     ├── AlreadyRunning     another instance holds the state folder: exit 6
     ├── SigningError       an action cannot be serialised or signed: lose that order, go on
     ├── NonceError         no nonce may be given out: lose that batch, go on
+    ├── JournalError       an intent is not durable: take no new risk, exits and cancels go on
     ├── WireError          a frame or answer has not the shape we know: count it, go on
     └── VenueReadError     a read failed: the answer is unknown, try again
         └── RateLimited    the weight budget is spent: wait
@@ -52,6 +53,10 @@ class SigningError(Hip3Error):
 
 class NonceError(Hip3Error):
     """No nonce may be given out."""
+
+
+class JournalError(Hip3Error):
+    """A record could not be made durable."""
 
 
 class WireError(Hip3Error):

@@ -11,21 +11,25 @@ import msgspec
 
 from hip3.config import MarketSettings
 from hip3.core.market import MarketSpec
-from hip3.core.ports import Clock, Journal, Sender
+from hip3.core.ports import Clock, Intents, Journal, Sender
 from hip3.exchange.clock_offset import ClockOffset
 from hip3.exchange.nonce import NonceManager
 from hip3.exchange.registry import sum_fee_bps
 from hip3.execution.account import AccountReport, Rest
+from hip3.execution.address_budget import AddressBudget
 from hip3.execution.bootstrap import Universe, opening_positions
 from hip3.execution.budget import ActionBudget
 from hip3.execution.executor import CloidSource, EntryLimits, Executor
 from hip3.execution.flow import TradeFlow
 from hip3.execution.housekeeping import Housekeeping
-from hip3.execution.loop import ExecutorLoop, Identity
+from hip3.execution.identity import Identity
+from hip3.execution.loop import ExecutorLoop, HttpLane
 from hip3.execution.posts import PostRequestManager
 from hip3.execution.readiness import Readiness
+from hip3.execution.resolver import Resolver, Signed
 from hip3.execution.scheduler import BatchScheduler
 from hip3.feed.market_state import MarketState
+from hip3.ops.intents import Recovered
 from hip3.position.exit_rules import ExitParams
 from hip3.position.exits import ExitDesk
 from hip3.position.tracker import PositionTracker
@@ -54,6 +58,7 @@ class Trading(msgspec.Struct, frozen=True, kw_only=True):
     risk_events: "queue.Queue[RiskEvent]"
     housekeeping: Housekeeping
     offset: ClockOffset
+    address: AddressBudget
 
 
 def detector_params(settings: MarketSettings, specs: dict[str, MarketSpec]) -> dict[str, DetectorParams]:
@@ -126,6 +131,10 @@ def build(
     sender: Sender,
     rest: Rest,
     journal: Journal,
+    intents: Intents,
+    recovered: Recovered | None,
+    signed: Signed,
+    http: HttpLane,
     wake_rest: Callable[[], None],
     on_risk_lost: Callable[[], None],
 ) -> Trading:
@@ -137,38 +146,52 @@ def build(
     exits = ExitDesk(base.post_timeout_ms + 1000)
     scheduler, posts, cloids = BatchScheduler(base.max_inflight), PostRequestManager(), CloidSource()
     risk_events: queue.Queue[RiskEvent] = queue.Queue(maxsize=RISK_QUEUE)
+    address = AddressBudget()
+    if recovered is not None:
+        for order, nonce, expires in recovered.open:
+            tracker.restore(order, nonce=nonce, expires_ms=expires, mono_ms=clock.mono_ms())
     limits = {coin: entry_limits(settings, coin) for coin in specs}
     executor = None
     if identity is not None:
         executor = Executor(
             clock=clock, specs=specs, limits=limits.__getitem__, blocked=blocked.get, latch=latch,
             readiness=readiness, market_state=market_state, tracker=tracker, exits=exits,
-            budget=ActionBudget(base.orders_per_second), scheduler=scheduler, posts=posts, cloids=cloids,
+            budget=ActionBudget(base.orders_per_second), address=address, scheduler=scheduler, posts=posts,
+            cloids=cloids,
         )  # fmt: skip
     flow = TradeFlow(
         clock=clock, specs=specs, market_state=market_state, detector=detector, executor=executor,
         tracker=tracker, exits=exits, exit_params={c: exit_params(settings, c) for c in specs} if identity else {},
-        scheduler=scheduler, posts=posts, readiness=readiness, cloids=cloids, risk_events=risk_events,
-        journal=journal, wake_rest=wake_rest, on_risk_lost=on_risk_lost,
+        scheduler=scheduler, posts=posts, readiness=readiness, address=address, cloids=cloids,
+        risk_events=risk_events, journal=journal, wake_rest=wake_rest,
+        account_doubt=lambda: housekeeping.doubt(),  # noqa: PLW0108 housekeeping is built last
+        on_risk_lost=on_risk_lost,
     )  # fmt: skip
     offset = ClockOffset()
-    loop = None
+    loop, resolver = None, None
     if identity is not None:
         loop = ExecutorLoop(
             clock=clock, identity=identity, specs=specs, latch=latch, readiness=readiness, scheduler=scheduler,
-            posts=posts, tracker=tracker, flow=flow, sender=sender, nonces=NonceManager(), journal=journal,
+            posts=posts, tracker=tracker, flow=flow, sender=sender, http=http, intents=intents, address=address,
+            nonces=NonceManager(recovered.nonce_floor if recovered is not None else 0), journal=journal,
             post_timeout_ms=base.post_timeout_ms, expires_after_ms=base.expires_after_ms,
             exchange_offset_ms=lambda: offset.offset_ms,
         )  # fmt: skip
+    if identity is not None:
+        resolver = Resolver(
+            clock=clock, rest=rest, signed=signed, identity=identity, dexs=universe.dexs, tracker=tracker, flow=flow,
+            intents=intents, journal=journal, count_action=address.spend,
+        )  # fmt: skip
     housekeeping = Housekeeping(
         clock=clock, rest=rest, user=user if identity is not None else None, dexs=universe.dexs, tracker=tracker,
-        flow=flow, market_state=market_state, readiness=readiness, journal=journal, offset=offset,
+        flow=flow, market_state=market_state, readiness=readiness, journal=journal, offset=offset, resolver=resolver,
+        address=address,
     )  # fmt: skip
     return Trading(
         specs=specs, blocked=blocked, market_state=market_state, detector=detector, tracker=tracker, exits=exits,
         scheduler=scheduler, posts=posts, flow=flow, executor=executor, loop=loop,
         monitor=RiskMonitor(risk_limits(settings)), risk_events=risk_events, housekeeping=housekeeping,
-        offset=offset,
+        offset=offset, address=address,
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from hip3.core.events import Fill
 from hip3.core.market import Level, MarketSpec, MarketView
-from hip3.core.orders import PendingOrder, Side
+from hip3.core.orders import ExitReason, PendingOrder, Side
 
 D = Decimal
 COIN = "xyz:GOLD"
@@ -20,7 +20,7 @@ def order(number: int = 1, **kw: Any) -> PendingOrder:
 
 
 def exit_order(number: int = 2, **kw: Any) -> PendingOrder:
-    return order(number, **({"side": Side.SELL, "reduce_only": True} | kw))
+    return order(number, **({"side": Side.SELL, "reduce_only": True, "exit_reason": ExitReason.STOP} | kw))
 
 
 def fill(tid: int = 1, **kw: Any) -> Fill:

@@ -5,7 +5,9 @@ from typing import Any
 
 import msgspec
 
+from hip3.core.orders import OrderBatch, PendingOrder
 from hip3.core.ports import SendOutcome, SendResult
+from hip3.errors import JournalError
 
 START_MS = 1_790_000_000_000
 
@@ -46,6 +48,7 @@ class MockSender:
     def __init__(self, deliver: Callable[[str], None] | None = None) -> None:
         self.sent: list[str] = []
         self.generation = 1
+        self.connected = True
         self._deliver = deliver
         self._fail: list[SendOutcome] = []
         self._holding = False
@@ -88,6 +91,34 @@ class MockSender:
     def actions(self) -> list[dict[str, Any]]:
         """The actions sent so far."""
         return [post["request"]["payload"]["action"] for post in self.posts()]
+
+
+class MemoryIntents:
+    """The `Intents` port: a list; `broken` makes it fail like a full disk."""
+
+    def __init__(self) -> None:
+        self.records: list[tuple[str, int]] = []
+        self.open: dict[str, tuple[PendingOrder, int, int | None]] = {}
+        self.broken = False
+
+    def _append(self, kind: str, nonce: int) -> None:
+        if self.broken:
+            raise JournalError("told to fail")
+        self.records.append((kind, nonce))
+
+    def orders(self, batch: OrderBatch, nonce: int, expires_ms: int | None, at_ms: int) -> None:
+        self._append("orders", nonce)
+        for order in batch.orders:
+            self.open[order.cloid] = (order, nonce, expires_ms)
+
+    def cancels(self, nonce: int, at_ms: int) -> None:
+        self._append("cancels", nonce)
+
+    def noop(self, nonce: int, cloid: str, at_ms: int) -> None:
+        self._append("noop", nonce)
+
+    def action(self, kind: str, nonce: int, at_ms: int) -> None:
+        self._append(kind, nonce)
 
 
 class MemoryJournal:

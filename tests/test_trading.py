@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from hip3.core.order_state import OrderState
-from hip3.core.orders import ExitReason
+from hip3.core.orders import ExitReason, PendingOrder
 from tests.world import World
 
 
@@ -209,3 +209,165 @@ def test_a_first_book_that_does_not_come_is_read_once(tmp_path: Path) -> None:
     assert world.run_until(lambda: world.ready, 6000)
     world.run(5000)
     assert [r for r in world.rest.asked if r["type"] == "l2Book"] == [{"type": "l2Book", "coin": "xyz:GOLD"}]
+
+
+def _unknown_order(world: World) -> PendingOrder:
+    """An entry whose request was lost and whose time-out has passed."""
+    tracker = world.trading.tracker
+    assert world.run_until(lambda: world.ready, 3000)
+    world.sender.hold()
+    assert world.run_until(lambda: bool(tracker.live(OrderState.SENT)), 60_000)
+    order = tracker.live(OrderState.SENT)[0].order
+    assert world.run_until(lambda: _state(world, order) is not OrderState.SENT, 10_000)
+    world.sender.drop_held()
+    return order
+
+
+def _state(world: World, order: PendingOrder) -> OrderState:
+    tracked = world.trading.tracker.get(order.cloid)
+    assert tracked is not None
+    return tracked.state
+
+
+def _certificates(world: World, order: PendingOrder) -> list[str]:
+    return [f["how"] for f in world.journal.of("certificate") if f["cloid"] == order.cloid]
+
+
+def test_an_accepted_noop_of_the_same_nonce_proves_that_an_order_cannot_land(tmp_path: Path) -> None:
+    world = World(tmp_path, seed=1, post_timeout_ms=1000, expires_after_ms=60_000)
+    order = _unknown_order(world)
+    assert world.run_until(lambda: _state(world, order) is OrderState.DEAD, 5000)
+    assert _certificates(world, order) == ["noop"]
+    noop = world.rest.signed[-1]
+    tracked = world.trading.tracker.get(order.cloid)
+    assert tracked is not None
+    assert (noop["action"], noop["nonce"], "expiresAfter" in noop) == ({"type": "noop"}, tracked.nonce, False)
+    assert ("noop", tracked.nonce) in world.intents.records
+    late = next(text for text in world.sender.sent if order.cloid in text)
+    world.venue.ws(1, late, world.clock.wall_ms())  # the request arrives after all
+    world.run(2000)
+    assert order.coin not in world.exchange_positions()
+    assert world.run_until(lambda: len(world.journal.of("round_trip")) >= 1, 60_000)
+
+
+def test_without_noop_and_status_the_order_waits_for_its_expiry_and_two_agreeing_reads(tmp_path: Path) -> None:
+    world = World(tmp_path, seed=1, post_timeout_ms=1000, expires_after_ms=8000)
+    world.rest.failing.add("/exchange")
+    order = _unknown_order(world)
+    tracked = world.trading.tracker.get(order.cloid)
+    assert tracked is not None
+    assert tracked.expires_ms is not None
+    world.rest.failing.discard("/exchange")
+    world.venue.nonces(world.user).use(tracked.nonce, world.clock.wall_ms())  # as if an earlier noop was processed
+    while world.clock.wall_ms() <= tracked.expires_ms + 2000:
+        assert _state(world, order) is OrderState.UNKNOWN
+        assert world.trading.tracker.ledger().entries[order.coin] == order.exposure
+        world.run(200)
+    assert world.run_until(lambda: _state(world, order) is OrderState.DEAD, 5000)
+    assert _certificates(world, order) == ["processed"]
+
+
+def test_without_expiry_nothing_but_status_or_noop_settles_it(tmp_path: Path) -> None:
+    world = World(tmp_path, seed=1, post_timeout_ms=1000, expires_after_ms=0)
+    world.rest.failing.add("/exchange")
+    order = _unknown_order(world)
+    world.run(60_000, step_ms=50)
+    assert _state(world, order) is OrderState.UNKNOWN
+    world.rest.failing.clear()
+    assert world.run_until(lambda: _state(world, order) is OrderState.DEAD, 5000)
+    assert _certificates(world, order) == ["noop"]
+
+
+def test_a_lost_reply_of_an_order_that_filled_is_known_within_ten_seconds(tmp_path: Path) -> None:
+    """Reply, update and fill are lost: orderStatus and userFills tell, and no new order goes out meanwhile."""
+    world = World(tmp_path, seed=1)
+    tracker = world.trading.tracker
+    assert world.run_until(lambda: bool(tracker.live(OrderState.SENT)), 60_000)
+    order = tracker.live(OrderState.SENT)[0].order
+    world.filter_frame = lambda text: [] if order.cloid in text or '"post"' in text else [text]
+    assert world.run_until(lambda: order.coin in world.exchange_positions(), 2000)
+    sent = len(world.sender.sent)
+    assert world.run_until(lambda: tracker.position(order.coin) is not None, 10_000)
+    assert not [text for text in world.sender.sent[sent:] if f'"{order.coin}"' in text]
+    assert _certificates(world, order) == ["status"]
+
+
+def test_exits_and_cancels_go_by_http_once_the_socket_was_gone_for_two_seconds(tmp_path: Path) -> None:
+    world = World(tmp_path, seed=1, time_stop_ms=3000, mark_regression_bps=Decimal(0), min_holding_ms=10_000_000)
+    assert world.run_until(lambda: bool(world.trading.tracker.booked()), 60_000)
+    world.cut()
+    sent = len(world.sender.sent)
+    world.run(1900)
+    assert world.rest.signed == []
+    assert world.run_until(lambda: not world.exchange_positions(), 10_000)
+    assert len(world.sender.sent) == sent
+    action = world.rest.signed[0]["action"]
+    assert action["orders"][0]["r"] is True
+    assert world.rest.signed[0]["expiresAfter"] > world.clock.wall_ms() - 10_000
+    assert not world.latch.tripped
+    world.connect()
+    assert world.run_until(lambda: world.ready, 5000)
+    world.run(1000)
+    _check_accounts(world)
+
+
+def test_when_intents_cannot_be_made_durable_no_risk_is_taken_and_exits_go_on(tmp_path: Path) -> None:
+    world = World(tmp_path, seed=1)
+    assert world.run_until(lambda: bool(world.trading.tracker.booked()), 60_000)
+    world.intents.broken = True
+    sent = len(world.sender.sent)
+    world.run(40_000)
+    actions = [a for a in world.sender.actions()[sent:] if a["type"] == "order"]
+    assert actions
+    assert all(o["r"] for a in actions for o in a["orders"])
+    assert "told to fail" in "; ".join(world.readiness.reasons(world.clock.mono_ms()))
+
+
+def test_the_intent_is_durable_before_the_bytes_leave(tmp_path: Path) -> None:
+    world = World(tmp_path, seed=1)
+    order_of_things: list[str] = []
+    world.intents.orders = lambda *a, **k: order_of_things.append("intent")  # type: ignore[method-assign]
+    deliver = world.sender.send
+    world.sender.send = lambda text: (order_of_things.append("send"), deliver(text))[1]  # type: ignore[method-assign]
+    assert world.run_until(lambda: len(order_of_things) >= 6, 60_000)
+    assert order_of_things[:6] == ["intent", "send"] * 3
+
+
+def test_an_order_of_an_earlier_run_is_resolved_before_ready(tmp_path: Path) -> None:
+    world = World(tmp_path, seed=1)
+    assert world.run_until(lambda: bool(world.trading.tracker.live(OrderState.SENT)), 60_000)
+    order = world.trading.tracker.live(OrderState.SENT)[0].order
+    world.restart()
+    assert _state(world, order) is OrderState.UNKNOWN
+    assert world.run_until(lambda: world.ready, 10_000)
+    assert _state(world, order).terminal
+    nonces = [nonce for kind, nonce in world.intents.records if kind in ("orders", "cancels")]
+    assert world.flatten()
+    later = [nonce for kind, nonce in world.intents.records if kind in ("orders", "cancels")]
+    assert len(set(later)) == len(later)
+    assert max(nonces, default=0) <= max(later)
+    assert world.exchange_positions() == {}
+
+
+def test_the_address_budget_keeps_a_share_for_exits(tmp_path: Path) -> None:
+    world = World(tmp_path, seed=1)
+    assert world.run_until(lambda: bool(world.trading.tracker.booked()), 60_000)
+    account = world.venue.engine.account(world.user)
+    assert account is not None
+    account.actions_used = account.action_cap - 300
+    world.trading.address.anchor(account.actions_used, account.action_cap)
+    assert world.run_until(lambda: not world.trading.tracker.booked(), 60_000)
+    world.run(20_000)
+    refusals = [f["verdict"] for f in world.journal.of("signal")][-2:]
+    assert {v.gate for v in refusals} == {"ActionBudget"}
+    assert all(dict(v.numbers)["budget"] == "address" for v in refusals)
+
+
+def test_the_address_budget_is_what_the_exchange_counts(tmp_path: Path) -> None:
+    world = World(tmp_path, seed=1)
+    world.run(55_000)
+    account = world.venue.engine.account(world.user)
+    assert account is not None
+    state = world.trading.address.state()
+    assert (state.used, state.cap) == (account.actions_used, account.action_cap)
+    assert state.used > 5

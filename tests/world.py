@@ -18,18 +18,22 @@ from hip3.exchange.embedded import key_number_one
 from hip3.exchange.protocol import Session
 from hip3.exchange.signing import SigningKey
 from hip3.exchange.subscriptions import wanted
+from hip3.exchange.wire import parse_action_answer
 from hip3.execution.account import AccountReport
 from hip3.execution.bootstrap import learn_universe, read_beginning
-from hip3.execution.loop import Identity
+from hip3.execution.identity import Identity
+from hip3.execution.posts import Post
 from hip3.execution.readiness import Readiness
-from hip3.ops.figures import Figures
+from hip3.ops.intents import Recovered
+from hip3.position.tracked import TrackedOrder
 from hip3.risk.hard_stop import HardStopLatch
 from hip3.settings import Settings
 from hip3.trading import Trading, build
+from hip3.venue.actions import exchange
 from hip3.venue.info import Text, answer
 from hip3.venue.settings import load_setup
 from hip3.venue.venue import Venue, WsText
-from tests.fakes import FakeClock, MemoryJournal, MockSender
+from tests.fakes import FakeClock, MemoryIntents, MemoryJournal, MockSender
 
 CONN = 1
 
@@ -40,6 +44,7 @@ class VenueRest:
     def __init__(self, venue: Venue, clock: FakeClock) -> None:
         self._venue, self._clock = venue, clock
         self.failing: set[str] = set()
+        self.signed: list[dict[str, Any]] = []
         self.asked: list[dict[str, Any]] = []
 
     def info(self, request: dict[str, Any]) -> bytes:
@@ -54,6 +59,17 @@ class VenueRest:
     def info_json(self, request: dict[str, Any]) -> Any:
         return msgspec.json.decode(self.info(request))
 
+    def exchange(self, body: dict[str, Any]) -> Any:
+        """A signed action over HTTP, executed at once; `failing` may hold "/exchange"."""
+        if "/exchange" in self.failing:
+            raise VenueReadError("/exchange: no answer")
+        self.signed.append(body)
+        sent = msgspec.json.decode(msgspec.json.encode(body))
+        status, answer_body = exchange(self._venue, sent, self._clock.wall_ms())
+        if status != 200:
+            raise VenueReadError(f"HTTP {status}")
+        return msgspec.json.decode(msgspec.json.encode(answer_body))
+
 
 class World:
     """One service on one exchange. `filter_frame(text)` may drop, repeat or reorder inbound frames."""
@@ -66,7 +82,7 @@ class World:
         self.venue = Venue(load_setup(), seed=seed, profile=profile, now_ms=self.clock.wall_ms(), latency_ms=latency_ms)
         self.rest = VenueRest(self.venue, self.clock)
         self.journal = MemoryJournal()
-        self.figures = Figures()
+        self.intents = MemoryIntents()
         self.sender = MockSender(self._post)
         self.filter_frame: Callable[[str], list[str]] = lambda text: [text]
         self.key = SigningKey(key_number_one(seed))
@@ -83,7 +99,16 @@ class World:
     def user(self) -> str:
         return self.key.address
 
-    def _build(self) -> Trading:
+    def _http(self, post: Post, body: dict[str, Any]) -> None:
+        """The HTTP lane, answered at once."""
+        flow, now = self.trading.flow, self.clock.mono_ms()
+        try:
+            flow.on_http_answer(post, parse_action_answer(self.rest.exchange(body)), now)
+        except VenueReadError as error:
+            if self.trading.posts.complete(post.post_id) is not None:
+                flow.on_post_lost(post, str(error), now)
+
+    def _build(self, recovered: Recovered | None = None) -> Trading:
         base = self.settings.base
         universe = learn_universe(self.rest, base, self.user)
         report: AccountReport = read_beginning(self.rest, self.user, universe.dexs)
@@ -91,7 +116,8 @@ class World:
             settings=self.settings, clock=self.clock, universe=universe,
             identity=Identity(self.key, self.user, None, False), user=self.user, report=report,
             began_ms=self.clock.wall_ms(), latch=self.latch, readiness=self.readiness, sender=self.sender,
-            rest=self.rest, journal=self.journal, wake_rest=self._wake, on_risk_lost=lambda: None,
+            rest=self.rest, journal=self.journal, intents=self.intents, recovered=recovered, signed=self.rest,
+            http=self._http, wake_rest=self._wake, on_risk_lost=lambda: None,
         )  # fmt: skip
 
     def _wake(self) -> None:
@@ -105,7 +131,7 @@ class World:
     def connect(self) -> None:
         """A new connection, subscribed."""
         self.generation += 1
-        self.sender.generation = self.generation
+        self.sender.generation, self.sender.connected = self.generation, True
         self.venue.connect(CONN)
         coins = list(self.trading.specs)
         self.session = Session(self.generation, wanted(coins, self.user), self.clock.mono_ms())
@@ -115,7 +141,7 @@ class World:
 
     def cut(self) -> None:
         """The connection breaks; frames under way are lost."""
-        self.session = None
+        self.session, self.sender.connected = None, False
         self.venue.disconnect(CONN)
         self.venue.take_output()
         self.trading.flow.on_disconnected(self.generation, "cut by the test")
@@ -132,6 +158,21 @@ class World:
         assert self.session is not None
         now = self.clock.mono_ms()
         self.trading.flow.on_event(self.session, self.session.receive(text, now), now)
+
+    def restart(self) -> None:
+        """The process is killed and started again on its files: intents and latch."""
+        self.cut()
+        ended = {t.order.cloid for t in self._ended()}
+        still = [entry for cloid, entry in self.intents.open.items() if cloid not in ended]
+        floor = max((nonce for _, nonce in self.intents.records), default=0)
+        self.readiness = Readiness(needs_account=True)
+        self.trading = self._build(Recovered(open=still, nonce_floor=floor, torn=0))
+        self.readiness.universe_known()
+        self.connect()
+
+    def _ended(self) -> list[TrackedOrder]:
+        found = (self.trading.tracker.get(cloid) for cloid in self.intents.open)
+        return [t for t in found if t is not None and t.state.terminal]
 
     # Time.
 

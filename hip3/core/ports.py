@@ -5,6 +5,8 @@ from typing import Protocol
 
 import msgspec
 
+from hip3.core.orders import OrderBatch
+
 
 class Clock(Protocol):
     """See `hip3.clock.SystemClock`."""
@@ -37,6 +39,18 @@ class Sender(Protocol):
     """The only way out for signed actions. Called by the tick thread only."""
 
     def send(self, text: str) -> SendResult: ...
+
+    @property
+    def connected(self) -> bool: ...
+
+
+class Intents(Protocol):
+    """Makes signed actions durable before they leave; JournalError if it cannot."""
+
+    def orders(self, batch: OrderBatch, nonce: int, expires_ms: int | None, at_ms: int) -> None: ...
+    def cancels(self, nonce: int, at_ms: int) -> None: ...
+    def noop(self, nonce: int, cloid: str, at_ms: int) -> None: ...
+    def action(self, kind: str, nonce: int, at_ms: int) -> None: ...
 
 
 class Journal(Protocol):

@@ -16,6 +16,7 @@ import msgspec
 from hip3.core.decisions import (
     DislocationSignal,
     Enqueued,
+    Numbers,
     Queued,
     QueuedDegraded,
     Rejected,
@@ -29,6 +30,7 @@ from hip3.core.market import MarketSpec
 from hip3.core.money import shift_bps, taker_price
 from hip3.core.orders import PendingOrder
 from hip3.core.ports import Clock
+from hip3.execution.address_budget import AddressBudget
 from hip3.execution.budget import ActionBudget
 from hip3.execution.gates import FLAG_GATES, LEDGER_GATES, Entry, Refusal, run
 from hip3.execution.posts import PostRequestManager
@@ -85,6 +87,7 @@ class Executor:
         tracker: PositionTracker,
         exits: ExitDesk,
         budget: ActionBudget,
+        address: AddressBudget,
         scheduler: BatchScheduler,
         posts: PostRequestManager,
         cloids: CloidSource,
@@ -99,6 +102,7 @@ class Executor:
         self._tracker = tracker
         self._exits = exits
         self._budget = budget
+        self._address = address
         self._scheduler = scheduler
         self._posts = posts
         self._cloids = cloids
@@ -135,10 +139,23 @@ class Executor:
         if admitted is None:
             assert refusal is not None
             return refusal
-        if not self._budget.try_consume(now_ms):
+        spent = self._take_budget(now_ms)
+        if spent is not None:
             self._tracker.drop(admitted.cloid, "BudgetExhausted")
-            return Skipped(SkipReason.BUDGET_EXHAUSTED, "ActionBudget", (("used", str(self._budget.used)),))
+            return spent
         return self._enqueue(admitted, now_ms)
+
+    def _take_budget(self, now_ms: int) -> Skipped | None:
+        """9: one action of the address's and of this second's budget; what is spent is named."""
+        numbers: Numbers
+        if not self._address.may_enter():
+            state = self._address.state()
+            numbers = (("budget", "address"), ("used", str(state.used)), ("cap", str(state.cap)))
+            return Skipped(SkipReason.BUDGET_EXHAUSTED, "ActionBudget", numbers)
+        if not self._budget.try_consume(now_ms):
+            numbers = (("budget", "orders per second"), ("used", str(self._budget.used)))
+            return Skipped(SkipReason.BUDGET_EXHAUSTED, "ActionBudget", numbers)
+        return None
 
     def _entry(self, signal: DislocationSignal, spec: MarketSpec, reasons: tuple[str, ...], epoch: int) -> Entry:
         limits = self._limits(signal.coin)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 
 from hip3.core.decisions import DislocationSignal, Enqueued
 from hip3.core.events import (
+    ActionRefused,
     BboUpdate,
     CtxUpdate,
     ErrorFrame,
@@ -23,6 +24,7 @@ from hip3.core.events import (
     Malformed,
     OrderUpdate,
     OrderUpdates,
+    PostOutcome,
     PostReply,
     SubscriptionAck,
     UserFills,
@@ -33,6 +35,7 @@ from hip3.core.order_state import OrderState
 from hip3.core.orders import CancelBatch, ExitReason, OrderBatch, PendingCancel
 from hip3.core.ports import Clock, Journal
 from hip3.exchange.protocol import Session
+from hip3.execution.address_budget import EXPIRED_COST, AddressBudget
 from hip3.execution.executor import CloidSource, Executor
 from hip3.execution.posts import Post, PostRequestManager
 from hip3.execution.readiness import Readiness
@@ -47,6 +50,8 @@ from hip3.risk.monitor import FlattenFailed, RiskEvent
 from hip3.strategy.detector import Detector
 
 MAX_CANCEL_TRIES = 5
+_CONTRADICTIONS = ("Reduce only order would increase position", "reduceOnlyRejected")
+"""Refusals that contradict our books: the account is read at once."""
 
 
 class TradeFlow:
@@ -66,10 +71,12 @@ class TradeFlow:
         scheduler: BatchScheduler,
         posts: PostRequestManager,
         readiness: Readiness,
+        address: AddressBudget,
         cloids: CloidSource,
         risk_events: "queue.Queue[RiskEvent]",
         journal: Journal,
         wake_rest: Callable[[], None],
+        account_doubt: Callable[[], None],
         on_risk_lost: Callable[[], None],
     ) -> None:
         self._clock = clock
@@ -83,10 +90,12 @@ class TradeFlow:
         self._scheduler = scheduler
         self._posts = posts
         self._readiness = readiness
+        self._address = address
         self._cloids = cloids
         self._risk_events = risk_events
         self._journal = journal
         self._wake_rest = wake_rest
+        self._account_doubt = account_doubt
         self._on_risk_lost = on_risk_lost
         self._unseen: set[str] = set(specs)
         self.generation = 0
@@ -256,12 +265,22 @@ class TradeFlow:
             self.counts["late_replies"] += 1
             self._journal.record("late_reply", post_id=reply.post_id)
             return
-        self._journal.record("reply", post=post, outcome=reply.outcome, at_us=self._clock.mono_us())
+        self._answered(post, reply.outcome, now_ms)
+
+    def on_http_answer(self, post: Post, outcome: PostOutcome, now_ms: int) -> None:
+        """The answer to an action that went by HTTP (rest thread)."""
+        if self._posts.complete(post.post_id) is not None:
+            self._answered(post, outcome, now_ms)
+
+    def _answered(self, post: Post, outcome: PostOutcome, now_ms: int) -> None:
+        self._journal.record("reply", post=post, outcome=outcome, at_us=self._clock.mono_us())
+        if isinstance(outcome, ActionRefused) and outcome.text.startswith("Action already expired"):
+            self._address.spend(EXPIRED_COST - 1)
         if isinstance(post.batch, CancelBatch):
-            for cancel, res in zip(post.batch.cancels, resolve(reply.outcome, len(post.batch.cancels)), strict=True):
+            for cancel, res in zip(post.batch.cancels, resolve(outcome, len(post.batch.cancels)), strict=True):
                 self._cancel_answer(cancel, res)
             return
-        for order, res in zip(post.batch.orders, resolve(reply.outcome, len(post.batch.orders)), strict=True):
+        for order, res in zip(post.batch.orders, resolve(outcome, len(post.batch.orders)), strict=True):
             self.dispatch(self._apply(order.cloid, res, now_ms), now_ms)
 
     def _apply(self, cloid: str, res: Resolution, now_ms: int) -> list[TrackerEvent]:
@@ -275,7 +294,7 @@ class TradeFlow:
         if res.fate is Fate.STATUS:
             return  # orderUpdates, or the reading of open orders, says when it is gone
         self._journal.record("cancel_refused", cancel=cancel, text=res.text)
-        self._wake_rest()
+        self._account_doubt()
 
     def on_post_lost(self, post: Post, why: str, now_ms: int) -> None:
         """No reply will be believed any more: orders become UNKNOWN, cancels are wished again."""
@@ -309,6 +328,7 @@ class TradeFlow:
             if isinstance(event, OrderChanged):
                 self._order_changed(event, now_ms)
             elif isinstance(event, FillBooked):
+                self._address.traded(event.fill.px * event.fill.sz)
                 self._journal.record("fill", event=event)
             else:
                 self._round_trip(event)
@@ -318,6 +338,8 @@ class TradeFlow:
         self._risk(event)
         if event.after is OrderState.UNKNOWN:
             self._wake_rest()
+        if event.after is OrderState.REJECTED and event.why.startswith(_CONTRADICTIONS):
+            self._account_doubt()
         if event.order.reduce_only and (event.after.terminal or event.after is OrderState.UNKNOWN):
             self._exit_ended(event, now_ms)
 

@@ -3,9 +3,10 @@
 Confined to the `rest` thread. Answers come back as events into the same pipeline as the streams; a
 read that fails changes nothing and is tried again. Duties, most urgent first:
 
-    unknown orders          asked by cloid until a certificate ends them
+    unknown orders          handed to the `Resolver`, which ends them by proof
     the account, per epoch  orders, fills and positions read and compared: ends NOT_READY
     missing fills           a reply that no fill followed, or a gap in the chain of positions
+    the address budget      every 60 s, from userRateLimit
     the clock               every 15 s: the offset shifts expiresAfter
     first books             a market whose touch has not come after 2 s is read once
     the account, again      every 60 s
@@ -15,8 +16,6 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-import msgspec
-
 from hip3.core.events import BboUpdate
 from hip3.core.market import Level
 from hip3.core.money import ZERO, parse
@@ -24,21 +23,22 @@ from hip3.core.order_state import OrderState
 from hip3.core.ports import Clock, Journal
 from hip3.errors import VenueReadError
 from hip3.exchange.clock_offset import ClockOffset
-from hip3.exchange.wire import parse_fill_list, parse_order_record
+from hip3.exchange.wire import parse_fill_list
 from hip3.execution.account import AccountReport, Rest, read_account
+from hip3.execution.address_budget import AddressBudget
 from hip3.execution.flow import TradeFlow
 from hip3.execution.readiness import Readiness
+from hip3.execution.resolver import Resolver
 from hip3.feed.market_state import MarketState
-from hip3.position.tracked import TrackedOrder
 from hip3.position.tracker import PositionTracker
 
 COMPARE_MS = 60_000
 CLOCK_MS = 15_000
+ANCHOR_MS = 60_000
+DOUBT_MS = 2000
 RETRY_MS = 1000
 UNBOOKED_MS = 2000
 FIRST_BOOK_MS = 2000
-EXPIRY_MARGIN_MS = 2000
-"""How long after an order's expiry, by exchange time, two agreeing reads prove that it cannot land."""
 
 
 class Housekeeping:
@@ -57,6 +57,8 @@ class Housekeeping:
         readiness: Readiness,
         journal: Journal,
         offset: ClockOffset,
+        resolver: Resolver | None,
+        address: AddressBudget,
     ) -> None:
         self._clock = clock
         self._rest = rest
@@ -68,25 +70,30 @@ class Housekeeping:
         self._readiness = readiness
         self._journal = journal
         self._offset = offset
+        self._resolver = resolver
+        self._address = address
+        self._next_anchor_ms = 0
         self._next_clock_ms = 0
         self._read_generation = 0
         self._next_read_ms = 0
         self._next_compare_ms = clock.mono_ms() + COMPARE_MS
+        self._last_compare_ms = -DOUBT_MS
+        self._doubt = False
         self._next_fills_ms = 0
         self._mismatch: dict[str, tuple[Decimal, Decimal]] = {}
         self._asked_book = 0
-        self._asked: dict[str, int] = {}
-        self._unknown_reads: dict[str, int] = {}
         self.failed_reads = 0
         self.equity: Decimal | None = None
 
     def step(self, now_ms: int) -> None:
         """One round of duties at monotonic `now_ms`."""
         if self._user is not None:
-            self._guarded(self._resolve_unknown, now_ms)
+            if self._resolver is not None:
+                self._guarded(self._resolver.step, now_ms)
             self._guarded(self._read_for_epoch, now_ms)
             self._guarded(self._fetch_fills, now_ms)
             self._guarded(self._compare, now_ms)
+            self._guarded(self._anchor_budget, now_ms)
         self._guarded(self._first_books, now_ms)
         self._guarded(self._read_clock, now_ms)
 
@@ -106,13 +113,18 @@ class Housekeeping:
         generation = self._flow.generation
         if generation in (0, self._read_generation) or now_ms < self._next_read_ms:
             return
-        if self._apply(now_ms):
+        left = [t for t in self._tracker.live(OrderState.UNKNOWN) if t.generation == 0]
+        if left:
+            self._readiness.account_unknown(f"{len(left)} orders of an earlier run are still unknown")
+        elif self._apply(now_ms):
             self._read_generation = generation
             self._readiness.account_read(generation)
 
     def _compare(self, now_ms: int) -> None:
-        if now_ms < self._next_compare_ms or self._read_generation != self._flow.generation:
+        doubted = self._doubt and now_ms - self._last_compare_ms >= DOUBT_MS
+        if self._read_generation != self._flow.generation or not (doubted or now_ms >= self._next_compare_ms):
             return
+        self._doubt, self._last_compare_ms = False, now_ms
         self._next_compare_ms = now_ms + COMPARE_MS
         self._apply(now_ms)
 
@@ -125,6 +137,10 @@ class Housekeeping:
         self._flow.on_order_updates(report.orders, now_ms)
         self._tracker.set_foreign(report.orders)
         return self._positions_agree(report, now_ms)
+
+    def doubt(self) -> None:
+        """Something contradicts our books: compare at once, at most every 2 s. Any thread."""
+        self._doubt = True
 
     def _positions_agree(self, report: AccountReport, now_ms: int) -> bool:
         """Compare booked sizes; a difference that two readings in a row show is believed."""
@@ -156,55 +172,18 @@ class Housekeeping:
         fills, _ = parse_fill_list(self._rest.info({"type": "userFills", "user": self._user}))
         self._flow.on_fills(reversed(fills), now_ms)
 
-    # Unknown orders.
+    # Clock and budget.
 
-    def _resolve_unknown(self, now_ms: int) -> None:
-        unknown = self._tracker.live(OrderState.UNKNOWN)
-        stale = [t for t in self._tracker.live(OrderState.OPEN) if self._ioc_left_open(t, now_ms)]
-        live = {t.order.cloid for t in (*unknown, *stale)}
-        self._asked = {c: at for c, at in self._asked.items() if c in live}
-        self._unknown_reads = {c: n for c, n in self._unknown_reads.items() if c in live}
-        for tracked in (*unknown, *stale):
-            if now_ms >= self._asked.get(tracked.order.cloid, 0):
-                self._asked[tracked.order.cloid] = now_ms + RETRY_MS
-                self._ask(tracked, now_ms)
-
-    @staticmethod
-    def _ioc_left_open(tracked: TrackedOrder, now_ms: int) -> bool:
-        """An IOC never rests: one that looks open for long lost its last message."""
-        return tracked.order.tif.value == "Ioc" and now_ms - tracked.sent_mono_ms > UNBOOKED_MS
-
-    def _ask(self, tracked: TrackedOrder, now_ms: int) -> None:
-        cloid = tracked.order.cloid
-        answer = self._rest.info_json({"type": "orderStatus", "user": self._user, "oid": cloid})
-        if isinstance(answer, dict) and answer.get("status") == "order":
-            update = parse_order_record(msgspec.json.encode(answer["order"]))
-            fills, _ = parse_fill_list(self._rest.info({"type": "userFills", "user": self._user}))
-            self._flow.on_fills(reversed(fills), now_ms)
-            self._flow.on_order_updates((update,), now_ms)
-            self._journal.record("certificate", cloid=cloid, how="orderStatus", detail=update.status)
+    def _anchor_budget(self, now_ms: int) -> None:
+        """What the exchange says of the address budget, every 60 s."""
+        if now_ms < self._next_anchor_ms:
             return
-        if not isinstance(answer, dict) or answer.get("status") != "unknownOid":
-            raise VenueReadError(f"orderStatus of {cloid}: {str(answer)[:120]}")
-        self._unknown_oid(tracked, now_ms)
-
-    def _unknown_oid(self, tracked: TrackedOrder, now_ms: int) -> None:
-        """The exchange does not know it. That proves nothing before its expiry has passed."""
-        cloid = tracked.order.cloid
-        exchange_ms = self._rest.info_json({"type": "exchangeStatus"})["time"]
-        if tracked.expires_ms is None or exchange_ms <= tracked.expires_ms + EXPIRY_MARGIN_MS:
-            self._unknown_reads.pop(cloid, None)
-            return
-        fills, _ = parse_fill_list(self._rest.info({"type": "userFills", "user": self._user}))
-        if any(f.cloid == cloid for f in fills):
-            self._flow.on_fills(reversed(fills), now_ms)
-            return
-        reads = self._unknown_reads.get(cloid, 0) + 1
-        self._unknown_reads[cloid] = reads
-        if reads >= 2:
-            certificate = f"expired: unknown to the exchange in two reads after {tracked.expires_ms}"
-            self._flow.dispatch(self._tracker.prove_dead(cloid, certificate), now_ms)
-            self._journal.record("certificate", cloid=cloid, how="expired", detail=certificate)
+        self._next_anchor_ms = now_ms + ANCHOR_MS
+        answer = self._rest.info_json({"type": "userRateLimit", "user": self._user})
+        try:
+            self._address.anchor(int(answer["nRequestsUsed"]), int(answer["nRequestsCap"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise VenueReadError(f"userRateLimit cannot be read: {error}") from None
 
     def _read_clock(self, now_ms: int) -> None:
         if now_ms < self._next_clock_ms:

@@ -6,7 +6,7 @@
     4 re-check           entries of a tripped latch or of another epoch die here; bad orders alone
     5 nonce
     6 sign
-    7 record the intent  (issue C makes it durable; until then the journal notes it)
+    7 record the intent  durably; if that fails entries are dropped, exits and cancels go on
     8 register           before the send: a reply may overtake it
     9 send
 
@@ -21,12 +21,14 @@ import msgspec
 
 from hip3.core.market import MarketSpec
 from hip3.core.orders import ActionBatch, CancelBatch, OrderBatch, PendingOrder
-from hip3.core.ports import Clock, Journal, Sender, SendOutcome
-from hip3.errors import NonceError, SigningError
+from hip3.core.ports import Clock, Intents, Journal, Sender, SendOutcome
+from hip3.errors import JournalError, NonceError, SigningError
 from hip3.exchange.nonce import NonceManager
-from hip3.exchange.signing import SigningKey, sign_l1_action
+from hip3.exchange.signing import sign_l1_action
 from hip3.exchange.wire_out import cancel_action, order_action, post_frame, signed_body
+from hip3.execution.address_budget import AddressBudget
 from hip3.execution.flow import TradeFlow
+from hip3.execution.identity import Identity
 from hip3.execution.posts import Post, PostRequestManager
 from hip3.execution.readiness import Readiness
 from hip3.execution.scheduler import BatchScheduler
@@ -37,13 +39,12 @@ MAX_TRIES = 5
 """How often a batch that provably did not leave goes back to the front of its queue."""
 
 
-class Identity(msgspec.Struct, frozen=True):
-    """Who signs, and for whom."""
+HTTP_AFTER_MS = 2000
+"""After so long without a socket, cancels and exits go by HTTP."""
+HTTP_GENERATION = 1 << 60
+"""Generation of posts by HTTP: no disconnect ends them, their own answer or time-out does."""
 
-    key: SigningKey
-    account: str
-    vault: str | None
-    mainnet: bool
+HttpLane = Callable[[Post, dict[str, Any]], None]
 
 
 class ExecutorLoop:
@@ -62,6 +63,9 @@ class ExecutorLoop:
         tracker: PositionTracker,
         flow: TradeFlow,
         sender: Sender,
+        http: HttpLane,
+        intents: Intents,
+        address: AddressBudget,
         nonces: NonceManager,
         journal: Journal,
         post_timeout_ms: int,
@@ -78,6 +82,10 @@ class ExecutorLoop:
         self._tracker = tracker
         self._flow = flow
         self._sender = sender
+        self._http = http
+        self._intents = intents
+        self._address = address
+        self._cut_since: int | None = None
         self._nonces = nonces
         self._journal = journal
         self._post_timeout_ms = post_timeout_ms
@@ -91,13 +99,25 @@ class ExecutorLoop:
         for post in self._posts.expire(now_ms, self._post_timeout_ms):
             self._flow.on_post_lost(post, "no reply in time", now_ms)
         self._flow.check_exits(now_ms)
-        batch = self._scheduler.take(self._posts.inflight)
+        lane = self._lane(now_ms)
+        if lane is None:
+            return False
+        batch = self._scheduler.take(self._posts.inflight, entries=lane == "ws")
         if batch is None:
             return False
         checked = self._recheck(batch, now_ms)
         if checked is not None:
-            self._dispatch(checked, now_ms)
-        return any(self._scheduler.counts())
+            self._dispatch(checked, now_ms, lane)
+        return self._scheduler.sendable(self._posts.inflight, entries=lane == "ws")
+
+    def _lane(self, now_ms: int) -> str | None:
+        """How actions may leave now: by the socket; by HTTP once it was gone for 2 s; or not at all."""
+        if self._sender.connected:
+            self._cut_since = None
+            return "ws"
+        if self._cut_since is None:
+            self._cut_since = now_ms
+        return "http" if now_ms - self._cut_since >= HTTP_AFTER_MS else None
 
     def _recheck(self, batch: ActionBatch, now_ms: int) -> ActionBatch | None:
         """The last look before signing: what may not leave is dropped, alone."""
@@ -123,7 +143,7 @@ class ExecutorLoop:
             return "HardStop"
         return None if epoch is not None and epoch == order.epoch else "approved in another READY epoch"
 
-    def _dispatch(self, batch: ActionBatch, now_ms: int) -> None:
+    def _dispatch(self, batch: ActionBatch, now_ms: int, lane: str) -> None:
         wall_ms = self._clock.wall_ms()
         expires = self._expiry(batch, wall_ms)
         try:
@@ -136,8 +156,26 @@ class ExecutorLoop:
         except (SigningError, NonceError, KeyError) as error:
             self._give_up(batch, f"cannot be signed: {error}", now_ms)
             return
+        if not self._record(batch, nonce, expires, wall_ms, now_ms):
+            return
         body = signed_body(action, nonce, signature, self._identity.vault, expires)
-        self._send(batch, body, nonce, expires, now_ms)
+        self._send(batch, body, nonce, expires, now_ms, lane)
+
+    def _record(self, batch: ActionBatch, nonce: int, expires: int | None, wall_ms: int, now_ms: int) -> bool:
+        """Make the intent durable; False: it is not, and the batch takes new risk, so it is over."""
+        try:
+            if isinstance(batch, OrderBatch):
+                self._intents.orders(batch, nonce, expires, wall_ms)
+            else:
+                self._intents.cancels(nonce, wall_ms)
+        except JournalError as error:
+            self._readiness.journal_failed(str(error))
+            if isinstance(batch, OrderBatch) and not batch.reduce_only:
+                self._give_up(batch, str(error), now_ms)
+                return False
+        else:
+            self._readiness.journal_failed("")
+        return True
 
     def _expiry(self, batch: ActionBatch, wall_ms: int) -> int | None:
         """Orders expire, exits included; cancels never do: a late cancel is still wanted."""
@@ -150,11 +188,13 @@ class ExecutorLoop:
             return cancel_action(batch.cancels, self._asset_ids)
         return order_action(batch.orders, self._asset_ids)
 
-    def _send(self, batch: ActionBatch, body: dict[str, Any], nonce: int, expires: int | None, now_ms: int) -> None:
+    def _send(
+        self, batch: ActionBatch, body: dict[str, Any], nonce: int, expires: int | None, now_ms: int, lane: str
+    ) -> None:
         post_id = self._posts.next_id()
-        text = post_frame(post_id, body)
+        generation = self._flow.generation if lane == "ws" else HTTP_GENERATION
         post = Post(
-            post_id=post_id, batch=batch, nonce=nonce, generation=self._flow.generation,
+            post_id=post_id, batch=batch, nonce=nonce, generation=generation,
             sent_ms=now_ms, sent_us=self._clock.mono_us(),
         )  # fmt: skip
         self._posts.register(post)
@@ -163,11 +203,17 @@ class ExecutorLoop:
                 self._tracker.mark_sent(
                     order.cloid, nonce=nonce, expires_ms=expires, generation=post.generation, mono_ms=now_ms
                 )
-        result = self._sender.send(text)
+        self._address.spend(_items(batch))
+        if lane == "http":
+            self._http(post, body)
+            self._note_sent(post)
+            return
+        result = self._sender.send(post_frame(post_id, body))
         if result.outcome is SendOutcome.SENT:
             self._note_sent(post)
         elif result.outcome is SendOutcome.NOT_SENT:
             self._posts.withdraw(post_id)
+            self._address.spend(-_items(batch))
             self._return(batch, result.detail, now_ms)
         elif self._posts.complete(post_id) is not None:
             self._flow.on_post_lost(post, f"the send broke: {result.detail}", now_ms)
@@ -203,3 +249,8 @@ class ExecutorLoop:
             for order in batch.orders:
                 self._flow.dispatch(self._tracker.drop(order.cloid, why), now_ms)
         self._journal.record("fault", what=why)
+
+
+def _items(batch: ActionBatch) -> int:
+    """What a batch costs of the address budget."""
+    return len(batch.orders) if isinstance(batch, OrderBatch) else len(batch.cancels)

@@ -36,6 +36,7 @@ class Readiness:
         self._ready_since: int | None = None
         self._stopping = False
         self._paused = False
+        self._journal = ""
         self.last_disconnect = ""
 
     def universe_known(self) -> None:
@@ -86,6 +87,11 @@ class Readiness:
         with self._lock:
             self._stopping = True
 
+    def journal_failed(self, why: str) -> None:
+        """Intents cannot be made durable (or can again): no new risk meanwhile."""
+        with self._lock:
+            self._journal = why
+
     def pause(self, on: bool) -> None:
         """The operator wants no entries for now."""
         with self._lock:
@@ -114,6 +120,8 @@ class Readiness:
         if self._unseen:
             shown = ", ".join(self._unseen[:3]) + (" …" if len(self._unseen) > 3 else "")
             out.append(f"no market data yet of {len(self._unseen)}: {shown}")
+        if self._journal:
+            out.append(self._journal)
         if self._needs_account and self._account_generation != self._generation:
             out.append(self._account_problem or "the account is being read again")
         return out

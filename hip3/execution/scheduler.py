@@ -71,8 +71,8 @@ class BatchScheduler:
             self._wake_locked()
             return Enqueued.QUEUED
 
-    def take(self, inflight: int) -> ActionBatch | None:
-        """The next batch that may be sent now, or None."""
+    def take(self, inflight: int, *, entries: bool = True) -> ActionBatch | None:
+        """The next batch that may be sent now, or None; without `entries` they stay queued."""
         with self._condition:
             if inflight >= self.max_inflight:
                 return None
@@ -80,9 +80,17 @@ class BatchScheduler:
                 return CancelBatch(tuple(_take(self._cancels)))
             if self._reduce:
                 return OrderBatch(tuple(_take(self._reduce)))
-            if self._new and inflight < self.high_watermark:
+            if entries and self._new and inflight < self.high_watermark:
                 return OrderBatch(tuple(_take(self._new)))
             return None
+
+    def sendable(self, inflight: int, *, entries: bool = True) -> bool:
+        """Whether `take` would return something."""
+        with self._condition:
+            if inflight >= self.max_inflight:
+                return False
+            new = entries and bool(self._new) and inflight < self.high_watermark
+            return bool(self._cancels) or bool(self._reduce) or new
 
     def put_back(self, batch: ActionBatch) -> None:
         """What provably did not leave returns to the front, in its order."""

@@ -12,7 +12,7 @@ class TrackedOrder:
     """An order in our books and all that is known of it."""
 
     __slots__ = (
-        "certificate", "expires_ms", "fills", "generation", "nonce", "oid", "order", "reply", "sent_mono_ms",
+        "certificate", "claimed", "expires_ms", "fills", "generation", "nonce", "oid", "order", "reply", "sent_mono_ms",
         "state", "unknown_since_ms", "unknown_why",
     )  # fmt: skip
 
@@ -21,6 +21,8 @@ class TrackedOrder:
         self.state = OrderState.QUEUED
         self.oid: int | None = None
         self.reply: Filled | None = None
+        self.claimed = ZERO
+        """Executed by an order update's word: the whole size, when it says that an entry is filled."""
         self.fills: dict[tuple[str, int, int], Fill] = {}
         self.nonce = 0
         self.expires_ms: int | None = None
@@ -36,10 +38,9 @@ class TrackedOrder:
 
     @property
     def provisional(self) -> Decimal:
-        """Executed by the reply's word, not yet by a fill."""
-        if self.reply is None:
-            return ZERO
-        return max(ZERO, self.reply.total_sz - self.booked)
+        """Executed by the word of a reply or an update, not yet by a fill."""
+        said = self.claimed if self.reply is None else max(self.claimed, self.reply.total_sz)
+        return max(ZERO, said - self.booked)
 
     @property
     def executed(self) -> Decimal:
@@ -49,9 +50,21 @@ class TrackedOrder:
     def avg_px(self) -> Decimal:
         """Mean price executed; 0 if nothing was."""
         booked = self.booked
-        if self.reply is not None and self.reply.total_sz > booked:
-            return self.reply.avg_px
+        if self.provisional:
+            return self.order.px if self.reply is None else self.reply.avg_px
         return div(sum((f.sz * f.px for f in self.fills.values()), ZERO), booked) if booked else ZERO
+
+
+class Totals:
+    """Sums over booked fills since this account's state began."""
+
+    __slots__ = ("fees", "fills", "realized", "round_trips")
+
+    def __init__(self) -> None:
+        self.realized = ZERO
+        self.fees = ZERO
+        self.fills = 0
+        self.round_trips = 0
 
 
 def mean_px(fills: list[Fill]) -> Decimal:

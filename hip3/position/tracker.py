@@ -31,22 +31,10 @@ from hip3.core.order_state import OrderState, may_move, state_of_status
 from hip3.core.orders import PendingOrder, Tif
 from hip3.locks import new_lock
 from hip3.position.holding import Holding
-from hip3.position.tracked import TrackedOrder, mean_px
+from hip3.position.tracked import Totals, TrackedOrder, mean_px
 
 KEPT_ORDERS = 2000
 KEPT_FILLS = 20_000
-
-
-class Totals:
-    """Sums over booked fills since this account's state began."""
-
-    __slots__ = ("fees", "fills", "realized", "round_trips")
-
-    def __init__(self) -> None:
-        self.realized = ZERO
-        self.fees = ZERO
-        self.fills = 0
-        self.round_trips = 0
 
 
 class PositionTracker:
@@ -89,6 +77,16 @@ class PositionTracker:
         assert order.reduce_only
         with self._lock:
             self._live[order.cloid] = TrackedOrder(order)
+
+    def restore(self, order: PendingOrder, *, nonce: int, expires_ms: int | None, mono_ms: int) -> None:
+        """An order of an earlier run whose outcome was not recorded: unknown until proven."""
+        tracked = TrackedOrder(order)
+        tracked.state = OrderState.UNKNOWN
+        tracked.nonce, tracked.expires_ms = nonce, expires_ms
+        tracked.sent_mono_ms = tracked.unknown_since_ms = mono_ms
+        tracked.unknown_why = "of an earlier run"
+        with self._lock:
+            self._live[order.cloid] = tracked
 
     def mark_sent(self, cloid: str, *, nonce: int, expires_ms: int | None, generation: int, mono_ms: int) -> None:
         """The order is about to leave. Called before the bytes do: a reply may come at once."""
@@ -216,6 +214,10 @@ class PositionTracker:
                 # An unknown word: fail safe for the market, and let the caller report it.
                 self.unknown_updates += 1
                 state = OrderState.CANCELED if update.remaining == 0 else OrderState.OPEN
+            if state is OrderState.FILLED and not tracked.order.reduce_only and may_move(tracked.state, state):
+                # Its fills may come later; until then what it holds must not be invisible.
+                tracked.claimed = tracked.order.sz
+                return self._settle_locked(tracked, update.status)
             return self._move_locked(tracked, state, update.status)
 
     def _foreign_locked(self, update: OrderUpdate, state: OrderState | None) -> None:

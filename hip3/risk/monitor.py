@@ -1,8 +1,8 @@
 """RiskMonitor: counters over events that trip the HardStop. A pure fold.
 
 Fed by the one pipeline of orders and fills, confined to the risk thread. Each trigger is "more than"
-its threshold. Expected refusals (an IOC without match, a reduce-only race, a notional that shrank)
-are not failures of ours and never count.
+its threshold. Which refusals count is a column of the closed table in `core.refusals`: an IOC without
+match, a reduce-only race or a notional that shrank are not failures of ours.
 """
 
 from collections import deque
@@ -14,21 +14,9 @@ import msgspec
 from hip3.core.ledger import OrderChanged, RoundTrip
 from hip3.core.money import ZERO, bps_of
 from hip3.core.order_state import OrderState
+from hip3.core.refusals import classify
 
 HOUR_MS = 3_600_000
-
-BENIGN = (
-    "Order could not immediately match",
-    "Reduce only order would increase position",
-    "Order must have minimum value",
-    "Post only order would have immediately matched",
-    "Order has zero size",
-    "iocCancelRejected",
-    "reduceOnlyRejected",
-    "minTradeNtlRejected",
-    "badAloPxRejected",
-    "marketOrderNoLiquidityRejected",
-)
 
 
 class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,11 +48,6 @@ class Breach(msgspec.Struct, frozen=True):
     evidence: dict[str, Any]
 
 
-def is_benign(text: str) -> bool:
-    """Whether a refusal is one that a correct order can meet."""
-    return text.startswith(BENIGN)
-
-
 def slippage_bps(event: OrderChanged) -> Decimal:
     """How much worse than the touch at decision time an order was filled; never negative."""
     touch = event.order.touch_px
@@ -88,7 +71,7 @@ class RiskMonitor:
             return self._round_trip(event)
         if isinstance(event, FlattenFailed):
             return self._flatten_failed(event)
-        if event.after is OrderState.REJECTED and not is_benign(event.why):
+        if event.after is OrderState.REJECTED and classify(event.why).counts:
             return self._reject(event, now_ms)
         if event.after.terminal and event.executed > 0 and event.order.touch_px > 0:
             return self._finished(event)

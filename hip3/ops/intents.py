@@ -1,0 +1,142 @@
+"""The intent log: every signed action, durable before its bytes may leave.
+
+One line per record, written by one `write` to a file opened for append, so that a record survives
+`kill -9` once `append` has returned, and power loss too with `sync`. Each line ends in its own CRC; a torn
+last line is cut off at the next start and counted, and a damaged line in between is skipped and counted.
+
+Guards: the file descriptor (`write` on an append file is atomic between threads). Called from: tick (orders,
+cancels), rest (noops), journal (ends). Times are wall milliseconds.
+"""
+
+import os
+import zlib
+from pathlib import Path
+
+import msgspec
+
+from hip3.core.orders import OrderBatch, PendingOrder
+from hip3.errors import JournalError
+
+_encode = msgspec.json.encode
+_decode = msgspec.json.decode
+
+
+class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One record. `k`: orders, cancels, noop, leverage (signed actions); end (an order's outcome)."""
+
+    k: str
+    at_ms: int
+    nonce: int = 0
+    expires_ms: int | None = None
+    orders: tuple[PendingOrder, ...] = ()
+    cloid: str = ""
+    """end: which order. noop: the first order of the batch it contends with."""
+    state: str = ""
+
+
+class Recovered(msgspec.Struct, frozen=True, kw_only=True):
+    """What the log of earlier runs says."""
+
+    open: list[tuple[PendingOrder, int, int | None]]
+    """Orders without an outcome: (order, nonce, expiry)."""
+    nonce_floor: int
+    torn: int
+    """Lines that could not be read."""
+
+
+def _line(record: Intent) -> bytes:
+    body = _encode(record)
+    return b"%s %08x\n" % (body, zlib.crc32(body))
+
+
+def _parse(line: bytes) -> Intent | None:
+    body, _, crc = line.rpartition(b" ")
+    try:
+        if int(crc, 16) != zlib.crc32(body):
+            return None
+        return _decode(body, type=Intent)
+    except (ValueError, msgspec.DecodeError):
+        return None
+
+
+class IntentLog:
+    """See the module."""
+
+    def __init__(self, path: Path, *, sync: bool = False) -> None:
+        self._path, self._sync = path, sync
+        self.recovered = self._recover()
+        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        self.failed = ""
+        """Why the last write failed; empty while writing works."""
+
+    def append(self, record: Intent) -> None:
+        """Make a record durable. JournalError if it is not: then nothing may be sent on its strength."""
+        line = _line(record)
+        try:
+            written = os.write(self._fd, line)
+            if written != len(line):
+                os.write(self._fd, b"\n")  # what follows must not continue a torn line
+                raise OSError(28, "only part of the record was written")
+            if self._sync:
+                os.fsync(self._fd)
+        except OSError as error:
+            self.failed = f"the intent log cannot be written: {error}"
+            raise JournalError(self.failed) from None
+        self.failed = ""
+
+    def orders(self, batch: OrderBatch, nonce: int, expires_ms: int | None, at_ms: int) -> None:
+        """The intent of a batch of orders."""
+        self.append(Intent("orders", at_ms, nonce, expires_ms, batch.orders))
+
+    def cancels(self, nonce: int, at_ms: int) -> None:
+        """The intent of a batch of cancels: its nonce is used."""
+        self.append(Intent("cancels", at_ms, nonce))
+
+    def noop(self, nonce: int, cloid: str, at_ms: int) -> None:
+        """The intent of a noop that contends with the order `cloid` for its nonce."""
+        self.append(Intent("noop", at_ms, nonce, cloid=cloid))
+
+    def action(self, kind: str, nonce: int, at_ms: int) -> None:
+        """The intent of any other signed action."""
+        self.append(Intent(kind, at_ms, nonce))
+
+    def end(self, cloid: str, state: str, at_ms: int) -> None:
+        """An order reached its end; it need not be asked for at the next start."""
+        self.append(Intent("end", at_ms, cloid=cloid, state=state))
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._fd)
+
+    def _recover(self) -> Recovered:
+        """Read what is there and rewrite it without what is over."""
+        try:
+            raw = self._path.read_bytes()
+        except FileNotFoundError:
+            return Recovered(open=[], nonce_floor=0, torn=0)
+        records, torn = [], 0
+        for line in raw.split(b"\n"):
+            record = _parse(line) if line else None
+            if record is not None:
+                records.append(record)
+            elif line:
+                torn += 1
+        ended = {r.cloid for r in records if r.k == "end"}
+        floor = max((r.nonce for r in records), default=0)
+        still = [(o, r.nonce, r.expires_ms) for r in records for o in r.orders if o.cloid not in ended]
+        self._rewrite(records, ended, floor)
+        return Recovered(open=still, nonce_floor=floor, torn=torn)
+
+    def _rewrite(self, records: list[Intent], ended: set[str], floor: int) -> None:
+        """Keep open orders and the nonce floor. Atomic: the old file stands until the new one does."""
+        lines = [_line(Intent("floor", 0, floor))] if floor else []
+        for record in records:
+            left = tuple(o for o in record.orders if o.cloid not in ended)
+            if left:
+                lines.append(_line(msgspec.structs.replace(record, orders=left)))
+        temporary = self._path.with_suffix(".new")
+        with open(temporary, "wb") as file:
+            file.write(b"".join(lines))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, self._path)
