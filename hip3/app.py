@@ -25,9 +25,10 @@ from hip3.exchange.rest import RestClient
 from hip3.exchange.subscriptions import wanted
 from hip3.exchange.wire import parse_action_answer
 from hip3.exchange.writer import WriteHandle
-from hip3.execution.account import AccountReport, Proof, prove
-from hip3.execution.bootstrap import Universe, check_signer, learn_universe, read_beginning
+from hip3.execution.account import Proof, prove
+from hip3.execution.bootstrap import Beginning, Universe, check_signer, learn_universe, read_beginning
 from hip3.execution.identity import Identity
+from hip3.execution.margin import read_margins
 from hip3.execution.posts import Post
 from hip3.execution.readiness import Readiness
 from hip3.ops import logs
@@ -50,6 +51,10 @@ POLL_S = 0.2
 SIGTERM_TIMEOUT_MS = 3500
 FLATTEN_TIMEOUT_MS = 30_000
 JOIN_S = 1.0
+
+
+class Nobody:
+    """There is no account to begin with: observe."""
 
 
 class App:
@@ -134,21 +139,22 @@ class App:
         if beginning is None:
             return False
         self.readiness.universe_known()
-        self.trading = self._build(universe, *beginning)
+        self.trading = self._build(universe, beginning if isinstance(beginning, Beginning) else None)
         self._start_threads(url)
         return True
 
-    def _beginning(
-        self, rest: RestClient, who: Who, universe: Universe, folder: Path
-    ) -> tuple[AccountReport | None, int]:
+    def _beginning(self, rest: RestClient, who: Who, universe: Universe, folder: Path) -> "Beginning | Nobody":
         if who.key is None or who.account is None:
-            return None, 0
+            return Nobody()
         if who.vault is None:
             check_signer(rest, who.key.address, who.account)
         now = int(rest.info_json({"type": "exchangeStatus"})["time"])
-        return read_beginning(rest, who.account, universe.dexs), began_ms(folder, now)
+        margins = read_margins(rest, who.account, universe.specs)
+        abstraction = str(rest.info_json({"type": "userAbstraction", "user": who.account}))
+        report = read_beginning(rest, who.account, universe.dexs)
+        return Beginning(report=report, began_ms=began_ms(folder, now), margins=margins, abstraction=abstraction)
 
-    def _build(self, universe: Universe, report: AccountReport | None, began: int) -> Trading:
+    def _build(self, universe: Universe, beginning: Beginning | None) -> Trading:
         who, latch, rest = self.who, self.latch, self.rest
         assert who is not None
         assert latch is not None
@@ -160,7 +166,7 @@ class App:
             signer = Identity(who.key, who.account, who.vault, self.settings.base.mainnet)
         return build(
             settings=self.settings, clock=self.clock, universe=universe, identity=signer, user=who.account,
-            report=report, began_ms=began, latch=latch, readiness=self.readiness, sender=self.writer, rest=rest,
+            beginning=beginning, latch=latch, readiness=self.readiness, sender=self.writer, rest=rest,
             journal=self.journal, intents=intents, recovered=intents.recovered, signed=rest, http=self._by_http,
             wake_rest=self.rest_jobs.wake,
             on_risk_lost=lambda: self.trip("thread_dead", "the risk queue is full: events are lost"),

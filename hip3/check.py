@@ -19,6 +19,8 @@ from hip3.settings import Settings
 from hip3.start import OwnExchange, Who, configured_key, identity
 
 CLOCK_LIMIT_MS = 5000
+DAY_MS = 86_400_000
+WEEK_MS = 7 * DAY_MS
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -102,7 +104,13 @@ def _account(rest: RestClient, base: Settings, who: Who) -> str:
     assert who.key is not None
     assert who.account is not None
     if who.vault is None:
-        check_signer(rest, who.key.address, who.account)
+        until = check_signer(rest, who.key.address, who.account)
+        now = int(rest.info_json({"type": "exchangeStatus"})["time"])
+        if until is not None and until - now < WEEK_MS:
+            days = max(0, (until - now) // DAY_MS)
+            raise PreflightError(
+                [f"agent {who.key.address} expires in {days} days; approve a new one and change the key"]
+            )
     dexs = learn_universe(rest, base, who.account).dexs
     report = read_account(rest, who.account, dexs)
     if report.equity <= 0:

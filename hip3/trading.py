@@ -15,15 +15,16 @@ from hip3.core.ports import Clock, Intents, Journal, Sender
 from hip3.exchange.clock_offset import ClockOffset
 from hip3.exchange.nonce import NonceManager
 from hip3.exchange.registry import sum_fee_bps
-from hip3.execution.account import AccountReport, Rest
+from hip3.execution.account import Rest
 from hip3.execution.address_budget import AddressBudget
-from hip3.execution.bootstrap import Universe, opening_positions
+from hip3.execution.bootstrap import Beginning, Universe, opening_positions
 from hip3.execution.budget import ActionBudget
 from hip3.execution.executor import CloidSource, EntryLimits, Executor
 from hip3.execution.flow import TradeFlow
 from hip3.execution.housekeeping import Housekeeping
 from hip3.execution.identity import Identity
 from hip3.execution.loop import ExecutorLoop, HttpLane
+from hip3.execution.margin import MarginSetter, changes
 from hip3.execution.posts import PostRequestManager
 from hip3.execution.readiness import Readiness
 from hip3.execution.resolver import Resolver, Signed
@@ -105,12 +106,13 @@ def risk_limits(settings: MarketSettings) -> RiskLimits:
     )  # fmt: skip
 
 
-def new_tracker(report: AccountReport | None, began_ms: int) -> PositionTracker:
+def new_tracker(beginning: Beginning | None) -> PositionTracker:
     """The books as the exchange has them at the start."""
     tracker = PositionTracker()
-    if report is not None:
+    if beginning is not None:
+        report = beginning.report
         known = max((f.time_ms for f in report.fills), default=0)
-        tracker.seed_fills(reversed(report.fills), known, began_ms)
+        tracker.seed_fills(reversed(report.fills), known, beginning.began_ms)
         for coin, (szi, px, since) in opening_positions(report).items():
             tracker.adopt(coin, szi, px, since)
         tracker.set_foreign(report.orders)
@@ -124,8 +126,7 @@ def build(
     universe: Universe,
     identity: Identity | None,
     user: str | None,
-    report: AccountReport | None,
-    began_ms: int,
+    beginning: Beginning | None,
     latch: HardStopLatch,
     readiness: Readiness,
     sender: Sender,
@@ -142,7 +143,7 @@ def build(
     base, specs, blocked = settings.base, universe.specs, dict(universe.blocked)
     market_state = MarketState(specs)
     detector = Detector(detector_params(settings, specs))
-    tracker = new_tracker(report, began_ms)
+    tracker = new_tracker(beginning)
     exits = ExitDesk(base.post_timeout_ms + 1000)
     scheduler, posts, cloids = BatchScheduler(base.max_inflight), PostRequestManager(), CloidSource()
     risk_events: queue.Queue[RiskEvent] = queue.Queue(maxsize=RISK_QUEUE)
@@ -168,12 +169,13 @@ def build(
         on_risk_lost=on_risk_lost,
     )  # fmt: skip
     offset = ClockOffset()
-    loop, resolver = None, None
+    loop, resolver, margin = None, None, None
+    nonces = NonceManager(recovered.nonce_floor if recovered is not None else 0)
     if identity is not None:
         loop = ExecutorLoop(
             clock=clock, identity=identity, specs=specs, latch=latch, readiness=readiness, scheduler=scheduler,
             posts=posts, tracker=tracker, flow=flow, sender=sender, http=http, intents=intents, address=address,
-            nonces=NonceManager(recovered.nonce_floor if recovered is not None else 0), journal=journal,
+            nonces=nonces, journal=journal,
             post_timeout_ms=base.post_timeout_ms, expires_after_ms=base.expires_after_ms,
             exchange_offset_ms=lambda: offset.offset_ms,
         )  # fmt: skip
@@ -182,10 +184,15 @@ def build(
             clock=clock, rest=rest, signed=signed, identity=identity, dexs=universe.dexs, tracker=tracker, flow=flow,
             intents=intents, journal=journal, count_action=address.spend,
         )  # fmt: skip
+        wishes = changes(beginning.margins, specs, lambda c: settings.for_market(c).leverage) if beginning else {}
+        margin = MarginSetter(
+            clock=clock, signed=signed, identity=identity, specs=specs, wishes=wishes, blocked=blocked, nonces=nonces,
+            intents=intents, journal=journal, count_action=address.spend,
+        )  # fmt: skip
     housekeeping = Housekeeping(
         clock=clock, rest=rest, user=user if identity is not None else None, dexs=universe.dexs, tracker=tracker,
         flow=flow, market_state=market_state, readiness=readiness, journal=journal, offset=offset, resolver=resolver,
-        address=address,
+        address=address, margin=margin,
     )  # fmt: skip
     return Trading(
         specs=specs, blocked=blocked, market_state=market_state, detector=detector, tracker=tracker, exits=exits,

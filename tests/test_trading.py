@@ -371,3 +371,28 @@ def test_the_address_budget_is_what_the_exchange_counts(tmp_path: Path) -> None:
     state = world.trading.address.state()
     assert (state.used, state.cap) == (account.actions_used, account.action_cap)
     assert state.used > 5
+
+
+def test_leverage_is_set_once_before_the_first_entry_and_a_refusal_closes_its_market_only(tmp_path: Path) -> None:
+    world = World(tmp_path, seed=1, leverage=7)
+    blocked = world.trading.blocked
+    assert set(blocked) == set(world.trading.specs)
+    assert world.run_until(lambda: world.ready, 3000)
+    assert world.run_until(lambda: set(blocked) == {"para:UNITREE"}, 3000)
+    assert blocked["para:UNITREE"] == "margin could not be set: Invalid leverage value"
+    actions = [body["action"] for body in world.rest.signed]
+    assert {a["leverage"] for a in actions} == {7}
+    assert {a["isCross"] for a in actions} == {False}
+    assert len(actions) == len(world.trading.specs)
+    assert world.run_until(lambda: len(world.journal.of("round_trip")) >= 1, 60_000)
+    assert len(world.rest.signed) == len(actions)
+
+
+def test_leverage_that_could_not_be_sent_is_tried_again_and_blocks_until_then(tmp_path: Path) -> None:
+    world = World(tmp_path, seed=1, leverage=5)
+    world.rest.failing.add("/exchange")
+    world.run(20_000)
+    assert {f["verdict"].gate for f in world.journal.of("signal")} == {"MaxPositionPerMarket"}
+    world.rest.failing.clear()
+    assert world.run_until(lambda: not world.trading.blocked, 5000)
+    assert world.run_until(lambda: len(world.journal.of("round_trip")) >= 1, 60_000)

@@ -19,9 +19,9 @@ from hip3.exchange.protocol import Session
 from hip3.exchange.signing import SigningKey
 from hip3.exchange.subscriptions import wanted
 from hip3.exchange.wire import parse_action_answer
-from hip3.execution.account import AccountReport
-from hip3.execution.bootstrap import learn_universe, read_beginning
+from hip3.execution.bootstrap import Beginning, learn_universe, read_beginning
 from hip3.execution.identity import Identity
+from hip3.execution.margin import read_margins
 from hip3.execution.posts import Post
 from hip3.execution.readiness import Readiness
 from hip3.ops.intents import Recovered
@@ -111,11 +111,13 @@ class World:
     def _build(self, recovered: Recovered | None = None) -> Trading:
         base = self.settings.base
         universe = learn_universe(self.rest, base, self.user)
-        report: AccountReport = read_beginning(self.rest, self.user, universe.dexs)
+        beginning = Beginning(
+            report=read_beginning(self.rest, self.user, universe.dexs), began_ms=self.clock.wall_ms(),
+            margins=read_margins(self.rest, self.user, universe.specs), abstraction="disabled",
+        )  # fmt: skip
         return build(
             settings=self.settings, clock=self.clock, universe=universe,
-            identity=Identity(self.key, self.user, None, False), user=self.user, report=report,
-            began_ms=self.clock.wall_ms(), latch=self.latch, readiness=self.readiness, sender=self.sender,
+            identity=Identity(self.key, self.user, None, False), user=self.user, beginning=beginning, latch=self.latch, readiness=self.readiness, sender=self.sender,
             rest=self.rest, journal=self.journal, intents=self.intents, recovered=recovered, signed=self.rest,
             http=self._http, wake_rest=self._wake, on_risk_lost=lambda: None,
         )  # fmt: skip

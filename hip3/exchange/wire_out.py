@@ -38,6 +38,11 @@ def cancel_action(cancels: Iterable[PendingCancel], asset_ids: dict[str, int]) -
     return {"type": "cancel", "cancels": [{"a": asset_ids[c.coin], "o": c.oid} for c in cancels]}
 
 
+def leverage_action(asset_id: int, *, is_cross: bool, leverage: int) -> dict[str, Any]:
+    """The `updateLeverage` action."""
+    return {"type": "updateLeverage", "asset": asset_id, "isCross": is_cross, "leverage": leverage}
+
+
 def signed_body(
     action: dict[str, Any],
     nonce: int,

@@ -14,6 +14,7 @@ from hip3.core.market import MarketSpec
 from hip3.errors import PreflightError, VenueReadError, WireError
 from hip3.exchange.registry import BASE_TAKER_RATE, dex_indices, parse_meta, select, taker_rate
 from hip3.execution.account import AccountReport, Rest, read_account
+from hip3.execution.margin import Margin
 from hip3.settings import Settings
 
 AGREEING_TRIES = 5
@@ -53,8 +54,31 @@ def learn_universe(rest: Rest, settings: Settings, user: str | None) -> Universe
     return Universe(chosen, {c: why for c, why in blocked.items() if c in wanted}, dexs)
 
 
-def check_signer(rest: Rest, signer: str, account: str) -> None:
-    """PreflightError unless `signer` may trade for `account`; only reads (`userRole`)."""
+class Beginning(msgspec.Struct, frozen=True, kw_only=True):
+    """The account as trading starts."""
+
+    report: AccountReport
+    began_ms: int
+    """Exchange time at which this account's state began."""
+    margins: dict[str, Margin]
+    abstraction: str
+    """`userAbstraction`: "disabled" or "default" is standard mode."""
+
+
+def agent_until(rest: Rest, signer: str, account: str) -> int | None:
+    """Until when (exchange time) a named agent is approved; None for the unnamed one, or without end."""
+    for agent in rest.info_json({"type": "extraAgents", "user": account}) or []:
+        if str(agent.get("address", "")).lower() == signer:
+            until = agent.get("validUntil")
+            return None if until is None else int(until)
+    return None
+
+
+def check_signer(rest: Rest, signer: str, account: str) -> int | None:
+    """PreflightError unless `signer` may trade for `account`; only reads (`userRole`, `extraAgents`).
+
+    Returns until when an agent is approved (exchange time), or None.
+    """
     role = rest.info_json({"type": "userRole", "user": signer})
     kind = role.get("role") if isinstance(role, dict) else None
     if kind == "agent":
@@ -63,7 +87,7 @@ def check_signer(rest: Rest, signer: str, account: str) -> None:
             raise PreflightError(
                 [f"the key's address {signer} is an agent of {master}, not of HIP3_ACCOUNT_ADDRESS {account}"]
             )
-        return
+        return agent_until(rest, signer, account)
     if signer != account:
         raise PreflightError(
             [
@@ -78,6 +102,7 @@ def check_signer(rest: Rest, signer: str, account: str) -> None:
                 "(embedded exchange: POST /info with type claimDrip)"
             ]
         )
+    return None
 
 
 def read_beginning(rest: Rest, user: str, dexs: Iterable[str]) -> AccountReport:

@@ -27,6 +27,7 @@ from hip3.exchange.wire import parse_fill_list
 from hip3.execution.account import AccountReport, Rest, read_account
 from hip3.execution.address_budget import AddressBudget
 from hip3.execution.flow import TradeFlow
+from hip3.execution.margin import MarginSetter
 from hip3.execution.readiness import Readiness
 from hip3.execution.resolver import Resolver
 from hip3.feed.market_state import MarketState
@@ -59,6 +60,7 @@ class Housekeeping:
         offset: ClockOffset,
         resolver: Resolver | None,
         address: AddressBudget,
+        margin: MarginSetter | None,
     ) -> None:
         self._clock = clock
         self._rest = rest
@@ -72,6 +74,7 @@ class Housekeeping:
         self._offset = offset
         self._resolver = resolver
         self._address = address
+        self._margin = margin
         self._next_anchor_ms = 0
         self._next_clock_ms = 0
         self._read_generation = 0
@@ -92,6 +95,8 @@ class Housekeeping:
                 self._guarded(self._resolver.step, now_ms)
             self._guarded(self._read_for_epoch, now_ms)
             self._guarded(self._fetch_fills, now_ms)
+            if self._margin is not None and self._read_generation:
+                self._guarded(self._margin.step, now_ms)
             self._guarded(self._compare, now_ms)
             self._guarded(self._anchor_budget, now_ms)
         self._guarded(self._first_books, now_ms)

@@ -244,3 +244,26 @@ def _running(pid: int) -> bool:
         return "Z" not in Path(f"/proc/{pid}/stat").read_text().split(")")[1].split()[0]
     except (ProcessLookupError, FileNotFoundError):
         return False
+
+
+def test_an_agent_wallet_trades_for_its_account_and_check_names_its_expiry(tmp_path: Path) -> None:
+    from eth_account import Account
+    from hyperliquid.exchange import Exchange as Client
+
+    from hip3.exchange.embedded import key_number_one
+
+    with exchange(7) as venue:
+        master = Account.from_key(key_number_one(7))
+        soon = venue.info(type="exchangeStatus")["time"] + 3 * 86_400_000
+        answer, agent_key = Client(master, venue.url).approve_agent(f"bot valid_until {soon}")
+        assert answer["status"] == "ok"
+        settings = {"HIP3_API_URL": venue.url, "HIP3_PRIVATE_KEY": agent_key, "HIP3_ACCOUNT_ADDRESS": master.address}
+        with service(tmp_path / "s", **settings) as run:
+            status = run.wait_for(lambda s: s["counters"]["filled"] >= 1, 60, "a fill")
+            assert status["account"] == master.address.lower()
+            assert status["signer"] == Account.from_key(agent_key).address.lower()
+            check = run.run("check")
+            assert check.returncode == 4
+            assert "expires in 2 days" in check.stdout or "expires in 3 days" in check.stdout
+            assert run.terminate() == 0
+        assert venue.info(type="userFills", user=master.address)

@@ -1,0 +1,118 @@
+"""Margin type and leverage per market, set once after READY and before the market's first entry.
+
+Confined to the rest thread. Isolated-only markets are always set isolated; otherwise the type stays. The
+leverage is HIP3_LEVERAGE, or stays when that is 0. A market whose margin is not as wished is blocked from
+entries until the exchange accepted the change; a refusal keeps that market closed and no other.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from hip3.core.events import ActionRefused, Statuses
+from hip3.core.market import MarketSpec
+from hip3.core.ports import Clock, Intents, Journal
+from hip3.errors import JournalError, VenueReadError
+from hip3.exchange.nonce import NonceManager
+from hip3.exchange.signing import sign_l1_action
+from hip3.exchange.wire import parse_action_answer
+from hip3.exchange.wire_out import leverage_action, signed_body
+from hip3.execution.account import Rest
+from hip3.execution.identity import Identity
+from hip3.execution.resolver import Signed
+
+WAITING = "margin type or leverage is not set yet"
+RETRY_MS = 2000
+
+
+class Margin(msgspec.Struct, frozen=True):
+    """How a market's positions are margined."""
+
+    isolated: bool
+    leverage: int
+
+
+def read_margins(rest: Rest, user: str, coins: Iterable[str]) -> dict[str, Margin]:
+    """What holds now, from `activeAssetData`. VenueReadError if any cannot be read."""
+    out = {}
+    for coin in coins:
+        answer = rest.info_json({"type": "activeAssetData", "user": user, "coin": coin})
+        try:
+            leverage = answer["leverage"]
+            out[coin] = Margin(leverage["type"] == "isolated", int(leverage["value"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise VenueReadError(f"activeAssetData of {coin} cannot be read: {error}") from None
+    return out
+
+
+def changes(now: dict[str, Margin], specs: dict[str, MarketSpec], leverage: Callable[[str], int]) -> dict[str, Margin]:
+    """The markets whose margin differs from what is wished, with the wish."""
+    out = {}
+    for coin, have in now.items():
+        want = Margin(have.isolated or specs[coin].isolated_only, leverage(coin) or have.leverage)
+        if want != have:
+            out[coin] = want
+    return out
+
+
+class MarginSetter:
+    """Sends one updateLeverage per market that needs it."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        signed: Signed,
+        identity: Identity,
+        specs: dict[str, MarketSpec],
+        wishes: dict[str, Margin],
+        blocked: dict[str, str],
+        nonces: NonceManager,
+        intents: Intents,
+        journal: Journal,
+        count_action: Callable[[int], None],
+    ) -> None:
+        self._clock = clock
+        self._signed = signed
+        self._identity = identity
+        self._specs = specs
+        self._wishes = dict(wishes)
+        self._blocked = blocked
+        self._nonces = nonces
+        self._intents = intents
+        self._journal = journal
+        self._count_action = count_action
+        self._next_ms = 0
+        for coin in wishes:
+            blocked[coin] = WAITING
+
+    def step(self, now_ms: int) -> None:
+        """Set what is left to set. VenueReadError: not known whether it was set; tried again."""
+        if not self._wishes or now_ms < self._next_ms:
+            return
+        self._next_ms = now_ms + RETRY_MS
+        for coin, wish in list(self._wishes.items()):
+            outcome = parse_action_answer(self._send(coin, wish))
+            if isinstance(outcome, Statuses):
+                self._blocked.pop(coin, None)
+                self._journal.record("leverage", coin=coin, isolated=wish.isolated, leverage=wish.leverage)
+            elif isinstance(outcome, ActionRefused):
+                self._blocked[coin] = f"margin could not be set: {outcome.text}"
+                self._journal.record("leverage_refused", coin=coin, text=outcome.text)
+            else:
+                raise VenueReadError(f"updateLeverage of {coin}: the answer cannot be read")
+            del self._wishes[coin]
+
+    def _send(self, coin: str, wish: Margin) -> Any:
+        wall_ms = self._clock.wall_ms()
+        nonce = self._nonces.next(wall_ms)
+        try:
+            self._intents.action("updateLeverage", nonce, wall_ms)
+        except JournalError as error:
+            raise VenueReadError(str(error)) from None
+        action = leverage_action(self._specs[coin].asset_id, is_cross=not wish.isolated, leverage=wish.leverage)
+        identity = self._identity
+        signature = sign_l1_action(identity.key, action, nonce, vault_address=identity.vault, mainnet=identity.mainnet)
+        self._count_action(1)
+        return self._signed.exchange(signed_body(action, nonce, signature, identity.vault))
