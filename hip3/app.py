@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,7 +18,7 @@ from loguru import logger
 from hip3 import __version__
 from hip3.config import MarketSettings, redacted
 from hip3.core.ports import Clock
-from hip3.errors import VenueReadError
+from hip3.errors import ODD_ANSWERS, PreflightError, VenueReadError, WireError
 from hip3.exchange.backoff import Backoff
 from hip3.exchange.connection import Connection
 from hip3.exchange.rest import RestClient
@@ -48,7 +48,7 @@ from hip3.workers import RestJobs, Worker
 
 T = TypeVar("T")
 POLL_S = 0.2
-SIGTERM_TIMEOUT_MS = 3500
+SIGTERM_TIMEOUT_MS = 2500
 FLATTEN_TIMEOUT_MS = 30_000
 JOIN_S = 1.0
 
@@ -69,6 +69,8 @@ class App:
         self.rest_jobs = RestJobs()
         self.writer = WriteHandle(clock)
         self.stop_wish = threading.Event()
+        self._signals = 0
+        self._end_ms: int | None = None
         self._stop_mode: StopMode | None = None
         self._stop_timeout_ms = FLATTEN_TIMEOUT_MS
         self.own: OwnExchange | None = None
@@ -92,10 +94,11 @@ class App:
         secrets = logs.secret_forms(base.private_key, base.keystore_password, source.text if source else None)
         logs.setup(Path(base.log_dir), secrets)
         self._install_signals()
+        self._end_ms = None if duration_ms is None else self.started_ms + duration_ms
         try:
             self._start_helpers()
             if self._start_trading():
-                self._supervise(duration_ms)
+                self._supervise()
             return self._stop()
         finally:
             self._close()
@@ -127,7 +130,7 @@ class App:
         if who is None:
             return False
         self.who = who
-        folder = account_dir(Path(base.state_dir), base.network, who.account or "observe")
+        folder = account_dir(Path(base.state_dir), base.network, who.account or "observe", fresh=base.own_exchange)
         self.latch = HardStopLatch(latch_path(folder))
         self._announce(who, folder)
         self.intents = IntentLog(folder / "intents.log")
@@ -135,6 +138,7 @@ class App:
         universe = self._retry(lambda: learn_universe(rest, base, who.account))
         if universe is None:
             return False
+        self._check_overrides(universe)
         beginning = self._retry(lambda: self._beginning(rest, who, universe, folder))
         if beginning is None:
             return False
@@ -142,6 +146,12 @@ class App:
         self.trading = self._build(universe, beginning if isinstance(beginning, Beginning) else None)
         self._start_threads(url)
         return True
+
+    def _check_overrides(self, universe: Universe) -> None:
+        """A table of the markets file that is about no market of ours is a slip, not a wish."""
+        unknown = [c for c in self.settings.overrides if c not in universe.specs and c not in universe.blocked]
+        if unknown:
+            raise PreflightError([f"HIP3_MARKETS_FILE: {coin} is none of the traded markets" for coin in unknown])
 
     def _beginning(self, rest: RestClient, who: Who, universe: Universe, folder: Path) -> "Beginning | Nobody":
         if who.key is None or who.account is None:
@@ -194,13 +204,13 @@ class App:
         def send() -> None:
             try:
                 outcome = parse_action_answer(rest.exchange(body))
-            except VenueReadError as error:
+            except Exception as error:  # noqa: BLE001 whatever went wrong, the outcome is unknown
                 if trading.posts.complete(post.post_id) is not None:
                     trading.flow.on_post_lost(post, f"by HTTP: {error}", self.clock.mono_ms())
             else:
                 trading.flow.on_http_answer(post, outcome, self.clock.mono_ms())
 
-        self.rest_jobs.submit(send)
+        self.rest_jobs.submit(send)  # the inbox is never full: no more than one post per batch in flight
 
     def _start_threads(self, url: str) -> None:
         trading, base = self.trading, self.settings.base
@@ -240,36 +250,41 @@ class App:
     def _retry(self, job: Callable[[], T]) -> T | None:
         """Run `job` on the rest thread until it succeeds; None if stopped meanwhile."""
         backoff = Backoff()
-        while not self.stop_wish.is_set():
+        while not self._stop_wanted():
             future = self.rest_jobs.submit(job)
             try:
                 return self._await(future)
-            except VenueReadError as error:
+            except (VenueReadError, WireError, *ODD_ANSWERS) as error:
                 delay_ms = backoff.next_delay_ms(0.5)
                 self.readiness.universe_unknown(f"the exchange does not answer: {error}")
                 logger.warning(f"{error}; next try in {delay_ms} ms")
-                self.stop_wish.wait(delay_ms / 1000)
+                end = self.clock.mono_ms() + delay_ms
+                while self.clock.mono_ms() < end and not self._stop_wanted():
+                    self.stop_wish.wait(POLL_S)
         return None
+
+    def _stop_wanted(self) -> bool:
+        """Whether to stop: a signal, the end of the duration, or a wish from elsewhere. Main only."""
+        if self._signals:
+            self.ask_stop(StopMode.CANCEL, SIGTERM_TIMEOUT_MS)
+        elif self._end_ms is not None and self.clock.mono_ms() >= self._end_ms:
+            self.ask_stop(StopMode.FLATTEN, FLATTEN_TIMEOUT_MS)
+        return self.stop_wish.is_set()
 
     def _await(self, future: "Future[T]") -> T:
         while True:
-            try:
-                return future.result(timeout=0.2)
-            except TimeoutError:
-                if future.done():
-                    raise
-                if self.stop_wish.is_set():
-                    raise VenueReadError("stopped while waiting for the exchange") from None
+            wait([future], timeout=POLL_S)
+            if future.done():
+                return future.result()
+            if self._stop_wanted():
+                raise VenueReadError("stopped while waiting for the exchange")
 
     # Supervision.
 
-    def _supervise(self, duration_ms: int | None) -> None:
-        end = None if duration_ms is None else self.started_ms + duration_ms
-        while not self.stop_wish.wait(POLL_S):
-            now = self.clock.mono_ms()
-            self._supervisor.watch(now)
-            if end is not None and now >= end:
-                self.ask_stop(StopMode.FLATTEN, FLATTEN_TIMEOUT_MS)
+    def _supervise(self) -> None:
+        while not self._stop_wanted():
+            self._supervisor.watch(self.clock.mono_ms())
+            self.stop_wish.wait(POLL_S)
 
     def trip(self, code: str, detail: str, evidence: dict[str, Any] | None = None) -> None:
         """Trip the latch and do what follows from it."""
@@ -289,9 +304,10 @@ class App:
             signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, frame: object) -> None:
-        if self.stop_wish.is_set():
+        # Nothing but a number: the main thread may hold any lock while it is interrupted.
+        self._signals += 1
+        if self._signals > 1:
             os._exit(8)  # a second signal ends at once
-        self.ask_stop(StopMode.CANCEL, SIGTERM_TIMEOUT_MS)
 
     def _stop(self) -> Outcome:
         mode = self._stop_mode or StopMode.CANCEL
@@ -329,10 +345,10 @@ class App:
         if hasattr(self, "_control"):
             self._control.close()
         if self.own is not None:
-            self.own.stop()
+            self.own.stop(0.3 if self._signals else 3)
         if "journal" in self.workers:
             self.workers["journal"].stop()
-            self.workers["journal"].join(2)
+            self.workers["journal"].join(0.7)
             self.journal.drain(0)
             self.journal.close()
         logger.complete()

@@ -8,7 +8,7 @@ import msgspec
 
 from hip3.clock import SystemClock
 from hip3.config import MarketSettings
-from hip3.errors import ConfigError, PreflightError, VenueReadError
+from hip3.errors import ODD_ANSWERS, ConfigError, PreflightError, VenueReadError
 from hip3.exchange.clock_offset import ClockOffset
 from hip3.exchange.recover import recovers
 from hip3.exchange.rest import RestClient
@@ -69,14 +69,14 @@ def _exchange_checks(base: Settings, key: SigningKey | None, rest: RestClient) -
             out.append(Finding(name, True, probe()))
         except PreflightError as error:
             out.extend(Finding(name, False, fault) for fault in error.faults)
-        except VenueReadError as error:
+        except (VenueReadError, *ODD_ANSWERS) as error:
             out.append(Finding(name, False, f"the exchange does not answer: {error}"))
 
     def clock() -> str:
-        system, offset = SystemClock(), ClockOffset()
-        sent = system.wall_ms()
+        system = SystemClock()
+        offset, sent = ClockOffset(system), system.mono_ms()
         answer = rest.info_json({"type": "exchangeStatus"})
-        offset.add(int(answer["time"]), sent, system.wall_ms())
+        offset.add(int(answer["time"]), system.mono_ms() - sent)
         if abs(offset.offset_ms) > CLOCK_LIMIT_MS:
             raise PreflightError([f"the clock is {-offset.offset_ms} ms off the exchange's; set it (chrony, ntpd)"])
         return f"{-offset.offset_ms} ms off the exchange's"

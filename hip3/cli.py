@@ -83,6 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _faults([str(error)], RUNNING)
     except TimeoutError as error:
         return _faults([f"no answer in time: {error}"], NO_ANSWER)
+    except PermissionError as error:
+        return _faults([f"{error.filename}: {error.strerror}; make it writable for this user"], NO_JOURNAL)
     except BrokenPipeError:
         # Whoever read our output has gone: not a failure of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -6,6 +6,7 @@ the same table (`example_env`) and a test compares the two.
 """
 
 import os
+import re
 import stat
 import tomllib
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
+from urllib.parse import urlsplit
 
 import msgspec
 from dotenv import dotenv_values
@@ -62,7 +64,7 @@ def load(environ: Mapping[str, str], env_file: Path | None) -> Settings:
     if env_file is not None and env_file.is_file():
         from_file = {k: v or "" for k, v in dotenv_values(env_file).items()}
         raw.update({k: v for k, v in from_file.items() if k.startswith(PREFIX)})
-        faults += _file_faults(env_file, raw)
+        faults += _file_faults(env_file, raw) + _line_faults(env_file)
     raw.update({k: v for k, v in environ.items() if k.startswith(PREFIX)})
     values: dict[str, Any] = {}
     for key, text in raw.items():
@@ -87,6 +89,17 @@ def _file_faults(env_file: Path, raw: Mapping[str, str]) -> list[str]:
     if holds_key and mode & 0o077:
         return [f"{env_file} holds a key and is readable by others (mode {mode:04o}); chmod 600 it"]
     return []
+
+
+def _line_faults(env_file: Path) -> list[str]:
+    """Lines that name a setting but are no assignment: they would be ignored in silence."""
+    faults = []
+    for number, line in enumerate(env_file.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+        text = line.strip().removeprefix("export ").strip()
+        if text.startswith(PREFIX) and not re.match(r"[A-Z0-9_]+\s*=", text):
+            name = re.match(r"[A-Za-z0-9_]+", text)
+            faults.append(f"{env_file} line {number}: {name[0] if name else text[:20]} is not followed by =")
+    return faults
 
 
 def _take(name: str, text: str, values: dict[str, Any]) -> str | None:
@@ -151,7 +164,7 @@ def _combination_faults(s: Settings) -> list[str]:
         faults.append("HIP3_EXIT_SLIPPAGE_BPS is above HIP3_EXIT_MAX_SLIPPAGE_BPS")
     if s.tick_ms > s.time_stop_ms:
         faults.append("HIP3_TICK_MS is above HIP3_TIME_STOP_MS")
-    faults += _market_faults(s) + _address_faults(s)
+    faults += _market_faults(s) + _address_faults(s) + _url_faults(s)
     if s.network != "embedded" and not s.coins:
         faults.append("HIP3_MARKETS must be given outside embedded; there is no auto-discovery")
     if s.network != "embedded" and s.trading and not sources:
@@ -176,6 +189,18 @@ def _address_faults(s: Settings) -> list[str]:
         for name in ("signer_address", "account_address", "vault_address")
         if getattr(s, name) is not None and not is_address(getattr(s, name))
     ]
+
+
+def _url_faults(s: Settings) -> list[str]:
+    faults = []
+    for name, schemes in (("api_url", ("http", "https")), ("ws_url", ("ws", "wss"))):
+        url = getattr(s, name)
+        if url is None:
+            continue
+        parts = urlsplit(url)
+        if parts.scheme not in schemes or not parts.hostname:
+            faults.append(f"{PREFIX}{name.upper()}: expected {schemes[0]}://HOST:PORT (given: {url!r})")
+    return faults
 
 
 def is_address(text: str) -> bool:

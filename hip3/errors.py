@@ -67,5 +67,9 @@ class VenueReadError(Hip3Error):
     """A read of the exchange failed: nothing is known from it."""
 
 
+ODD_ANSWERS = (KeyError, IndexError, TypeError, ValueError, ArithmeticError, AttributeError)
+"""What code that reads an answer raises when the answer has another shape: nothing is known from it."""
+
+
 class RateLimited(VenueReadError):
     """Our own weight budget, or the exchange's, is spent."""

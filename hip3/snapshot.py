@@ -84,7 +84,7 @@ def _of(trading: Trading, app: "App", now: int) -> dict[str, Any]:
     exiting = trading.exits.exiting()
     worst = sum(ledger.entries.values(), ZERO) + sum(ledger.foreign.values(), ZERO)
     for coin, szi in ledger.positions.items():
-        mark = _mark(views.get(coin))
+        mark = _mark(views.get(coin)) or trading.housekeeping.marks.get(coin)
         worst += abs(szi) * (mark if mark is not None else ZERO)
     return {
         "positions": [_position(p, views.get(p.coin), exiting, app) for p in tracker.positions()],
@@ -100,7 +100,7 @@ def _of(trading: Trading, app: "App", now: int) -> dict[str, Any]:
         "ws": {
             "connected": app.writer.connected,
             "generation": trading.flow.generation,
-            "last_message_age_ms": now - trading.flow.last_event_ms,
+            "last_message_age_ms": now - trading.flow.last_event_ms if trading.flow.generation else None,
         },
         "clock_offset_ms": trading.offset.offset_ms if trading.offset.known else None,
     }

@@ -6,6 +6,7 @@ reaches the service alone, which then still has an exchange to cancel on.
 """
 
 import secrets
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -39,7 +40,8 @@ class OwnExchange:
             start_new_session=True,
         )  # fmt: skip
         assert self._child.stdout is not None
-        line = self._child.stdout.readline()
+        ready, _, _ = select.select([self._child.stdout], [], [], START_TIMEOUT_S)
+        line = self._child.stdout.readline() if ready else ""
         if not line.startswith("listening on "):
             self.stop()
             raise PreflightError([f"the embedded exchange did not start: {line.strip() or 'it ended at once'}"])
@@ -49,12 +51,12 @@ class OwnExchange:
     def alive(self) -> bool:
         return self._child.poll() is None
 
-    def stop(self) -> None:
+    def stop(self, patience_s: float = 3) -> None:
         """End it and wait for it."""
         if self._child.stdin is not None:
             self._child.stdin.close()
         try:
-            self._child.wait(3)
+            self._child.wait(patience_s)
         except subprocess.TimeoutExpired:
             self._child.kill()
             self._child.wait()

@@ -28,6 +28,7 @@ class Supervisor:
         self._acted = False
         self._word = ""
         self._next_tick_ms = 0
+        self._next_second_ms = 0
 
     def tick_step(self) -> None:
         """The tick thread's body: wait for work or the tick, then run until nothing is left."""
@@ -84,6 +85,13 @@ class Supervisor:
         if app.latch is not None and app.latch.tripped and self._acted and app.settings.base.hard_stop_flatten:
             # Positions that appear after the trip (an entry was under way) are closed as well.
             self._trading.flow.request_exit(ExitReason.HARD_STOP)
+            if now_ms >= self._next_second_ms:
+                cancel_entries(self._trading, app.clock.wall_ms())
+        if now_ms >= self._next_second_ms:
+            self._next_second_ms = now_ms + 1000
+            problem = app.latch.persist() if app.latch is not None else ""
+            if problem:
+                logger.error(problem)
         self._note_state(now_ms)
 
     def _note_state(self, now_ms: int) -> None:

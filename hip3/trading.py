@@ -143,7 +143,7 @@ def build(
     base, specs, blocked = settings.base, universe.specs, dict(universe.blocked)
     market_state = MarketState(specs)
     detector = Detector(detector_params(settings, specs))
-    tracker = new_tracker(beginning)
+    tracker, offset = new_tracker(beginning), ClockOffset(clock)
     exits = ExitDesk(base.post_timeout_ms + 1000)
     scheduler, posts, cloids = BatchScheduler(base.max_inflight), PostRequestManager(), CloidSource()
     risk_events: queue.Queue[RiskEvent] = queue.Queue(maxsize=RISK_QUEUE)
@@ -156,19 +156,20 @@ def build(
     if identity is not None:
         executor = Executor(
             clock=clock, specs=specs, limits=limits.__getitem__, blocked=blocked.get, latch=latch,
+            other_marks=lambda: housekeeping.marks,
             readiness=readiness, market_state=market_state, tracker=tracker, exits=exits,
             budget=ActionBudget(base.orders_per_second), address=address, scheduler=scheduler, posts=posts,
             cloids=cloids,
         )  # fmt: skip
     flow = TradeFlow(
-        clock=clock, specs=specs, market_state=market_state, detector=detector, executor=executor,
+        clock=clock, specs=specs, dexs=universe.dexs, market_state=market_state, detector=detector,
+        executor=executor,
         tracker=tracker, exits=exits, exit_params={c: exit_params(settings, c) for c in specs} if identity else {},
         scheduler=scheduler, posts=posts, readiness=readiness, address=address, cloids=cloids,
-        risk_events=risk_events, journal=journal, wake_rest=wake_rest,
+        risk_events=risk_events, journal=journal, exchange_ms=offset.exchange_ms, wake_rest=wake_rest,
         account_doubt=lambda: housekeeping.doubt(),  # noqa: PLW0108 housekeeping is built last
         on_risk_lost=on_risk_lost,
     )  # fmt: skip
-    offset = ClockOffset()
     loop, resolver, margin = None, None, None
     nonces = NonceManager(recovered.nonce_floor if recovered is not None else 0)
     if identity is not None:
@@ -177,7 +178,7 @@ def build(
             posts=posts, tracker=tracker, flow=flow, sender=sender, http=http, intents=intents, address=address,
             nonces=nonces, journal=journal,
             post_timeout_ms=base.post_timeout_ms, expires_after_ms=base.expires_after_ms,
-            exchange_offset_ms=lambda: offset.offset_ms,
+            exchange_ms=offset.exchange_ms,
         )  # fmt: skip
     if identity is not None:
         resolver = Resolver(
@@ -192,7 +193,7 @@ def build(
     housekeeping = Housekeeping(
         clock=clock, rest=rest, user=user if identity is not None else None, dexs=universe.dexs, tracker=tracker,
         flow=flow, market_state=market_state, readiness=readiness, journal=journal, offset=offset, resolver=resolver,
-        address=address, margin=margin,
+        address=address, margin=margin, specs=specs, blocked=blocked,
     )  # fmt: skip
     return Trading(
         specs=specs, blocked=blocked, market_state=market_state, detector=detector, tracker=tracker, exits=exits,

@@ -99,6 +99,7 @@ class MemoryIntents:
     def __init__(self) -> None:
         self.records: list[tuple[str, int]] = []
         self.open: dict[str, tuple[PendingOrder, int, int | None]] = {}
+        self.placed: list[PendingOrder] = []
         self.broken = False
 
     def _append(self, kind: str, nonce: int) -> None:
@@ -110,6 +111,7 @@ class MemoryIntents:
         self._append("orders", nonce)
         for order in batch.orders:
             self.open[order.cloid] = (order, nonce, expires_ms)
+            self.placed.append(order)
 
     def cancels(self, nonce: int, at_ms: int) -> None:
         self._append("cancels", nonce)

@@ -164,8 +164,9 @@ class World:
     def restart(self) -> None:
         """The process is killed and started again on its files: intents and latch."""
         self.cut()
-        ended = {t.order.cloid for t in self._ended()}
-        still = [entry for cloid, entry in self.intents.open.items() if cloid not in ended]
+        for tracked in self._ended():
+            self.intents.open.pop(tracked.order.cloid, None)  # the journal thread noted its end
+        still = list(self.intents.open.values())
         floor = max((nonce for _, nonce in self.intents.records), default=0)
         self.readiness = Readiness(needs_account=True)
         self.trading = self._build(Recovered(open=still, nonce_floor=floor, torn=0))
@@ -221,6 +222,11 @@ class World:
         self.readiness.stop_entries()
         self.trading.flow.request_exit(ExitReason.STOP)
         return self.run_until(lambda: not self.trading.tracker.ledger().occupied, limit_ms)
+
+    def admission_px(self, coin: str) -> Decimal:
+        """The price at which the entry behind a position of `coin` was admitted."""
+        found = [order for order in self.intents.placed if order.coin == coin and not order.reduce_only]
+        return found[-1].admission_px
 
     def exchange_positions(self) -> dict[str, Decimal]:
         account = self.venue.engine.account(self.user)

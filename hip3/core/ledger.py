@@ -21,6 +21,14 @@ class OrderChanged(msgspec.Struct, frozen=True, kw_only=True):
     """Mean price of what was executed; 0 if nothing was."""
 
 
+class OrderFinished(msgspec.Struct, frozen=True, kw_only=True):
+    """An order is over and every one of its fills is booked: its executed size and price are final."""
+
+    order: PendingOrder
+    executed: Decimal
+    avg_px: Decimal
+
+
 class FillBooked(msgspec.Struct, frozen=True, kw_only=True):
     """One fill was booked, once. `kind`: opened, increased, reduced, closed, flipped."""
 
@@ -49,7 +57,7 @@ class RoundTrip(msgspec.Struct, frozen=True, kw_only=True):
         return self.realized - self.fees
 
 
-TrackerEvent = OrderChanged | FillBooked | RoundTrip
+TrackerEvent = OrderChanged | OrderFinished | FillBooked | RoundTrip
 
 
 class PositionView(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +76,8 @@ class LedgerView(msgspec.Struct, frozen=True, kw_only=True):
 
     positions: dict[str, Decimal]
     """Signed sizes that are not zero."""
+    held: dict[str, Decimal]
+    """USD of positions at the price of their admission (adopted ones: at entry)."""
     entries: dict[str, Decimal]
     """USD of entries not proven dead, by market, at the price of their admission."""
     reducing: frozenset[str]

@@ -47,7 +47,7 @@ def open_websocket(url: str) -> Opened:
         timeout=CONNECT_TIMEOUT_S,
         sockopt=((_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1),),
         skip_utf8_validation=True,
-        enable_multithread=False,  # one reader; the write handle serialises the writers
+        enable_multithread=True,  # its own lock: it answers pings and closes from the reading side
     )
     ws.settimeout(READ_TIMEOUT_S)
     opened: Opened = ws
@@ -103,7 +103,7 @@ class Connection:
         self.generation += 1
         try:
             ws = self._connect(self._url)
-        except (OSError, websocket.WebSocketException) as error:
+        except Exception as error:  # noqa: BLE001 whatever it is, it is no reason to end
             return f"cannot connect to {self._url}: {error}"
         session = Session(self.generation, self._subscriptions(), self._clock.mono_ms())
         self._writer.attach(ws, self.generation)

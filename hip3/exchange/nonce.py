@@ -7,9 +7,9 @@ unused, above the smallest kept, and within (T - 2 days, T + 1 day) of block tim
 from hip3.errors import NonceError
 from hip3.locks import new_lock
 
-MAX_LEAD_MS = 60 * 60 * 1000
-"""How far the last nonce may run ahead of the time before we refuse: the exchange allows a day,
-and an hour of lead already means that something counts nonces that should not."""
+MAX_LEAD_MS = 20 * 60 * 60 * 1000
+"""How far the last nonce may run ahead of our clock before we refuse. The exchange allows a day ahead of its
+own; a clock that was set back by hours must not keep exits from leaving."""
 
 
 class NonceManager:
@@ -23,7 +23,7 @@ class NonceManager:
         self._last = floor
 
     def next(self, now_ms: int) -> int:
-        """A nonce greater than every one before; NonceError if it would run an hour ahead."""
+        """A nonce greater than every one before; NonceError if it would run most of a day ahead."""
         with self._lock:
             nonce = max(self._last + 1, now_ms)
             if nonce > now_ms + MAX_LEAD_MS:

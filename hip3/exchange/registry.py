@@ -9,7 +9,7 @@ ancestor went to another share because it trusted a different list (docs/venue-f
 from collections.abc import Iterable
 from decimal import Decimal
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Protocol
 
 from hip3.core.market import MarketSpec
 from hip3.core.money import ONE, TEN_THOUSAND, ZERO, parse
@@ -140,3 +140,23 @@ def changed(old: MarketSpec, new: MarketSpec | None) -> str | None:
 def sum_fee_bps(override: Decimal | None, spec: MarketSpec) -> Decimal:
     """One taker leg in bps: the setting where given, else the market's own."""
     return spec.taker_fee_bps if override is None else max(override, ZERO)
+
+
+class InfoReader(Protocol):
+    """What reading the markets again needs of REST."""
+
+    def info_json(self, request: dict[str, Any]) -> Any: ...
+
+
+def changed_markets(rest: InfoReader, specs: dict[str, MarketSpec], dexs: Iterable[str]) -> dict[str, str]:
+    """Read `perpDexs` and `meta` again: which of our markets must stop, and why."""
+    indices = dex_indices(rest.info_json({"type": "perpDexs"}))
+    found: dict[str, MarketSpec] = {}
+    blocked: dict[str, str] = {}
+    for dex in dexs:
+        index, entry = indices[dex]
+        good, bad = parse_meta(dex, index, entry, rest.info_json({"type": "meta", "dex": dex}), BASE_TAKER_RATE)
+        found |= good
+        blocked |= bad
+    out = {coin: blocked.get(coin) or changed(spec, found.get(coin)) for coin, spec in specs.items()}
+    return {coin: why for coin, why in out.items() if why is not None}

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import msgspec
 
 from hip3.core.events import Fill, OrderUpdate
-from hip3.core.money import ZERO, parse
+from hip3.core.money import ZERO, div, parse
 from hip3.errors import VenueReadError
 from hip3.exchange.wire import parse_fill_list, parse_order_record
 
@@ -32,6 +32,8 @@ class AccountReport(msgspec.Struct, frozen=True, kw_only=True):
     orders: tuple[OrderUpdate, ...]
     fills: tuple[Fill, ...]
     equity: Decimal
+    marks: dict[str, Decimal]
+    """Mark price of each position, from its value."""
 
 
 def read_account(rest: Rest, user: str, dexs: Iterable[str]) -> AccountReport:
@@ -39,6 +41,7 @@ def read_account(rest: Rest, user: str, dexs: Iterable[str]) -> AccountReport:
     positions: dict[str, tuple[Decimal, Decimal]] = {}
     orders: list[OrderUpdate] = []
     at_ms, equity = 0, ZERO
+    marks: dict[str, Decimal] = {}
     try:
         for dex in dexs:
             state = rest.info_json({"type": "clearinghouseState", "user": user, "dex": dex})
@@ -46,7 +49,10 @@ def read_account(rest: Rest, user: str, dexs: Iterable[str]) -> AccountReport:
             equity += parse(state["marginSummary"]["accountValue"])
             for item in state["assetPositions"]:
                 body = item["position"]
-                positions[body["coin"]] = (parse(body["szi"]), parse(body["entryPx"] or "0"))
+                szi = parse(body["szi"])
+                positions[body["coin"]] = (szi, parse(body["entryPx"] or "0"))
+                if szi:
+                    marks[body["coin"]] = div(parse(body["positionValue"]), abs(szi))
             for item in rest.info_json({"type": "openOrders", "user": user, "dex": dex}):
                 record = {"order": item, "status": "open", "statusTimestamp": item["timestamp"]}
                 orders.append(parse_order_record(msgspec.json.encode(record)))
@@ -55,7 +61,9 @@ def read_account(rest: Rest, user: str, dexs: Iterable[str]) -> AccountReport:
         raise VenueReadError(f"the account cannot be read: {type(error).__name__}: {error}") from None
     if malformed:
         raise VenueReadError(f"{malformed} fills of the account cannot be read")
-    return AccountReport(at_ms=at_ms, positions=positions, orders=tuple(orders), fills=fills, equity=equity)
+    return AccountReport(
+        at_ms=at_ms, positions=positions, orders=tuple(orders), fills=fills, equity=equity, marks=marks
+    )
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):

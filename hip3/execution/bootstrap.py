@@ -81,6 +81,8 @@ def check_signer(rest: Rest, signer: str, account: str) -> int | None:
     """
     role = rest.info_json({"type": "userRole", "user": signer})
     kind = role.get("role") if isinstance(role, dict) else None
+    if not isinstance(kind, str):
+        raise VenueReadError(f"userRole of {signer} cannot be read: {str(role)[:120]}")
     if kind == "agent":
         master = str(role.get("data", {}).get("user", "")).lower()
         if master != account:

@@ -81,6 +81,7 @@ class Executor:
         specs: dict[str, MarketSpec],
         limits: Callable[[str], EntryLimits],
         blocked: Callable[[str], str | None],
+        other_marks: Callable[[], dict[str, Decimal]],
         latch: HardStopLatch,
         readiness: Readiness,
         market_state: MarketState,
@@ -96,6 +97,7 @@ class Executor:
         self._specs = specs
         self._limits = limits
         self._blocked = blocked
+        self._other_marks = other_marks
         self._latch = latch
         self._readiness = readiness
         self._market_state = market_state
@@ -162,7 +164,9 @@ class Executor:
         latch = self._latch.state()
         slip = limits.slippage_bps if signal.side.is_buy else -limits.slippage_bps
         limit_px = taker_price(shift_bps(signal.touch_px, slip), spec.sz_decimals, is_buy=signal.side.is_buy)
-        marks = {c: v.mark for c, v in self._market_state.marks(epoch).items() if v.mark is not None}
+        # A market that is not configured is not fed; its position counts at the mark of the last reading.
+        marks = {c: m for c, m in self._other_marks().items() if c not in self._specs}
+        marks |= {c: v.mark for c, v in self._market_state.marks(epoch).items() if v.mark is not None}
         return Entry(
             coin=signal.coin, size=signal.size, limit_px=limit_px, sz_decimals=spec.sz_decimals,
             hard_stop=latch.reason or "tripped" if latch.tripped else None, not_ready=reasons,

@@ -29,7 +29,7 @@ from hip3.core.events import (
     SubscriptionAck,
     UserFills,
 )
-from hip3.core.ledger import FillBooked, OrderChanged, PositionView, RoundTrip, TrackerEvent
+from hip3.core.ledger import FillBooked, OrderChanged, OrderFinished, PositionView, RoundTrip, TrackerEvent
 from hip3.core.market import MarketSpec, MarketView
 from hip3.core.order_state import OrderState
 from hip3.core.orders import CancelBatch, ExitReason, OrderBatch, PendingCancel
@@ -62,6 +62,7 @@ class TradeFlow:
         *,
         clock: Clock,
         specs: dict[str, MarketSpec],
+        dexs: Iterable[str],
         market_state: MarketState,
         detector: Detector,
         executor: Executor | None,
@@ -75,12 +76,14 @@ class TradeFlow:
         cloids: CloidSource,
         risk_events: "queue.Queue[RiskEvent]",
         journal: Journal,
+        exchange_ms: Callable[[], int],
         wake_rest: Callable[[], None],
         account_doubt: Callable[[], None],
         on_risk_lost: Callable[[], None],
     ) -> None:
         self._clock = clock
         self._specs = specs
+        self._dexs = frozenset(dexs)
         self._market_state = market_state
         self._detector = detector
         self._executor = executor
@@ -94,10 +97,12 @@ class TradeFlow:
         self._cloids = cloids
         self._risk_events = risk_events
         self._journal = journal
+        self._exchange_ms = exchange_ms
         self._wake_rest = wake_rest
         self._account_doubt = account_doubt
         self._on_risk_lost = on_risk_lost
         self._unseen: set[str] = set(specs)
+        """The ws-reader's own memory of what it has told `Readiness`; spares it a lock per frame."""
         self.generation = 0
         self.last_event_ms = self.connected_ms = clock.mono_ms()
         self.counts: Counter[str] = Counter()
@@ -110,8 +115,7 @@ class TradeFlow:
         self.generation = session.generation
         self.connected_ms = self.last_event_ms = self._clock.mono_ms()
         self._unseen = set(self._specs)
-        self._readiness.connected(session.generation)
-        self._readiness.streams(acked=False, unseen=sorted(self._unseen))
+        self._readiness.connected(session.generation, self._specs)
         self._journal.record("connected", generation=session.generation)
 
     def on_disconnected(self, generation: int, reason: str) -> None:
@@ -148,7 +152,9 @@ class TradeFlow:
 
     def _on_other(self, session: Session, event: Event) -> None:
         if isinstance(event, SubscriptionAck):
-            self._streams(session)
+            if session.subscriptions.complete:
+                self._readiness.acknowledged()
+                self._wake_rest()
         elif isinstance(event, Malformed):
             self._count_malformed(event.kind, 1, event.detail)
         elif isinstance(event, ErrorFrame):
@@ -164,12 +170,6 @@ class TradeFlow:
         self.counts[f"malformed:{kind}"] += count
         if first:
             self._journal.record("malformed", frame=kind, detail=detail)
-
-    def _streams(self, session: Session) -> None:
-        acked = session.subscriptions.complete
-        self._readiness.streams(acked=acked, unseen=sorted(self._unseen))
-        if acked:
-            self._wake_rest()
 
     # Market data.
 
@@ -192,18 +192,14 @@ class TradeFlow:
     def _market_moved(self, session: Session, view: MarketView, now_ms: int) -> None:
         if self._unseen and view.bbo_at_ms is not None and view.ctx_at_ms is not None:
             self._unseen.discard(view.coin)
-            self._streams(session)
+            self._readiness.saw(view.coin)
         self._consider_exit(view.coin, view, now_ms)
 
     def on_book_read(self, update: BboUpdate, now_ms: int, generation: int) -> None:
         """The rest thread read a market's book that no frame had brought."""
-        known = self._market_state.view(update.coin)
-        if known is None or (known.generation == generation and known.bbo_at_ms is not None):
-            return  # a frame came meanwhile, and it is newer
-        view = self._market_state.apply_bbo(update, now_ms, generation)
+        view = self._market_state.apply_first_bbo(update, now_ms, generation)
         if view is not None and view.ctx_at_ms is not None:
-            self._unseen.discard(view.coin)
-            self._readiness.seen(view.coin)
+            self._readiness.saw(view.coin)
 
     def _signal(self, signal: DislocationSignal | None) -> None:
         if signal is None:
@@ -231,14 +227,16 @@ class TradeFlow:
         spec, params = self._specs.get(position.coin), self._exit_params.get(position.coin)
         if spec is None or params is None:
             return  # not a configured market: shown, never touched
-        wall_ms = self._clock.wall_ms()
-        reason = self._exits.requested(position.coin) or decide(position, view, params, wall_ms)
+        now_exchange = self._exchange_ms()
+        fresh = view if view is not None and view.generation == self.generation else None
+        reason = self._exits.requested(position.coin) or decide(position, fresh, params, now_exchange)
         plan = None if reason is None else self._exits.claim(position.coin, reason, params, now_ms)
         if plan is None:
             return
         order = build(
             position, view, spec, cloid=self._cloids.next(), reason=plan.reason, slippage_bps=plan.slippage_bps,
-            attempt=plan.attempt, predecessor=plan.predecessor, wall_ms=wall_ms, mono_us=self._clock.mono_us(),
+            attempt=plan.attempt, predecessor=plan.predecessor, wall_ms=self._clock.wall_ms(),
+            mono_us=self._clock.mono_us(),
         )  # fmt: skip
         if order is None:
             self._exits.ended(position.coin, None, params, now_ms)
@@ -317,8 +315,9 @@ class TradeFlow:
             self.dispatch(self._tracker.on_order_update(item), now_ms)
 
     def on_fills(self, fills: Iterable[Fill], now_ms: int) -> None:
-        """userFills, or what a reading says of fills."""
-        self.dispatch(self._tracker.on_fills(fills), now_ms)
+        """userFills, or what a reading says of fills: those of the configured dexs."""
+        ours = [f for f in fills if f.coin.partition(":")[0] in self._dexs and ":" in f.coin]
+        self.dispatch(self._tracker.on_fills(ours), now_ms)
 
     # What follows.
 
@@ -327,6 +326,9 @@ class TradeFlow:
         for event in events:
             if isinstance(event, OrderChanged):
                 self._order_changed(event, now_ms)
+            elif isinstance(event, OrderFinished):
+                self._journal.record("finished", event=event)
+                self._risk(event)
             elif isinstance(event, FillBooked):
                 self._address.traded(event.fill.px * event.fill.sz)
                 self._journal.record("fill", event=event)
@@ -348,8 +350,12 @@ class TradeFlow:
         params = self._exit_params.get(coin)
         if self._tracker.position(coin) is None:
             self._exits.flat(coin)
-        elif params is not None and self._exits.ended(coin, event.order.cloid, params, now_ms):
-            self._risk(FlattenFailed(coin, self._exits.failed(coin)))
+        elif params is not None:
+            # Only an answer of the exchange is a failure: what was never sent, or not answered, says
+            # nothing about the price, and an outage must not trip the latch.
+            answered = event.after in (OrderState.REJECTED, OrderState.CANCELED, OrderState.FILLED)
+            if self._exits.ended(coin, event.order.cloid, params, now_ms, answered=answered) and answered:
+                self._risk(FlattenFailed(coin, self._exits.failed(coin)))
 
     def _round_trip(self, trip: RoundTrip) -> None:
         if self._tracker.position(trip.coin) is None:

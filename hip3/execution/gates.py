@@ -70,7 +70,7 @@ def max_position_per_market(e: Entry) -> Outcome:
     if price is None or ledger is None or e.blocked is not None:
         missing = e.blocked or ("mark price" if price is None else "account state")
         return Rejected(RejectReason.MARKET_DATA_UNAVAILABLE, "MaxPositionPerMarket", (("missing", missing),))
-    used = abs(ledger.positions.get(e.coin, ZERO)) * e.marks[e.coin]
+    used = _position_usd(ledger, e.coin, e.marks[e.coin])
     used += ledger.entries.get(e.coin, ZERO) + ledger.foreign.get(e.coin, ZERO)
     return _cut(e, price, used, e.max_per_market, RejectReason.MAX_POSITION_PER_MARKET, "MaxPositionPerMarket")
 
@@ -81,12 +81,21 @@ def max_position_total(e: Entry) -> Outcome:
     if price is None or ledger is None:
         return Rejected(RejectReason.MARKET_DATA_UNAVAILABLE, "MaxPositionTotal", (("missing", e.coin),))
     used = sum(ledger.entries.values(), ZERO) + sum(ledger.foreign.values(), ZERO)
-    for coin, szi in ledger.positions.items():
+    for coin in ledger.positions:
         mark = e.marks.get(coin)
         if mark is None:
             return Rejected(RejectReason.MARKET_DATA_UNAVAILABLE, "MaxPositionTotal", (("missing", coin),))
-        used += abs(szi) * mark
+        used += _position_usd(ledger, coin, mark)
     return _cut(e, price, used, e.max_total, RejectReason.MAX_POSITION_TOTAL, "MaxPositionTotal")
+
+
+def _position_usd(ledger: LedgerView, coin: str, mark: Decimal) -> Decimal:
+    """A position at its mark, or at the price of its admission where that is more.
+
+    With the mark alone a position that lost value would make room that it takes again when it recovers.
+    """
+    szi = ledger.positions.get(coin, ZERO)
+    return max(abs(szi) * mark, ledger.held.get(coin, ZERO)) if szi else ZERO
 
 
 def _cut(e: Entry, price: Decimal, used: Decimal, limit: Decimal, reason: RejectReason, gate: str) -> Outcome:

@@ -7,22 +7,27 @@ read that fails changes nothing and is tried again. Duties, most urgent first:
     the account, per epoch  orders, fills and positions read and compared: ends NOT_READY
     missing fills           a reply that no fill followed, or a gap in the chain of positions
     the address budget      every 60 s, from userRateLimit
+    the markets             every 60 s: precision, asset id, delisting
     the clock               every 15 s: the offset shifts expiresAfter
     first books             a market whose touch has not come after 2 s is read once
     the account, again      every 60 s
 """
 
+from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from hip3.core.events import BboUpdate
-from hip3.core.market import Level
+from hip3.core.market import Level, MarketSpec
 from hip3.core.money import ZERO, parse
 from hip3.core.order_state import OrderState
 from hip3.core.ports import Clock, Journal
-from hip3.errors import VenueReadError
+from hip3.errors import ODD_ANSWERS, Hip3Error, VenueReadError
 from hip3.exchange.clock_offset import ClockOffset
+from hip3.exchange.registry import changed_markets
 from hip3.exchange.wire import parse_fill_list
 from hip3.execution.account import AccountReport, Rest, read_account
 from hip3.execution.address_budget import AddressBudget
@@ -37,9 +42,35 @@ COMPARE_MS = 60_000
 CLOCK_MS = 15_000
 ANCHOR_MS = 60_000
 DOUBT_MS = 2000
+GONE_READINGS = 3
+GONE_MS = 60_000
+GONE_RETRY_MS = 20_000
+MOST_EMPTY_READINGS = 3
 RETRY_MS = 1000
 UNBOOKED_MS = 2000
 FIRST_BOOK_MS = 2000
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """Our size and the exchange's, since when, and in how many readings in a row."""
+
+    ours: Decimal
+    theirs: Decimal
+    since_ms: int
+    readings: int
+
+    @property
+    def grown(self) -> bool:
+        """The exchange has more than we knew of, or the other side."""
+        return abs(self.theirs) > abs(self.ours) or (self.theirs != 0 and (self.theirs > 0) != (self.ours > 0))
+
+    def again(self) -> "Difference":
+        return Difference(self.ours, self.theirs, self.since_ms, self.readings + 1)
+
+    def believable(self, now_ms: int) -> bool:
+        if self.grown:
+            return self.readings >= 2
+        return self.readings >= GONE_READINGS and now_ms - self.since_ms >= GONE_MS
 
 
 class Housekeeping:
@@ -61,6 +92,8 @@ class Housekeeping:
         resolver: Resolver | None,
         address: AddressBudget,
         margin: MarginSetter | None,
+        specs: dict[str, MarketSpec],
+        blocked: dict[str, str],
     ) -> None:
         self._clock = clock
         self._rest = rest
@@ -75,6 +108,8 @@ class Housekeeping:
         self._resolver = resolver
         self._address = address
         self._margin = margin
+        self._specs = specs
+        self._blocked = blocked
         self._next_anchor_ms = 0
         self._next_clock_ms = 0
         self._read_generation = 0
@@ -83,10 +118,14 @@ class Housekeeping:
         self._last_compare_ms = -DOUBT_MS
         self._doubt = False
         self._next_fills_ms = 0
-        self._mismatch: dict[str, tuple[Decimal, Decimal]] = {}
+        self._differs: dict[str, Difference] = {}
+        self._no_fills: Counter[str] = Counter()
+        self._next_markets_ms = clock.mono_ms() + COMPARE_MS
         self._asked_book = 0
         self.failed_reads = 0
         self.equity: Decimal | None = None
+        self.marks: dict[str, Decimal] = {}
+        """Marks of the last reading: for positions in markets that are not configured, and so not fed."""
 
     def step(self, now_ms: int) -> None:
         """One round of duties at monotonic `now_ms`."""
@@ -99,18 +138,19 @@ class Housekeeping:
                 self._guarded(self._margin.step, now_ms)
             self._guarded(self._compare, now_ms)
             self._guarded(self._anchor_budget, now_ms)
+            self._guarded(self._read_markets, now_ms)
         self._guarded(self._first_books, now_ms)
         self._guarded(self._read_clock, now_ms)
 
     def _guarded(self, duty: Callable[[int], None], now_ms: int) -> None:
         try:
             duty(now_ms)
-        except VenueReadError as error:
+        except (Hip3Error, *ODD_ANSWERS) as error:
             self.failed_reads += 1
             self._next_read_ms = max(self._next_read_ms, now_ms + RETRY_MS)
             if self._read_generation != self._flow.generation:
                 self._readiness.account_unknown(str(error))
-            self._journal.record("read_failed", what=str(error))
+            self._journal.record("read_failed", what=f"{type(error).__name__}: {error}")
 
     # The account.
 
@@ -137,8 +177,8 @@ class Housekeeping:
         """Read and compare; False while our books and the exchange do not agree."""
         assert self._user is not None
         report = read_account(self._rest, self._user, self.dexs)
-        self.equity = report.equity
-        self._flow.on_fills(reversed(report.fills), now_ms)
+        self.equity, self.marks = report.equity, report.marks
+        self._flow.on_fills(report.fills, now_ms)
         self._flow.on_order_updates(report.orders, now_ms)
         self._tracker.set_foreign(report.orders)
         return self._positions_agree(report, now_ms)
@@ -148,23 +188,28 @@ class Housekeeping:
         self._doubt = True
 
     def _positions_agree(self, report: AccountReport, now_ms: int) -> bool:
-        """Compare booked sizes; a difference that two readings in a row show is believed."""
+        """Compare booked sizes. More than we knew of is believed in the second reading; less, or nothing,
+        only after three readings over a minute: an empty answer has erased real positions before."""
         booked = self._tracker.booked()
-        differs: dict[str, tuple[Decimal, Decimal]] = {}
+        differs: dict[str, Difference] = {}
         for coin in {*booked, *report.positions}:
             ours, theirs = booked.get(coin, ZERO), report.positions.get(coin, (ZERO, ZERO))[0]
             if ours != theirs:
-                differs[coin] = (ours, theirs)
-        settled = {coin for coin, pair in differs.items() if self._mismatch.get(coin) == pair}
-        for coin in settled:
-            szi, px = report.positions.get(coin, (ZERO, ZERO))
-            self._journal.record("adopted", coin=coin, ours=differs[coin][0], theirs=szi)
-            self._tracker.adopt(coin, szi, px, report.at_ms)
-        self._mismatch = {coin: pair for coin, pair in differs.items() if coin not in settled}
-        if self._mismatch:
-            self._next_read_ms = now_ms + RETRY_MS
-            self._next_compare_ms = min(self._next_compare_ms, now_ms + RETRY_MS)
-        return not self._mismatch
+                known = self._differs.get(coin)
+                same = known is not None and (known.ours, known.theirs) == (ours, theirs)
+                differs[coin] = known.again() if known and same else Difference(ours, theirs, now_ms, 1)
+        for coin, difference in list(differs.items()):
+            if difference.believable(now_ms):
+                _, px = report.positions.get(coin, (ZERO, ZERO))
+                self._journal.record("adopted", coin=coin, ours=difference.ours, theirs=difference.theirs)
+                self._tracker.adopt(coin, difference.theirs, px, report.at_ms)
+                del differs[coin]
+        self._differs = differs
+        if differs:
+            wait = RETRY_MS if any(d.grown for d in differs.values()) else GONE_RETRY_MS
+            self._next_read_ms = now_ms + wait
+            self._next_compare_ms = min(self._next_compare_ms, now_ms + wait)
+        return not differs
 
     def _fetch_fills(self, now_ms: int) -> None:
         """Replies whose fills did not come, and gaps in the chain: ask for the latest fills."""
@@ -174,8 +219,16 @@ class Housekeeping:
         if not late and not self._tracker.unlinked():
             return
         self._next_fills_ms = now_ms + RETRY_MS
-        fills, _ = parse_fill_list(self._rest.info({"type": "userFills", "user": self._user}))
-        self._flow.on_fills(reversed(fills), now_ms)
+        fills, malformed = parse_fill_list(self._rest.info({"type": "userFills", "user": self._user}))
+        self._flow.on_fills(fills, now_ms)
+        still = {t.order.cloid for t in self._tracker.unbooked()}
+        self._no_fills = Counter({c: n for c, n in self._no_fills.items() if c in still})
+        for tracked in late:
+            cloid = tracked.order.cloid
+            if cloid in still and not malformed:
+                self._no_fills[cloid] += 1
+                if self._no_fills[cloid] >= MOST_EMPTY_READINGS:
+                    self._tracker.disclaim(cloid)
 
     # Clock and budget.
 
@@ -190,13 +243,23 @@ class Housekeeping:
         except (KeyError, TypeError, ValueError) as error:
             raise VenueReadError(f"userRateLimit cannot be read: {error}") from None
 
+    def _read_markets(self, now_ms: int) -> None:
+        """A market whose precision or asset id changed, or that is gone, is traded no more."""
+        if now_ms < self._next_markets_ms:
+            return
+        self._next_markets_ms = now_ms + COMPARE_MS
+        for coin, why in changed_markets(self._rest, self._specs, self.dexs).items():
+            if coin not in self._blocked:
+                self._blocked[coin] = why
+                self._journal.record("market_blocked", coin=coin, why=why)
+
     def _read_clock(self, now_ms: int) -> None:
         if now_ms < self._next_clock_ms:
             return
         self._next_clock_ms = now_ms + CLOCK_MS
-        sent = self._clock.wall_ms()
+        sent = self._clock.mono_ms()
         answer = self._rest.info_json({"type": "exchangeStatus"})
-        self._offset.add(int(answer["time"]), sent, self._clock.wall_ms())
+        self._offset.add(int(answer["time"]), self._clock.mono_ms() - sent)
 
     # Market data.
 

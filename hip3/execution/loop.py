@@ -70,7 +70,7 @@ class ExecutorLoop:
         journal: Journal,
         post_timeout_ms: int,
         expires_after_ms: int,
-        exchange_offset_ms: Callable[[], int],
+        exchange_ms: Callable[[], int],
     ) -> None:
         self._clock = clock
         self._identity = identity
@@ -90,7 +90,7 @@ class ExecutorLoop:
         self._journal = journal
         self._post_timeout_ms = post_timeout_ms
         self._expires_after_ms = expires_after_ms
-        self._offset_ms = exchange_offset_ms
+        self._exchange_ms = exchange_ms
         self.sent_orders = 0
         self.late_ticks = 0
 
@@ -98,10 +98,10 @@ class ExecutorLoop:
         """One round at monotonic `now_ms`; True if another should follow at once."""
         for post in self._posts.expire(now_ms, self._post_timeout_ms):
             self._flow.on_post_lost(post, "no reply in time", now_ms)
-        self._flow.check_exits(now_ms)
         lane = self._lane(now_ms)
         if lane is None:
-            return False
+            return False  # nothing can leave: exits are not attempted either, they would only be worse for it
+        self._flow.check_exits(now_ms)
         batch = self._scheduler.take(self._posts.inflight, entries=lane == "ws")
         if batch is None:
             return False
@@ -135,6 +135,8 @@ class ExecutorLoop:
         return OrderBatch(tuple(keep)) if keep else None
 
     def _refused(self, order: PendingOrder, epoch: int | None) -> str | None:
+        if not self._tracker.queued(order.cloid):
+            return "no longer wanted"
         if order.coin not in self._asset_ids:
             return "no market specification"
         if order.reduce_only:
@@ -145,7 +147,7 @@ class ExecutorLoop:
 
     def _dispatch(self, batch: ActionBatch, now_ms: int, lane: str) -> None:
         wall_ms = self._clock.wall_ms()
-        expires = self._expiry(batch, wall_ms)
+        expires = self._expiry(batch)
         try:
             nonce = self._nonces.next(wall_ms)
             action = self._action(batch)
@@ -177,11 +179,11 @@ class ExecutorLoop:
             self._readiness.journal_failed("")
         return True
 
-    def _expiry(self, batch: ActionBatch, wall_ms: int) -> int | None:
+    def _expiry(self, batch: ActionBatch) -> int | None:
         """Orders expire, exits included; cancels never do: a late cancel is still wanted."""
         if isinstance(batch, CancelBatch) or self._expires_after_ms == 0:
             return None
-        return wall_ms + self._offset_ms() + self._expires_after_ms
+        return self._exchange_ms() + self._expires_after_ms
 
     def _action(self, batch: ActionBatch) -> dict[str, Any]:
         if isinstance(batch, CancelBatch):
@@ -212,9 +214,9 @@ class ExecutorLoop:
         if result.outcome is SendOutcome.SENT:
             self._note_sent(post)
         elif result.outcome is SendOutcome.NOT_SENT:
-            self._posts.withdraw(post_id)
             self._address.spend(-_items(batch))
-            self._return(batch, result.detail, now_ms)
+            if self._posts.withdraw(post_id):  # else a disconnect took it, and its orders are UNKNOWN
+                self._return(batch, result.detail, now_ms)
         elif self._posts.complete(post_id) is not None:
             self._flow.on_post_lost(post, f"the send broke: {result.detail}", now_ms)
 
@@ -248,6 +250,8 @@ class ExecutorLoop:
         if isinstance(batch, OrderBatch):
             for order in batch.orders:
                 self._flow.dispatch(self._tracker.drop(order.cloid, why), now_ms)
+        else:
+            self._return(batch, why, now_ms)
         self._journal.record("fault", what=why)
 
 

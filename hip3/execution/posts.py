@@ -49,11 +49,13 @@ class PostRequestManager:
             self._pending[post.post_id] = post
             self._sent += 1
 
-    def withdraw(self, post_id: int) -> None:
-        """Not one byte of it left: as if it had never been."""
+    def withdraw(self, post_id: int) -> bool:
+        """Not one byte of it left: as if it had never been. False if something else ended it first."""
         with self._lock:
-            if self._pending.pop(post_id, None) is not None:
-                self._sent -= 1
+            if self._pending.pop(post_id, None) is None:
+                return False
+            self._sent -= 1
+            return True
 
     def complete(self, post_id: int) -> Post | None:
         """A reply came; None for an unknown or already ended post, which is counted."""

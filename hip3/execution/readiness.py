@@ -7,6 +7,7 @@ REST, all in this generation; any disconnect ends it. Each input has one owner: 
 """
 
 import enum
+from collections.abc import Iterable
 
 from hip3.locks import new_lock
 
@@ -30,7 +31,7 @@ class Readiness:
         self._generation = 0
         self._connected = False
         self._acked = False
-        self._unseen: list[str] = ["market data"]
+        self._unseen: set[str] = set()
         self._account_generation = -1
         self._account_problem = "the account has not been read yet"
         self._ready_since: int | None = None
@@ -49,11 +50,11 @@ class Readiness:
         with self._lock:
             self._universe = why
 
-    def connected(self, generation: int) -> None:
+    def connected(self, generation: int, coins: Iterable[str]) -> None:
         """A new connection is open: a new epoch begins, nothing of the old one holds."""
         with self._lock:
             self._generation, self._connected, self._acked = generation, True, False
-            self._unseen = ["market data"]
+            self._unseen = set(coins)
             self._ready_since = None
 
     def disconnected(self, why: str) -> None:
@@ -62,15 +63,15 @@ class Readiness:
             self._connected, self._acked, self._ready_since = False, False, None
             self.last_disconnect = why
 
-    def streams(self, *, acked: bool, unseen: list[str]) -> None:
-        """How far the subscriptions are."""
+    def acknowledged(self) -> None:
+        """Every subscription of this connection is."""
         with self._lock:
-            self._acked, self._unseen = acked, unseen
+            self._acked = True
 
-    def seen(self, coin: str) -> None:
-        """A market that was missing was read by other means."""
+    def saw(self, coin: str) -> None:
+        """A market has had a bbo and a context in this epoch."""
         with self._lock:
-            self._unseen = [c for c in self._unseen if c != coin]
+            self._unseen.discard(coin)
 
     def account_read(self, generation: int) -> None:
         """Orders, fills and positions were read and compared in this generation."""
@@ -118,7 +119,7 @@ class Readiness:
         if not self._acked:
             out.append("subscriptions are not all acknowledged")
         if self._unseen:
-            shown = ", ".join(self._unseen[:3]) + (" …" if len(self._unseen) > 3 else "")
+            shown = ", ".join(sorted(self._unseen)[:3]) + (" …" if len(self._unseen) > 3 else "")
             out.append(f"no market data yet of {len(self._unseen)}: {shown}")
         if self._journal:
             out.append(self._journal)

@@ -123,7 +123,7 @@ class Resolver:
         """(status) The exchange knows the order; its fills come first, then its state."""
         update = parse_order_record(msgspec.json.encode(record))
         fills, _ = parse_fill_list(self._rest.info({"type": "userFills", "user": self._user}))
-        self._flow.on_fills(reversed(fills), now_ms)
+        self._flow.on_fills(fills, now_ms)
         self._flow.on_order_updates((update,), now_ms)
         self._certify(tracked, "status", update.status)
 

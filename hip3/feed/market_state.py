@@ -23,15 +23,25 @@ class MarketState:
         """The new view, or None for a coin we do not follow."""
         with self._lock:
             old = self._views.get(update.coin)
-            if old is None:
+            return None if old is None else self._bbo_locked(old, update, now_ms, generation)
+
+    def _bbo_locked(self, old: MarketView, update: BboUpdate, now_ms: int, generation: int) -> MarketView:
+        assert self._lock.locked()
+        view = MarketView(
+            update.coin, update.bid, update.ask, update.time_ms, now_ms,
+            old.oracle, old.mark, old.open_interest,
+            old.ctx_at_ms if old.generation == generation else None, generation,
+        )  # fmt: skip
+        self._views[update.coin] = view
+        return view
+
+    def apply_first_bbo(self, update: BboUpdate, now_ms: int, generation: int) -> MarketView | None:
+        """A book read over REST: only where no frame of this generation came, which would be newer."""
+        with self._lock:
+            old = self._views.get(update.coin)
+            if old is None or (old.generation == generation and old.bbo_at_ms is not None):
                 return None
-            view = MarketView(
-                update.coin, update.bid, update.ask, update.time_ms, now_ms,
-                old.oracle, old.mark, old.open_interest,
-                old.ctx_at_ms if old.generation == generation else None, generation,
-            )  # fmt: skip
-            self._views[update.coin] = view
-            return view
+            return self._bbo_locked(old, update, now_ms, generation)
 
     def apply_ctx(self, update: CtxUpdate, now_ms: int, generation: int) -> MarketView | None:
         """The new view, or None for a coin we do not follow."""

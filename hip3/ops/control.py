@@ -70,5 +70,11 @@ def ask(path: Path, request: dict[str, Any], timeout_s: float = TIMEOUT_S) -> di
         except (FileNotFoundError, ConnectionRefusedError):
             return None
         conn.sendall(json.dumps(request).encode() + b"\n")
-        answer: dict[str, Any] = json.loads(_line(conn))
+        try:
+            line = _line(conn)
+        except ConnectionResetError:
+            return None
+        if not line:
+            return None  # it ended while we asked
+        answer: dict[str, Any] = json.loads(line)
         return answer

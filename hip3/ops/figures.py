@@ -72,8 +72,9 @@ class Figures:
             self.unknown += 1
         elif event.after is OrderState.REJECTED:
             self.venue_rejected[event.why.split(" asset=")[0]] += 1
-        elif event.after.terminal and event.executed > 0:
-            self.filled += 1
+
+    def _on_finished(self, f: dict[str, Any]) -> None:
+        self.filled += 1
 
     def _on_exit(self, f: dict[str, Any]) -> None:
         if f["order"].attempt == 1:

@@ -24,7 +24,7 @@ from hip3.ops.intents import IntentLog
 from hip3.ops.store import JournalStore, Row, encode, subject
 
 CAPACITY = 50_000
-_QUIET = frozenset({"sent_cancels", "reply"})
+_QUIET = frozenset({"sent_cancels", "reply", "finished"})
 
 
 class EventLog:

@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import IO, Any
@@ -35,9 +36,17 @@ class StateLock:
         self._file.close()
 
 
-def account_dir(root: Path, network: str, account: str) -> Path:
-    """`<state>/<network>-<first 10 characters of the account>`, made if missing."""
+def account_dir(root: Path, network: str, account: str, *, fresh: bool = False) -> Path:
+    """`<state>/<network>-<first 10 characters of the account>`, made if missing.
+
+    `fresh`: the exchange is new, and so is the account on it; what an account of that name left on an
+    exchange that is gone is moved aside (one generation is kept).
+    """
     path = root / f"{network}-{account[:10].lower()}"
+    if fresh and path.exists():
+        aside = path.with_name(path.name + ".previous")
+        shutil.rmtree(aside, ignore_errors=True)
+        path.rename(aside)
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
 

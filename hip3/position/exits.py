@@ -19,6 +19,7 @@ from hip3.position.exit_rules import ExitParams
 
 RETRY_MS = 300
 SLOW_RETRY_MS = 5000
+UNANSWERED_RETRY_MS = 1000
 
 
 class ExitPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,15 +88,22 @@ class ExitDesk:
             if state is not None:
                 state.cloid = cloid
 
-    def ended(self, coin: str, cloid: str | None, params: ExitParams, now_ms: int) -> bool:
-        """The attempt is over: filled, refused, dropped or unknown. False if it was not the current one."""
+    def ended(self, coin: str, cloid: str | None, params: ExitParams, now_ms: int, *, answered: bool = True) -> bool:
+        """The attempt is over. False if it was not the current one.
+
+        One that the exchange did not answer is repeated at the same price step, a second later.
+        """
         with self._lock:
             state = self._exits.get(coin)
             if state is None or state.deadline_ms is None or (cloid is not None and state.cloid != cloid):
                 return False
             at_bound = params.slippage_bps + params.step_bps * (state.attempt - 1) >= params.max_slippage_bps
             state.deadline_ms = None
-            state.next_ms = now_ms + (SLOW_RETRY_MS if at_bound else RETRY_MS)
+            if answered:
+                state.next_ms = now_ms + (SLOW_RETRY_MS if at_bound else RETRY_MS)
+            else:
+                state.attempt -= 1
+                state.next_ms = now_ms + UNANSWERED_RETRY_MS
             return True
 
     def failed(self, coin: str) -> int:

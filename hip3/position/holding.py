@@ -10,6 +10,9 @@ from decimal import Decimal
 from hip3.core.events import Fill
 from hip3.core.money import ZERO, div
 
+MOST_FILLS = 64
+"""So many fills are folded again on each new one; older ones are kept as a sum."""
+
 
 class Holding:
     """Booked position of one coin since it was last flat."""
@@ -46,6 +49,8 @@ class Holding:
         before = self.szi
         self.fills.append(fill)
         self._fold()
+        if len(self.fills) > MOST_FILLS and self.linked:
+            self._compress()
         if before == 0:
             return "opened"
         if self.szi == 0:
@@ -53,6 +58,16 @@ class Holding:
         if (self.szi > 0) != (before > 0):
             return "flipped"
         return "increased" if abs(self.szi) > abs(before) else "reduced"
+
+    def _compress(self) -> None:
+        """Fold the older half into the base: what is linked needs no second look."""
+        ordered = self._in_exchange_order()
+        half = len(ordered) // 2
+        self.fills = ordered[:half]
+        self._fold()
+        self._base_szi, self._base_entry_px, self._base_entry_ms = self.szi, self.entry_px, self.entry_ms
+        self.fills = ordered[half:]
+        self._fold()
 
     def clear_if_flat(self) -> list[Fill]:
         """When flat: forget the fills and return them; else an empty list."""

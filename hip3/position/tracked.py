@@ -12,8 +12,8 @@ class TrackedOrder:
     """An order in our books and all that is known of it."""
 
     __slots__ = (
-        "certificate", "claimed", "expires_ms", "fills", "generation", "nonce", "oid", "order", "reply", "sent_mono_ms",
-        "state", "unknown_since_ms", "unknown_why",
+        "certificate", "claimed", "expires_ms", "fills", "finished", "generation", "nonce", "oid", "order",
+        "reply", "sent_mono_ms", "state", "unknown_since_ms", "unknown_why",
     )  # fmt: skip
 
     def __init__(self, order: PendingOrder) -> None:
@@ -24,6 +24,8 @@ class TrackedOrder:
         self.claimed = ZERO
         """Executed by an order update's word: the whole size, when it says that an entry is filled."""
         self.fills: dict[tuple[str, int, int], Fill] = {}
+        self.finished = False
+        """Whether its end was told."""
         self.nonce = 0
         self.expires_ms: int | None = None
         self.generation = 0

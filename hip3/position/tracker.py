@@ -21,7 +21,6 @@ from hip3.core.events import Fill, Filled, OrderUpdate, Refused, Resting, Status
 from hip3.core.ledger import (
     FillBooked,
     LedgerView,
-    OrderChanged,
     PositionView,
     RoundTrip,
     TrackerEvent,
@@ -31,9 +30,9 @@ from hip3.core.order_state import OrderState, may_move, state_of_status
 from hip3.core.orders import PendingOrder, Tif
 from hip3.locks import new_lock
 from hip3.position.holding import Holding
+from hip3.position.order_index import KEPT_ORDERS, OrderIndex
 from hip3.position.tracked import Totals, TrackedOrder, mean_px
 
-KEPT_ORDERS = 2000
 KEPT_FILLS = 20_000
 
 
@@ -42,15 +41,9 @@ class PositionTracker:
 
     def __init__(self) -> None:
         self._lock = new_lock("PositionTracker")
-        self._live: dict[str, TrackedOrder] = {}
-        self._done: OrderedDict[str, TrackedOrder] = OrderedDict()
-        self._cloid_of: dict[int, str] = {}
+        self._orders = OrderIndex()
         self._holdings: dict[str, Holding] = {}
         self._foreign: dict[int, OrderUpdate] = {}
-        self._provisional: dict[str, TrackedOrder] = {}
-        """Orders whose reply says more than their booked fills."""
-        self._entry: dict[str, TrackedOrder] = {}
-        """The entry that last executed in a market: where a position's edge is kept."""
         self._seen: OrderedDict[tuple[str, int, int], None] = OrderedDict()
         self._known_until_ms = 0
         self._totals = Totals()
@@ -69,14 +62,14 @@ class PositionTracker:
         with self._lock:
             admitted = decide(self._view_locked(), order)
             if admitted is not None:
-                self._live[admitted.cloid] = TrackedOrder(admitted)
+                self._orders.live[admitted.cloid] = TrackedOrder(admitted)
             return admitted is not None
 
     def register(self, order: PendingOrder) -> None:
         """Enter a reduce-only order; exits pass no gate."""
         assert order.reduce_only
         with self._lock:
-            self._live[order.cloid] = TrackedOrder(order)
+            self._orders.live[order.cloid] = TrackedOrder(order)
 
     def restore(self, order: PendingOrder, *, nonce: int, expires_ms: int | None, mono_ms: int) -> None:
         """An order of an earlier run whose outcome was not recorded: unknown until proven."""
@@ -86,21 +79,27 @@ class PositionTracker:
         tracked.sent_mono_ms = tracked.unknown_since_ms = mono_ms
         tracked.unknown_why = "of an earlier run"
         with self._lock:
-            self._live[order.cloid] = tracked
+            self._orders.live[order.cloid] = tracked
 
     def mark_sent(self, cloid: str, *, nonce: int, expires_ms: int | None, generation: int, mono_ms: int) -> None:
         """The order is about to leave. Called before the bytes do: a reply may come at once."""
         with self._lock:
-            tracked = self._live.get(cloid)
+            tracked = self._orders.live.get(cloid)
             if tracked is not None and may_move(tracked.state, OrderState.SENT):
                 tracked.state = OrderState.SENT
                 tracked.nonce, tracked.expires_ms = nonce, expires_ms
                 tracked.generation, tracked.sent_mono_ms = generation, mono_ms
 
+    def queued(self, cloid: str) -> bool:
+        """Whether an order still waits to be sent: only then may it be."""
+        with self._lock:
+            tracked = self._orders.live.get(cloid)
+            return tracked is not None and tracked.state is OrderState.QUEUED
+
     def unsent(self, cloid: str) -> None:
         """The bytes provably did not leave: back to the queue."""
         with self._lock:
-            tracked = self._live.get(cloid)
+            tracked = self._orders.live.get(cloid)
             if tracked is not None and tracked.state is OrderState.SENT:
                 tracked.state = OrderState.QUEUED
 
@@ -111,20 +110,20 @@ class PositionTracker:
     def mark_unknown(self, cloid: str, why: str, mono_ms: int) -> list[TrackerEvent]:
         """Nobody knows what became of it. It stays counted at its full size."""
         with self._lock:
-            tracked = self._live.get(cloid)
+            tracked = self._orders.live.get(cloid)
             if tracked is None or tracked.state is not OrderState.SENT:
                 return []
             tracked.unknown_since_ms, tracked.unknown_why = mono_ms, why
-            return self._move_locked(tracked, OrderState.UNKNOWN, why)
+            return self._orders.move(tracked, OrderState.UNKNOWN, why)
 
     def prove_dead(self, cloid: str, certificate: str) -> list[TrackerEvent]:
         """An unknown order can never land; `certificate` says why."""
         with self._lock:
-            tracked = self._live.get(cloid)
+            tracked = self._orders.live.get(cloid)
             if tracked is None or tracked.state is not OrderState.UNKNOWN or tracked.executed > 0:
                 return []
             tracked.certificate = certificate
-            return self._move_locked(tracked, OrderState.DEAD, certificate)
+            return self._orders.move(tracked, OrderState.DEAD, certificate)
 
     def refuse(self, cloid: str, text: str) -> list[TrackerEvent]:
         """The exchange refused it."""
@@ -132,93 +131,55 @@ class PositionTracker:
 
     def _change(self, cloid: str, to: OrderState, why: str) -> list[TrackerEvent]:
         with self._lock:
-            tracked = self._live.get(cloid)
-            return [] if tracked is None else self._move_locked(tracked, to, why)
-
-    def _move_locked(self, tracked: TrackedOrder, to: OrderState, why: str) -> list[TrackerEvent]:
-        """Move along the table; what it does not allow changes nothing."""
-        assert self._lock.locked()
-        before = tracked.state
-        if before is to or not may_move(before, to):
-            return []
-        tracked.state = to
-        if to.terminal:
-            # Into the new collection before out of the old one: never briefly invisible.
-            self._done[tracked.order.cloid] = tracked
-            self._live.pop(tracked.order.cloid, None)
-            while len(self._done) > KEPT_ORDERS:
-                _, old = self._done.popitem(last=False)
-                if old.oid is not None:
-                    self._cloid_of.pop(old.oid, None)
-        changed = OrderChanged(
-            order=tracked.order, before=before, after=to, why=why,
-            executed=tracked.executed, avg_px=tracked.avg_px,
-        )  # fmt: skip
-        return [changed]
-
-    def _find_locked(self, cloid: str | None, oid: int | None) -> TrackedOrder | None:
-        if cloid is None and oid is not None:
-            cloid = self._cloid_of.get(oid)
-        if cloid is None:
-            return None
-        return self._live.get(cloid) or self._done.get(cloid)
-
-    def _note_oid_locked(self, tracked: TrackedOrder, oid: int) -> None:
-        if tracked.oid is None:
-            tracked.oid = oid
-            self._cloid_of[oid] = tracked.order.cloid
+            tracked = self._orders.live.get(cloid)
+            return [] if tracked is None else self._orders.move(tracked, to, why)
 
     # What arrives.
 
     def on_status(self, cloid: str, status: Status) -> list[TrackerEvent]:
         """One order's entry of a post reply."""
         with self._lock:
-            tracked = self._find_locked(cloid, None)
+            tracked = self._orders.find(cloid, None)
             if tracked is None:
                 return []
             if isinstance(status, Resting):
-                self._note_oid_locked(tracked, status.oid)
-                return self._move_locked(tracked, OrderState.OPEN, "resting")
+                self._orders.note_oid(tracked, status.oid)
+                return self._orders.move(tracked, OrderState.OPEN, "resting")
             if isinstance(status, Filled):
-                self._note_oid_locked(tracked, status.oid)
+                self._orders.note_oid(tracked, status.oid)
                 tracked.reply = status
                 return self._settle_locked(tracked, "reply")
             if isinstance(status, Refused):
-                return self._move_locked(tracked, OrderState.REJECTED, status.text)
-            return self._move_locked(tracked, OrderState.OPEN, status.word)
+                return self._orders.move(tracked, OrderState.REJECTED, status.text)
+            return self._orders.move(tracked, OrderState.OPEN, status.word)
 
     def _settle_locked(self, tracked: TrackedOrder, why: str) -> list[TrackerEvent]:
         """Where executed size puts an order: whole means filled; a replied IOC is over anyway."""
-        if tracked.provisional:
-            self._provisional[tracked.order.cloid] = tracked
-        else:
-            self._provisional.pop(tracked.order.cloid, None)
-        if not tracked.order.reduce_only:
-            self._entry[tracked.order.coin] = tracked
+        self._orders.note_executed(tracked)
         if tracked.executed >= tracked.order.sz:
-            return self._move_locked(tracked, OrderState.FILLED, why)
+            return self._orders.move(tracked, OrderState.FILLED, why)
         if tracked.reply is not None and tracked.order.tif is Tif.IOC:
-            return self._move_locked(tracked, OrderState.CANCELED, "rest of the IOC is gone")
-        return self._move_locked(tracked, OrderState.OPEN, why)
+            return self._orders.move(tracked, OrderState.CANCELED, "rest of the IOC is gone")
+        return self._orders.move(tracked, OrderState.OPEN, why)
 
     def on_order_update(self, update: OrderUpdate) -> list[TrackerEvent]:
         """One item of orderUpdates, openOrders or orderStatus."""
         state = state_of_status(update.status)
         with self._lock:
-            tracked = self._find_locked(update.cloid, update.oid)
+            tracked = self._orders.find(update.cloid, update.oid)
             if tracked is None:
                 self._foreign_locked(update, state)
                 return []
-            self._note_oid_locked(tracked, update.oid)
+            self._orders.note_oid(tracked, update.oid)
             if state is None:
                 # An unknown word: fail safe for the market, and let the caller report it.
                 self.unknown_updates += 1
                 state = OrderState.CANCELED if update.remaining == 0 else OrderState.OPEN
-            if state is OrderState.FILLED and not tracked.order.reduce_only and may_move(tracked.state, state):
-                # Its fills may come later; until then what it holds must not be invisible.
-                tracked.claimed = tracked.order.sz
-                return self._settle_locked(tracked, update.status)
-            return self._move_locked(tracked, state, update.status)
+            if state in (OrderState.FILLED, OrderState.CANCELED) and may_move(tracked.state, state):
+                # Its fills may come later; until then what it executed must not be invisible.
+                tracked.claimed = min(update.orig_sz - update.remaining, tracked.order.sz)
+                self._orders.note_executed(tracked)
+            return self._orders.move(tracked, state, update.status)
 
     def _foreign_locked(self, update: OrderUpdate, state: OrderState | None) -> None:
         if state is not None and state.terminal:
@@ -231,14 +192,16 @@ class PositionTracker:
     def set_foreign(self, updates: Iterable[OrderUpdate]) -> None:
         """Replace what is known of resting orders that are not ours (a complete reading)."""
         with self._lock:
-            self._foreign = {u.oid: u for u in updates if self._find_locked(u.cloid, u.oid) is None}
+            self._foreign = {u.oid: u for u in updates if self._orders.find(u.cloid, u.oid) is None}
 
     def on_fills(self, fills: Iterable[Fill]) -> list[TrackerEvent]:
         """Book fills; known ones change nothing."""
         out: list[TrackerEvent] = []
         with self._lock:
-            for fill in fills:
+            for fill in _oldest_first(list(fills)):
                 if self._known_locked(fill):
+                    known = self._attach_locked(fill)
+                    out += self._orders.finish(known) if known is not None else []
                     continue
                 self._remember_locked(fill)
                 out += self._book_locked(fill)
@@ -254,12 +217,7 @@ class PositionTracker:
 
     def _book_locked(self, fill: Fill) -> list[TrackerEvent]:
         out: list[TrackerEvent] = []
-        tracked = self._find_locked(fill.cloid, fill.oid)
-        if tracked is not None:
-            if tracked.state in (OrderState.DEAD, OrderState.DROPPED, OrderState.REJECTED):
-                self.contradictions += 1
-            self._note_oid_locked(tracked, fill.oid)
-            tracked.fills[fill.key] = fill
+        tracked = self._attach_locked(fill)
         holding = self._holdings.setdefault(fill.coin, Holding(fill.coin))
         kind = holding.book(fill)
         trip = self._trip.setdefault(fill.coin, Totals())
@@ -269,10 +227,30 @@ class PositionTracker:
             totals.fills += 1
         out.append(FillBooked(fill=fill, kind=kind, position=holding.szi, ours=tracked is not None))
         if tracked is not None:
-            out += self._settle_locked(tracked, "fills")
+            out += self._settle_locked(tracked, "fills") + self._orders.finish(tracked)
         if holding.szi == 0:
             out.append(self._close_trip_locked(holding, trip, fill))
         return out
+
+    def _attach_locked(self, fill: Fill) -> TrackedOrder | None:
+        """Give a fill to its order, also one whose position was known before (an order of an earlier run)."""
+        tracked = self._orders.find(fill.cloid, fill.oid)
+        if tracked is None or fill.key in tracked.fills:
+            return tracked
+        if tracked.state in (OrderState.DEAD, OrderState.DROPPED, OrderState.REJECTED):
+            self.contradictions += 1
+        self._orders.note_oid(tracked, fill.oid)
+        tracked.fills[fill.key] = fill
+        self._orders.note_executed(tracked)
+        return tracked
+
+    def disclaim(self, cloid: str) -> None:
+        """Several readings of the fills know none of what an update claimed: it executed nothing more."""
+        with self._lock:
+            tracked = self._orders.provisional.get(cloid)
+            if tracked is not None and tracked.reply is None:
+                tracked.claimed = tracked.booked
+                del self._orders.provisional[cloid]
 
     def _close_trip_locked(self, holding: Holding, trip: Totals, last: Fill) -> RoundTrip:
         fills = holding.clear_if_flat()
@@ -311,15 +289,19 @@ class PositionTracker:
     def _effective_locked(self) -> dict[str, Decimal]:
         """Signed size by coin: booked, plus what only replies know."""
         out = {coin: h.szi for coin, h in self._holdings.items() if h.szi}
-        for tracked in self._provisional.values():
-            coin = tracked.order.coin
-            out[coin] = out.get(coin, ZERO) + tracked.provisional * tracked.order.side.sign
+        for tracked in sorted(self._orders.provisional.values(), key=lambda t: t.order.reduce_only):
+            coin, signed = tracked.order.coin, tracked.provisional * tracked.order.side.sign
+            held = out.get(coin, ZERO)
+            if tracked.order.reduce_only:
+                # It shrinks what is there and never flips it, whatever size the word was about.
+                signed = ZERO if (held > 0) == (signed > 0) else max(-abs(held), min(abs(held), signed))
+            out[coin] = held + signed
         return {coin: szi for coin, szi in out.items() if szi}
 
     def _view_locked(self) -> LedgerView:
         entries: dict[str, Decimal] = {}
         reducing = set()
-        for tracked in self._live.values():
+        for tracked in self._orders.live.values():
             order = tracked.order
             if order.reduce_only:
                 reducing.add(order.coin)
@@ -330,9 +312,17 @@ class PositionTracker:
             if not update.reduce_only:
                 usd = update.limit_px * update.orig_sz
                 foreign[update.coin] = foreign.get(update.coin, ZERO) + usd
+        positions = self._effective_locked()
+        held = {coin: abs(szi) * self._admission_px_locked(coin) for coin, szi in positions.items()}
         return LedgerView(
-            positions=self._effective_locked(), entries=entries, reducing=frozenset(reducing), foreign=foreign
+            positions=positions, held=held, entries=entries, reducing=frozenset(reducing), foreign=foreign
         )
+
+    def _admission_px_locked(self, coin: str) -> Decimal:
+        entry, holding = self._orders.entry.get(coin), self._holdings.get(coin)
+        if entry is not None:
+            return entry.order.admission_px
+        return holding.entry_px if holding is not None else ZERO
 
     def ledger(self) -> LedgerView:
         """Positions and orders as the gates would see them now."""
@@ -361,7 +351,7 @@ class PositionTracker:
         px, since, edge = ZERO, 0, ZERO
         if holding is not None and holding.szi:
             px, since = holding.entry_px, holding.entry_ms
-        entry = self._entry.get(coin)
+        entry = self._orders.entry.get(coin)
         if entry is not None:
             edge = entry.order.edge_bps
             if not since:
@@ -371,17 +361,17 @@ class PositionTracker:
     def get(self, cloid: str) -> TrackedOrder | None:
         """One order of ours; read-only for the caller."""
         with self._lock:
-            return self._find_locked(cloid, None)
+            return self._orders.find(cloid, None)
 
     def live(self, *states: OrderState) -> list[TrackedOrder]:
         """Orders not terminal, of the given states (all if none is given)."""
         with self._lock:
-            return [t for t in self._live.values() if not states or t.state in states]
+            return [t for t in self._orders.live.values() if not states or t.state in states]
 
     def unbooked(self) -> list[TrackedOrder]:
         """Orders whose reply says more than the booked fills."""
         with self._lock:
-            return list(self._provisional.values())
+            return list(self._orders.provisional.values())
 
     def unlinked(self) -> list[str]:
         """Coins whose fills do not form a chain: one is missing."""
@@ -398,3 +388,10 @@ class PositionTracker:
         with self._lock:
             t = self._totals
             return t.realized, t.fees, t.fills, t.round_trips
+
+
+def _oldest_first(fills: list[Fill]) -> list[Fill]:
+    """Fills in order of time; the exchange's lists are newest first, its increments oldest first."""
+    if len(fills) > 1 and fills[0].time_ms > fills[-1].time_ms:
+        fills.reverse()
+    return sorted(fills, key=lambda f: f.time_ms)

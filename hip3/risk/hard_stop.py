@@ -2,8 +2,8 @@
 
 Guards: tripped, reason, time, evidence. Read by everyone, tripped by risk and the supervisor.
 Memory first, so that trading stops at once; then the winner writes and syncs the file outside the
-lock. A kill between the two is covered at the next start, where the counters are judged again.
-A file that cannot be read counts as tripped.
+lock. If the file cannot be written it is tried again each second (`persist`), and the process stays
+stopped meanwhile. A file that cannot be read counts as tripped.
 """
 
 import json
@@ -32,6 +32,7 @@ class HardStopLatch:
         self._lock = new_lock("HardStopLatch")
         self._path = path
         self._state = read_latch(path)
+        self._unwritten = False
 
     @property
     def tripped(self) -> bool:
@@ -50,8 +51,23 @@ class HardStopLatch:
             if self._state.tripped:
                 return False
             self._state = state
-        write_latch(self._path, state)
+            self._unwritten = True
+        self.persist()
         return True
+
+    def persist(self) -> str:
+        """Write what is not on disk yet; why that failed, or "". Called by who trips it, then by main."""
+        with self._lock:
+            if not self._unwritten:
+                return ""
+            state = self._state
+        try:
+            write_latch(self._path, state)
+        except OSError as error:
+            return f"the latch cannot be written: {error}"
+        with self._lock:
+            self._unwritten = False
+        return ""
 
 
 def read_latch(path: Path) -> LatchState:

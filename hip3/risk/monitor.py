@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from hip3.core.ledger import OrderChanged, RoundTrip
+from hip3.core.ledger import OrderChanged, OrderFinished, RoundTrip
 from hip3.core.money import ZERO, bps_of
 from hip3.core.order_state import OrderState
 from hip3.core.refusals import classify
@@ -37,7 +37,7 @@ class FlattenFailed(msgspec.Struct, frozen=True):
     failures: int
 
 
-RiskEvent = OrderChanged | RoundTrip | FlattenFailed
+RiskEvent = OrderChanged | OrderFinished | RoundTrip | FlattenFailed
 
 
 class Breach(msgspec.Struct, frozen=True):
@@ -48,7 +48,7 @@ class Breach(msgspec.Struct, frozen=True):
     evidence: dict[str, Any]
 
 
-def slippage_bps(event: OrderChanged) -> Decimal:
+def slippage_bps(event: OrderFinished) -> Decimal:
     """How much worse than the touch at decision time an order was filled; never negative."""
     touch = event.order.touch_px
     worse = (event.avg_px - touch) * event.order.side.sign
@@ -71,10 +71,10 @@ class RiskMonitor:
             return self._round_trip(event)
         if isinstance(event, FlattenFailed):
             return self._flatten_failed(event)
+        if isinstance(event, OrderFinished):
+            return self._finished(event) if event.order.touch_px > 0 else None
         if event.after is OrderState.REJECTED and classify(event.why).counts:
             return self._reject(event, now_ms)
-        if event.after.terminal and event.executed > 0 and event.order.touch_px > 0:
-            return self._finished(event)
         return None
 
     def _round_trip(self, trip: RoundTrip) -> Breach | None:
@@ -105,7 +105,7 @@ class RiskMonitor:
             return None
         return Breach("rejects", f"{count} refusals within an hour, more than {most}", {"last": event.why})
 
-    def _finished(self, event: OrderChanged) -> Breach | None:
+    def _finished(self, event: OrderFinished) -> Breach | None:
         slipped = slippage_bps(event)
         self.slipped = self.slipped + 1 if slipped > self.limits.max_slippage_bps else 0
         if self.slipped < self.limits.slippage_streak:

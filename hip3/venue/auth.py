@@ -9,6 +9,7 @@ from typing import Any
 
 from coincurve import PublicKey
 
+from hip3.core.money import parse, to_wire
 from hip3.errors import SigningError
 from hip3.exchange.signing import action_hash, address_of, keccak256, l1_digest
 
@@ -69,8 +70,24 @@ def canonical(action: dict[str, Any]) -> dict[str, Any]:
         items = out.get(name)
         if not isinstance(items, list) or not all(isinstance(i, dict) for i in items):
             raise BadAction(f"{name} is not a list of objects")
-        out[name] = [_ordered(item, item_keys) for item in items]
+        out[name] = [_normal(_ordered(item, item_keys)) for item in items]
     return out
+
+
+def _normal(item: dict[str, Any]) -> dict[str, Any]:
+    """Numbers in normal form: the exchange parses and re-encodes them before it hashes, so that another
+    form of the same number recovers another signer."""
+    for key in ("p", "s"):
+        text = item.get(key)
+        if isinstance(text, str):
+            try:
+                number = parse(text)
+            except ValueError:
+                raise BadAction(key) from None
+            if number.adjusted() > 30:
+                raise BadAction(key)
+            item[key] = to_wire(number)
+    return item
 
 
 def _ordered(item: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:

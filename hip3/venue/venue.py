@@ -18,7 +18,7 @@ from hip3.venue import streams
 from hip3.venue.actions import exchange
 from hip3.venue.auth import Agents, NonceSet
 from hip3.venue.engine import Engine
-from hip3.venue.info import Text, answer
+from hip3.venue.info import UNPROCESSABLE, Text, answer
 from hip3.venue.market import LADDER, MarketModel, Publish, Quote, Take, moved, to_price
 from hip3.venue.model import Market, MarketInfo, Request
 from hip3.venue.settings import Dex, VenueSetup
@@ -153,7 +153,7 @@ class Venue:
         """One frame of a client."""
         try:
             message = msgspec.json.decode(text)
-            method = message["method"]
+            method = str(message["method"])
         except (msgspec.DecodeError, TypeError, KeyError):
             self._frames(conn, [streams.bad_request(text)])
             return
@@ -165,6 +165,9 @@ class Venue:
         elif method in ("subscribe", "unsubscribe") and isinstance(subscription, dict):
             if method == "unsubscribe":
                 self._frames(conn, self.hub.unsubscribe(conn, subscription))
+                return
+            if not all(isinstance(v, str | int | bool | None) for v in subscription.values()):
+                self._frames(conn, [streams.bad_request(text)])
                 return
             frames = self.hub.subscribe(self, conn, subscription, now_ms)
             if frames is None:
@@ -200,13 +203,20 @@ class Venue:
 
     def _execute(self, item: Any, now_ms: int) -> None:
         if item[0] == "http":
-            status, body = exchange(self, item[2], now_ms)
+            status, body = self._exchange(item[2], now_ms)
             self._reply(item[1], status, body)
         else:
             _, conn, post_id, payload = item
-            status, body = exchange(self, payload, now_ms)
+            status, body = self._exchange(payload, now_ms)
             self._post_reply(conn, post_id, "action", status, body)
         self._publish(now_ms)
+
+    def _exchange(self, payload: Any, now_ms: int) -> Any:
+        """One signed action; whatever a client made up, the exchange lives on."""
+        try:
+            return exchange(self, payload, now_ms)
+        except (TypeError, ValueError, ArithmeticError, KeyError, AttributeError):
+            return UNPROCESSABLE
 
     def _reply(self, token: int, status: int, body: Any) -> None:
         if isinstance(body, Text):

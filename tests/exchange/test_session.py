@@ -13,6 +13,7 @@ from hip3.exchange.nonce import MAX_LEAD_MS, NonceManager
 from hip3.exchange.protocol import DEAD_AFTER_MS, PING_AFTER_MS, Session
 from hip3.exchange.rate_limit import TokenBucket
 from hip3.exchange.subscriptions import key_of, wanted
+from tests.fakes import FakeClock
 
 USER = "0x" + "Ab" * 20
 
@@ -109,8 +110,21 @@ def test_no_nonce_twice_from_eight_threads() -> None:
 
 
 def test_the_clock_offset_is_the_median_of_five_without_half_the_round_trip() -> None:
-    offset = ClockOffset()
+    clock = FakeClock()
+    offset = ClockOffset(clock)
     assert not offset.known
-    for reading in (1000, 1010, 99_000, 990, 1005):
-        offset.add(reading + 100, 50, 150)
+    assert offset.exchange_ms() == clock.wall_ms()
+    for ahead in (1000, 1010, 99_000, 990, 1005):
+        offset.add(clock.wall_ms() + ahead - 50, 100)
     assert offset.offset_ms == 1005
+    assert offset.exchange_ms() == clock.wall_ms() + 1005
+
+
+def test_setting_the_wall_clock_does_not_move_the_exchange_s_time() -> None:
+    clock = FakeClock()
+    offset = ClockOffset(clock)
+    offset.add(clock.wall_ms(), 0)
+    before = offset.exchange_ms()
+    clock.step_wall(-3_600_000)
+    clock.advance(250)
+    assert offset.exchange_ms() == before + 250

@@ -18,7 +18,7 @@ ORDER = (
 
 
 def _ledger(**kw: Any) -> LedgerView:
-    base: dict[str, Any] = {"positions": {}, "entries": {}, "reducing": frozenset(), "foreign": {}}
+    base: dict[str, Any] = {"positions": {}, "held": {}, "entries": {}, "reducing": frozenset(), "foreign": {}}
     return LedgerView(**(base | kw))
 
 
@@ -86,6 +86,12 @@ def test_the_size_is_cut_to_what_is_left_and_below_eleven_dollars_is_a_refusal()
 def test_an_entry_counts_at_the_larger_of_limit_and_mark() -> None:
     assert _run(size=D("0.02"), marks={COIN: D(5000)})[1] == D("0.01")
     assert _run(size=D("0.02"), marks={COIN: D(3000)})[1] == D("0.0125")
+
+
+def test_a_position_counts_at_the_larger_of_mark_and_admission() -> None:
+    lost = _ledger(positions={"xyz:TSLA": D("0.2")}, held={"xyz:TSLA": D(88)})  # its mark says 80
+    assert _run(ledger=lost, size=D("0.0125"))[1] == D("0.003")
+    assert _run(ledger=_ledger(positions={"xyz:TSLA": D("0.2")}, held={"xyz:TSLA": D(70)}))[1] == D("0.005")
 
 
 def test_refusals_carry_the_numbers_that_decided() -> None:

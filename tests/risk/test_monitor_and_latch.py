@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hip3.core.ledger import OrderChanged, RoundTrip
+from hip3.core.ledger import OrderChanged, OrderFinished, RoundTrip
 from hip3.core.order_state import OrderState
 from hip3.risk.hard_stop import HardStopLatch, read_latch
 from hip3.risk.monitor import HOUR_MS, FlattenFailed, RiskLimits, RiskMonitor
@@ -71,8 +71,8 @@ def test_expected_refusals_never_count(text: str) -> None:
 
 
 def test_slippage_in_three_finished_orders_in_a_row_adverse_only() -> None:
-    def filled(avg: str, o: Any = None) -> OrderChanged:
-        return _changed(OrderState.FILLED, executed=D("0.012"), avg_px=D(avg), order=o or order())
+    def filled(avg: str, o: Any = None) -> OrderFinished:
+        return OrderFinished(executed=D("0.012"), avg_px=D(avg), order=o or order())
 
     bad, better, exit_bad = filled("4021"), filled("3900"), filled("3979", exit_order())
     assert _codes(RiskMonitor(LIMITS), [bad, exit_bad, better, bad, bad]) == [None] * 5
