@@ -36,6 +36,8 @@ _LATER: dict[str, str] = {
 """Settings of the interface whose part is not built yet. They are refused, unless they say the
 default: a setting that is taken and does nothing would be a lie."""
 
+_HOSTS = {"api.hyperliquid.xyz": "mainnet", "api.hyperliquid-testnet.xyz": "testnet"}
+
 FIELDS: dict[str, Any] = {field.name: field for field in msgspec.structs.fields(Settings)}
 _HEX = frozenset("0123456789abcdefABCDEF")
 
@@ -200,6 +202,9 @@ def _url_faults(s: Settings) -> list[str]:
         parts = urlsplit(url)
         if parts.scheme not in schemes or not parts.hostname:
             faults.append(f"{PREFIX}{name.upper()}: expected {schemes[0]}://HOST:PORT (given: {url!r})")
+        owner = _HOSTS.get(parts.hostname or "")
+        if owner is not None and owner != s.network:
+            faults.append(f"{PREFIX}{name.upper()} is {owner}'s address, but HIP3_NETWORK is {s.network}")
     return faults
 
 
