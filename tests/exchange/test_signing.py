@@ -85,6 +85,12 @@ def test_an_order_has_the_sdk_s_wire_form(item: tuple[PendingOrder, int]) -> Non
     assert json.dumps(wire) == json.dumps(order_action([order], {order.coin: asset})["orders"][0])
 
 
+def test_a_cancel_has_its_wire_form() -> None:
+    cancel = PendingCancel(coin="xyz:GOLD", oid=500_000_000_219, created_ms=7)
+    action = cancel_action([cancel], {"xyz:GOLD": 110003})
+    assert json.dumps(action) == '{"type": "cancel", "cancels": [{"a": 110003, "o": 500000000219}]}'
+
+
 def _vectors(path: Path) -> list[dict[str, Any]]:
     found = json.loads(path.read_text())["vectors"]
     return [v for v in found if v["kind"] == "l1_action"]
