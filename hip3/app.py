@@ -44,6 +44,7 @@ from hip3.start import OwnExchange, Who, configured_key, identity, key_source
 from hip3.stopping import Outcome, StopMode, Stopper
 from hip3.supervisor import Supervisor
 from hip3.trading import Trading, build, latch_path
+from hip3.wiring import report
 from hip3.workers import RestJobs, Worker
 
 T = TypeVar("T")
@@ -231,6 +232,7 @@ class App:
         self._worker("risk", supervisor.risk_step, trades=True)
         if trading.loop is not None:
             self._worker("tick", supervisor.tick_step, trades=True)
+        logger.info("wired      " + ", ".join(report(trading, self.workers)))
 
     def _make(self, name: str, step: Callable[[], None], *, trades: bool = False) -> Worker:
         worker = Worker(name, step, self.clock, trades=trades)

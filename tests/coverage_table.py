@@ -332,8 +332,8 @@ ROWS: tuple[Row, ...] = (
         "time stop",
         "hip3/position/exit_rules.py",
         X + "test_the_rules",
-        "held > params.time_stop_ms",
-        "held >= params.time_stop_ms",
+        "now_ms - position.entry_ms > params.time_stop_ms",
+        "now_ms - position.entry_ms >= params.time_stop_ms",
     ),
     Row(
         "P-12 D-3",
@@ -578,12 +578,20 @@ ROWS: tuple[Row, ...] = (
         "        used += _position_usd(ledger, coin, mark)\n",
         "        pass\n",
     ),
+    Row(
+        "N-7.2b",
+        "no yield between reading and writing the last nonce",
+        "hip3/exchange/nonce.py",
+        "tests/test_coverage.py::test_eight_threads_ten_thousand_calls",
+        "        with self._lock:\n            nonce = max(self._last + 1, now_ms)\n",
+        "        nonce = max(self._last + 1, now_ms)\n        with self._lock:\n",
+    ),
     # The lines that are not negotiable, and the reviews.
     Row(
         "NN-1",
         "cloid made once, kept",
         "hip3/execution/executor.py",
-        T + "test_a_minute_of_trading_ends_flat_and_equal_to_the_exchange",
+        "tests/test_coverage.py::test_every_cloid_is_new_and_recognisable_as_ours",
         'return f"0x{RUN_TAG}{self._run}{next(self._count):012x}"',
         'return f"0x{RUN_TAG}{self._run}{0:012x}"',
     ),

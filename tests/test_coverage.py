@@ -125,6 +125,15 @@ def test_a_refused_enqueue_leaves_nothing_behind(tmp_path: Path) -> None:
     assert world.trading.executor._budget.used == 0
 
 
+def test_every_cloid_is_new_and_recognisable_as_ours() -> None:
+    from hip3.execution.executor import RUN_TAG, CloidSource
+
+    sources = [CloidSource() for _ in range(3)]
+    cloids = [source.next() for source in sources for _ in range(500)]
+    assert len(set(cloids)) == 1500
+    assert all(re.fullmatch(rf"0x{RUN_TAG}[0-9a-f]{{24}}", cloid) for cloid in cloids)
+
+
 def test_errors_carry_their_fields() -> None:
     error = SigningError("no", cloid="0x1", nonce=5)
     assert error.fields == {"cloid": "0x1", "nonce": 5}

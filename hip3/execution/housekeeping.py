@@ -129,18 +129,23 @@ class Housekeeping:
 
     def step(self, now_ms: int) -> None:
         """One round of duties at monotonic `now_ms`."""
+        for _, duty in self.duties():
+            self._guarded(duty, now_ms)
+
+    def duties(self) -> list[tuple[str, Callable[[int], None]]]:
+        """What is done each round, most urgent first."""
+        out: list[tuple[str, Callable[[int], None]]] = []
         if self._user is not None:
             if self._resolver is not None:
-                self._guarded(self._resolver.step, now_ms)
-            self._guarded(self._read_for_epoch, now_ms)
-            self._guarded(self._fetch_fills, now_ms)
+                out.append(("unknown orders", self._resolver.step))
+            out.append(("account of the epoch", self._read_for_epoch))
+            out.append(("missing fills", self._fetch_fills))
             if self._margin is not None and self._read_generation:
-                self._guarded(self._margin.step, now_ms)
-            self._guarded(self._compare, now_ms)
-            self._guarded(self._anchor_budget, now_ms)
-            self._guarded(self._read_markets, now_ms)
-        self._guarded(self._first_books, now_ms)
-        self._guarded(self._read_clock, now_ms)
+                out.append(("margin", self._margin.step))
+            out += [
+                ("comparison", self._compare), ("address budget", self._anchor_budget), ("markets", self._read_markets),
+            ]  # fmt: skip
+        return [*out, ("first books", self._first_books), ("clock", self._read_clock)]
 
     def _guarded(self, duty: Callable[[int], None], now_ms: int) -> None:
         try:

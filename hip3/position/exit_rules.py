@@ -1,5 +1,6 @@
-"""When a position must end. Pure: (position, view, settings, times) -> reason or None."""
+"""When a position must end. Pure: (position, view, settings, time) -> reason or None."""
 
+from collections.abc import Callable
 from decimal import Decimal
 
 import msgspec
@@ -21,27 +22,33 @@ class ExitParams(msgspec.Struct, frozen=True, kw_only=True):
     max_slippage_bps: Decimal
 
 
-def time_stop(position: PositionView, params: ExitParams, wall_ms: int) -> ExitReason | None:
-    """Held for longer than allowed, by epoch time, which a restart does not reset."""
-    held = wall_ms - position.entry_ms
-    return ExitReason.TIME_STOP if held > params.time_stop_ms else None
+def time_stop(position: PositionView, view: MarketView | None, params: ExitParams, now_ms: int) -> bool:
+    """Held for longer than allowed, by the exchange's time, which a restart does not reset."""
+    return now_ms - position.entry_ms > params.time_stop_ms
 
 
-def mark_regression(
-    position: PositionView, view: MarketView | None, params: ExitParams, wall_ms: int
-) -> ExitReason | None:
+def mark_regression(position: PositionView, view: MarketView | None, params: ExitParams, now_ms: int) -> bool:
     """The touch we would sell to (buy from) is back within the distance of the oracle."""
     if view is None or view.oracle is None or not view.two_sided:
-        return None
-    if wall_ms - position.entry_ms < params.min_holding_ms:
-        return None
+        return False
+    if now_ms - position.entry_ms < params.min_holding_ms:
+        return False
     if position.szi > 0:
-        back = view.bid is not None and view.bid.px >= shift_bps(view.oracle, -params.regression_bps)
-    else:
-        back = view.ask is not None and view.ask.px <= shift_bps(view.oracle, params.regression_bps)
-    return ExitReason.MARK_REGRESSION if back else None
+        return view.bid is not None and view.bid.px >= shift_bps(view.oracle, -params.regression_bps)
+    return view.ask is not None and view.ask.px <= shift_bps(view.oracle, params.regression_bps)
 
 
-def decide(position: PositionView, view: MarketView | None, params: ExitParams, wall_ms: int) -> ExitReason | None:
+Rule = Callable[[PositionView, MarketView | None, ExitParams, int], bool]
+RULES: tuple[tuple[ExitReason, Rule], ...] = (
+    (ExitReason.TIME_STOP, time_stop),
+    (ExitReason.MARK_REGRESSION, mark_regression),
+)
+"""In the order in which they are asked."""
+
+
+def decide(position: PositionView, view: MarketView | None, params: ExitParams, now_ms: int) -> ExitReason | None:
     """The first rule that says so."""
-    return time_stop(position, params, wall_ms) or mark_regression(position, view, params, wall_ms)
+    for reason, rule in RULES:
+        if rule(position, view, params, now_ms):
+            return reason
+    return None

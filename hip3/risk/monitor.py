@@ -19,6 +19,10 @@ from hip3.core.refusals import classify
 HOUR_MS = 3_600_000
 
 
+TRIGGERS = ("max_loss", "consecutive_losses", "flatten_failures", "rejects", "slippage")
+"""Codes of the breaches, as they begin a latch's reason."""
+
+
 class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Thresholds, each "more than"."""
 

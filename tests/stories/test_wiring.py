@@ -1,0 +1,345 @@
+"""The start-up self-report, row by row: with its wire cut, the session that needs it fails.
+
+`PROBES` has one short session per row, on production code against the exchange's core. Each passes as it
+is; each must fail with its row cut.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from hip3.core.events import Refused
+from hip3.core.ledger import RoundTrip
+from hip3.core.order_state import OrderState
+from hip3.execution import executor as executor_module
+from hip3.execution.gates import GATES
+from hip3.position import exit_rules
+from hip3.risk.monitor import FlattenFailed
+from hip3.wiring import report
+from tests.builders import D, order
+from tests.world import World
+
+Probe = Callable[[World], None]
+THREADS = ("rest", "ws-reader", "risk", "tick")
+
+
+def _ready(world: World) -> None:
+    assert world.run_until(lambda: world.ready, 8000)
+
+
+def _gate(world: World, prepare: Callable[[World], None], gate: str, entry_leaves: bool = False) -> None:
+    """With something prepared, signals are refused by this gate and no entry leaves."""
+    _ready(world)
+    prepare(world)
+    sent = len(world.sender.sent)
+    world.run_until(lambda: any(_by(world, f) == gate for f in world.journal.of("signal")), 40_000)
+    assert gate in {_by(world, f) for f in world.journal.of("signal")}
+    later = [a for a in world.sender.actions()[sent:] if a["type"] == "order"]
+    assert entry_leaves or not [o for a in later for o in a["orders"] if not o["r"]]
+
+
+def _by(world: World, fields: dict[str, Any]) -> str | None:
+    return getattr(fields["verdict"], "gate", None)
+
+
+def _admit_everywhere(world: World, **kw: Any) -> None:
+    """An entry that is not proven dead in every market."""
+    for n, coin in enumerate(world.trading.specs):
+        base = {"coin": coin, "sz": D("0.0001"), "admission_px": D(1)}
+        world.trading.tracker.admit(order(n + 500, **(base | kw)), lambda ledger, wished: wished)
+
+
+def _not_ready(world: World) -> None:
+    world.readiness.pause(True)
+
+
+def _trip(world: World) -> None:
+    world.latch.trip("manual", "probe", world.clock.wall_ms())
+
+
+def _fill_market(world: World) -> None:
+    _admit_everywhere(world, sz=D(1), admission_px=D(50))
+
+
+def _fill_total(world: World) -> None:
+    world.trading.tracker.admit(order(900, coin="xyz:GOLD", sz=D(2), admission_px=D(50)), lambda ledger, wished: wished)
+
+
+def _exit_everywhere(world: World) -> None:
+    from hip3.core.orders import ExitReason
+
+    keep = world.trading.exits.keep_only
+    world.trading.exits.keep_only = lambda coins: keep(coins | set(world.trading.specs))  # type: ignore[method-assign]
+    for coin in world.trading.specs:
+        world.trading.exits.request(coin, ExitReason.MANUAL, 0)
+
+
+def _hold_everywhere(world: World) -> None:
+    for coin in world.trading.specs:
+        world.trading.tracker.adopt(coin, D("0.0001"), D(1), world.clock.wall_ms())
+
+
+def _spend(world: World) -> None:
+    world.trading.address.anchor(10_000, 10_000)
+    world.trading.housekeeping._next_anchor_ms = 1 << 60
+
+
+def _trigger(world: World, events: list[Any], code: str) -> None:
+    _ready(world)
+    for event in events:
+        world.trading.flow._risk(event)
+    world.run(100)
+    assert (world.latch.state().reason or "").startswith(code)
+
+
+def _trip_of(net: str) -> RoundTrip:
+    return RoundTrip(coin="x", opened_ms=0, closed_ms=1, realized=D(net), fees=D(0), entry_px=D(1), exit_px=D(1))
+
+
+def _refusals(world: World) -> None:
+    _ready(world)
+    for n in range(11):
+        wished = order(700 + n, coin=f"x:{n}")
+        world.trading.tracker.admit(wished, lambda ledger, w: w)
+        world.trading.tracker.mark_sent(wished.cloid, nonce=n + 1, expires_ms=None, generation=1, mono_ms=0)
+        events = world.trading.tracker.on_status(wished.cloid, Refused("Insufficient margin to place order."))
+        world.trading.flow.dispatch(events, 0)
+    world.run(100)
+    assert (world.latch.state().reason or "").startswith("rejects")
+
+
+def _slippage(world: World) -> None:
+    """Three orders in a row filled far from the touch that decided them."""
+    executor = world.trading.executor
+    assert executor is not None
+    make = executor._order
+    executor._order = lambda *a: msgspec.structs.replace(
+        o := make(*a), touch_px=o.touch_px * (D("0.9") if o.side.is_buy else D("1.1"))
+    )  # type: ignore[method-assign]
+    exits = world.settings.base.exit_slippage_bps
+    assert exits
+    flow = world.trading.flow
+    risk = flow._risk
+    flow._risk = lambda e: None if getattr(getattr(e, "order", None), "reduce_only", False) else risk(e)  # type: ignore[method-assign]
+    assert world.run_until(lambda: world.latch.tripped, 90_000)
+    assert (world.latch.state().reason or "").startswith("slippage")
+
+
+def _left_by(reason: str) -> Probe:
+    def probe(world: World) -> None:
+        assert world.run_until(lambda: bool(world.journal.of("round_trip")), 90_000)
+        assert reason in {f["order"].exit_reason.value for f in world.journal.of("exit")}
+
+    return probe
+
+
+def _stream(name: str) -> Probe:
+    """Only this private stream speaks of an order, and its end is known without asking."""
+
+    def probe(world: World) -> None:
+        _ready(world)
+        others = {"orderUpdates", "userFills", "post"} - {name}
+        world.filter_frame = lambda t: [] if any(t.startswith(f'{{"channel":"{o}"') for o in others) else [t]
+        world.rest.failing |= {"orderStatus", "userFills", "/exchange"}
+        world.run_until(lambda: bool(world.trading.tracker.ledger().positions), 60_000)
+        assert world.trading.tracker.ledger().positions
+
+    return probe
+
+
+def _trades(world: World) -> None:
+    assert world.run_until(lambda: bool(world.journal.of("round_trip")), 60_000)
+
+
+def _touches(world: World) -> None:
+    _ready(world)
+    first = {coin: view.book_time_ms for coin, view in world.trading.market_state.views().items()}
+    world.run(10_000)
+    assert all(v.book_time_ms > first[c] for c, v in world.trading.market_state.views().items())
+
+
+def _unknown(world: World) -> None:
+    _ready(world)
+    world.sender.hold()
+    assert world.run_until(lambda: bool(world.trading.tracker.live(OrderState.SENT)), 60_000)
+    cloid = world.trading.tracker.live(OrderState.SENT)[0].order.cloid
+    world.sender.drop_held()
+    assert world.run_until(lambda: world.trading.tracker.get(cloid).state is OrderState.DEAD, 20_000)  # type: ignore[union-attr]
+
+
+def _missing_fills(world: World) -> None:
+    _ready(world)
+    world.filter_frame = lambda t: [] if t.startswith('{"channel":"userFills"') else [t]
+    assert world.run_until(lambda: bool(world.trading.tracker.booked()), 40_000)
+
+
+def _comparison(world: World) -> None:
+    _ready(world)
+    account = world.venue.engine.account(world.user)
+    assert account is not None
+    account.dex("para").apply_fill("para:UNITREE", D(1), D(89), 5, isolated=True)  # a market that never signals
+    assert world.run_until(lambda: "para:UNITREE" in world.trading.tracker.booked(), 70_000, step_ms=50)
+
+
+def _anchor(world: World) -> None:
+    _ready(world)
+    account = world.venue.engine.account(world.user)
+    assert account is not None
+    account.actions_used = 7777
+    assert world.run_until(lambda: world.trading.address.state().used >= 7777, 70_000, step_ms=50)
+
+
+def _markets(world: World) -> None:
+    _ready(world)
+    market = world.venue.engine.markets["xyz:GOLD"]
+    market.info = market.info._replace(sz_decimals=2)
+    assert world.run_until(lambda: "xyz:GOLD" in world.trading.blocked, 70_000, step_ms=50)
+
+
+def _first_books(world: World) -> None:
+    world.filter_frame = lambda t: [] if t.startswith('{"channel":"bbo","data":{"coin":"xyz:GOLD"') else [t]
+    _ready(world)
+
+
+def _clock(world: World) -> None:
+    _ready(world)
+    world.run(1000)
+    assert world.trading.offset.known
+
+
+def _margin(world: World) -> None:
+    assert world.run_until(lambda: not world.trading.blocked, 10_000)
+
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "exit time_stop": {"time_stop_ms": 2000, "min_holding_ms": 10_000_000},
+    "gate MaxPositionTotal": {"max_notional_per_market": Decimal(100)},
+    "duty margin": {"leverage": 3},
+    "duty unknown orders": {"post_timeout_ms": 1000},
+}
+PROBES: dict[str, Probe] = {
+    "gate HardStop": lambda w: _gate(w, _trip, "HardStop"),
+    "gate READY-TRADING": lambda w: _gate(w, _not_ready, "READY-TRADING"),
+    "gate MaxPositionPerMarket": lambda w: _gate(w, _fill_market, "MaxPositionPerMarket"),
+    "gate MaxPositionTotal": lambda w: _gate(w, _fill_total, "MaxPositionTotal"),
+    "gate MaxConcurrentPositions": lambda w: _gate(w, _admit_everywhere, "MaxConcurrentPositions"),
+    "gate FlattenInProgress": lambda w: _gate(w, _exit_everywhere, "FlattenInProgress"),
+    "gate has_position": lambda w: _held(w),  # noqa: PLW0108 defined below
+    "gate PendingOrder": lambda w: _pending(w),  # noqa: PLW0108 defined below
+    "gate ActionBudget": lambda w: _gate(w, _spend, "ActionBudget"),
+    "exit time_stop": _left_by("time_stop"),
+    "exit mark_regression": _left_by("mark_regression"),
+    "trigger max_loss": lambda w: _trigger(w, [_trip_of("-21")], "max_loss"),
+    "trigger consecutive_losses": lambda w: _trigger(w, [_trip_of("-0.1")] * 6, "consecutive_losses"),
+    "trigger flatten_failures": lambda w: _trigger(w, [FlattenFailed("x", n) for n in range(1, 5)], "flatten_failures"),
+    "trigger rejects": _refusals,
+    "trigger slippage": _slippage,
+    "stream orderUpdates": _stream("orderUpdates"),
+    "stream userFills": _stream("userFills"),
+    "stream bbo": _touches,
+    "stream activeAssetCtx": _trades,
+    "duty unknown orders": _unknown,
+    "duty account of the epoch": _ready,
+    "duty missing fills": _missing_fills,
+    "duty margin": _margin,
+    "duty comparison": _comparison,
+    "duty address budget": _anchor,
+    "duty markets": _markets,
+    "duty first books": _first_books,
+    "duty clock": _clock,
+    "thread rest": _ready,
+    "thread ws-reader": _trades,
+    "thread risk": lambda w: _trigger(w, [_trip_of("-21")], "max_loss"),
+    "thread tick": _trades,
+}
+
+
+def _held(world: World) -> None:
+    """A tiny position whose exit cannot be made leaves room in gates 3 to 5; gate 7 says no."""
+    world.trading.flow._exit_params.clear()
+    world.trading.executor._limits = _roomy(world)  # type: ignore[union-attr]
+    _gate(world, _hold_everywhere, "has_position")
+
+
+def _pending(world: World) -> None:
+    world.trading.executor._limits = _roomy(world)  # type: ignore[union-attr]
+    _gate(world, _admit_everywhere, "PendingOrder")
+
+
+def _roomy(world: World) -> Any:
+    from hip3.execution.executor import EntryLimits
+
+    wide = EntryLimits(max_per_market=D(10_000), max_total=D(100_000), max_positions=100, slippage_bps=D(0))
+    return lambda coin: wide
+
+
+def cut(world: World, row: str, patch: pytest.MonkeyPatch) -> None:
+    """Break the wire of one row."""
+    kind, _, name = row.partition(" ")
+    if kind == "gate":
+        if name == "ActionBudget":
+            patch.setattr(world.trading.executor, "_take_budget", lambda now_ms: None)
+            return
+        for group in ("FLAG_GATES", "LEDGER_GATES"):
+            kept = tuple(g for g in getattr(executor_module, group) if g.name != name)
+            patch.setattr(executor_module, group, kept)
+    elif kind == "exit":
+        patch.setattr(exit_rules, "RULES", tuple(r for r in exit_rules.RULES if r[0].value != name))
+    elif kind == "trigger":
+        apply = world.trading.monitor.apply
+        patch.setattr(
+            world.trading.monitor, "apply", lambda e, now: None if (b := apply(e, now)) and b.code == name else b
+        )
+    elif kind == "stream":
+        before = world.filter_frame
+
+        def without(text: str) -> list[str]:
+            return [] if text.startswith(f'{{"channel":"{name}"') else before(text)
+
+        patch.setattr(world, "deliver", _dropping(world, without))
+    elif kind == "duty":
+        duties = world.trading.housekeeping.duties
+        patch.setattr(world.trading.housekeeping, "duties", lambda: [d for d in duties() if d[0] != name])
+    else:
+        stopped = {"rest": world.trading.housekeeping, "ws-reader": world, "risk": world, "tick": world}[name]
+        method = {"rest": "step", "ws-reader": "deliver", "risk": "risk", "tick": "tick"}[name]
+        patch.setattr(stopped, method, lambda *a: None)
+
+
+def _dropping(world: World, without: Callable[[str], list[str]]) -> Callable[[], None]:
+    from hip3.venue.venue import WsText
+
+    def deliver() -> None:
+        for item in world.venue.take_output():
+            if isinstance(item, WsText) and world.session is not None and without(item.text):
+                for text in world.filter_frame(item.text):
+                    world.inject(text)
+
+    return deliver
+
+
+def _world(tmp_path: Path, row: str) -> World:
+    return World(tmp_path, seed=1, **SETTINGS.get(row, {}))
+
+
+def test_the_report_lists_what_is_probed(tmp_path: Path) -> None:
+    world = World(tmp_path, seed=1)
+    _ready(world)
+    assert set(report(world.trading, THREADS)) == set(PROBES)
+    assert [g.name for g in GATES] == [row.removeprefix("gate ") for row in PROBES if row.startswith("gate ")]
+
+
+@pytest.mark.parametrize("row", PROBES)
+def test_each_row_works_and_its_cut_is_noticed(tmp_path: Path, row: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "cut").mkdir()
+    PROBES[row](_world(tmp_path / "whole", row))
+    broken = _world(tmp_path / "cut", row)
+    with monkeypatch.context() as patch:
+        cut(broken, row, patch)
+        with pytest.raises(AssertionError):
+            PROBES[row](broken)
