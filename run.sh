@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # hip3: sets itself up once, then runs. `./run.sh` is `./run.sh run`; `./run.sh test` is the gate.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 
 die() {
   echo "run.sh: $*" >&2
@@ -32,7 +32,9 @@ install() {
     [ -x .venv/bin/python ] && [ "$(cat "$mark" 2>/dev/null)" = "$want" ] && exit 0
     echo "run.sh: setting up .venv (once, and again when a requirements file changes)" >&2
     if [ ! -x .venv/bin/pip ]; then
-      "$(find_python)" -m venv --clear .venv >&2 ||
+      local python
+      python=$(find_python) || exit 1
+      "$python" -m venv --clear .venv >&2 ||
         die "could not make .venv (on Debian: apt-get install python3-venv)"
     fi
     local args=() file

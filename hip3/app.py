@@ -302,7 +302,7 @@ class App:
     def _install_signals(self) -> None:
         if threading.current_thread() is not threading.main_thread():
             return
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, frame: object) -> None:
@@ -324,7 +324,7 @@ class App:
         assert rest is not None
         assert trading is not None
         account = who.account or ""
-        future = self.rest_jobs.submit(lambda: prove(rest, account, trading.housekeeping.dexs))
+        future = self.rest_jobs.submit(lambda: prove(rest.urgent, account, trading.housekeeping.dexs))
         try:
             return future.result(timeout=timeout_s)
         except TimeoutError:

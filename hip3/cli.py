@@ -33,10 +33,17 @@ class _Parser(argparse.ArgumentParser):
         raise SystemExit(USAGE)
 
 
-def _positive(text: str) -> float:
+def _seconds(text: str) -> float:
     value = float(text)
-    if not 0 < value < 1e9:
+    if not 0 < value < 1e9:  # also refuses NaN
         raise argparse.ArgumentTypeError("must be positive")
+    return value
+
+
+def _port(text: str) -> int:
+    value = int(text)
+    if not 0 <= value <= 65535:
+        raise argparse.ArgumentTypeError("must be between 0 and 65535")
     return value
 
 
@@ -45,14 +52,14 @@ def parser() -> argparse.ArgumentParser:
     top = _Parser(prog="hip3", description="trades Hyperliquid's HIP-3 perpetuals")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
     run = commands.add_parser("run", help="run the service in the foreground")
-    run.add_argument("--duration", type=_positive, metavar="SECONDS", help="then flatten, print a table, end")
+    run.add_argument("--duration", type=_seconds, metavar="SECONDS", help="then flatten, print a table, end")
     exchange = commands.add_parser("exchange", help="serve the embedded exchange alone")
     exchange.add_argument("--host", default="127.0.0.1")
-    exchange.add_argument("--port", type=int, default=3001)
+    exchange.add_argument("--port", type=_port, default=3001)
     exchange.add_argument("--seed", type=int, default=None)
     exchange.add_argument("--profile", choices=("lively", "calibrated"), default="lively")
     exchange.add_argument("--latency", type=int, default=100, metavar="MS", help="from arrival to execution")
-    exchange.add_argument("--speed", type=_positive, default=1.0, metavar="X", help="faster than real time")
+    exchange.add_argument("--speed", type=_seconds, default=1.0, metavar="X", help="faster than real time")
     exchange.add_argument("--config", type=Path, default=None, metavar="FILE", help="markets and accounts (TOML)")
     exchange.add_argument("--until-eof", action="store_true", help="end when standard input does")
     check = commands.add_parser("check", help="preflight: settings, key, exchange, markets, folders")
@@ -83,12 +90,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _faults([str(error)], RUNNING)
     except TimeoutError as error:
         return _faults([f"no answer in time: {error}"], NO_ANSWER)
-    except PermissionError as error:
-        return _faults([f"{error.filename}: {error.strerror}; make it writable for this user"], NO_JOURNAL)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
     except BrokenPipeError:
         # Whoever read our output has gone: not a failure of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
+    except OSError as error:
+        # A file or folder of ours: nothing else lets an OSError out.
+        return _faults([f"{error.filename or 'a file'}: {error.strerror}; make it usable for this user"], NO_JOURNAL)
 
 
 def _faults(faults: Sequence[str], code: int) -> int:
@@ -116,6 +126,9 @@ def _run(args: argparse.Namespace) -> int:
     finally:
         lock.release()
     proof = "nothing was traded" if outcome.proof is None else outcome.proof.sentence(outcome.unknown)
+    if outcome.proof is not None and outcome.proof.positions is None and app.trading is not None:
+        held = ", ".join(f"{p.coin} {p.szi}" for p in app.trading.tracker.positions())
+        proof += f"; by our books: {held or 'flat'}"
     if args.duration is not None:
         trading, latch = app.trading, app.latch
         state = latch.state() if latch is not None else None

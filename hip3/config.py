@@ -5,6 +5,7 @@ checks everything and raises `ConfigError` with every fault at once. `.env.examp
 the same table (`example_env`) and a test compares the two.
 """
 
+import logging
 import os
 import re
 import stat
@@ -64,7 +65,11 @@ def load(environ: Mapping[str, str], env_file: Path | None) -> Settings:
     faults: list[str] = []
     raw: dict[str, str] = {}
     if env_file is not None and env_file.is_file():
-        from_file = {k: v or "" for k, v in dotenv_values(env_file).items()}
+        logging.getLogger("dotenv").setLevel(logging.ERROR)  # `_line_faults` names what it cannot parse
+        try:
+            from_file = {k: v or "" for k, v in dotenv_values(env_file).items()}
+        except UnicodeDecodeError:
+            raise ConfigError([f"{env_file} is not UTF-8 text"]) from None
         raw.update({k: v for k, v in from_file.items() if k.startswith(PREFIX)})
         faults += _file_faults(env_file, raw) + _line_faults(env_file)
     raw.update({k: v for k, v in environ.items() if k.startswith(PREFIX)})
@@ -122,7 +127,8 @@ def _take(name: str, text: str, values: dict[str, Any]) -> str | None:
     except msgspec.ValidationError as error:
         if _extra(name).get("secret"):
             return "cannot be read"
-        return f"{_plain(str(error))} (given: {text!r})"
+        choices = _range(name) if "enum" in str(error) else ""
+        return f"{_plain(str(error))}{choices} (given: {text!r})"
     fault = _bound_fault(name, value)
     if fault is None:
         values[name] = value
@@ -131,7 +137,7 @@ def _take(name: str, text: str, values: dict[str, Any]) -> str | None:
 
 def _plain(message: str) -> str:
     plain = message.replace("Expected ", "expected ").replace("`", "").replace(", got str", "")
-    return plain.replace(" | null", "")
+    return plain.replace(" | null", "").replace("Invalid enum value", "not one of the choices:")
 
 
 def _bound_fault(name: str, value: Any) -> str | None:

@@ -101,6 +101,8 @@ def identity(settings: Settings, key: SigningKey | None, rest: RestClient) -> Wh
     if not settings.trading:
         account = settings.account_address or (key.address if key is not None else None)
         return Who(None, vault or (None if account is None else account.lower()), vault)
+    if vault is not None and settings.network == "embedded":
+        raise PreflightError(["HIP3_VAULT_ADDRESS: the embedded exchange has no vaults or sub-accounts yet"])
     if key is None:
         key = _embedded_key(settings, rest)
     account = (settings.account_address or key.address).lower()

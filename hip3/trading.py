@@ -11,6 +11,7 @@ import msgspec
 
 from hip3.config import MarketSettings
 from hip3.core.market import MarketSpec
+from hip3.core.money import ZERO
 from hip3.core.ports import Clock, Intents, Journal, Sender
 from hip3.exchange.clock_offset import ClockOffset
 from hip3.exchange.nonce import NonceManager
@@ -114,7 +115,8 @@ def new_tracker(beginning: Beginning | None) -> PositionTracker:
         known = max((f.time_ms for f in report.fills), default=0)
         tracker.seed_fills(reversed(report.fills), known, beginning.began_ms)
         for coin, (szi, px, since) in opening_positions(report).items():
-            tracker.adopt(coin, szi, px, since)
+            paid = sum((f.fee for f in report.fills if f.coin == coin and f.time_ms >= since), ZERO)
+            tracker.adopt(coin, szi, px, since, paid)
         tracker.set_foreign(report.orders)
     return tracker
 
@@ -182,7 +184,7 @@ def build(
         )  # fmt: skip
     if identity is not None:
         resolver = Resolver(
-            clock=clock, rest=rest, signed=signed, identity=identity, dexs=universe.dexs, tracker=tracker, flow=flow,
+            clock=clock, rest=rest, signed=signed, identity=identity, tracker=tracker, flow=flow,
             intents=intents, journal=journal, count_action=address.spend,
         )  # fmt: skip
         wishes = changes(beginning.margins, specs, lambda c: settings.for_market(c).leverage) if beginning else {}

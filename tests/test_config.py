@@ -43,7 +43,7 @@ def test_every_default_of_the_example_is_accepted_as_given() -> None:
         ("HIP3_MIN_EDGE_BPS", "NaN", "finite"),
         ("HIP3_SIZING_ALPHA", "0", "more than 0"),
         ("HIP3_SIZING_ALPHA", "1.01", "at most 1"),
-        ("HIP3_NETWORK", "moonnet", "Invalid enum value"),
+        ("HIP3_NETWORK", "moonnet", "embedded | testnet | mainnet"),
         ("HIP3_HARD_STOP_FLATTEN", "maybe", "expected bool"),
         ("HIP3_TIK_MS", "1", "did you mean HIP3_TICK_MS?"),
         ("HIP3_MODE", "paper", "not offered"),

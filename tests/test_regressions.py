@@ -346,3 +346,67 @@ def test_a_position_in_a_market_that_is_not_configured_counts_and_blocks_no_othe
     assert world.exchange_positions()["xyz:GOLD"] == D("0.005")
     reasons = {f["verdict"].reason.value for f in world.journal.of("signal") if hasattr(f["verdict"], "reason")}
     assert "MarketDataUnavailable" not in reasons
+
+
+def test_a_silent_connection_is_not_ready(tmp_path: Path) -> None:
+    world = World(tmp_path, seed=1)
+    assert world.run_until(lambda: world.ready, 3000)
+    world.filter_frame = lambda text: []
+    world.run(9000)
+    assert "not a word" in world.readiness.reasons(world.clock.mono_ms())[0]
+    world.filter_frame = lambda text: [text]
+    assert world.run_until(lambda: world.ready, 3000)
+
+
+def test_a_round_trip_that_began_before_a_restart_keeps_its_entry_and_its_fee(tmp_path: Path) -> None:
+    world = _holding(tmp_path, time_stop_ms=600_000, mark_regression_bps=Decimal(0), min_holding_ms=600_000)
+    opened = world.trading.tracker.positions()[0]
+    fees = world.trading.tracker.totals()[1]
+    world.restart()
+    before = len(world.journal.of("round_trip"))
+    assert world.flatten()
+    world.run(500)
+    trips = [f["trip"] for f in world.journal.of("round_trip")[before:] if f["trip"].coin == opened.coin]
+    assert [(t.opened_ms, t.entry_px) for t in trips] == [(opened.entry_ms, opened.entry_px)]
+    assert trips[0].fees >= fees > 0
+    assert trips[0].closed_ms > trips[0].opened_ms
+
+
+def test_reads_leave_the_weight_that_the_proof_needs_and_wait_as_long_as_told(tmp_path: Path) -> None:
+    from hip3.errors import RateLimited
+    from hip3.exchange.rest import KEPT_WEIGHT, RestClient
+    from tests.fakes import FakeClock
+
+    clock = FakeClock()
+    rest = RestClient("http://127.0.0.1:9", clock)
+    rest._post = lambda path, body: b"[]"  # type: ignore[method-assign]
+    asked = 0
+    with pytest.raises(RateLimited) as error:
+        while True:
+            rest.info({"type": "userFills", "user": "0x"})
+            asked += 1
+    assert asked == (1200 - KEPT_WEIGHT) // 20
+    for _ in range(KEPT_WEIGHT // 20):
+        assert rest.urgent.info_json({"type": "openOrders", "user": "0x"}) == []
+    wait = error.value.fields["wait_ms"]
+    assert isinstance(wait, int)
+    clock.advance(wait + KEPT_WEIGHT * 50)
+    assert rest.info({"type": "userFills", "user": "0x"}) == b"[]"
+    rest.close()
+
+
+def test_a_spent_weight_budget_keeps_every_duty_quiet_until_it_is_free(tmp_path: Path) -> None:
+    from hip3.errors import RateLimited
+
+    world = World(tmp_path, seed=1)
+    info, asked = world.rest.info, [0]
+
+    def spent(request: dict[str, Any]) -> bytes:
+        asked[0] += 1
+        raise RateLimited("spent", wait_ms=5000)
+
+    world.rest.info = spent  # type: ignore[method-assign]
+    world.run(10_000, step_ms=50)
+    assert asked[0] <= 3
+    world.rest.info = info  # type: ignore[method-assign]
+    assert world.run_until(lambda: world.ready, 8000)

@@ -118,7 +118,8 @@ def select(wanted: Iterable[str], specs: dict[str, MarketSpec], blocked: dict[st
         elif coin in blocked:
             faults.append(f"market {coin} is {blocked[coin]} on the exchange; take it out of HIP3_MARKETS")
         else:
-            near = get_close_matches(coin, [*specs, *blocked], n=1, cutoff=0.5)
+            known = [*specs, *blocked]
+            near = [c for c in known if c.lower() == coin.lower()] or get_close_matches(coin, known, n=1, cutoff=0.5)
             hint = f"; did you mean {near[0]}?" if near else ""
             faults.append(f"market {coin} does not exist on the exchange{hint}")
     if faults:

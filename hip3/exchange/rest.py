@@ -14,6 +14,8 @@ from hip3.errors import RateLimited, VenueReadError
 from hip3.exchange.rate_limit import IP_WEIGHT_PER_MINUTE, TokenBucket
 
 TIMEOUT_S = (3.0, 5.0)
+KEPT_WEIGHT = 200
+"""Of 1,200 a minute: enough to prove what is open on several dexs, whatever was asked before."""
 
 _LIGHT = frozenset(
     {"l2Book", "allMids", "clearinghouseState", "orderStatus", "spotClearinghouseState", "exchangeStatus"}
@@ -38,22 +40,26 @@ class RestClient:
         self._session.trust_env = False  # a proxy of the environment must not see signed actions
         self._bucket = TokenBucket(IP_WEIGHT_PER_MINUTE, clock.mono_ms())
 
-    def info(self, request: dict[str, Any]) -> bytes:
-        """The body of the answer to one info request. VenueReadError, RateLimited."""
+    def info(self, request: dict[str, Any], *, keep: int = KEPT_WEIGHT) -> bytes:
+        """The body of the answer to one info request. VenueReadError, RateLimited.
+
+        `keep` is the weight that stays for urgent reads: the proof at the end uses it up.
+        """
         weight = weight_of(request)
         now = self._clock.mono_ms()
-        if not self._bucket.try_take(weight, now):
-            wait = self._bucket.wait_ms(weight, now)
-            raise RateLimited(f"{request.get('type')}: the weight budget is spent, free in {wait} ms")
+        if not self._bucket.try_take(weight, now, keep=keep):
+            wait = self._bucket.wait_ms(weight + keep, now)
+            raise RateLimited(f"{request.get('type')}: the weight budget is spent, free in {wait} ms", wait_ms=wait)
         return self._post("/info", msgspec.json.encode(request))
+
+    @property
+    def urgent(self) -> "Urgent":
+        """The same reads with the kept weight."""
+        return Urgent(self)
 
     def info_json(self, request: dict[str, Any]) -> Any:
         """The same, decoded."""
-        body = self.info(request)
-        try:
-            return msgspec.json.decode(body)
-        except msgspec.DecodeError as error:
-            raise VenueReadError(f"{request.get('type')}: the answer is not JSON: {error}") from None
+        return _decoded(request, self.info(request))
 
     def exchange(self, body: dict[str, Any]) -> Any:
         """Post a signed action; the decoded answer. VenueReadError: the outcome is unknown."""
@@ -72,6 +78,12 @@ class RestClient:
                 headers={"Content-Type": "application/json"},
                 timeout=TIMEOUT_S,
             )
+        except requests.Timeout:
+            raise VenueReadError(f"{path}: no answer from {self._base_url} in time") from None
+        except requests.ConnectionError as error:
+            refused = "Connection refused" in str(error)
+            why = "connection refused" if refused else "the connection broke or could not be made"
+            raise VenueReadError(f"{path}: cannot reach {self._base_url}: {why}") from None
         except requests.RequestException as error:
             raise VenueReadError(f"{path}: {type(error).__name__}: {error}") from None
         if answer.status_code == 429:
@@ -83,3 +95,25 @@ class RestClient:
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+
+
+class Urgent:
+    """Reads that may use the kept weight."""
+
+    def __init__(self, rest: RestClient) -> None:
+        self._rest = rest
+
+    def info(self, request: dict[str, Any]) -> bytes:
+        """See `RestClient.info`."""
+        return self._rest.info(request, keep=0)
+
+    def info_json(self, request: dict[str, Any]) -> Any:
+        """See `RestClient.info_json`."""
+        return _decoded(request, self.info(request))
+
+
+def _decoded(request: dict[str, Any], body: bytes) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except msgspec.DecodeError as error:
+        raise VenueReadError(f"{request.get('type')}: the answer is not JSON: {error}") from None

@@ -113,7 +113,7 @@ class TradeFlow:
     def on_connected(self, session: Session) -> None:
         """A new epoch begins."""
         self.generation = session.generation
-        self.connected_ms = self.last_event_ms = self._clock.mono_ms()
+        self.connected_ms = self.last_event_ms = self._readiness.heard_ms = self._clock.mono_ms()
         self._unseen = set(self._specs)
         self._readiness.connected(session.generation, self._specs)
         self._journal.record("connected", generation=session.generation)
@@ -134,7 +134,7 @@ class TradeFlow:
 
     def on_event(self, session: Session, event: Event, now_ms: int) -> None:
         """One frame."""
-        self.last_event_ms = now_ms
+        self.last_event_ms = self._readiness.heard_ms = now_ms
         if isinstance(event, BboUpdate):
             self._on_bbo(session, event, now_ms)
         elif isinstance(event, CtxUpdate):

@@ -25,7 +25,7 @@ from hip3.core.market import Level, MarketSpec
 from hip3.core.money import ZERO, parse
 from hip3.core.order_state import OrderState
 from hip3.core.ports import Clock, Journal
-from hip3.errors import ODD_ANSWERS, Hip3Error, VenueReadError
+from hip3.errors import ODD_ANSWERS, Hip3Error, RateLimited, VenueReadError
 from hip3.exchange.clock_offset import ClockOffset
 from hip3.exchange.registry import changed_markets
 from hip3.exchange.wire import parse_fill_list
@@ -123,6 +123,7 @@ class Housekeeping:
         self._next_markets_ms = clock.mono_ms() + COMPARE_MS
         self._asked_book = 0
         self.failed_reads = 0
+        self._quiet_until_ms = 0
         self.equity: Decimal | None = None
         self.marks: dict[str, Decimal] = {}
         """Marks of the last reading: for positions in markets that are not configured, and so not fed."""
@@ -130,7 +131,8 @@ class Housekeeping:
     def step(self, now_ms: int) -> None:
         """One round of duties at monotonic `now_ms`."""
         for _, duty in self.duties():
-            self._guarded(duty, now_ms)
+            if now_ms >= self._quiet_until_ms:
+                self._guarded(duty, now_ms)
 
     def duties(self) -> list[tuple[str, Callable[[int], None]]]:
         """What is done each round, most urgent first."""
@@ -151,6 +153,10 @@ class Housekeeping:
         try:
             duty(now_ms)
         except (Hip3Error, *ODD_ANSWERS) as error:
+            if isinstance(error, RateLimited):
+                # Asking again at once would only spend what the next duty needs.
+                wait = error.fields.get("wait_ms")
+                self._quiet_until_ms = now_ms + max(RETRY_MS, wait if isinstance(wait, int) else 0)
             self.failed_reads += 1
             self._next_read_ms = max(self._next_read_ms, now_ms + RETRY_MS)
             if self._read_generation != self._flow.generation:

@@ -11,6 +11,9 @@ from collections.abc import Iterable
 
 from hip3.locks import new_lock
 
+SILENT_MS = 8000
+"""Contexts come about once a second: so long without any frame means that what we know is old."""
+
 
 class State(enum.Enum):
     """The state word of the status."""
@@ -38,6 +41,8 @@ class Readiness:
         self._stopping = False
         self._paused = False
         self._journal = ""
+        self.heard_ms: int | None = None
+        """When the last frame came (monotonic). Written by the ws-reader alone, without the lock."""
         self.last_disconnect = ""
 
     def universe_known(self) -> None:
@@ -101,7 +106,7 @@ class Readiness:
     def reasons(self, now_ms: int) -> list[str]:
         """Why not READY, as sentences; empty when READY."""
         with self._lock:
-            out = self._missing_locked()
+            out = self._missing_locked(now_ms)
             if not out and self._ready_since is None:
                 self._ready_since = now_ms
             if self._stopping:
@@ -110,12 +115,14 @@ class Readiness:
                 out.append("paused by the operator: exits and cancels only")
             return out
 
-    def _missing_locked(self) -> list[str]:
+    def _missing_locked(self, now_ms: int) -> list[str]:
         if self._universe:
             return [self._universe]
         if not self._connected:
             return [f"no connection to the exchange ({self.last_disconnect})" if self.last_disconnect else "connecting"]
         out = []
+        if self.heard_ms is not None and now_ms - self.heard_ms > SILENT_MS:
+            out.append(f"not a word from the exchange for {(now_ms - self.heard_ms) // 1000} s")
         if not self._acked:
             out.append("subscriptions are not all acknowledged")
         if self._unseen:

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 import msgspec
 
 from hip3.core.events import ActionRefused, Statuses
-from hip3.core.money import ZERO
+from hip3.core.money import ZERO, parse
 from hip3.core.order_state import OrderState
 from hip3.core.orders import Tif
 from hip3.core.ports import Clock, Intents, Journal
@@ -28,7 +28,7 @@ from hip3.errors import JournalError, VenueReadError
 from hip3.exchange.signing import sign_l1_action
 from hip3.exchange.wire import parse_action_answer, parse_fill_list, parse_order_record
 from hip3.exchange.wire_out import signed_body
-from hip3.execution.account import Rest, read_account
+from hip3.execution.account import Rest
 from hip3.execution.flow import TradeFlow
 from hip3.execution.identity import Identity
 from hip3.position.tracked import TrackedOrder
@@ -70,7 +70,6 @@ class Resolver:
         rest: Rest,
         signed: Signed,
         identity: Identity,
-        dexs: list[str],
         tracker: PositionTracker,
         flow: TradeFlow,
         intents: Intents,
@@ -81,7 +80,6 @@ class Resolver:
         self._rest = rest
         self._signed = signed
         self._identity = identity
-        self._dexs = dexs
         self._tracker = tracker
         self._flow = flow
         self._intents = intents
@@ -192,6 +190,8 @@ class Resolver:
         if any(f.cloid == order.cloid for f in fills):
             self._flow.on_fills(fills, now_ms)
             return False
-        report = read_account(self._rest, self._user, self._dexs)
-        theirs = report.positions.get(order.coin, (ZERO, ZERO))[0]
+        dex = order.coin.partition(":")[0]
+        state = self._rest.info_json({"type": "clearinghouseState", "user": self._user, "dex": dex})
+        held = {p["position"]["coin"]: parse(p["position"]["szi"]) for p in state["assetPositions"]}
+        theirs = held.get(order.coin, ZERO)
         return not malformed and theirs == self._tracker.booked().get(order.coin, ZERO)

@@ -25,6 +25,8 @@ class Holding:
         "entry_ms",
         "entry_px",
         "fills",
+        "opened_ms",
+        "opened_px",
         "szi",
     )
 
@@ -34,6 +36,9 @@ class Holding:
         self.entry_px = ZERO
         self.entry_ms = 0
         self.fills: list[Fill] = []
+        self.opened_px = ZERO
+        """Entry price and time as they were before the last fill: what a round trip reports."""
+        self.opened_ms = 0
         self._base_szi = ZERO
         self._base_entry_px = ZERO
         self._base_entry_ms = 0
@@ -47,6 +52,8 @@ class Holding:
     def book(self, fill: Fill) -> str:
         """Add one fill that was not booked before; what it did: opened, increased, ..."""
         before = self.szi
+        if before:
+            self.opened_px, self.opened_ms = self.entry_px, self.entry_ms
         self.fills.append(fill)
         self._fold()
         if len(self.fills) > MOST_FILLS and self.linked:

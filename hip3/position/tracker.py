@@ -256,12 +256,11 @@ class PositionTracker:
         fills = holding.clear_if_flat()
         del self._trip[holding.coin]
         self._totals.round_trips += 1
-        opening = [f for f in fills if f.direction.startswith("Open")] or fills
         closing = [f for f in fills if f.direction.startswith("Close")] or [last]
         return RoundTrip(
-            coin=holding.coin, opened_ms=min((f.time_ms for f in fills), default=last.time_ms),
-            closed_ms=last.time_ms, realized=trip.realized, fees=trip.fees,
-            entry_px=mean_px(opening), exit_px=mean_px(closing),
+            coin=holding.coin, opened_ms=holding.opened_ms or last.time_ms, closed_ms=last.time_ms,
+            realized=trip.realized, fees=trip.fees,
+            entry_px=holding.opened_px, exit_px=mean_px(closing),
         )  # fmt: skip
 
     # Start and reconciliation.
@@ -277,9 +276,11 @@ class PositionTracker:
                     self._totals.fills += 1
                 self._remember_locked(fill)
 
-    def adopt(self, coin: str, szi: Decimal, entry_px: Decimal, entry_ms: int) -> None:
-        """Take the exchange's position for a coin, atomically."""
+    def adopt(self, coin: str, szi: Decimal, entry_px: Decimal, entry_ms: int, fees: Decimal = ZERO) -> None:
+        """Take the exchange's position for a coin, atomically; `fees` were paid for it so far."""
         with self._lock:
+            if fees:
+                self._trip.setdefault(coin, Totals()).fees = fees
             holding = self._holdings.setdefault(coin, Holding(coin))
             entry = holding.entry_ms if holding.szi and (holding.szi > 0) == (szi > 0) else entry_ms
             holding.adopt(szi, entry_px, entry)

@@ -267,3 +267,35 @@ def test_an_agent_wallet_trades_for_its_account_and_check_names_its_expiry(tmp_p
             assert "expires in 2 days" in check.stdout or "expires in 3 days" in check.stdout
             assert run.terminate() == 0
         assert venue.info(type="userFills", user=master.address)
+
+
+def test_a_frozen_exchange_is_noticed_and_recovered_from(tmp_path: Path) -> None:
+    with exchange(2) as venue, service(tmp_path / "s", HIP3_API_URL=venue.url, HIP3_TIME_STOP_MS="3000") as run:
+        run.wait_for(lambda s: bool(s["positions"]), 60, "a position")
+        venue.process.send_signal(signal.SIGSTOP)
+        try:
+            run.wait_for(lambda s: s["state"] == "NOT_READY", 20, "NOT_READY")
+        finally:
+            venue.process.send_signal(signal.SIGCONT)
+        status = run.wait_for(lambda s: s["state"] == "READY", 60, "READY again")
+        assert not status["hard_stop"]["tripped"]
+        run.wait_for(lambda s: s["orders"]["unknown"] == 0, 30, "no unknown order")
+        assert run.terminate() == 0
+
+
+def test_a_folder_that_cannot_be_used_is_one_plain_line(tmp_path: Path) -> None:
+    file = tmp_path / "occupied"
+    file.write_text("not a folder")
+    with service(tmp_path / "s", HIP3_STATE_DIR=str(file)) as run:
+        assert run.wait(10) == 7
+        assert len(run.stderr.splitlines()) == 1
+        assert str(file) in run.stderr
+
+
+@pytest.mark.parametrize("port", ["99999", "-1", "abc"])
+def test_a_port_that_is_none_is_bad_usage(tmp_path: Path, port: str) -> None:
+    with service(tmp_path / "s", "--duration", "1") as run:
+        answer = run.run("exchange", "--port", port)
+        assert answer.returncode == 2
+        assert "--port" in answer.stderr
+        run.process.kill()
