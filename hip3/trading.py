@@ -196,6 +196,7 @@ def build(
         clock=clock, rest=rest, user=user if identity is not None else None, dexs=universe.dexs, tracker=tracker,
         flow=flow, market_state=market_state, readiness=readiness, journal=journal, offset=offset, resolver=resolver,
         address=address, margin=margin, specs=specs, blocked=blocked,
+        abstraction=beginning.abstraction if beginning is not None else "unknown",
     )  # fmt: skip
     return Trading(
         specs=specs, blocked=blocked, market_state=market_state, detector=detector, tracker=tracker, exits=exits,

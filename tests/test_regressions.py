@@ -410,3 +410,16 @@ def test_a_spent_weight_budget_keeps_every_duty_quiet_until_it_is_free(tmp_path:
     assert asked[0] <= 3
     world.rest.info = info  # type: ignore[method-assign]
     assert world.run_until(lambda: world.ready, 8000)
+
+
+def test_a_refusal_nobody_knows_is_reported_once(tmp_path: Path) -> None:
+    from hip3.core.events import Refused
+
+    world = World(tmp_path, seed=1)
+    for n in range(3):
+        wished = order(n, coin=f"x:{n}")
+        world.trading.tracker.admit(wished, lambda ledger, w: w)
+        world.trading.tracker.mark_sent(wished.cloid, nonce=n + 1, expires_ms=None, generation=1, mono_ms=0)
+        answer = Refused(f"A sentence nobody has seen. asset={n}")
+        world.trading.flow.dispatch(world.trading.tracker.on_status(wished.cloid, answer), 0)
+    assert len(world.journal.of("unknown_refusal")) == 1

@@ -41,7 +41,10 @@ def load_key(source: KeySource, expected_address: str | None = None) -> SigningK
             secret = _from_file(Path(source.path))
         else:
             secret = _from_keystore(Path(source.path), source.password)
-        key = SigningKey(secret)
+        try:
+            key = SigningKey(secret)
+        finally:
+            secret[:] = bytes(len(secret))  # overwritten where Python allows it
     except SigningError as error:
         raise ConfigError([f"{_name(source)}: {error}"]) from None
     except OSError as error:
@@ -64,15 +67,15 @@ def _name(source: KeySource) -> str:
     }.get(source.kind, "the key")
 
 
-def _from_file(path: Path) -> bytes:
+def _from_file(path: Path) -> bytearray:
     refuse_if_readable_by_others(path)
     return parse_secret(path.read_text(encoding="ascii", errors="replace"))
 
 
-def _from_keystore(path: Path, password: str) -> bytes:
+def _from_keystore(path: Path, password: str) -> bytearray:
     refuse_if_readable_by_others(path)
     try:
         keystore = json.loads(path.read_text(encoding="utf-8"))
-        return bytes(Account.decrypt(keystore, password))
+        return bytearray(Account.decrypt(keystore, password))
     except (ValueError, KeyError, TypeError):
         raise SigningError("cannot be opened: not a keystore, or the password is wrong") from None

@@ -59,11 +59,11 @@ class SigningKey:
 
     __slots__ = ("_key", "address")
 
-    def __init__(self, secret: bytes) -> None:
+    def __init__(self, secret: bytes | bytearray) -> None:
         if len(secret) != 32:
             raise SigningError("a private key has 32 bytes")
         try:
-            self._key = PrivateKey(secret)
+            self._key = PrivateKey(bytes(secret))
         except (ValueError, TypeError):
             raise SigningError("not a valid secp256k1 private key") from None
         self.address: str = address_of(self._key.public_key.format(compressed=False))
@@ -83,12 +83,15 @@ def address_of(public_key: bytes) -> str:
     return "0x" + keccak256(public_key[1:])[12:].hex()
 
 
-def parse_secret(text: str) -> bytes:
-    """32 key bytes from hex, with or without 0x and surrounding white space; never echoes it."""
+def parse_secret(text: str) -> bytearray:
+    """32 key bytes from hex, with or without 0x and surrounding white space; never echoes it.
+
+    A bytearray, so that who is done with it can overwrite it; strings and the library's copy cannot be.
+    """
     body = text.strip()
     body = body[2:] if body[:2] in ("0x", "0X") else body
     try:
-        secret = bytes.fromhex(body)
+        secret = bytearray.fromhex(body)
     except ValueError:
         raise SigningError("the private key is not hexadecimal") from None
     if len(secret) != 32:
@@ -135,11 +138,13 @@ def l1_digest(connection_id: bytes, *, mainnet: bool) -> bytes:
 _last_prepared: tuple[str | bytes, SigningKey] | None = None
 
 
-def prepare_key(private_key: str | bytes | SigningKey) -> SigningKey:
+def prepare_key(private_key: str | bytes | bytearray | SigningKey) -> SigningKey:
     """A prepared key from hex, bytes or itself; the last one is kept, so repeats cost nothing."""
     global _last_prepared  # noqa: PLW0603
     if isinstance(private_key, SigningKey):
         return private_key
+    if isinstance(private_key, bytearray):
+        private_key = bytes(private_key)
     last = _last_prepared
     if last is not None and last[0] == private_key:
         return last[1]
@@ -150,7 +155,7 @@ def prepare_key(private_key: str | bytes | SigningKey) -> SigningKey:
 
 
 def sign_l1_action(
-    private_key: str | bytes | SigningKey,
+    private_key: str | bytes | bytearray | SigningKey,
     action: Mapping[str, Any],
     nonce: int,
     *,

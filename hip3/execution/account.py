@@ -36,6 +36,29 @@ class AccountReport(msgspec.Struct, frozen=True, kw_only=True):
     """Mark price of each position, from its value."""
 
 
+STANDARD = frozenset({"disabled", "default"})
+POOLED = frozenset({"unifiedAccount", "portfolioMargin"})
+
+
+def equity_of(rest: Rest, user: str, abstraction: str, report: AccountReport) -> Decimal | None:
+    """What the account is worth, by its mode; None where nobody knows (limits on equity then fail closed).
+
+    Standard: the sum over the dexs. Unified account and portfolio margin: the spot collateral and what the
+    positions have gained, since the per-dex values mean nothing there (docs/venue-facts.md F16).
+    """
+    if abstraction in STANDARD:
+        return report.equity
+    if abstraction not in POOLED:
+        return None
+    state = rest.info_json({"type": "spotClearinghouseState", "user": user})
+    try:
+        cash = sum((parse(b["total"]) for b in state["balances"] if int(b["token"]) == 0), ZERO)
+    except (KeyError, TypeError, ValueError) as error:
+        raise VenueReadError(f"spotClearinghouseState cannot be read: {error}") from None
+    gained = sum(((report.marks[c] - px) * szi for c, (szi, px) in report.positions.items() if szi), ZERO)
+    return cash + gained
+
+
 def read_account(rest: Rest, user: str, dexs: Iterable[str]) -> AccountReport:
     """Orders, fills and positions. VenueReadError if any part fails: a partial reading is none."""
     positions: dict[str, tuple[Decimal, Decimal]] = {}

@@ -34,6 +34,7 @@ from hip3.core.market import MarketSpec, MarketView
 from hip3.core.order_state import OrderState
 from hip3.core.orders import CancelBatch, ExitReason, OrderBatch, PendingCancel
 from hip3.core.ports import Clock, Journal
+from hip3.core.refusals import UNKNOWN_TEXT, classify
 from hip3.exchange.protocol import Session
 from hip3.execution.address_budget import EXPIRED_COST, AddressBudget
 from hip3.execution.executor import CloidSource, Executor
@@ -50,6 +51,7 @@ from hip3.risk.monitor import FlattenFailed, RiskEvent
 from hip3.strategy.detector import Detector
 
 MAX_CANCEL_TRIES = 5
+MAX_NEW_TEXTS = 100
 _CONTRADICTIONS = ("Reduce only order would increase position", "reduceOnlyRejected")
 """Refusals that contradict our books: the account is read at once."""
 
@@ -105,6 +107,7 @@ class TradeFlow:
         """The ws-reader's own memory of what it has told `Readiness`; spares it a lock per frame."""
         self.generation = 0
         self.last_event_ms = self.connected_ms = clock.mono_ms()
+        self._new_texts: set[str] = set()
         self.counts: Counter[str] = Counter()
         """Frames by kind that are not market data; written by the ws-reader."""
 
@@ -340,10 +343,19 @@ class TradeFlow:
         self._risk(event)
         if event.after is OrderState.UNKNOWN:
             self._wake_rest()
+        if event.after is OrderState.REJECTED:
+            self._report_new_text(event.why)
         if event.after is OrderState.REJECTED and event.why.startswith(_CONTRADICTIONS):
             self._account_doubt()
         if event.order.reduce_only and (event.after.terminal or event.after is OrderState.UNKNOWN):
             self._exit_ended(event, now_ms)
+
+    def _report_new_text(self, text: str) -> None:
+        """A refusal that no row of the table knows is reported once."""
+        shape = text.partition(" asset=")[0]
+        if classify(shape) is UNKNOWN_TEXT and shape not in self._new_texts and len(self._new_texts) < MAX_NEW_TEXTS:
+            self._new_texts.add(shape)
+            self._journal.record("unknown_refusal", text=text)
 
     def _exit_ended(self, event: OrderChanged, now_ms: int) -> None:
         coin = event.order.coin

@@ -29,7 +29,7 @@ from hip3.errors import ODD_ANSWERS, Hip3Error, RateLimited, VenueReadError
 from hip3.exchange.clock_offset import ClockOffset
 from hip3.exchange.registry import changed_markets
 from hip3.exchange.wire import parse_fill_list
-from hip3.execution.account import AccountReport, Rest, read_account
+from hip3.execution.account import AccountReport, Rest, equity_of, read_account
 from hip3.execution.address_budget import AddressBudget
 from hip3.execution.flow import TradeFlow
 from hip3.execution.margin import MarginSetter
@@ -94,6 +94,7 @@ class Housekeeping:
         margin: MarginSetter | None,
         specs: dict[str, MarketSpec],
         blocked: dict[str, str],
+        abstraction: str,
     ) -> None:
         self._clock = clock
         self._rest = rest
@@ -110,6 +111,7 @@ class Housekeeping:
         self._margin = margin
         self._specs = specs
         self._blocked = blocked
+        self._abstraction = abstraction
         self._next_anchor_ms = 0
         self._next_clock_ms = 0
         self._read_generation = 0
@@ -125,6 +127,7 @@ class Housekeeping:
         self.failed_reads = 0
         self._quiet_until_ms = 0
         self.equity: Decimal | None = None
+        """What the account is worth by the last reading; None while unknown."""
         self.marks: dict[str, Decimal] = {}
         """Marks of the last reading: for positions in markets that are not configured, and so not fed."""
 
@@ -188,7 +191,8 @@ class Housekeeping:
         """Read and compare; False while our books and the exchange do not agree."""
         assert self._user is not None
         report = read_account(self._rest, self._user, self.dexs)
-        self.equity, self.marks = report.equity, report.marks
+        self.marks = report.marks
+        self.equity = equity_of(self._rest, self._user, self._abstraction, report)
         self._flow.on_fills(report.fills, now_ms)
         self._flow.on_order_updates(report.orders, now_ms)
         self._tracker.set_foreign(report.orders)

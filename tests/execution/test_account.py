@@ -1,0 +1,82 @@
+"""What an account is worth in each mode, and that a partial reading is none."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from hip3.errors import VenueReadError
+from hip3.execution.account import AccountReport, equity_of, positions_of, prove, read_account
+from tests.builders import COIN, D, fill
+
+STATE = {
+    "marginSummary": {"accountValue": "1000.5"}, "time": 7,
+    "assetPositions": [{"position": {"coin": COIN, "szi": "0.01", "entryPx": "4000.0", "positionValue": "41.0"}}],
+}  # fmt: skip
+
+
+class _Rest:
+    def __init__(self, **answers: Any) -> None:
+        self._answers = answers
+
+    def info_json(self, request: dict[str, Any]) -> Any:
+        answer = self._answers.get(request["type"])
+        if answer is None:
+            raise VenueReadError("no answer")
+        return answer
+
+    def info(self, request: dict[str, Any]) -> bytes:
+        import msgspec
+
+        return msgspec.json.encode(self.info_json(request))
+
+
+def _report() -> AccountReport:
+    return read_account(_Rest(clearinghouseState=STATE, openOrders=[], userFills=[]), "0x", ["xyz"])
+
+
+def test_a_complete_reading() -> None:
+    report = _report()
+    assert report.positions == {COIN: (D("0.01"), D(4000))}
+    assert (report.equity, report.marks, report.at_ms) == (D("1000.5"), {COIN: D(4100)}, 7)
+
+
+@pytest.mark.parametrize("missing", ["clearinghouseState", "openOrders", "userFills"])
+def test_a_part_that_fails_makes_the_whole_unknown(missing: str) -> None:
+    answers: dict[str, Any] = {"clearinghouseState": STATE, "openOrders": [], "userFills": []}
+    del answers[missing]
+    with pytest.raises(VenueReadError):
+        read_account(_Rest(**answers), "0x", ["xyz"])
+
+
+@pytest.mark.parametrize("odd", [{}, {"marginSummary": {}}, {**STATE, "assetPositions": [{"position": {}}]}, [], 5])
+def test_a_part_of_another_shape_makes_the_whole_unknown(odd: Any) -> None:
+    with pytest.raises(VenueReadError):
+        read_account(_Rest(clearinghouseState=odd or [0], openOrders=[], userFills=[]), "0x", ["xyz"])
+
+
+def test_equity_by_mode() -> None:
+    spot = {"balances": [{"coin": "USDC", "token": 0, "total": "500.25"}, {"coin": "HYPE", "token": 150, "total": "9"}]}
+    rest = _Rest(spotClearinghouseState=spot)
+    assert equity_of(rest, "0x", "disabled", _report()) == D("1000.5")
+    assert equity_of(rest, "0x", "default", _report()) == D("1000.5")
+    assert equity_of(rest, "0x", "unifiedAccount", _report()) == D("501.25")
+    assert equity_of(rest, "0x", "portfolioMargin", _report()) == D("501.25")
+    assert equity_of(rest, "0x", "somethingNew", _report()) is None
+    with pytest.raises(VenueReadError):
+        equity_of(_Rest(), "0x", "unifiedAccount", _report())
+
+
+def test_a_proof_without_clearinghouse_state_comes_from_the_newest_fills_and_else_is_none() -> None:
+    raw = {"coin": COIN, "px": "1", "sz": "0.01", "side": "B", "time": 1, "oid": 1, "tid": 1, "startPosition": "0.02"}
+    proof = prove(_Rest(openOrders=[], userFills=[raw]), "0x", ["xyz"])
+    assert proof.positions == {COIN: Decimal("0.03")}
+    assert "userFills" in proof.source
+    assert prove(_Rest(userFills=[raw]), "0x", ["xyz"]).orders is None
+    assert prove(_Rest(openOrders=[]), "0x", ["xyz"]).positions is None
+
+
+def test_the_newest_fill_of_a_market_says_what_is_held() -> None:
+    newest = fill(2, start_position=D("0.012"), side=fill().side.opposite)
+    assert positions_of([newest, fill(1)]) == {}
+    assert positions_of([fill(1)]) == {COIN: D("0.012")}
