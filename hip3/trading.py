@@ -107,9 +107,12 @@ def risk_limits(settings: MarketSettings) -> RiskLimits:
     )  # fmt: skip
 
 
-def new_tracker(beginning: Beginning | None) -> PositionTracker:
-    """The books as the exchange has them at the start."""
+def new_tracker(beginning: Beginning | None, recovered: Recovered | None, now_ms: int) -> PositionTracker:
+    """The books as the exchange has them at the start, and the orders of an earlier run without an end."""
     tracker = PositionTracker()
+    if recovered is not None:
+        for order, nonce, expires in recovered.open:
+            tracker.restore(order, nonce=nonce, expires_ms=expires, mono_ms=now_ms)
     if beginning is not None:
         report = beginning.report
         known = max((f.time_ms for f in report.fills), default=0)
@@ -145,28 +148,25 @@ def build(
     base, specs, blocked = settings.base, universe.specs, dict(universe.blocked)
     market_state = MarketState(specs)
     detector = Detector(detector_params(settings, specs))
-    tracker, offset = new_tracker(beginning), ClockOffset(clock)
+    tracker, offset = new_tracker(beginning, recovered, clock.mono_ms()), ClockOffset(clock)
     exits = ExitDesk(base.post_timeout_ms + 1000)
     scheduler, posts, cloids = BatchScheduler(base.max_inflight), PostRequestManager(), CloidSource()
     risk_events: queue.Queue[RiskEvent] = queue.Queue(maxsize=RISK_QUEUE)
     address = AddressBudget()
-    if recovered is not None:
-        for order, nonce, expires in recovered.open:
-            tracker.restore(order, nonce=nonce, expires_ms=expires, mono_ms=clock.mono_ms())
     limits = {coin: entry_limits(settings, coin) for coin in specs}
     executor = None
     if identity is not None:
         executor = Executor(
             clock=clock, specs=specs, limits=limits.__getitem__, blocked=blocked.get, latch=latch,
-            other_marks=lambda: housekeeping.marks,
-            readiness=readiness, market_state=market_state, tracker=tracker, exits=exits,
-            budget=ActionBudget(base.orders_per_second), address=address, scheduler=scheduler, posts=posts,
+            other_marks=lambda: housekeeping.marks, readiness=readiness, market_state=market_state,
+            tracker=tracker, exits=exits, budget=ActionBudget(base.orders_per_second),
+            address=address, scheduler=scheduler, posts=posts,
             cloids=cloids,
         )  # fmt: skip
     flow = TradeFlow(
         clock=clock, specs=specs, dexs=universe.dexs, market_state=market_state, detector=detector,
-        executor=executor,
-        tracker=tracker, exits=exits, exit_params={c: exit_params(settings, c) for c in specs} if identity else {},
+        executor=executor, tracker=tracker, exits=exits,
+        exit_params={c: exit_params(settings, c) for c in specs} if identity else {},
         scheduler=scheduler, posts=posts, readiness=readiness, address=address, cloids=cloids,
         risk_events=risk_events, journal=journal, exchange_ms=offset.exchange_ms, wake_rest=wake_rest,
         account_doubt=lambda: housekeeping.doubt(),  # noqa: PLW0108 housekeeping is built last
@@ -178,11 +178,9 @@ def build(
         loop = ExecutorLoop(
             clock=clock, identity=identity, specs=specs, latch=latch, readiness=readiness, scheduler=scheduler,
             posts=posts, tracker=tracker, flow=flow, sender=sender, http=http, intents=intents, address=address,
-            nonces=nonces, journal=journal,
-            post_timeout_ms=base.post_timeout_ms, expires_after_ms=base.expires_after_ms,
-            exchange_ms=offset.exchange_ms,
+            nonces=nonces, journal=journal, post_timeout_ms=base.post_timeout_ms,
+            expires_after_ms=base.expires_after_ms, exchange_ms=offset.exchange_ms,
         )  # fmt: skip
-    if identity is not None:
         resolver = Resolver(
             clock=clock, rest=rest, signed=signed, identity=identity, tracker=tracker, flow=flow,
             intents=intents, journal=journal, count_action=address.spend,

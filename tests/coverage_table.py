@@ -608,8 +608,8 @@ ROWS: tuple[Row, ...] = (
         "monotone freshness",
         "hip3/exchange/nonce.py",
         E + "test_nonces_rise_whatever_the_clock_does",
-        "self._last = max(self._last, floor)",
-        "self._last = floor",
+        "        self._last = floor\n",
+        "        self._last = 0\n",
     ),
     Row(
         "CON-1 SUG-1 REV-1",

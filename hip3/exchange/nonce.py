@@ -15,7 +15,8 @@ own; a clock that was set back by hours must not keep exits from leaving."""
 class NonceManager:
     """Gives out `max(last + 1, now)`.
 
-    Guards: the last nonce. Called from: tick; the start sets the floor. Time is an argument.
+    Guards: the last nonce. Called from: tick, rest (leverage). `floor` is what an earlier run gave out.
+    Time is an argument.
     """
 
     def __init__(self, floor: int = 0) -> None:
@@ -34,11 +35,6 @@ class NonceManager:
                 )
             self._last = nonce
             return nonce
-
-    def raise_floor(self, floor: int) -> None:
-        """Nonces from here on are above `floor` (from the journal, after a restart)."""
-        with self._lock:
-            self._last = max(self._last, floor)
 
     @property
     def last(self) -> int:

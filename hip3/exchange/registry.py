@@ -22,11 +22,11 @@ HIP3_ASSET_STEP = 10_000
 _GROWTH_FACTOR = Decimal("0.1")
 
 
-def dex_indices(perp_dexs: Any) -> dict[str, tuple[int, dict[str, Any]]]:
+def dex_indices(perp_dexs: Any) -> "DexIndices":
     """Name of each builder dex -> (index, entry). WireError if the list is not as documented."""
     if not isinstance(perp_dexs, list) or not perp_dexs or perp_dexs[0] is not None:
         raise WireError("perpDexs is not a list that starts with null")
-    out: dict[str, tuple[int, dict[str, Any]]] = {}
+    out: DexIndices = {}
     for index, entry in enumerate(perp_dexs):
         if entry is None:
             continue
@@ -144,20 +144,31 @@ def sum_fee_bps(override: Decimal | None, spec: MarketSpec) -> Decimal:
 
 
 class InfoReader(Protocol):
-    """What reading the markets again needs of REST."""
+    """What reading the markets needs of REST."""
 
     def info_json(self, request: dict[str, Any]) -> Any: ...
+
+
+DexIndices = dict[str, tuple[int, dict[str, Any]]]
+
+
+def read_markets(
+    rest: InfoReader, indices: DexIndices, dexs: Iterable[str], rate: Decimal
+) -> tuple[dict[str, MarketSpec], dict[str, str]]:
+    """`meta` of every dex: all markets, and the ones that must not be traded with the reason."""
+    specs: dict[str, MarketSpec] = {}
+    blocked: dict[str, str] = {}
+    for dex in dexs:
+        index, entry = indices[dex]
+        good, bad = parse_meta(dex, index, entry, rest.info_json({"type": "meta", "dex": dex}), rate)
+        specs |= good
+        blocked |= bad
+    return specs, blocked
 
 
 def changed_markets(rest: InfoReader, specs: dict[str, MarketSpec], dexs: Iterable[str]) -> dict[str, str]:
     """Read `perpDexs` and `meta` again: which of our markets must stop, and why."""
     indices = dex_indices(rest.info_json({"type": "perpDexs"}))
-    found: dict[str, MarketSpec] = {}
-    blocked: dict[str, str] = {}
-    for dex in dexs:
-        index, entry = indices[dex]
-        good, bad = parse_meta(dex, index, entry, rest.info_json({"type": "meta", "dex": dex}), BASE_TAKER_RATE)
-        found |= good
-        blocked |= bad
+    found, blocked = read_markets(rest, indices, dexs, BASE_TAKER_RATE)
     out = {coin: blocked.get(coin) or changed(spec, found.get(coin)) for coin, spec in specs.items()}
     return {coin: why for coin, why in out.items() if why is not None}

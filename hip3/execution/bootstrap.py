@@ -12,7 +12,7 @@ import msgspec
 from hip3.core.events import Fill
 from hip3.core.market import MarketSpec
 from hip3.errors import PreflightError, VenueReadError, WireError
-from hip3.exchange.registry import BASE_TAKER_RATE, dex_indices, parse_meta, select, taker_rate
+from hip3.exchange.registry import BASE_TAKER_RATE, dex_indices, read_markets, select, taker_rate
 from hip3.execution.account import AccountReport, Rest, read_account
 from hip3.execution.margin import Margin
 from hip3.settings import Settings
@@ -40,13 +40,7 @@ def learn_universe(rest: Rest, settings: Settings, user: str | None) -> Universe
             raise PreflightError([f"dex {dex} does not exist on the exchange; it has {known}" for dex in missing])
         fees = None if user is None else rest.info_json({"type": "userFees", "user": user})
         rate = BASE_TAKER_RATE if fees is None else taker_rate(fees)
-        specs: dict[str, MarketSpec] = {}
-        blocked: dict[str, str] = {}
-        for dex in dexs:
-            index, entry = indices[dex]
-            found, bad = parse_meta(dex, index, entry, rest.info_json({"type": "meta", "dex": dex}), rate)
-            specs |= found
-            blocked |= bad
+        specs, blocked = read_markets(rest, indices, dexs, rate)
     except WireError as error:
         raise VenueReadError(f"the universe cannot be read: {error}") from None
     wanted = settings.coins or list(specs)

@@ -14,7 +14,7 @@ import msgspec
 
 from hip3.core.decisions import Rejected, RejectReason, Skipped, SkipReason
 from hip3.core.ledger import LedgerView
-from hip3.core.money import MIN_NOTIONAL_USD, ZERO, div, floor_size
+from hip3.core.money import ZERO, div, floor_size, meets_minimum
 
 Refusal = Rejected | Skipped
 
@@ -101,7 +101,7 @@ def _position_usd(ledger: LedgerView, coin: str, mark: Decimal) -> Decimal:
 def _cut(e: Entry, price: Decimal, used: Decimal, limit: Decimal, reason: RejectReason, gate: str) -> Outcome:
     left = limit - used
     size = min(e.size, floor_size(div(max(left, ZERO), price), e.sz_decimals))
-    if size * e.limit_px < MIN_NOTIONAL_USD:
+    if not meets_minimum(e.limit_px, size):
         numbers = (
             ("used_usd", f"{used:.2f}"),
             ("limit_usd", str(limit)),

@@ -79,10 +79,8 @@ def test_nonces_rise_whatever_the_clock_does() -> None:
     nonces = NonceManager()
     times = [1000, 1000, 999, 500, 2000, 1999]
     assert [nonces.next(t) for t in times] == [1000, 1001, 1002, 1003, 2000, 2001]
-    nonces.raise_floor(9000)
-    assert nonces.next(2000) == 9001
-    nonces.raise_floor(10)
-    assert nonces.next(2000) == 9002
+    assert nonces.last == 2001
+    assert NonceManager(floor=9000).next(2000) == 9001
 
 
 def test_a_nonce_an_hour_ahead_is_refused() -> None:
