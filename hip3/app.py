@@ -135,6 +135,8 @@ class App:
         self.latch = HardStopLatch(latch_path(folder))
         self._announce(who, folder)
         self.intents = IntentLog(folder / "intents.log")
+        if self.intents.recovered.torn:
+            logger.warning(f"{self.intents.recovered.torn} damaged lines of the intent log were skipped")
         self.journal.open(folder / "journal.db", self.intents)
         universe = self._retry(lambda: learn_universe(rest, base, who.account))
         if universe is None:

@@ -211,6 +211,16 @@ def test_a_first_book_that_does_not_come_is_read_once(tmp_path: Path) -> None:
     assert [r for r in world.rest.asked if r["type"] == "l2Book"] == [{"type": "l2Book", "coin": "xyz:GOLD"}]
 
 
+def test_a_first_book_that_could_not_be_read_is_asked_for_again(tmp_path: Path) -> None:
+    world = World(tmp_path, seed=1)
+    world.filter_frame = lambda t: [] if t.startswith('{"channel":"bbo","data":{"coin":"xyz:GOLD"') else [t]
+    world.rest.failing.add("l2Book")
+    world.run(6000)
+    assert not world.ready
+    world.rest.failing.clear()
+    assert world.run_until(lambda: world.ready, 3000)
+
+
 def _unknown_order(world: World) -> PendingOrder:
     """An entry whose request was lost and whose time-out has passed."""
     tracker = world.trading.tracker
@@ -386,6 +396,14 @@ def test_leverage_is_set_once_before_the_first_entry_and_a_refusal_closes_its_ma
     assert len(actions) == len(world.trading.specs)
     assert world.run_until(lambda: len(world.journal.of("round_trip")) >= 1, 60_000)
     assert len(world.rest.signed) == len(actions)
+
+
+def test_a_market_that_changed_while_its_leverage_waits_stays_closed(tmp_path: Path) -> None:
+    world = World(tmp_path, seed=1, leverage=5)
+    world.trading.blocked["xyz:GOLD"] = "asset id changed"
+    assert world.run_until(lambda: world.ready, 5000)
+    world.run(5000)
+    assert world.trading.blocked == {"xyz:GOLD": "asset id changed"}
 
 
 def test_leverage_that_could_not_be_sent_is_tried_again_and_blocks_until_then(tmp_path: Path) -> None:

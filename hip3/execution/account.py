@@ -59,6 +59,14 @@ def equity_of(rest: Rest, user: str, abstraction: str, report: AccountReport) ->
     return cash + gained
 
 
+def _open_orders(rest: Rest, user: str, dex: str) -> list[OrderUpdate]:
+    out = []
+    for item in rest.info_json({"type": "openOrders", "user": user, "dex": dex}):
+        record = {"order": item, "status": "open", "statusTimestamp": item["timestamp"]}
+        out.append(parse_order_record(msgspec.json.encode(record)))
+    return out
+
+
 def read_account(rest: Rest, user: str, dexs: Iterable[str]) -> AccountReport:
     """Orders, fills and positions. VenueReadError if any part fails: a partial reading is none."""
     positions: dict[str, tuple[Decimal, Decimal]] = {}
@@ -76,9 +84,7 @@ def read_account(rest: Rest, user: str, dexs: Iterable[str]) -> AccountReport:
                 positions[body["coin"]] = (szi, parse(body["entryPx"] or "0"))
                 if szi:
                     marks[body["coin"]] = div(parse(body["positionValue"]), abs(szi))
-            for item in rest.info_json({"type": "openOrders", "user": user, "dex": dex}):
-                record = {"order": item, "status": "open", "statusTimestamp": item["timestamp"]}
-                orders.append(parse_order_record(msgspec.json.encode(record)))
+            orders += _open_orders(rest, user, dex)
         fills, malformed = parse_fill_list(rest.info({"type": "userFills", "user": user}))
     except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise VenueReadError(f"the account cannot be read: {type(error).__name__}: {error}") from None
@@ -116,9 +122,7 @@ def prove(rest: Rest, user: str, dexs: Iterable[str]) -> Proof:
     orders: list[OrderUpdate] = []
     try:
         for dex in dexs:
-            for item in rest.info_json({"type": "openOrders", "user": user, "dex": dex}):
-                record = {"order": item, "status": "open", "statusTimestamp": item["timestamp"]}
-                orders.append(parse_order_record(msgspec.json.encode(record)))
+            orders += _open_orders(rest, user, dex)
     except (VenueReadError, KeyError, TypeError, ValueError) as error:
         return Proof(positions=None, orders=None, source=f"open orders cannot be read: {error}")
     try:
@@ -128,9 +132,13 @@ def prove(rest: Rest, user: str, dexs: Iterable[str]) -> Proof:
     except VenueReadError as error:
         failure = str(error)
     try:
-        fills, _ = parse_fill_list(rest.info({"type": "userFills", "user": user}))
+        fills, malformed = parse_fill_list(rest.info({"type": "userFills", "user": user}))
     except (VenueReadError, ValueError) as error:
         return Proof(positions=None, orders=tuple(orders), source=f"{failure}; {error}")
+    if malformed:
+        # The newest fill of a market may be among them: what the others say would prove nothing.
+        source = f"{failure}; {malformed} fills cannot be read"
+        return Proof(positions=None, orders=tuple(orders), source=source)
     return Proof(positions=positions_of(fills), orders=tuple(orders), source="userFills and openOrders")
 
 

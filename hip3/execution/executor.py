@@ -130,8 +130,7 @@ class Executor:
     def _decide(self, signal: DislocationSignal) -> Verdict:
         spec = self._specs[signal.coin]
         now_ms = self._clock.mono_ms()
-        reasons = self._readiness.reasons(now_ms)
-        epoch = self._readiness.epoch(now_ms) or 0
+        reasons, epoch = self._readiness.look(now_ms)
         entry = self._entry(signal, spec, tuple(reasons), epoch)
         refusal, entry = run(FLAG_GATES, entry)
         if refusal is not None:

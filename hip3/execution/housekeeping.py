@@ -123,7 +123,8 @@ class Housekeeping:
         self._differs: dict[str, Difference] = {}
         self._no_fills: Counter[str] = Counter()
         self._next_markets_ms = clock.mono_ms() + COMPARE_MS
-        self._asked_book = 0
+        self._books_asked: tuple[int, set[str]] = (0, set())
+        self._next_book_ms = 0
         self.failed_reads = 0
         self._quiet_until_ms = 0
         self.equity: Decimal | None = None
@@ -264,7 +265,7 @@ class Housekeeping:
             return
         self._next_markets_ms = now_ms + COMPARE_MS
         for coin, why in changed_markets(self._rest, self._specs, self.dexs).items():
-            if coin not in self._blocked:
+            if self._blocked.get(coin) != why:
                 self._blocked[coin] = why
                 self._journal.record("market_blocked", coin=coin, why=why)
 
@@ -279,19 +280,25 @@ class Housekeeping:
     # Market data.
 
     def _first_books(self, now_ms: int) -> None:
-        """Read the book of markets whose touch has not come; once per epoch."""
+        """Read the book of markets whose touch has not come; each once per epoch, a failed read again."""
         generation = self._flow.generation
         connected_for = now_ms - self._flow.connected_ms
-        if generation in (0, self._asked_book) or connected_for < FIRST_BOOK_MS:
+        if generation == 0 or connected_for < FIRST_BOOK_MS or now_ms < self._next_book_ms:
             return
-        self._asked_book = generation
+        if self._books_asked[0] != generation:
+            self._books_asked = (generation, set())
+        self._next_book_ms = now_ms + RETRY_MS
+        asked = self._books_asked[1]
         for coin in self._market_state.unseen(generation):
+            if coin in asked:
+                continue
             book = self._rest.info_json({"type": "l2Book", "coin": coin})
             if not isinstance(book, dict):
                 continue
             sides = [_touch(side) for side in book["levels"]]
             update = BboUpdate(coin, int(book["time"]), sides[0], sides[1])
             self._flow.on_book_read(update, now_ms, generation)
+            asked.add(coin)
 
 
 def _touch(levels: Any) -> Level | None:

@@ -95,14 +95,21 @@ class MarginSetter:
         for coin, wish in list(self._wishes.items()):
             outcome = parse_action_answer(self._send(coin, wish))
             if isinstance(outcome, Statuses):
-                self._blocked.pop(coin, None)
+                self._release(coin)
                 self._journal.record("leverage", coin=coin, isolated=wish.isolated, leverage=wish.leverage)
             elif isinstance(outcome, ActionRefused):
-                self._blocked[coin] = f"margin could not be set: {outcome.text}"
+                self._release(coin, f"margin could not be set: {outcome.text}")
                 self._journal.record("leverage_refused", coin=coin, text=outcome.text)
             else:
                 raise VenueReadError(f"updateLeverage of {coin}: the answer cannot be read")
             del self._wishes[coin]
+
+    def _release(self, coin: str, why: str | None = None) -> None:
+        """Open the market, or close it for `why`; what another duty blocked meanwhile stays blocked."""
+        if self._blocked.get(coin) == WAITING:
+            del self._blocked[coin]
+            if why is not None:
+                self._blocked[coin] = why
 
     def _send(self, coin: str, wish: Margin) -> Any:
         wall_ms = self._clock.wall_ms()

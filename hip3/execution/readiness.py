@@ -3,7 +3,7 @@
 Guards: the inputs below. READY is an epoch, the generation of a connection: it begins when every
 subscription is acknowledged, every market was seen once and the account was read and compared over
 REST, all in this generation; any disconnect ends it. Each input has one owner: ws-reader
-(connection, acknowledgements, market data), rest (universe, account), operator (pause).
+(connection, acknowledgements, market data), rest (universe, account), tick (journal), main (stopping).
 """
 
 import enum
@@ -39,7 +39,6 @@ class Readiness:
         self._account_problem = "the account has not been read yet"
         self._ready_since: int | None = None
         self._stopping = False
-        self._paused = False
         self._journal = ""
         self.heard_ms: int | None = None
         """When the last frame came (monotonic). Written by the ws-reader alone, without the lock."""
@@ -98,22 +97,19 @@ class Readiness:
         with self._lock:
             self._journal = why
 
-    def pause(self, on: bool) -> None:
-        """The operator wants no entries for now."""
-        with self._lock:
-            self._paused = on
-
     def reasons(self, now_ms: int) -> list[str]:
         """Why not READY, as sentences; empty when READY."""
+        return self.look(now_ms)[0]
+
+    def look(self, now_ms: int) -> tuple[list[str], int]:
+        """Why not READY (empty when READY), and the generation this is said of; of one instant."""
         with self._lock:
             out = self._missing_locked(now_ms)
             if not out and self._ready_since is None:
                 self._ready_since = now_ms
             if self._stopping:
                 out.append("the service is stopping: exits and cancels only")
-            elif self._paused:
-                out.append("paused by the operator: exits and cancels only")
-            return out
+            return out, self._generation
 
     def _missing_locked(self, now_ms: int) -> list[str]:
         if self._universe:
@@ -136,7 +132,8 @@ class Readiness:
 
     def epoch(self, now_ms: int) -> int | None:
         """The generation of the READY epoch, or None."""
-        return None if self.reasons(now_ms) else self._generation
+        reasons, generation = self.look(now_ms)
+        return None if reasons else generation
 
     def ready_for_ms(self, now_ms: int) -> int:
         """How long the epoch has been READY."""
@@ -147,4 +144,4 @@ class Readiness:
     def reducing(self) -> bool:
         """Whether only exits and cancels are wanted."""
         with self._lock:
-            return self._stopping or self._paused
+            return self._stopping

@@ -22,7 +22,8 @@ _decode = msgspec.json.decode
 
 
 class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One record. `k`: orders, cancels, noop, leverage (signed actions); end (an order's outcome)."""
+    """One record. `k`: orders, cancels, noop, updateLeverage (signed actions); end (an order's outcome);
+    floor (the highest nonce of earlier runs)."""
 
     k: str
     at_ms: int

@@ -13,7 +13,7 @@ class TrackedOrder:
 
     __slots__ = (
         "certificate", "claimed", "expires_ms", "fills", "finished", "generation", "nonce", "oid", "order",
-        "reply", "sent_mono_ms", "state", "unknown_since_ms", "unknown_why",
+        "reply", "sent_mono_ms", "state",
     )  # fmt: skip
 
     def __init__(self, order: PendingOrder) -> None:
@@ -30,8 +30,6 @@ class TrackedOrder:
         self.expires_ms: int | None = None
         self.generation = 0
         self.sent_mono_ms = 0
-        self.unknown_since_ms: int | None = None
-        self.unknown_why = ""
         self.certificate: str | None = None
 
     @property

@@ -76,8 +76,7 @@ class PositionTracker:
         tracked = TrackedOrder(order)
         tracked.state = OrderState.UNKNOWN
         tracked.nonce, tracked.expires_ms = nonce, expires_ms
-        tracked.sent_mono_ms = tracked.unknown_since_ms = mono_ms
-        tracked.unknown_why = "of an earlier run"
+        tracked.sent_mono_ms = mono_ms
         with self._lock:
             self._orders.live[order.cloid] = tracked
 
@@ -113,7 +112,6 @@ class PositionTracker:
             tracked = self._orders.live.get(cloid)
             if tracked is None or tracked.state is not OrderState.SENT:
                 return []
-            tracked.unknown_since_ms, tracked.unknown_why = mono_ms, why
             return self._orders.move(tracked, OrderState.UNKNOWN, why)
 
     def prove_dead(self, cloid: str, certificate: str) -> list[TrackerEvent]:
@@ -378,11 +376,6 @@ class PositionTracker:
         """Coins whose fills do not form a chain: one is missing."""
         with self._lock:
             return [coin for coin, h in self._holdings.items() if h.fills and not h.linked]
-
-    def foreign_orders(self) -> list[OrderUpdate]:
-        """Resting orders that are not ours."""
-        with self._lock:
-            return list(self._foreign.values())
 
     def totals(self) -> tuple[Decimal, Decimal, int, int]:
         """(realized, fees, fills, round trips) since this account's state began."""

@@ -74,6 +74,7 @@ def test_a_proof_without_clearinghouse_state_comes_from_the_newest_fills_and_els
     assert "userFills" in proof.source
     assert prove(_Rest(userFills=[raw]), "0x", ["xyz"]).orders is None
     assert prove(_Rest(openOrders=[]), "0x", ["xyz"]).positions is None
+    assert prove(_Rest(openOrders=[], userFills=[raw | {"px": None}]), "0x", ["xyz"]).positions is None
 
 
 def test_the_newest_fill_of_a_market_says_what_is_held() -> None:

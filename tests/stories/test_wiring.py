@@ -54,7 +54,7 @@ def _admit_everywhere(world: World, **kw: Any) -> None:
 
 
 def _not_ready(world: World) -> None:
-    world.readiness.pause(True)
+    world.readiness.stop_entries()
 
 
 def _trip(world: World) -> None:
