@@ -232,19 +232,21 @@ class Housekeeping:
         if now_ms < self._next_fills_ms:
             return
         late = [t for t in self._tracker.unbooked() if now_ms - t.sent_mono_ms > UNBOOKED_MS]
-        if not late and not self._tracker.unlinked():
+        gaps = self._tracker.unlinked()
+        if not late and not gaps:
             return
         self._next_fills_ms = now_ms + RETRY_MS
         fills, malformed = parse_fill_list(self._rest.info({"type": "userFills", "user": self._user}))
         self._flow.on_fills(fills, now_ms)
-        still = {t.order.cloid for t in self._tracker.unbooked()}
+        still = {t.order.cloid for t in self._tracker.unbooked()} | set(self._tracker.unlinked())
         self._no_fills = Counter({c: n for c, n in self._no_fills.items() if c in still})
-        for tracked in late:
-            cloid = tracked.order.cloid
-            if cloid in still and not malformed:
-                self._no_fills[cloid] += 1
-                if self._no_fills[cloid] >= MOST_EMPTY_READINGS:
-                    self._tracker.disclaim(cloid)
+        for what in still.intersection([*(t.order.cloid for t in late), *gaps]):
+            if malformed:
+                continue
+            self._no_fills[what] += 1
+            if self._no_fills[what] >= MOST_EMPTY_READINGS:
+                self._tracker.disclaim(what)
+                self._flow.dispatch(self._tracker.accept_gap(what), now_ms)
 
     # Clock and budget.
 

@@ -5,6 +5,7 @@ makes it independent of the order in which they arrive. Entry price and time com
 exchange order (time, then the chain of start positions), repeated on every fill: a position has few.
 """
 
+from bisect import insort
 from decimal import Decimal
 
 from hip3.core.events import Fill
@@ -18,15 +19,19 @@ class Holding:
     """Booked position of one coin since it was last flat."""
 
     __slots__ = (
+        "_base_entered",
         "_base_entry_ms",
         "_base_entry_px",
+        "_base_exited",
+        "_base_opened_ms",
         "_base_szi",
         "coin",
+        "entered",
         "entry_ms",
         "entry_px",
+        "exited",
         "fills",
         "opened_ms",
-        "opened_px",
         "szi",
     )
 
@@ -36,25 +41,31 @@ class Holding:
         self.entry_px = ZERO
         self.entry_ms = 0
         self.fills: list[Fill] = []
-        self.opened_px = ZERO
-        """Entry price and time as they were before the last fill: what a round trip reports."""
+        """By time and tid, whatever the order of arrival."""
+        self.entered = (ZERO, ZERO)
+        """(size, USD) of all that was entered since flat, and of all that was left: what a round trip reports."""
+        self.exited = (ZERO, ZERO)
         self.opened_ms = 0
+        """When the first of it was entered; 0 if nothing was."""
         self._base_szi = ZERO
         self._base_entry_px = ZERO
         self._base_entry_ms = 0
+        self._base_entered = (ZERO, ZERO)
+        self._base_exited = (ZERO, ZERO)
+        self._base_opened_ms = 0
 
     def adopt(self, szi: Decimal, entry_px: Decimal, entry_ms: int) -> None:
         """Replace everything by the exchange's position (start, or a reconciliation)."""
         self.fills = []
         self._base_szi, self._base_entry_px, self._base_entry_ms = szi, entry_px, entry_ms
+        self._base_entered, self._base_exited = (abs(szi), abs(szi) * entry_px), (ZERO, ZERO)
+        self._base_opened_ms = entry_ms if szi else 0
         self._fold()
 
     def book(self, fill: Fill) -> str:
         """Add one fill that was not booked before; what it did: opened, increased, ..."""
         before = self.szi
-        if before:
-            self.opened_px, self.opened_ms = self.entry_px, self.entry_ms
-        self.fills.append(fill)
+        insort(self.fills, fill, key=lambda f: (f.time_ms, f.tid))
         self._fold()
         if len(self.fills) > MOST_FILLS and self.linked:
             self._compress()
@@ -73,17 +84,9 @@ class Holding:
         self.fills = ordered[:half]
         self._fold()
         self._base_szi, self._base_entry_px, self._base_entry_ms = self.szi, self.entry_px, self.entry_ms
+        self._base_entered, self._base_exited, self._base_opened_ms = self.entered, self.exited, self.opened_ms
         self.fills = ordered[half:]
         self._fold()
-
-    def clear_if_flat(self) -> list[Fill]:
-        """When flat: forget the fills and return them; else an empty list."""
-        if self.szi != 0:
-            return []
-        fills, self.fills = self.fills, []
-        self._base_szi, self._base_entry_px, self._base_entry_ms = ZERO, ZERO, 0
-        self.entry_px, self.entry_ms = ZERO, 0
-        return fills
 
     @property
     def linked(self) -> bool:
@@ -97,7 +100,7 @@ class Holding:
 
     def _in_exchange_order(self) -> list[Fill]:
         """By time; within a millisecond along the chain of start positions, else by tid."""
-        rest = sorted(self.fills, key=lambda f: (f.time_ms, f.tid))
+        rest = list(self.fills)
         out: list[Fill] = []
         szi = self._base_szi
         while rest:
@@ -110,16 +113,22 @@ class Holding:
 
     def _fold(self) -> None:
         szi, cost, since = self._base_szi, abs(self._base_szi) * self._base_entry_px, self._base_entry_ms
+        entered, exited, opened = self._base_entered, self._base_exited, self._base_opened_ms
         for fill in self._in_exchange_order():
             signed = fill.signed_sz
-            if szi == 0 or (szi > 0) == (signed > 0):
+            added = fill.sz if szi == 0 or (szi > 0) == (signed > 0) else max(ZERO, fill.sz - abs(szi))
+            if added == fill.sz:
                 since = since if szi != 0 else fill.time_ms
                 cost += fill.sz * fill.px
-            elif fill.sz <= abs(szi):
+            elif not added:
                 cost -= div(cost * fill.sz, abs(szi))
             else:
-                cost, since = (fill.sz - abs(szi)) * fill.px, fill.time_ms
+                cost, since = added * fill.px, fill.time_ms
+            entered = (entered[0] + added, entered[1] + added * fill.px)
+            exited = (exited[0] + fill.sz - added, exited[1] + (fill.sz - added) * fill.px)
+            opened = opened or (fill.time_ms if added else 0)
             szi += signed
+        self.entered, self.exited, self.opened_ms = entered, exited, opened
         self.szi = szi
         self.entry_px = div(cost, abs(szi)) if szi else ZERO
         self.entry_ms = since if szi else 0

@@ -12,8 +12,8 @@ class TrackedOrder:
     """An order in our books and all that is known of it."""
 
     __slots__ = (
-        "certificate", "claimed", "expires_ms", "fills", "finished", "generation", "nonce", "oid", "order",
-        "reply", "sent_mono_ms", "state",
+        "certificate", "claimed", "disclaimed", "expires_ms", "fills", "finished", "generation", "nonce", "oid",
+        "order", "reply", "sent_mono_ms", "state",
     )  # fmt: skip
 
     def __init__(self, order: PendingOrder) -> None:
@@ -23,6 +23,8 @@ class TrackedOrder:
         self.reply: Filled | None = None
         self.claimed = ZERO
         """Executed by an order update's word: the whole size, when it says that an entry is filled."""
+        self.disclaimed = False
+        """The exchange's fills know nothing of what was claimed: no word of an update counts any more."""
         self.fills: dict[tuple[str, int, int], Fill] = {}
         self.finished = False
         """Whether its end was told."""
@@ -31,6 +33,15 @@ class TrackedOrder:
         self.generation = 0
         self.sent_mono_ms = 0
         self.certificate: str | None = None
+
+    def claim(self, size: Decimal) -> None:
+        """An update says that so much was executed; words only add up to the largest."""
+        if not self.disclaimed:
+            self.claimed = max(self.claimed, size)
+
+    def disclaim(self) -> None:
+        """What was claimed beyond the fills never happened."""
+        self.disclaimed, self.claimed = True, self.booked
 
     @property
     def booked(self) -> Decimal:
@@ -65,9 +76,3 @@ class Totals:
         self.fees = ZERO
         self.fills = 0
         self.round_trips = 0
-
-
-def mean_px(fills: list[Fill]) -> Decimal:
-    """Size-weighted price of fills; 0 without any."""
-    size = sum((f.sz for f in fills), ZERO)
-    return div(sum((f.sz * f.px for f in fills), ZERO), size) if size else ZERO

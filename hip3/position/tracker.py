@@ -25,15 +25,17 @@ from hip3.core.ledger import (
     RoundTrip,
     TrackerEvent,
 )
-from hip3.core.money import ZERO
+from hip3.core.money import ZERO, div
 from hip3.core.order_state import OrderState, may_move, state_of_status
 from hip3.core.orders import PendingOrder, Tif
 from hip3.locks import new_lock
 from hip3.position.holding import Holding
 from hip3.position.order_index import KEPT_ORDERS, OrderIndex
-from hip3.position.tracked import Totals, TrackedOrder, mean_px
+from hip3.position.tracked import Totals, TrackedOrder
+from hip3.position.views import effective_sizes, ledger_view, position_view
 
 KEPT_FILLS = 20_000
+_EXECUTING = (OrderState.FILLED, OrderState.CANCELED)
 
 
 class PositionTracker:
@@ -50,6 +52,7 @@ class PositionTracker:
         self._trip: dict[str, Totals] = {}
         self.unknown_updates = 0
         self.contradictions = 0
+        self.gaps = 0
 
     # Admission and life of our orders.
 
@@ -173,9 +176,9 @@ class PositionTracker:
                 # An unknown word: fail safe for the market, and let the caller report it.
                 self.unknown_updates += 1
                 state = OrderState.CANCELED if update.remaining == 0 else OrderState.OPEN
-            if state in (OrderState.FILLED, OrderState.CANCELED) and may_move(tracked.state, state):
+            if state in _EXECUTING and (tracked.state in _EXECUTING or may_move(tracked.state, state)):
                 # Its fills may come later; until then what it executed must not be invisible.
-                tracked.claimed = min(update.orig_sz - update.remaining, tracked.order.sz)
+                tracked.claim(min(update.orig_sz - update.remaining, tracked.order.sz))
                 self._orders.note_executed(tracked)
             return self._orders.move(tracked, state, update.status)
 
@@ -226,8 +229,9 @@ class PositionTracker:
         out.append(FillBooked(fill=fill, kind=kind, position=holding.szi, ours=tracked is not None))
         if tracked is not None:
             out += self._settle_locked(tracked, "fills") + self._orders.finish(tracked)
-        if holding.szi == 0:
-            out.append(self._close_trip_locked(holding, trip, fill))
+        # Flat with a gap in the chain is not flat yet: a fill between is still under way.
+        if holding.szi == 0 and holding.linked:
+            out.append(self._close_trip_locked(holding, trip))
         return out
 
     def _attach_locked(self, fill: Fill) -> TrackedOrder | None:
@@ -247,19 +251,31 @@ class PositionTracker:
         with self._lock:
             tracked = self._orders.provisional.get(cloid)
             if tracked is not None and tracked.reply is None:
-                tracked.claimed = tracked.booked
+                tracked.disclaim()
                 del self._orders.provisional[cloid]
 
-    def _close_trip_locked(self, holding: Holding, trip: Totals, last: Fill) -> RoundTrip:
-        fills = holding.clear_if_flat()
-        del self._trip[holding.coin]
+    def _close_trip_locked(self, holding: Holding, trip: Totals) -> RoundTrip:
+        closed_ms = holding.fills[-1].time_ms
+        del self._holdings[holding.coin], self._trip[holding.coin]
         self._totals.round_trips += 1
-        closing = [f for f in fills if f.direction.startswith("Close")] or [last]
+        (entered, paid), (exited, got) = holding.entered, holding.exited
         return RoundTrip(
-            coin=holding.coin, opened_ms=holding.opened_ms or last.time_ms, closed_ms=last.time_ms,
+            coin=holding.coin, opened_ms=holding.opened_ms or closed_ms, closed_ms=closed_ms,
             realized=trip.realized, fees=trip.fees,
-            entry_px=holding.opened_px, exit_px=mean_px(closing),
+            entry_px=div(paid, entered) if entered else ZERO, exit_px=div(got, exited) if exited else ZERO,
         )  # fmt: skip
+
+    def accept_gap(self, coin: str) -> list[TrackerEvent]:
+        """Several readings know no fill between: what is booked is all there is."""
+        with self._lock:
+            holding = self._holdings.get(coin)
+            if holding is None or not holding.fills or holding.linked:
+                return []
+            self.gaps += 1
+            if holding.szi == 0:
+                return [self._close_trip_locked(holding, self._trip.setdefault(coin, Totals()))]
+            holding.adopt(holding.szi, holding.entry_px, holding.entry_ms)
+            return []
 
     # Start and reconciliation.
 
@@ -285,43 +301,8 @@ class PositionTracker:
 
     # Views.
 
-    def _effective_locked(self) -> dict[str, Decimal]:
-        """Signed size by coin: booked, plus what only replies know."""
-        out = {coin: h.szi for coin, h in self._holdings.items() if h.szi}
-        for tracked in sorted(self._orders.provisional.values(), key=lambda t: t.order.reduce_only):
-            coin, signed = tracked.order.coin, tracked.provisional * tracked.order.side.sign
-            held = out.get(coin, ZERO)
-            if tracked.order.reduce_only:
-                # It shrinks what is there and never flips it, whatever size the word was about.
-                signed = ZERO if (held > 0) == (signed > 0) else max(-abs(held), min(abs(held), signed))
-            out[coin] = held + signed
-        return {coin: szi for coin, szi in out.items() if szi}
-
     def _view_locked(self) -> LedgerView:
-        entries: dict[str, Decimal] = {}
-        reducing = set()
-        for tracked in self._orders.live.values():
-            order = tracked.order
-            if order.reduce_only:
-                reducing.add(order.coin)
-            else:
-                entries[order.coin] = entries.get(order.coin, ZERO) + order.exposure
-        foreign: dict[str, Decimal] = {}
-        for update in self._foreign.values():
-            if not update.reduce_only:
-                usd = update.limit_px * update.orig_sz
-                foreign[update.coin] = foreign.get(update.coin, ZERO) + usd
-        positions = self._effective_locked()
-        held = {coin: abs(szi) * self._admission_px_locked(coin) for coin, szi in positions.items()}
-        return LedgerView(
-            positions=positions, held=held, entries=entries, reducing=frozenset(reducing), foreign=foreign
-        )
-
-    def _admission_px_locked(self, coin: str) -> Decimal:
-        entry, holding = self._orders.entry.get(coin), self._holdings.get(coin)
-        if entry is not None:
-            return entry.order.admission_px
-        return holding.entry_px if holding is not None else ZERO
+        return ledger_view(self._orders, self._holdings, self._foreign.values())
 
     def ledger(self) -> LedgerView:
         """Positions and orders as the gates would see them now."""
@@ -336,26 +317,14 @@ class PositionTracker:
     def positions(self) -> list[PositionView]:
         """Effective positions."""
         with self._lock:
-            sizes = self._effective_locked()
-            return [self._position_locked(coin, szi) for coin, szi in sizes.items()]
+            sizes = effective_sizes(self._orders, self._holdings)
+            return [position_view(self._orders, self._holdings, coin, szi) for coin, szi in sizes.items()]
 
     def position(self, coin: str) -> PositionView | None:
         """The effective position of one coin, or None when flat."""
         with self._lock:
-            szi = self._effective_locked().get(coin)
-            return None if szi is None else self._position_locked(coin, szi)
-
-    def _position_locked(self, coin: str, szi: Decimal) -> PositionView:
-        holding = self._holdings.get(coin)
-        px, since, edge = ZERO, 0, ZERO
-        if holding is not None and holding.szi:
-            px, since = holding.entry_px, holding.entry_ms
-        entry = self._orders.entry.get(coin)
-        if entry is not None:
-            edge = entry.order.edge_bps
-            if not since:
-                px, since = entry.avg_px, entry.order.created_ms
-        return PositionView(coin=coin, szi=szi, entry_px=px, entry_ms=since, entry_edge_bps=edge)
+            szi = effective_sizes(self._orders, self._holdings).get(coin)
+            return None if szi is None else position_view(self._orders, self._holdings, coin, szi)
 
     def get(self, cloid: str) -> TrackedOrder | None:
         """One order of ours; read-only for the caller."""

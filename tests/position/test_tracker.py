@@ -1,13 +1,17 @@
 """The books: every order of arrival gives the same state, and nothing counts twice."""
 
+import copy
+import enum
 import itertools
 import threading
+from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from hip3.core.events import Filled, OrderUpdate, Refused, Resting
-from hip3.core.ledger import FillBooked, LedgerView, OrderChanged, RoundTrip
+from hip3.core.ledger import FillBooked, LedgerView, OrderChanged, OrderFinished, RoundTrip
 from hip3.core.order_state import OrderState
 from hip3.core.orders import PendingOrder, Side
 from hip3.position.tracker import PositionTracker
@@ -40,52 +44,103 @@ PARTS = [
 AVERAGE = D(4000)
 
 
-def _deliver(tracker: PositionTracker, number: int) -> None:
+def _deliver(tracker: PositionTracker, number: int) -> list[Any]:
     if number == 0:
-        tracker.on_status(order().cloid, Filled(77, D("0.012"), AVERAGE))
-    elif number == 1:
-        tracker.on_order_update(_update("open", "0.012"))
-    elif number == 2:
-        tracker.on_order_update(_update("filled"))
-    else:
-        tracker.on_fills([PARTS[number - 3]])
+        return tracker.on_status(order().cloid, Filled(77, D("0.012"), AVERAGE))
+    if number == 1:
+        return tracker.on_order_update(_update("open", "0.012"))
+    if number == 2:
+        return tracker.on_order_update(_update("filled"))
+    return tracker.on_fills([PARTS[number - 3]])
 
 
-def _state(tracker: PositionTracker) -> tuple[Any, ...]:
-    tracked = tracker.get(order().cloid)
-    assert tracked is not None
-    position = tracker.position(COIN)
-    held = None if position is None else (position.szi, position.entry_px, position.entry_ms)
-    return tracked.state, tracked.executed, tracked.avg_px, held, tracker.totals(), tuple(tracker.booked().items())
+def _dump(thing: Any) -> Any:
+    """All that an object holds, comparable: the order in which a dict was filled is no state."""
+    if isinstance(thing, dict):
+        return sorted((repr(_dump(k)), _dump(v)) for k, v in thing.items())
+    if isinstance(thing, list | tuple):
+        return [_dump(item) for item in thing]
+    slots = [name for kind in type(thing).__mro__ for name in getattr(kind, "__slots__", ())]
+    names = [n for n in (slots or getattr(thing, "__dict__", {})) if n != "_lock"]
+    if isinstance(thing, enum.Enum | Decimal) or not names:
+        return repr(thing)
+    return [type(thing).__name__, *((name, _dump(getattr(thing, name))) for name in names)]
 
 
-def test_all_729_states_of_an_order_filled_in_three_parts() -> None:
-    """Six messages, each delivered 0, 1 or 2 times: each state has one meaning, however it is reached.
+def _open_entry() -> PositionTracker:
+    return _sent(order())
 
-    Walk the lattice: from every state deliver every message that has been seen less than twice, and
-    compare with what was found for the resulting counts before.
+
+def _exit_of_a_position() -> PositionTracker:
+    """A sell of what an entry in three parts bought; the same six messages end it."""
+    tracker = _sent(exit_order())
+    tracker.adopt(COIN, D("0.012"), D(4000), 500)
+    return tracker
+
+
+EXITS = [
+    fill(n, side=Side.SELL, cloid=exit_order().cloid, sz=D("0.004"), px=D(4000 + n), start_position=start)
+    for n, start in ((4, D("0.012")), (5, D("0.008")), (6, D("0.004")))
+]
+
+
+def _deliver_exit(tracker: PositionTracker, number: int) -> list[Any]:
+    sold = exit_order()
+    if number == 0:
+        return tracker.on_status(sold.cloid, Filled(77, D("0.012"), D(4005)))
+    if number == 1:
+        return tracker.on_order_update(_update("open", "0.012", sold))
+    if number == 2:
+        return tracker.on_order_update(_update("filled", o=sold))
+    return tracker.on_fills([EXITS[number - 3]])
+
+
+@pytest.mark.parametrize(
+    ("begin", "deliver"), [(_open_entry, _deliver), (_exit_of_a_position, _deliver_exit)], ids=["entry", "exit"]
+)
+def test_all_729_states_of_an_order_filled_in_three_parts(
+    begin: Callable[[], PositionTracker], deliver: Callable[[PositionTracker, int], list[Any]]
+) -> None:
+    """Six messages, each delivered 0, 1 or 2 times: each state is one, however it is reached.
+
+    Walk the lattice: every way into a state is its last message on top of the state before it, so if all of
+    them leave the same full state (every field of the books), then by induction every order of arrival does.
+    Events that are told once (a round trip, the order's end) are part of the state.
     """
-    found: dict[tuple[int, ...], tuple[Any, ...]] = {}
+    found: dict[tuple[int, ...], tuple[PositionTracker, list[Any], Any]] = {}
     for counts in itertools.product(range(3), repeat=6):
-        ways = set()
         for last in range(6):
             if counts[last] == 0:
                 continue
-            tracker = _sent(order())
-            before = list(counts)
-            before[last] -= 1
-            for number in range(6):
-                for _ in range(before[number]):
-                    _deliver(tracker, number)
-            _deliver(tracker, last)
-            ways.add(_state(tracker))
+            before = found[(*counts[:last], counts[last] - 1, *counts[last + 1 :])]
+            tracker = copy.deepcopy(before[0], {id(before[0]._lock): before[0]._lock})
+            told = before[1] + [e for e in deliver(tracker, last) if isinstance(e, RoundTrip | OrderFinished)]
+            state = _dump(tracker), told
+            if counts in found:
+                assert found[counts][2] == state, (counts, last)
+            else:
+                found[counts] = (tracker, told, state)
         if not any(counts):
-            ways.add(_state(_sent(order())))
-        assert len(ways) == 1, counts
-        found[counts] = ways.pop()
+            found[counts] = (begin(), [], None)
     assert len(found) == 729
-    for counts, state in found.items():
-        assert found[tuple(min(c, 1) for c in counts)] == state, counts  # a second time changes nothing
+    for counts, (_, told, state) in found.items():
+        once = tuple(min(c, 1) for c in counts)
+        if any(counts):
+            assert found[once][2] == state, counts  # a second time changes nothing
+        if all(counts[3:]):
+            assert sum(isinstance(e, OrderFinished) for e in told) == (1 if any(counts) else 0)
+
+
+def test_the_position_result_and_fees_after_all_messages() -> None:
+    tracker = _open_entry()
+    for number in (5, 3, 0, 4, 2, 1, 1, 3):
+        _deliver(tracker, number)
+    assert tracker.booked() == {COIN: D("0.012")}
+    assert tracker.totals()[:3] == (D(0), 3 * D("0.0043"), 3)
+    tracker = _exit_of_a_position()
+    trips = [e for n in (4, 2, 5, 0, 3) for e in _deliver_exit(tracker, n) if isinstance(e, RoundTrip)]
+    assert [(t.entry_px, t.exit_px, t.opened_ms) for t in trips] == [(D(4000), D(4005), 500)]
+    assert tracker.booked() == {}
 
 
 @pytest.mark.parametrize("arrival", list(itertools.permutations(range(6)))[::7])
@@ -93,10 +148,11 @@ def test_any_order_of_arrival_ends_alike(arrival: tuple[int, ...]) -> None:
     tracker = _sent(order())
     for number in arrival:
         _deliver(tracker, number)
-    state = _state(tracker)
-    assert state[0] is OrderState.FILLED
-    assert state[1:3] == (D("0.012"), AVERAGE)
-    assert state[5] == ((COIN, D("0.012")),)
+    tracked = tracker.get(order().cloid)
+    assert tracked is not None
+    assert tracked.state is OrderState.FILLED
+    assert (tracked.executed, tracked.avg_px) == (D("0.012"), AVERAGE)
+    assert tracker.booked() == {COIN: D("0.012")}
     assert tracker.totals()[1] == 3 * D("0.0043")
 
 
@@ -274,3 +330,30 @@ def test_resting_is_open_and_counts() -> None:
     tracker.on_status(order().cloid, Resting(77))
     assert tracker.live(OrderState.OPEN)[0].oid == 77
     assert tracker.ledger().entries == {COIN: D("48.000")}
+
+
+def test_flat_with_a_gap_is_not_flat_yet() -> None:
+    """Two entries and two exits; the second entry's fill comes last: one round trip, told once."""
+    tracker = PositionTracker()
+    sold = {"side": Side.SELL, "direction": "Close Long", "cloid": None, "oid": 9}
+    first = fill(1, sz=D("0.01"), start_position=D(0), time_ms=1000)
+    second = fill(2, sz=D("0.01"), start_position=D("0.01"), time_ms=2000)
+    third = fill(3, sz=D("0.01"), start_position=D("0.02"), time_ms=3000, **sold)
+    fourth = fill(4, sz=D("0.01"), start_position=D("0.01"), time_ms=4000, **sold)
+    events = tracker.on_fills([first]) + tracker.on_fills([third])
+    assert not [e for e in events if isinstance(e, RoundTrip)]
+    assert tracker.unlinked() == [COIN]
+    events = tracker.on_fills([fourth]) + tracker.on_fills([second])
+    trips = [e for e in events if isinstance(e, RoundTrip)]
+    assert [(t.opened_ms, t.closed_ms, t.fees) for t in trips] == [(1000, 4000, 4 * D("0.0043"))]
+    assert tracker.booked() == {}
+
+
+def test_a_gap_that_nobody_can_fill_is_accepted() -> None:
+    tracker = PositionTracker()
+    tracker.on_fills([fill(1, sz=D("0.01"), start_position=D(0), time_ms=1000)])
+    odd = fill(2, sz=D("0.01"), start_position=D("0.02"), time_ms=2000, side=Side.SELL, cloid=None, oid=9)
+    tracker.on_fills([odd])
+    assert [type(e) for e in tracker.accept_gap(COIN)] == [RoundTrip]
+    assert tracker.unlinked() == []
+    assert tracker.accept_gap(COIN) == []

@@ -1,0 +1,67 @@
+"""What the books look like from outside: pure functions over orders, holdings and foreign orders.
+
+Called by the tracker under its lock; they keep nothing.
+"""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from hip3.core.events import OrderUpdate
+from hip3.core.ledger import LedgerView, PositionView
+from hip3.core.money import ZERO
+from hip3.position.holding import Holding
+from hip3.position.order_index import OrderIndex
+
+Holdings = Mapping[str, Holding]
+
+
+def effective_sizes(orders: OrderIndex, holdings: Holdings) -> dict[str, Decimal]:
+    """Signed size by coin: booked, plus what only replies and updates know. None of them is zero."""
+    out = {coin: h.szi for coin, h in holdings.items() if h.szi}
+    for tracked in sorted(orders.provisional.values(), key=lambda t: t.order.reduce_only):
+        coin, signed = tracked.order.coin, tracked.provisional * tracked.order.side.sign
+        held = out.get(coin, ZERO)
+        if tracked.order.reduce_only:
+            # It shrinks what is there and never flips it, whatever size the word was about.
+            signed = ZERO if (held > 0) == (signed > 0) else max(-abs(held), min(abs(held), signed))
+        out[coin] = held + signed
+    return {coin: szi for coin, szi in out.items() if szi}
+
+
+def ledger_view(orders: OrderIndex, holdings: Holdings, foreign: Iterable[OrderUpdate]) -> LedgerView:
+    """What the gates decide on."""
+    entries: dict[str, Decimal] = {}
+    reducing = set()
+    for tracked in orders.live.values():
+        order = tracked.order
+        if order.reduce_only:
+            reducing.add(order.coin)
+        else:
+            entries[order.coin] = entries.get(order.coin, ZERO) + order.exposure
+    others: dict[str, Decimal] = {}
+    for update in foreign:
+        if not update.reduce_only:
+            others[update.coin] = others.get(update.coin, ZERO) + update.limit_px * update.orig_sz
+    positions = effective_sizes(orders, holdings)
+    held = {coin: abs(szi) * _admission_px(orders, holdings, coin) for coin, szi in positions.items()}
+    return LedgerView(positions=positions, held=held, entries=entries, reducing=frozenset(reducing), foreign=others)
+
+
+def _admission_px(orders: OrderIndex, holdings: Holdings, coin: str) -> Decimal:
+    entry, holding = orders.entry.get(coin), holdings.get(coin)
+    if entry is not None:
+        return entry.order.admission_px
+    return holding.entry_px if holding is not None else ZERO
+
+
+def position_view(orders: OrderIndex, holdings: Holdings, coin: str, szi: Decimal) -> PositionView:
+    """One effective position, with what is known of its entry."""
+    holding, entry = holdings.get(coin), orders.entry.get(coin)
+    px, since, edge = ZERO, 0, ZERO
+    if holding is not None and holding.szi:
+        px, since = holding.entry_px, holding.entry_ms
+    if entry is not None:
+        edge = entry.order.edge_bps
+        if not since:
+            px, since = entry.avg_px, entry.order.created_ms
+    return PositionView(coin=coin, szi=szi, entry_px=px, entry_ms=since, entry_edge_bps=edge)
