@@ -27,8 +27,7 @@ PREFIX = "HIP3_"
 
 
 _LATER: dict[str, str] = {
-    "oracle_exit": "false", "take_profit_bps": "0", "stop_loss_bps": "0", "trailing_activation_bps": "0",
-    "trailing_distance_bps": "0", "protective_stop_bps": "0", "max_bbo_age_ms": "0", "max_ctx_age_ms": "8000",
+    "protective_stop_bps": "0", "max_bbo_age_ms": "0", "max_ctx_age_ms": "8000",
     "max_mark_mid_bps": "50", "spread_shock": "3", "blackout": "none", "re_entry_delay_ms": "0",
     "max_daily_loss_usd": "0", "max_drawdown_pct": "0", "start_policy": "reconcile",
     "foreign_positions": "manage", "journal_sync": "false", "alert_urls": "none",
@@ -168,6 +167,10 @@ def _combination_faults(s: Settings) -> list[str]:
         faults.append("HIP3_MAX_NOTIONAL_PER_MARKET is above HIP3_MAX_NOTIONAL_TOTAL")
     if s.min_book_notional >= s.normal_book_notional:
         faults.append("HIP3_MIN_BOOK_NOTIONAL must be below HIP3_NORMAL_BOOK_NOTIONAL")
+    if (s.trailing_activation_bps > 0) != (s.trailing_distance_bps > 0):
+        faults.append(
+            "HIP3_TRAILING_ACTIVATION_BPS and HIP3_TRAILING_DISTANCE_BPS work only together; set both or none"
+        )
     if s.exit_slippage_bps > s.exit_max_slippage_bps:
         faults.append("HIP3_EXIT_SLIPPAGE_BPS is above HIP3_EXIT_MAX_SLIPPAGE_BPS")
     if s.tick_ms > s.time_stop_ms:

@@ -20,6 +20,11 @@ def _t(text: str, *, secret: bool = False, later: bool = False) -> Any:
     return Meta(description=text, extra={"secret": secret, "later": later})
 
 
+def _m(text: str) -> Any:
+    """A switch that may be set per market."""
+    return Meta(description=text, extra={"market": True})
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Every setting, in the order of `.env.example`. None means not given."""
 
@@ -90,6 +95,42 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     exit_max_slippage_bps: Annotated[Decimal, _d("and never more than this", ge="0", le="5000", market=True)] = Decimal(
         300
     )
+    quick_profit_bps: Annotated[
+        Decimal, _d("mark regression: leave at this gain at once", ge="0", le="10000", market=True)
+    ] = Decimal(0)
+    quick_profit_min_holding_ms: Annotated[int, _i("but not before", 0, 86_400_000, market=True)] = 500
+    edge_evaporation: Annotated[
+        bool, _m("mark regression: leave when the side we entered at offers no edge any more")
+    ] = False
+    edge_evaporation_bps: Annotated[Decimal, _d("what counts as no edge", ge="-1000", le="1000", market=True)] = (
+        Decimal(2)
+    )
+    edge_evaporation_min_holding_ms: Annotated[int, _i("but not before", 0, 86_400_000, market=True)] = 500
+    min_loss_exit_bps: Annotated[
+        Decimal, _d("mark regression takes no loss smaller than this", ge="0", le="10000", market=True)
+    ] = Decimal(0)
+    entry_edge_scaling: Annotated[bool, _m("mark regression: the distance may be a share of the entry's edge")] = False
+    entry_edge_scale_factor: Annotated[Decimal, _d("that share", gt="0", le="10", market=True)] = Decimal("0.5")
+    time_decay: Annotated[bool, _m("mark regression: the distance shrinks until the time stop")] = False
+    time_decay_start_ms: Annotated[int, _i("from this age on", 1, 86_400_000, market=True)] = 5000
+    time_decay_min_factor: Annotated[Decimal, _d("down to this share", ge="0", le="1", market=True)] = Decimal("0.2")
+    oracle_exit: Annotated[bool, _m("leave after oracle steps against the position, or enough with it")] = False
+    oracle_exit_against_moves: Annotated[int, _i("consecutive steps against", 1, 100, market=True)] = 2
+    oracle_exit_with_moves: Annotated[int, _i("consecutive steps with it", 1, 100, market=True)] = 3
+    oracle_exit_min_holding_ms: Annotated[int, _i("but not before", 0, 86_400_000, market=True)] = 1000
+    take_profit_bps: Annotated[
+        Decimal, _d("leave at this gain at the touch; 0 off", ge="0", le="10000", market=True)
+    ] = Decimal(0)
+    stop_loss_bps: Annotated[Decimal, _d("leave at this loss at the touch; 0 off", ge="0", le="10000", market=True)] = (
+        Decimal(0)
+    )
+    trailing_activation_bps: Annotated[
+        Decimal, _d("trailing stop: armed at this gain; 0 off", ge="0", le="10000", market=True)
+    ] = Decimal(0)
+    trailing_distance_bps: Annotated[
+        Decimal,
+        _d("trailing stop: leave when so much of the best gain is lost; 0 off", ge="0", le="10000", market=True),
+    ] = Decimal(0)
     orders_per_second: Annotated[int, _i("ActionBudget: new orders per second", 1, 10_000)] = 100
     max_inflight: Annotated[int, _i("posts in flight", 5, 100)] = 100
     post_timeout_ms: Annotated[int, _i("silence after which an outcome is unknown", 100, 60_000)] = 5000

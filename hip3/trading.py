@@ -84,6 +84,15 @@ def exit_params(settings: MarketSettings, coin: str) -> ExitParams:
     return ExitParams(
         time_stop_ms=s.time_stop_ms, regression_bps=s.mark_regression_bps, min_holding_ms=s.min_holding_ms,
         slippage_bps=s.exit_slippage_bps, step_bps=s.exit_step_bps, max_slippage_bps=s.exit_max_slippage_bps,
+        quick_profit_bps=s.quick_profit_bps, quick_profit_min_holding_ms=s.quick_profit_min_holding_ms,
+        evaporation=s.edge_evaporation, evaporation_bps=s.edge_evaporation_bps,
+        evaporation_min_holding_ms=s.edge_evaporation_min_holding_ms, min_loss_bps=s.min_loss_exit_bps,
+        edge_scale=s.entry_edge_scale_factor if s.entry_edge_scaling else ZERO,
+        decay_start_ms=s.time_decay_start_ms if s.time_decay else 0, decay_min=s.time_decay_min_factor,
+        take_profit_bps=s.take_profit_bps, stop_loss_bps=s.stop_loss_bps,
+        trailing_activation_bps=s.trailing_activation_bps, trailing_distance_bps=s.trailing_distance_bps,
+        oracle_exit=s.oracle_exit, oracle_against=s.oracle_exit_against_moves, oracle_with=s.oracle_exit_with_moves,
+        oracle_min_holding_ms=s.oracle_exit_min_holding_ms, oracle_move_bps=s.oracle_move_bps,
     )  # fmt: skip
 
 

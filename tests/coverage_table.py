@@ -332,8 +332,8 @@ ROWS: tuple[Row, ...] = (
         "time stop",
         "hip3/position/exit_rules.py",
         X + "test_the_rules",
-        "now_ms - position.entry_ms > params.time_stop_ms",
-        "now_ms - position.entry_ms >= params.time_stop_ms",
+        "return e.held_ms > e.params.time_stop_ms",
+        "return e.held_ms >= e.params.time_stop_ms",
     ),
     Row(
         "P-12 D-3",

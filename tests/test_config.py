@@ -47,7 +47,7 @@ def test_every_default_of_the_example_is_accepted_as_given() -> None:
         ("HIP3_HARD_STOP_FLATTEN", "maybe", "expected bool"),
         ("HIP3_TIK_MS", "1", "did you mean HIP3_TICK_MS?"),
         ("HIP3_MODE", "paper", "not offered"),
-        ("HIP3_STOP_LOSS_BPS", "5", "not offered yet"),
+        ("HIP3_MAX_DAILY_LOSS_USD", "5", "not offered yet"),
         ("HIP3_ACCOUNT_ADDRESS", "0x12", "not an address"),
         ("HIP3_MARKETS", "GOLD", "dex:COIN"),
         ("HIP3_EXCHANGE_SEED", "-1", "at least 0"),

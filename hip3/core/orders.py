@@ -40,6 +40,10 @@ class ExitReason(enum.Enum):
     """Why a position is being closed."""
 
     TIME_STOP = "time_stop"
+    STOP_LOSS = "stop_loss"
+    TAKE_PROFIT = "take_profit"
+    TRAILING_STOP = "trailing_stop"
+    ORACLE_EXIT = "oracle_exit"
     MARK_REGRESSION = "mark_regression"
     HARD_STOP = "hard_stop"
     MANUAL = "manual"

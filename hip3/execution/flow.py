@@ -43,7 +43,7 @@ from hip3.execution.readiness import Readiness
 from hip3.execution.replies import Fate, Resolution, resolve
 from hip3.execution.scheduler import BatchScheduler
 from hip3.feed.market_state import MarketState
-from hip3.position.exit_rules import ExitParams, decide
+from hip3.position.exit_rules import ExitParams, Look, decide
 from hip3.position.exits import ExitDesk
 from hip3.position.flatten import build
 from hip3.position.tracker import PositionTracker
@@ -232,7 +232,8 @@ class TradeFlow:
             return  # not a configured market: shown, never touched
         now_exchange = self._exchange_ms()
         fresh = view if view is not None and view.generation == self.generation else None
-        reason = self._exits.requested(position.coin) or decide(position, fresh, params, now_exchange)
+        memory, reason = self._exits.observe(position, fresh, params.oracle_move_bps)
+        reason = reason or decide(Look(position, fresh, memory, params, now_exchange))
         plan = None if reason is None else self._exits.claim(position.coin, reason, params, now_ms)
         if plan is None:
             return
@@ -367,7 +368,10 @@ class TradeFlow:
             # nothing about the price, and an outage must not trip the latch.
             answered = event.after in (OrderState.REJECTED, OrderState.CANCELED, OrderState.FILLED)
             if self._exits.ended(coin, event.order.cloid, params, now_ms, answered=answered) and answered:
-                self._risk(FlattenFailed(coin, self._exits.failed(coin)))
+                failures, stuck = self._exits.failed(coin, params)
+                if stuck:
+                    self._journal.record("exit_stuck", coin=coin, failures=failures)
+                self._risk(FlattenFailed(coin, failures))
 
     def _round_trip(self, trip: RoundTrip) -> None:
         if self._tracker.position(trip.coin) is None:

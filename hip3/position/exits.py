@@ -1,21 +1,25 @@
-"""ExitDesk: the one owner of every exit.
+"""ExitDesk: the one owner of every exit, and of what the rules remember of a position.
 
     Open ──rule or request──> Exiting(reason, attempt, deadline) ──flat──> gone
                                   │ attempt ended, position still there
-                                  └──> next attempt, 300 ms later, one price step worse;
-                                       at the largest slippage every 5 s
+                                  ├──> next attempt, 300 ms later, one price step worse
+                                  └──> Stuck: at the largest slippage; said once, then every 5 s
 
-Guards: coin -> exit state. Called from: ws-reader (every message of the market), tick (all), risk and
-main (requests). A claim has a deadline, so no exit can be claimed and then forgotten.
+Guards: coin -> memory and exit state. Called from: ws-reader (every message of the market), tick (all), risk
+and main (requests), rest (a reading shows it flat). A claim has a deadline, so no exit can be claimed and then
+forgotten. `Held` is what survives a restart.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 import msgspec
 
+from hip3.core.ledger import PositionView
+from hip3.core.market import MarketView
 from hip3.core.orders import ExitReason
 from hip3.locks import new_lock
-from hip3.position.exit_rules import ExitParams
+from hip3.position.exit_rules import ExitMemory, ExitParams, remember
 
 RETRY_MS = 300
 SLOW_RETRY_MS = 5000
@@ -32,8 +36,22 @@ class ExitPlan(msgspec.Struct, frozen=True, kw_only=True):
     predecessor: str | None
 
 
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """What must be known of a position after a restart and is not the exchange's to tell."""
+
+    coin: str
+    entry_ms: int
+    """Exchange time."""
+    entry_edge_bps: Decimal
+    memory: ExitMemory | None = None
+    reason: ExitReason | None = None
+    """Why it is being left; None while it is not."""
+    attempt: int = 0
+    failures: int = 0
+
+
 class _Exit:
-    __slots__ = ("attempt", "cloid", "deadline_ms", "failures", "next_ms", "reason")
+    __slots__ = ("attempt", "cloid", "deadline_ms", "failures", "next_ms", "reason", "stuck")
 
     def __init__(self, reason: ExitReason, now_ms: int) -> None:
         self.reason = reason
@@ -43,6 +61,11 @@ class _Exit:
         """Set while an attempt is under way."""
         self.next_ms = now_ms
         self.failures = 0
+        self.stuck = False
+
+    def at_bound(self, params: ExitParams) -> bool:
+        """Whether the last attempt was at the largest slippage."""
+        return params.slippage_bps + params.step_bps * (self.attempt - 1) >= params.max_slippage_bps
 
 
 class ExitDesk:
@@ -51,7 +74,44 @@ class ExitDesk:
     def __init__(self, attempt_deadline_ms: int) -> None:
         self._lock = new_lock("ExitDesk")
         self._exits: dict[str, _Exit] = {}
+        self._memory: dict[str, ExitMemory] = {}
         self._deadline_ms = attempt_deadline_ms
+
+    def observe(
+        self, position: PositionView, view: MarketView | None, move_bps: Decimal
+    ) -> tuple[ExitMemory, ExitReason | None]:
+        """Look at a position's market once more: what is remembered now, and why it is being left already."""
+        with self._lock:
+            memory = remember(self._memory.get(position.coin), position, view, move_bps)
+            self._memory[position.coin] = memory
+            leaving = self._exits.get(position.coin)
+            return memory, None if leaving is None else leaving.reason
+
+    def restore(self, held: Iterable[Held], now_ms: int) -> None:
+        """What an earlier run knew of the positions that are still there."""
+        with self._lock:
+            for known in held:
+                if known.memory is not None:
+                    self._memory[known.coin] = known.memory
+                if known.reason is not None:
+                    state = self._exits[known.coin] = _Exit(known.reason, now_ms)
+                    state.attempt, state.failures = known.attempt, known.failures
+
+    def held(self, positions: Iterable[PositionView]) -> list[Held]:
+        """What should survive a restart, of these positions."""
+        with self._lock:
+            out = []
+            for p in positions:
+                state = self._exits.get(p.coin)
+                known = Held(
+                    coin=p.coin, entry_ms=p.entry_ms, entry_edge_bps=p.entry_edge_bps, memory=self._memory.get(p.coin)
+                )
+                if state is not None:
+                    known = msgspec.structs.replace(
+                        known, reason=state.reason, attempt=state.attempt, failures=state.failures
+                    )
+                out.append(known)
+            return out
 
     def request(self, coin: str, reason: ExitReason, now_ms: int) -> None:
         """Ask for the end of a position; the reason that came first stays."""
@@ -97,34 +157,37 @@ class ExitDesk:
             state = self._exits.get(coin)
             if state is None or state.deadline_ms is None or (cloid is not None and state.cloid != cloid):
                 return False
-            at_bound = params.slippage_bps + params.step_bps * (state.attempt - 1) >= params.max_slippage_bps
             state.deadline_ms = None
             if answered:
-                state.next_ms = now_ms + (SLOW_RETRY_MS if at_bound else RETRY_MS)
+                state.next_ms = now_ms + (SLOW_RETRY_MS if state.at_bound(params) else RETRY_MS)
             else:
                 state.attempt -= 1
                 state.next_ms = now_ms + UNANSWERED_RETRY_MS
             return True
 
-    def failed(self, coin: str) -> int:
-        """Count an attempt that ended without closing; how many there were."""
+    def failed(self, coin: str, params: ExitParams) -> tuple[int, bool]:
+        """Count an attempt that ended without closing: (how many there were, whether it is stuck just now)."""
         with self._lock:
             state = self._exits.get(coin)
             if state is None:
-                return 0
+                return 0, False
             state.failures += 1
-            return state.failures
+            newly_stuck = state.at_bound(params) and not state.stuck
+            state.stuck = state.stuck or newly_stuck
+            return state.failures, newly_stuck
 
     def flat(self, coin: str) -> None:
-        """The position is gone, and with it the exit."""
+        """The position is gone, and with it the exit and the memory."""
         with self._lock:
             self._exits.pop(coin, None)
+            self._memory.pop(coin, None)
 
     def keep_only(self, coins: set[str]) -> None:
-        """Forget exits of markets without position."""
+        """Forget markets without position."""
         with self._lock:
-            for coin in [c for c in self._exits if c not in coins]:
-                del self._exits[coin]
+            for coin in [c for c in {*self._exits, *self._memory} if c not in coins]:
+                self._exits.pop(coin, None)
+                self._memory.pop(coin, None)
 
     def exiting(self) -> dict[str, tuple[ExitReason, int]]:
         """coin -> (reason, attempts so far)."""

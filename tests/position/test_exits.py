@@ -3,12 +3,13 @@
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from hip3.core.ledger import PositionView
-from hip3.core.market import Level
+from hip3.core.market import Level, MarketView
 from hip3.core.orders import ExitReason, Side
-from hip3.position.exit_rules import ExitParams, decide
+from hip3.position.exit_rules import ExitMemory, ExitParams, Look, decide, remember
 from hip3.position.exits import ExitDesk
 from hip3.position.flatten import build
 from tests.builders import COIN, D, spec, view
@@ -27,6 +28,12 @@ def _touch(bid: str, ask: str) -> dict[str, Any]:
     return {"bid": Level(D(bid), D(1)), "ask": Level(D(ask), D(1))}
 
 
+def _decide(position: PositionView, market: MarketView | None, age: int, **settings: Any) -> ExitReason | None:
+    params = msgspec.structs.replace(PARAMS, **settings)
+    memory = remember(None, position, market, params.oracle_move_bps)
+    return decide(Look(position, market, memory, params, age))
+
+
 @pytest.mark.parametrize(
     ("szi", "touch", "age", "reason"),
     [
@@ -41,12 +48,135 @@ def _touch(bid: str, ask: str) -> dict[str, Any]:
     ],
 )
 def test_the_rules(szi: str, touch: tuple[str, str], age: int, reason: ExitReason | None) -> None:
-    assert decide(_position(szi), view(**_touch(*touch)), PARAMS, age) is reason
+    assert _decide(_position(szi), view(**_touch(*touch)), age) is reason
 
 
 def test_the_time_stop_needs_no_market_data() -> None:
-    assert decide(_position(), None, PARAMS, 30_001) is ExitReason.TIME_STOP
-    assert decide(_position(), None, PARAMS, 20_000) is None
+    assert _decide(_position(), None, 30_001) is ExitReason.TIME_STOP
+    assert _decide(_position(), None, 20_000) is None
+
+
+LOW = ("3950", "3951")
+"""About 100 bps below the entry at 3990, and far from the oracle at 4000."""
+
+
+@pytest.mark.parametrize(
+    ("szi", "touch", "age", "settings", "reason"),
+    [
+        ("0.01", LOW, 1, {"stop_loss_bps": D(100)}, ExitReason.STOP_LOSS),
+        ("0.01", LOW, 1, {"stop_loss_bps": D(101)}, None),
+        ("-0.01", ("4029", "4031"), 1, {"stop_loss_bps": D(100)}, ExitReason.STOP_LOSS),
+        ("-0.01", LOW, 1, {"take_profit_bps": D(97)}, ExitReason.TAKE_PROFIT),
+        ("-0.01", LOW, 1, {"take_profit_bps": D(98)}, None),
+        ("0.01", ("3992", "3996"), 500, {"quick_profit_bps": D(5)}, ExitReason.MARK_REGRESSION),
+        ("0.01", ("3992", "3996"), 499, {"quick_profit_bps": D(5)}, None),
+        ("0.01", ("3991", "3999.5"), 500, {"evaporation": True}, ExitReason.MARK_REGRESSION),
+        ("0.01", ("3991", "3999"), 500, {"evaporation": True}, None),
+        ("0.01", ("3997", "3999"), 1000, {"edge_scale": D("0.5")}, ExitReason.MARK_REGRESSION),  # 10 of 20 bps
+        ("0.01", ("3995", "3999"), 1000, {"edge_scale": D("0.5")}, None),
+        ("0.01", ("3998", "3999"), 17_500, {"decay_start_ms": 5000, "decay_min": D("0.2")}, None),  # 3 bps left
+        ("0.01", ("3999", "4000"), 17_500, {"decay_start_ms": 5000, "decay_min": D("0.2")}, ExitReason.MARK_REGRESSION),
+    ],
+)
+def test_the_further_rules(
+    szi: str, touch: tuple[str, str], age: int, settings: dict[str, Any], reason: ExitReason | None
+) -> None:
+    assert _decide(_position(szi), view(**_touch(*touch)), age, **settings) is reason
+
+
+def test_a_small_loss_is_not_taken_by_mark_regression() -> None:
+    position = PositionView(coin=COIN, szi=D("0.01"), entry_px=D(4000), entry_ms=0, entry_edge_bps=D(20))
+    market = view(**_touch("3998", "3999"))
+    assert _decide(position, market, 2000) is ExitReason.MARK_REGRESSION
+    assert _decide(position, market, 2000, min_loss_bps=D(15)) is None
+    assert _decide(position, market, 2000, min_loss_bps=D(5)) is ExitReason.MARK_REGRESSION
+
+
+def test_the_stop_loss_falls_back_to_the_mark_and_needs_some_price() -> None:
+    without = view(bid=None, mark=D(3900))
+    assert _decide(_position(), without, 1, stop_loss_bps=D(100)) is ExitReason.STOP_LOSS
+    assert _decide(_position(), view(bid=None, mark=None), 1, stop_loss_bps=D(100)) is None
+
+
+def _follow(position: PositionView, bids: list[str], **settings: Any) -> list[ExitReason | None]:
+    """What is decided at each bid of a path, remembering as the desk does."""
+    params = msgspec.structs.replace(PARAMS, regression_bps=D(-1000), **settings)
+    memory, out = None, []
+    for bid in bids:
+        market = view(**_touch(bid, str(D(bid) + 1)))
+        memory = remember(memory, position, market, params.oracle_move_bps)
+        out.append(decide(Look(position, market, memory, params, 100)))
+    return out
+
+
+def test_the_trailing_stop_is_armed_by_a_gain_and_follows_the_best() -> None:
+    armed = {"trailing_activation_bps": D(20), "trailing_distance_bps": D(10)}
+    gave_back = ["3990", "3997", "3990", "3998", "4002", "3999", "3998"]
+    assert _follow(_position(), gave_back, **armed) == [None] * 6 + [ExitReason.TRAILING_STOP]
+    assert _follow(_position(), ["3990", "3997", "3980"], **armed) == [None] * 3
+
+
+def _oracles(szi: str, prices: list[int], **settings: Any) -> list[ExitReason | None]:
+    params = msgspec.structs.replace(PARAMS, oracle_exit=True, **settings)
+    memory, out = None, []
+    for px in prices:
+        market = view(oracle=D(px), **_touch("3900", "4100"))
+        memory = remember(memory, _position(szi), market, params.oracle_move_bps)
+        out.append(decide(Look(_position(szi), market, memory, params, 1000)))
+    return out
+
+
+@pytest.mark.parametrize(
+    ("szi", "prices", "count"),
+    [
+        ("0.01", [4000, 3999, 3998], 3),  # two steps against
+        ("-0.01", [4000, 4001, 4002], 3),
+        ("0.01", [4000, 3999, 4000, 3999, 3998], 5),  # a turn ends the run; a fresh one counts from its first step
+        ("0.01", [4000, 4001, 4002, 4003], 4),  # three steps with it
+        ("0.01", [4000, 3999, 3999, 3998], 4),  # the same price again is no step
+    ],
+)
+def test_the_oracle_exit_counts_steps_since_the_opening(szi: str, prices: list[int], count: int) -> None:
+    found = _oracles(szi, prices)
+    assert found == [None] * (count - 1) + [ExitReason.ORACLE_EXIT]
+
+
+def test_the_oracle_exit_waits_for_its_minimum_and_can_be_off() -> None:
+    assert _oracles("0.01", [4000, 3999, 3998], oracle_min_holding_ms=1001) == [None] * 3
+    assert _oracles("0.01", [4000, 3999, 3998], oracle_against=3) == [None] * 3
+
+
+def test_a_position_of_the_other_side_begins_a_new_memory() -> None:
+    memory = ExitMemory(long=True, best_bps=D(50), against=2, oracle=D(4000))
+    again = remember(memory, _position("-0.01"), view(), D(2))
+    assert (again.long, again.best_bps, again.against) == (False, D(0), 0)
+
+
+def test_what_the_desk_holds_survives_by_value() -> None:
+    desk, position = ExitDesk(6000), _position()
+    desk.observe(position, view(**_touch("4000", "4001")), D(2))
+    desk.request(COIN, ExitReason.MANUAL, 0)
+    desk.claim(COIN, ExitReason.MANUAL, PARAMS, 0)
+    desk.failed(COIN, PARAMS)
+    held = desk.held([position])
+    again = ExitDesk(6000)
+    again.restore(held, 0)
+    assert again.held([position]) == held
+    assert (held[0].reason, held[0].attempt, held[0].failures) == (ExitReason.MANUAL, 1, 1)
+    plan = again.claim(COIN, ExitReason.TIME_STOP, PARAMS, 0)
+    assert plan is not None
+    assert (plan.reason, plan.attempt) == (ExitReason.MANUAL, 2)
+
+
+def test_an_exit_at_its_bound_is_said_to_be_stuck_once() -> None:
+    desk, said = ExitDesk(6000), []
+    for attempt in range(1, 9):
+        now = attempt * 10_000
+        assert desk.claim(COIN, ExitReason.TIME_STOP, PARAMS, now) is not None
+        desk.started(COIN, f"c{attempt}")
+        desk.ended(COIN, f"c{attempt}", PARAMS, now)
+        said.append(desk.failed(COIN, PARAMS))
+    assert said == [(n, n == 6) for n in range(1, 9)]
 
 
 def test_one_attempt_at_a_time_then_worse_then_slow() -> None:
@@ -93,10 +223,10 @@ def test_flat_forgets_and_a_request_stays_until_then() -> None:
     desk.request(COIN, ExitReason.HARD_STOP, 0)
     desk.request(COIN, ExitReason.STOP, 1)
     assert desk.exiting() == {COIN: (ExitReason.HARD_STOP, 0)}
-    assert desk.failed(COIN) == 1
+    assert desk.failed(COIN, PARAMS) == (1, False)
     desk.flat(COIN)
     assert desk.requested(COIN) is None
-    assert desk.failed(COIN) == 0
+    assert desk.failed(COIN, PARAMS) == (0, False)
 
 
 @pytest.mark.parametrize(

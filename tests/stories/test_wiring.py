@@ -215,8 +215,15 @@ def _margin(world: World) -> None:
     assert world.run_until(lambda: not world.trading.blocked, 10_000)
 
 
+_ONLY: dict[str, Any] = {"min_holding_ms": 10_000_000, "time_stop_ms": 600_000}
+"""Mark regression and time stop never come."""
+
 SETTINGS: dict[str, dict[str, Any]] = {
     "exit time_stop": {"time_stop_ms": 2000, "min_holding_ms": 10_000_000},
+    "exit stop_loss": _ONLY | {"stop_loss_bps": D(1)},
+    "exit take_profit": _ONLY | {"take_profit_bps": D(1)},
+    "exit trailing_stop": _ONLY | {"trailing_activation_bps": D(3), "trailing_distance_bps": D(1)},
+    "exit oracle_exit": _ONLY | {"oracle_exit": True},
     "gate MaxPositionTotal": {"max_notional_per_market": Decimal(100)},
     "duty margin": {"leverage": 3},
     "duty unknown orders": {"post_timeout_ms": 1000},
@@ -232,6 +239,10 @@ PROBES: dict[str, Probe] = {
     "gate PendingOrder": lambda w: _pending(w),  # noqa: PLW0108 defined below
     "gate ActionBudget": lambda w: _gate(w, _spend, "ActionBudget"),
     "exit time_stop": _left_by("time_stop"),
+    "exit stop_loss": _left_by("stop_loss"),
+    "exit take_profit": _left_by("take_profit"),
+    "exit trailing_stop": _left_by("trailing_stop"),
+    "exit oracle_exit": _left_by("oracle_exit"),
     "exit mark_regression": _left_by("mark_regression"),
     "trigger max_loss": lambda w: _trigger(w, [_trip_of("-21")], "max_loss"),
     "trigger consecutive_losses": lambda w: _trigger(w, [_trip_of("-0.1")] * 6, "consecutive_losses"),
