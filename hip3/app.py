@@ -26,7 +26,7 @@ from hip3.exchange.subscriptions import wanted
 from hip3.exchange.wire import parse_action_answer
 from hip3.exchange.writer import WriteHandle
 from hip3.execution.account import Proof, prove
-from hip3.execution.bootstrap import Beginning, Universe, check_signer, learn_universe, read_beginning
+from hip3.execution.bootstrap import Beginning, Universe, check_signer, learn_universe, missed_fills, read_beginning
 from hip3.execution.identity import Identity
 from hip3.execution.margin import read_margins
 from hip3.execution.posts import Post
@@ -38,6 +38,8 @@ from hip3.ops.intents import IntentLog
 from hip3.ops.journal import EventLog
 from hip3.ops.state_dir import account_dir, began_ms, socket_path
 from hip3.ops.status_text import status_text
+from hip3.position.exits import Held
+from hip3.position.tracked import KeptTotals
 from hip3.risk.hard_stop import HardStopLatch
 from hip3.snapshot import snapshot
 from hip3.start import OwnExchange, Who, configured_key, identity, key_source
@@ -134,9 +136,11 @@ class App:
         folder = account_dir(Path(base.state_dir), base.network, who.account or "observe", fresh=base.own_exchange)
         self.latch = HardStopLatch(latch_path(folder))
         self._announce(who, folder)
-        self.intents = IntentLog(folder / "intents.log")
+        self.intents = IntentLog(folder / "intents.log", sync=base.journal_sync)
         if self.intents.recovered.torn:
             logger.warning(f"{self.intents.recovered.torn} damaged lines of the intent log were skipped")
+        self.journal.on_state = self._journal_state
+        self.journal.on_fill_lost = lambda: self.trip("thread_dead", "the journal queue is full: a fill is lost")
         self.journal.open(folder / "journal.db", self.intents)
         universe = self._retry(lambda: learn_universe(rest, base, who.account))
         if universe is None:
@@ -149,6 +153,12 @@ class App:
         self.trading = self._build(universe, beginning if isinstance(beginning, Beginning) else None)
         self._start_threads(url)
         return True
+
+    def _journal_state(self, why: str) -> None:
+        """The journal thread says whether everything can be written; both owners' holds end with it."""
+        self.readiness.hold("journal", why)
+        if not why:
+            self.readiness.hold("intents", "")
 
     def _check_overrides(self, universe: Universe) -> None:
         """A table of the markets file that is about no market of ours is a slip, not a wish."""
@@ -165,7 +175,11 @@ class App:
         margins = read_margins(rest, who.account, universe.specs)
         abstraction = str(rest.info_json({"type": "userAbstraction", "user": who.account}))
         report = read_beginning(rest, who.account, universe.dexs)
-        return Beginning(report=report, began_ms=began_ms(folder, now), margins=margins, abstraction=abstraction)
+        totals = self.journal.fact("totals", KeptTotals) or KeptTotals(since_ms=began_ms(folder, now))
+        return Beginning(
+            report=report, fills=missed_fills(rest, who.account, report, totals.since_ms), totals=totals,
+            held=self.journal.fact("held", list[Held]) or [], margins=margins, abstraction=abstraction,
+        )  # fmt: skip
 
     def _build(self, universe: Universe, beginning: Beginning | None) -> Trading:
         who, latch, rest = self.who, self.latch, self.rest

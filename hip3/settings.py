@@ -144,6 +144,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     hard_stop_max_slippage_bps: Annotated[Decimal, _d("HardStop above this slippage", gt="0")] = Decimal(50)
     hard_stop_slippage_streak: Annotated[int, _i("in so many orders in a row", 1, 1000)] = 3
     hard_stop_flatten: Annotated[bool, _t("a tripped latch also closes positions")] = True
+    foreign_positions: Annotated[
+        Literal["manage", "watch"], _t("positions in our markets that others opened: like our own, or left alone")
+    ] = "manage"
+    journal_sync: Annotated[bool, _t("intents survive power loss, too")] = False
     leverage: Annotated[int, _i("leverage of every market; 0 leaves it", 0, 100, market=True)] = 0
     exchange_seed: Annotated[
         int | None, _d("seed of the own embedded exchange; default random", ge="0", le="9223372036854775807")

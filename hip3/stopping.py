@@ -75,7 +75,7 @@ class Stopper:
         while self._app.clock.mono_ms() < self._end_ms - PROOF_MS:
             cancel_entries(self._trading, self._app.clock.wall_ms())
             if self._mode is StopMode.FLATTEN:
-                self._trading.flow.request_exit(ExitReason.STOP)
+                self._trading.flow.exiting.request(ExitReason.STOP)
             if self._done():
                 return
             pause.wait(POLL_S)

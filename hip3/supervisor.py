@@ -65,7 +65,7 @@ class Supervisor:
         purge_entries(trading, "HardStop", app.clock.mono_ms())
         cancel_entries(trading, app.clock.wall_ms())
         if app.settings.base.hard_stop_flatten:
-            trading.flow.request_exit(ExitReason.HARD_STOP)
+            trading.flow.exiting.request(ExitReason.HARD_STOP)
 
     def watch(self, now_ms: int) -> None:
         """Main's round: dead threads, a dead exchange, a changed state."""
@@ -84,7 +84,7 @@ class Supervisor:
             app.ask_stop(StopMode.LEAVE, 0)
         if app.latch is not None and app.latch.tripped and self._acted and app.settings.base.hard_stop_flatten:
             # Positions that appear after the trip (an entry was under way) are closed as well.
-            self._trading.flow.request_exit(ExitReason.HARD_STOP)
+            self._trading.flow.exiting.request(ExitReason.HARD_STOP)
             if now_ms >= self._next_second_ms:
                 cancel_entries(self._trading, app.clock.wall_ms())
         if now_ms >= self._next_second_ms:

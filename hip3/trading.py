@@ -18,9 +18,10 @@ from hip3.exchange.nonce import NonceManager
 from hip3.exchange.registry import sum_fee_bps
 from hip3.execution.account import Rest
 from hip3.execution.address_budget import AddressBudget
-from hip3.execution.bootstrap import Beginning, Universe, opening_positions
+from hip3.execution.bootstrap import Beginning, Universe, opening
 from hip3.execution.budget import ActionBudget
 from hip3.execution.executor import CloidSource, EntryLimits, Executor
+from hip3.execution.exiting import Exiting
 from hip3.execution.flow import TradeFlow
 from hip3.execution.housekeeping import Housekeeping
 from hip3.execution.identity import Identity
@@ -125,10 +126,11 @@ def new_tracker(beginning: Beginning | None, recovered: Recovered | None, now_ms
     if beginning is not None:
         report = beginning.report
         known = max((f.time_ms for f in report.fills), default=0)
-        tracker.seed_fills(reversed(report.fills), known, beginning.began_ms)
-        for coin, (szi, px, since) in opening_positions(report).items():
-            paid = sum((f.fee for f in report.fills if f.coin == coin and f.time_ms >= since), ZERO)
-            tracker.adopt(coin, szi, px, since, paid)
+        tracker.seed_fills(beginning.fills, known, beginning.totals)
+        held = {h.coin: h for h in beginning.held}
+        for coin, (szi, _) in report.positions.items():
+            if szi:
+                tracker.adopt(coin, szi, opening(report, coin, held.get(coin)))
         tracker.set_foreign(report.orders)
     return tracker
 
@@ -159,6 +161,9 @@ def build(
     detector = Detector(detector_params(settings, specs))
     tracker, offset = new_tracker(beginning, recovered, clock.mono_ms()), ClockOffset(clock)
     exits = ExitDesk(base.post_timeout_ms + 1000)
+    if beginning is not None:
+        still = [h for h in beginning.held if tracker.position(h.coin) is not None]
+        exits.restore(still, clock.mono_ms())
     scheduler, posts, cloids = BatchScheduler(base.max_inflight), PostRequestManager(), CloidSource()
     risk_events: queue.Queue[RiskEvent] = queue.Queue(maxsize=RISK_QUEUE)
     address = AddressBudget()
@@ -172,12 +177,16 @@ def build(
             address=address, scheduler=scheduler, posts=posts,
             cloids=cloids,
         )  # fmt: skip
+    exiting = Exiting(
+        clock=clock, specs=specs, params={c: exit_params(settings, c) for c in specs} if identity else {},
+        tracker=tracker, desk=exits, market_state=market_state, scheduler=scheduler, cloids=cloids, journal=journal,
+        exchange_ms=offset.exchange_ms, watch_foreign=base.foreign_positions == "watch",
+    )  # fmt: skip
     flow = TradeFlow(
         clock=clock, specs=specs, dexs=universe.dexs, market_state=market_state, detector=detector,
-        executor=executor, tracker=tracker, exits=exits,
-        exit_params={c: exit_params(settings, c) for c in specs} if identity else {},
-        scheduler=scheduler, posts=posts, readiness=readiness, address=address, cloids=cloids,
-        risk_events=risk_events, journal=journal, exchange_ms=offset.exchange_ms, wake_rest=wake_rest,
+        executor=executor, tracker=tracker, exiting=exiting,
+        scheduler=scheduler, posts=posts, readiness=readiness, address=address,
+        risk_events=risk_events, journal=journal, wake_rest=wake_rest,
         account_doubt=lambda: housekeeping.doubt(),  # noqa: PLW0108 housekeeping is built last
         on_risk_lost=on_risk_lost,
     )  # fmt: skip

@@ -128,9 +128,13 @@ class MemoryJournal:
 
     def __init__(self) -> None:
         self.records: list[tuple[str, dict[str, Any]]] = []
+        self.kept: dict[str, Any] = {}
 
     def record(self, kind: str, **fields: Any) -> None:
         self.records.append((kind, fields))
+
+    def keep(self, name: str, value: object) -> None:
+        self.kept[name] = value
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         return [fields for k, fields in self.records if k == kind]

@@ -12,20 +12,22 @@ from typing import Any
 import msgspec
 
 from hip3.config import MarketSettings
-from hip3.core.orders import ExitReason
+from hip3.core.money import taker_price
+from hip3.core.orders import ExitReason, PendingOrder, Side
 from hip3.errors import VenueReadError
 from hip3.exchange.embedded import key_number_one
 from hip3.exchange.protocol import Session
-from hip3.exchange.signing import SigningKey
+from hip3.exchange.signing import SigningKey, sign_l1_action
 from hip3.exchange.subscriptions import wanted
 from hip3.exchange.wire import parse_action_answer
-from hip3.execution.bootstrap import Beginning, learn_universe, read_beginning
+from hip3.exchange.wire_out import order_action, signed_body
+from hip3.execution.bootstrap import Beginning, learn_universe, missed_fills, read_beginning
 from hip3.execution.identity import Identity
 from hip3.execution.margin import read_margins
 from hip3.execution.posts import Post
 from hip3.execution.readiness import Readiness
 from hip3.ops.intents import Recovered
-from hip3.position.tracked import TrackedOrder
+from hip3.position.tracked import KeptTotals, TrackedOrder
 from hip3.risk.hard_stop import HardStopLatch
 from hip3.settings import Settings
 from hip3.trading import Trading, build
@@ -78,6 +80,7 @@ class World:
         self, tmp_path: Path, *, seed: int = 1, profile: str = "lively", latency_ms: int = 100, **settings: Any
     ) -> None:
         self.clock = FakeClock()
+        self.began_ms = self.clock.wall_ms()
         self.settings = MarketSettings(Settings(**settings))
         self.venue = Venue(load_setup(), seed=seed, profile=profile, now_ms=self.clock.wall_ms(), latency_ms=latency_ms)
         self.rest = VenueRest(self.venue, self.clock)
@@ -89,6 +92,7 @@ class World:
         self.latch = HardStopLatch(tmp_path / "latch.json")
         self.readiness = Readiness(needs_account=True)
         self.wakes = 0
+        self._hand_nonces = 0
         self.generation = 0
         self.session: Session | None = None
         self.trading = self._build()
@@ -111,8 +115,11 @@ class World:
     def _build(self, recovered: Recovered | None = None) -> Trading:
         base = self.settings.base
         universe = learn_universe(self.rest, base, self.user)
+        report = read_beginning(self.rest, self.user, universe.dexs)
+        totals = self.journal.kept.get("totals") or KeptTotals(since_ms=self.began_ms)
         beginning = Beginning(
-            report=read_beginning(self.rest, self.user, universe.dexs), began_ms=self.clock.wall_ms(),
+            report=report, fills=missed_fills(self.rest, self.user, report, totals.since_ms), totals=totals,
+            held=self.journal.kept.get("held", []),
             margins=read_margins(self.rest, self.user, universe.specs), abstraction="disabled",
         )  # fmt: skip
         return build(
@@ -211,6 +218,30 @@ class World:
             if breach is not None:
                 self.latch.trip(breach.code, breach.detail, self.clock.wall_ms(), breach.evidence)
 
+    def by_hand(self, coin: str, side: Side, sz: Decimal, *, px: Decimal | None = None, **changes: Any) -> Any:
+        """Somebody else trades on the account: an order that is none of ours (IOC through the touch, by default)."""
+        spec = self.trading.specs[coin]
+        away = Decimal("1.02") if side.is_buy else Decimal("0.98")
+        wished = {
+            "cloid": f"0x{self.clock.mono_us():032x}", "coin": coin, "side": side, "sz": sz, "reduce_only": False,
+            "px": px or taker_price(self.venue.engine.markets[coin].oracle * away, spec.sz_decimals, is_buy=side.is_buy),
+            "created_ms": self.clock.wall_ms(),
+        } | changes  # fmt: skip
+        action = order_action([PendingOrder(**wished)], {coin: spec.asset_id})
+        return self.sign(action)["response"]["data"]["statuses"][0]
+
+    def sign(self, action: dict[str, Any]) -> Any:
+        """A signed action past the service, executed at once."""
+        nonce = self.clock.wall_ms() + 500_000 + self._hand_nonces
+        self._hand_nonces += 1
+        signature = sign_l1_action(self.key, action, nonce, mainnet=False)
+        status, body = exchange(
+            self.venue, msgspec.json.decode(msgspec.json.encode(signed_body(action, nonce, signature))),
+            self.clock.wall_ms(),
+        )  # fmt: skip
+        assert (status, body["status"]) == (200, "ok"), body
+        return body
+
     # What is.
 
     @property
@@ -220,7 +251,7 @@ class World:
     def flatten(self, limit_ms: int = 20_000) -> bool:
         """Stop entries and close everything."""
         self.readiness.stop_entries()
-        self.trading.flow.request_exit(ExitReason.STOP)
+        self.trading.flow.exiting.request(ExitReason.STOP)
         return self.run_until(lambda: not self.trading.tracker.ledger().occupied, limit_ms)
 
     def admission_px(self, coin: str) -> Decimal:

@@ -69,6 +69,8 @@ class PositionView(msgspec.Struct, frozen=True, kw_only=True):
     entry_ms: int
     """Exchange time of the fill that opened it, or of its adoption."""
     entry_edge_bps: Decimal
+    foreign: bool = False
+    """None of it came from an order of ours."""
 
 
 class LedgerView(msgspec.Struct, frozen=True, kw_only=True):

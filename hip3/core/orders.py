@@ -50,6 +50,15 @@ class ExitReason(enum.Enum):
     STOP = "stop"
 
 
+RUN_TAG = "68697033"
+"""The first eight digits of every cloid of ours: "hip3"."""
+
+
+def is_ours(cloid: str | None) -> bool:
+    """Whether a cloid carries our tag, of this run or another."""
+    return cloid is not None and cloid.startswith(f"0x{RUN_TAG}")
+
+
 class PendingOrder(msgspec.Struct, frozen=True, kw_only=True):
     """One order we decided to send. The cloid is made once and never changes."""
 

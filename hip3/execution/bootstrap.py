@@ -5,19 +5,25 @@ Confined to the rest thread. `VenueReadError` means "not now, try again"; `Prefl
 """
 
 from collections.abc import Iterable
-from decimal import Decimal
 
 import msgspec
 
 from hip3.core.events import Fill
 from hip3.core.market import MarketSpec
+from hip3.core.money import ZERO
+from hip3.core.orders import is_ours
 from hip3.errors import PreflightError, VenueReadError, WireError
 from hip3.exchange.registry import BASE_TAKER_RATE, dex_indices, read_markets, select, taker_rate
+from hip3.exchange.wire import parse_fill_list
 from hip3.execution.account import AccountReport, Rest, read_account
 from hip3.execution.margin import Margin
+from hip3.position.exits import Held
+from hip3.position.tracked import KeptTotals, Opening
 from hip3.settings import Settings
 
 AGREEING_TRIES = 5
+PAGE = 2000
+"""So many fills are in one answer at most (docs/venue-facts.md F13)."""
 
 
 class Universe(msgspec.Struct, frozen=True):
@@ -52,8 +58,12 @@ class Beginning(msgspec.Struct, frozen=True, kw_only=True):
     """The account as trading starts."""
 
     report: AccountReport
-    began_ms: int
-    """Exchange time at which this account's state began."""
+    fills: list[Fill]
+    """All since the kept results end, oldest first."""
+    held: list[Held]
+    """What an earlier run kept of its positions."""
+    totals: KeptTotals
+    """Its results; with none before, the exchange time at which this account's state began."""
     margins: dict[str, Margin]
     abstraction: str
     """`userAbstraction`: "disabled" or "default" is standard mode."""
@@ -118,23 +128,42 @@ def read_beginning(rest: Rest, user: str, dexs: Iterable[str]) -> AccountReport:
     raise VenueReadError("the account's fills did not stand still while its positions were read")
 
 
-def opened_ms(fills: Iterable[Fill], coin: str, otherwise_ms: int) -> int:
-    """When the position of `coin` was opened, from the fills (newest first), else `otherwise_ms`."""
-    since = None
-    for fill in fills:
-        if fill.coin != coin:
-            continue
-        since = fill.time_ms
+def missed_fills(rest: Rest, user: str, report: AccountReport, since_ms: int) -> list[Fill]:
+    """All fills since `since_ms` (exchange time), oldest first, also where the account's own list is cut off."""
+    if len(report.fills) < PAGE or min(f.time_ms for f in report.fills) < since_ms:
+        return list(reversed(report.fills))
+    out: dict[tuple[str, int, int], Fill] = {}
+    start = since_ms
+    while True:
+        request = {"type": "userFillsByTime", "user": user, "startTime": start}
+        page, malformed = parse_fill_list(rest.info(request))
+        if malformed:
+            raise VenueReadError(f"{malformed} fills of the account cannot be read")
+        out |= {f.key: f for f in page}
+        newest = max((f.time_ms for f in page), default=start)
+        if len(page) < PAGE or newest == start:
+            return sorted([*out.values()], key=lambda f: f.time_ms)
+        start = newest
+
+
+def opening(report: AccountReport, coin: str, held: Held | None) -> Opening:
+    """How a position was opened: by its fills, else by what an earlier run knew, else now."""
+    szi, px = report.positions[coin]
+    if held is not None and held.long not in (None, szi > 0):
+        held = None
+    since, fills = None, []
+    for fill in (f for f in report.fills if f.coin == coin):  # newest first
+        fills.append(fill)
         after = fill.start_position + fill.signed_sz
         if fill.start_position == 0 or (fill.start_position > 0) != (after > 0):
-            return fill.time_ms
-    return otherwise_ms if since is None else since
-
-
-def opening_positions(report: AccountReport) -> dict[str, tuple[Decimal, Decimal, int]]:
-    """coin -> (size, entry price, opened at) of what is held at the start."""
-    return {
-        coin: (szi, px, opened_ms(report.fills, coin, report.at_ms))
-        for coin, (szi, px) in report.positions.items()
-        if szi
-    }
+            since = fill.time_ms
+            break
+    ours = any(is_ours(f.cloid) for f in fills)
+    if since is None:
+        known = [f.time_ms for f in fills] + ([held.entry_ms] if held is not None else [])
+        since = min(known, default=report.at_ms)
+    return Opening(
+        px=px, ms=since, fees=sum((f.fee for f in fills), ZERO), realized=sum((f.closed_pnl for f in fills), ZERO),
+        edge_bps=held.entry_edge_bps if held is not None else ZERO,
+        foreign=held.foreign if held is not None else not ours,
+    )  # fmt: skip

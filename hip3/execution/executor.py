@@ -28,7 +28,7 @@ from hip3.core.decisions import (
 from hip3.core.ledger import LedgerView
 from hip3.core.market import MarketSpec
 from hip3.core.money import shift_bps, taker_price
-from hip3.core.orders import PendingOrder
+from hip3.core.orders import RUN_TAG, PendingOrder
 from hip3.core.ports import Clock
 from hip3.execution.address_budget import AddressBudget
 from hip3.execution.budget import ActionBudget
@@ -40,9 +40,6 @@ from hip3.feed.market_state import MarketState
 from hip3.position.exits import ExitDesk
 from hip3.position.tracker import PositionTracker
 from hip3.risk.hard_stop import HardStopLatch
-
-RUN_TAG = "68697033"
-"""The first eight digits of every cloid of ours: "hip3"."""
 
 
 class CloidSource:

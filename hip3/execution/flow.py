@@ -5,14 +5,14 @@ market and the detector; a signal goes to the executor; replies, orderUpdates an
 tracker, whose events end here in `dispatch`, from whichever thread they come: exits, risk, journal.
 
 No lock of its own; everything it calls has one. Called from: ws-reader (all of `Inbound`), tick
-(`check_exits`, `on_post_lost`), rest (`dispatch`, `on_fills`, `on_order_updates`).
+(`on_post_lost`), rest (`dispatch`, `on_fills`, `on_order_updates`).
 """
 
 import queue
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from hip3.core.decisions import DislocationSignal, Enqueued
+from hip3.core.decisions import DislocationSignal
 from hip3.core.events import (
     ActionRefused,
     BboUpdate,
@@ -29,23 +29,21 @@ from hip3.core.events import (
     SubscriptionAck,
     UserFills,
 )
-from hip3.core.ledger import FillBooked, OrderChanged, OrderFinished, PositionView, RoundTrip, TrackerEvent
+from hip3.core.ledger import FillBooked, OrderChanged, OrderFinished, RoundTrip, TrackerEvent
 from hip3.core.market import MarketSpec, MarketView
 from hip3.core.order_state import OrderState
-from hip3.core.orders import CancelBatch, ExitReason, OrderBatch, PendingCancel
+from hip3.core.orders import CancelBatch, OrderBatch, PendingCancel
 from hip3.core.ports import Clock, Journal
 from hip3.core.refusals import UNKNOWN_TEXT, classify
 from hip3.exchange.protocol import Session
 from hip3.execution.address_budget import EXPIRED_COST, AddressBudget
-from hip3.execution.executor import CloidSource, Executor
+from hip3.execution.executor import Executor
+from hip3.execution.exiting import Exiting
 from hip3.execution.posts import Post, PostRequestManager
 from hip3.execution.readiness import Readiness
 from hip3.execution.replies import Fate, Resolution, resolve
 from hip3.execution.scheduler import BatchScheduler
 from hip3.feed.market_state import MarketState
-from hip3.position.exit_rules import ExitParams, Look, decide
-from hip3.position.exits import ExitDesk
-from hip3.position.flatten import build
 from hip3.position.tracker import PositionTracker
 from hip3.risk.monitor import FlattenFailed, RiskEvent
 from hip3.strategy.detector import Detector
@@ -69,16 +67,13 @@ class TradeFlow:
         detector: Detector,
         executor: Executor | None,
         tracker: PositionTracker,
-        exits: ExitDesk,
-        exit_params: dict[str, ExitParams],
+        exiting: Exiting,
         scheduler: BatchScheduler,
         posts: PostRequestManager,
         readiness: Readiness,
         address: AddressBudget,
-        cloids: CloidSource,
         risk_events: "queue.Queue[RiskEvent]",
         journal: Journal,
-        exchange_ms: Callable[[], int],
         wake_rest: Callable[[], None],
         account_doubt: Callable[[], None],
         on_risk_lost: Callable[[], None],
@@ -90,16 +85,14 @@ class TradeFlow:
         self._detector = detector
         self._executor = executor
         self._tracker = tracker
-        self._exits = exits
-        self._exit_params = exit_params
+        self.exiting = exiting
+        exiting.drop = lambda order, why, now_ms: self.dispatch(tracker.drop(order.cloid, why), now_ms)
         self._scheduler = scheduler
         self._posts = posts
         self._readiness = readiness
         self._address = address
-        self._cloids = cloids
         self._risk_events = risk_events
         self._journal = journal
-        self._exchange_ms = exchange_ms
         self._wake_rest = wake_rest
         self._account_doubt = account_doubt
         self._on_risk_lost = on_risk_lost
@@ -196,7 +189,7 @@ class TradeFlow:
         if self._unseen and view.bbo_at_ms is not None and view.ctx_at_ms is not None:
             self._unseen.discard(view.coin)
             self._readiness.saw(view.coin)
-        self._consider_exit(view.coin, view, now_ms)
+        self.exiting.consider(view, self.generation, now_ms)
 
     def on_book_read(self, update: BboUpdate, now_ms: int, generation: int) -> None:
         """The rest thread read a market's book that no frame had brought."""
@@ -211,53 +204,6 @@ class TradeFlow:
             self._journal.record("signal", signal=signal, verdict=None)
             return
         self._journal.record("signal", signal=signal, verdict=self._executor.on_signal(signal))
-
-    # Exits.
-
-    def check_exits(self, now_ms: int) -> None:
-        """Every position, whether its market speaks or not."""
-        positions = self._tracker.positions()
-        self._exits.keep_only({p.coin for p in positions})
-        for position in positions:
-            self._exit_of(position, self._market_state.view(position.coin), now_ms)
-
-    def _consider_exit(self, coin: str, view: MarketView, now_ms: int) -> None:
-        position = self._tracker.position(coin)
-        if position is not None:
-            self._exit_of(position, view, now_ms)
-
-    def _exit_of(self, position: PositionView, view: MarketView | None, now_ms: int) -> None:
-        spec, params = self._specs.get(position.coin), self._exit_params.get(position.coin)
-        if spec is None or params is None:
-            return  # not a configured market: shown, never touched
-        now_exchange = self._exchange_ms()
-        fresh = view if view is not None and view.generation == self.generation else None
-        memory, reason = self._exits.observe(position, fresh, params.oracle_move_bps)
-        reason = reason or decide(Look(position, fresh, memory, params, now_exchange))
-        plan = None if reason is None else self._exits.claim(position.coin, reason, params, now_ms)
-        if plan is None:
-            return
-        order = build(
-            position, view, spec, cloid=self._cloids.next(), reason=plan.reason, slippage_bps=plan.slippage_bps,
-            attempt=plan.attempt, predecessor=plan.predecessor, wall_ms=self._clock.wall_ms(),
-            mono_us=self._clock.mono_us(),
-        )  # fmt: skip
-        if order is None:
-            self._exits.ended(position.coin, None, params, now_ms)
-            return
-        self._tracker.register(order)
-        self._exits.started(position.coin, order.cloid)
-        self._journal.record("exit", order=order, position=position)
-        answer = self._scheduler.enqueue_reduce_only(order)
-        if answer is not Enqueued.QUEUED:
-            self.dispatch(self._tracker.drop(order.cloid, answer.value), now_ms)
-
-    def request_exit(self, reason: ExitReason) -> None:
-        """Close every position in a configured market; the tick does it."""
-        now_ms = self._clock.mono_ms()
-        for position in self._tracker.positions():
-            self._exits.request(position.coin, reason, now_ms)
-        self._scheduler.wake()
 
     # Orders.
 
@@ -349,7 +295,9 @@ class TradeFlow:
         if event.after is OrderState.REJECTED and event.why.startswith(_CONTRADICTIONS):
             self._account_doubt()
         if event.order.reduce_only and (event.after.terminal or event.after is OrderState.UNKNOWN):
-            self._exit_ended(event, now_ms)
+            failures = self.exiting.ended(event, now_ms)
+            if failures:
+                self._risk(FlattenFailed(event.order.coin, failures))
 
     def _report_new_text(self, text: str) -> None:
         """A refusal that no row of the table knows is reported once."""
@@ -358,24 +306,8 @@ class TradeFlow:
             self._new_texts.add(shape)
             self._journal.record("unknown_refusal", text=text)
 
-    def _exit_ended(self, event: OrderChanged, now_ms: int) -> None:
-        coin = event.order.coin
-        params = self._exit_params.get(coin)
-        if self._tracker.position(coin) is None:
-            self._exits.flat(coin)
-        elif params is not None:
-            # Only an answer of the exchange is a failure: what was never sent, or not answered, says
-            # nothing about the price, and an outage must not trip the latch.
-            answered = event.after in (OrderState.REJECTED, OrderState.CANCELED, OrderState.FILLED)
-            if self._exits.ended(coin, event.order.cloid, params, now_ms, answered=answered) and answered:
-                failures, stuck = self._exits.failed(coin, params)
-                if stuck:
-                    self._journal.record("exit_stuck", coin=coin, failures=failures)
-                self._risk(FlattenFailed(coin, failures))
-
     def _round_trip(self, trip: RoundTrip) -> None:
-        if self._tracker.position(trip.coin) is None:
-            self._exits.flat(trip.coin)
+        self.exiting.maybe_flat(trip.coin)
         self._journal.record("round_trip", trip=trip)
         self._risk(trip)
 

@@ -31,11 +31,13 @@ from hip3.exchange.registry import changed_markets
 from hip3.exchange.wire import parse_fill_list
 from hip3.execution.account import AccountReport, Rest, equity_of, read_account
 from hip3.execution.address_budget import AddressBudget
+from hip3.execution.bootstrap import opening
 from hip3.execution.flow import TradeFlow
 from hip3.execution.margin import MarginSetter
 from hip3.execution.readiness import Readiness
 from hip3.execution.resolver import Resolver
 from hip3.feed.market_state import MarketState
+from hip3.position.tracked import Opening
 from hip3.position.tracker import PositionTracker
 
 COMPARE_MS = 60_000
@@ -216,9 +218,9 @@ class Housekeeping:
                 differs[coin] = known.again() if known and same else Difference(ours, theirs, now_ms, 1)
         for coin, difference in list(differs.items()):
             if difference.believable(now_ms):
-                _, px = report.positions.get(coin, (ZERO, ZERO))
+                how = opening(report, coin, None) if coin in report.positions else Opening(px=ZERO, ms=report.at_ms)
                 self._journal.record("adopted", coin=coin, ours=difference.ours, theirs=difference.theirs)
-                self._tracker.adopt(coin, difference.theirs, px, report.at_ms)
+                self._tracker.adopt(coin, difference.theirs, how)
                 del differs[coin]
         self._differs = differs
         if differs:

@@ -101,7 +101,7 @@ class ExecutorLoop:
         lane = self._lane(now_ms)
         if lane is None:
             return False  # nothing can leave: exits are not attempted either, they would only be worse for it
-        self._flow.check_exits(now_ms)
+        self._flow.exiting.check(self._flow.generation, now_ms)
         batch = self._scheduler.take(self._posts.inflight, entries=lane == "ws")
         if batch is None:
             return False
@@ -171,12 +171,12 @@ class ExecutorLoop:
             else:
                 self._intents.cancels(nonce, wall_ms)
         except JournalError as error:
-            self._readiness.journal_failed(str(error))
+            self._readiness.hold("intents", str(error))
             if isinstance(batch, OrderBatch) and not batch.reduce_only:
                 self._give_up(batch, str(error), now_ms)
                 return False
         else:
-            self._readiness.journal_failed("")
+            self._readiness.hold("intents", "")
         return True
 
     def _expiry(self, batch: ActionBatch) -> int | None:

@@ -3,7 +3,7 @@
 Guards: the inputs below. READY is an epoch, the generation of a connection: it begins when every
 subscription is acknowledged, every market was seen once and the account was read and compared over
 REST, all in this generation; any disconnect ends it. Each input has one owner: ws-reader
-(connection, acknowledgements, market data), rest (universe, account), tick (journal), main (stopping).
+(connection, acknowledgements, market data), rest (universe, account), main (stopping), and whoever holds it by name.
 """
 
 import enum
@@ -39,7 +39,7 @@ class Readiness:
         self._account_problem = "the account has not been read yet"
         self._ready_since: int | None = None
         self._stopping = False
-        self._journal = ""
+        self._holds: dict[str, str] = {}
         self.heard_ms: int | None = None
         """When the last frame came (monotonic). Written by the ws-reader alone, without the lock."""
         self.last_disconnect = ""
@@ -92,10 +92,13 @@ class Readiness:
         with self._lock:
             self._stopping = True
 
-    def journal_failed(self, why: str) -> None:
-        """Intents cannot be made durable (or can again): no new risk meanwhile."""
+    def hold(self, owner: str, why: str) -> None:
+        """Keep READY away for a reason that `owner` alone sets and takes back (""): its latest word counts."""
         with self._lock:
-            self._journal = why
+            if why:
+                self._holds[owner] = why
+            else:
+                self._holds.pop(owner, None)
 
     def reasons(self, now_ms: int) -> list[str]:
         """Why not READY, as sentences; empty when READY."""
@@ -124,8 +127,7 @@ class Readiness:
         if self._unseen:
             shown = ", ".join(sorted(self._unseen)[:3]) + (" …" if len(self._unseen) > 3 else "")
             out.append(f"no market data yet of {len(self._unseen)}: {shown}")
-        if self._journal:
-            out.append(self._journal)
+        out += self._holds.values()
         if self._needs_account and self._account_generation != self._generation:
             out.append(self._account_problem or "the account is being read again")
         return out

@@ -10,6 +10,7 @@ cancels), rest (noops), journal (ends). Times are wall milliseconds.
 
 import os
 import zlib
+from collections import deque
 from pathlib import Path
 
 import msgspec
@@ -17,13 +18,14 @@ import msgspec
 from hip3.core.orders import OrderBatch, PendingOrder
 from hip3.errors import JournalError
 
+KEPT = 10_000
 _encode = msgspec.json.encode
 _decode = msgspec.json.decode
 
 
 class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     """One record. `k`: orders, cancels, noop, updateLeverage (signed actions); end (an order's outcome);
-    floor (the highest nonce of earlier runs)."""
+    floor (the highest nonce of earlier runs); probe (nothing but a test of the disk)."""
 
     k: str
     at_ms: int
@@ -67,11 +69,15 @@ class IntentLog:
         self._path, self._sync = path, sync
         self.recovered = self._recover()
         self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        self._kept: deque[Intent] = deque(maxlen=KEPT)
         self.failed = ""
         """Why the last write failed; empty while writing works."""
 
-    def append(self, record: Intent) -> None:
-        """Make a record durable. JournalError if it is not: then nothing may be sent on its strength."""
+    def append(self, record: Intent, *, new_risk: bool) -> None:
+        """Make a record durable. JournalError if it is not: then no new risk may be sent on its strength.
+
+        Exits, cancels and ends go on without; their records are kept and written when that works again.
+        """
         line = _line(record)
         try:
             written = os.write(self._fd, line)
@@ -82,28 +88,39 @@ class IntentLog:
                 os.fsync(self._fd)
         except OSError as error:
             self.failed = f"the intent log cannot be written: {error}"
+            if not new_risk:
+                self._kept.append(record)
             raise JournalError(self.failed) from None
         self.failed = ""
 
+    def retry(self, at_ms: int) -> None:
+        """Write what was kept, and so see whether writing works again; `failed` says."""
+        kept, self._kept = self._kept, deque(maxlen=KEPT)
+        for record in kept or [Intent("probe", at_ms)]:
+            try:
+                self.append(record, new_risk=False)
+            except JournalError:
+                continue
+
     def orders(self, batch: OrderBatch, nonce: int, expires_ms: int | None, at_ms: int) -> None:
         """The intent of a batch of orders."""
-        self.append(Intent("orders", at_ms, nonce, expires_ms, batch.orders))
+        self.append(Intent("orders", at_ms, nonce, expires_ms, batch.orders), new_risk=not batch.reduce_only)
 
     def cancels(self, nonce: int, at_ms: int) -> None:
         """The intent of a batch of cancels: its nonce is used."""
-        self.append(Intent("cancels", at_ms, nonce))
+        self.append(Intent("cancels", at_ms, nonce), new_risk=False)
 
     def noop(self, nonce: int, cloid: str, at_ms: int) -> None:
         """The intent of a noop that contends with the order `cloid` for its nonce."""
-        self.append(Intent("noop", at_ms, nonce, cloid=cloid))
+        self.append(Intent("noop", at_ms, nonce, cloid=cloid), new_risk=True)
 
     def action(self, kind: str, nonce: int, at_ms: int) -> None:
         """The intent of any other signed action."""
-        self.append(Intent(kind, at_ms, nonce))
+        self.append(Intent(kind, at_ms, nonce), new_risk=True)
 
     def end(self, cloid: str, state: str, at_ms: int) -> None:
         """An order reached its end; it need not be asked for at the next start."""
-        self.append(Intent("end", at_ms, cloid=cloid, state=state))
+        self.append(Intent("end", at_ms, cloid=cloid, state=state), new_risk=False)
 
     def close(self) -> None:
         """Close the file."""

@@ -1,24 +1,40 @@
 """The journal on disk: SQLite, one writer (the journal thread), readers by their own connection.
 
-One table of records in order of writing, with what one looks them up by: kind, cloid, coin. WAL, so that
-`explain` reads while the service writes. A record is JSON; Decimals are strings.
+`records` holds what happened in order of writing, `names` which orders a record is about, `facts` the latest
+value of what a restart needs. WAL, so that `explain` reads while the service writes. A record is JSON;
+Decimals are strings.
 """
 
+import re
 import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-VERSION = 1
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS records (
+_MIGRATIONS = (
+    """
+CREATE TABLE records (
   id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, kind TEXT NOT NULL, cloid TEXT, coin TEXT, body TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS records_cloid ON records (cloid) WHERE cloid IS NOT NULL;
-CREATE INDEX IF NOT EXISTS records_kind ON records (kind);
-"""
+CREATE INDEX records_cloid ON records (cloid) WHERE cloid IS NOT NULL;
+CREATE INDEX records_kind ON records (kind);
+""",
+    """
+CREATE TABLE names (cloid TEXT NOT NULL, record INTEGER NOT NULL);
+INSERT INTO names SELECT cloid, id FROM records WHERE cloid IS NOT NULL;
+DROP INDEX records_cloid;
+CREATE INDEX names_cloid ON names (cloid);
+CREATE TABLE facts (name TEXT PRIMARY KEY, body TEXT NOT NULL);
+""",
+)
+"""What brings a file from each version to the next; `records.cloid` is of version 1 alone."""
+CHECKED_BYTES = 64_000_000
+"""Larger files are not read through at the start, which should take less than two seconds."""
 
-Row = tuple[int, str, str | None, str | None, str]
+Row = tuple[int, str, str | None, str]
+"""(at_ms, kind, coin, body)."""
+_CLOID = re.compile(r'"(?:cloid|predecessor)":"(0x[0-9a-f]{32})"')
 
 
 class JournalStore:
@@ -29,24 +45,62 @@ class JournalStore:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         found = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if found > VERSION:
-            raise sqlite3.DatabaseError(f"{path} was written by a newer version ({found})")
-        self._db.executescript(_SCHEMA)
-        self._db.execute(f"PRAGMA user_version={VERSION}")
+        if found > len(_MIGRATIONS):
+            raise sqlite3.OperationalError(f"{path} was written by a newer version ({found})")
+        if path.stat().st_size <= CHECKED_BYTES:
+            (verdict,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+            if verdict != "ok":
+                raise sqlite3.DatabaseError(f"{path} is damaged: {verdict}")
+        for number, script in enumerate(_MIGRATIONS[found:], found + 1):
+            self._db.executescript(f"BEGIN;{script}PRAGMA user_version={number};COMMIT;")
 
-    def write(self, rows: list[Row]) -> None:
-        """Append records in one transaction."""
+    def write(self, rows: Iterable[Row], facts: dict[str, str]) -> None:
+        """Append records and replace facts in one transaction."""
         self._db.execute("BEGIN")
         try:
-            self._db.executemany("INSERT INTO records (at_ms, kind, cloid, coin, body) VALUES (?,?,?,?,?)", rows)
+            for at_ms, kind, coin, body in rows:
+                done = self._db.execute(
+                    "INSERT INTO records (at_ms, kind, coin, body) VALUES (?,?,?,?)", (at_ms, kind, coin, body)
+                )
+                named = {(cloid, done.lastrowid) for cloid in _CLOID.findall(body)}
+                self._db.executemany("INSERT INTO names VALUES (?,?)", named)
+            self._db.executemany("INSERT OR REPLACE INTO facts VALUES (?,?)", facts.items())
         except sqlite3.Error:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
+
+    def fact(self, name: str) -> str | None:
+        """The latest value of a fact, or None."""
+        row = self._db.execute("SELECT body FROM facts WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def knows(self, cloid: str) -> bool:
+        """Whether any record names the order."""
+        return self._db.execute("SELECT 1 FROM names WHERE cloid = ? LIMIT 1", (cloid,)).fetchone() is not None
 
     def close(self) -> None:
         """Fold the write-ahead log into the file."""
         self._db.close()
+
+
+def open_store(path: Path, at_ms: int) -> tuple[JournalStore, Path | None]:
+    """The journal at `path`; a damaged one is set aside under the returned name and a new one begun.
+
+    sqlite3.OperationalError: it cannot be opened (permissions, disk, a newer version), which is no damage.
+    """
+    try:
+        return JournalStore(path), None
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError:
+        aside = path.with_name(f"{path.name}.damaged-{at_ms}")
+        for suffix in ("", "-wal", "-shm"):
+            part = path.with_name(path.name + suffix)
+            if part.exists():
+                part.rename(aside.with_name(aside.name + suffix))
+        return JournalStore(path), aside
 
 
 def _plain(value: Any) -> Any:
@@ -54,29 +108,43 @@ def _plain(value: Any) -> Any:
     return getattr(value, "value", None) or str(value)
 
 
-def encode(fields: dict[str, Any]) -> str:
+def encode(fields: object) -> str:
     """The body of a record."""
     return msgspec.json.encode(fields, enc_hook=_plain).decode()
 
 
-def subject(fields: dict[str, Any]) -> tuple[str | None, str | None]:
-    """(cloid, coin) of a record, wherever they stand in it."""
+def coin_of(fields: dict[str, Any]) -> str | None:
+    """The market a record is about, wherever it stands in it."""
     for value in fields.values():
-        order = getattr(value, "order", value)
-        cloid = getattr(order, "cloid", None) or getattr(getattr(value, "fill", None), "cloid", None)
-        coin = getattr(order, "coin", None) or getattr(getattr(value, "fill", None), "coin", None)
-        if cloid or coin:
-            return cloid, coin
-    cloid = fields.get("cloid")
-    return (cloid if isinstance(cloid, str) else None), None
+        inner = getattr(value, "order", None) or getattr(value, "fill", None) or value
+        coin = getattr(inner, "coin", None)
+        if isinstance(coin, str):
+            return coin
+    named = fields.get("coin")
+    return named if isinstance(named, str) else None
 
 
-def story(path: Path, cloid: str) -> list[tuple[int, str, dict[str, Any]]]:
+Story = list[tuple[int, str, dict[str, Any]]]
+
+
+def story(path: Path, cloid: str) -> Story:
     """Every record that names `cloid`, in order: (at_ms, kind, fields)."""
+    query = (
+        "SELECT DISTINCT r.id, r.at_ms, r.kind, r.body FROM names n JOIN records r ON r.id = n.record "
+        "WHERE n.cloid = ? ORDER BY r.id"
+    )
+    return [(at, kind, msgspec.json.decode(body)) for _, at, kind, body in _read(path, query, cloid)]
+
+
+def cloids_like(path: Path, part: str) -> list[str]:
+    """The newest orders whose cloid ends in `part`."""
+    query = "SELECT cloid FROM names WHERE cloid LIKE ? GROUP BY cloid ORDER BY max(record) DESC LIMIT 10"
+    return [str(row[0]) for row in _read(path, query, f"%{part}")]
+
+
+def _read(path: Path, query: str, *values: str) -> list[Any]:
     db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     try:
-        query = "SELECT at_ms, kind, body FROM records WHERE cloid = ? OR body LIKE ? ORDER BY id"
-        rows = db.execute(query, (cloid, f"%{cloid}%")).fetchall()
+        return db.execute(query, values).fetchall()
     finally:
         db.close()
-    return [(at_ms, kind, msgspec.json.decode(body)) for at_ms, kind, body in rows]

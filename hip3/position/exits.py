@@ -10,7 +10,7 @@ and main (requests), rest (a reading shows it flat). A claim has a deadline, so 
 forgotten. `Held` is what survives a restart.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from decimal import Decimal
 
 import msgspec
@@ -43,11 +43,17 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     entry_ms: int
     """Exchange time."""
     entry_edge_bps: Decimal
+    foreign: bool = False
     memory: ExitMemory | None = None
     reason: ExitReason | None = None
     """Why it is being left; None while it is not."""
     attempt: int = 0
     failures: int = 0
+
+    @property
+    def long(self) -> bool | None:
+        """The side it was of; None if nobody remembers."""
+        return None if self.memory is None else self.memory.long
 
 
 class _Exit:
@@ -87,7 +93,7 @@ class ExitDesk:
             leaving = self._exits.get(position.coin)
             return memory, None if leaving is None else leaving.reason
 
-    def restore(self, held: Iterable[Held], now_ms: int) -> None:
+    def restore(self, held: Sequence[Held], now_ms: int) -> None:
         """What an earlier run knew of the positions that are still there."""
         with self._lock:
             for known in held:
@@ -97,14 +103,18 @@ class ExitDesk:
                     state = self._exits[known.coin] = _Exit(known.reason, now_ms)
                     state.attempt, state.failures = known.attempt, known.failures
 
-    def held(self, positions: Iterable[PositionView]) -> list[Held]:
+    def held(self, positions: Sequence[PositionView]) -> list[Held]:
         """What should survive a restart, of these positions."""
         with self._lock:
             out = []
             for p in positions:
                 state = self._exits.get(p.coin)
                 known = Held(
-                    coin=p.coin, entry_ms=p.entry_ms, entry_edge_bps=p.entry_edge_bps, memory=self._memory.get(p.coin)
+                    coin=p.coin,
+                    entry_ms=p.entry_ms,
+                    entry_edge_bps=p.entry_edge_bps,
+                    foreign=p.foreign,
+                    memory=self._memory.get(p.coin),
                 )
                 if state is not None:
                     known = msgspec.structs.replace(

@@ -26,11 +26,13 @@ class Holding:
         "_base_opened_ms",
         "_base_szi",
         "coin",
+        "edge_bps",
         "entered",
         "entry_ms",
         "entry_px",
         "exited",
         "fills",
+        "foreign",
         "opened_ms",
         "szi",
     )
@@ -47,6 +49,10 @@ class Holding:
         self.exited = (ZERO, ZERO)
         self.opened_ms = 0
         """When the first of it was entered; 0 if nothing was."""
+        self.edge_bps = ZERO
+        """The entry's edge, where an earlier run kept it."""
+        self.foreign = False
+        """None of it came from an order of ours."""
         self._base_szi = ZERO
         self._base_entry_px = ZERO
         self._base_entry_ms = 0
@@ -54,17 +60,21 @@ class Holding:
         self._base_exited = (ZERO, ZERO)
         self._base_opened_ms = 0
 
-    def adopt(self, szi: Decimal, entry_px: Decimal, entry_ms: int) -> None:
+    def adopt(
+        self, szi: Decimal, entry_px: Decimal, entry_ms: int, *, edge_bps: Decimal = ZERO, foreign: bool = False
+    ) -> None:
         """Replace everything by the exchange's position (start, or a reconciliation)."""
+        self.edge_bps, self.foreign = edge_bps, foreign
         self.fills = []
         self._base_szi, self._base_entry_px, self._base_entry_ms = szi, entry_px, entry_ms
         self._base_entered, self._base_exited = (abs(szi), abs(szi) * entry_px), (ZERO, ZERO)
         self._base_opened_ms = entry_ms if szi else 0
         self._fold()
 
-    def book(self, fill: Fill) -> str:
+    def book(self, fill: Fill, *, ours: bool) -> str:
         """Add one fill that was not booked before; what it did: opened, increased, ..."""
         before = self.szi
+        self.foreign = (self.foreign or (not self.fills and before == 0)) and not ours
         insort(self.fills, fill, key=lambda f: (f.time_ms, f.tid))
         self._fold()
         if len(self.fills) > MOST_FILLS and self.linked:

@@ -2,6 +2,8 @@
 
 from decimal import Decimal
 
+import msgspec
+
 from hip3.core.events import Fill, Filled
 from hip3.core.money import ZERO, div
 from hip3.core.order_state import OrderState
@@ -76,3 +78,46 @@ class Totals:
         self.fees = ZERO
         self.fills = 0
         self.round_trips = 0
+
+    def add(self, fill: Fill) -> None:
+        """Count one fill."""
+        self.realized += fill.closed_pnl
+        self.fees += fill.fee
+        self.fills += 1
+
+    def keep(self, since_ms: int, recent: list[tuple[str, int, int]]) -> "KeptTotals":
+        """The sums as a value."""
+        return KeptTotals(
+            realized=self.realized, fees=self.fees, fills=self.fills, round_trips=self.round_trips,
+            since_ms=since_ms, recent=recent,
+        )  # fmt: skip
+
+    def restore(self, kept: "KeptTotals") -> None:
+        """Go on from an earlier run's sums."""
+        self.realized, self.fees = kept.realized, kept.fees
+        self.fills, self.round_trips = kept.fills, kept.round_trips
+
+
+class KeptTotals(msgspec.Struct, frozen=True, kw_only=True):
+    """Results since this account's state began, as an earlier run kept them."""
+
+    since_ms: int
+    """Fills from here on (exchange time) are in the sums only if they are in `recent`."""
+    realized: Decimal = ZERO
+    fees: Decimal = ZERO
+    fills: int = 0
+    round_trips: int = 0
+    recent: list[tuple[str, int, int]] = []
+
+
+class Opening(msgspec.Struct, frozen=True, kw_only=True):
+    """How a position that the exchange shows was opened, as far as its fills or an earlier run tell."""
+
+    px: Decimal
+    ms: int
+    """Exchange time of the opening fill, else of the adoption."""
+    fees: Decimal = ZERO
+    """Paid for it so far."""
+    realized: Decimal = ZERO
+    edge_bps: Decimal = ZERO
+    foreign: bool = False

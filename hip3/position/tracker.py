@@ -16,6 +16,7 @@ the order that could be left behind. Terminal orders are kept for late fills, bo
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from decimal import Decimal
+from itertools import islice
 
 from hip3.core.events import Fill, Filled, OrderUpdate, Refused, Resting, Status
 from hip3.core.ledger import (
@@ -27,14 +28,17 @@ from hip3.core.ledger import (
 )
 from hip3.core.money import ZERO, div
 from hip3.core.order_state import OrderState, may_move, state_of_status
-from hip3.core.orders import PendingOrder, Tif
+from hip3.core.orders import PendingOrder, Tif, is_ours
 from hip3.locks import new_lock
 from hip3.position.holding import Holding
 from hip3.position.order_index import KEPT_ORDERS, OrderIndex
-from hip3.position.tracked import Totals, TrackedOrder
+from hip3.position.tracked import KeptTotals, Opening, Totals, TrackedOrder
 from hip3.position.views import effective_sizes, ledger_view, position_view
 
 KEPT_FILLS = 20_000
+MOST_RECENT = 1000
+OVERLAP_MS = 60_000
+"""Fills so much older than the newest are taken as booked at a restart."""
 _EXECUTING = (OrderState.FILLED, OrderState.CANCELED)
 
 
@@ -49,6 +53,7 @@ class PositionTracker:
         self._seen: OrderedDict[tuple[str, int, int], None] = OrderedDict()
         self._known_until_ms = 0
         self._totals = Totals()
+        self._totals_told = 0
         self._trip: dict[str, Totals] = {}
         self.unknown_updates = 0
         self.contradictions = 0
@@ -220,12 +225,10 @@ class PositionTracker:
         out: list[TrackerEvent] = []
         tracked = self._attach_locked(fill)
         holding = self._holdings.setdefault(fill.coin, Holding(fill.coin))
-        kind = holding.book(fill)
+        kind = holding.book(fill, ours=tracked is not None or is_ours(fill.cloid))
         trip = self._trip.setdefault(fill.coin, Totals())
         for totals in (self._totals, trip):
-            totals.realized += fill.closed_pnl
-            totals.fees += fill.fee
-            totals.fills += 1
+            totals.add(fill)
         out.append(FillBooked(fill=fill, kind=kind, position=holding.szi, ours=tracked is not None))
         if tracked is not None:
             out += self._settle_locked(tracked, "fills") + self._orders.finish(tracked)
@@ -274,30 +277,49 @@ class PositionTracker:
             self.gaps += 1
             if holding.szi == 0:
                 return [self._close_trip_locked(holding, self._trip.setdefault(coin, Totals()))]
-            holding.adopt(holding.szi, holding.entry_px, holding.entry_ms)
+            holding.adopt(
+                holding.szi, holding.entry_px, holding.entry_ms, edge_bps=holding.edge_bps, foreign=holding.foreign
+            )
             return []
 
     # Start and reconciliation.
 
-    def seed_fills(self, fills: Iterable[Fill], known_until_ms: int, count_from_ms: int) -> None:
-        """At start: these fills are in the positions already; those since `count_from_ms` count in totals."""
+    def seed_fills(self, fills: Iterable[Fill], known_until_ms: int, kept: KeptTotals) -> None:
+        """At start: these fills are in the positions already; in the results, those that `kept` does not hold."""
+        counted = set(kept.recent)
         with self._lock:
             self._known_until_ms = max(self._known_until_ms, known_until_ms)
+            self._totals.restore(kept)
             for fill in fills:
-                if fill.key not in self._seen and fill.time_ms >= count_from_ms:
-                    self._totals.realized += fill.closed_pnl
-                    self._totals.fees += fill.fee
-                    self._totals.fills += 1
+                if fill.key not in self._seen and fill.time_ms >= kept.since_ms and fill.key not in counted:
+                    self._totals.add(fill)
                 self._remember_locked(fill)
 
-    def adopt(self, coin: str, szi: Decimal, entry_px: Decimal, entry_ms: int, fees: Decimal = ZERO) -> None:
-        """Take the exchange's position for a coin, atomically; `fees` were paid for it so far."""
+    def adopt(self, coin: str, szi: Decimal, opening: Opening) -> None:
+        """Take the exchange's position for a coin, atomically. What is known of its opening stays."""
         with self._lock:
-            if fees:
-                self._trip.setdefault(coin, Totals()).fees = fees
+            if szi == 0:
+                self._holdings.pop(coin, None)
+                self._trip.pop(coin, None)
+                return
             holding = self._holdings.setdefault(coin, Holding(coin))
-            entry = holding.entry_ms if holding.szi and (holding.szi > 0) == (szi > 0) else entry_ms
-            holding.adopt(szi, entry_px, entry)
+            if not holding.szi or (holding.szi > 0) != (szi > 0):
+                trip = self._trip[coin] = Totals()
+                trip.fees, trip.realized = opening.fees, opening.realized
+                holding.entry_ms, holding.edge_bps, holding.foreign = opening.ms, opening.edge_bps, opening.foreign
+            holding.adopt(szi, opening.px, holding.entry_ms, edge_bps=holding.edge_bps, foreign=holding.foreign)
+
+    def changed_totals(self) -> KeptTotals | None:
+        """The results for a restart, if they changed since they were asked for last."""
+        with self._lock:
+            if self._totals.fills == self._totals_told:
+                return None
+            self._totals_told = self._totals.fills
+            latest = list(islice(reversed(self._seen), MOST_RECENT))
+            since = max((key[1] for key in latest), default=0) - OVERLAP_MS
+            if len(latest) == MOST_RECENT:
+                since = max(since, min(key[1] for key in latest) + 1)
+            return self._totals.keep(since, [k for k in latest if k[1] >= since])
 
     # Views.
 

@@ -57,11 +57,11 @@ def _admission_px(orders: OrderIndex, holdings: Holdings, coin: str) -> Decimal:
 def position_view(orders: OrderIndex, holdings: Holdings, coin: str, szi: Decimal) -> PositionView:
     """One effective position, with what is known of its entry."""
     holding, entry = holdings.get(coin), orders.entry.get(coin)
-    px, since, edge = ZERO, 0, ZERO
+    px, since, edge, foreign = ZERO, 0, ZERO, False
     if holding is not None and holding.szi:
-        px, since = holding.entry_px, holding.entry_ms
+        px, since, edge, foreign = holding.entry_px, holding.entry_ms, holding.edge_bps, holding.foreign
     if entry is not None:
         edge = entry.order.edge_bps
         if not since:
             px, since = entry.avg_px, entry.order.created_ms
-    return PositionView(coin=coin, szi=szi, entry_px=px, entry_ms=since, entry_edge_bps=edge)
+    return PositionView(coin=coin, szi=szi, entry_px=px, entry_ms=since, entry_edge_bps=edge, foreign=foreign)

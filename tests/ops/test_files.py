@@ -1,6 +1,7 @@
 """What is on disk: the intent log at every byte, the journal, and the state folder."""
 
 import os
+import sqlite3
 import threading
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from hip3.errors import AlreadyRunning, JournalError
 from hip3.ops.intents import IntentLog
 from hip3.ops.journal import EventLog
 from hip3.ops.state_dir import StateLock, began_ms, socket_path
-from hip3.ops.store import story
+from hip3.ops.store import JournalStore, story
 from tests.builders import exit_order, order
 
 
@@ -104,16 +105,110 @@ def test_the_journal_tells_the_story_of_an_order(tmp_path: Path) -> None:
     assert records[1][2]["how"] == "noop"
 
 
-def test_a_damaged_journal_is_said_and_does_not_stop_the_records(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", ["garbage", "truncated", "page"])
+def test_a_damaged_journal_is_set_aside_and_a_new_one_begun(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "journal.db"
-    path.write_bytes(b"not a database" * 100)
-    journal = EventLog(lambda: 1)
-    journal.open(path, _log(tmp_path / "intents.log"))
-    assert "cannot be opened" in journal.store_failed
+    first = EventLog(lambda: 1)
+    first.open(path, _log(tmp_path / "intents.log"))
+    for n in range(300):
+        first.record("exit", order=exit_order(n), position=None)
+    first.drain(0)
+    first.close()
+    raw = path.read_bytes()
+    assert len(raw) > 20_000
+    half = len(raw) // 2 // 4096 * 4096
+    path.write_bytes(
+        {"garbage": b"not a database" * 100, "truncated": raw[: len(raw) // 2],
+         "page": raw[:half] + bytes(4096) + raw[half + 4096 :]}[damage]
+    )  # fmt: skip
+    journal = EventLog(lambda: 77)
+    journal.open(path, _log(tmp_path / "intents2.log"))
+    assert journal.store_failed == ""
+    assert (tmp_path / "journal.db.damaged-77").exists()
     journal.record("exit", order=exit_order(3), position=None)
     journal.drain(0)
-    assert journal.kinds["exit"] == 1
     journal.close()
+    assert [kind for _, kind, _ in story(path, exit_order(3).cloid)] == ["exit"]
+
+
+def test_a_journal_of_version_one_is_brought_up_to_date(tmp_path: Path) -> None:
+    path, cloid = tmp_path / "journal.db", exit_order(3).cloid
+    db = sqlite3.connect(path)
+    db.executescript(
+        "CREATE TABLE records (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, kind TEXT NOT NULL, cloid TEXT,"
+        "coin TEXT, body TEXT NOT NULL);CREATE INDEX records_cloid ON records (cloid) WHERE cloid IS NOT NULL;"
+        f"CREATE INDEX records_kind ON records (kind);INSERT INTO records VALUES (1, 5, 'exit', '{cloid}', 'x', '{{}}');"
+        "PRAGMA user_version=1;"
+    )
+    db.close()
+    journal = EventLog(lambda: 77)
+    journal.open(path, _log(tmp_path / "intents.log"))
+    journal.record("certificate", cloid=cloid, how="noop", detail="accepted")
+    journal.drain(0)
+    journal.close()
+    assert [(at, kind) for at, kind, _ in story(path, cloid)] == [(5, "exit"), (77, "certificate")]
+
+
+def test_a_journal_of_a_newer_version_is_not_touched(tmp_path: Path) -> None:
+    path, told = tmp_path / "journal.db", []
+    db = sqlite3.connect(path)
+    db.execute("PRAGMA user_version=99")
+    db.close()
+    journal = EventLog(lambda: 77)
+    journal.on_state = told.append
+    journal.open(path, _log(tmp_path / "intents.log"))
+    assert "newer version" in told[0]
+    assert [p.name for p in tmp_path.iterdir() if "damaged" in p.name] == []
+    journal.close()
+
+
+def test_what_cannot_be_written_is_kept_and_written_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, told = [1000], []
+    journal = EventLog(lambda: now[0])
+    journal.on_state = told.append
+    journal.open(tmp_path / "journal.db", _log(tmp_path / "intents.log"))
+
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(JournalStore, "write", full)
+    journal.record("exit", order=exit_order(3), position=None)
+    journal.keep("held", [1, 2])
+    journal.drain(0)
+    assert "disk is full" in told[-1]
+    monkeypatch.undo()
+    now[0] += 5000
+    journal.drain(0)
+    assert told[-1] == ""
+    assert journal.fact("held", list[int]) == [1, 2]
+    journal.close()
+    assert [kind for _, kind, _ in story(tmp_path / "journal.db", exit_order(3).cloid)] == ["exit"]
+
+
+def test_a_record_that_does_not_fit_is_counted_and_a_fill_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hip3.ops.journal.CAPACITY", 2)
+    journal, lost = EventLog(lambda: 1), []
+    journal.on_fill_lost = lambda: lost.append(1)
+    for kind in ("exit", "exit", "exit", "fill"):
+        journal.record(kind)
+    assert (journal.lost, lost) == (2, [1])
+
+
+def test_exits_that_could_not_be_recorded_are_recorded_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = _log(tmp_path / "intents.log")
+    monkeypatch.setattr(os, "write", lambda fd, line: 0)
+    for batch in (OrderBatch((exit_order(1),)), OrderBatch((order(2),))):
+        with pytest.raises(JournalError):
+            log.orders(batch, 5, None, 1)
+    log.retry(2)
+    assert log.failed
+    monkeypatch.undo()
+    log.retry(3)
+    assert log.failed == ""
+    log.close()
+    found = _log(tmp_path / "intents.log").recovered
+    assert [o.cloid for o, _, _ in found.open] == [exit_order(1).cloid]  # the entry was never sent
+    assert found.nonce_floor == 5
 
 
 def test_one_lock_per_state_folder(tmp_path: Path) -> None:

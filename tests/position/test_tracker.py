@@ -8,12 +8,14 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from hip3.core.events import Filled, OrderUpdate, Refused, Resting
 from hip3.core.ledger import FillBooked, LedgerView, OrderChanged, OrderFinished, RoundTrip
 from hip3.core.order_state import OrderState
 from hip3.core.orders import PendingOrder, Side
+from hip3.position.tracked import KeptTotals, Opening
 from hip3.position.tracker import PositionTracker
 from tests.builders import COIN, D, exit_order, fill, order
 
@@ -74,7 +76,7 @@ def _open_entry() -> PositionTracker:
 def _exit_of_a_position() -> PositionTracker:
     """A sell of what an entry in three parts bought; the same six messages end it."""
     tracker = _sent(exit_order())
-    tracker.adopt(COIN, D("0.012"), D(4000), 500)
+    tracker.adopt(COIN, D("0.012"), Opening(px=D(4000), ms=500))
     return tracker
 
 
@@ -260,19 +262,32 @@ def test_a_flip_starts_a_new_position_at_the_fill() -> None:
 def test_fills_known_at_the_start_are_in_the_position_already() -> None:
     tracker = PositionTracker()
     old = fill(1, time_ms=100, closed_pnl=D(5))
-    tracker.seed_fills([old], 100, 50)
-    tracker.adopt(COIN, D("0.012"), D(4000), 100)
+    tracker.seed_fills([old], 100, KeptTotals(since_ms=50))
+    tracker.adopt(COIN, D("0.012"), Opening(px=D(4000), ms=100))
     tracker.on_fills([old, fill(2, time_ms=99), fill(3, time_ms=100, start_position=D("0.012"))])
     assert tracker.booked() == {COIN: D("0.024")}
     assert tracker.totals()[0] == D(5)
 
 
+def test_results_go_on_after_a_restart_whatever_was_kept() -> None:
+    """Kept once a second; fills after that, or late ones of the last minute, are counted from the exchange's list."""
+    fills = [fill(n, time_ms=1000 * n, start_position=D(0), fee=D(n)) for n in range(1, 6)]
+    first = PositionTracker()
+    first.on_fills(fills[:2])
+    kept = first.changed_totals()
+    assert kept is not None
+    assert first.changed_totals() is None
+    again = PositionTracker()
+    again.seed_fills(fills, 5000, msgspec.json.decode(msgspec.json.encode(kept), type=KeptTotals))
+    assert again.totals()[1:3] == (D(15), 5)
+
+
 def test_adoption_keeps_the_entry_time_of_a_known_position() -> None:
     tracker = PositionTracker()
     tracker.on_fills([fill(1, time_ms=500)])
-    tracker.adopt(COIN, D("0.01"), D(4000), 9000)
+    tracker.adopt(COIN, D("0.01"), Opening(px=D(4000), ms=9000))
     assert tracker.position(COIN).entry_ms == 500  # type: ignore[union-attr]
-    tracker.adopt(COIN, D("-0.01"), D(4000), 9000)
+    tracker.adopt(COIN, D("-0.01"), Opening(px=D(4000), ms=9000))
     assert tracker.position(COIN).entry_ms == 9000  # type: ignore[union-attr]
 
 

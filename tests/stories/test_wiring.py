@@ -18,6 +18,7 @@ from hip3.core.order_state import OrderState
 from hip3.execution import executor as executor_module
 from hip3.execution.gates import GATES
 from hip3.position import exit_rules
+from hip3.position.tracked import Opening
 from hip3.risk.monitor import FlattenFailed
 from hip3.wiring import report
 from tests.builders import D, order
@@ -80,7 +81,7 @@ def _exit_everywhere(world: World) -> None:
 
 def _hold_everywhere(world: World) -> None:
     for coin in world.trading.specs:
-        world.trading.tracker.adopt(coin, D("0.0001"), D(1), world.clock.wall_ms())
+        world.trading.tracker.adopt(coin, D("0.0001"), Opening(px=D(1), ms=world.clock.wall_ms()))
 
 
 def _spend(world: World) -> None:
@@ -271,7 +272,7 @@ PROBES: dict[str, Probe] = {
 
 def _held(world: World) -> None:
     """A tiny position whose exit cannot be made leaves room in gates 3 to 5; gate 7 says no."""
-    world.trading.flow._exit_params.clear()
+    world.trading.flow.exiting._params.clear()
     world.trading.executor._limits = _roomy(world)  # type: ignore[union-attr]
     _gate(world, _hold_everywhere, "has_position")
 

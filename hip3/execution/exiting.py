@@ -1,0 +1,150 @@
+"""Exiting: from a position and its market to an exit order in the queue.
+
+No lock of its own; everything it calls has one. Called from: ws-reader (every message of a market with a
+position), tick (all positions, at the latest every tick), risk, main and control (requests).
+"""
+
+from collections.abc import Callable
+
+from hip3.core.decisions import Enqueued
+from hip3.core.ledger import OrderChanged, PositionView
+from hip3.core.market import MarketSpec, MarketView
+from hip3.core.order_state import OrderState
+from hip3.core.orders import ExitReason, PendingOrder
+from hip3.core.ports import Clock, Journal
+from hip3.execution.executor import CloidSource
+from hip3.execution.scheduler import BatchScheduler
+from hip3.feed.market_state import MarketState
+from hip3.position.exit_rules import ExitParams, Look, decide
+from hip3.position.exits import ExitDesk, Held
+from hip3.position.flatten import build
+from hip3.position.tracker import PositionTracker
+
+KEEP_MS = 1000
+_ANSWERED = (OrderState.REJECTED, OrderState.CANCELED, OrderState.FILLED)
+
+
+class Exiting:
+    """See the module."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        specs: dict[str, MarketSpec],
+        params: dict[str, ExitParams],
+        tracker: PositionTracker,
+        desk: ExitDesk,
+        market_state: MarketState,
+        scheduler: BatchScheduler,
+        cloids: CloidSource,
+        journal: Journal,
+        exchange_ms: Callable[[], int],
+        watch_foreign: bool,
+    ) -> None:
+        self._clock = clock
+        self._specs = specs
+        self._params = params
+        self._tracker = tracker
+        self._desk = desk
+        self._market_state = market_state
+        self._scheduler = scheduler
+        self._cloids = cloids
+        self._journal = journal
+        self._exchange_ms = exchange_ms
+        self._watch_foreign = watch_foreign
+        self._next_keep_ms = 0
+        self._kept: list[Held] | None = None
+        self._marks: list[tuple[str, int, ExitReason | None, int]] = []
+        self.drop: Callable[[PendingOrder, str, int], None] = lambda order, why, now_ms: None
+        """Takes an order out of the books that the queue refused; set by the flow."""
+
+    def ours_to_close(self, position: PositionView) -> bool:
+        """Whether we look after a position: configured market, and not a stranger's that we only watch."""
+        return position.coin in self._params and not (position.foreign and self._watch_foreign)
+
+    def check(self, generation: int, now_ms: int) -> None:
+        """Every position, whether its market speaks or not; and keep what a restart needs."""
+        positions = self._tracker.positions()
+        self._desk.keep_only({p.coin for p in positions})
+        for position in positions:
+            self._exit_of(position, self._market_state.view(position.coin), generation, now_ms)
+        self._keep(positions, now_ms)
+
+    def _keep(self, positions: list[PositionView], now_ms: int) -> None:
+        """Positions and exit states at once when they change; prices remembered and results once a second."""
+        held = self._desk.held(positions)
+        marks = [(h.coin, h.entry_ms, h.reason, h.attempt) for h in held]
+        if marks == self._marks and now_ms < self._next_keep_ms:
+            return
+        self._marks, self._next_keep_ms = marks, now_ms + KEEP_MS
+        if held != self._kept:
+            self._kept = held
+            self._journal.keep("held", held)
+        totals = self._tracker.changed_totals()
+        if totals is not None:
+            self._journal.keep("totals", totals)
+
+    def consider(self, view: MarketView, generation: int, now_ms: int) -> None:
+        """A market spoke."""
+        position = self._tracker.position(view.coin)
+        if position is not None:
+            self._exit_of(position, view, generation, now_ms)
+
+    def _exit_of(self, position: PositionView, view: MarketView | None, generation: int, now_ms: int) -> None:
+        spec, params = self._specs.get(position.coin), self._params.get(position.coin)
+        if spec is None or params is None or not self.ours_to_close(position):
+            return  # shown, never touched
+        fresh = view if view is not None and view.generation == generation else None
+        memory, reason = self._desk.observe(position, fresh, params.oracle_move_bps)
+        reason = reason or decide(Look(position, fresh, memory, params, self._exchange_ms()))
+        plan = None if reason is None else self._desk.claim(position.coin, reason, params, now_ms)
+        if plan is None:
+            return
+        order = build(
+            position, view, spec, cloid=self._cloids.next(), reason=plan.reason, slippage_bps=plan.slippage_bps,
+            attempt=plan.attempt, predecessor=plan.predecessor, wall_ms=self._clock.wall_ms(),
+            mono_us=self._clock.mono_us(),
+        )  # fmt: skip
+        if order is None:
+            self._desk.ended(position.coin, None, params, now_ms)
+            return
+        self._tracker.register(order)
+        self._desk.started(position.coin, order.cloid)
+        self._journal.record("exit", order=order, position=position)
+        answer = self._scheduler.enqueue_reduce_only(order)
+        if answer is not Enqueued.QUEUED:
+            self.drop(order, answer.value, now_ms)
+
+    def request(self, reason: ExitReason, coin: str | None = None) -> None:
+        """Close the positions we look after, or the one of `coin`; the tick does it."""
+        now_ms = self._clock.mono_ms()
+        for position in self._tracker.positions():
+            if coin in (None, position.coin) and self.ours_to_close(position):
+                self._desk.request(position.coin, reason, now_ms)
+        self._scheduler.wake()
+
+    def ended(self, event: OrderChanged, now_ms: int) -> int:
+        """An exit order is over, or nobody knows: how many attempts have failed if this one did, else 0.
+
+        Only an answer of the exchange is a failure: what was never sent, or not answered, says nothing about
+        the price, and an outage must not trip the latch.
+        """
+        coin = event.order.coin
+        params = self._params.get(coin)
+        if self.maybe_flat(coin) or params is None:
+            return 0
+        answered = event.after in _ANSWERED
+        if not self._desk.ended(coin, event.order.cloid, params, now_ms, answered=answered) or not answered:
+            return 0
+        failures, stuck = self._desk.failed(coin, params)
+        if stuck:
+            self._journal.record("exit_stuck", coin=coin, failures=failures, reason=event.why)
+        return failures
+
+    def maybe_flat(self, coin: str) -> bool:
+        """Forget a market's exit once its position is gone; whether it is."""
+        gone = self._tracker.position(coin) is None
+        if gone:
+            self._desk.flat(coin)
+        return gone

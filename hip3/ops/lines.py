@@ -1,0 +1,107 @@
+"""One line for people per record: what the log shows. Called by the journal thread."""
+
+from typing import Any
+
+from loguru import logger
+
+from hip3.core.decisions import Queued, QueuedDegraded
+from hip3.core.order_state import OrderState
+from hip3.core.orders import OrderBatch
+
+_QUIET = frozenset({"sent_cancels", "reply", "finished", "snapshot"})
+
+
+def tell(kind: str, fields: dict[str, Any]) -> None:
+    """Log one record; what has no line of its own is worth a warning."""
+    writer = _LINES.get(kind)
+    if writer is not None:
+        writer(fields)
+    elif kind not in _QUIET:
+        logger.warning(f"{kind}: {', '.join(f'{k}={v}' for k, v in fields.items())}")
+
+
+def _signal(f: dict[str, Any]) -> None:
+    s, verdict = f["signal"], f["verdict"]
+    head = (
+        f"signal     {s.coin} {'buy ' if s.side.is_buy else 'sell'} edge {s.raw_edge_bps:.1f} bps "
+        f"(cost {s.cost_bps:.1f}) touch {s.touch_px} oracle {s.oracle}"
+    )
+    if verdict is None:
+        logger.info(f"{head} -> observed")
+    elif isinstance(verdict, Queued | QueuedDegraded):
+        logger.info(f"{head} -> {type(verdict).__name__}")
+    else:
+        numbers = ", ".join(f"{k} {v}" for k, v in verdict.numbers)
+        logger.info(f"{head} -> {verdict.reason.value}" + (f" ({numbers})" if numbers else ""))
+
+
+def _exit(f: dict[str, Any]) -> None:
+    order = f["order"]
+    logger.info(
+        f"exit       {order.coin} {order.exit_reason.value}, attempt {order.attempt}: "
+        f"{'buy' if order.side.is_buy else 'sell'} {order.sz} at {order.px}"
+    )
+
+
+def _order(f: dict[str, Any]) -> None:
+    e = f["event"]
+    words = {
+        OrderState.FILLED: f"filled {e.executed} at {e.avg_px:.8g}",
+        OrderState.CANCELED: f"canceled, executed {e.executed}" if e.executed else "canceled",
+        OrderState.OPEN: "open",
+    }
+    text = words.get(e.after, f"{e.after.value}: {e.why}")
+    level = "WARNING" if e.after in (OrderState.UNKNOWN, OrderState.DEAD) else "INFO"
+    logger.log(level, f"order      {e.order.coin} {text} [{e.order.cloid[-12:]}]")
+
+
+def _sent(f: dict[str, Any]) -> None:
+    o = f["order"]
+    kind = "exit " if o.reduce_only else "entry"
+    side = "buy" if o.side.is_buy else "sell"
+    logger.info(f"sent       {o.coin} {kind} {side} {o.sz} at {o.px} {o.tif.value} [{o.cloid[-12:]}]")
+
+
+def _fill(f: dict[str, Any]) -> None:
+    e = f["event"]
+    fill = e.fill
+    logger.info(
+        f"fill       {fill.coin} {'bought' if fill.side.is_buy else 'sold'} {fill.sz} at {fill.px} "
+        f"({e.kind}, fee {fill.fee}, pnl {fill.closed_pnl})" + ("" if e.ours else " NOT OURS")
+    )
+
+
+def _round_trip(f: dict[str, Any]) -> None:
+    t = f["trip"]
+    seconds = (t.closed_ms - t.opened_ms) / 1000
+    logger.info(
+        f"round trip {t.coin} held {seconds:.1f} s, {t.entry_px:.8g} -> {t.exit_px:.8g}: "
+        f"{t.realized} - fees {t.fees} = {t.net} USD"
+    )
+
+
+def _info(name: str) -> Any:
+    def write(f: dict[str, Any]) -> None:
+        logger.info(f"{name}: {', '.join(f'{k} {v}' for k, v in f.items())}" if f else name)
+
+    return write
+
+
+def _post_lost(f: dict[str, Any]) -> None:
+    post = f["post"]
+    count = len(post.batch.orders) if isinstance(post.batch, OrderBatch) else len(post.batch.cancels)
+    logger.warning(f"post {post.post_id} without reply ({f['why']}): {count} orders or cancels")
+
+
+_LINES = {
+    "signal": _signal,
+    "exit": _exit,
+    "order": _order,
+    "sent": _sent,
+    "fill": _fill,
+    "round_trip": _round_trip,
+    "post_lost": _post_lost,
+    "certificate": lambda f: logger.info(f"proof      {f['how']}: {f['detail']} [{f['cloid'][-12:]}]"),
+    "connected": _info("connected"),
+    "state": lambda f: logger.info(f"state      {f['word']}" + (f": {f['why']}" if f["why"] else "")),
+}

@@ -1,0 +1,102 @@
+"""Positions over resyncs and restarts, and those that others opened."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from hip3.core.ledger import PositionView
+from hip3.core.orders import ExitReason, Side
+from tests.world import World
+
+GOLD = "xyz:GOLD"
+QUIET = {"min_edge_bps": Decimal(5000), "min_holding_ms": 10_000_000}
+"""No signal passes, and only the time stop ends a position."""
+
+
+def _held(world: World) -> PositionView:
+    assert world.run_until(lambda: bool(world.trading.tracker.booked()), 90_000)
+    return world.trading.tracker.positions()[0]
+
+
+def test_a_restart_keeps_age_edge_and_what_the_exits_remember(tmp_path: Path) -> None:
+    world = World(tmp_path, seed=1, time_stop_ms=60_000, min_holding_ms=10_000_000)
+    held = _held(world)
+    world.run(3000)
+    before = world.trading.exits.held([held])[0]
+    assert held.entry_edge_bps > 0
+    assert before.memory is not None
+    world.restart()
+    position = world.trading.tracker.position(held.coin)
+    assert position is not None
+    assert (position.entry_ms, position.entry_edge_bps, position.foreign) == (held.entry_ms, held.entry_edge_bps, False)
+    kept = world.trading.exits.held([position])[0].memory
+    assert kept is not None
+    assert kept.best_bps == before.memory.best_bps
+    assert world.run_until(lambda: held.coin not in world.exchange_positions(), 65_000)
+    world.run(500)
+    trips = [f["trip"] for f in world.journal.of("round_trip") if f["trip"].coin == held.coin]
+    assert trips[-1].closed_ms - trips[-1].opened_ms < 62_000  # the clock of the time stop was not set back
+
+
+def test_an_exit_under_way_goes_on_after_a_restart_where_it_was(tmp_path: Path) -> None:
+    world = World(tmp_path, seed=1, min_holding_ms=10_000_000, time_stop_ms=600_000)
+    held = _held(world)
+    world.trading.exits.request(held.coin, ExitReason.MANUAL, world.clock.mono_ms())
+    book = world.venue.engine.markets[held.coin].book
+    meets, book.would_cross = book.would_cross, lambda **_: False  # type: ignore[method-assign]  # nobody is there
+    world.run(1200)
+    reason, attempt = world.trading.exits.exiting()[held.coin]
+    assert attempt >= 2
+    world.restart()
+    assert world.trading.exits.exiting()[held.coin] == (reason, attempt)
+    book.would_cross = meets  # type: ignore[method-assign]
+    assert world.run_until(lambda: held.coin not in world.exchange_positions(), 20_000)
+    exits = [f["order"] for f in world.journal.of("exit")]
+    assert exits[-1].exit_reason is ExitReason.MANUAL
+
+
+@pytest.mark.parametrize("when", ["before the start", "while running"])
+@pytest.mark.parametrize("policy", ["manage", "watch"])
+def test_a_position_opened_by_hand(tmp_path: Path, policy: str, when: str) -> None:
+    world = World(tmp_path, seed=1, foreign_positions=policy, time_stop_ms=5000, **QUIET)
+    assert world.run_until(lambda: world.ready, 5000)
+    opened = world.clock.wall_ms()
+    world.by_hand(GOLD, Side.BUY, Decimal("0.01"))
+    if when == "before the start":
+        world.restart()
+    world.run(1000)
+    position = world.trading.tracker.position(GOLD)
+    assert position is not None
+    assert position.foreign
+    assert opened <= position.entry_ms <= opened + 1000  # by its opening fill
+    assert GOLD in world.trading.tracker.ledger().occupied
+    world.run(8000)
+    assert (GOLD in world.exchange_positions()) is (policy == "watch")
+    assert bool(world.journal.of("exit")) is (policy == "manage")
+    assert not world.latch.tripped
+    if policy == "watch":
+        assert not world.trading.flow.exiting.ours_to_close(position)
+
+
+def test_a_watched_position_does_not_keep_a_stop_from_being_clean(tmp_path: Path) -> None:
+    world = World(tmp_path, seed=1, foreign_positions="watch", **QUIET)
+    assert world.run_until(lambda: world.ready, 5000)
+    world.by_hand(GOLD, Side.BUY, Decimal("0.01"))
+    world.run(1000)
+    world.trading.flow.exiting.request(ExitReason.HARD_STOP)
+    world.run(2000)
+    assert world.exchange_positions() == {GOLD: Decimal("0.01")}
+    assert not world.trading.exits.exiting()
+
+
+def test_results_survive_a_restart_in_the_middle_of_trading(tmp_path: Path) -> None:
+    world = World(tmp_path, seed=2)
+    for _ in range(4):
+        world.run(20_000)
+        world.restart()
+        assert world.run_until(lambda: world.ready, 10_000)
+    assert world.flatten()
+    realized, fees, fills, _ = world.trading.tracker.totals()
+    assert (realized, fees) == world.exchange_totals()
+    assert fills >= 4
