@@ -9,9 +9,11 @@ round trip is exactly what was paid out (docs/venue-facts.md F7).
 """
 
 from collections import deque
+from collections.abc import Mapping
 from decimal import ROUND_CEILING, Decimal
 
 from hip3.core.money import CTX, ZERO, div, truncate
+from hip3.venue.book import BookOrder
 
 USD_DECIMALS = 6
 
@@ -99,16 +101,16 @@ class DexAccount:
         position.entry_ntl -= share
         return pnl
 
-    def cross_value(self, marks: dict[str, Decimal]) -> Decimal:
+    def cross_value(self, marks: Mapping[str, Decimal]) -> Decimal:
         """Account value of the cross part."""
         return self.raw_usd + sum((p.szi * marks[c] for c, p in self.positions.items() if not p.isolated), ZERO)
 
-    def value(self, marks: dict[str, Decimal]) -> Decimal:
+    def value(self, marks: Mapping[str, Decimal]) -> Decimal:
         """Account value with the isolated positions."""
         isolated = (p.margin_used(marks[c]) for c, p in self.positions.items() if p.isolated)
         return self.cross_value(marks) + sum(isolated, ZERO)
 
-    def cross_margin(self, marks: dict[str, Decimal]) -> Decimal:
+    def cross_margin(self, marks: Mapping[str, Decimal]) -> Decimal:
         """Initial margin of the cross positions."""
         return sum((p.margin_used(marks[c]) for c, p in self.positions.items() if not p.isolated), ZERO)
 
@@ -125,7 +127,8 @@ class Account:
         self.volume = ZERO
         self.fees = ZERO
         self.actions_used = 0
-        self.open_orders: dict[int, object] = {}
+        self.open_orders: dict[int, BookOrder] = {}
+        """Resting and dormant orders, oldest first."""
         self.by_cloid: dict[str, int] = {}
         self.history: dict[int, dict[str, object]] = {}
         """oid -> frontend order with status, the newest 2000."""

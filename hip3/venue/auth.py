@@ -32,6 +32,7 @@ _ITEMS: dict[str, tuple[str, tuple[str, ...]]] = {
     "order": ("orders", _ORDER_ITEM),
     "cancel": ("cancels", ("a", "o")),
     "cancelByCloid": ("cancels", ("asset", "cloid")),
+    "batchModify": ("modifies", ("oid", "order")),
 }
 
 USER_SIGNED: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
@@ -70,14 +71,30 @@ def canonical(action: dict[str, Any]) -> dict[str, Any]:
         items = out.get(name)
         if not isinstance(items, list) or not all(isinstance(i, dict) for i in items):
             raise BadAction(f"{name} is not a list of objects")
-        out[name] = [_normal(_ordered(item, item_keys)) for item in items]
+        out[name] = [_item(item, item_keys) for item in items]
+    elif "order" in out:
+        out["order"] = _item(out["order"], _ORDER_ITEM)
     return out
 
 
-def _normal(item: dict[str, Any]) -> dict[str, Any]:
+def _item(item: Any, keys: tuple[str, ...]) -> dict[str, Any]:
+    """One item of a batch in the signed order; an order within a modify, too."""
+    if not isinstance(item, dict):
+        raise BadAction("item")
+    out = _normal(_ordered(item, keys), ("p", "s"))
+    if "order" in out:
+        out["order"] = _item(out["order"], _ORDER_ITEM)
+    kind = out.get("t")
+    if isinstance(kind, dict) and isinstance(kind.get("trigger"), dict):
+        trigger = _ordered(kind["trigger"], ("isMarket", "triggerPx", "tpsl"))
+        out["t"] = {"trigger": _normal(trigger, ("triggerPx",))}
+    return out
+
+
+def _normal(item: dict[str, Any], numbers: tuple[str, ...]) -> dict[str, Any]:
     """Numbers in normal form: the exchange parses and re-encodes them before it hashes, so that another
     form of the same number recovers another signer."""
-    for key in ("p", "s"):
+    for key in numbers:
         text = item.get(key)
         if isinstance(text, str):
             try:

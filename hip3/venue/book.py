@@ -7,15 +7,30 @@ book answers who is next.
 from bisect import bisect_left, insort
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import NamedTuple
 
 from hip3.core.money import ZERO
 
 
+class Trigger(NamedTuple):
+    """When a TP/SL order fires: the mark at or past `px`, above it or below it."""
+
+    px: Decimal
+    is_market: bool
+    tpsl: str
+    above: bool
+
+    def due(self, mark: Decimal) -> bool:
+        """Whether the mark has reached the trigger price."""
+        return mark >= self.px if self.above else mark <= self.px
+
+
 class BookOrder:
-    """An order as the exchange keeps it: on the book, or on its way there."""
+    """An order as the exchange keeps it: on the book, on its way there, or waiting for its trigger."""
 
     __slots__ = (
-        "cloid", "coin", "is_buy", "limit_px", "oid", "orig_sz", "owner", "placed_ms", "reduce_only", "sz", "tif",
+        "children", "cloid", "coin", "fired", "is_buy", "limit_px", "oid", "orig_sz", "owner", "placed_ms",
+        "position_tpsl", "reduce_only", "siblings", "sz", "tif", "trigger", "waiting",
     )  # fmt: skip
 
     def __init__(
@@ -31,6 +46,8 @@ class BookOrder:
         reduce_only: bool,
         cloid: str | None,
         placed_ms: int,
+        trigger: Trigger | None = None,
+        position_tpsl: bool = False,
     ) -> None:
         self.oid = oid
         self.owner = owner
@@ -43,6 +60,20 @@ class BookOrder:
         self.reduce_only = reduce_only
         self.cloid = cloid
         self.placed_ms = placed_ms
+        self.trigger = trigger
+        self.fired = False
+        """A trigger order that has become a plain one."""
+        self.position_tpsl = position_tpsl
+        self.waiting = False
+        """A TP/SL child whose parent has not filled."""
+        self.children: list[BookOrder] = []
+        self.siblings: list[BookOrder] = []
+        """The TP/SL orders of one group, itself included: when one fills, the others go."""
+
+    @property
+    def dormant(self) -> bool:
+        """Whether it waits for its trigger, off the book."""
+        return self.trigger is not None and not self.fired
 
 
 class _Side:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from hip3.core.money import ONE, ZERO
 from hip3.exchange.registry import hip3_fee_factor
-from hip3.venue.book import Book, BookOrder
+from hip3.venue.book import Book, BookOrder, Trigger
 
 TAKER_RATE = Decimal("0.00045")
 MAKER_RATE = Decimal("0.00015")
@@ -49,6 +49,9 @@ class TradeEvent(NamedTuple):
     trade: dict[str, Any]
 
 
+Event = OrderEvent | FillEvent | TradeEvent
+
+
 class Market:
     """One market: its book, prices and volume."""
 
@@ -64,6 +67,10 @@ class Market:
         self.day_base = ZERO
         self.halted = False
         self.trades: list[dict[str, Any]] = []
+        self.triggers: dict[int, BookOrder] = {}
+        """Trigger orders that have not fired, by oid."""
+        self.holders: dict[str, None] = {}
+        """Users with a position, in the order of their first fill; the market's own agents are not among them."""
 
     def rates(self) -> tuple[Decimal, Decimal]:
         """(taker, maker) rate of a user without tiers."""
@@ -81,4 +88,7 @@ class Request(NamedTuple):
     sz: Decimal
     reduce_only: bool
     tif: str
+    """A trigger order has none of its own: Ioc or Gtc, as what it becomes when it fires."""
     cloid: str | None
+    trigger: Trigger | None = None
+    position_tpsl: bool = False

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from hip3.core.money import ZERO, div
+from hip3.core.money import ZERO, div, to_wire
 from hip3.venue.book import BookOrder
 from hip3.venue.numbers import num
 
@@ -35,15 +35,31 @@ def direction(before: Decimal, signed: Decimal) -> str:
     return "Long > Short" if before > 0 else "Short > Long"
 
 
+def order_type(order: BookOrder) -> str:
+    """The type as the front end names it."""
+    if order.trigger is not None:
+        kind = "Stop" if order.trigger.tpsl == "sl" else "Take Profit"
+        return f"{kind} {'Market' if order.trigger.is_market else 'Limit'}"
+    return "Market" if order.tif in ("FrontendMarket", "LiquidationMarket") else "Limit"
+
+
+def trigger_condition(order: BookOrder) -> str:
+    """ "Price above 10.004", "Price below 9.5", or "N/A"."""
+    if order.trigger is None:
+        return "N/A"
+    return f"Price {'above' if order.trigger.above else 'below'} {to_wire(order.trigger.px)}"
+
+
 def frontend_order(order: BookOrder, sz: Decimal) -> dict[str, Any]:
     """The order as frontendOpenOrders, orderStatus and historicalOrders show it."""
+    trigger = order.trigger
     return {
         "coin": order.coin, "side": "B" if order.is_buy else "A", "limitPx": num(order.limit_px),
-        "sz": num(sz), "oid": order.oid, "timestamp": order.placed_ms, "triggerCondition": "N/A",
-        "isTrigger": False, "triggerPx": "0.0", "children": [], "isPositionTpsl": False,
-        "reduceOnly": order.reduce_only,
-        "orderType": "Market" if order.tif == "FrontendMarket" else "Limit",
-        "origSz": num(order.orig_sz), "tif": order.tif, "cloid": order.cloid,
+        "sz": num(sz), "oid": order.oid, "timestamp": order.placed_ms, "triggerCondition": trigger_condition(order),
+        "isTrigger": trigger is not None, "triggerPx": "0.0" if trigger is None else num(trigger.px),
+        "children": [frontend_order(child, child.sz) for child in order.children],
+        "isPositionTpsl": order.position_tpsl, "reduceOnly": order.reduce_only, "orderType": order_type(order),
+        "origSz": num(order.orig_sz), "tif": order.tif if trigger is None else None, "cloid": order.cloid,
     }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from hip3.exchange.subscriptions import key_of
 from hip3.venue.info import ctx_of, levels_of, mids_of
-from hip3.venue.model import FillEvent, OrderEvent, TradeEvent
+from hip3.venue.model import Event, FillEvent, OrderEvent
 from hip3.venue.numbers import num
 from hip3.venue.orders import open_order
 
@@ -166,7 +166,7 @@ def mids_frame(venue: "Venue", dex: str) -> str:
     return text_of({"channel": "allMids", "data": {"mids": mids_of(venue, dex)}})
 
 
-def user_frames(events: list[OrderEvent | FillEvent | TradeEvent]) -> list[tuple[str, str]]:
+def user_frames(events: list[Event]) -> list[tuple[str, str]]:
     """(subscription key, frame) of a list of events: one frame per user and stream, then trades."""
     orders: dict[str, list[Any]] = {}
     fills: dict[str, list[Any]] = {}

@@ -309,7 +309,7 @@ class Venue:
             ema += (gap - ema) / 50
             self._basis_ema[market.info.coin] = ema
             submitted.append(market.oracle + ema)
-        self.engine.update_mark(market, submitted)
+        self.engine.update_mark(market, submitted, now_ms)
 
     def _agent(self, name: str, dex: str) -> Any:
         address = _agent_address(name)

@@ -156,3 +156,30 @@ def test_many_clients_at_once_get_their_own_answers(venue: ExchangeProcess) -> N
     for thread in threads:
         thread.join(10)
     assert answers == {n: {"role": "missing"} for n in range(8)}
+
+
+def test_tp_and_sl_on_a_position_and_as_children(info: Info, trader: Exchange) -> None:
+    user = trader.wallet.address
+    mid = float(info.all_mids(dex="xyz")[COIN])
+    _status(trader.market_open(COIN, True, 0.01))
+    stop = {"trigger": {"triggerPx": round(mid * 0.9), "isMarket": True, "tpsl": "sl"}}
+    take = {"trigger": {"triggerPx": round(mid * 1.1), "isMarket": False, "tpsl": "tp"}}
+    placed = _status(trader.order(COIN, False, 0.01, round(mid * 0.85), stop, reduce_only=True))["resting"]["oid"]
+    shown = next(o for o in info.frontend_open_orders(user, dex="xyz") if o["oid"] == placed)
+    assert (shown["orderType"], shown["isTrigger"], shown["tif"]) == ("Stop Market", True, None)
+    assert shown["triggerCondition"] == f"Price below {round(mid * 0.9)}"
+    assert [o["reduceOnly"] for o in info.open_orders(user, dex="xyz") if o["oid"] == placed] == [True]
+    assert _status(trader.cancel(COIN, placed)) == "success"
+    assert "filled" in _status(trader.market_close(COIN))
+
+    requests = [
+        {"coin": COIN, "is_buy": True, "sz": 0.01, "limit_px": round(mid * 0.97), "order_type": {"limit": {"tif": "Gtc"}}, "reduce_only": False},
+        {"coin": COIN, "is_buy": False, "sz": 0.01, "limit_px": round(mid * 1.1), "order_type": take, "reduce_only": True},
+        {"coin": COIN, "is_buy": False, "sz": 0.01, "limit_px": round(mid * 0.85), "order_type": stop, "reduce_only": True},
+    ]  # fmt: skip
+    answer = trader.bulk_orders(requests, grouping="normalTpsl")  # type: ignore[arg-type]
+    statuses = answer["response"]["data"]["statuses"]
+    assert statuses[1:] == ["waitingForFill", "waitingForFill"]
+    assert len(info.open_orders(user, dex="xyz")) == 3
+    assert _status(trader.cancel(COIN, statuses[0]["resting"]["oid"])) == "success"
+    assert info.open_orders(user, dex="xyz") == []

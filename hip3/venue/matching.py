@@ -1,0 +1,178 @@
+"""How orders meet: price-time matching, self-trade, fills, fees, reduce-only shrinking. Pure.
+
+Functions on the engine's state. Rules: docs/venue-facts.md F12 (matching) and F7 (fees, closedPnl).
+"""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from hip3.core.money import ZERO, truncate
+from hip3.venue.account import USD_DECIMALS, Account
+from hip3.venue.book import BookOrder
+from hip3.venue.model import FillEvent, Market, TradeEvent
+from hip3.venue.numbers import num
+from hip3.venue.orders import average, direction, fill_id
+from hip3.venue.rules import IMMEDIATE
+
+if TYPE_CHECKING:
+    from hip3.venue.engine import Engine
+
+_NO_MATCH = "Order could not immediately match against any resting orders."
+
+
+class Deal(NamedTuple):
+    """What both sides of one trade share."""
+
+    px: Decimal
+    size: Decimal
+    tid: int
+    tx: str
+    now_ms: int
+    liquidation: dict[str, Any] | None = None
+    """The `liquidation` object of both fills, if the taker is being liquidated."""
+
+
+def execute(
+    engine: "Engine",
+    account: Account,
+    market: Market,
+    order: BookOrder,
+    now_ms: int,
+    liquidation: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Match, then rest or drop what is left: the status entry. The order is known as open already."""
+    asked = order.sz
+    paid = _match(engine, account, market, order, now_ms, liquidation)
+    done = asked - order.sz
+    engine.touched.add(order.coin)
+    if order.sz > 0 and order.tif not in IMMEDIATE:
+        market.book.add(order)
+        engine.enlist(account, order)
+        return {"resting": ids(order)}
+    if not done:
+        engine.ended(account, order, "iocCancelRejected", now_ms)
+        return {"error": f"{_NO_MATCH} asset={market.info.asset_id}"}
+    engine.ended(account, order, "filled" if order.sz == 0 else "canceled", now_ms)
+    entry = {"totalSz": num(done), "avgPx": num(average(paid, done, market.info.sz_decimals))}
+    return {"filled": entry | ids(order)}
+
+
+def ids(order: BookOrder) -> dict[str, Any]:
+    """oid, and cloid if there is one."""
+    return {"oid": order.oid} if order.cloid is None else {"oid": order.oid, "cloid": order.cloid}
+
+
+def _match(
+    engine: "Engine",
+    account: Account,
+    market: Market,
+    order: BookOrder,
+    now_ms: int,
+    liquidation: dict[str, Any] | None,
+) -> Decimal:
+    """Trade against the book within the limit; returns the notional paid."""
+    paid = ZERO
+    while order.sz > 0:
+        maker = market.book.next_maker(is_buy=order.is_buy, limit_px=order.limit_px)
+        if maker is None:
+            break
+        other = engine.accounts[maker.owner]
+        if maker.owner == account.address:
+            engine.remove(other, market, maker, "selfTradeCanceled", now_ms)
+            continue
+        size = min(order.sz, maker.sz)
+        deal = Deal(maker.limit_px, size, fill_id(order.oid, maker.oid), engine.tx_hash(), now_ms, liquidation)
+        _trade(engine, account, other, market, order, maker, deal)
+        paid += size * maker.limit_px
+    return paid
+
+
+def _trade(
+    engine: "Engine",
+    taker: Account,
+    maker: Account,
+    market: Market,
+    order: BookOrder,
+    resting: BookOrder,
+    deal: Deal,
+) -> None:
+    before = engine.position(taker, market), engine.position(maker, market)
+    taker_rate, maker_rate = market.rates()
+    order.sz -= deal.size
+    resting.sz -= deal.size
+    book_fill(engine, taker, market, order, deal, taker_rate, crossed=True)
+    book_fill(engine, maker, market, resting, deal, maker_rate, crossed=False)
+    after = engine.position(taker, market), engine.position(maker, market)
+    market.open_interest += sum((max(a, ZERO) for a in after), ZERO) - sum((max(b, ZERO) for b in before), ZERO)
+    market.last_px = deal.px
+    market.day_notional += deal.size * deal.px
+    market.day_base += deal.size
+    users = [taker.address, maker.address] if order.is_buy else [maker.address, taker.address]  # buyer first
+    trade = {
+        "coin": order.coin, "side": "B" if order.is_buy else "A", "px": num(deal.px), "sz": num(deal.size),
+        "time": deal.now_ms, "hash": deal.tx, "tid": deal.tid, "users": users,
+    }  # fmt: skip
+    market.trades.append(trade)
+    del market.trades[:-30]
+    engine.events.append(TradeEvent(order.coin, trade))
+    shrink_reduce_only(engine, taker, market, deal.now_ms)
+    if resting.sz == 0:
+        engine.remove(maker, market, resting, "filled", deal.now_ms)
+    shrink_reduce_only(engine, maker, market, deal.now_ms)
+
+
+def book_fill(
+    engine: "Engine",
+    account: Account,
+    market: Market,
+    order: BookOrder,
+    deal: Deal,
+    rate: Decimal,
+    *,
+    crossed: bool,
+    label: str | None = None,
+) -> None:
+    """One side of a trade: position, cash, fee, and the fill its owner sees. `label` replaces the usual `dir`."""
+    dex = account.dex(market.info.dex)
+    leverage, isolated = engine.leverage_of(account, market)
+    signed = deal.size if order.is_buy else -deal.size
+    before, pnl = dex.apply_fill(order.coin, signed, deal.px, leverage, isolated=isolated)
+    fee = truncate(deal.size * deal.px * rate, USD_DECIMALS)
+    dex.raw_usd -= fee
+    account.fees += fee
+    account.volume += deal.size * deal.px
+    if account.is_agent:
+        return
+    if order.coin in dex.positions:
+        market.holders[account.address] = None
+    else:
+        market.holders.pop(account.address, None)
+    fill: dict[str, Any] = {
+        "coin": order.coin, "px": num(deal.px), "sz": num(deal.size), "side": "B" if order.is_buy else "A",
+        "time": deal.now_ms, "startPosition": num(before), "dir": label or direction(before, signed),
+        "closedPnl": num(pnl), "hash": deal.tx, "oid": order.oid, "crossed": crossed, "fee": num(fee),
+        "tid": deal.tid, "feeToken": "USDC", "twapId": None,
+    }  # fmt: skip
+    if order.cloid is not None:
+        fill["cloid"] = order.cloid
+    if deal.liquidation is not None:
+        fill["liquidation"] = deal.liquidation
+    account.fills.append(fill)
+    engine.events.append(FillEvent(account.address, fill))
+
+
+def shrink_reduce_only(engine: "Engine", account: Account, market: Market, now_ms: int) -> None:
+    """Reduce-only orders, dormant ones too, shrink with the position and go when it is gone."""
+    if account.is_agent:
+        return
+    position = engine.position(account, market)
+    for order in engine.open_orders(account):
+        if order.coin != market.info.coin or not order.reduce_only or order.waiting:
+            continue
+        if order.oid not in account.open_orders or (order.sz == 0 and not order.dormant):
+            continue  # gone with a sibling meanwhile; or just filled and about to leave the book
+        if position == 0 or (position > 0) == order.is_buy:
+            rival = any(s.fired and s.sz == 0 for s in order.siblings)
+            engine.remove(account, market, order, "siblingFilledCanceled" if rival else "reduceOnlyCanceled", now_ms)
+        elif order.sz > abs(position):
+            order.sz = abs(position)

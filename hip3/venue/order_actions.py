@@ -1,0 +1,95 @@
+"""Actions on orders: order and cancel, as `POST /exchange` carries them. Shapes: docs/venue-facts.md F5, F17."""
+
+from typing import TYPE_CHECKING, Any
+
+from hip3.core.money import parse
+from hip3.venue.account import Account
+from hip3.venue.auth import BadAction
+from hip3.venue.book import Trigger
+from hip3.venue.info import Answer
+from hip3.venue.model import Request
+from hip3.venue.replies import err, ok
+
+if TYPE_CHECKING:
+    from hip3.venue.venue import Venue
+
+_TIFS = frozenset({"Ioc", "Alo", "Gtc", "FrontendMarket"})
+_GROUPINGS = frozenset({"na", "normalTpsl", "positionTpsl"})
+
+
+def order(venue: "Venue", account: Account, action: dict[str, Any], now_ms: int) -> Answer:
+    """Place the orders of one action."""
+    grouping = action.get("grouping")
+    if isinstance(grouping, dict):
+        return err("Insufficient delegatable balance for priority order")  # nobody has staked anything here
+    if grouping not in _GROUPINGS:
+        raise BadAction("grouping")
+    if not action["orders"]:
+        return ok("order", [{"error": "Orders are empty."}])
+    requests = [request_of(venue, item, grouping) for item in action["orders"]]
+    if any(r is None for r in requests):
+        return ok("order", [{"error": "Invalid asset"}])
+    good = [r for r in requests if r is not None]
+    fault = venue.engine.prevalidate(good)
+    if fault is not None:
+        return ok("order", [{"error": fault}])
+    return ok("order", venue.engine.place_group(account, good, grouping, now_ms))
+
+
+def request_of(venue: "Venue", item: dict[str, Any], grouping: str = "na") -> Request | None:
+    """One order parsed; None for an unknown asset; BadAction for a shape that is none."""
+    try:
+        px, sz = parse(item["p"]), parse(item["s"])
+        asset, is_buy, reduce_only, cloid = item["a"], item["b"], item["r"], item.get("c")
+        kind = item["t"]
+        tif, trigger = (kind["limit"]["tif"], None) if "limit" in kind else _trigger(kind["trigger"], is_buy)
+    except (KeyError, TypeError, ValueError):
+        raise BadAction("order") from None
+    if not isinstance(asset, int) or not isinstance(is_buy, bool) or not isinstance(reduce_only, bool):
+        raise BadAction("order")
+    if tif not in _TIFS:
+        raise BadAction("tif")
+    if cloid is not None and not is_cloid(cloid):
+        raise BadAction("cloid")
+    market = venue.engine.by_asset.get(asset)
+    if market is None:
+        return None
+    on_position = trigger is not None and grouping == "positionTpsl"
+    name = None if cloid is None else cloid.lower()
+    return Request(market, is_buy, px, sz, reduce_only, tif, name, trigger, on_position)
+
+
+def _trigger(kind: dict[str, Any], is_buy: bool) -> tuple[str, Trigger]:
+    """(the tif it will have, the trigger). A stop buys above and sells below, a take-profit the other way."""
+    is_market, tpsl = kind["isMarket"], kind["tpsl"]
+    if not isinstance(is_market, bool) or tpsl not in ("tp", "sl"):
+        raise ValueError("trigger")
+    above = is_buy == (tpsl == "sl")
+    return "Ioc" if is_market else "Gtc", Trigger(parse(kind["triggerPx"]), is_market, tpsl, above)
+
+
+def is_cloid(cloid: Any) -> bool:
+    """0x and 32 hexadecimal digits."""
+    return (
+        isinstance(cloid, str)
+        and len(cloid) == 34
+        and cloid.startswith("0x")
+        and all(c in "0123456789abcdefABCDEF" for c in cloid[2:])
+    )
+
+
+def cancel(venue: "Venue", account: Account, action: dict[str, Any], now_ms: int) -> Answer:
+    """Cancel by oid or by cloid."""
+    out = []
+    for item in action["cancels"]:
+        if action["type"] == "cancel":
+            if not isinstance(item.get("o"), int):
+                raise BadAction("oid")
+            market = venue.engine.by_asset.get(item.get("a"))
+            out.append(venue.engine.cancel_oid(account, market, item["o"], now_ms))
+        else:
+            if not is_cloid(item.get("cloid")):
+                raise BadAction("cloid")
+            market = venue.engine.by_asset.get(item.get("asset"))
+            out.append(venue.engine.cancel_cloid(account, market, item["cloid"].lower(), now_ms))
+    return ok("cancel", out)

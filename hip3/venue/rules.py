@@ -1,0 +1,134 @@
+"""Which orders the embedded exchange takes: validity, limits and margin, in the order they are checked. Pure.
+
+Texts, order statuses and what is said once for a whole action: docs/venue-facts.md F11; margin: F12; trigger
+orders: F17.
+"""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from hip3.core.money import ZERO, decimals_of, div, is_legal_price
+from hip3.venue.account import Account
+from hip3.venue.book import BookOrder
+from hip3.venue.model import Market, Request
+from hip3.venue.numbers import num
+
+if TYPE_CHECKING:
+    from hip3.venue.engine import Engine
+
+MIN_NOTIONAL = Decimal(10)
+PRICE_BAND = Decimal("0.95")
+OPEN_ORDERS = 1000
+OPEN_ORDERS_CAP = 5000
+VOLUME_PER_ORDER = 5_000_000
+IMMEDIATE = frozenset({"Ioc", "FrontendMarket", "LiquidationMarket"})
+
+Refusal = tuple[str, str | None]
+"""(text without suffix, order status that says the same; None if no order came to be)."""
+
+
+def prevalidate(requests: list[Request]) -> str | None:
+    """The first fault that refuses a whole action, without suffix; None if there is none."""
+    for r in requests:
+        decimals = r.market.info.sz_decimals
+        if r.sz < 0 or (r.sz == 0 and not r.position_tpsl):
+            return "Order has zero size."
+        if decimals_of(r.sz) > decimals:
+            return "Order has invalid size."
+        prices = [r.px] if r.trigger is None else [r.px, r.trigger.px]
+        if any(px <= 0 or decimals_of(px) > max(0, 6 - decimals) for px in prices):
+            return "Order has invalid price."
+        if abs(r.px - r.market.oracle) > PRICE_BAND * r.market.oracle:
+            return "Order price cannot be more than 95% away from the reference price"
+        if r.trigger is not None and not r.reduce_only:
+            return "Trigger order is not reduce only."
+    return None
+
+
+def refusal(engine: "Engine", account: Account, r: Request) -> Refusal | None:
+    """The first rule that an order breaks."""
+    market = r.market
+    if market.halted:
+        return "Trading is halted.", None
+    if not account.is_agent and _too_many(account, r):
+        return "Too many open orders", "tooManyOpenOrdersRejected"
+    if not is_legal_price(r.px, market.info.sz_decimals):
+        return "Price must be divisible by tick size.", "tickRejected"
+    position = engine.position(account, market)
+    reduces = position != 0 and (position > 0) != r.is_buy
+    closes = reduces and (r.sz >= abs(position) or (r.position_tpsl and r.sz == 0))
+    if r.px * r.sz < MIN_NOTIONAL and not closes:
+        return "Order must have minimum value of $10.", "minTradeNtlRejected"
+    if r.reduce_only and not reduces:
+        return "Reduce only order would increase position.", "reduceOnlyRejected"
+    if r.trigger is not None:
+        return trigger_refusal(r, market.mark)
+    return _matching_refusal(engine, account, r, position)
+
+
+def trigger_refusal(r: Request, reference: Decimal) -> Refusal | None:
+    """What is wrong with a trigger price, seen from the price it will be compared with."""
+    assert r.trigger is not None
+    if not is_legal_price(r.trigger.px, r.market.info.sz_decimals):
+        return "Price must be divisible by tick size.", "tickRejected"
+    if r.trigger.due(reference):
+        return "Invalid TP/SL price.", "badTriggerPxRejected"
+    return None
+
+
+def child_refusal(r: Request, parent: BookOrder) -> Refusal | None:
+    """What is wrong with a TP/SL child that waits for its parent, whose price is its reference."""
+    if r.is_buy == parent.is_buy:
+        return "Reduce only order would increase position.", "reduceOnlyRejected"
+    if r.px * r.sz < MIN_NOTIONAL and r.sz < parent.orig_sz:
+        return "Order must have minimum value of $10.", "minTradeNtlRejected"
+    return trigger_refusal(r, parent.limit_px)
+
+
+def _matching_refusal(engine: "Engine", account: Account, r: Request, position: Decimal) -> Refusal | None:
+    """What the book and the account say to an order that may trade now."""
+    book = r.market.book
+    crosses = book.would_cross(is_buy=r.is_buy, limit_px=r.px)
+    if r.tif == "Alo" and crosses:
+        bid, ask = book.best_bid(), book.best_ask()
+        bbo = f"{'' if bid is None else num(bid)}@{'' if ask is None else num(ask)}"
+        return f"Post only order would have immediately matched, bbo was {bbo}.", "badAloPxRejected"
+    if not account.is_agent and not has_margin(engine, account, r, position):
+        return "Insufficient margin to place order.", "perpMarginRejected"
+    if r.tif in IMMEDIATE and not crosses:
+        return "Order could not immediately match against any resting orders.", "iocCancelRejected"
+    return None
+
+
+def _too_many(account: Account, r: Request) -> bool:
+    """From 1000 open orders on nothing that only reduces or waits; 1000 + 1 per 5M traded, up to 5000, at all."""
+    count = len(account.open_orders)
+    if count < OPEN_ORDERS:
+        return False
+    cap = min(OPEN_ORDERS_CAP, OPEN_ORDERS + int(account.volume) // VOLUME_PER_ORDER)
+    return r.reduce_only or (count >= cap and r.tif not in IMMEDIATE)
+
+
+def has_margin(engine: "Engine", account: Account, r: Request, position: Decimal) -> bool:
+    """Initial margin for what the order adds, at its limit price (docs/venue-facts.md F12)."""
+    signed = r.sz if r.is_buy else -r.sz
+    added = abs(position + signed) - abs(position)
+    if added <= 0:
+        return True
+    leverage, _ = engine.leverage_of(account, r.market)
+    return div(added * r.px, Decimal(leverage)) <= free_margin(engine, account, r.market.info.dex)
+
+
+def free_margin(engine: "Engine", account: Account, dex: str) -> Decimal:
+    """Cross cash of a dex that neither positions nor resting orders need."""
+    held, marks = account.dex(dex), engine.marks()
+    resting = sum((_order_margin(engine, account, o) for o in engine.open_orders(account, dex)), ZERO)
+    return held.cross_value(marks) - held.cross_margin(marks) - resting
+
+
+def _order_margin(engine: "Engine", account: Account, order: BookOrder) -> Decimal:
+    if order.reduce_only:
+        return ZERO
+    market: Market = engine.markets[order.coin]
+    leverage, _ = engine.leverage_of(account, market)
+    return div(order.sz * order.limit_px, Decimal(leverage))
