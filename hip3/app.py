@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from loguru import logger
 
 from hip3 import __version__
+from hip3.commands import handle, told
 from hip3.config import MarketSettings, redacted
 from hip3.core.ports import Clock
 from hip3.errors import ODD_ANSWERS, PreflightError, VenueReadError, WireError
@@ -26,9 +27,8 @@ from hip3.exchange.subscriptions import wanted
 from hip3.exchange.wire import parse_action_answer
 from hip3.exchange.writer import WriteHandle
 from hip3.execution.account import Proof, prove
-from hip3.execution.bootstrap import Beginning, Universe, check_signer, learn_universe, missed_fills, read_beginning
+from hip3.execution.bootstrap import Beginning, Universe, check_signer, learn_universe, read_whole_beginning
 from hip3.execution.identity import Identity
-from hip3.execution.margin import read_margins
 from hip3.execution.posts import Post
 from hip3.execution.readiness import Readiness
 from hip3.ops import logs
@@ -38,6 +38,7 @@ from hip3.ops.intents import IntentLog
 from hip3.ops.journal import EventLog
 from hip3.ops.state_dir import account_dir, began_ms, socket_path
 from hip3.ops.status_text import status_text
+from hip3.ops.supervised import Supervised
 from hip3.position.exits import Held
 from hip3.position.tracked import KeptTotals
 from hip3.risk.hard_stop import HardStopLatch
@@ -84,6 +85,7 @@ class App:
         self.trading: Trading | None = None
         self.workers: dict[str, Worker] = {}
         self._status_server: StatusServer | None = None
+        self.supervised = Supervised(Path(base.state_dir))
         self.failed = ""
         """Why the service ended by itself; empty when it did not."""
         self._key = configured_key(base)
@@ -102,14 +104,17 @@ class App:
             self._start_helpers()
             if self._start_trading():
                 self._supervise()
-            return self._stop()
+            outcome = self._stop()
+            self.journal.record("stop", mode=outcome.mode.value, clean=outcome.clean, proof=outcome.sentence)
+            self._control.finish(told(outcome, self.failed))
+            return outcome
         finally:
             self._close()
 
     def _start_helpers(self) -> None:
         base = self.settings.base
         self._worker("journal", lambda: self.journal.drain(0.2))
-        control = ControlServer(socket_path(Path(base.state_dir)), self._command)
+        control = ControlServer(socket_path(Path(base.state_dir)), lambda request: handle(self, request))
         self._worker("control", control.step)
         self._control = control
         if base.http_port:
@@ -172,14 +177,8 @@ class App:
         if who.vault is None:
             check_signer(rest, who.key.address, who.account)
         now = int(rest.info_json({"type": "exchangeStatus"})["time"])
-        margins = read_margins(rest, who.account, universe.specs)
-        abstraction = str(rest.info_json({"type": "userAbstraction", "user": who.account}))
-        report = read_beginning(rest, who.account, universe.dexs)
         totals = self.journal.fact("totals", KeptTotals) or KeptTotals(since_ms=began_ms(folder, now))
-        return Beginning(
-            report=report, fills=missed_fills(rest, who.account, report, totals.since_ms), totals=totals,
-            held=self.journal.fact("held", list[Held]) or [], margins=margins, abstraction=abstraction,
-        )  # fmt: skip
+        return read_whole_beginning(rest, who.account, universe, totals, self.journal.fact("held", list[Held]) or [])
 
     def _build(self, universe: Universe, beginning: Beginning | None) -> Trading:
         who, latch, rest = self.who, self.latch, self.rest
@@ -210,7 +209,9 @@ class App:
         state = latch.state()
         stopped = f"HARD STOP {state.reason} (reset: ./run.sh latch reset --reason TEXT); " if state.tripped else ""
         logger.info(f"{stopped}hip3 {__version__} {mode} on {where}, account {who.account or 'none'}, state {folder}")
-        logger.debug(f"settings {redacted(base)}")
+        settings = redacted(base)
+        self.journal.record("start", version=__version__, settings=settings, overrides=len(self.settings.overrides))
+        logger.debug(f"settings {settings}")
 
     def _by_http(self, post: Post, body: dict[str, Any]) -> None:
         """Cancels and exits while there is no socket: the rest thread posts them."""
@@ -376,9 +377,3 @@ class App:
     def status(self) -> dict[str, Any]:
         """The object of `status --json`."""
         return snapshot(self)
-
-    def _command(self, request: dict[str, Any]) -> dict[str, Any]:
-        command = request.get("command")
-        if command == "status":
-            return self.status()
-        return {"error": f"unknown command {command!r}"}

@@ -53,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
     run = commands.add_parser("run", help="run the service in the foreground")
     run.add_argument("--duration", type=_seconds, metavar="SECONDS", help="then flatten, print a table, end")
+    run.add_argument("--supervised", action="store_true", help="for cron: not after `stop`, and not in a crash loop")
     exchange = commands.add_parser("exchange", help="serve the embedded exchange alone")
     exchange.add_argument("--host", default="127.0.0.1")
     exchange.add_argument("--port", type=_port, default=3001)
@@ -66,6 +67,15 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("--json", action="store_true")
     status = commands.add_parser("status", help="the running service at a glance")
     status.add_argument("--json", action="store_true")
+    stop = commands.add_parser("stop", help="stop the running service and prove what is left open")
+    modes = stop.add_mutually_exclusive_group()
+    modes.add_argument("--flatten", dest="mode", action="store_const", const="flatten", help="close positions, too")
+    modes.add_argument("--cancel", dest="mode", action="store_const", const="cancel", help="cancel entries (default)")
+    modes.add_argument("--leave", dest="mode", action="store_const", const="leave", help="leave everything as it is")
+    stop.add_argument("--timeout", type=_seconds, default=None, metavar="SECONDS")
+    stop.set_defaults(mode="cancel")
+    explain = commands.add_parser("explain", help="the story of one order")
+    explain.add_argument("cloid", metavar="CLOID", help="the whole cloid, or its last digits")
     latch = commands.add_parser("latch", help="the HardStop latch")
     actions = latch.add_subparsers(dest="action", required=True, parser_class=_Parser)
     actions.add_parser("show")
@@ -117,15 +127,26 @@ def _run(args: argparse.Namespace) -> int:
     from hip3.app import App
     from hip3.clock import SystemClock
     from hip3.ops.state_dir import StateLock
+    from hip3.ops.supervised import Supervised
 
     settings = _settings()
+    clock, supervised = SystemClock(), Supervised(Path(settings.base.state_dir))
+    refusal = supervised.may_start(clock.wall_ms()) if args.supervised else ""
+    if refusal:
+        print(f"hip3: not started: {refusal}", file=sys.stderr)
+        return OK
     lock = StateLock(Path(settings.base.state_dir))
     try:
-        app = App(settings, SystemClock())
+        if not args.supervised:
+            supervised.clear()
+        supervised.started(clock.wall_ms())
+        app = App(settings, clock)
         outcome = app.run(None if args.duration is None else int(args.duration * 1000))
+        if not app.failed:
+            supervised.good()
     finally:
         lock.release()
-    proof = "nothing was traded" if outcome.proof is None else outcome.proof.sentence(outcome.unknown)
+    proof = outcome.sentence
     if outcome.proof is not None and outcome.proof.positions is None and app.trading is not None:
         held = ", ".join(f"{p.coin} {p.szi}" for p in app.trading.tracker.positions())
         proof += f"; by our books: {held or 'flat'}"
@@ -198,6 +219,19 @@ def _status(args: argparse.Namespace) -> int:
     return OK
 
 
+def _stop(args: argparse.Namespace) -> int:
+    from hip3.stop_command import stop
+
+    timeout_ms = None if args.timeout is None else int(args.timeout * 1000)
+    return stop(Path(_settings().base.state_dir), args.mode, timeout_ms)
+
+
+def _explain(args: argparse.Namespace) -> int:
+    from hip3.explain_command import explain
+
+    return explain(Path(_settings().base.state_dir), args.cloid)
+
+
 def _check(args: argparse.Namespace) -> int:
     from hip3.check import run_checks
 
@@ -227,6 +261,8 @@ _COMMANDS = {
     "status": _status,
     "check": _check,
     "latch": _latch,
+    "stop": _stop,
+    "explain": _explain,
     "replay": _not_offered,
     "sweep": _not_offered,
 }

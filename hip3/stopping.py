@@ -35,6 +35,11 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     unknown: int
     mode: StopMode
 
+    @property
+    def sentence(self) -> str:
+        """What is open, for people."""
+        return "nothing was traded" if self.proof is None else self.proof.sentence(self.unknown)
+
 
 def purge_entries(trading: Trading, why: str, now_ms: int) -> None:
     """Queued entries die, and their owner is told."""

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from loguru import logger
 
 from hip3.core.orders import ExitReason
+from hip3.ops.supervised import LASTED_MS
 from hip3.stopping import StopMode, cancel_entries, purge_entries
 from hip3.trading import Trading
+from hip3.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from hip3.app import App
@@ -29,6 +31,8 @@ class Supervisor:
         self._word = ""
         self._next_tick_ms = 0
         self._next_second_ms = 0
+        self._next_minute_ms = app.clock.mono_ms() + 60_000
+        self._dog = Watchdog(app.clock.mono_ms(), app.clock.wall_ms())
 
     def tick_step(self) -> None:
         """The tick thread's body: wait for work or the tick, then run until nothing is left."""
@@ -70,6 +74,7 @@ class Supervisor:
     def watch(self, now_ms: int) -> None:
         """Main's round: dead threads, a dead exchange, a changed state."""
         app = self._app
+        self._watchdog(now_ms)
         for worker in app.workers.values():
             if not worker.alive and not worker.stopping.is_set():
                 if worker.trades:
@@ -92,7 +97,29 @@ class Supervisor:
             problem = app.latch.persist() if app.latch is not None else ""
             if problem:
                 logger.error(problem)
+        if now_ms >= self._next_minute_ms:
+            self._minute(now_ms)
         self._note_state(now_ms)
+
+    def _watchdog(self, now_ms: int) -> None:
+        app = self._app
+        beats = {w.name: w.last_beat_ms for w in app.workers.values() if w.trades and w.alive}
+        found = self._dog.look(beats, now_ms, app.clock.wall_ms())
+        if found.stood_still_ms:
+            logger.warning(f"nothing ran for {found.stood_still_ms} ms: the connection is begun anew")
+            app.journal.record("stood_still", ms=found.stood_still_ms)
+            app.connection.drop(f"nothing ran for {found.stood_still_ms} ms")
+        app.readiness.hold("watchdog", found.slow)
+        if found.hung:
+            app.failed = found.slow
+            app.ask_stop(StopMode.LEAVE, 0)  # what hangs cannot flatten; a fresh process can
+
+    def _minute(self, now_ms: int) -> None:
+        """A snapshot for the journal, and a word for the supervision that this run lasts."""
+        self._next_minute_ms = now_ms + 60_000
+        self._app.journal.record("snapshot", status=self._app.status())
+        if now_ms - self._app.started_ms >= LASTED_MS:
+            self._app.supervised.good()
 
     def _note_state(self, now_ms: int) -> None:
         status = self._app.status()

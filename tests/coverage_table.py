@@ -575,8 +575,8 @@ ROWS: tuple[Row, ...] = (
         "position limit in total, each at its own mark",
         "hip3/execution/gates.py",
         G + "test_each_gate_refuses_what_it_is_for",
-        "        used += _position_usd(ledger, coin, mark)\n",
-        "        pass\n",
+        "sum((_position_usd(ledger, coin, e.marks[coin]) for coin in ledger.positions), ZERO)",
+        "sum((_position_usd(ledger, e.coin, e.marks[coin]) for coin in ledger.positions), ZERO)",
     ),
     Row(
         "N-7.2b",

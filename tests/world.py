@@ -21,9 +21,8 @@ from hip3.exchange.signing import SigningKey, sign_l1_action
 from hip3.exchange.subscriptions import wanted
 from hip3.exchange.wire import parse_action_answer
 from hip3.exchange.wire_out import order_action, signed_body
-from hip3.execution.bootstrap import Beginning, learn_universe, missed_fills, read_beginning
+from hip3.execution.bootstrap import learn_universe, read_whole_beginning
 from hip3.execution.identity import Identity
-from hip3.execution.margin import read_margins
 from hip3.execution.posts import Post
 from hip3.execution.readiness import Readiness
 from hip3.ops.intents import Recovered
@@ -115,13 +114,8 @@ class World:
     def _build(self, recovered: Recovered | None = None) -> Trading:
         base = self.settings.base
         universe = learn_universe(self.rest, base, self.user)
-        report = read_beginning(self.rest, self.user, universe.dexs)
         totals = self.journal.kept.get("totals") or KeptTotals(since_ms=self.began_ms)
-        beginning = Beginning(
-            report=report, fills=missed_fills(self.rest, self.user, report, totals.since_ms), totals=totals,
-            held=self.journal.kept.get("held", []),
-            margins=read_margins(self.rest, self.user, universe.specs), abstraction="disabled",
-        )  # fmt: skip
+        beginning = read_whole_beginning(self.rest, self.user, universe, totals, self.journal.kept.get("held", []))
         return build(
             settings=self.settings, clock=self.clock, universe=universe,
             identity=Identity(self.key, self.user, None, False), user=self.user, beginning=beginning, latch=self.latch, readiness=self.readiness, sender=self.sender,

@@ -80,6 +80,11 @@ class Connection:
         self._backoff = Backoff()
         self._jitter = random.Random()  # noqa: S311 jitter is no secret
         self.generation = 0
+        self._drop = ""
+
+    def drop(self, reason: str) -> None:
+        """End this connection and begin a new one, as if it had been cut. Any thread."""
+        self._drop = reason
 
     def run(self) -> None:
         """Connect and read until the stop event is set."""
@@ -101,6 +106,7 @@ class Connection:
     def _one_life(self) -> str:
         """One connection from open to end; returns why it ended."""
         self.generation += 1
+        self._drop = ""
         try:
             ws = self._connect(self._url)
         except Exception as error:  # noqa: BLE001 whatever it is, it is no reason to end
@@ -125,6 +131,8 @@ class Connection:
                 self._writer.send(text)
             if session.dead(now):
                 return "silent for 30 s"
+            if self._drop:
+                return self._drop
             try:
                 opcode, data = ws.recv_data()
             except websocket.WebSocketTimeoutException:

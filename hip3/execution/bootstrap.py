@@ -16,7 +16,7 @@ from hip3.errors import PreflightError, VenueReadError, WireError
 from hip3.exchange.registry import BASE_TAKER_RATE, dex_indices, read_markets, select, taker_rate
 from hip3.exchange.wire import parse_fill_list
 from hip3.execution.account import AccountReport, Rest, read_account
-from hip3.execution.margin import Margin
+from hip3.execution.margin import Margin, read_margins
 from hip3.position.exits import Held
 from hip3.position.tracked import KeptTotals, Opening
 from hip3.settings import Settings
@@ -126,6 +126,16 @@ def read_beginning(rest: Rest, user: str, dexs: Iterable[str]) -> AccountReport:
             return report
         last = newest
     raise VenueReadError("the account's fills did not stand still while its positions were read")
+
+
+def read_whole_beginning(rest: Rest, user: str, universe: Universe, totals: KeptTotals, held: list[Held]) -> Beginning:
+    """Everything of the account that trading begins with; `totals` and `held` are of an earlier run."""
+    report = read_beginning(rest, user, universe.dexs)
+    return Beginning(
+        report=report, fills=missed_fills(rest, user, report, totals.since_ms), totals=totals, held=held,
+        margins=read_margins(rest, user, universe.specs),
+        abstraction=str(rest.info_json({"type": "userAbstraction", "user": user})),
+    )  # fmt: skip
 
 
 def missed_fills(rest: Rest, user: str, report: AccountReport, since_ms: int) -> list[Fill]:

@@ -110,6 +110,8 @@ class Executor:
         self.skipped: Counter[str] = Counter()
         self.rejected: Counter[str] = Counter()
         self.queued = 0
+        self.seen: Entry | None = None
+        """The facts the last signal was decided on; ws-reader only."""
 
     def on_signal(self, signal: DislocationSignal) -> Verdict:
         """Decide on one signal."""
@@ -129,7 +131,8 @@ class Executor:
         now_ms = self._clock.mono_ms()
         reasons, epoch = self._readiness.look(now_ms)
         entry = self._entry(signal, spec, tuple(reasons), epoch)
-        refusal, entry = run(FLAG_GATES, entry)
+        refusal, self.seen = run(FLAG_GATES, entry)
+        entry = self.seen
         if refusal is not None:
             return refusal
         order = self._order(signal, entry, epoch)
@@ -186,6 +189,7 @@ class Executor:
         def decide(ledger: LedgerView, wished: PendingOrder) -> PendingOrder | None:
             nonlocal refusal, admitted
             refusal, passed = run(LEDGER_GATES, _with(entry, ledger))
+            self.seen = passed
             if refusal is None:
                 admitted = _resized(wished, passed.size)
             return admitted

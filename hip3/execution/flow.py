@@ -39,6 +39,7 @@ from hip3.exchange.protocol import Session
 from hip3.execution.address_budget import EXPIRED_COST, AddressBudget
 from hip3.execution.executor import Executor
 from hip3.execution.exiting import Exiting
+from hip3.execution.gate_trace import GateTrace
 from hip3.execution.posts import Post, PostRequestManager
 from hip3.execution.readiness import Readiness
 from hip3.execution.replies import Fate, Resolution, resolve
@@ -203,7 +204,10 @@ class TradeFlow:
         if self._executor is None:
             self._journal.record("signal", signal=signal, verdict=None)
             return
-        self._journal.record("signal", signal=signal, verdict=self._executor.on_signal(signal))
+        verdict = self._executor.on_signal(signal)
+        assert self._executor.seen is not None
+        trace = GateTrace(self._executor.seen, verdict)
+        self._journal.record("signal", signal=signal, verdict=verdict, gates=trace)
 
     # Orders.
 

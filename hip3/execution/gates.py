@@ -70,9 +70,9 @@ def max_position_per_market(e: Entry) -> Outcome:
     if price is None or ledger is None or e.blocked is not None:
         missing = e.blocked or ("mark price" if price is None else "account state")
         return Rejected(RejectReason.MARKET_DATA_UNAVAILABLE, "MaxPositionPerMarket", (("missing", missing),))
-    used = _position_usd(ledger, e.coin, e.marks[e.coin])
-    used += ledger.entries.get(e.coin, ZERO) + ledger.foreign.get(e.coin, ZERO)
-    return _cut(e, price, used, e.max_per_market, RejectReason.MAX_POSITION_PER_MARKET, "MaxPositionPerMarket")
+    return _cut(
+        e, price, market_usd(e, ledger), e.max_per_market, RejectReason.MAX_POSITION_PER_MARKET, "MaxPositionPerMarket"
+    )
 
 
 def max_position_total(e: Entry) -> Outcome:
@@ -80,13 +80,22 @@ def max_position_total(e: Entry) -> Outcome:
     price, ledger = e.price, e.ledger
     if price is None or ledger is None:
         return Rejected(RejectReason.MARKET_DATA_UNAVAILABLE, "MaxPositionTotal", (("missing", e.coin),))
-    used = sum(ledger.entries.values(), ZERO) + sum(ledger.foreign.values(), ZERO)
     for coin in ledger.positions:
-        mark = e.marks.get(coin)
-        if mark is None:
+        if coin not in e.marks:
             return Rejected(RejectReason.MARKET_DATA_UNAVAILABLE, "MaxPositionTotal", (("missing", coin),))
-        used += _position_usd(ledger, coin, mark)
-    return _cut(e, price, used, e.max_total, RejectReason.MAX_POSITION_TOTAL, "MaxPositionTotal")
+    return _cut(e, price, total_usd(e, ledger), e.max_total, RejectReason.MAX_POSITION_TOTAL, "MaxPositionTotal")
+
+
+def market_usd(e: Entry, ledger: LedgerView) -> Decimal:
+    """What this market is counted at now; its mark must be known."""
+    used = _position_usd(ledger, e.coin, e.marks[e.coin])
+    return used + ledger.entries.get(e.coin, ZERO) + ledger.foreign.get(e.coin, ZERO)
+
+
+def total_usd(e: Entry, ledger: LedgerView) -> Decimal:
+    """What the account is counted at now; all marks must be known."""
+    used = sum(ledger.entries.values(), ZERO) + sum(ledger.foreign.values(), ZERO)
+    return used + sum((_position_usd(ledger, coin, e.marks[coin]) for coin in ledger.positions), ZERO)
 
 
 def _position_usd(ledger: LedgerView, coin: str, mark: Decimal) -> Decimal:

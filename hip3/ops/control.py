@@ -2,12 +2,14 @@
 
 import json
 import os
+import queue
 import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-Handler = Callable[[dict[str, Any]], dict[str, Any]]
+Handler = Callable[[dict[str, Any]], dict[str, Any] | None]
+"""Answers a command; None: the answer comes later, by `finish`."""
 MAX_LINE = 100_000
 TIMEOUT_S = 5.0
 
@@ -26,6 +28,7 @@ class ControlServer:
             os.umask(before)
         self._socket.listen(8)
         self._socket.settimeout(0.3)
+        self._waiting: queue.Queue[socket.socket] = queue.Queue()
 
     def step(self) -> None:
         """Wait a moment for one command and answer it."""
@@ -33,22 +36,36 @@ class ControlServer:
             conn, _ = self._socket.accept()
         except TimeoutError:
             return
-        with conn:
-            conn.settimeout(TIMEOUT_S)
-            try:
-                request = json.loads(_line(conn))
-                answer = self._handler(request if isinstance(request, dict) else {})
-            except (OSError, ValueError) as error:
-                answer = {"error": str(error)}
-            try:
-                conn.sendall(json.dumps(answer).encode() + b"\n")
-            except OSError:
-                return  # who asked has gone
+        conn.settimeout(TIMEOUT_S)
+        try:
+            request = json.loads(_line(conn))
+            answer = self._handler(request if isinstance(request, dict) else {})
+        except (OSError, ValueError) as error:
+            answer = {"error": str(error)}
+        if answer is None:
+            self._waiting.put(conn)
+        else:
+            _answer(conn, answer)
+
+    def finish(self, answer: dict[str, Any]) -> None:
+        """Answer everybody who was told to wait. Any thread."""
+        while not self._waiting.empty():
+            _answer(self._waiting.get_nowait(), answer)
 
     def close(self) -> None:
         """Stop listening and take the socket away."""
+        while not self._waiting.empty():
+            self._waiting.get_nowait().close()
         self._socket.close()
         self._path.unlink(missing_ok=True)
+
+
+def _answer(conn: socket.socket, answer: dict[str, Any]) -> None:
+    with conn:
+        try:
+            conn.sendall(json.dumps(answer).encode() + b"\n")
+        except OSError:
+            return  # who asked has gone
 
 
 def _line(conn: socket.socket) -> bytes:

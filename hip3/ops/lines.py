@@ -8,7 +8,7 @@ from hip3.core.decisions import Queued, QueuedDegraded
 from hip3.core.order_state import OrderState
 from hip3.core.orders import OrderBatch
 
-_QUIET = frozenset({"sent_cancels", "reply", "finished", "snapshot"})
+_QUIET = frozenset({"sent_cancels", "reply", "finished", "snapshot", "start"})
 
 
 def tell(kind: str, fields: dict[str, Any]) -> None:
@@ -103,5 +103,6 @@ _LINES = {
     "post_lost": _post_lost,
     "certificate": lambda f: logger.info(f"proof      {f['how']}: {f['detail']} [{f['cloid'][-12:]}]"),
     "connected": _info("connected"),
+    "stop": _info("stop"),
     "state": lambda f: logger.info(f"state      {f['word']}" + (f": {f['why']}" if f["why"] else "")),
 }

@@ -104,7 +104,10 @@ def open_store(path: Path, at_ms: int) -> tuple[JournalStore, Path | None]:
 
 
 def _plain(value: Any) -> Any:
-    """What JSON does not know: by name or text."""
+    """What JSON does not know: by its own plain form, by name, or as text."""
+    plain = getattr(value, "plain", None)
+    if plain is not None:
+        return plain()
     return getattr(value, "value", None) or str(value)
 
 

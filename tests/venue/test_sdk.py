@@ -87,8 +87,8 @@ def test_order_query_cancel_ioc_and_the_streams(info: Info, trader: Exchange) ->
     assert info.user_state(user)["assetPositions"] == []
     closed = _status(trader.order(COIN, False, 0.01, far, {"limit": {"tif": "Ioc"}}, reduce_only=True))
     assert closed["filled"]["totalSz"] == "0.01"
-    eventually(lambda: sum(len(f["fills"]) for f in fills) >= 2, 10, "both fills")
-    streamed = [f for frame in fills for f in frame["fills"]]
+    eventually(lambda: sum(len(f["fills"]) for f in fills[1:]) >= 2, 10, "both fills")
+    streamed = [f for frame in fills[1:] for f in frame["fills"]]  # the snapshot may hold another test's
     assert [f["oid"] for f in streamed] == [filled["oid"], closed["filled"]["oid"]]
     assert "isSnapshot" not in fills[-1]
     words = [(u["order"]["oid"], u["status"]) for u in updates]

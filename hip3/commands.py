@@ -1,0 +1,29 @@
+"""What the control channel asks of the running service. Called by the control thread."""
+
+from typing import TYPE_CHECKING, Any
+
+from hip3.stopping import Outcome, StopMode
+
+if TYPE_CHECKING:
+    from hip3.app import App
+
+DEFAULT_TIMEOUT_MS = {StopMode.FLATTEN: 30_000, StopMode.CANCEL: 10_000, StopMode.LEAVE: 5000}
+"""How long a stop may take without --timeout."""
+
+
+def handle(app: "App", request: dict[str, Any]) -> dict[str, Any] | None:
+    """The answer to one command; None: it is answered when the service has stopped."""
+    command = request.get("command")
+    if command == "status":
+        return app.status()
+    if command == "stop":
+        mode = StopMode(request.get("mode", StopMode.CANCEL.value))
+        timeout = request.get("timeout_ms") or DEFAULT_TIMEOUT_MS[mode]
+        app.ask_stop(mode, int(timeout))
+        return None
+    return {"error": f"unknown command {command!r}"}
+
+
+def told(outcome: Outcome, failed: str) -> dict[str, Any]:
+    """How the service ended, for those who asked it to."""
+    return {"clean": outcome.clean and not failed, "proof": outcome.sentence, "mode": outcome.mode.value, "why": failed}

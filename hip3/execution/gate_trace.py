@@ -1,0 +1,51 @@
+"""What each gate saw of one signal, for the journal. Made by the journal thread, off the hot path."""
+
+from hip3.core.decisions import Rejected, Skipped, Verdict
+from hip3.core.money import ZERO
+from hip3.execution.gates import GATES, Entry, market_usd, total_usd
+
+Passed = tuple[int, str, dict[str, str], bool]
+
+
+class GateTrace:
+    """The facts a signal was decided on; `plain` renders them gate by gate, up to the one that refused."""
+
+    __slots__ = ("entry", "verdict")
+
+    def __init__(self, entry: Entry, verdict: Verdict) -> None:
+        self.entry, self.verdict = entry, verdict
+
+    def plain(self) -> list[Passed]:
+        """(number, name, figures, whether it let the signal pass)."""
+        refused = self.verdict.gate if isinstance(self.verdict, Rejected | Skipped) else None
+        out: list[Passed] = []
+        for gate in GATES:
+            numbers = self._figures(gate.number)
+            if gate.name == refused:
+                assert isinstance(self.verdict, Rejected | Skipped)
+                out.append((gate.number, gate.name, numbers | dict(self.verdict.numbers), False))
+                return out
+            out.append((gate.number, gate.name, numbers, True))
+        return out
+
+    def _figures(self, number: int) -> dict[str, str]:
+        e, ledger = self.entry, self.entry.ledger
+        if number == 1:
+            return {"latch": e.hard_stop or "not tripped"}
+        if number == 2:
+            return {"missing": "; ".join(e.not_ready) or "nothing"}
+        if ledger is None:
+            return {}
+        if number == 3 and e.coin in e.marks:
+            return {"used_usd": f"{market_usd(e, ledger):.2f}", "limit_usd": str(e.max_per_market)}
+        if number == 4 and all(coin in e.marks for coin in ledger.positions):
+            return {"used_usd": f"{total_usd(e, ledger):.2f}", "limit_usd": str(e.max_total)}
+        if number == 5:
+            return {"markets": str(len(ledger.occupied - {e.coin})), "limit": str(e.max_positions)}
+        if number == 6:
+            return {"leaving": str(e.exiting or e.coin in ledger.reducing).lower()}
+        if number == 7:
+            return {"position": str(ledger.positions.get(e.coin, ZERO))}
+        if number == 8:
+            return {"pending_usd": f"{ledger.entries.get(e.coin, ZERO):.2f}"}
+        return {}

@@ -1,0 +1,51 @@
+"""`stop`: ask the running service to stop, wait for its proof, and leave the mark for `run --supervised`."""
+
+import sys
+import threading
+from pathlib import Path
+
+from hip3.clock import SystemClock
+from hip3.errors import AlreadyRunning
+from hip3.ops.control import ask
+from hip3.ops.state_dir import StateLock, socket_path
+from hip3.ops.supervised import Supervised
+
+OK, NOT_RUNNING, NOT_AS_ASKED = 0, 3, 8
+PATIENCE_S = 15.0
+"""Beyond the service's own deadline: the proof, and the end of its threads."""
+LONGEST_S = 30.0
+
+
+def stop(root: Path, mode: str, timeout_ms: int | None) -> int:
+    """The exit code: 0 stopped as asked, 8 something is open that was not meant to stay, 3 nothing runs.
+
+    TimeoutError if the service does not answer within its deadline and some patience.
+    """
+    Supervised(root).mark(SystemClock().wall_ms())
+    patience_s = PATIENCE_S + (LONGEST_S if timeout_ms is None else timeout_ms / 1000)
+    answer = ask(socket_path(root), {"command": "stop", "mode": mode, "timeout_ms": timeout_ms}, patience_s)
+    if answer is None:
+        print(  # noqa: T201
+            "hip3: no service is running here; supervised starts stay off until ./run.sh run", file=sys.stderr
+        )
+        return NOT_RUNNING
+    if "error" in answer:
+        print(f"hip3: {answer['error']}", file=sys.stderr)  # noqa: T201
+        return NOT_AS_ASKED
+    _wait_for_its_end(root)
+    print(f"stopped ({answer['mode']}): {answer['proof']}")  # noqa: T201
+    if answer["why"]:
+        print(f"hip3: it had failed: {answer['why']}", file=sys.stderr)  # noqa: T201
+    return OK if answer["clean"] else NOT_AS_ASKED
+
+
+def _wait_for_its_end(root: Path) -> None:
+    """Until its lock is free, so that a start after this does not meet it."""
+    pause = threading.Event()
+    for _ in range(100):
+        try:
+            StateLock(root).release()
+        except AlreadyRunning:
+            pause.wait(0.05)
+        else:
+            return
