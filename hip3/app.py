@@ -194,7 +194,7 @@ class App:
             settings=self.settings, clock=self.clock, universe=universe, identity=signer, user=who.account,
             beginning=beginning, latch=latch, readiness=self.readiness, sender=self.writer, rest=rest,
             journal=self.journal, intents=intents, recovered=intents.recovered, signed=rest, http=self._by_http,
-            wake_rest=self.rest_jobs.wake,
+            wake_rest=self.rest_jobs.wake, known_before=self.journal.knows,
             on_risk_lost=lambda: self.trip("thread_dead", "the risk queue is full: events are lost"),
         )  # fmt: skip
 

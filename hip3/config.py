@@ -27,10 +27,9 @@ PREFIX = "HIP3_"
 
 
 _LATER: dict[str, str] = {
-    "protective_stop_bps": "0", "max_bbo_age_ms": "0", "max_ctx_age_ms": "8000",
+    "max_bbo_age_ms": "0", "max_ctx_age_ms": "8000",
     "max_mark_mid_bps": "50", "spread_shock": "3", "blackout": "none", "re_entry_delay_ms": "0",
-    "max_daily_loss_usd": "0", "max_drawdown_pct": "0", "start_policy": "reconcile",
-    "alert_urls": "none",
+    "max_daily_loss_usd": "0", "max_drawdown_pct": "0",
     "deadman_url": "none", "unknown_alert_ms": "30000", "not_ready_alert_ms": "60000", "profile": "none",
 }  # fmt: skip
 """Settings of the interface whose part is not built yet. They are refused, unless they say the

@@ -131,6 +131,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Decimal,
         _d("trailing stop: leave when so much of the best gain is lost; 0 off", ge="0", le="10000", market=True),
     ] = Decimal(0)
+    protective_stop_bps: Annotated[
+        Decimal, _d("a stop on the exchange, so far from the entry; 0 off", ge="0", le="5000", market=True)
+    ] = Decimal(0)
     orders_per_second: Annotated[int, _i("ActionBudget: new orders per second", 1, 10_000)] = 100
     max_inflight: Annotated[int, _i("posts in flight", 5, 100)] = 100
     post_timeout_ms: Annotated[int, _i("silence after which an outcome is unknown", 100, 60_000)] = 5000
@@ -144,6 +147,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     hard_stop_max_slippage_bps: Annotated[Decimal, _d("HardStop above this slippage", gt="0")] = Decimal(50)
     hard_stop_slippage_streak: Annotated[int, _i("in so many orders in a row", 1, 1000)] = 3
     hard_stop_flatten: Annotated[bool, _t("a tripped latch also closes positions")] = True
+    start_policy: Annotated[
+        Literal["reconcile", "cancel_all"],
+        _t("orders found at the start: take over our own, or cancel every order in the dexs of ours"),
+    ] = "reconcile"
     foreign_positions: Annotated[
         Literal["manage", "watch"], _t("positions in our markets that others opened: like our own, or left alone")
     ] = "manage"

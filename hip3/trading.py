@@ -27,10 +27,13 @@ from hip3.execution.housekeeping import Housekeeping
 from hip3.execution.identity import Identity
 from hip3.execution.loop import ExecutorLoop, HttpLane
 from hip3.execution.margin import MarginSetter, changes
+from hip3.execution.open_orders import OpenOrders
 from hip3.execution.posts import PostRequestManager
+from hip3.execution.protector import Protector
 from hip3.execution.readiness import Readiness
 from hip3.execution.resolver import Resolver, Signed
 from hip3.execution.scheduler import BatchScheduler
+from hip3.execution.strangers import Strangers
 from hip3.feed.market_state import MarketState
 from hip3.ops.intents import Recovered
 from hip3.position.exit_rules import ExitParams
@@ -153,6 +156,7 @@ def build(
     signed: Signed,
     http: HttpLane,
     wake_rest: Callable[[], None],
+    known_before: Callable[[str], bool],
     on_risk_lost: Callable[[], None],
 ) -> Trading:
     """Wire everything. Without an identity (observe) there is no executor and no tick."""
@@ -166,7 +170,7 @@ def build(
         exits.restore(still, clock.mono_ms())
     scheduler, posts, cloids = BatchScheduler(base.max_inflight), PostRequestManager(), CloidSource()
     risk_events: queue.Queue[RiskEvent] = queue.Queue(maxsize=RISK_QUEUE)
-    address = AddressBudget()
+    address, strangers = AddressBudget(), Strangers()
     limits = {coin: entry_limits(settings, coin) for coin in specs}
     executor = None
     if identity is not None:
@@ -185,19 +189,25 @@ def build(
     flow = TradeFlow(
         clock=clock, specs=specs, dexs=universe.dexs, market_state=market_state, detector=detector,
         executor=executor, tracker=tracker, exiting=exiting,
-        scheduler=scheduler, posts=posts, readiness=readiness, address=address,
-        risk_events=risk_events, journal=journal, wake_rest=wake_rest,
+        scheduler=scheduler, posts=posts, readiness=readiness, strangers=strangers,
+        on_storm=lambda: housekeeping.rebuild(),  # noqa: PLW0108 housekeeping is built last
+        address=address, risk_events=risk_events, journal=journal, wake_rest=wake_rest,
         account_doubt=lambda: housekeeping.doubt(),  # noqa: PLW0108 housekeeping is built last
         on_risk_lost=on_risk_lost,
     )  # fmt: skip
-    loop, resolver, margin = None, None, None
+    loop, resolver, margin, open_orders = None, None, None, None
     nonces = NonceManager(recovered.nonce_floor if recovered is not None else 0)
     if identity is not None:
+        protector = Protector(
+            clock=clock, specs=specs, bps=lambda c: settings.for_market(c).protective_stop_bps, tracker=tracker,
+            desk=exits, exiting=exiting, market_state=market_state, scheduler=scheduler, cloids=cloids, journal=journal,
+        )  # fmt: skip
         loop = ExecutorLoop(
-            clock=clock, identity=identity, specs=specs, latch=latch, readiness=readiness, scheduler=scheduler,
-            posts=posts, tracker=tracker, flow=flow, sender=sender, http=http, intents=intents, address=address,
-            nonces=nonces, journal=journal, post_timeout_ms=base.post_timeout_ms,
-            expires_after_ms=base.expires_after_ms, exchange_ms=offset.exchange_ms,
+            clock=clock, identity=identity, asset_ids=universe.asset_ids, protector=protector, latch=latch,
+            readiness=readiness, scheduler=scheduler, posts=posts, tracker=tracker, flow=flow, sender=sender,
+            http=http, intents=intents, address=address, nonces=nonces, journal=journal,
+            post_timeout_ms=base.post_timeout_ms, expires_after_ms=base.expires_after_ms,
+            exchange_ms=offset.exchange_ms,
         )  # fmt: skip
         resolver = Resolver(
             clock=clock, rest=rest, signed=signed, identity=identity, tracker=tracker, flow=flow,
@@ -208,11 +218,18 @@ def build(
             clock=clock, signed=signed, identity=identity, specs=specs, wishes=wishes, blocked=blocked, nonces=nonces,
             intents=intents, journal=journal, count_action=address.spend,
         )  # fmt: skip
+        open_orders = OpenOrders(
+            clock=clock, rest=rest, user=identity.account, tracker=tracker, flow=flow, scheduler=scheduler,
+            readiness=readiness, journal=journal, strangers=strangers, known_before=known_before,
+            markets=frozenset(universe.asset_ids), started_ms=beginning.report.at_ms if beginning else clock.wall_ms(),
+            cancel_all=base.start_policy == "cancel_all",
+        )  # fmt: skip
     housekeeping = Housekeeping(
         clock=clock, rest=rest, user=user if identity is not None else None, dexs=universe.dexs, tracker=tracker,
         flow=flow, market_state=market_state, readiness=readiness, journal=journal, offset=offset, resolver=resolver,
         address=address, margin=margin, specs=specs, blocked=blocked,
-        abstraction=beginning.abstraction if beginning is not None else "unknown",
+        abstraction=beginning.abstraction if beginning is not None else "unknown", strangers=strangers,
+        open_orders=open_orders,
     )  # fmt: skip
     return Trading(
         specs=specs, blocked=blocked, market_state=market_state, detector=detector, tracker=tracker, exits=exits,

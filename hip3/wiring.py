@@ -15,11 +15,12 @@ from hip3.trading import Trading
 
 
 def report(trading: Trading, threads: Iterable[str]) -> list[str]:
-    """Rows like "gate HardStop", "exit time_stop", "trigger max_loss", "stream bbo", "duty ...", "thread ..."."""
+    """Rows of a kind and a name: "gate HardStop", "exit time_stop", "trigger max_loss", "duty comparison"."""
     rows = []
     if trading.executor is not None:
         rows += [f"gate {gate.name}" for gate in GATES]
         rows += [f"exit {reason.value}" for reason, _ in RULES]
+        rows.append("protection stop on the exchange")
         rows += [f"trigger {code}" for code in TRIGGERS]
     streams = wanted(["any"], "anybody" if trading.executor is not None else None)
     rows += [f"stream {subscription['type']}" for subscription in streams]

@@ -162,8 +162,8 @@ ROWS: tuple[Row, ...] = (
         "reduce-only is queued whatever is in flight",
         "hip3/execution/scheduler.py",
         Q + "test_a_second_exit_of_a_market_is_answered_truthfully",
-        "if any(o.coin == order.coin for o in self._reduce):",
-        "if any(o.coin == order.cloid for o in self._reduce):",
+        "if any((o.coin, o.protective) == (order.coin, order.protective) for o in self._reduce):",
+        "if any((o.coin, o.protective) == (order.cloid, order.protective) for o in self._reduce):",
     ),
     Row(
         "B-6 NN-6",
@@ -235,8 +235,8 @@ ROWS: tuple[Row, ...] = (
         "time in force",
         "hip3/exchange/wire_out.py",
         S + "test_an_order_has_the_sdk_s_wire_form",
-        '"t": {"limit": {"tif": order.tif.value}},',
-        '"t": {"limit": {"tif": "Ioc"}},',
+        'return {"limit": {"tif": order.tif.value}}',
+        'return {"limit": {"tif": "Ioc"}}',
     ),
     Row(
         "S-8 CON-5 SUG-6",

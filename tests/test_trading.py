@@ -105,7 +105,7 @@ def test_after_a_cut_it_reads_compares_and_trades_again(tmp_path: Path) -> None:
     world.connect()
     assert world.run_until(lambda: world.ready, 5000)
     asked = [r["type"] for r in world.rest.asked[before:]]
-    assert {"clearinghouseState", "openOrders", "userFills"} <= set(asked)
+    assert {"clearinghouseState", "frontendOpenOrders", "userFills"} <= set(asked)
     trips = world.trading.tracker.totals()[3]
     assert world.run_until(lambda: world.trading.tracker.totals()[3] >= trips + 3, 90_000)
     assert world.flatten()

@@ -120,7 +120,8 @@ class World:
             settings=self.settings, clock=self.clock, universe=universe,
             identity=Identity(self.key, self.user, None, False), user=self.user, beginning=beginning, latch=self.latch, readiness=self.readiness, sender=self.sender,
             rest=self.rest, journal=self.journal, intents=self.intents, recovered=recovered, signed=self.rest,
-            http=self._http, wake_rest=self._wake, on_risk_lost=lambda: None,
+            http=self._http, wake_rest=self._wake,
+            known_before=lambda cloid: any(o.cloid == cloid for o in self.intents.placed), on_risk_lost=lambda: None,
         )  # fmt: skip
 
     def _wake(self) -> None:

@@ -39,6 +39,15 @@ class OrderUpdate(msgspec.Struct, frozen=True):
     status: str
     status_ms: int
     reduce_only: bool = False
+    placed_ms: int = 0
+    """When the order was placed (exchange time)."""
+    trigger_px: Decimal | None = None
+    """Trigger orders, where the source shows it (frontendOpenOrders, orderStatus)."""
+
+    @property
+    def protects(self) -> bool:
+        """A reduce-only trigger: it can only make a position smaller."""
+        return self.reduce_only and self.trigger_px is not None
 
 
 class Fill(msgspec.Struct, frozen=True):

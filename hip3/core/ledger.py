@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import msgspec
 
-from hip3.core.events import Fill
+from hip3.core.events import Fill, OrderUpdate
 from hip3.core.order_state import OrderState
 from hip3.core.orders import PendingOrder
 
@@ -57,7 +57,13 @@ class RoundTrip(msgspec.Struct, frozen=True, kw_only=True):
         return self.realized - self.fees
 
 
-TrackerEvent = OrderChanged | OrderFinished | FillBooked | RoundTrip
+class Stranger(msgspec.Struct, frozen=True):
+    """An update of an order that is not in our books."""
+
+    update: OrderUpdate
+
+
+TrackerEvent = OrderChanged | OrderFinished | FillBooked | RoundTrip | Stranger
 
 
 class PositionView(msgspec.Struct, frozen=True, kw_only=True):

@@ -89,6 +89,13 @@ class PendingOrder(msgspec.Struct, frozen=True, kw_only=True):
     """Monotonic microseconds of the decision, for latency figures only."""
     tries: int = 0
     """How often it went back to the front of its queue without having been sent."""
+    trigger_px: Decimal | None = None
+    """Protective stops: the mark at which it fires; None for all other orders."""
+
+    @property
+    def protective(self) -> bool:
+        """A stop that stands on the exchange."""
+        return self.trigger_px is not None
 
     @property
     def exposure(self) -> Decimal:

@@ -80,6 +80,8 @@ class _OrderBody(msgspec.Struct):
     timestamp: int = 0
     cloid: str | None = None
     reduceOnly: bool | None = None
+    isTrigger: bool = False
+    triggerPx: Decimal | None = None
 
 
 class _OrderItem(msgspec.Struct):
@@ -253,6 +255,7 @@ def order_update(item: _OrderItem) -> OrderUpdate:
         coin=body.coin, side=_side(body.side), oid=body.oid, cloid=body.cloid, limit_px=price,
         remaining=body.sz, orig_sz=orig, status=item.status,
         status_ms=item.statusTimestamp or body.timestamp, reduce_only=bool(body.reduceOnly),
+        placed_ms=body.timestamp, trigger_px=body.triggerPx if body.isTrigger else None,
     )  # fmt: skip
 
 

@@ -12,11 +12,12 @@ _encode = msgspec.json.encode
 
 
 def order_action(orders: Iterable[PendingOrder], asset_ids: dict[str, int]) -> dict[str, Any]:
-    """The `order` action; KeyError if a coin has no asset id."""
+    """The `order` action; KeyError if a coin has no asset id. Protective stops go alone, tied to the position."""
+    orders = list(orders)
     return {
         "type": "order",
         "orders": [order_item(order, asset_ids[order.coin]) for order in orders],
-        "grouping": "na",
+        "grouping": "positionTpsl" if orders and orders[0].protective else "na",
     }
 
 
@@ -28,9 +29,15 @@ def order_item(order: PendingOrder, asset_id: int) -> dict[str, Any]:
         "p": to_wire(order.px),
         "s": to_wire(order.sz),
         "r": order.reduce_only,
-        "t": {"limit": {"tif": order.tif.value}},
+        "t": _kind(order),
         "c": order.cloid,
     }
+
+
+def _kind(order: PendingOrder) -> dict[str, Any]:
+    if order.trigger_px is None:
+        return {"limit": {"tif": order.tif.value}}
+    return {"trigger": {"isMarket": True, "triggerPx": to_wire(order.trigger_px), "tpsl": "sl"}}
 
 
 def cancel_action(cancels: Iterable[PendingCancel], asset_ids: dict[str, int]) -> dict[str, Any]:

@@ -61,7 +61,8 @@ def equity_of(rest: Rest, user: str, abstraction: str, report: AccountReport) ->
 
 def _open_orders(rest: Rest, user: str, dex: str) -> list[OrderUpdate]:
     out = []
-    for item in rest.info_json({"type": "openOrders", "user": user, "dex": dex}):
+    # The frontend's list is the one that tells triggers and reduce-only orders from plain limits.
+    for item in rest.info_json({"type": "frontendOpenOrders", "user": user, "dex": dex}):
         record = {"order": item, "status": "open", "statusTimestamp": item["timestamp"]}
         out.append(parse_order_record(msgspec.json.encode(record)))
     return out

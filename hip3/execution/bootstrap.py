@@ -33,6 +33,8 @@ class Universe(msgspec.Struct, frozen=True):
     blocked: dict[str, str]
     """Configured markets that must not be traded, with the reason."""
     dexs: list[str]
+    asset_ids: dict[str, int]
+    """Of all markets of the configured dexs: what rests in another market can be cancelled, too."""
 
 
 def learn_universe(rest: Rest, settings: Settings, user: str | None) -> Universe:
@@ -51,7 +53,8 @@ def learn_universe(rest: Rest, settings: Settings, user: str | None) -> Universe
         raise VenueReadError(f"the universe cannot be read: {error}") from None
     wanted = settings.coins or list(specs)
     chosen = select(wanted, specs, blocked)
-    return Universe(chosen, {c: why for c, why in blocked.items() if c in wanted}, dexs)
+    ids = {coin: spec.asset_id for coin, spec in specs.items()}
+    return Universe(chosen, {c: why for c, why in blocked.items() if c in wanted}, dexs, ids)
 
 
 class Beginning(msgspec.Struct, frozen=True, kw_only=True):

@@ -29,7 +29,7 @@ from hip3.core.events import (
     SubscriptionAck,
     UserFills,
 )
-from hip3.core.ledger import FillBooked, OrderChanged, OrderFinished, RoundTrip, TrackerEvent
+from hip3.core.ledger import FillBooked, OrderChanged, OrderFinished, RoundTrip, Stranger, TrackerEvent
 from hip3.core.market import MarketSpec, MarketView
 from hip3.core.order_state import OrderState
 from hip3.core.orders import CancelBatch, OrderBatch, PendingCancel
@@ -44,6 +44,7 @@ from hip3.execution.posts import Post, PostRequestManager
 from hip3.execution.readiness import Readiness
 from hip3.execution.replies import Fate, Resolution, resolve
 from hip3.execution.scheduler import BatchScheduler
+from hip3.execution.strangers import Strangers
 from hip3.feed.market_state import MarketState
 from hip3.position.tracker import PositionTracker
 from hip3.risk.monitor import FlattenFailed, RiskEvent
@@ -51,6 +52,8 @@ from hip3.strategy.detector import Detector
 
 MAX_CANCEL_TRIES = 5
 MAX_NEW_TEXTS = 100
+_FORCED = frozenset({"Auto-Deleveraging"})
+"""Directions of fills that nobody ordered, beside those that carry a `liquidation` object."""
 _CONTRADICTIONS = ("Reduce only order would increase position", "reduceOnlyRejected")
 """Refusals that contradict our books: the account is read at once."""
 
@@ -72,6 +75,8 @@ class TradeFlow:
         scheduler: BatchScheduler,
         posts: PostRequestManager,
         readiness: Readiness,
+        strangers: Strangers,
+        on_storm: Callable[[], None],
         address: AddressBudget,
         risk_events: "queue.Queue[RiskEvent]",
         journal: Journal,
@@ -91,6 +96,8 @@ class TradeFlow:
         self._scheduler = scheduler
         self._posts = posts
         self._readiness = readiness
+        self._strangers = strangers
+        self._on_storm = on_storm
         self._address = address
         self._risk_events = risk_events
         self._journal = journal
@@ -286,6 +293,11 @@ class TradeFlow:
             elif isinstance(event, FillBooked):
                 self._address.traded(event.fill.px * event.fill.sz)
                 self._journal.record("fill", event=event)
+                if event.fill.liquidation or event.fill.direction in _FORCED:
+                    self._journal.record("forced_fill", fill=event.fill, effect=event.kind)
+            elif isinstance(event, Stranger):
+                if self._strangers.note(event.update, now_ms):
+                    self._on_storm()
             else:
                 self._round_trip(event)
 

@@ -6,6 +6,7 @@ read that fails changes nothing and is tried again. Duties, most urgent first:
     unknown orders          handed to the `Resolver`, which ends them by proof
     the account, per epoch  orders, fills and positions read and compared: ends NOT_READY
     missing fills           a reply that no fill followed, or a gap in the chain of positions
+    strange orders          updates of orders that are not in our books are asked for; a storm reads everything
     the address budget      every 60 s, from userRateLimit
     the markets             every 60 s: precision, asset id, delisting
     the clock               every 15 s: the offset shifts expiresAfter
@@ -34,8 +35,10 @@ from hip3.execution.address_budget import AddressBudget
 from hip3.execution.bootstrap import opening
 from hip3.execution.flow import TradeFlow
 from hip3.execution.margin import MarginSetter
+from hip3.execution.open_orders import OpenOrders
 from hip3.execution.readiness import Readiness
 from hip3.execution.resolver import Resolver
+from hip3.execution.strangers import Strangers
 from hip3.feed.market_state import MarketState
 from hip3.position.tracked import Opening
 from hip3.position.tracker import PositionTracker
@@ -97,6 +100,8 @@ class Housekeeping:
         specs: dict[str, MarketSpec],
         blocked: dict[str, str],
         abstraction: str,
+        strangers: Strangers,
+        open_orders: OpenOrders | None,
     ) -> None:
         self._clock = clock
         self._rest = rest
@@ -114,6 +119,11 @@ class Housekeeping:
         self._specs = specs
         self._blocked = blocked
         self._abstraction = abstraction
+        self._strangers = strangers
+        self._open_orders = open_orders
+        self._started = False
+        self._storm = False
+        self._next_storm_ms = 0
         self._next_anchor_ms = 0
         self._next_clock_ms = 0
         self._read_generation = 0
@@ -148,6 +158,8 @@ class Housekeeping:
                 out.append(("unknown orders", self._resolver.step))
             out.append(("account of the epoch", self._read_for_epoch))
             out.append(("missing fills", self._fetch_fills))
+            if self._open_orders is not None:
+                out.append(("strange orders", self._strange_orders))
             if self._margin is not None and self._read_generation:
                 out.append(("margin", self._margin.step))
             out += [
@@ -178,7 +190,8 @@ class Housekeeping:
         left = [t for t in self._tracker.live(OrderState.UNKNOWN) if t.generation == 0]
         if left:
             self._readiness.account_unknown(f"{len(left)} orders of an earlier run are still unknown")
-        elif self._apply(now_ms):
+        elif self._apply(now_ms, start=not self._started):
+            self._started = True
             self._read_generation = generation
             self._readiness.account_read(generation)
 
@@ -190,16 +203,43 @@ class Housekeeping:
         self._next_compare_ms = now_ms + COMPARE_MS
         self._apply(now_ms)
 
-    def _apply(self, now_ms: int) -> bool:
+    def _apply(self, now_ms: int, *, start: bool = False) -> bool:
         """Read and compare; False while our books and the exchange do not agree."""
         assert self._user is not None
+        open_before = self._tracker.live(OrderState.OPEN)
         report = read_account(self._rest, self._user, self.dexs)
         self.marks = report.marks
         self.equity = equity_of(self._rest, self._user, self._abstraction, report)
         self._flow.on_fills(report.fills, now_ms)
         self._flow.on_order_updates(report.orders, now_ms)
         self._tracker.set_foreign(report.orders)
-        return self._positions_agree(report, now_ms)
+        agree = self._positions_agree(report, now_ms)
+        if self._open_orders is not None:
+            left = self._open_orders.left_of_before(report) if start else 0
+            if left:
+                self._next_read_ms = now_ms + RETRY_MS
+                self._readiness.account_unknown(f"{left} orders of before are being cancelled")
+                return False
+            self._open_orders.compare(report, open_before, now_ms)
+        return agree
+
+    def rebuild(self) -> None:
+        """Updates of unknown orders come in a storm: our books are not the account's. Any thread."""
+        if not self._storm:
+            self._storm = True
+            self._readiness.hold("storm", "too many updates of unknown orders within a minute: reading everything anew")
+            self._journal.record("storm", unknown=self._strangers.total)
+
+    def _strange_orders(self, now_ms: int) -> None:
+        """Say what unknown orders are; end a storm once it is over and the account was read after it began."""
+        assert self._open_orders is not None
+        if self._storm and now_ms >= self._next_storm_ms:
+            self._next_storm_ms = now_ms + DOUBT_MS
+            if self._apply(now_ms) and not self._strangers.storm(now_ms):
+                self._storm = False
+                self._readiness.hold("storm", "")
+                self._journal.record("storm_over")
+        self._open_orders.explain(now_ms)
 
     def doubt(self) -> None:
         """Something contradicts our books: compare at once, at most every 2 s. Any thread."""

@@ -1,7 +1,7 @@
 """ExecutorLoop: the tick. All orders leave from here, so signing and nonces have one caller.
 
     1 expire posts       silence for too long makes their orders UNKNOWN
-    2 exits              every position, at the latest now
+    2 exits              every position, at the latest now; then the stops that protect them
     3 collect            one batch of one kind
     4 re-check           entries of a tripped latch or of another epoch die here; bad orders alone
     5 nonce
@@ -19,7 +19,6 @@ from typing import Any
 
 import msgspec
 
-from hip3.core.market import MarketSpec
 from hip3.core.orders import ActionBatch, CancelBatch, OrderBatch, PendingOrder
 from hip3.core.ports import Clock, Intents, Journal, Sender, SendOutcome
 from hip3.errors import JournalError, NonceError, SigningError
@@ -30,6 +29,7 @@ from hip3.execution.address_budget import AddressBudget
 from hip3.execution.flow import TradeFlow
 from hip3.execution.identity import Identity
 from hip3.execution.posts import Post, PostRequestManager
+from hip3.execution.protector import Protector
 from hip3.execution.readiness import Readiness
 from hip3.execution.scheduler import BatchScheduler
 from hip3.position.tracker import PositionTracker
@@ -55,13 +55,14 @@ class ExecutorLoop:
         *,
         clock: Clock,
         identity: Identity,
-        specs: dict[str, MarketSpec],
+        asset_ids: dict[str, int],
         latch: HardStopLatch,
         readiness: Readiness,
         scheduler: BatchScheduler,
         posts: PostRequestManager,
         tracker: PositionTracker,
         flow: TradeFlow,
+        protector: Protector,
         sender: Sender,
         http: HttpLane,
         intents: Intents,
@@ -74,13 +75,14 @@ class ExecutorLoop:
     ) -> None:
         self._clock = clock
         self._identity = identity
-        self._asset_ids = {coin: spec.asset_id for coin, spec in specs.items()}
+        self._asset_ids = asset_ids
         self._latch = latch
         self._readiness = readiness
         self._scheduler = scheduler
         self._posts = posts
         self._tracker = tracker
         self._flow = flow
+        self._protector = protector
         self._sender = sender
         self._http = http
         self._intents = intents
@@ -102,6 +104,7 @@ class ExecutorLoop:
         if lane is None:
             return False  # nothing can leave: exits are not attempted either, they would only be worse for it
         self._flow.exiting.check(self._flow.generation, now_ms)
+        self._protector.step(now_ms)
         batch = self._scheduler.take(self._posts.inflight, entries=lane == "ws")
         if batch is None:
             return False

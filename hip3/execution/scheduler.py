@@ -50,9 +50,10 @@ class BatchScheduler:
             return Enqueued.DEGRADED if degraded else Enqueued.QUEUED
 
     def enqueue_reduce_only(self, order: PendingOrder) -> Enqueued:
-        """An exit; queued whatever is in flight. A second one for its market is refused as such."""
+        """An exit or a protective stop, queued whatever is in flight; a second one of its kind for its market is
+        refused as such."""
         with self._condition:
-            if any(o.coin == order.coin for o in self._reduce):
+            if any((o.coin, o.protective) == (order.coin, order.protective) for o in self._reduce):
                 return Enqueued.DUPLICATE
             if len(self._reduce) >= REDUCE_ONLY:
                 return Enqueued.QUEUE_FULL
@@ -79,10 +80,18 @@ class BatchScheduler:
             if self._cancels:
                 return CancelBatch(tuple(_take(self._cancels)))
             if self._reduce:
-                return OrderBatch(tuple(_take(self._reduce)))
+                return OrderBatch(tuple(self._take_reduce_locked()))
             if entries and self._new and inflight < self.high_watermark:
                 return OrderBatch(tuple(_take(self._new)))
             return None
+
+    def _take_reduce_locked(self) -> list[PendingOrder]:
+        """Exits before protective stops, and never in one action: their groupings differ."""
+        exits = [o for o in self._reduce if not o.protective][:BATCH]
+        taken = exits or list(self._reduce)[:BATCH]
+        for order in taken:
+            self._reduce.remove(order)
+        return taken
 
     def sendable(self, inflight: int, *, entries: bool = True) -> bool:
         """Whether `take` would return something."""

@@ -71,10 +71,10 @@ class EventLog:
             logger.warning(f"what was kept as {name} cannot be read: {error}")
             return None
 
-    def knows(self, path: Path, cloid: str) -> bool:
+    def knows(self, cloid: str) -> bool:
         """Whether the journal on disk names an order; any thread, by a connection of its own."""
         try:
-            return bool(story(path, cloid))
+            return self._path is not None and bool(story(self._path, cloid))
         except sqlite3.Error:
             return False
 

@@ -121,3 +121,10 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
     realized: Decimal = ZERO
     edge_bps: Decimal = ZERO
     foreign: bool = False
+
+
+def oldest_first(fills: list[Fill]) -> list[Fill]:
+    """Fills in order of time; the exchange's lists are newest first, its increments oldest first."""
+    if len(fills) > 1 and fills[0].time_ms > fills[-1].time_ms:
+        fills.reverse()
+    return sorted(fills, key=lambda f: f.time_ms)

@@ -24,6 +24,7 @@ from hip3.core.ledger import (
     LedgerView,
     PositionView,
     RoundTrip,
+    Stranger,
     TrackerEvent,
 )
 from hip3.core.money import ZERO, div
@@ -32,7 +33,7 @@ from hip3.core.orders import PendingOrder, Tif, is_ours
 from hip3.locks import new_lock
 from hip3.position.holding import Holding
 from hip3.position.order_index import KEPT_ORDERS, OrderIndex
-from hip3.position.tracked import KeptTotals, Opening, Totals, TrackedOrder
+from hip3.position.tracked import KeptTotals, Opening, Totals, TrackedOrder, oldest_first
 from hip3.position.views import effective_sizes, ledger_view, position_view
 
 KEPT_FILLS = 20_000
@@ -175,7 +176,7 @@ class PositionTracker:
             tracked = self._orders.find(update.cloid, update.oid)
             if tracked is None:
                 self._foreign_locked(update, state)
-                return []
+                return [Stranger(update)]
             self._orders.note_oid(tracked, update.oid)
             if state is None:
                 # An unknown word: fail safe for the market, and let the caller report it.
@@ -186,6 +187,15 @@ class PositionTracker:
                 tracked.claim(min(update.orig_sz - update.remaining, tracked.order.sz))
                 self._orders.note_executed(tracked)
             return self._orders.move(tracked, state, update.status)
+
+    def adopt_order(self, order: PendingOrder, oid: int) -> None:
+        """An order of ours that stands on the exchange and that no journal of ours holds any more."""
+        tracked = TrackedOrder(order)
+        tracked.state = OrderState.OPEN
+        with self._lock:
+            self._orders.live[order.cloid] = tracked
+            self._orders.note_oid(tracked, oid)
+            self._foreign.pop(oid, None)
 
     def _foreign_locked(self, update: OrderUpdate, state: OrderState | None) -> None:
         if state is not None and state.terminal:
@@ -204,7 +214,7 @@ class PositionTracker:
         """Book fills; known ones change nothing."""
         out: list[TrackerEvent] = []
         with self._lock:
-            for fill in _oldest_first(list(fills)):
+            for fill in oldest_first(list(fills)):
                 if self._known_locked(fill):
                     known = self._attach_locked(fill)
                     out += self._orders.finish(known) if known is not None else []
@@ -358,6 +368,15 @@ class PositionTracker:
         with self._lock:
             return [t for t in self._orders.live.values() if not states or t.state in states]
 
+    def protective(self) -> dict[str, list[TrackedOrder]]:
+        """Protective stops that are not over, by market, oldest first."""
+        out: dict[str, list[TrackedOrder]] = {}
+        with self._lock:
+            for tracked in self._orders.live.values():
+                if tracked.order.protective:
+                    out.setdefault(tracked.order.coin, []).append(tracked)
+        return out
+
     def unbooked(self) -> list[TrackedOrder]:
         """Orders whose reply says more than the booked fills."""
         with self._lock:
@@ -373,10 +392,3 @@ class PositionTracker:
         with self._lock:
             t = self._totals
             return t.realized, t.fees, t.fills, t.round_trips
-
-
-def _oldest_first(fills: list[Fill]) -> list[Fill]:
-    """Fills in order of time; the exchange's lists are newest first, its increments oldest first."""
-    if len(fills) > 1 and fills[0].time_ms > fills[-1].time_ms:
-        fills.reverse()
-    return sorted(fills, key=lambda f: f.time_ms)

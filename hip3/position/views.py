@@ -34,6 +34,8 @@ def ledger_view(orders: OrderIndex, holdings: Holdings, foreign: Iterable[OrderU
     reducing = set()
     for tracked in orders.live.values():
         order = tracked.order
+        if order.protective:
+            continue  # it stands beside the position and asks for no room
         if order.reduce_only:
             reducing.add(order.coin)
         else:

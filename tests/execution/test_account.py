@@ -32,7 +32,7 @@ class _Rest:
 
 
 def _report() -> AccountReport:
-    return read_account(_Rest(clearinghouseState=STATE, openOrders=[], userFills=[]), "0x", ["xyz"])
+    return read_account(_Rest(clearinghouseState=STATE, frontendOpenOrders=[], userFills=[]), "0x", ["xyz"])
 
 
 def test_a_complete_reading() -> None:
@@ -41,9 +41,9 @@ def test_a_complete_reading() -> None:
     assert (report.equity, report.marks, report.at_ms) == (D("1000.5"), {COIN: D(4100)}, 7)
 
 
-@pytest.mark.parametrize("missing", ["clearinghouseState", "openOrders", "userFills"])
+@pytest.mark.parametrize("missing", ["clearinghouseState", "frontendOpenOrders", "userFills"])
 def test_a_part_that_fails_makes_the_whole_unknown(missing: str) -> None:
-    answers: dict[str, Any] = {"clearinghouseState": STATE, "openOrders": [], "userFills": []}
+    answers: dict[str, Any] = {"clearinghouseState": STATE, "frontendOpenOrders": [], "userFills": []}
     del answers[missing]
     with pytest.raises(VenueReadError):
         read_account(_Rest(**answers), "0x", ["xyz"])
@@ -52,7 +52,7 @@ def test_a_part_that_fails_makes_the_whole_unknown(missing: str) -> None:
 @pytest.mark.parametrize("odd", [{}, {"marginSummary": {}}, {**STATE, "assetPositions": [{"position": {}}]}, [], 5])
 def test_a_part_of_another_shape_makes_the_whole_unknown(odd: Any) -> None:
     with pytest.raises(VenueReadError):
-        read_account(_Rest(clearinghouseState=odd or [0], openOrders=[], userFills=[]), "0x", ["xyz"])
+        read_account(_Rest(clearinghouseState=odd or [0], frontendOpenOrders=[], userFills=[]), "0x", ["xyz"])
 
 
 def test_equity_by_mode() -> None:
@@ -69,12 +69,12 @@ def test_equity_by_mode() -> None:
 
 def test_a_proof_without_clearinghouse_state_comes_from_the_newest_fills_and_else_is_none() -> None:
     raw = {"coin": COIN, "px": "1", "sz": "0.01", "side": "B", "time": 1, "oid": 1, "tid": 1, "startPosition": "0.02"}
-    proof = prove(_Rest(openOrders=[], userFills=[raw]), "0x", ["xyz"])
+    proof = prove(_Rest(frontendOpenOrders=[], userFills=[raw]), "0x", ["xyz"])
     assert proof.positions == {COIN: Decimal("0.03")}
     assert "userFills" in proof.source
     assert prove(_Rest(userFills=[raw]), "0x", ["xyz"]).orders is None
-    assert prove(_Rest(openOrders=[]), "0x", ["xyz"]).positions is None
-    assert prove(_Rest(openOrders=[], userFills=[raw | {"px": None}]), "0x", ["xyz"]).positions is None
+    assert prove(_Rest(frontendOpenOrders=[]), "0x", ["xyz"]).positions is None
+    assert prove(_Rest(frontendOpenOrders=[], userFills=[raw | {"px": None}]), "0x", ["xyz"]).positions is None
 
 
 def test_the_newest_fill_of_a_market_says_what_is_held() -> None:

@@ -24,7 +24,7 @@ READS = (
     "userFills",
     "userFillsByTime",
     "clearinghouseState",
-    "openOrders",
+    "frontendOpenOrders",
     "exchangeStatus",
     "/exchange",
 )

@@ -15,6 +15,7 @@ import pytest
 from hip3.core.events import Refused
 from hip3.core.ledger import RoundTrip
 from hip3.core.order_state import OrderState
+from hip3.core.orders import Side
 from hip3.execution import executor as executor_module
 from hip3.execution.gates import GATES
 from hip3.position import exit_rules
@@ -212,6 +213,22 @@ def _clock(world: World) -> None:
     assert world.trading.offset.known
 
 
+def _protected(world: World) -> None:
+    def stands() -> bool:
+        dexs = [
+            world.rest.info_json({"type": "frontendOpenOrders", "user": world.user, "dex": d}) for d in ("xyz", "para")
+        ]
+        return any(o["isTrigger"] for orders in dexs for o in orders)
+
+    assert world.run_until(stands, 60_000)
+
+
+def _strangers(world: World) -> None:
+    _ready(world)
+    world.by_hand("xyz:GOLD", Side.BUY, D("0.01"))
+    assert world.run_until(lambda: bool(world.journal.of("stranger")), 3000)
+
+
 def _margin(world: World) -> None:
     assert world.run_until(lambda: not world.trading.blocked, 10_000)
 
@@ -225,6 +242,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "exit take_profit": _ONLY | {"take_profit_bps": D(1)},
     "exit trailing_stop": _ONLY | {"trailing_activation_bps": D(3), "trailing_distance_bps": D(1)},
     "exit oracle_exit": _ONLY | {"oracle_exit": True},
+    "protection stop on the exchange": _ONLY | {"protective_stop_bps": D(300)},
     "gate MaxPositionTotal": {"max_notional_per_market": Decimal(100)},
     "duty margin": {"leverage": 3},
     "duty unknown orders": {"post_timeout_ms": 1000},
@@ -245,6 +263,8 @@ PROBES: dict[str, Probe] = {
     "exit trailing_stop": _left_by("trailing_stop"),
     "exit oracle_exit": _left_by("oracle_exit"),
     "exit mark_regression": _left_by("mark_regression"),
+    "protection stop on the exchange": _protected,
+    "duty strange orders": _strangers,
     "trigger max_loss": lambda w: _trigger(w, [_trip_of("-21")], "max_loss"),
     "trigger consecutive_losses": lambda w: _trigger(w, [_trip_of("-0.1")] * 6, "consecutive_losses"),
     "trigger flatten_failures": lambda w: _trigger(w, [FlattenFailed("x", n) for n in range(1, 5)], "flatten_failures"),
@@ -301,6 +321,9 @@ def cut(world: World, row: str, patch: pytest.MonkeyPatch) -> None:
             patch.setattr(executor_module, group, kept)
     elif kind == "exit":
         patch.setattr(exit_rules, "RULES", tuple(r for r in exit_rules.RULES if r[0].value != name))
+    elif kind == "protection":
+        assert world.trading.loop is not None
+        patch.setattr(world.trading.loop._protector, "step", lambda now_ms: None)
     elif kind == "trigger":
         apply = world.trading.monitor.apply
         patch.setattr(

@@ -1,0 +1,170 @@
+"""OpenOrders: the exchange's open orders against our books, and what is done about a difference.
+
+Confined to the rest thread. Only orders of ours are touched: an order that others placed is shown and counted
+in exposure, never cancelled here. The start policy `cancel_all` is the exception that was asked for. A stop
+that protects a position stays, whoever placed it.
+
+    ours, listed, in our books as over      asked for by its status; if it is open, cancelled
+    ours, listed, of an earlier run         protection is adopted; the rest has no place now, and is cancelled
+    ours by its tag, placed since the start a second instance trades: entries stop
+    in our books as open, not listed        asked for by its status
+"""
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from hip3.core.events import OrderUpdate
+from hip3.core.order_state import OrderState, state_of_status
+from hip3.core.orders import PendingCancel, PendingOrder, Tif, is_ours
+from hip3.core.ports import Clock, Journal
+from hip3.errors import VenueReadError
+from hip3.exchange.wire import parse_order_record
+from hip3.execution.account import AccountReport, Rest
+from hip3.execution.flow import TradeFlow
+from hip3.execution.readiness import Readiness
+from hip3.execution.scheduler import BatchScheduler
+from hip3.execution.strangers import Strangers
+from hip3.position.tracked import TrackedOrder
+from hip3.position.tracker import PositionTracker
+
+EXPLAINED_PER_ROUND = 5
+SECOND_INSTANCE_MS = 600_000
+"""Entries stay away for so long after the last sign of a second instance."""
+
+
+class OpenOrders:
+    """See the module."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        rest: Rest,
+        user: str,
+        tracker: PositionTracker,
+        flow: TradeFlow,
+        scheduler: BatchScheduler,
+        readiness: Readiness,
+        journal: Journal,
+        strangers: Strangers,
+        known_before: Callable[[str], bool],
+        markets: frozenset[str],
+        started_ms: int,
+        cancel_all: bool,
+    ) -> None:
+        self._clock = clock
+        self._rest = rest
+        self._user = user
+        self._tracker = tracker
+        self._flow = flow
+        self._scheduler = scheduler
+        self._readiness = readiness
+        self._journal = journal
+        self._strangers = strangers
+        self._known_before = known_before
+        self._markets = markets
+        self._started_ms = started_ms
+        self._cancel_all = cancel_all
+        self._second_until_ms: int | None = None
+
+    # Comparison.
+
+    def left_of_before(self, report: AccountReport) -> int:
+        """At the start: cancel what the policy does not leave; how many orders are still to go."""
+        leaving = [o for o in report.orders if o.coin in self._markets and self._must_go(o, report)]
+        if leaving:
+            self._journal.record("cancel_at_start", oids=[o.oid for o in leaving])
+        self._cancel(leaving)
+        return len(leaving)
+
+    def _must_go(self, order: OrderUpdate, report: AccountReport) -> bool:
+        if order.protects and report.positions.get(order.coin, (0, 0))[0]:
+            return False
+        if self._cancel_all:
+            return True
+        return self._of_before(order)
+
+    def _of_before(self, order: OrderUpdate) -> bool:
+        """An order of ours that is not in our books: an earlier run's, by its time or by the journal."""
+        if order.cloid is None or not is_ours(order.cloid) or self._tracker.get(order.cloid) is not None:
+            return False
+        return order.placed_ms <= self._started_ms or self._known_before(order.cloid)
+
+    def compare(self, report: AccountReport, open_before: Iterable[TrackedOrder], now_ms: int) -> None:
+        """One complete reading against the books; `open_before` were open when it began."""
+        listed = {o.oid for o in report.orders}
+        for order in report.orders:
+            tracked = self._tracker.get(order.cloid) if order.cloid is not None else None
+            if tracked is not None and tracked.state.terminal:
+                self._settle(order.oid, now_ms)
+            elif tracked is None and is_ours(order.cloid):
+                self._leftover(order, now_ms)
+        for tracked in open_before:
+            if tracked.oid is not None and tracked.oid not in listed and tracked.state is OrderState.OPEN:
+                self._settle(tracked.oid, now_ms)
+
+    def _leftover(self, order: OrderUpdate, now_ms: int) -> None:
+        if not self._of_before(order):
+            self._second_instance(order, now_ms)
+        elif order.protects and self._tracker.position(order.coin) is not None:
+            self._journal.record("order_adopted", coin=order.coin, oid=order.oid, cloid=order.cloid)
+            self._tracker.adopt_order(_as_placed(order), order.oid)
+        else:
+            self._cancel([order])
+
+    def _settle(self, oid: int, now_ms: int) -> None:
+        """Books and list differ about an order: its own status decides; one that lives against our books goes."""
+        answer = self._rest.info_json({"type": "orderStatus", "user": self._user, "oid": oid})
+        if not isinstance(answer, dict) or answer.get("status") != "order":
+            raise VenueReadError(f"orderStatus of {oid}: {str(answer)[:120]}")
+        update = parse_order_record(msgspec.json.encode(answer["order"]))
+        tracked = self._tracker.get(update.cloid) if update.cloid is not None else None
+        self._journal.record("orders_differ", cloid=update.cloid, oid=oid, status=update.status)
+        self._flow.on_order_updates((update,), now_ms)
+        if tracked is not None and tracked.state.terminal and state_of_status(update.status) is OrderState.OPEN:
+            self._cancel([update])
+
+    def _cancel(self, orders: Iterable[OrderUpdate]) -> None:
+        for order in orders:
+            self._scheduler.enqueue_cancel(
+                PendingCancel(coin=order.coin, oid=order.oid, created_ms=self._clock.wall_ms())
+            )
+
+    # Updates of orders we do not know.
+
+    def explain(self, now_ms: int) -> None:
+        """Ask what the strangers are, a few in each round; none in a storm, which ends by reading everything."""
+        if self._second_until_ms is not None and now_ms >= self._second_until_ms:
+            self._second_until_ms = None
+            self._readiness.hold("second_instance", "")
+        if self._strangers.storm(now_ms):
+            return
+        for seen in self._strangers.take(EXPLAINED_PER_ROUND):
+            answer = self._rest.info_json({"type": "orderStatus", "user": self._user, "oid": seen.oid})
+            update = seen
+            if isinstance(answer, dict) and answer.get("status") == "order":
+                update = parse_order_record(msgspec.json.encode(answer["order"]))
+            whose = "not ours"
+            if is_ours(update.cloid):
+                of_before = self._of_before(update)
+                whose = "of an earlier run" if of_before else "of another instance"
+                if not of_before and self._tracker.get(update.cloid or "") is None:
+                    self._second_instance(update, now_ms)
+            self._journal.record("stranger", coin=update.coin, oid=seen.oid, status=update.status, whose=whose)
+            self._strangers.explained(seen.oid)
+
+    def _second_instance(self, order: OrderUpdate, now_ms: int) -> None:
+        if self._second_until_ms is None:
+            self._journal.record("second_instance", cloid=order.cloid, coin=order.coin, oid=order.oid)
+        self._second_until_ms = now_ms + SECOND_INSTANCE_MS
+        why = f"another hip3 trades this account (order {order.cloid}); stop it, entries come back 10 minutes later"
+        self._readiness.hold("second_instance", why)
+
+
+def _as_placed(order: OrderUpdate) -> PendingOrder:
+    """What we must have placed, from what the exchange shows of it."""
+    return PendingOrder(
+        cloid=order.cloid or "", coin=order.coin, side=order.side, px=order.limit_px, sz=order.remaining,
+        reduce_only=True, created_ms=order.placed_ms, tif=Tif.GTC, trigger_px=order.trigger_px,
+    )  # fmt: skip

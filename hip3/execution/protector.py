@@ -1,0 +1,95 @@
+"""Protector: keeps a stop on the exchange for every position we look after (HIP3_PROTECTIVE_STOP_BPS).
+
+Confined to the tick. It places nothing while a position is being left: the local exit closes it, and the stop that
+stands shrinks and goes with it. A mark that is already beyond the stop is an exit of ours, at once.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from hip3.core.decisions import Enqueued
+from hip3.core.ledger import PositionView
+from hip3.core.market import MarketSpec
+from hip3.core.orders import ExitReason, PendingCancel
+from hip3.core.ports import Clock, Journal
+from hip3.execution.executor import CloidSource
+from hip3.execution.exiting import Exiting
+from hip3.execution.scheduler import BatchScheduler
+from hip3.feed.market_state import MarketState
+from hip3.position.exits import ExitDesk
+from hip3.position.protection import build, decide, trigger_px
+from hip3.position.tracker import PositionTracker
+
+AGAIN_MS = 1000
+"""A stop that was refused, and a cancel that nothing came of, are tried again after this."""
+SLIPPAGE_BPS = Decimal(1000)
+"""The exchange's own allowance for a market trigger (docs/venue-facts.md F17)."""
+
+
+class Protector:
+    """See the module."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        specs: dict[str, MarketSpec],
+        bps: Callable[[str], Decimal],
+        tracker: PositionTracker,
+        desk: ExitDesk,
+        exiting: Exiting,
+        market_state: MarketState,
+        scheduler: BatchScheduler,
+        cloids: CloidSource,
+        journal: Journal,
+    ) -> None:
+        self._clock = clock
+        self._specs = specs
+        self._bps = bps
+        self._tracker = tracker
+        self._desk = desk
+        self._exiting = exiting
+        self._market_state = market_state
+        self._scheduler = scheduler
+        self._cloids = cloids
+        self._journal = journal
+        self._next_ms: dict[str, int] = {}
+
+    def step(self, now_ms: int) -> None:
+        """One round over all markets with a position or a stop."""
+        standing = self._tracker.protective()
+        positions = {p.coin: p for p in self._tracker.positions() if self._exiting.ours_to_close(p)}
+        for coin in {*standing, *positions}:
+            if coin not in self._specs or now_ms < self._next_ms.get(coin, 0):
+                continue
+            position = positions.get(coin)
+            if position is not None and (self._bps(coin) <= 0 or self._desk.requested(coin) is not None):
+                continue
+            todo = decide(position, standing.get(coin, []))
+            if todo.place and position is not None:
+                self._place(position, now_ms)
+            for oid in todo.cancel:
+                self._next_ms[coin] = now_ms + AGAIN_MS
+                self._scheduler.enqueue_cancel(PendingCancel(coin=coin, oid=oid, created_ms=self._clock.wall_ms()))
+        for coin in [c for c in self._next_ms if c not in standing and c not in positions]:
+            del self._next_ms[coin]
+
+    def _place(self, position: PositionView, now_ms: int) -> None:
+        coin, spec, bps = position.coin, self._specs[position.coin], self._bps(position.coin)
+        self._next_ms[coin] = now_ms + AGAIN_MS
+        view = self._market_state.view(coin)
+        if view is None or view.mark is None or position.entry_px <= 0:
+            return
+        trigger = trigger_px(position, bps, spec)
+        if (view.mark <= trigger) if position.szi > 0 else (view.mark >= trigger):
+            self._desk.request(coin, ExitReason.STOP_LOSS, now_ms)
+            return
+        order = build(
+            position, spec, cloid=self._cloids.next(), bps=bps, slippage_bps=SLIPPAGE_BPS,
+            wall_ms=self._clock.wall_ms(),
+        )  # fmt: skip
+        self._tracker.register(order)
+        self._journal.record("protect", order=order, position=position)
+        answer = self._scheduler.enqueue_reduce_only(order)
+        if answer is not Enqueued.QUEUED:
+            self._exiting.drop(order, answer.value, now_ms)

@@ -1,0 +1,60 @@
+"""Strangers: updates of orders that are not in our books. Each is asked for once; a storm is noticed.
+
+Guards: what waits to be explained, what is explained, when updates came. Called from: ws-reader (`note`),
+rest (the rest). All memory is bounded.
+"""
+
+from collections import OrderedDict, deque
+
+from hip3.core.events import OrderUpdate
+from hip3.locks import new_lock
+
+STORM = 50
+"""More unexplained updates than this within a minute mean that our books are not the account's."""
+MINUTE_MS = 60_000
+MOST_WAITING = 200
+MOST_EXPLAINED = 5000
+
+
+class Strangers:
+    """See the module. Times are monotonic milliseconds."""
+
+    def __init__(self) -> None:
+        self._lock = new_lock("Strangers")
+        self._waiting: OrderedDict[int, OrderUpdate] = OrderedDict()
+        self._explained: OrderedDict[int, None] = OrderedDict()
+        self._came: deque[int] = deque(maxlen=STORM + 1)
+        self.total = 0
+
+    def note(self, update: OrderUpdate, now_ms: int) -> bool:
+        """One update of an order we do not know; True if this is a storm."""
+        with self._lock:
+            if update.oid in self._explained:
+                return False
+            self.total += 1
+            self._came.append(now_ms)
+            self._waiting[update.oid] = update
+            while len(self._waiting) > MOST_WAITING:
+                self._waiting.popitem(last=False)
+            return self._storm_locked(now_ms)
+
+    def storm(self, now_ms: int) -> bool:
+        """Whether the last minute had more than `STORM`."""
+        with self._lock:
+            return self._storm_locked(now_ms)
+
+    def _storm_locked(self, now_ms: int) -> bool:
+        return len(self._came) > STORM and now_ms - self._came[0] < MINUTE_MS
+
+    def take(self, most: int) -> list[OrderUpdate]:
+        """The oldest that wait for an explanation; they wait until `explained`."""
+        with self._lock:
+            return list(self._waiting.values())[:most]
+
+    def explained(self, oid: int) -> None:
+        """It is known what this order is: its updates are no news."""
+        with self._lock:
+            self._waiting.pop(oid, None)
+            self._explained[oid] = None
+            while len(self._explained) > MOST_EXPLAINED:
+                self._explained.popitem(last=False)

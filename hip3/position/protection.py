@@ -1,0 +1,60 @@
+"""The stop that stands on the exchange while we are dead. Pure: position and what stands -> what to do.
+
+A reduce-only trigger on the mark, `bps` against the entry, of the whole position. A changed size is placed anew
+before the old one is taken away, so that the position is never without; both are reduce-only and can never close
+more than there is.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+import msgspec
+
+from hip3.core.ledger import PositionView
+from hip3.core.market import MarketSpec
+from hip3.core.money import round_price, shift_bps, taker_price
+from hip3.core.order_state import OrderState
+from hip3.core.orders import PendingOrder, Side, Tif
+from hip3.position.tracked import TrackedOrder
+
+
+class Protection(msgspec.Struct, frozen=True):
+    """What to do for one market now."""
+
+    place: bool = False
+    cancel: tuple[int, ...] = ()
+    """Order ids that are no longer needed."""
+
+
+def decide(position: PositionView | None, standing: Sequence[TrackedOrder]) -> Protection:
+    """`standing`: the protective orders of the market that are not over, oldest first."""
+    alive = [t for t in standing if t.state is OrderState.OPEN and t.oid is not None]
+    if position is None:
+        return Protection(cancel=tuple(t.oid for t in alive if t.oid is not None))
+    side = Side.SELL if position.szi > 0 else Side.BUY
+    fits = [t for t in standing if t.order.side is side and t.order.sz == abs(position.szi)]
+    if not fits:
+        return Protection(place=True)
+    keeper = next((t for t in reversed(fits) if t in alive), None)
+    if keeper is None:
+        return Protection()  # under way: what stands goes when it is there
+    return Protection(cancel=tuple(t.oid for t in alive if t is not keeper and t.oid is not None))
+
+
+def trigger_px(position: PositionView, bps: Decimal, spec: MarketSpec) -> Decimal:
+    """Where it fires, rounded to the legal price nearer to the entry."""
+    away = -bps if position.szi > 0 else bps
+    return round_price(shift_bps(position.entry_px, away), spec.sz_decimals, up=position.szi > 0)
+
+
+def build(
+    position: PositionView, spec: MarketSpec, *, cloid: str, bps: Decimal, slippage_bps: Decimal, wall_ms: int
+) -> PendingOrder:
+    """The trigger order: at market once it fires, within `slippage_bps` of its trigger."""
+    side = Side.SELL if position.szi > 0 else Side.BUY
+    trigger = trigger_px(position, bps, spec)
+    worst = shift_bps(trigger, slippage_bps if side.is_buy else -slippage_bps)
+    return PendingOrder(
+        cloid=cloid, coin=position.coin, side=side, px=taker_price(worst, spec.sz_decimals, is_buy=side.is_buy),
+        sz=abs(position.szi), reduce_only=True, created_ms=wall_ms, tif=Tif.GTC, trigger_px=trigger,
+    )  # fmt: skip

@@ -1,0 +1,170 @@
+"""The stop that stands on the exchange: placed after the first fill, resized, spared, and never closing twice."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hip3.core.ledger import PositionView
+from hip3.core.order_state import OrderState
+from hip3.core.orders import ExitReason, Side
+from hip3.position.protection import Protection, decide, trigger_px
+from hip3.position.tracked import TrackedOrder
+from hip3.stopping import cancel_entries
+from tests.builders import COIN, D, exit_order, spec
+from tests.world import World
+
+GOLD = "xyz:GOLD"
+ALONE: dict[str, Any] = {"min_edge_bps": D(5000), "min_holding_ms": 10_000_000, "time_stop_ms": 600_000}
+"""No signal passes and no exit comes by itself: the position is opened by hand, and the stop is watched."""
+
+
+def _standing(number: int, sz: str, state: OrderState = OrderState.OPEN, side: Side = Side.SELL) -> TrackedOrder:
+    tracked = TrackedOrder(exit_order(number, sz=D(sz), side=side, trigger_px=D(3900), exit_reason=None))
+    tracked.state, tracked.oid = state, number
+    return tracked
+
+
+def _position(szi: str = "0.012") -> PositionView:
+    return PositionView(coin=COIN, szi=D(szi), entry_px=D(4000), entry_ms=0, entry_edge_bps=D(0))
+
+
+@pytest.mark.parametrize(
+    ("position", "standing", "todo"),
+    [
+        (_position(), [], Protection(place=True)),
+        (_position(), [_standing(1, "0.012")], Protection()),
+        (_position(), [_standing(1, "0.012", OrderState.SENT)], Protection()),
+        (_position(), [_standing(1, "0.006")], Protection(place=True)),  # the old one stays until the new one is there
+        (_position(), [_standing(1, "0.006"), _standing(2, "0.012", OrderState.SENT)], Protection()),
+        (_position(), [_standing(1, "0.006"), _standing(2, "0.012", OrderState.UNKNOWN)], Protection()),
+        (_position(), [_standing(1, "0.006"), _standing(2, "0.012")], Protection(cancel=(1,))),
+        (_position(), [_standing(1, "0.012"), _standing(2, "0.012")], Protection(cancel=(1,))),
+        (_position("-0.012"), [_standing(1, "0.012")], Protection(place=True)),  # the other side
+        (None, [_standing(1, "0.012"), _standing(2, "0.012", OrderState.SENT)], Protection(cancel=(1,))),
+    ],
+)
+def test_what_to_do(position: PositionView | None, standing: list[TrackedOrder], todo: Protection) -> None:
+    assert decide(position, standing) == todo
+
+
+def test_the_trigger_is_the_distance_from_the_entry_rounded_towards_it() -> None:
+    assert trigger_px(_position(), D(100), spec()) == D(3960)
+    assert trigger_px(_position("-0.012"), D(100), spec()) == D(4040)
+    assert trigger_px(_position(), D("33.333"), spec()) == D("3986.7")  # 3986.6668, up
+
+
+def _world(tmp_path: Path, **settings: Any) -> World:
+    world = World(tmp_path, seed=1, **(ALONE | {"protective_stop_bps": D(200)} | settings))
+    assert world.run_until(lambda: world.ready, 5000)
+    return world
+
+
+def _stops(world: World) -> list[dict[str, Any]]:
+    listed = world.rest.info_json({"type": "frontendOpenOrders", "user": world.user, "dex": "xyz"})
+    return [o for o in listed if o["isTrigger"]]
+
+
+def test_it_stands_after_the_first_fill_and_follows_the_size(tmp_path: Path) -> None:
+    world = _world(tmp_path)
+    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    assert world.run_until(lambda: len(_stops(world)) == 1, 2000)
+    stop = _stops(world)[0]
+    assert (stop["sz"], stop["side"], stop["reduceOnly"], stop["isPositionTpsl"]) == ("0.01", "A", True, True)
+    assert stop["orderType"] == "Stop Market"
+    position = world.trading.tracker.position(GOLD)
+    assert position is not None
+    assert D(stop["triggerPx"]) == trigger_px(position, D(200), world.trading.specs[GOLD])
+    world.by_hand(GOLD, Side.BUY, D("0.005"))
+    assert world.run_until(lambda: [o["sz"] for o in _stops(world)] == ["0.015"], 5000)
+    world.run(3000)
+    assert [o["sz"] for o in _stops(world)] == ["0.015"]
+    assert world.trading.tracker.ledger().reducing == frozenset()  # it asks for no room and blocks nothing
+
+
+def test_it_closes_the_position_while_the_service_is_dead(tmp_path: Path) -> None:
+    world = _world(tmp_path)
+    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    assert world.run_until(lambda: len(_stops(world)) == 1, 2000)
+    world.cut()
+    market = world.venue.engine.markets[GOLD]
+    for _ in range(200):  # the mark falls through the trigger
+        world.clock.advance(100)
+        world.venue.engine.set_mark(market, market.mark * D("0.999"), world.clock.wall_ms())
+        if GOLD not in world.exchange_positions():
+            break
+    assert GOLD not in world.exchange_positions()
+    world.restart()
+    world.run(3000)
+    assert world.trading.tracker.booked() == {}
+    assert world.trading.tracker.protective() == {}
+    realized, fees, _, _ = world.trading.tracker.totals()
+    assert (realized, fees) == world.exchange_totals()
+
+
+def test_a_local_exit_and_the_stop_never_close_twice(tmp_path: Path) -> None:
+    world = _world(tmp_path)
+    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    assert world.run_until(lambda: len(_stops(world)) == 1, 2000)
+    world.trading.flow.exiting.request(ExitReason.MANUAL)
+    world.tick()  # the exit is on its way; before it arrives the stop fires
+    market = world.venue.engine.markets[GOLD]
+    world.venue.engine.set_mark(market, D(_stops(world)[0]["triggerPx"]) - 1, world.clock.wall_ms())
+    world.run(5000)
+    assert world.exchange_positions() == {}
+    assert world.trading.tracker.booked() == {}
+    assert world.trading.tracker.protective() == {}
+    assert not world.trading.tracker.live()
+    assert not world.latch.tripped
+
+
+def test_an_exit_takes_its_stop_with_it(tmp_path: Path) -> None:
+    world = _world(tmp_path)
+    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    assert world.run_until(lambda: len(_stops(world)) == 1, 2000)
+    world.trading.flow.exiting.request(ExitReason.STOP)
+    assert world.run_until(lambda: not world.trading.tracker.live(), 10_000)
+    assert (_stops(world), world.exchange_positions()) == ([], {})
+
+
+@pytest.mark.parametrize("policy", ["reconcile", "cancel_all"])
+def test_it_is_spared_by_cancels_and_restarts_while_its_position_stays(tmp_path: Path, policy: str) -> None:
+    world = _world(tmp_path, start_policy=policy)
+    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    assert world.run_until(lambda: len(_stops(world)) == 1, 2000)
+    oid = _stops(world)[0]["oid"]
+    cancel_entries(world.trading, world.clock.wall_ms())
+    world.run(1000)
+    world.restart()
+    assert world.run_until(lambda: world.ready, 10_000)
+    world.run(3000)
+    assert [o["oid"] for o in _stops(world)] == [oid]  # the very same one
+    assert [t.oid for t in world.trading.tracker.protective()[GOLD]] == [oid]
+
+
+def test_without_intents_the_stop_that_stands_is_adopted(tmp_path: Path) -> None:
+    world = _world(tmp_path)
+    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    assert world.run_until(lambda: len(_stops(world)) == 1, 2000)
+    oid = _stops(world)[0]["oid"]
+    world.intents.open.clear()
+    world.intents.placed.clear()
+    world.journal.kept.clear()
+    world.restart()
+    assert world.run_until(lambda: world.ready, 10_000)
+    world.run(3000)
+    assert [o["oid"] for o in _stops(world)] == [oid]
+    assert [t.oid for t in world.trading.tracker.protective()[GOLD]] == [oid]
+    assert not world.journal.of("second_instance")
+
+
+def test_a_mark_beyond_the_stop_is_an_exit_at_once(tmp_path: Path) -> None:
+    world = _world(tmp_path, protective_stop_bps=D(1))
+    oracle = world.venue.engine.markets[GOLD].oracle
+    world.by_hand(GOLD, Side.BUY, D("0.01"), px=D(round(oracle * D("1.02"))))
+    market = world.venue.engine.markets[GOLD]
+    market.mark = market.mark * D("0.99")
+    world.run(4000)
+    assert world.exchange_positions() == {}
+    reasons = {f["order"].exit_reason for f in world.journal.of("exit")}
+    assert reasons <= {ExitReason.STOP_LOSS}
