@@ -11,6 +11,7 @@ round trip is exactly what was paid out (docs/venue-facts.md F7).
 from collections import deque
 from collections.abc import Mapping
 from decimal import ROUND_CEILING, Decimal
+from typing import Any
 
 from hip3.core.money import CTX, ZERO, div, truncate
 from hip3.venue.book import BookOrder
@@ -21,7 +22,7 @@ USD_DECIMALS = 6
 class Position:
     """One position. `szi` is signed; `entry_ntl` is what its size was bought or sold for."""
 
-    __slots__ = ("entry_ntl", "funding", "iso_raw_usd", "isolated", "leverage", "szi")
+    __slots__ = ("entry_ntl", "funding", "iso_raw_usd", "isolated", "leverage", "liquidated_ms", "szi")
 
     def __init__(self, leverage: int, *, isolated: bool) -> None:
         self.szi = ZERO
@@ -30,6 +31,8 @@ class Position:
         self.isolated = isolated
         self.iso_raw_usd = ZERO
         self.funding = ZERO
+        self.liquidated_ms: int | None = None
+        """When a liquidation order was sent last."""
 
     @property
     def entry_px(self) -> Decimal:
@@ -130,9 +133,11 @@ class Account:
         self.open_orders: dict[int, BookOrder] = {}
         """Resting and dormant orders, oldest first."""
         self.by_cloid: dict[str, int] = {}
-        self.history: dict[int, dict[str, object]] = {}
+        self.history: dict[int, dict[str, Any]] = {}
         """oid -> frontend order with status, the newest 2000."""
-        self.fills: deque[dict[str, object]] = deque(maxlen=10_000)
+        self.fills: deque[dict[str, Any]] = deque(maxlen=10_000)
+        self.ledger: deque[dict[str, Any]] = deque(maxlen=10_000)
+        """Deposits, transfers, liquidations, oldest first."""
 
     def dex(self, name: str) -> DexAccount:
         """The margin account on a dex, made when first needed."""

@@ -8,8 +8,7 @@ from hip3.core.money import ZERO, parse
 from hip3.venue import order_actions
 from hip3.venue.account import Account
 from hip3.venue.auth import USER_SIGNED, BadAction, canonical, recover_l1, recover_user_signed
-from hip3.venue.info import UNPROCESSABLE, Answer
-from hip3.venue.replies import err, ok
+from hip3.venue.replies import UNPROCESSABLE, Answer, err, ok
 
 if TYPE_CHECKING:
     from hip3.venue.venue import Venue

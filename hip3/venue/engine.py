@@ -1,8 +1,8 @@
 """The engine of the embedded exchange: books, accounts, order ids. Pure: time is an argument, events are returned.
 
 It owns the state and its elementary moves; the rules are functions on it: `rules` (validity and margin),
-`matching` (trades and fills), `triggers` (TP/SL). `place` and `cancel` return the status entry of the answer;
-what the streams must tell is appended to `events` and taken by the venue. Rules and texts:
+`matching` (trades and fills), `triggers` (TP/SL), `liquidation`. `place` and `cancel` return the status entry
+of the answer; what the streams must tell is appended to `events` and taken by the venue. Rules and texts:
 docs/venue-facts.md F11 (validity), F12 (matching). What it does not do yet stands in docs/exchange.md.
 """
 
@@ -11,10 +11,10 @@ from decimal import Decimal
 from typing import Any
 
 from hip3.core.money import ZERO, round_price
-from hip3.venue import matching, rules, triggers
+from hip3.venue import liquidation, matching, rules, triggers
 from hip3.venue.account import Account
 from hip3.venue.book import BookOrder
-from hip3.venue.model import Event, Market, MarketInfo, OrderEvent, Request
+from hip3.venue.model import Event, LedgerEvent, Market, MarketInfo, OrderEvent, Request
 from hip3.venue.orders import frontend_order, mix
 
 FIRST_OID = 500_000_000_000
@@ -203,6 +203,14 @@ class Engine:
             account.by_cloid.pop(oldest["order"]["cloid"] or "", None)
         self.events.append(OrderEvent(account.address, order, status, now_ms, order.sz))
 
+    def note(self, account: Account, delta: dict[str, Any], now_ms: int) -> None:
+        """An entry of the account's ledger: anything but trades and funding."""
+        if account.is_agent:
+            return
+        entry = {"time": now_ms, "hash": self.tx_hash(), "delta": delta}
+        account.ledger.append(entry)
+        self.events.append(LedgerEvent(account.address, entry))
+
     def tx_hash(self) -> str:
         """A new transaction hash."""
         self._next_hash += 1
@@ -230,3 +238,5 @@ class Engine:
         if market.triggers:
             triggers.check(self, market, now_ms)
         self.settle(now_ms)
+        if market.holders:
+            liquidation.check(self, market, now_ms)

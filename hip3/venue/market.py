@@ -211,3 +211,12 @@ class MarketModel:
     def requote(self, maker: int) -> None:
         """The venue says that this maker's touch was taken: quote again at the next look."""
         self._quoted[maker] = None
+
+    def jump(self, units: int) -> list[Quote]:
+        """The outside price and the oracle are at `units` now, and every maker knows: their new ladders."""
+        self._outside = self._oracle = units
+        self._history = [(when, units) for when, _ in self._history]
+        self._drift = []
+        self._asleep_until = [0] * MAKERS
+        self._quoted = [None] * MAKERS
+        return [quote for quote in map(self._quote, range(MAKERS)) if quote is not None]

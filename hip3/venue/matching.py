@@ -102,8 +102,7 @@ def _trade(
     resting.sz -= deal.size
     book_fill(engine, taker, market, order, deal, taker_rate, crossed=True)
     book_fill(engine, maker, market, resting, deal, maker_rate, crossed=False)
-    after = engine.position(taker, market), engine.position(maker, market)
-    market.open_interest += sum((max(a, ZERO) for a in after), ZERO) - sum((max(b, ZERO) for b in before), ZERO)
+    count_open_interest(engine, market, before, (taker, maker))
     market.last_px = deal.px
     market.day_notional += deal.size * deal.px
     market.day_base += deal.size
@@ -119,6 +118,14 @@ def _trade(
     if resting.sz == 0:
         engine.remove(maker, market, resting, "filled", deal.now_ms)
     shrink_reduce_only(engine, maker, market, deal.now_ms)
+
+
+def count_open_interest(
+    engine: "Engine", market: Market, before: tuple[Decimal, Decimal], pair: tuple[Account, Account]
+) -> None:
+    """Open interest is one side: the sum of all longs."""
+    longs = sum((max(engine.position(account, market), ZERO) for account in pair), ZERO)
+    market.open_interest += longs - sum((max(b, ZERO) for b in before), ZERO)
 
 
 def book_fill(

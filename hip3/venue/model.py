@@ -23,6 +23,12 @@ class MarketInfo(NamedTuple):
     growth: bool
     fee_scale: Decimal | None
     """deployerFeeScale; None on the main dex."""
+    tiers: tuple[tuple[Decimal, int], ...] = ()
+    """(lower bound of the notional, highest leverage); none: `max_leverage` throughout."""
+
+    @property
+    def margin_tiers(self) -> tuple[tuple[Decimal, int], ...]:
+        return self.tiers or ((ZERO, self.max_leverage),)
 
 
 class OrderEvent(NamedTuple):
@@ -49,7 +55,21 @@ class TradeEvent(NamedTuple):
     trade: dict[str, Any]
 
 
-Event = OrderEvent | FillEvent | TradeEvent
+class UserEvent(NamedTuple):
+    """Something for userEvents that is no fill."""
+
+    user: str
+    data: dict[str, Any]
+
+
+class LedgerEvent(NamedTuple):
+    """Something for userNonFundingLedgerUpdates."""
+
+    user: str
+    entry: dict[str, Any]
+
+
+Event = OrderEvent | FillEvent | TradeEvent | UserEvent | LedgerEvent
 
 
 class Market:

@@ -6,9 +6,8 @@ from hip3.core.money import parse
 from hip3.venue.account import Account
 from hip3.venue.auth import BadAction
 from hip3.venue.book import Trigger
-from hip3.venue.info import Answer
 from hip3.venue.model import Request
-from hip3.venue.replies import err, ok
+from hip3.venue.replies import Answer, err, ok
 
 if TYPE_CHECKING:
     from hip3.venue.venue import Venue

@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from hip3.exchange.subscriptions import key_of
-from hip3.venue.info import ctx_of, levels_of, mids_of
-from hip3.venue.model import Event, FillEvent, OrderEvent
+from hip3.venue.info_market import ctx_of, levels_of, mids_of
 from hip3.venue.numbers import num
-from hip3.venue.orders import open_order
 
 if TYPE_CHECKING:
     from hip3.venue.venue import Venue
@@ -164,31 +162,3 @@ def book_frame(venue: "Venue", coin: str, now_ms: int) -> str:
 def mids_frame(venue: "Venue", dex: str) -> str:
     """All mid prices of a dex."""
     return text_of({"channel": "allMids", "data": {"mids": mids_of(venue, dex)}})
-
-
-def user_frames(events: list[Event]) -> list[tuple[str, str]]:
-    """(subscription key, frame) of a list of events: one frame per user and stream, then trades."""
-    orders: dict[str, list[Any]] = {}
-    fills: dict[str, list[Any]] = {}
-    trades: dict[str, list[Any]] = {}
-    for event in events:
-        if isinstance(event, OrderEvent):
-            item = {
-                "order": open_order(event.order, event.sz),
-                "status": event.status,
-                "statusTimestamp": event.time_ms,
-            }
-            orders.setdefault(event.user, []).append(item)
-        elif isinstance(event, FillEvent):
-            fills.setdefault(event.user, []).append(event.fill)
-        else:
-            trades.setdefault(event.coin, []).append(event.trade)
-    out = [
-        (f"orderUpdates:{user}", text_of({"channel": "orderUpdates", "data": items})) for user, items in orders.items()
-    ]
-    for user, items in fills.items():
-        out.append((f"userFills:{user}", text_of({"channel": "userFills", "data": {"user": user, "fills": items}})))
-        out.append((f"userEvents:{user}", text_of({"channel": "user", "data": {"fills": items}})))
-    for coin, items in trades.items():
-        out.append((f"trades:{coin}", text_of({"channel": "trades", "data": items})))
-    return out

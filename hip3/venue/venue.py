@@ -11,24 +11,24 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from hip3.core.money import div, floor_size, round_price
 from hip3.exchange.embedded import key_number_one
-from hip3.exchange.signing import SigningKey, keccak256
+from hip3.exchange.signing import SigningKey
 from hip3.venue import streams
 from hip3.venue.actions import exchange
 from hip3.venue.auth import Agents, NonceSet
+from hip3.venue.crowd import Crowd
 from hip3.venue.engine import Engine
-from hip3.venue.info import UNPROCESSABLE, Text, answer
-from hip3.venue.market import LADDER, MarketModel, Publish, Quote, Take, moved, to_price
-from hip3.venue.model import Market, MarketInfo, Request
+from hip3.venue.info import answer
+from hip3.venue.model import Market, MarketInfo
+from hip3.venue.replies import UNPROCESSABLE, Text
 from hip3.venue.settings import Dex, VenueSetup
+from hip3.venue.user_streams import user_frames
 
 BLOCK_MS = 70
 CTX_MS = 1000
 BOOK_MS = 5400
 MIDS_MS = 1000
 DRIP_USD = Decimal(1000)
-AGENT_CASH = Decimal(10) ** 12
 
 
 class HttpReply(NamedTuple):
@@ -54,10 +54,6 @@ class WsClose(NamedTuple):
 
 
 Output = HttpReply | WsText | WsClose
-
-
-def _agent_address(name: str) -> str:
-    return "0x" + keccak256(f"hip3 agent {name}".encode())[12:].hex()
 
 
 class Venue:
@@ -88,15 +84,13 @@ class Venue:
         self._out: list[Output] = []
         self._late: list[tuple[int, int, Any]] = []
         self._serial = itertools.count()
-        self._models = {
-            m.coin: MarketModel(m, setup.common, setup.profiles[profile], seed, now_ms) for m in setup.markets
-        }
+        self._crowd = Crowd(self.engine, setup, profile, seed, now_ms)
+        self._models = self._crowd.models
         self._cadence = {coin: now_ms + i * 37 % CTX_MS for i, coin in enumerate(self.engine.markets)}
         self._next_book = now_ms + BOOK_MS
         self._next_mids = now_ms + MIDS_MS
         self._next_block = now_ms
         self._bbo: dict[str, Any] = {}
-        self._basis_ema: dict[str, Decimal] = {}
         for account, amount in setup.accounts.items():
             self._fund_all(account.lower(), amount)
         self._fund_all(SigningKey(key_number_one(seed)).address, DRIP_USD)
@@ -232,6 +226,11 @@ class Venue:
         out, self._out = self._out, []
         return out
 
+    def move(self, coin: str, px: Decimal, now_ms: int) -> None:
+        """Outside price, oracle, mark and makers jump to `px` at once: for tests and scripts."""
+        self._crowd.move(coin, px, now_ms)
+        self._publish(now_ms)
+
     # Time.
 
     def next_due(self) -> int:
@@ -249,9 +248,7 @@ class Venue:
             self._block(due)
 
     def _block(self, now_ms: int) -> None:
-        for coin, model in self._models.items():
-            for _, wish in model.advance(now_ms):
-                self._do(self.engine.markets[coin], model, wish, now_ms)
+        self._crowd.advance(now_ms)
         self._publish(now_ms)
         for coin, due in self._cadence.items():
             if due <= now_ms:
@@ -276,7 +273,7 @@ class Venue:
         """Tell users what happened to them, and everybody what the touches are now."""
         events, self.engine.events = self.engine.events, []
         if events:
-            for key, text in streams.user_frames(events):
+            for key, text in user_frames(events):
                 self._send(key, lambda t=text: t)
         touched, self.engine.touched = self.engine.touched, set()
         for coin in sorted(touched):
@@ -287,61 +284,3 @@ class Venue:
             if self._bbo.get(coin) != touch:
                 self._bbo[coin] = touch
                 self._send(f"bbo:{coin}", lambda c=coin: streams.bbo_frame(self, c, now_ms))
-
-    # Agents.
-
-    def _do(self, market: Market, model: MarketModel, wish: Quote | Take | Publish, now_ms: int) -> None:
-        if isinstance(wish, Publish):
-            self._set_oracle(market, to_price(wish.oracle), now_ms)
-        elif isinstance(wish, Quote):
-            self._requote(market, wish, now_ms)
-        else:
-            self._noise(market, model, wish, now_ms)
-
-    def _set_oracle(self, market: Market, oracle: Decimal, now_ms: int) -> None:
-        decimals = market.info.sz_decimals
-        market.oracle = round_price(oracle, decimals, up=False)
-        bid, ask = market.book.best_bid(), market.book.best_ask()
-        submitted = [market.oracle]
-        if bid is not None and ask is not None:
-            gap = (bid + ask) / 2 - market.oracle
-            ema = self._basis_ema.get(market.info.coin, gap)
-            ema += (gap - ema) / 50
-            self._basis_ema[market.info.coin] = ema
-            submitted.append(market.oracle + ema)
-        self.engine.update_mark(market, submitted, now_ms)
-
-    def _agent(self, name: str, dex: str) -> Any:
-        address = _agent_address(name)
-        account = self.engine.account(address)
-        if account is None or dex not in account.dexs:
-            account = self.engine.fund(address, dex, AGENT_CASH, agent=True)
-        return account
-
-    def _requote(self, market: Market, quote: Quote, now_ms: int) -> None:
-        info = market.info
-        account = self._agent(f"maker {quote.maker}", info.dex)
-        self.engine.cancel_all(account, info.coin, now_ms)
-        for distance, share in LADDER:
-            offset = quote.half_spread * max(distance, 10) // 10
-            for is_buy in (True, False):
-                px = to_price(moved(quote.fair, -offset if is_buy else offset))
-                px = round_price(px, info.sz_decimals, up=not is_buy)
-                sz = floor_size(div(Decimal(quote.touch_usd * share // 10), px), info.sz_decimals)
-                if px * sz >= 10:
-                    self.engine.place(account, Request(market, is_buy, px, sz, False, "Gtc", None), now_ms)
-
-    def _noise(self, market: Market, model: MarketModel, take: Take, now_ms: int) -> None:
-        best = market.book.best_ask() if take.is_buy else market.book.best_bid()
-        if best is None:
-            return
-        info = market.info
-        account = self._agent("noise", info.dex)
-        px = round_price(
-            best * (Decimal("1.002") if take.is_buy else Decimal("0.998")), info.sz_decimals, up=take.is_buy
-        )
-        sz = floor_size(div(Decimal(max(take.usd, 12)), best), info.sz_decimals)
-        if px * sz >= 10:
-            self.engine.place(account, Request(market, take.is_buy, px, sz, False, "Ioc", None), now_ms)
-            for maker in range(2):
-                model.requote(maker)

@@ -1,0 +1,191 @@
+"""Answers about accounts: margin, orders, fills, limits, roles. Shapes: docs/venue-facts.md F13."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from hip3.core.money import ZERO, div, truncate
+from hip3.venue.account import Account, DexAccount, Position
+from hip3.venue.margin import cross_maintenance, liquidation_px
+from hip3.venue.model import MAKER_RATE, TAKER_RATE
+from hip3.venue.numbers import num
+from hip3.venue.orders import frontend_order, open_order
+from hip3.venue.replies import Answer, account_of, dex_of, user_of
+
+if TYPE_CHECKING:
+    from hip3.venue.venue import Venue
+
+MAX_FILLS = 2000
+MAX_ROWS = 500
+
+
+def clearinghouse(venue: "Venue", account: Account | None, dex: str, now_ms: int) -> dict[str, Any]:
+    """clearinghouseState of one dex; all zeros for an address that never was."""
+    held = account.dex(dex) if account is not None else DexAccount()
+    marks = venue.engine.marks()
+    cross = [(c, p) for c, p in held.positions.items() if not p.isolated]
+    isolated = [(c, p) for c, p in held.positions.items() if p.isolated]
+    cross_value = held.cross_value(marks)
+    cross_ntl = sum((abs(p.szi) * marks[c] for c, p in cross), ZERO)
+    all_ntl = cross_ntl + sum((abs(p.szi) * marks[c] for c, p in isolated), ZERO)
+    margin = held.cross_margin(marks)
+    iso_margin = sum((p.margin_used(marks[c]) for c, p in isolated), ZERO)
+    free = max(ZERO, cross_value - max(margin, cross_ntl * Decimal("0.1")))
+    raw = held.raw_usd
+    return {
+        "marginSummary": _summary(
+            held.value(marks),
+            all_ntl,
+            raw + sum((p.iso_raw_usd for _, p in isolated), ZERO),
+            margin + iso_margin,
+        ),
+        "crossMarginSummary": _summary(cross_value, cross_ntl, raw, margin),
+        "crossMaintenanceMarginUsed": num(truncate(cross_maintenance(held, venue.engine.markets), 6)),
+        "withdrawable": num(truncate(free, 6)),
+        "assetPositions": [
+            {"type": "oneWay", "position": _position(venue, held, c, p)} for c, p in held.positions.items()
+        ],
+        "time": now_ms,
+    }
+
+
+def _summary(value: Decimal, ntl: Decimal, raw: Decimal, margin: Decimal) -> dict[str, str]:
+    return {
+        "accountValue": num(truncate(value, 6)), "totalNtlPos": num(truncate(ntl, 6)),
+        "totalRawUsd": num(truncate(raw, 6)), "totalMarginUsed": num(truncate(margin, 6)),
+    }  # fmt: skip
+
+
+def _position(venue: "Venue", held: DexAccount, coin: str, p: Position) -> dict[str, Any]:
+    market = venue.engine.markets[coin]
+    mark, info = market.mark, market.info
+    leverage: dict[str, Any] = {"type": "isolated" if p.isolated else "cross", "value": p.leverage}
+    if p.isolated:
+        leverage["rawUsd"] = num(truncate(p.iso_raw_usd, 6))
+    pnl = p.unrealized(mark)
+    liquidation = liquidation_px(held, p, venue.engine.markets, coin, venue.engine.marks())
+    return {
+        "coin": coin, "szi": num(p.szi), "leverage": leverage,
+        "entryPx": num(truncate(p.entry_px, max(0, 6 - info.sz_decimals))),
+        "positionValue": num(truncate(abs(p.szi) * mark, 6)), "unrealizedPnl": num(truncate(pnl, 6)),
+        "returnOnEquity": num(truncate(div(pnl * p.leverage, p.entry_ntl), 10)),
+        "liquidationPx": None if liquidation is None else num(liquidation),
+        "marginUsed": num(truncate(p.margin_used(mark), 6)),
+        "maxLeverage": info.max_leverage,
+        "cumFunding": {"allTime": "0.0", "sinceOpen": num(p.funding), "sinceChange": "0.0"},
+    }  # fmt: skip
+
+
+def clearinghouse_answer(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+    dex = dex_of(request)
+    if not venue.has_dex(dex):
+        return 500, None
+    return 200, clearinghouse(venue, account_of(venue, request), dex, now_ms)
+
+
+def spot_state(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+    user_of(request)
+    return 200, {"balances": []}
+
+
+def _orders(venue: "Venue", request: dict[str, Any]) -> list[Any]:
+    account, dex = account_of(venue, request), dex_of(request)
+    if account is None:
+        return []
+    markets = venue.engine.markets
+    return [o for o in reversed(venue.engine.open_orders(account)) if markets[o.coin].info.dex == dex]
+
+
+def open_orders(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+    return 200, [open_order(o) for o in _orders(venue, request)]
+
+
+def frontend_open_orders(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+    return 200, [frontend_order(o, o.sz) for o in _orders(venue, request)]
+
+
+def order_status(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+    account, wanted = account_of(venue, request), request["oid"]
+    if account is None:
+        return 200, {"status": "unknownOid"}
+    oid = account.by_cloid.get(wanted.lower(), -1) if isinstance(wanted, str) else int(wanted)
+    record = account.history.get(oid)
+    return 200, {"status": "unknownOid"} if record is None else {"status": "order", "order": record}
+
+
+def historical_orders(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+    account = account_of(venue, request)
+    return 200, [] if account is None else list(reversed(account.history.values()))
+
+
+def user_fills(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+    account = account_of(venue, request)
+    return 200, [] if account is None else list(reversed(account.fills))[:MAX_FILLS]
+
+
+def user_fills_by_time(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+    account = account_of(venue, request)
+    start, end = int(request["startTime"]), int(request.get("endTime") or now_ms)
+    fills = [] if account is None else [f for f in account.fills if start <= int(str(f["time"])) <= end]
+    return 200, fills[:MAX_FILLS]
+
+
+def ledger(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+    """Deposits, transfers, liquidations within a time range, oldest first."""
+    account = account_of(venue, request)
+    return 200, [] if account is None else in_range(account.ledger, request, now_ms)
+
+
+def in_range(rows: Iterable[dict[str, Any]], request: dict[str, Any], now_ms: int) -> list[dict[str, Any]]:
+    """The first 500 rows with startTime <= time <= endTime."""
+    start, end = int(request["startTime"]), int(request.get("endTime") or now_ms)
+    return [row for row in rows if start <= row["time"] <= end][:MAX_ROWS]
+
+
+def user_rate_limit(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+    account = account_of(venue, request)
+    used, cap, volume = (
+        (0, 10_000, ZERO) if account is None else (account.actions_used, account.action_cap, account.volume)
+    )
+    return 200, {"cumVlm": num(volume), "nRequestsUsed": used, "nRequestsCap": cap, "nRequestsSurplus": 0}
+
+
+def user_fees(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+    user_of(request)
+    taker, maker = num(TAKER_RATE), num(MAKER_RATE)
+    return 200, {
+        "dailyUserVlm": [], "userCrossRate": taker, "userAddRate": maker, "userSpotCrossRate": "0.0007",
+        "userSpotAddRate": "0.0004", "activeReferralDiscount": "0.0", "trial": None, "feeTrialReward": "0.0",
+        "nextTrialAvailableTimestamp": None, "stakingLink": None,
+        "activeStakingDiscount": {"bpsOfMaxSupply": "0.0", "discount": "0.0"},
+        "feeSchedule": {
+            "cross": taker, "add": maker, "spotCross": "0.0007", "spotAdd": "0.0004",
+            "tiers": {"vip": [], "mm": []}, "referralDiscount": "0.04", "stakingDiscountTiers": [],
+        },
+    }  # fmt: skip
+
+
+def user_role(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+    user = user_of(request)
+    master = venue.agents.account_of(user, now_ms)
+    if master is not None:
+        return 200, {"role": "agent", "data": {"user": master}}
+    return 200, {"role": "missing" if venue.engine.account(user) is None else "user"}
+
+
+def active_asset_data(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+    market = venue.engine.markets[request["coin"]]
+    user = user_of(request)
+    account = venue.engine.account(user) or Account(user)
+    leverage, isolated = venue.engine.leverage_of(account, market)
+    held, marks = account.dex(market.info.dex), venue.engine.marks()
+    free = max(ZERO, held.cross_value(marks) - held.cross_margin(marks))
+    size = truncate(div(free * leverage, market.mark), market.info.sz_decimals)
+    shown: dict[str, Any] = {"type": "isolated" if isolated else "cross", "value": leverage}
+    if isolated:
+        position = held.positions.get(market.info.coin)
+        shown["rawUsd"] = num(position.iso_raw_usd if position is not None else ZERO)
+    return 200, {
+        "user": user, "coin": market.info.coin, "leverage": shown, "maxTradeSzs": [num(size)] * 2,
+        "availableToTrade": [num(truncate(free, 6))] * 2, "markPx": num(market.mark),
+    }  # fmt: skip

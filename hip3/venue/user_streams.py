@@ -1,0 +1,64 @@
+"""Frames of what happened to users and on the tape, from the engine's events. Pure.
+
+One frame per user and stream for everything of one moment, in a fixed order: orders, fills, trades, then the
+rest. Shapes: docs/venue-facts.md F13, F22.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from hip3.venue.model import Event, FillEvent, LedgerEvent, OrderEvent, TradeEvent
+from hip3.venue.orders import open_order
+from hip3.venue.streams import text_of
+
+_Lists = dict[str, list[Any]]
+
+
+def user_frames(events: list[Event]) -> list[tuple[str, str]]:
+    """(subscription key, frame) of a list of events."""
+    orders: _Lists = {}
+    fills: _Lists = {}
+    trades: _Lists = {}
+    others: list[tuple[str, dict[str, Any]]] = []
+    cancels: _Lists = {}
+    ledger: _Lists = {}
+    for event in events:
+        if isinstance(event, OrderEvent):
+            orders.setdefault(event.user, []).append(_update(event))
+            if event.status.endswith("Canceled"):  # by the exchange: the user's own cancels end in a small letter
+                gone = {"coin": event.order.coin, "oid": event.order.oid}
+                cancels.setdefault(event.user, []).append(gone)
+        elif isinstance(event, FillEvent):
+            fills.setdefault(event.user, []).append(event.fill)
+        elif isinstance(event, TradeEvent):
+            trades.setdefault(event.coin, []).append(event.trade)
+        elif isinstance(event, LedgerEvent):
+            ledger.setdefault(event.user, []).append(event.entry)
+        else:
+            others.append((event.user, event.data))
+    others += [(user, {"nonUserCancel": items}) for user, items in cancels.items()]
+    return [*_main(orders, fills, trades), *_rest(others, ledger)]
+
+
+def _update(event: OrderEvent) -> dict[str, Any]:
+    order = open_order(event.order, event.sz)
+    return {"order": order, "status": event.status, "statusTimestamp": event.time_ms}
+
+
+def _main(orders: _Lists, fills: _Lists, trades: _Lists) -> Iterator[tuple[str, str]]:
+    for user, items in orders.items():
+        yield f"orderUpdates:{user}", text_of({"channel": "orderUpdates", "data": items})
+    for user, items in fills.items():
+        yield f"userFills:{user}", text_of({"channel": "userFills", "data": {"user": user, "fills": items}})
+        yield f"userEvents:{user}", text_of({"channel": "user", "data": {"fills": items}})
+    for coin, items in trades.items():
+        yield f"trades:{coin}", text_of({"channel": "trades", "data": items})
+
+
+def _rest(others: list[tuple[str, dict[str, Any]]], ledger: _Lists) -> Iterator[tuple[str, str]]:
+    for user, data in others:
+        yield f"userEvents:{user}", text_of({"channel": "user", "data": data})
+    for user, items in ledger.items():
+        data = {"user": user, "nonFundingLedgerUpdates": items}
+        name = "userNonFundingLedgerUpdates"
+        yield f"{name}:{user}", text_of({"channel": name, "data": data})
