@@ -127,9 +127,17 @@ class Account:
         self.dexs: dict[str, DexAccount] = {}
         self.leverage: dict[str, tuple[int, bool]] = {}
         """coin -> (leverage, isolated) where the user set it."""
+        self.spot = ZERO
+        """Spot USDC."""
         self.volume = ZERO
         self.fees = ZERO
         self.actions_used = 0
+        self.reserved = 0
+        """Actions bought on top of what the volume gives."""
+        self.cancel_at_ms: int | None = None
+        """The dead man's switch."""
+        self.cancels_triggered = (0, 0)
+        """(day, how often the switch fired on it)."""
         self.open_orders: dict[int, BookOrder] = {}
         """Resting and dormant orders, oldest first."""
         self.by_cloid: dict[str, int] = {}
@@ -148,5 +156,5 @@ class Account:
 
     @property
     def action_cap(self) -> int:
-        """How many actions the address may have sent so far: 10,000 + one per dollar traded."""
-        return 10_000 + int(self.volume)
+        """How many actions the address may have sent so far: 10,000, one per dollar traded, what was bought."""
+        return 10_000 + int(self.volume) + self.reserved

@@ -1,11 +1,10 @@
-"""`POST /exchange` of the embedded exchange: checks, then the engine. Order of checks and texts:
+"""`POST /exchange` of the embedded exchange: who signed, may they, then the action. Order of checks and texts:
 docs/venue-facts.md F6 and F11."""
 
-from decimal import Decimal
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from hip3.core.money import ZERO, parse
-from hip3.venue import order_actions
+from hip3.venue import account_actions, order_actions, sub_accounts, transfers
 from hip3.venue.account import Account
 from hip3.venue.auth import USER_SIGNED, BadAction, canonical, recover_l1, recover_user_signed
 from hip3.venue.replies import UNPROCESSABLE, Answer, err, ok
@@ -14,6 +13,41 @@ if TYPE_CHECKING:
     from hip3.venue.venue import Venue
 
 MAX_BATCH = 200
+Handler = Callable[["Venue", Account, dict[str, Any], int], Answer]
+
+_ITEM_LISTS = ("orders", "cancels", "modifies")
+_CANCELS = frozenset({"cancel", "cancelByCloid"})
+_OWNER_ONLY = frozenset({"createSubAccount", "subAccountModify", "subAccountTransfer", "subAccountSpotTransfer"})
+_SELF_SIGNED = frozenset({"reserveRequestWeight"})
+"""L1 actions that an agent may not sign: it is taken for its own, empty account."""
+
+L1: dict[str, Handler] = {
+    "order": order_actions.order,
+    "cancel": order_actions.cancel,
+    "cancelByCloid": order_actions.cancel,
+    "modify": order_actions.modify,
+    "batchModify": order_actions.batch_modify,
+    "scheduleCancel": order_actions.schedule_cancel,
+    "noop": lambda venue, account, action, now_ms: ok("default"),
+    "updateLeverage": account_actions.update_leverage,
+    "updateIsolatedMargin": account_actions.update_isolated_margin,
+    "reserveRequestWeight": account_actions.reserve_request_weight,
+    "agentSendAsset": transfers.agent_send_asset,
+    "createSubAccount": sub_accounts.create,
+    "subAccountModify": sub_accounts.rename,
+    "subAccountTransfer": sub_accounts.transfer,
+    "subAccountSpotTransfer": sub_accounts.transfer,
+    "vaultTransfer": sub_accounts.vault_transfer,
+}
+
+BY_USER: dict[str, Handler] = {
+    "usdSend": transfers.usd_send,
+    "spotSend": transfers.spot_send,
+    "sendAsset": transfers.send_asset,
+    "usdClassTransfer": transfers.usd_class_transfer,
+    "withdraw3": transfers.withdraw,
+    "approveAgent": account_actions.approve_agent,
+}
 
 
 def exchange(venue: "Venue", body: Any, now_ms: int) -> Answer:
@@ -42,24 +76,34 @@ def _l1(venue: "Venue", body: dict[str, Any], now_ms: int) -> Answer:
     if account is None:
         return err(f"User or API Wallet {signer} does not exist.")
     vault = body.get("vaultAddress")
-    if vault is not None:
-        return err(f"Vault not registered: {vault}")
+    if vault is not None and action["type"] not in _OWNER_ONLY:
+        found = venue.subs.tradable(venue.engine, str(vault).lower(), account.address)
+        if found is None:
+            return err(f"Vault not registered: {vault}")
+        account = found
     refusal = venue.nonces(signer).use(body["nonce"], now_ms)
     if refusal is not None:
         return err(refusal)
     expires = body.get("expiresAfter")
     if isinstance(expires, int) and now_ms > expires:
         account.actions_used += 5
-        return err("Action already expired")
+        return err(venue.engine.parameters.expired_text)
+    if action["type"] in _SELF_SIGNED and signer != owner:
+        return err(f"Must deposit before performing actions. User: {signer}")
     return _run(venue, account, action, now_ms)
 
 
 def _run(venue: "Venue", account: Account, action: dict[str, Any], now_ms: int) -> Answer:
     kind = action["type"]
-    items = action.get("orders") or action.get("cancels") or []
+    items: list[Any] = next((action[name] for name in _ITEM_LISTS if name in action), [])
     if len(items) > MAX_BATCH:
         return err("Signed action over weight limit of 200.")
-    limit = account.action_cap if kind == "order" else min(account.action_cap + 100_000, 2 * account.action_cap)
+    handler = L1.get(kind)
+    if handler is None:
+        return err(f"{kind} is not offered by the embedded exchange yet")
+    limit = account.action_cap
+    if kind in _CANCELS:
+        limit = min(limit + 100_000, 2 * limit)
     cost = max(1, len(items))
     if account.actions_used + cost > limit:
         return err(
@@ -67,34 +111,7 @@ def _run(venue: "Venue", account: Account, action: dict[str, Any], now_ms: int) 
             f"traded ${account.volume:.2f}. Place taker orders to free up 1 request per USDC traded."
         )
     account.actions_used += cost
-    if kind == "order":
-        return order_actions.order(venue, account, action, now_ms)
-    if kind in ("cancel", "cancelByCloid"):
-        return order_actions.cancel(venue, account, action, now_ms)
-    if kind == "noop":
-        return ok("default")
-    if kind == "updateLeverage":
-        return _leverage(venue, account, action)
-    return err(f"{kind} is not offered by the embedded exchange yet")
-
-
-def _leverage(venue: "Venue", account: Account, action: dict[str, Any]) -> Answer:
-    market, leverage = venue.engine.by_asset.get(action.get("asset", -1)), action.get("leverage")
-    isolated = not action.get("isCross", True)
-    if market is None or not isinstance(leverage, int):
-        raise BadAction("updateLeverage")
-    info = market.info
-    if not 1 <= leverage <= info.max_leverage:
-        return err("Invalid leverage value")
-    if info.margin_mode is not None and not isolated:
-        return err("Cross margin is not allowed for this asset.")
-    position = account.dex(info.dex).positions.get(info.coin)
-    if position is not None:
-        if position.isolated != isolated:
-            return err("Cannot switch leverage type with open position.")
-        return err("changing the leverage of an open position is not offered by the embedded exchange yet")
-    account.leverage[info.coin] = (leverage, isolated)
-    return ok("default")
+    return handler(venue, account, action, now_ms)
 
 
 def _user_signed(venue: "Venue", body: dict[str, Any], now_ms: int) -> Answer:
@@ -111,28 +128,4 @@ def _user_signed(venue: "Venue", body: dict[str, Any], now_ms: int) -> Answer:
     refusal = venue.nonces(signer).use(body["nonce"], now_ms)
     if refusal is not None:
         return err(refusal)
-    if action["type"] == "approveAgent":
-        agent = str(action.get("agentAddress", "")).lower()
-        refusal = venue.agents.approve(signer, agent, str(action.get("agentName") or ""), now_ms)
-        return ok("default") if refusal is None else err(refusal)
-    return _transfer(venue, account, action)
-
-
-def _transfer(venue: "Venue", account: Account, action: dict[str, Any]) -> Answer:
-    """usdSend (main dex to main dex) and sendAsset (any dex to any dex, USDC)."""
-    destination = str(action.get("destination", "")).lower()
-    source_dex, to_dex = str(action.get("sourceDex", "")), str(action.get("destinationDex", ""))
-    try:
-        amount = parse(str(action["amount"]))
-    except (KeyError, ValueError):
-        raise BadAction("amount") from None
-    if not (venue.has_dex(source_dex) and venue.has_dex(to_dex)) or len(destination) != 42:
-        raise BadAction("destination")
-    held = account.dex(source_dex)
-    marks = venue.engine.marks()
-    free: Decimal = held.cross_value(marks) - held.cross_margin(marks)
-    if amount <= ZERO or amount > free:
-        return err("Insufficient balance for token transfer")
-    held.raw_usd -= amount
-    venue.engine.fund(destination, to_dex, amount)
-    return ok("default")
+    return BY_USER[action["type"]](venue, account, action, now_ms)

@@ -27,7 +27,16 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "updateLeverage": ("type", "asset", "isCross", "leverage"),
     "updateIsolatedMargin": ("type", "asset", "isBuy", "ntli"),
     "noop": ("type",),
-}
+    "reserveRequestWeight": ("type", "weight", "destination"),
+    "agentSendAsset": (
+        "type", "destination", "sourceDex", "destinationDex", "token", "amount", "fromSubAccount", "nonce",
+    ),
+    "createSubAccount": ("type", "name"),
+    "subAccountModify": ("type", "subAccountUser", "name"),
+    "subAccountTransfer": ("type", "subAccountUser", "isDeposit", "usd"),
+    "subAccountSpotTransfer": ("type", "subAccountUser", "isDeposit", "token", "amount"),
+    "vaultTransfer": ("type", "vaultAddress", "isDeposit", "usd"),
+}  # fmt: skip
 _ITEMS: dict[str, tuple[str, tuple[str, ...]]] = {
     "order": ("orders", _ORDER_ITEM),
     "cancel": ("cancels", ("a", "o")),
@@ -35,10 +44,26 @@ _ITEMS: dict[str, tuple[str, tuple[str, ...]]] = {
     "batchModify": ("modifies", ("oid", "order")),
 }
 
+# Fields of the typed data, in order. hyperliquid-python-sdk, `utils/signing.py`.
 USER_SIGNED: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
     "usdSend": (
         "UsdSend",
         (("hyperliquidChain", "string"), ("destination", "string"), ("amount", "string"), ("time", "uint64")),
+    ),
+    "spotSend": (
+        "SpotSend",
+        (
+            ("hyperliquidChain", "string"), ("destination", "string"), ("token", "string"), ("amount", "string"),
+            ("time", "uint64"),
+        ),
+    ),
+    "withdraw3": (
+        "Withdraw",
+        (("hyperliquidChain", "string"), ("destination", "string"), ("amount", "string"), ("time", "uint64")),
+    ),
+    "usdClassTransfer": (
+        "UsdClassTransfer",
+        (("hyperliquidChain", "string"), ("amount", "string"), ("toPerp", "bool"), ("nonce", "uint64")),
     ),
     "sendAsset": (
         "SendAsset",
@@ -174,6 +199,8 @@ def _encode(kind: str, value: Any) -> bytes:
         return keccak256(str(value).encode())
     if kind == "address":
         return bytes.fromhex(str(value).removeprefix("0x")).rjust(32, b"\0")
+    if kind == "bool":
+        return bytes(31) + bytes([value is True])
     return int(value).to_bytes(32, "big")
 
 

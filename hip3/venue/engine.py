@@ -16,9 +16,11 @@ from hip3.venue.account import Account
 from hip3.venue.book import BookOrder
 from hip3.venue.model import Event, LedgerEvent, Market, MarketInfo, OrderEvent, Request
 from hip3.venue.orders import frontend_order, mix
+from hip3.venue.parameters import DEFAULT, Parameters
 
 FIRST_OID = 500_000_000_000
 MAX_HISTORY = 2000
+DAY_MS = 86_400_000
 _SUCCESS = "success"
 
 
@@ -41,15 +43,19 @@ class _Marks(Mapping[str, Decimal]):
 class Engine:
     """All markets and accounts. Confined to the venue's one thread."""
 
-    def __init__(self, markets: list[tuple[MarketInfo, Decimal]]) -> None:
+    def __init__(self, markets: list[tuple[MarketInfo, Decimal]], parameters: Parameters = DEFAULT) -> None:
+        self.parameters = parameters
         self.markets = {info.coin: Market(info, px) for info, px in markets}
         self.by_asset = {m.info.asset_id: m for m in self.markets.values()}
         self.accounts: dict[str, Account] = {}
         self.events: list[Event] = []
         self.touched: set[str] = set()
+        self.left = ZERO
+        """Cash that was withdrawn."""
         self.recheck: dict[str, None] = {}
         """Coins whose triggers must be looked at again once the present order is done."""
         self._marks = _Marks(self.markets)
+        self._switches: dict[str, int] = {}
         self._next_oid = FIRST_OID
         self._next_hash = 1
 
@@ -91,7 +97,7 @@ class Engine:
 
     def prevalidate(self, requests: list[Request]) -> str | None:
         """The first fault that refuses a whole action, without suffix; None if there is none."""
-        return rules.prevalidate(requests)
+        return rules.prevalidate(requests, self.parameters)
 
     def place(self, account: Account, r: Request, now_ms: int) -> dict[str, Any]:
         """Place one order: its status entry."""
@@ -107,13 +113,10 @@ class Engine:
 
     def admit(self, account: Account, r: Request, now_ms: int) -> tuple[BookOrder | None, dict[str, Any]]:
         """One order into the engine: (the order unless it was refused, its status entry)."""
-        market, order = r.market, self.new_order(account, r, now_ms)
         refusal = rules.refusal(self, account, r)
         if refusal is not None:
-            text, status = refusal
-            if status is not None:
-                self.tell(account, order, status, now_ms)
-            return None, {"error": f"{text} asset={market.info.asset_id}"}
+            return None, self.refuse(account, r, refusal, now_ms)
+        market, order = r.market, self.new_order(account, r, now_ms)
         if r.reduce_only and order.sz:
             order.sz = min(order.sz, abs(self.position(account, market)))
         if order.trigger is not None:
@@ -121,6 +124,18 @@ class Engine:
         self.tell(account, order, "open", now_ms)
         entry = matching.execute(self, account, market, order, now_ms)
         return (None if "error" in entry else order), entry
+
+    def refuse(self, account: Account, r: Request, refusal: rules.Refusal, now_ms: int) -> dict[str, Any]:
+        """The status entry of a refused order; it has an id and a status nevertheless."""
+        text, status = refusal
+        order = self.new_order(account, r, now_ms)
+        if status is not None:
+            self.tell(account, order, status, now_ms)
+        return {"error": text + self.suffix(r.market)}
+
+    def suffix(self, market: Market) -> str:
+        """What the exchange appends to the refusal of one order."""
+        return f" asset={market.info.asset_id}" if self.parameters.asset_suffix else ""
 
     def new_order(self, account: Account, r: Request, now_ms: int) -> BookOrder:
         """An order with an id, nowhere yet."""
@@ -160,8 +175,8 @@ class Engine:
         """Cancel by order id: "success" or an error entry."""
         order = account.open_orders.get(oid)
         if market is None or order is None or order.coin != market.info.coin:
-            asset = market.info.asset_id if market is not None else -1
-            return {"error": f"Order was never placed, already canceled, or filled. asset={asset}"}
+            suffix = self.suffix(market) if market is not None else " asset=-1"
+            return {"error": f"Order was never placed, already canceled, or filled.{suffix}"}
         self.remove(account, market, order, "canceled", now_ms)
         return _SUCCESS
 
@@ -175,6 +190,24 @@ class Engine:
         for order in self.open_orders(account):
             if order.coin == coin and order.oid in account.open_orders:
                 self.remove(account, market, order, "canceled", now_ms)
+
+    def schedule_cancel(self, account: Account, when_ms: int | None) -> None:
+        """Set the dead man's switch of an account, or take it back."""
+        account.cancel_at_ms = when_ms
+        self._switches.pop(account.address, None)
+        if when_ms is not None:
+            self._switches[account.address] = when_ms
+
+    def run_switches(self, now_ms: int) -> None:
+        """Cancel everything of the accounts whose switch is due."""
+        for address in [a for a, when in self._switches.items() if when <= now_ms]:
+            account, day = self.accounts[address], now_ms // DAY_MS
+            self.schedule_cancel(account, None)
+            count = account.cancels_triggered[1] if account.cancels_triggered[0] == day else 0
+            account.cancels_triggered = (day, count + 1)
+            for order in self.open_orders(account):
+                if order.oid in account.open_orders:
+                    self.remove(account, self.markets[order.coin], order, "scheduledCancel", now_ms)
 
     def remove(self, account: Account, market: Market, order: BookOrder, status: str, now_ms: int) -> None:
         """End an open order."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from hip3.venue import info_account as accounts
 from hip3.venue import info_market as markets
-from hip3.venue.replies import UNPROCESSABLE, Answer, Text, user_of
+from hip3.venue import sub_accounts, transfers
+from hip3.venue.replies import UNPROCESSABLE, Answer, Text, account_of, user_of
 
 if TYPE_CHECKING:
     from hip3.venue.venue import Venue
@@ -30,7 +31,7 @@ def answer(venue: "Venue", request: Any, now_ms: int) -> Answer:
 
 
 def _drip(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
-    venue.drip(user_of(request))
+    venue.drip(user_of(request), now_ms)
     return 200, None
 
 
@@ -47,7 +48,7 @@ HANDLERS: dict[str, Callable[["Venue", dict[str, Any], int], Answer]] = {
     "l2Book": markets.l2_book,
     "recentTrades": lambda v, r, n: (200, list(reversed(v.engine.markets[r["coin"]].trades))),
     "clearinghouseState": accounts.clearinghouse_answer,
-    "spotClearinghouseState": accounts.spot_state,
+    "spotClearinghouseState": lambda v, r, n: (200, transfers.spot_state(account_of(v, r))),
     "openOrders": accounts.open_orders,
     "frontendOpenOrders": accounts.frontend_open_orders,
     "orderStatus": accounts.order_status,
@@ -61,12 +62,16 @@ HANDLERS: dict[str, Callable[["Venue", dict[str, Any], int], Answer]] = {
     "activeAssetData": accounts.active_asset_data,
     "userAbstraction": lambda v, r, n: (200, "disabled" if user_of(r) else None),
     "exchangeStatus": lambda v, r, n: (200, {"time": n, "specialStatuses": None}),
-    "spotMeta": markets.spot_meta,
-    "spotMetaAndAssetCtxs": lambda v, r, n: (200, [markets.spot_meta(v, r, n)[1], []]),
+    "spotMeta": _constant({"universe": [], "tokens": [transfers.usdc_token()]}),
+    "spotMetaAndAssetCtxs": _constant([{"universe": [], "tokens": [transfers.usdc_token()]}, []]),
     "perpsAtOpenInterestCap": _constant([]),
     "userFunding": _constant([]),
     "userNonFundingLedgerUpdates": accounts.ledger,
-    "subAccounts": _constant(None),
+    "subAccounts": sub_accounts.sub_accounts,
+    "subAccounts2": sub_accounts.sub_accounts,
+    "vaultDetails": sub_accounts.vault_details,
+    "userVaultEquities": sub_accounts.user_vault_equities,
+    "preTransferCheck": transfers.pre_transfer_check,
     "claimDrip": _drip,
     "embeddedExchange": lambda v, r, n: (200, {"seed": v.seed, "profile": v.profile}),
 }

@@ -11,6 +11,7 @@ from hip3.venue.model import MAKER_RATE, TAKER_RATE
 from hip3.venue.numbers import num
 from hip3.venue.orders import frontend_order, open_order
 from hip3.venue.replies import Answer, account_of, dex_of, user_of
+from hip3.venue.rules import withdrawable
 
 if TYPE_CHECKING:
     from hip3.venue.venue import Venue
@@ -30,7 +31,7 @@ def clearinghouse(venue: "Venue", account: Account | None, dex: str, now_ms: int
     all_ntl = cross_ntl + sum((abs(p.szi) * marks[c] for c, p in isolated), ZERO)
     margin = held.cross_margin(marks)
     iso_margin = sum((p.margin_used(marks[c]) for c, p in isolated), ZERO)
-    free = max(ZERO, cross_value - max(margin, cross_ntl * Decimal("0.1")))
+    free = ZERO if account is None else withdrawable(venue.engine, account, dex)
     raw = held.raw_usd
     return {
         "marginSummary": _summary(
@@ -81,11 +82,6 @@ def clearinghouse_answer(venue: "Venue", request: dict[str, Any], now_ms: int) -
     if not venue.has_dex(dex):
         return 500, None
     return 200, clearinghouse(venue, account_of(venue, request), dex, now_ms)
-
-
-def spot_state(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
-    user_of(request)
-    return 200, {"balances": []}
 
 
 def _orders(venue: "Venue", request: dict[str, Any]) -> list[Any]:
@@ -170,6 +166,11 @@ def user_role(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
     master = venue.agents.account_of(user, now_ms)
     if master is not None:
         return 200, {"role": "agent", "data": {"user": master}}
+    sub = venue.subs.get(user)
+    if sub is not None:
+        return 200, {"role": "subAccount", "data": {"master": sub.master}}
+    if user in venue.subs.vaults:
+        return 200, {"role": "vault"}
     return 200, {"role": "missing" if venue.engine.account(user) is None else "user"}
 
 

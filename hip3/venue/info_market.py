@@ -104,11 +104,3 @@ def l2_book(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
     if market is None:
         return 200, None
     return 200, {"coin": market.info.coin, "time": now_ms, "levels": levels_of(market)}
-
-
-def spot_meta(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
-    token = {
-        "name": "USDC", "szDecimals": 8, "weiDecimals": 8, "index": 0, "tokenId": USDC_ID,
-        "isCanonical": True, "evmContract": None, "fullName": None, "deployerTradingFeeShare": "0.0",
-    }  # fmt: skip
-    return 200, {"universe": [], "tokens": [token]}

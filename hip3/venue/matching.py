@@ -51,7 +51,7 @@ def execute(
         return {"resting": ids(order)}
     if not done:
         engine.ended(account, order, "iocCancelRejected", now_ms)
-        return {"error": f"{_NO_MATCH} asset={market.info.asset_id}"}
+        return {"error": _NO_MATCH + engine.suffix(market)}
     engine.ended(account, order, "filled" if order.sz == 0 else "canceled", now_ms)
     entry = {"totalSz": num(done), "avgPx": num(average(paid, done, market.info.sz_decimals))}
     return {"filled": entry | ids(order)}

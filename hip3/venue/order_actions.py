@@ -1,18 +1,21 @@
-"""Actions on orders: order and cancel, as `POST /exchange` carries them. Shapes: docs/venue-facts.md F5, F17."""
+"""Actions on orders: place, cancel, modify, the dead man's switch, as `POST /exchange` carries them. Shapes:
+docs/venue-facts.md F5, F17, F23."""
 
 from typing import TYPE_CHECKING, Any
 
 from hip3.core.money import parse
 from hip3.venue.account import Account
-from hip3.venue.auth import BadAction
+from hip3.venue.auth import DAY_MS, BadAction
 from hip3.venue.book import Trigger
 from hip3.venue.model import Request
+from hip3.venue.modify import modify as replace
 from hip3.venue.replies import Answer, err, ok
 
 if TYPE_CHECKING:
     from hip3.venue.venue import Venue
 
 _TIFS = frozenset({"Ioc", "Alo", "Gtc", "FrontendMarket"})
+SCHEDULED_PER_DAY = 10
 _GROUPINGS = frozenset({"na", "normalTpsl", "positionTpsl"})
 
 
@@ -27,7 +30,7 @@ def order(venue: "Venue", account: Account, action: dict[str, Any], now_ms: int)
         return ok("order", [{"error": "Orders are empty."}])
     requests = [request_of(venue, item, grouping) for item in action["orders"]]
     if any(r is None for r in requests):
-        return ok("order", [{"error": "Invalid asset"}])
+        return ok("order", [{"error": venue.engine.parameters.invalid_asset_text}])
     good = [r for r in requests if r is not None]
     fault = venue.engine.prevalidate(good)
     if fault is not None:
@@ -92,3 +95,54 @@ def cancel(venue: "Venue", account: Account, action: dict[str, Any], now_ms: int
             market = venue.engine.by_asset.get(item.get("asset"))
             out.append(venue.engine.cancel_cloid(account, market, item["cloid"].lower(), now_ms))
     return ok("cancel", out)
+
+
+def modify(venue: "Venue", account: Account, action: dict[str, Any], now_ms: int) -> Answer:
+    """Replace one order. Unlike batchModify it answers `default`, and a refusal refuses the action."""
+    entry = _replace(venue, account, [action], now_ms, place=action.get("a") is True)[0]
+    return err(entry["error"]) if isinstance(entry, dict) and "error" in entry else ok("default")
+
+
+def batch_modify(venue: "Venue", account: Account, action: dict[str, Any], now_ms: int) -> Answer:
+    """Replace orders, one status entry each."""
+    return ok("order", _replace(venue, account, action["modifies"], now_ms, place=action.get("a") is True))
+
+
+def _replace(
+    venue: "Venue", account: Account, items: list[dict[str, Any]], now_ms: int, *, place: bool
+) -> list[dict[str, Any]]:
+    pairs = [(_target(item), request_of(venue, item["order"])) for item in items]
+    good = [r for _, r in pairs if r is not None]
+    if not good or len(good) < len(pairs):
+        return [{"error": venue.engine.parameters.invalid_asset_text if pairs else "Orders are empty."}]
+    fault = venue.engine.prevalidate(good)
+    if fault is not None:
+        return [{"error": fault}]
+    engine = venue.engine
+    return [replace(engine, account, t, r, now_ms, place=place) for (t, _), r in zip(pairs, good, strict=True)]
+
+
+def _target(item: dict[str, Any]) -> int | str:
+    target = item.get("oid")
+    if is_cloid(target):
+        return str(target).lower()
+    if not isinstance(target, int) or isinstance(target, bool) or not isinstance(item.get("order"), dict):
+        raise BadAction("oid")
+    return target
+
+
+def schedule_cancel(venue: "Venue", account: Account, action: dict[str, Any], now_ms: int) -> Answer:
+    """Cancel all orders at `time`, or take that back; from a traded volume on, ten times a day."""
+    gate, when = venue.engine.parameters.schedule_cancel_volume, action.get("time")
+    if account.volume < gate:
+        head = "Cannot set scheduled cancel time until enough volume traded."
+        return err(f"{head} Required: ${gate}. Traded: ${account.volume:.2f}.")
+    if when is not None:
+        if not isinstance(when, int) or isinstance(when, bool):
+            raise BadAction("time")
+        if when < now_ms + 5000:
+            return err("Scheduled cancel time must be at least 5 seconds from now.")
+        if account.cancels_triggered[0] == now_ms // DAY_MS and account.cancels_triggered[1] >= SCHEDULED_PER_DAY:
+            return err("Too many scheduled cancels triggered for the day.")
+    venue.engine.schedule_cancel(account, when)
+    return ok("default")

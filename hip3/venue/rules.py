@@ -12,12 +12,12 @@ from hip3.venue.account import Account
 from hip3.venue.book import BookOrder
 from hip3.venue.model import Market, Request
 from hip3.venue.numbers import num
+from hip3.venue.parameters import Parameters
 
 if TYPE_CHECKING:
     from hip3.venue.engine import Engine
 
 MIN_NOTIONAL = Decimal(10)
-PRICE_BAND = Decimal("0.95")
 OPEN_ORDERS = 1000
 OPEN_ORDERS_CAP = 5000
 VOLUME_PER_ORDER = 5_000_000
@@ -27,7 +27,7 @@ Refusal = tuple[str, str | None]
 """(text without suffix, order status that says the same; None if no order came to be)."""
 
 
-def prevalidate(requests: list[Request]) -> str | None:
+def prevalidate(requests: list[Request], parameters: Parameters) -> str | None:
     """The first fault that refuses a whole action, without suffix; None if there is none."""
     for r in requests:
         decimals = r.market.info.sz_decimals
@@ -38,15 +38,16 @@ def prevalidate(requests: list[Request]) -> str | None:
         prices = [r.px] if r.trigger is None else [r.px, r.trigger.px]
         if any(px <= 0 or decimals_of(px) > max(0, 6 - decimals) for px in prices):
             return "Order has invalid price."
-        if abs(r.px - r.market.oracle) > PRICE_BAND * r.market.oracle:
-            return "Order price cannot be more than 95% away from the reference price"
+        if abs(r.px - r.market.oracle) > parameters.price_band * r.market.oracle:
+            band = int(parameters.price_band * 100)
+            return f"Order price cannot be more than {band}% away from the reference price"
         if r.trigger is not None and not r.reduce_only:
             return "Trigger order is not reduce only."
     return None
 
 
-def refusal(engine: "Engine", account: Account, r: Request) -> Refusal | None:
-    """The first rule that an order breaks."""
+def refusal(engine: "Engine", account: Account, r: Request, without: BookOrder | None = None) -> Refusal | None:
+    """The first rule that an order breaks; `without` is the open order that it would replace."""
     market = r.market
     if market.halted:
         return "Trading is halted.", None
@@ -63,7 +64,7 @@ def refusal(engine: "Engine", account: Account, r: Request) -> Refusal | None:
         return "Reduce only order would increase position.", "reduceOnlyRejected"
     if r.trigger is not None:
         return trigger_refusal(r, market.mark)
-    return _matching_refusal(engine, account, r, position)
+    return _matching_refusal(engine, account, r, position, without)
 
 
 def trigger_refusal(r: Request, reference: Decimal) -> Refusal | None:
@@ -85,7 +86,9 @@ def child_refusal(r: Request, parent: BookOrder) -> Refusal | None:
     return trigger_refusal(r, parent.limit_px)
 
 
-def _matching_refusal(engine: "Engine", account: Account, r: Request, position: Decimal) -> Refusal | None:
+def _matching_refusal(
+    engine: "Engine", account: Account, r: Request, position: Decimal, without: BookOrder | None
+) -> Refusal | None:
     """What the book and the account say to an order that may trade now."""
     book = r.market.book
     crosses = book.would_cross(is_buy=r.is_buy, limit_px=r.px)
@@ -93,7 +96,7 @@ def _matching_refusal(engine: "Engine", account: Account, r: Request, position: 
         bid, ask = book.best_bid(), book.best_ask()
         bbo = f"{'' if bid is None else num(bid)}@{'' if ask is None else num(ask)}"
         return f"Post only order would have immediately matched, bbo was {bbo}.", "badAloPxRejected"
-    if not account.is_agent and not has_margin(engine, account, r, position):
+    if not account.is_agent and not has_margin(engine, account, r, position, without):
         return "Insufficient margin to place order.", "perpMarginRejected"
     if r.tif in IMMEDIATE and not crosses:
         return "Order could not immediately match against any resting orders.", "iocCancelRejected"
@@ -109,21 +112,35 @@ def _too_many(account: Account, r: Request) -> bool:
     return r.reduce_only or (count >= cap and r.tif not in IMMEDIATE)
 
 
-def has_margin(engine: "Engine", account: Account, r: Request, position: Decimal) -> bool:
+def has_margin(
+    engine: "Engine", account: Account, r: Request, position: Decimal, without: BookOrder | None = None
+) -> bool:
     """Initial margin for what the order adds, at its limit price (docs/venue-facts.md F12)."""
     signed = r.sz if r.is_buy else -r.sz
     added = abs(position + signed) - abs(position)
     if added <= 0:
         return True
     leverage, _ = engine.leverage_of(account, r.market)
-    return div(added * r.px, Decimal(leverage)) <= free_margin(engine, account, r.market.info.dex)
+    return div(added * r.px, Decimal(leverage)) <= free_margin(engine, account, r.market.info.dex, without)
 
 
-def free_margin(engine: "Engine", account: Account, dex: str) -> Decimal:
+def free_margin(engine: "Engine", account: Account, dex: str, without: BookOrder | None = None) -> Decimal:
     """Cross cash of a dex that neither positions nor resting orders need."""
     held, marks = account.dex(dex), engine.marks()
-    resting = sum((_order_margin(engine, account, o) for o in engine.open_orders(account, dex)), ZERO)
-    return held.cross_value(marks) - held.cross_margin(marks) - resting
+    return held.cross_value(marks) - held.cross_margin(marks) - _resting_margin(engine, account, dex, without)
+
+
+def withdrawable(engine: "Engine", account: Account, dex: str) -> Decimal:
+    """Cross cash that may leave: a tenth of the cross notional stays at least (docs/venue-facts.md F13)."""
+    held, marks = account.dex(dex), engine.marks()
+    notional = sum((abs(p.szi) * marks[c] for c, p in held.positions.items() if not p.isolated), ZERO)
+    needed = held.cross_margin(marks) + _resting_margin(engine, account, dex, None)
+    return max(ZERO, held.cross_value(marks) - max(needed, notional / 10))
+
+
+def _resting_margin(engine: "Engine", account: Account, dex: str, without: BookOrder | None) -> Decimal:
+    orders = (o for o in engine.open_orders(account, dex) if o is not without)
+    return sum((_order_margin(engine, account, o) for o in orders), ZERO)
 
 
 def _order_margin(engine: "Engine", account: Account, order: BookOrder) -> Decimal:

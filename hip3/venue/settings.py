@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from hip3.errors import ConfigError
+from hip3.venue.parameters import DEFAULT, Parameters
 
 DATA_FILE = Path(__file__).with_name("markets.toml")
 
@@ -65,6 +66,14 @@ class MarketSetup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         return self.coin.split(":")[0] if ":" in self.coin else ""
 
 
+class VaultSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One vault: an address that its leader trades for the depositors."""
+
+    address: str
+    leader: str
+    name: str
+
+
 class VenueSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file. `accounts` (address -> USDC per dex) may be given by --config."""
 
@@ -73,6 +82,8 @@ class VenueSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dexs: list[Dex]
     markets: list[MarketSetup]
     accounts: dict[str, Decimal] = {}
+    vaults: list[VaultSetup] = []
+    parameters: Parameters = DEFAULT
 
 
 def load_setup(path: Path | None = None) -> VenueSetup:

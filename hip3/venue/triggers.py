@@ -52,10 +52,7 @@ def _place_family(engine: "Engine", account: Account, requests: list[Request], n
     for r in requests[1:]:
         refused = rules.child_refusal(r, parent) if r.trigger is not None else ("Invalid TP/SL price.", None)
         if refused is not None:
-            text, status = refused
-            if status is not None:
-                engine.tell(account, engine.new_order(account, r, now_ms), status, now_ms)
-            entries.append({"error": f"{text} asset={r.market.info.asset_id}"})
+            entries.append(engine.refuse(account, r, refused, now_ms))
             continue
         child = engine.new_order(account, r, now_ms)
         child.waiting = True

@@ -20,8 +20,10 @@ from hip3.venue.crowd import Crowd
 from hip3.venue.engine import Engine
 from hip3.venue.info import answer
 from hip3.venue.model import Market, MarketInfo
+from hip3.venue.numbers import num
 from hip3.venue.replies import UNPROCESSABLE, Text
 from hip3.venue.settings import Dex, VenueSetup
+from hip3.venue.sub_accounts import SubAccounts, Vault
 from hip3.venue.user_streams import user_frames
 
 BLOCK_MS = 70
@@ -76,10 +78,15 @@ class Venue:
             )  # fmt: skip
             counts[m.dex] += 1
             infos.append((info, m.px))
-        self.engine: Engine = Engine(infos)
+        self.engine: Engine = Engine(infos, setup.parameters)
         self._by_dex = {d: [m for m in self.engine.markets.values() if m.info.dex == d] for d in dex_index}
         self.agents: Agents = Agents()
         self._nonces: dict[str, NonceSet] = {}
+        self.subs: SubAccounts = SubAccounts()
+        for vault in setup.vaults:
+            address = vault.address.lower()
+            self.subs.vaults[address] = Vault(address, vault.leader.lower(), vault.name)
+            self.engine.fund(address, "", Decimal(0))
         self.hub = streams.Hub()
         self._out: list[Output] = []
         self._late: list[tuple[int, int, Any]] = []
@@ -105,9 +112,11 @@ class Venue:
         """Markets of a dex in the order of its universe."""
         return self._by_dex.get(dex, [])
 
-    def drip(self, address: str) -> None:
+    def drip(self, address: str, now_ms: int) -> None:
         """The faucet: 1,000 USDC on the main and on every builder dex."""
         self._fund_all(address, DRIP_USD)
+        delta = {"type": "deposit", "usdc": num(DRIP_USD * len(self._by_dex))}
+        self.engine.note(self.engine.accounts[address], delta, now_ms)
 
     def _fund_all(self, address: str, amount: Decimal) -> None:
         for dex in self._by_dex:
@@ -249,6 +258,7 @@ class Venue:
 
     def _block(self, now_ms: int) -> None:
         self._crowd.advance(now_ms)
+        self.engine.run_switches(now_ms)
         self._publish(now_ms)
         for coin, due in self._cadence.items():
             if due <= now_ms:

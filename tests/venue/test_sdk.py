@@ -45,6 +45,14 @@ def trader(venue: ExchangeProcess) -> Exchange:
     return Exchange(Account.from_key(key_number_one(11)), venue.url, perp_dexs=["", "xyz"])
 
 
+@pytest.fixture
+def newcomer(venue: ExchangeProcess) -> Exchange:
+    """Somebody with an account of their own, for tests that count."""
+    wallet = Account.create()
+    venue.info(type="claimDrip", user=wallet.address)
+    return Exchange(wallet, venue.url, perp_dexs=["", "xyz"])
+
+
 def _status(answer: dict[str, Any]) -> Any:
     assert answer["status"] == "ok", answer
     return answer["response"]["data"]["statuses"][0]
@@ -158,8 +166,8 @@ def test_many_clients_at_once_get_their_own_answers(venue: ExchangeProcess) -> N
     assert answers == {n: {"role": "missing"} for n in range(8)}
 
 
-def test_tp_and_sl_on_a_position_and_as_children(info: Info, trader: Exchange) -> None:
-    user = trader.wallet.address
+def test_tp_and_sl_on_a_position_and_as_children(info: Info, newcomer: Exchange) -> None:
+    trader, user = newcomer, newcomer.wallet.address
     mid = float(info.all_mids(dex="xyz")[COIN])
     _status(trader.market_open(COIN, True, 0.01))
     stop = {"trigger": {"triggerPx": round(mid * 0.9), "isMarket": True, "tpsl": "sl"}}

@@ -1,0 +1,26 @@
+"""What sources disagree on or do not say about the exchange, as parameters (`--config`, table `[parameters]`).
+
+The defaults are what the best source says; docs/exchange.md lists them.
+"""
+
+from decimal import Decimal
+
+import msgspec
+
+
+class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One field per uncertain fact."""
+
+    price_band: Decimal = Decimal("0.95")
+    """How far a limit may be from the oracle; captures before mid-2026 say 0.8."""
+    asset_suffix: bool = True
+    """Whether order refusals end in ` asset=N`: live captures have it, the documentation has not."""
+    expired_text: str = "Action already expired"
+    invalid_asset_text: str = "Invalid asset"
+    schedule_cancel_volume: Decimal = Decimal(1_000_000)
+    """Traded volume from which on scheduleCancel is allowed; 0 switches the gate off."""
+    sub_account_volume: Decimal = Decimal(100_000)
+    """Traded volume from which on sub-accounts may be made; 0 switches the gate off."""
+
+
+DEFAULT = Parameters()
