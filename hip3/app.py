@@ -332,7 +332,9 @@ class App:
         mode = self._stop_mode or StopMode.CANCEL
         if self.trading is None or self.trading.loop is None:
             return Outcome(clean=True, proof=None, unknown=0, mode=mode)
-        return Stopper(self, self.trading, mode, self._stop_timeout_ms).run()
+        outcome = Stopper(self, self.trading, mode, self._stop_timeout_ms).run()
+        self.trading.flow.exiting.keep_now()
+        return outcome
 
     def prove(self, timeout_s: float) -> Proof:
         """What the exchange says is open, read on the rest thread."""

@@ -71,6 +71,11 @@ class Exiting:
             self._exit_of(position, self._market_state.view(position.coin), generation, now_ms)
         self._keep(positions, now_ms)
 
+    def keep_now(self) -> None:
+        """Keep what a restart needs as it is now: the service ends."""
+        self._next_keep_ms = 0
+        self._keep(self._tracker.positions(), 0)
+
     def _keep(self, positions: list[PositionView], now_ms: int) -> None:
         """Positions and exit states at once when they change; prices remembered and results once a second."""
         held = self._desk.held(positions)

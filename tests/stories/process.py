@@ -121,7 +121,7 @@ class Proxy:
 class Service:
     """`hip3.py run` as a process, with a state folder of its own."""
 
-    def __init__(self, folder: Path, *args: str, **settings: str) -> None:
+    def __init__(self, folder: Path, *args: str, rigged: list[str] | None = None, **settings: str) -> None:
         self.folder = folder
         clean = {k: v for k, v in os.environ.items() if not k.startswith("HIP3_")}
         self.env = clean | {
@@ -132,7 +132,12 @@ class Service:
         self._out = open(folder / "stdout.txt", "w+")  # noqa: SIM115
         self._err = open(folder / "stderr.txt", "w+")  # noqa: SIM115
         self.process = subprocess.Popen(
-            command("run", *args), cwd=folder, env=self.env, stdout=self._out, stderr=self._err, text=True
+            [*rigged, "run", *args] if rigged else command("run", *args),
+            cwd=folder,
+            env=self.env,
+            stdout=self._out,
+            stderr=self._err,
+            text=True,
         )
 
     def run(self, *args: str) -> subprocess.CompletedProcess[str]:
@@ -200,9 +205,10 @@ def proxy(target: str) -> Iterator[Proxy]:
 
 
 @contextlib.contextmanager
-def service(folder: Path, *args: str, **settings: str) -> Iterator[Service]:
+def service(folder: Path, *args: str, rigged: list[str] | None = None, **settings: str) -> Iterator[Service]:
+    """`rigged`: run this in place of `hip3.py` (see rigged.py)."""
     folder.mkdir(parents=True, exist_ok=True)
-    started = Service(folder, *args, **settings)
+    started = Service(folder, *args, rigged=rigged, **settings)
     try:
         yield started
     finally:

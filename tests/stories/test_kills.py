@@ -1,0 +1,109 @@
+"""kill -9 at every boundary of an order's life: the next run equals the exchange, doubles nothing, ends flat."""
+
+import json
+import random
+import signal
+import sqlite3
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.stories.process import Exchange, eventually, exchange, service
+from tests.stories.rigged import BOUNDARIES
+
+RIGGED = Path(__file__).with_name("rigged.py")
+SETTINGS = {
+    "HIP3_TIME_STOP_MS": "1500", "HIP3_MIN_HOLDING_MS": "600000", "HIP3_POST_TIMEOUT_MS": "1000",
+    "HIP3_EXPIRES_AFTER_MS": "2000", "HIP3_HARD_STOP_MAX_CONSECUTIVE_LOSSES": "1000",
+}  # fmt: skip
+"""Every position ends by its time stop, soon; a losing run is not what this is about."""
+
+
+def _orders(exchange: Exchange, user: str) -> list[dict[str, Any]]:
+    return [entry["order"] for entry in exchange.info(type="historicalOrders", user=user)]
+
+
+def _fills(exchange: Exchange, user: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = exchange.info(type="userFills", user=user)
+    return found
+
+
+def _records(folder: Path, kind: str) -> list[dict[str, Any]]:
+    (path,) = (folder / "state").glob("*/journal.db")
+    with sqlite3.connect(path) as db:
+        rows = db.execute("SELECT body FROM records WHERE kind = ? ORDER BY id", (kind,)).fetchall()
+    db.close()
+    return [json.loads(body) for (body,) in rows]
+
+
+def _totals(folder: Path) -> dict[str, Any]:
+    (path,) = (folder / "state").glob("*/journal.db")
+    with sqlite3.connect(path) as db:
+        rows = db.execute("SELECT body FROM facts WHERE name = 'totals'").fetchall()
+    db.close()
+    found: dict[str, Any] = json.loads(rows[0][0]) if rows else {"realized": "0", "fees": "0", "fills": 0}
+    return found
+
+
+def _check(at: Exchange, folder: Path, user: str) -> None:
+    """The account by the exchange's own word against the journal of all runs."""
+    for dex in ("xyz", "para"):
+        assert at.info(type="clearinghouseState", user=user, dex=dex)["assetPositions"] == []
+        assert at.info(type="openOrders", user=user, dex=dex) == []
+    cloids = [o["cloid"] for o in _orders(at, user)]
+    assert len(cloids) == len(set(cloids)), "an order was placed twice"
+    fills, totals = _fills(at, user), _totals(folder)
+    assert Decimal(totals["realized"]) == sum((Decimal(f["closedPnl"]) for f in fills), Decimal(0))
+    assert Decimal(totals["fees"]) == sum((Decimal(f["fee"]) for f in fills), Decimal(0))
+    assert totals["fills"] == len(fills)
+    opened = {(f["coin"], f["time"]) for f in fills if Decimal(f["startPosition"]) == 0}
+    for record in _records(folder, "exit"):
+        held = record["position"]
+        assert (held["coin"], held["entry_ms"]) in opened, "a time stop lost its clock"
+
+
+def _killed(folder: Path, at: Exchange, boundary: str, count: int) -> str:
+    """One run that is killed at the boundary; the account it traded for."""
+    with service(
+        folder, rigged=[sys.executable, str(RIGGED), boundary, str(count)], HIP3_API_URL=at.url, **SETTINGS
+    ) as run:
+        status = run.wait_for(lambda s: s["state"] == "READY", 30, "READY") if boundary.startswith("stopping") else None
+        if status is not None:
+            run.wait_for(lambda s: s["positions"], 60, "a position")
+            run.run("stop", "--flatten")
+        eventually(lambda: run.process.poll() is not None, 90, f"the end at {boundary}")
+        assert run.process.returncode == -signal.SIGKILL
+        (state,) = (folder / "state").glob("embedded-*")
+        prefix = state.name.removeprefix("embedded-")
+    assert prefix.startswith("0x")
+    return prefix
+
+
+def _story(folder: Path, boundary: str, count: int, seed: int) -> None:
+    with exchange(seed, "--latency", "30") as at:
+        prefix = _killed(folder, at, boundary, count)
+        with service(folder, "--duration", "5", HIP3_API_URL=at.url, **SETTINGS) as again:
+            status = again.wait_for(lambda s: s["state"] == "READY", 30, "READY after the kill")
+            user = status["account"]
+            assert user.startswith(prefix)
+            assert again.wait(60) == 0, again.stderr[-3000:]
+        _check(at, folder, user)
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+def test_killed_once_at_each_boundary(tmp_path: Path, boundary: str) -> None:
+    _story(tmp_path, boundary, 1, seed=1)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("seed", range(200))
+def test_killed_at_a_seeded_boundary(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    names = list(BOUNDARIES)
+    boundary = names[seed % len(names)]
+    count = 1 if boundary == "stopping" else chance.randint(1, 4)
+    _story(tmp_path, boundary, count, seed=1 + chance.randrange(50))
