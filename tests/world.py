@@ -42,8 +42,8 @@ CONN = 1
 class VenueRest:
     """The `Rest` port on the venue's core; `failing` names request types that answer HTTP 500."""
 
-    def __init__(self, venue: Venue, clock: FakeClock) -> None:
-        self._venue, self._clock = venue, clock
+    def __init__(self, venue: Venue, now_ms: Callable[[], int]) -> None:
+        self._venue, self._now_ms = venue, now_ms
         self.failing: set[str] = set()
         self.signed: list[dict[str, Any]] = []
         self.asked: list[dict[str, Any]] = []
@@ -52,7 +52,7 @@ class VenueRest:
         self.asked.append(request)
         if request["type"] in self.failing:
             raise VenueReadError("HTTP 500", status=500)
-        status, body = answer(self._venue, request, self._clock.wall_ms())
+        status, body = answer(self._venue, request, self._now_ms())
         if status != 200 or isinstance(body, Text):
             raise VenueReadError(f"HTTP {status}: {body}", status=status)
         return msgspec.json.encode(body)
@@ -66,7 +66,7 @@ class VenueRest:
             raise VenueReadError("/exchange: no answer")
         self.signed.append(body)
         sent = msgspec.json.decode(msgspec.json.encode(body))
-        status, answer_body = exchange(self._venue, sent, self._clock.wall_ms())
+        status, answer_body = exchange(self._venue, sent, self._now_ms())
         if status != 200:
             raise VenueReadError(f"HTTP {status}")
         return msgspec.json.decode(msgspec.json.encode(answer_body))
@@ -80,9 +80,11 @@ class World:
     ) -> None:
         self.clock = FakeClock()
         self.began_ms = self.clock.wall_ms()
+        self.skew_ms = 0
+        """How far the machine's wall clock is ahead of the exchange's."""
         self.settings = MarketSettings(Settings(**settings))
         self.venue = Venue(load_setup(), seed=seed, profile=profile, now_ms=self.clock.wall_ms(), latency_ms=latency_ms)
-        self.rest = VenueRest(self.venue, self.clock)
+        self.rest = VenueRest(self.venue, self.exchange_ms)
         self.journal = MemoryJournal()
         self.intents = MemoryIntents()
         self.sender = MockSender(self._post)
@@ -97,6 +99,15 @@ class World:
         self.trading = self._build()
         self.readiness.universe_known()
         self.connect()
+
+    def exchange_ms(self) -> int:
+        """The exchange's time."""
+        return self.clock.wall_ms() - self.skew_ms
+
+    def step_clock(self, ms: int) -> None:
+        """Somebody sets the machine's clock; the exchange's goes on."""
+        self.clock.step_wall(ms)
+        self.skew_ms += ms
 
     @property
     def user(self) -> str:
@@ -128,7 +139,7 @@ class World:
         self.wakes += 1
 
     def _post(self, text: str) -> None:
-        self.venue.ws(CONN, text, self.clock.wall_ms())
+        self.venue.ws(CONN, text, self.exchange_ms())
 
     # The connection.
 
@@ -141,7 +152,7 @@ class World:
         self.session = Session(self.generation, wanted(coins, self.user), self.clock.mono_ms())
         self.trading.flow.on_connected(self.session)
         for text in self.session.due(self.clock.mono_ms()):
-            self.venue.ws(CONN, text, self.clock.wall_ms())
+            self.venue.ws(CONN, text, self.exchange_ms())
 
     def cut(self) -> None:
         """The connection breaks; frames under way are lost."""
@@ -185,7 +196,7 @@ class World:
         """Let time pass: exchange, reader, tick, risk, rest."""
         for _ in range(ms // step_ms):
             self.clock.advance(step_ms)
-            self.venue.advance(self.clock.wall_ms())
+            self.venue.advance(self.exchange_ms())
             self.deliver()
             self.tick()
             self.deliver()
@@ -227,12 +238,12 @@ class World:
 
     def sign(self, action: dict[str, Any]) -> Any:
         """A signed action past the service, executed at once."""
-        nonce = self.clock.wall_ms() + 500_000 + self._hand_nonces
+        nonce = self.exchange_ms() + 500_000 + self._hand_nonces
         self._hand_nonces += 1
         signature = sign_l1_action(self.key, action, nonce, mainnet=False)
         status, body = exchange(
             self.venue, msgspec.json.decode(msgspec.json.encode(signed_body(action, nonce, signature))),
-            self.clock.wall_ms(),
+            self.exchange_ms(),
         )  # fmt: skip
         assert (status, body["status"]) == (200, "ok"), body
         return body
