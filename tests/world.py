@@ -4,6 +4,7 @@ No socket, no thread, no waiting: minutes of trading take a fraction of a second
 gives the same run. What a story over loopback proves about wiring, this proves about behaviour.
 """
 
+import gc
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -25,7 +26,9 @@ from hip3.execution.bootstrap import learn_universe, read_whole_beginning
 from hip3.execution.identity import Identity
 from hip3.execution.posts import Post
 from hip3.execution.readiness import Readiness
-from hip3.ops.intents import Recovered
+from hip3.ops.intents import IntentLog, Recovered
+from hip3.ops.journal import EventLog
+from hip3.position.exits import Held
 from hip3.position.tracked import KeptTotals, TrackedOrder
 from hip3.risk.hard_stop import HardStopLatch
 from hip3.settings import Settings
@@ -73,10 +76,20 @@ class VenueRest:
 
 
 class World:
-    """One service on one exchange. `filter_frame(text)` may drop, repeat or reorder inbound frames."""
+    """One service on one exchange. `filter_frame(text)` may drop, repeat or reorder inbound frames.
+
+    `on_disk`: the production journal and intent log, instead of lists that tests can look into.
+    """
 
     def __init__(
-        self, tmp_path: Path, *, seed: int = 1, profile: str = "lively", latency_ms: int = 100, **settings: Any
+        self,
+        tmp_path: Path,
+        *,
+        seed: int = 1,
+        profile: str = "lively",
+        latency_ms: int = 100,
+        on_disk: bool = False,
+        **settings: Any,
     ) -> None:
         self.clock = FakeClock()
         self.began_ms = self.clock.wall_ms()
@@ -85,8 +98,11 @@ class World:
         self.settings = MarketSettings(Settings(**settings))
         self.venue = Venue(load_setup(), seed=seed, profile=profile, now_ms=self.clock.wall_ms(), latency_ms=latency_ms)
         self.rest = VenueRest(self.venue, self.exchange_ms)
-        self.journal = MemoryJournal()
-        self.intents = MemoryIntents()
+        self.folder = tmp_path
+        self.journal: Any = MemoryJournal()
+        self.intents: Any = MemoryIntents()
+        if on_disk:
+            self._open_files()
         self.sender = MockSender(self._post)
         self.filter_frame: Callable[[str], list[str]] = lambda text: [text]
         self.key = SigningKey(key_number_one(seed))
@@ -122,18 +138,35 @@ class World:
             if self.trading.posts.complete(post.post_id) is not None:
                 flow.on_post_lost(post, str(error), now)
 
+    def _open_files(self) -> None:
+        self.intents = IntentLog(self.folder / "intents.log")
+        self.journal = EventLog(self.clock.wall_ms)
+        self.journal.open(self.folder / "journal.db", self.intents)
+
+    def _kept(self) -> tuple[KeptTotals, list[Held]]:
+        """What the run before kept."""
+        nothing = KeptTotals(since_ms=self.began_ms)
+        if isinstance(self.journal, MemoryJournal):
+            return self.journal.kept.get("totals") or nothing, self.journal.kept.get("held", [])
+        return self.journal.fact("totals", KeptTotals) or nothing, self.journal.fact("held", list[Held]) or []
+
     def _build(self, recovered: Recovered | None = None) -> Trading:
         base = self.settings.base
         universe = learn_universe(self.rest, base, self.user)
-        totals = self.journal.kept.get("totals") or KeptTotals(since_ms=self.began_ms)
-        beginning = read_whole_beginning(self.rest, self.user, universe, totals, self.journal.kept.get("held", []))
+        totals, held = self._kept()
+        beginning = read_whole_beginning(self.rest, self.user, universe, totals, held)
         return build(
             settings=self.settings, clock=self.clock, universe=universe,
             identity=Identity(self.key, self.user, None, False), user=self.user, beginning=beginning, latch=self.latch, readiness=self.readiness, sender=self.sender,
             rest=self.rest, journal=self.journal, intents=self.intents, recovered=recovered, signed=self.rest,
             http=self._http, wake_rest=self._wake,
-            known_before=lambda cloid: any(o.cloid == cloid for o in self.intents.placed), on_risk_lost=lambda: None,
+            known_before=self._known_before, on_risk_lost=lambda: None,
         )  # fmt: skip
+
+    def _known_before(self, cloid: str) -> bool:
+        if isinstance(self.intents, MemoryIntents):
+            return any(o.cloid == cloid for o in self.intents.placed)
+        return bool(self.journal.knows(cloid))
 
     def _wake(self) -> None:
         self.wakes += 1
@@ -177,12 +210,21 @@ class World:
     def restart(self) -> None:
         """The process is killed and started again on its files: intents and latch."""
         self.cut()
-        for tracked in self._ended():
-            self.intents.open.pop(tracked.order.cloid, None)  # the journal thread noted its end
-        still = list(self.intents.open.values())
-        floor = max((nonce for _, nonce in self.intents.records), default=0)
+        if isinstance(self.intents, MemoryIntents):
+            for tracked in self._ended():
+                self.intents.open.pop(tracked.order.cloid, None)  # the journal thread noted its end
+            still = list(self.intents.open.values())
+            floor = max((nonce for _, nonce in self.intents.records), default=0)
+            recovered = Recovered(open=still, nonce_floor=floor, torn=0)
+        else:
+            self.journal.drain(0)
+            self.journal.close()
+            self._open_files()
+            recovered = self.intents.recovered
+            del self.trading  # a process that is gone holds no memory
+            gc.collect()
         self.readiness = Readiness(needs_account=True)
-        self.trading = self._build(Recovered(open=still, nonce_floor=floor, torn=0))
+        self.trading = self._build(recovered)
         self.readiness.universe_known()
         self.connect()
 
@@ -204,6 +246,8 @@ class World:
             if self.wakes or self.clock.mono_ms() % 200 < step_ms:
                 self.wakes = 0
                 self.trading.housekeeping.step(self.clock.mono_ms())
+                if not isinstance(self.journal, MemoryJournal):
+                    self.journal.drain(0)
 
     def run_until(self, condition: Callable[[], bool], limit_ms: int = 120_000, step_ms: int = 10) -> bool:
         """Run until `condition` holds; False if it did not within the limit."""

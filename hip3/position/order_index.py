@@ -1,6 +1,6 @@
 """The index of our orders: live and ended, by cloid and by oid. The tracker's lock guards it.
 
-Ended orders are kept for late fills, the newest 2,000. An order is moved along `core.order_state` only here.
+Ended orders are kept for late fills, the newest 1,000. An order is moved along `core.order_state` only here.
 """
 
 from collections import OrderedDict
@@ -9,7 +9,7 @@ from hip3.core.ledger import OrderChanged, OrderFinished, TrackerEvent
 from hip3.core.order_state import OrderState, may_move
 from hip3.position.tracked import TrackedOrder
 
-KEPT_ORDERS = 2000
+KEPT_ORDERS = 1000
 
 
 class OrderIndex:

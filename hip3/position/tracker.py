@@ -36,7 +36,8 @@ from hip3.position.order_index import KEPT_ORDERS, OrderIndex
 from hip3.position.tracked import KeptTotals, Opening, Totals, TrackedOrder, oldest_first
 from hip3.position.views import effective_sizes, ledger_view, position_view
 
-KEPT_FILLS = 20_000
+KEPT_FILLS = 3000
+"""More than the 2,000 of a snapshot, so that one after a cut finds all of its fills known."""
 MOST_RECENT = 1000
 OVERLAP_MS = 60_000
 """Fills so much older than the newest are taken as booked at a restart."""

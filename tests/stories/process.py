@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import queue
 import signal
 import socket
 import subprocess
@@ -14,6 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import requests
+
+from hip3.clock import SystemClock
+from hip3.venue.server import ExchangeServer
+from hip3.venue.settings import load_setup
+from hip3.venue.venue import Venue
 
 ROOT = Path(__file__).resolve().parents[2]
 PAUSE = threading.Event()
@@ -53,6 +59,31 @@ class Exchange:
         self.process.wait(10)
         assert self.process.stdout is not None
         self.process.stdout.close()
+
+
+class LocalExchange:
+    """The embedded exchange in a thread of the test, whose core can be reached: `do(job)` runs on it."""
+
+    def __init__(self, seed: int = 1, latency_ms: int = 30) -> None:
+        def make(now_ms: int) -> Venue:
+            return Venue(load_setup(), seed=seed, profile="lively", now_ms=now_ms, latency_ms=latency_ms)
+
+        self._server = ExchangeServer(make, SystemClock(), host="127.0.0.1", port=0)
+        self._server.start()
+        self.venue = self._server.venue
+        self.url = f"http://127.0.0.1:{self._server.port}"
+
+    def do(self, job: Any) -> Any:
+        """Run `job(venue, now_ms)` on the exchange's own thread; its answer."""
+        done: queue.Queue[Any] = queue.Queue()
+        self._server._inbox.put(lambda now_ms: done.put(job(self.venue, now_ms)))
+        return done.get(timeout=10)
+
+    def info(self, **request: Any) -> Any:
+        return requests.post(self.url + "/info", json=request, timeout=5).json()
+
+    def stop(self) -> None:
+        self._server.stop()
 
 
 class Proxy:
@@ -189,6 +220,15 @@ class Service:
 @contextlib.contextmanager
 def exchange(seed: int = 1, *args: str) -> Iterator[Exchange]:
     started = Exchange(seed, *args)
+    try:
+        yield started
+    finally:
+        started.stop()
+
+
+@contextlib.contextmanager
+def local_exchange(seed: int = 1) -> Iterator[LocalExchange]:
+    started = LocalExchange(seed)
     try:
         yield started
     finally:

@@ -1,13 +1,17 @@
-"""The service with one wire tied to `kill -9`: `python rigged.py BOUNDARY COUNT run ...`.
+"""The service with one thing rigged: `python rigged.py RIG VALUE run ...`. All else is the production process.
 
-Everything else is the production process. At the COUNT-th time the boundary is reached the process kills itself,
-which is what a power cut or the kernel's memory killer does to it: nothing is flushed, nobody is told.
+A boundary with a count: when it is reached for the count-th time, the process kills itself with `kill -9`, which
+is what the kernel's memory killer does to it: nothing is flushed, nobody is told. `hold`: three positions and five
+resting entries. `hang THREAD`: it stops moving. `full disk`: every write fails for some seconds.
 """
 
 import os
+import resource
 import signal
 import sys
+import threading
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +19,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from hip3 import stopping
 from hip3.cli import main
+from hip3.core.money import floor_size, taker_price
+from hip3.core.orders import PendingOrder, Side, Tif
 from hip3.exchange.writer import WriteHandle
 from hip3.execution.flow import TradeFlow
 from hip3.ops.intents import IntentLog
+from hip3.supervisor import Supervisor
 
 
 class _Fuse:
@@ -96,6 +103,80 @@ def rig(boundary: str, count: int) -> None:
     _around(owner, name, fuse, before=before, when=when)
 
 
+MARKETS = ("xyz:GOLD", "xyz:TSLA", "xyz:NVDA", "xyz:AAPL", "xyz:MSFT")
+
+
+def _wish(app: Any, coin: str, *, resting: bool) -> PendingOrder:
+    """A buy at the touch, or one that rests ten percent below."""
+    trading = app.trading
+    view, spec = trading.market_state.view(coin), trading.specs[coin]
+    far = Decimal("0.9") if resting else Decimal("1.01")
+    px = taker_price(view.ask.px * far, spec.sz_decimals, is_buy=True)
+    return PendingOrder(
+        cloid=trading.executor._cloids.next(), coin=coin, side=Side.BUY, px=px,
+        sz=floor_size(Decimal(15) / px, spec.sz_decimals), reduce_only=False, created_ms=app.clock.wall_ms(),
+        tif=Tif.GTC if resting else Tif.IOC, epoch=trading.flow.generation, admission_px=px, touch_px=view.ask.px,
+    )  # fmt: skip
+
+
+def hold() -> None:
+    """Three positions and five resting entries of ours as soon as READY, past the gates."""
+    watch = Supervisor.watch
+    placed: list[bool] = []
+
+    def rigged(supervisor: Any, now_ms: int) -> None:
+        app = supervisor._app
+        if not placed and app.readiness.epoch(now_ms) is not None:
+            placed.append(True)
+            for coin, resting in [*((c, False) for c in MARKETS[:3]), *((c, True) for c in MARKETS)]:
+                wished = _wish(app, coin, resting=resting)
+                app.trading.tracker.admit(wished, lambda ledger, w: w)
+                app.trading.scheduler.enqueue_new(wished, 0)
+        watch(supervisor, now_ms)
+
+    Supervisor.watch = rigged  # type: ignore[method-assign]
+
+
+def hang(name: str) -> None:
+    """One worker stops moving, some rounds after READY."""
+    step = {"tick": "tick_step", "risk": "risk_step"}[name]
+    method = getattr(Supervisor, step)
+    rounds: list[int] = []
+
+    def rigged(supervisor: Any) -> None:
+        if supervisor._app.readiness.epoch(supervisor._app.clock.mono_ms()) is not None:
+            rounds.append(1)
+        if len(rounds) > 10:
+            threading.Event().wait()
+        method(supervisor)
+
+    setattr(Supervisor, step, rigged)
+
+
+def full_disk() -> None:
+    """Every write fails for some seconds, as on a full disk, from the first exit on."""
+    method = IntentLog.orders
+    filled: list[bool] = []
+
+    def free() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        Path("freed").touch()
+
+    def rigged(log: Any, batch: Any, *args: Any) -> None:
+        if batch.reduce_only and not filled:
+            filled.append(True)
+            Path("full").touch()
+            resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+            threading.Timer(4.0, free).start()
+        method(log, batch, *args)
+
+    IntentLog.orders = rigged  # type: ignore[method-assign]
+
+
 if __name__ == "__main__":
-    rig(sys.argv[1], int(sys.argv[2]))
+    kind, value = sys.argv[1:3]
+    if kind in BOUNDARIES:
+        rig(kind, int(value))
+    else:
+        {"hold": hold, "hang": lambda: hang(value), "full disk": full_disk}[kind]()
     sys.exit(main(sys.argv[3:]))

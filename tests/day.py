@@ -1,0 +1,119 @@
+"""Hours of trading in simulated time, in a process of its own: `python -m tests.day HOURS SEED FOLDER`.
+
+The production core with its journal and intent log on disk, the exchange's core beside it, a cut every few
+minutes and a restart every half hour. Prints one JSON object: totals by our journal and by the exchange, and the
+resident memory after the warm-up and at the end.
+"""
+
+import json
+import os
+import random
+import sqlite3
+import sys
+from collections import deque
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from loguru import logger
+
+from hip3.venue import engine as venue_engine
+from tests.world import World
+
+MINUTE_MS = 60_000
+STEP_MS = 50
+WARM_UP_MINUTES = 40
+"""By then everything that is bounded has reached its bound."""
+
+
+class Ledger:
+    """The exchange's own fills, summed as they come: its lists are cut off."""
+
+    def __init__(self, world: World) -> None:
+        account = world.venue.engine.account(world.user)
+        assert account is not None
+        account.fills = deque(maxlen=500)
+        self._account = account
+        self._last: set[tuple[str, int, int]] = set()
+        self.realized = self.fees = Decimal(0)
+        self.fills = 0
+
+    def read(self) -> None:
+        seen = set()
+        for fill in self._account.fills:
+            key = (str(fill["coin"]), int(str(fill["time"])), int(str(fill["tid"])))
+            seen.add(key)
+            if key not in self._last:
+                self.realized += Decimal(str(fill["closedPnl"]))
+                self.fees += Decimal(str(fill["fee"]))
+                self.fills += 1
+        self._last = seen
+
+
+def resident_kb() -> int:
+    """Resident memory of this process."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") // 1024
+
+
+def journal_totals(path: Path) -> dict[str, str]:
+    """Sums over the fill records of the journal."""
+    with sqlite3.connect(path) as db:
+        bodies = [json.loads(b) for (b,) in db.execute("SELECT body FROM records WHERE kind = 'fill'")]
+        (orders,) = db.execute("SELECT count(*) FROM records WHERE kind = 'sent'").fetchone()
+    db.close()
+    fills = {(f["coin"], f["time_ms"], f["tid"]): f for f in (b["event"]["fill"] for b in bodies)}
+    return {
+        "realized": str(sum((Decimal(f["closed_pnl"]) for f in fills.values()), Decimal(0))),
+        "fees": str(sum((Decimal(f["fee"]) for f in fills.values()), Decimal(0))),
+        "fills": str(len(bodies)),
+        "orders": str(orders),
+    }
+
+
+def day(minutes: int, seed: int, folder: Path) -> dict[str, Any]:
+    """Trade for so long; what became of it."""
+    logger.remove()
+    venue_engine.MAX_HISTORY = 200
+    limits = {"hard_stop_max_loss_usd": Decimal(10_000), "hard_stop_max_consecutive_losses": 10_000,
+              "hard_stop_max_rejects_per_hour": 100_000, "hard_stop_max_slippage_bps": Decimal(10_000)}  # fmt: skip
+    world = World(folder, seed=seed, on_disk=True, **limits)
+    ledger, chance = Ledger(world), random.Random(seed)
+    warm = 0
+    cuts = restarts = 0
+    for minute in range(minutes):
+        world.run(MINUTE_MS, STEP_MS)
+        ledger.read()
+        world.sender.sent.clear()
+        world.rest.asked.clear()
+        world.rest.signed.clear()
+        if chance.random() < 0.3:
+            world.cut()
+            world.run(chance.randrange(0, 20_000, STEP_MS), STEP_MS)
+            world.connect()
+            cuts += 1
+        if minute % 30 == 29:
+            world.restart()
+            restarts += 1
+        if minute + 1 == min(WARM_UP_MINUTES, minutes):
+            warm = resident_kb()
+    flat = world.flatten(60_000)
+    world.run(3000)
+    ledger.read()
+    end = resident_kb()
+    world.trading.flow.exiting.keep_now()
+    world.journal.drain(0)
+    world.journal.close()
+    realized, fees, fills, trips = world.trading.tracker.totals()
+    return {
+        "flat": flat, "positions": {c: str(s) for c, s in world.exchange_positions().items()},
+        "unknown": len(world.trading.tracker.live()), "cuts": cuts, "restarts": restarts, "round_trips": trips,
+        "exchange": {"realized": str(ledger.realized), "fees": str(ledger.fees), "fills": str(ledger.fills)},
+        "tracker": {"realized": str(realized), "fees": str(fees), "fills": str(fills)},
+        "journal": journal_totals(folder / "journal.db"), "latch": world.latch.state().reason,
+        "resident_kb": [warm, end],
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    print(json.dumps(day(int(float(sys.argv[1]) * 60), int(sys.argv[2]), Path(sys.argv[3]))))
