@@ -22,7 +22,9 @@ USD_DECIMALS = 6
 class Position:
     """One position. `szi` is signed; `entry_ntl` is what its size was bought or sold for."""
 
-    __slots__ = ("entry_ntl", "funding", "iso_raw_usd", "isolated", "leverage", "liquidated_ms", "szi")
+    __slots__ = (
+        "entry_ntl", "funding", "funding_since_change", "iso_raw_usd", "isolated", "leverage", "liquidated_ms", "szi",
+    )  # fmt: skip
 
     def __init__(self, leverage: int, *, isolated: bool) -> None:
         self.szi = ZERO
@@ -31,6 +33,8 @@ class Position:
         self.isolated = isolated
         self.iso_raw_usd = ZERO
         self.funding = ZERO
+        """Paid since it was opened."""
+        self.funding_since_change = ZERO
         self.liquidated_ms: int | None = None
         """When a liquidation order was sent last."""
 
@@ -65,6 +69,7 @@ class DexAccount:
         if position is None:
             position = self.positions[coin] = Position(leverage, isolated=isolated)
         before = position.szi
+        position.funding_since_change = ZERO
         closing = ZERO
         if before and (before > 0) != (signed_sz > 0):
             closing = min(abs(before), abs(signed_sz))
@@ -144,6 +149,15 @@ class Account:
         self.history: dict[int, dict[str, Any]] = {}
         """oid -> frontend order with status, the newest 2000."""
         self.fills: deque[dict[str, Any]] = deque(maxlen=10_000)
+        self.funding_paid: dict[str, Decimal] = {}
+        """coin -> all that was ever paid."""
+        self.funding_rows: deque[dict[str, Any]] = deque(maxlen=10_000)
+        self.daily: dict[int, tuple[Decimal, Decimal]] = {}
+        """UTC day -> (taken, made) volume as the fee tiers count it."""
+        self.referral = ZERO
+        """Discount on fees for having named a referrer."""
+        self.builders: dict[str, int] = {}
+        """Approved builders and the highest fee of each, in tenths of a basis point."""
         self.ledger: deque[dict[str, Any]] = deque(maxlen=10_000)
         """Deposits, transfers, liquidations, oldest first."""
 

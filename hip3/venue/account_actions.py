@@ -6,9 +6,10 @@ Texts: docs/venue-facts.md F6, F24.
 from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING, Any
 
-from hip3.core.money import CTX, ZERO, div
+from hip3.core.money import CTX, ZERO, div, parse
 from hip3.venue.account import Account, DexAccount, Position
 from hip3.venue.auth import BadAction
+from hip3.venue.fees import BUILDER_CAP, REFERRAL_DISCOUNT
 from hip3.venue.model import Market
 from hip3.venue.replies import Answer, err, ok
 from hip3.venue.rules import free_margin
@@ -16,6 +17,8 @@ from hip3.venue.rules import free_margin
 if TYPE_CHECKING:
     from hip3.venue.venue import Venue
 
+MAX_BUILDERS = 10
+BUILDER_CASH = Decimal(100)
 MICRO = Decimal("0.000001")
 REQUEST_PRICE = Decimal("0.0005")
 
@@ -25,6 +28,34 @@ def approve_agent(venue: "Venue", account: Account, action: dict[str, Any], now_
     agent = str(action.get("agentAddress", "")).lower()
     refusal = venue.agents.approve(account.address, agent, str(action.get("agentName") or ""), now_ms)
     return ok("default") if refusal is None else err(refusal)
+
+
+def approve_builder_fee(venue: "Venue", account: Account, action: dict[str, Any], now_ms: int) -> Answer:
+    """Let a builder take up to `maxFeeRate` (a percentage) of what its orders trade; 0 % takes it back."""
+    builder, text = str(action.get("builder", "")).lower(), str(action.get("maxFeeRate", ""))
+    try:
+        tenths = int(parse(text.removesuffix("%")) * 1000)
+    except ValueError:
+        raise BadAction("maxFeeRate") from None
+    if not text.endswith("%") or len(builder) != 42 or not 0 <= tenths <= BUILDER_CAP:
+        raise BadAction("builder")
+    known = venue.engine.account(builder)
+    if tenths and (known is None or known.dex("").value(venue.engine.marks()) < BUILDER_CASH):
+        return err("Builder has insufficient balance to be approved.")
+    if tenths and builder not in account.builders and len(account.builders) >= MAX_BUILDERS:
+        return err("Too many approved builders.")
+    account.builders.pop(builder, None)
+    if tenths:
+        account.builders[builder] = tenths
+    return ok("default")
+
+
+def set_referrer(venue: "Venue", account: Account, action: dict[str, Any], now_ms: int) -> Answer:
+    """Any code gives the discount."""
+    if not isinstance(action.get("code"), str) or not action["code"]:
+        raise BadAction("code")
+    account.referral = REFERRAL_DISCOUNT
+    return ok("default")
 
 
 def update_leverage(venue: "Venue", account: Account, action: dict[str, Any], now_ms: int) -> Answer:

@@ -32,6 +32,7 @@ L1: dict[str, Handler] = {
     "updateLeverage": account_actions.update_leverage,
     "updateIsolatedMargin": account_actions.update_isolated_margin,
     "reserveRequestWeight": account_actions.reserve_request_weight,
+    "setReferrer": account_actions.set_referrer,
     "agentSendAsset": transfers.agent_send_asset,
     "createSubAccount": sub_accounts.create,
     "subAccountModify": sub_accounts.rename,
@@ -47,6 +48,7 @@ BY_USER: dict[str, Handler] = {
     "usdClassTransfer": transfers.usd_class_transfer,
     "withdraw3": transfers.withdraw,
     "approveAgent": account_actions.approve_agent,
+    "approveBuilderFee": account_actions.approve_builder_fee,
 }
 
 

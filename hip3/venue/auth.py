@@ -31,6 +31,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "agentSendAsset": (
         "type", "destination", "sourceDex", "destinationDex", "token", "amount", "fromSubAccount", "nonce",
     ),
+    "setReferrer": ("type", "code"),
     "createSubAccount": ("type", "name"),
     "subAccountModify": ("type", "subAccountUser", "name"),
     "subAccountTransfer": ("type", "subAccountUser", "isDeposit", "usd"),
@@ -73,6 +74,10 @@ USER_SIGNED: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
             ("fromSubAccount", "string"), ("nonce", "uint64"),
         ),
     ),
+    "approveBuilderFee": (
+        "ApproveBuilderFee",
+        (("hyperliquidChain", "string"), ("maxFeeRate", "string"), ("builder", "address"), ("nonce", "uint64")),
+    ),
     "approveAgent": (
         "ApproveAgent",
         (("hyperliquidChain", "string"), ("agentAddress", "address"), ("agentName", "string"), ("nonce", "uint64")),
@@ -97,6 +102,8 @@ def canonical(action: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(items, list) or not all(isinstance(i, dict) for i in items):
             raise BadAction(f"{name} is not a list of objects")
         out[name] = [_item(item, item_keys) for item in items]
+        if isinstance(out.get("builder"), dict):
+            out["builder"] = _ordered(out["builder"], ("b", "f"))
     elif "order" in out:
         out["order"] = _item(out["order"], _ORDER_ITEM)
     return out

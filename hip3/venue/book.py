@@ -29,7 +29,7 @@ class BookOrder:
     """An order as the exchange keeps it: on the book, on its way there, or waiting for its trigger."""
 
     __slots__ = (
-        "children", "cloid", "coin", "fired", "is_buy", "limit_px", "oid", "orig_sz", "owner", "placed_ms",
+        "builder", "children", "cloid", "coin", "fired", "is_buy", "limit_px", "oid", "orig_sz", "owner", "placed_ms",
         "position_tpsl", "reduce_only", "siblings", "sz", "tif", "trigger", "waiting",
     )  # fmt: skip
 
@@ -48,6 +48,7 @@ class BookOrder:
         placed_ms: int,
         trigger: Trigger | None = None,
         position_tpsl: bool = False,
+        builder: tuple[str, int] | None = None,
     ) -> None:
         self.oid = oid
         self.owner = owner
@@ -64,6 +65,7 @@ class BookOrder:
         self.fired = False
         """A trigger order that has become a plain one."""
         self.position_tpsl = position_tpsl
+        self.builder = builder
         self.waiting = False
         """A TP/SL child whose parent has not filled."""
         self.children: list[BookOrder] = []

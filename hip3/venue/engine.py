@@ -11,10 +11,10 @@ from decimal import Decimal
 from typing import Any
 
 from hip3.core.money import ZERO, round_price
-from hip3.venue import liquidation, matching, rules, triggers
+from hip3.venue import fees, liquidation, matching, rules, triggers
 from hip3.venue.account import Account
 from hip3.venue.book import BookOrder
-from hip3.venue.model import Event, LedgerEvent, Market, MarketInfo, OrderEvent, Request
+from hip3.venue.model import MAKER_RATE, TAKER_RATE, Event, LedgerEvent, Market, MarketInfo, OrderEvent, Request
 from hip3.venue.orders import frontend_order, mix
 from hip3.venue.parameters import DEFAULT, Parameters
 
@@ -52,6 +52,12 @@ class Engine:
         self.touched: set[str] = set()
         self.left = ZERO
         """Cash that was withdrawn."""
+        self.residue = ZERO
+        """What cutting funding payments to 6 decimals has left over."""
+        self.post_only = False
+        """The minutes after a network upgrade: only post-only orders."""
+        self._volume: dict[int, Decimal] = {}
+        """UTC day -> maker volume of everybody."""
         self.recheck: dict[str, None] = {}
         """Coins whose triggers must be looked at again once the present order is done."""
         self._marks = _Marks(self.markets)
@@ -92,6 +98,32 @@ class Engine:
         """Resting and dormant orders of an account, oldest first; of one dex if given."""
         orders = account.open_orders.values()
         return [o for o in orders if dex is None or self.markets[o.coin].info.dex == dex]
+
+    # Fees.
+
+    def base_rates(self, account: Account, now_ms: int) -> tuple[Decimal, Decimal]:
+        """(taker, maker) of the account's volume tier."""
+        if not account.daily:
+            return TAKER_RATE, MAKER_RATE
+        return fees.base_rates(account, self._volume, now_ms)
+
+    def fee_rate(self, account: Account, market: Market, now_ms: int, *, crossed: bool) -> Decimal:
+        """What the account pays on this market."""
+        rates = self.base_rates(account, now_ms)
+        return fees.rate_of(market.info, rates[0] if crossed else rates[1], account.referral)
+
+    def count_volume(self, account: Account, notional: Decimal, now_ms: int, *, crossed: bool) -> None:
+        """Credit volume to the day, of the account and (maker) of the exchange."""
+        day = now_ms // DAY_MS
+        if not crossed:
+            self._volume[day] = self._volume.get(day, ZERO) + notional
+        if not account.is_agent:
+            taken, made = account.daily.get(day, (ZERO, ZERO))
+            account.daily[day] = (taken + notional, made) if crossed else (taken, made + notional)
+
+    def volume_of(self, day: int) -> Decimal:
+        """Maker volume of everybody on a UTC day, which is all volume, seen from one side."""
+        return self._volume.get(day, ZERO)
 
     # Orders.
 
@@ -143,7 +175,7 @@ class Engine:
         return BookOrder(
             oid=self._next_oid, owner=account.address, coin=r.market.info.coin, is_buy=r.is_buy, limit_px=r.px,
             sz=r.sz, tif=r.tif, reduce_only=r.reduce_only, cloid=r.cloid, placed_ms=now_ms, trigger=r.trigger,
-            position_tpsl=r.position_tpsl,
+            position_tpsl=r.position_tpsl, builder=r.builder,
         )  # fmt: skip
 
     def settle(self, now_ms: int) -> None:
@@ -271,5 +303,11 @@ class Engine:
         if market.triggers:
             triggers.check(self, market, now_ms)
         self.settle(now_ms)
+        if market.at_cap:
+            rules.enforce_cap(self, market, now_ms)
+        self.remargin(market, now_ms)
+
+    def remargin(self, market: Market, now_ms: int) -> None:
+        """Liquidate whoever cannot hold any longer."""
         if market.holders:
             liquidation.check(self, market, now_ms)

@@ -4,12 +4,16 @@
 """
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from hip3.venue import info_account as accounts
+from hip3.venue import info_fees as fees
 from hip3.venue import info_market as markets
 from hip3.venue import sub_accounts, transfers
+from hip3.venue.numbers import num
 from hip3.venue.replies import UNPROCESSABLE, Answer, Text, account_of, user_of
+from hip3.venue.rules import MAX_MARKET_ORDER
 
 if TYPE_CHECKING:
     from hip3.venue.venue import Venue
@@ -55,8 +59,11 @@ HANDLERS: dict[str, Callable[["Venue", dict[str, Any], int], Answer]] = {
     "historicalOrders": accounts.historical_orders,
     "userFills": accounts.user_fills,
     "userFillsByTime": accounts.user_fills_by_time,
-    "userRateLimit": accounts.user_rate_limit,
-    "userFees": accounts.user_fees,
+    "userRateLimit": fees.user_rate_limit,
+    "userFees": fees.user_fees,
+    "maxBuilderFee": fees.max_builder_fee,
+    "approvedBuilders": fees.approved_builders,
+    "referral": fees.referral,
     "userRole": accounts.user_role,
     "extraAgents": lambda v, r, n: (200, v.agents.named_of(user_of(r), n)),
     "activeAssetData": accounts.active_asset_data,
@@ -64,8 +71,14 @@ HANDLERS: dict[str, Callable[["Venue", dict[str, Any], int], Answer]] = {
     "exchangeStatus": lambda v, r, n: (200, {"time": n, "specialStatuses": None}),
     "spotMeta": _constant({"universe": [], "tokens": [transfers.usdc_token()]}),
     "spotMetaAndAssetCtxs": _constant([{"universe": [], "tokens": [transfers.usdc_token()]}, []]),
-    "perpsAtOpenInterestCap": _constant([]),
-    "userFunding": _constant([]),
+    "perpsAtOpenInterestCap": markets.at_cap,
+    "perpDexLimits": markets.dex_limits,
+    "perpDexStatus": markets.dex_status,
+    "marginTable": markets.margin_table,
+    "maxMarketOrderNtls": _constant([[leverage, num(Decimal(ntl))] for leverage, ntl in MAX_MARKET_ORDER]),
+    "fundingHistory": markets.funding_history,
+    "predictedFundings": markets.predicted_fundings,
+    "userFunding": accounts.user_funding,
     "userNonFundingLedgerUpdates": accounts.ledger,
     "subAccounts": sub_accounts.sub_accounts,
     "subAccounts2": sub_accounts.sub_accounts,

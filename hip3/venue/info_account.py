@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from hip3.core.money import ZERO, div, truncate
 from hip3.venue.account import Account, DexAccount, Position
 from hip3.venue.margin import cross_maintenance, liquidation_px
-from hip3.venue.model import MAKER_RATE, TAKER_RATE
 from hip3.venue.numbers import num
 from hip3.venue.orders import frontend_order, open_order
 from hip3.venue.replies import Answer, account_of, dex_of, user_of
@@ -32,7 +31,7 @@ def clearinghouse(venue: "Venue", account: Account | None, dex: str, now_ms: int
     margin = held.cross_margin(marks)
     iso_margin = sum((p.margin_used(marks[c]) for c, p in isolated), ZERO)
     free = ZERO if account is None else withdrawable(venue.engine, account, dex)
-    raw = held.raw_usd
+    raw, paid = held.raw_usd, {} if account is None else account.funding_paid
     return {
         "marginSummary": _summary(
             held.value(marks),
@@ -44,7 +43,8 @@ def clearinghouse(venue: "Venue", account: Account | None, dex: str, now_ms: int
         "crossMaintenanceMarginUsed": num(truncate(cross_maintenance(held, venue.engine.markets), 6)),
         "withdrawable": num(truncate(free, 6)),
         "assetPositions": [
-            {"type": "oneWay", "position": _position(venue, held, c, p)} for c, p in held.positions.items()
+            {"type": "oneWay", "position": _position(venue, held, c, p, paid.get(c, ZERO))}
+            for c, p in held.positions.items()
         ],
         "time": now_ms,
     }
@@ -57,7 +57,7 @@ def _summary(value: Decimal, ntl: Decimal, raw: Decimal, margin: Decimal) -> dic
     }  # fmt: skip
 
 
-def _position(venue: "Venue", held: DexAccount, coin: str, p: Position) -> dict[str, Any]:
+def _position(venue: "Venue", held: DexAccount, coin: str, p: Position, all_time: Decimal) -> dict[str, Any]:
     market = venue.engine.markets[coin]
     mark, info = market.mark, market.info
     leverage: dict[str, Any] = {"type": "isolated" if p.isolated else "cross", "value": p.leverage}
@@ -73,7 +73,9 @@ def _position(venue: "Venue", held: DexAccount, coin: str, p: Position) -> dict[
         "liquidationPx": None if liquidation is None else num(liquidation),
         "marginUsed": num(truncate(p.margin_used(mark), 6)),
         "maxLeverage": info.max_leverage,
-        "cumFunding": {"allTime": "0.0", "sinceOpen": num(p.funding), "sinceChange": "0.0"},
+        "cumFunding": {
+            "allTime": num(all_time), "sinceOpen": num(p.funding), "sinceChange": num(p.funding_since_change),
+        },
     }  # fmt: skip
 
 
@@ -138,27 +140,10 @@ def in_range(rows: Iterable[dict[str, Any]], request: dict[str, Any], now_ms: in
     return [row for row in rows if start <= row["time"] <= end][:MAX_ROWS]
 
 
-def user_rate_limit(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+def user_funding(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+    """Funding payments within a time range, oldest first."""
     account = account_of(venue, request)
-    used, cap, volume = (
-        (0, 10_000, ZERO) if account is None else (account.actions_used, account.action_cap, account.volume)
-    )
-    return 200, {"cumVlm": num(volume), "nRequestsUsed": used, "nRequestsCap": cap, "nRequestsSurplus": 0}
-
-
-def user_fees(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
-    user_of(request)
-    taker, maker = num(TAKER_RATE), num(MAKER_RATE)
-    return 200, {
-        "dailyUserVlm": [], "userCrossRate": taker, "userAddRate": maker, "userSpotCrossRate": "0.0007",
-        "userSpotAddRate": "0.0004", "activeReferralDiscount": "0.0", "trial": None, "feeTrialReward": "0.0",
-        "nextTrialAvailableTimestamp": None, "stakingLink": None,
-        "activeStakingDiscount": {"bpsOfMaxSupply": "0.0", "discount": "0.0"},
-        "feeSchedule": {
-            "cross": taker, "add": maker, "spotCross": "0.0007", "spotAdd": "0.0004",
-            "tiers": {"vip": [], "mm": []}, "referralDiscount": "0.04", "stakingDiscountTiers": [],
-        },
-    }  # fmt: skip
+    return 200, [] if account is None else in_range(account.funding_rows, request, now_ms)
 
 
 def user_role(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:

@@ -138,17 +138,18 @@ def _to_the_book(engine: "Engine", case: _Case, now_ms: int) -> None:
             return
         size = min(size, ceil_size(size * SLICE, market.info.sz_decimals))
     position.liquidated_ms = now_ms
-    order = _order(engine, case, size, _limit(engine, case), now_ms)
+    order = _order(engine, case, size, _limit(engine, case, now_ms), now_ms)
     if not market.book.would_cross(is_buy=order.is_buy, limit_px=order.limit_px):
         return
     engine.tell(account, order, "open", now_ms)
     execute(engine, account, market, order, now_ms, _said(case, "market"))
 
 
-def _limit(engine: "Engine", case: _Case) -> Decimal:
+def _limit(engine: "Engine", case: _Case, now_ms: int) -> Decimal:
     """The last legal price at which the close does not cost more than there is."""
     market = case.market
-    px = bankruptcy_px(case.held, case.position, market, engine.marks(), market.rates()[0])
+    fee = engine.fee_rate(case.account, market, now_ms, crossed=True)
+    px = bankruptcy_px(case.held, case.position, market, engine.marks(), fee)
     nearest, furthest = market.mark * _FURTHEST, market.mark * (2 - _FURTHEST)
     return round_price(min(max(px, nearest), furthest), market.info.sz_decimals, up=case.position.szi > 0)
 
@@ -222,8 +223,8 @@ def _hand_over(
     theirs = engine.new_order(other, request, now_ms)
     said = None if method is None else _said(case, method)
     deal = Deal(px, size, fill_id(mine.oid, theirs.oid), engine.tx_hash(), now_ms, said)
-    book_fill(engine, account, market, mine, deal, ZERO, crossed=True, label=label)
-    book_fill(engine, other, market, theirs, deal, ZERO, crossed=False, label=label)
+    book_fill(engine, account, market, mine, deal, crossed=True, free=True, label=label)
+    book_fill(engine, other, market, theirs, deal, crossed=False, free=True, label=label)
     count_open_interest(engine, market, before, (account, other))
     for who in (account, other):
         shrink_reduce_only(engine, who, market, now_ms)

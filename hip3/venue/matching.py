@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hip3.core.money import ZERO, truncate
+from hip3.venue import fees
 from hip3.venue.account import USD_DECIMALS, Account
 from hip3.venue.book import BookOrder
 from hip3.venue.model import FillEvent, Market, TradeEvent
@@ -97,11 +98,10 @@ def _trade(
     deal: Deal,
 ) -> None:
     before = engine.position(taker, market), engine.position(maker, market)
-    taker_rate, maker_rate = market.rates()
     order.sz -= deal.size
     resting.sz -= deal.size
-    book_fill(engine, taker, market, order, deal, taker_rate, crossed=True)
-    book_fill(engine, maker, market, resting, deal, maker_rate, crossed=False)
+    book_fill(engine, taker, market, order, deal, crossed=True)
+    book_fill(engine, maker, market, resting, deal, crossed=False)
     count_open_interest(engine, market, before, (taker, maker))
     market.last_px = deal.px
     market.day_notional += deal.size * deal.px
@@ -134,22 +134,25 @@ def book_fill(
     market: Market,
     order: BookOrder,
     deal: Deal,
-    rate: Decimal,
     *,
     crossed: bool,
+    free: bool = False,
     label: str | None = None,
 ) -> None:
-    """One side of a trade: position, cash, fee, and the fill its owner sees. `label` replaces the usual `dir`."""
+    """One side of a trade: position, cash, fee, and the fill its owner sees.
+
+    `free`: no fee, as in settlements. `label` replaces the usual `dir`.
+    """
     dex = account.dex(market.info.dex)
     leverage, isolated = engine.leverage_of(account, market)
     signed = deal.size if order.is_buy else -deal.size
     before, pnl = dex.apply_fill(order.coin, signed, deal.px, leverage, isolated=isolated)
-    fee = truncate(deal.size * deal.px * rate, USD_DECIMALS)
-    dex.raw_usd -= fee
-    account.fees += fee
-    account.volume += deal.size * deal.px
     if account.is_agent:
+        if not free:
+            _pay(engine, account, market, deal, crossed=crossed)
         return
+    fee = ZERO if free else _pay(engine, account, market, deal, crossed=crossed)
+    built = ZERO if free else _pay_builder(engine, account, market, order, deal)
     if order.coin in dex.positions:
         market.holders[account.address] = None
     else:
@@ -157,15 +160,40 @@ def book_fill(
     fill: dict[str, Any] = {
         "coin": order.coin, "px": num(deal.px), "sz": num(deal.size), "side": "B" if order.is_buy else "A",
         "time": deal.now_ms, "startPosition": num(before), "dir": label or direction(before, signed),
-        "closedPnl": num(pnl), "hash": deal.tx, "oid": order.oid, "crossed": crossed, "fee": num(fee),
+        "closedPnl": num(pnl), "hash": deal.tx, "oid": order.oid, "crossed": crossed, "fee": num(fee + built),
         "tid": deal.tid, "feeToken": "USDC", "twapId": None,
     }  # fmt: skip
+    if built:
+        fill["builderFee"] = num(built)
     if order.cloid is not None:
         fill["cloid"] = order.cloid
     if deal.liquidation is not None:
         fill["liquidation"] = deal.liquidation
     account.fills.append(fill)
     engine.events.append(FillEvent(account.address, fill))
+
+
+def _pay(engine: "Engine", account: Account, market: Market, deal: Deal, *, crossed: bool) -> Decimal:
+    """The exchange's fee, and the volume that counts for tiers."""
+    notional = deal.size * deal.px
+    fee = truncate(notional * engine.fee_rate(account, market, deal.now_ms, crossed=crossed), USD_DECIMALS)
+    account.dex(market.info.dex).raw_usd -= fee
+    account.fees += fee
+    account.volume += notional
+    credit = notional * fees.GROWTH if market.info.growth else notional
+    engine.count_volume(account, credit, deal.now_ms, crossed=crossed)
+    return fee
+
+
+def _pay_builder(engine: "Engine", account: Account, market: Market, order: BookOrder, deal: Deal) -> Decimal:
+    """The builder's part, on top, to the builder's account on the same dex."""
+    if order.builder is None:
+        return ZERO
+    address, tenths = order.builder
+    fee = truncate(deal.size * deal.px * tenths * fees.BUILDER_UNIT, USD_DECIMALS)
+    account.dex(market.info.dex).raw_usd -= fee
+    engine.fund(address, market.info.dex, fee)
+    return fee
 
 
 def shrink_reduce_only(engine: "Engine", account: Account, market: Market, now_ms: int) -> None:

@@ -1,10 +1,10 @@
 """The embedded exchange's nouns: markets, requests, and what it has to tell. Pure."""
 
+from collections import deque
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from hip3.core.money import ONE, ZERO
-from hip3.exchange.registry import hip3_fee_factor
+from hip3.core.money import ZERO
 from hip3.venue.book import Book, BookOrder, Trigger
 
 TAKER_RATE = Decimal("0.00045")
@@ -25,6 +25,8 @@ class MarketInfo(NamedTuple):
     """deployerFeeScale; None on the main dex."""
     tiers: tuple[tuple[Decimal, int], ...] = ()
     """(lower bound of the notional, highest leverage); none: `max_leverage` throughout."""
+    oi_cap: Decimal | None = None
+    """Highest open interest in dollars."""
 
     @property
     def margin_tiers(self) -> tuple[tuple[Decimal, int], ...]:
@@ -62,6 +64,13 @@ class UserEvent(NamedTuple):
     data: dict[str, Any]
 
 
+class FundingEvent(NamedTuple):
+    """Something for userFundings and userEvents."""
+
+    user: str
+    funding: dict[str, Any]
+
+
 class LedgerEvent(NamedTuple):
     """Something for userNonFundingLedgerUpdates."""
 
@@ -69,7 +78,7 @@ class LedgerEvent(NamedTuple):
     entry: dict[str, Any]
 
 
-Event = OrderEvent | FillEvent | TradeEvent | UserEvent | LedgerEvent
+Event = OrderEvent | FillEvent | TradeEvent | UserEvent | FundingEvent | LedgerEvent
 
 
 class Market:
@@ -86,17 +95,22 @@ class Market:
         self.day_notional = ZERO
         self.day_base = ZERO
         self.halted = False
+        self.premium = ZERO
+        """Mean of the hour so far."""
+        self.funding = ZERO
+        """The hourly rate as it would be now."""
+        self.funding_history: deque[dict[str, Any]] = deque(maxlen=5000)
         self.trades: list[dict[str, Any]] = []
         self.triggers: dict[int, BookOrder] = {}
         """Trigger orders that have not fired, by oid."""
         self.holders: dict[str, None] = {}
         """Users with a position, in the order of their first fill; the market's own agents are not among them."""
 
-    def rates(self) -> tuple[Decimal, Decimal]:
-        """(taker, maker) rate of a user without tiers."""
-        scale = self.info.fee_scale
-        factor = ONE if scale is None else hip3_fee_factor(scale, growth=self.info.growth)
-        return TAKER_RATE * factor, MAKER_RATE * factor
+    @property
+    def at_cap(self) -> bool:
+        """Whether open interest is at its cap."""
+        cap = self.info.oi_cap
+        return cap is not None and self.open_interest * self.mark >= cap
 
 
 class Request(NamedTuple):
@@ -112,3 +126,5 @@ class Request(NamedTuple):
     cloid: str | None
     trigger: Trigger | None = None
     position_tpsl: bool = False
+    builder: tuple[str, int] | None = None
+    """(address, tenths of a basis point) of who sends the order."""

@@ -7,6 +7,7 @@ from hip3.core.money import parse
 from hip3.venue.account import Account
 from hip3.venue.auth import DAY_MS, BadAction
 from hip3.venue.book import Trigger
+from hip3.venue.fees import BUILDER_CAP
 from hip3.venue.model import Request
 from hip3.venue.modify import modify as replace
 from hip3.venue.replies import Answer, err, ok
@@ -28,14 +29,28 @@ def order(venue: "Venue", account: Account, action: dict[str, Any], now_ms: int)
         raise BadAction("grouping")
     if not action["orders"]:
         return ok("order", [{"error": "Orders are empty."}])
+    builder = _builder(action)
+    if builder is not None and builder[1] > account.builders.get(builder[0], 0):
+        return err("Builder fee has not been approved.")
     requests = [request_of(venue, item, grouping) for item in action["orders"]]
-    if any(r is None for r in requests):
+    good = [r._replace(builder=builder) for r in requests if r is not None]
+    if len(good) < len(requests):
         return ok("order", [{"error": venue.engine.parameters.invalid_asset_text}])
-    good = [r for r in requests if r is not None]
     fault = venue.engine.prevalidate(good)
     if fault is not None:
         return ok("order", [{"error": fault}])
     return ok("order", venue.engine.place_group(account, good, grouping, now_ms))
+
+
+def _builder(action: dict[str, Any]) -> tuple[str, int] | None:
+    """(address, tenths of a basis point) of the action's builder."""
+    builder = action.get("builder")
+    if builder is None:
+        return None
+    address, tenths = str(builder.get("b", "")).lower(), builder.get("f")
+    if not isinstance(tenths, int) or isinstance(tenths, bool) or not 0 <= tenths <= BUILDER_CAP or len(address) != 42:
+        raise BadAction("builder")
+    return address, tenths
 
 
 def request_of(venue: "Venue", item: dict[str, Any], grouping: str = "na") -> Request | None:

@@ -17,6 +17,10 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Whether order refusals end in ` asset=N`: live captures have it, the documentation has not."""
     expired_text: str = "Action already expired"
     invalid_asset_text: str = "Invalid asset"
+    oracle_distance: Decimal = Decimal(0)
+    """From how far from the oracle on an order is `Price too far from oracle`; undocumented, 0 switches it off."""
+    hip3_funding_multiplier: Decimal = Decimal("0.5")
+    """Inferred from the floor of observed rates, half of the main dex's."""
     schedule_cancel_volume: Decimal = Decimal(1_000_000)
     """Traded volume from which on scheduleCancel is allowed; 0 switches the gate off."""
     sub_account_volume: Decimal = Decimal(100_000)

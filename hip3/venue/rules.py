@@ -21,6 +21,8 @@ MIN_NOTIONAL = Decimal(10)
 OPEN_ORDERS = 1000
 OPEN_ORDERS_CAP = 5000
 VOLUME_PER_ORDER = 5_000_000
+MAX_MARKET_ORDER = ((25, 30_000_000), (20, 5_000_000), (10, 2_000_000), (0, 500_000))
+"""(from this maximum leverage on, dollars)."""
 IMMEDIATE = frozenset({"Ioc", "FrontendMarket", "LiquidationMarket"})
 
 Refusal = tuple[str, str | None]
@@ -43,6 +45,9 @@ def prevalidate(requests: list[Request], parameters: Parameters) -> str | None:
             return f"Order price cannot be more than {band}% away from the reference price"
         if r.trigger is not None and not r.reduce_only:
             return "Trigger order is not reduce only."
+        most = max_value(r)
+        if r.px * r.sz > most:
+            return f"Order value too large. Max is ${most}."
     return None
 
 
@@ -51,6 +56,8 @@ def refusal(engine: "Engine", account: Account, r: Request, without: BookOrder |
     market = r.market
     if market.halted:
         return "Trading is halted.", None
+    if engine.post_only and not account.is_agent and (r.tif != "Alo" or r.trigger is not None):
+        return "Only post-only orders allowed immediately after network upgrade", None
     if not account.is_agent and _too_many(account, r):
         return "Too many open orders", "tooManyOpenOrdersRejected"
     if not is_legal_price(r.px, market.info.sz_decimals):
@@ -64,7 +71,56 @@ def refusal(engine: "Engine", account: Account, r: Request, without: BookOrder |
         return "Reduce only order would increase position.", "reduceOnlyRejected"
     if r.trigger is not None:
         return trigger_refusal(r, market.mark)
+    if not account.is_agent:
+        limited = _exposure_refusal(engine, account, r, position)
+        if limited is not None:
+            return limited
     return _matching_refusal(engine, account, r, position, without)
+
+
+def max_value(r: Request) -> int:
+    """The most one order may be worth: by the market's leverage, ten times more for limit orders."""
+    most = next(ntl for leverage, ntl in MAX_MARKET_ORDER if r.market.info.max_leverage >= leverage)
+    return most if r.tif in IMMEDIATE else most * 10
+
+
+def _exposure_refusal(engine: "Engine", account: Account, r: Request, position: Decimal) -> Refusal | None:
+    """Open-interest cap, distance from the oracle, and the tier that the position would come into."""
+    market, signed = r.market, r.sz if r.is_buy else -r.sz
+    grows = abs(position + signed) > abs(position) or (position + signed) * position < 0
+    if market.at_cap and grows:
+        flips = position != 0 and (position > 0) != r.is_buy
+        status = f"position{'Flip' if flips else 'Increase'}AtOpenInterestCapRejected"
+        return "Order would increase open interest while open interest is capped", status
+    if market.at_cap and r.tif not in IMMEDIATE and not r.reduce_only and aggressive(market, r.is_buy, r.px):
+        text = "Order rejected due to price more aggressive than oracle while at open interest cap"
+        return text, "tooAggressiveAtOpenInterestCapRejected"
+    distance = engine.parameters.oracle_distance
+    if distance and abs(r.px - market.oracle) > distance * market.oracle:
+        return "Price too far from oracle", "oracleRejected"
+    leverage, _ = engine.leverage_of(account, market)
+    notional = abs(position + signed) * market.mark
+    allowed = [highest for lower, highest in market.info.margin_tiers if lower <= notional][-1]
+    if grows and leverage > allowed:
+        return "Order would cause position to exceed margin tier limit at current leverage", "perpMaxPositionRejected"
+    return None
+
+
+def aggressive(market: Market, is_buy: bool, px: Decimal) -> bool:
+    """Whether a price is on the far side of the oracle."""
+    return px > market.oracle if is_buy else px < market.oracle
+
+
+def enforce_cap(engine: "Engine", market: Market, now_ms: int) -> None:
+    """At the cap, resting orders more aggressive than the oracle go."""
+    for account in engine.accounts.values():
+        if account.is_agent:
+            continue
+        for order in engine.open_orders(account, market.info.dex):
+            if order.coin != market.info.coin or order.reduce_only or order.oid not in account.open_orders:
+                continue
+            if aggressive(market, order.is_buy, order.limit_px):
+                engine.remove(account, market, order, "openInterestCapCanceled", now_ms)
 
 
 def trigger_refusal(r: Request, reference: Decimal) -> Refusal | None:

@@ -60,6 +60,9 @@ class MarketSetup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     closed: bool = False
     stale_per_hour: float = 0
     jumps_per_hour: float = 0
+    oi_cap: Decimal = Decimal(25_000_000)
+    margin_tiers: list[tuple[Decimal, int]] = []
+    """(lower bound of the notional, highest leverage); none: `max_leverage` throughout."""
 
     @property
     def dex(self) -> str:

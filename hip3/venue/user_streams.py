@@ -7,7 +7,7 @@ rest. Shapes: docs/venue-facts.md F13, F22.
 from collections.abc import Iterator
 from typing import Any
 
-from hip3.venue.model import Event, FillEvent, LedgerEvent, OrderEvent, TradeEvent
+from hip3.venue.model import Event, FillEvent, FundingEvent, LedgerEvent, OrderEvent, TradeEvent
 from hip3.venue.orders import open_order
 from hip3.venue.streams import text_of
 
@@ -20,6 +20,7 @@ def user_frames(events: list[Event]) -> list[tuple[str, str]]:
     fills: _Lists = {}
     trades: _Lists = {}
     others: list[tuple[str, dict[str, Any]]] = []
+    fundings: _Lists = {}
     cancels: _Lists = {}
     ledger: _Lists = {}
     for event in events:
@@ -32,12 +33,15 @@ def user_frames(events: list[Event]) -> list[tuple[str, str]]:
             fills.setdefault(event.user, []).append(event.fill)
         elif isinstance(event, TradeEvent):
             trades.setdefault(event.coin, []).append(event.trade)
+        elif isinstance(event, FundingEvent):
+            fundings.setdefault(event.user, []).append(event.funding)
+            others.append((event.user, {"funding": event.funding}))
         elif isinstance(event, LedgerEvent):
             ledger.setdefault(event.user, []).append(event.entry)
         else:
             others.append((event.user, event.data))
     others += [(user, {"nonUserCancel": items}) for user, items in cancels.items()]
-    return [*_main(orders, fills, trades), *_rest(others, ledger)]
+    return [*_main(orders, fills, trades), *_rest(others, fundings, ledger)]
 
 
 def _update(event: OrderEvent) -> dict[str, Any]:
@@ -55,9 +59,12 @@ def _main(orders: _Lists, fills: _Lists, trades: _Lists) -> Iterator[tuple[str, 
         yield f"trades:{coin}", text_of({"channel": "trades", "data": items})
 
 
-def _rest(others: list[tuple[str, dict[str, Any]]], ledger: _Lists) -> Iterator[tuple[str, str]]:
+def _rest(others: list[tuple[str, dict[str, Any]]], fundings: _Lists, ledger: _Lists) -> Iterator[tuple[str, str]]:
     for user, data in others:
         yield f"userEvents:{user}", text_of({"channel": "user", "data": data})
+    for user, items in fundings.items():
+        data = {"user": user, "fundings": items}
+        yield f"userFundings:{user}", text_of({"channel": "userFundings", "data": data})
     for user, items in ledger.items():
         data = {"user": user, "nonFundingLedgerUpdates": items}
         name = "userNonFundingLedgerUpdates"

@@ -18,6 +18,7 @@ from hip3.venue.actions import exchange
 from hip3.venue.auth import Agents, NonceSet
 from hip3.venue.crowd import Crowd
 from hip3.venue.engine import Engine
+from hip3.venue.funding import Funding
 from hip3.venue.info import answer
 from hip3.venue.model import Market, MarketInfo
 from hip3.venue.numbers import num
@@ -74,7 +75,8 @@ class Venue:
             base = 100_000 + 10_000 * dex_index[m.dex] if m.dex else 0
             info = MarketInfo(
                 m.coin, m.dex, base + counts[m.dex], m.sz_decimals, m.max_leverage, m.margin_mode, m.growth,
-                scales.get(m.dex),
+                scales.get(m.dex), tuple((lower, leverage) for lower, leverage in m.margin_tiers),
+                m.oi_cap if m.dex else None,
             )  # fmt: skip
             counts[m.dex] += 1
             infos.append((info, m.px))
@@ -93,6 +95,7 @@ class Venue:
         self._serial = itertools.count()
         self._crowd = Crowd(self.engine, setup, profile, seed, now_ms)
         self._models = self._crowd.models
+        self._funding = Funding(self.engine, now_ms)
         self._cadence = {coin: now_ms + i * 37 % CTX_MS for i, coin in enumerate(self.engine.markets)}
         self._next_book = now_ms + BOOK_MS
         self._next_mids = now_ms + MIDS_MS
@@ -259,6 +262,7 @@ class Venue:
     def _block(self, now_ms: int) -> None:
         self._crowd.advance(now_ms)
         self.engine.run_switches(now_ms)
+        self._funding.advance(now_ms)
         self._publish(now_ms)
         for coin, due in self._cadence.items():
             if due <= now_ms:

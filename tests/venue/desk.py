@@ -22,6 +22,15 @@ USER_TYPES = {
     "spotSend": ("SpotSend", signing.SPOT_TRANSFER_SIGN_TYPES),
     "withdraw3": ("Withdraw", signing.WITHDRAW_SIGN_TYPES),
     "usdClassTransfer": ("UsdClassTransfer", signing.USD_CLASS_TRANSFER_SIGN_TYPES),
+    "approveBuilderFee": (
+        "ApproveBuilderFee",
+        [
+            {"name": "hyperliquidChain", "type": "string"},
+            {"name": "maxFeeRate", "type": "string"},
+            {"name": "builder", "type": "address"},
+            {"name": "nonce", "type": "uint64"},
+        ],
+    ),
     "sendAsset": ("SendAsset", signing.SEND_ASSET_SIGN_TYPES),
 }
 

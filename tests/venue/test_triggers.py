@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from hip3.venue import rules
+from hip3.venue.model import Request
 from hip3.venue.orders import frontend_order, open_order
 from tests.venue.bench import GOLD, TSLA, A, B, Bench, C, D
 
@@ -185,8 +186,6 @@ def test_an_explicit_size_shrinks_with_the_position_and_goes_with_it(bench: Benc
 
 
 def _family(bench: Bench, px: str, tif: str = "Gtc", sz: str = "0.02") -> list[Any]:
-    from hip3.venue.model import Request
-
     parent = Request(bench.market(), True, D(px), D(sz), False, tif, None)
     take, stop = bench.tpsl(False, "4050", "4050", sz, "tp"), bench.tpsl(False, "3950", "3950", sz, "sl")
     return bench.group(C, [parent, take, stop], "normalTpsl")
@@ -253,8 +252,6 @@ def test_a_refused_parent_takes_its_children_along(bench: Bench) -> None:
 
 
 def test_a_child_on_the_wrong_side_of_its_parent_is_refused_alone(bench: Bench) -> None:
-    from hip3.venue.model import Request
-
     parent = Request(bench.market(), True, D(3900), D("0.02"), False, "Gtc", None)
     children = [bench.tpsl(False, "3950", "3890", "0.02", "tp"), bench.tpsl(False, "3800", "3850", "0.02", "sl")]
     entries = bench.group(C, [parent, *children], "normalTpsl")
