@@ -264,6 +264,13 @@ class Agents:
             return None
         return found[0]
 
+    def unnamed_of(self, account: str, now_ms: int) -> tuple[str | None, int | None]:
+        """(address, valid until) of the account's unnamed agent."""
+        for address, (owner, name, until) in self._agents.items():
+            if owner == account and not name and (until is None or until > now_ms):
+                return address, until
+        return None, None
+
     def named_of(self, account: str, now_ms: int) -> list[dict[str, Any]]:
         """The account's named agents, as `extraAgents` lists them."""
         return [

@@ -14,6 +14,7 @@ from hip3.venue import sub_accounts, transfers
 from hip3.venue.numbers import num
 from hip3.venue.replies import UNPROCESSABLE, Answer, Text, account_of, user_of
 from hip3.venue.rules import MAX_MARKET_ORDER
+from hip3.venue.state_streams import web_data
 
 if TYPE_CHECKING:
     from hip3.venue.venue import Venue
@@ -37,6 +38,12 @@ def answer(venue: "Venue", request: Any, now_ms: int) -> Answer:
 def _drip(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
     venue.drip(user_of(request), now_ms)
     return 200, None
+
+
+def _empty_of_user(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+    """Nobody has any: there are no TWAP orders here."""
+    user_of(request)
+    return 200, []
 
 
 def _constant(value: Any) -> Callable[["Venue", dict[str, Any], int], Answer]:
@@ -85,6 +92,12 @@ HANDLERS: dict[str, Callable[["Venue", dict[str, Any], int], Answer]] = {
     "vaultDetails": sub_accounts.vault_details,
     "userVaultEquities": sub_accounts.user_vault_equities,
     "preTransferCheck": transfers.pre_transfer_check,
+    "candleSnapshot": markets.candle_snapshot,
+    "webData2": lambda v, r, n: (200, web_data(v, user_of(r), n)),
+    "portfolio": accounts.portfolio,
+    "twapHistory": _empty_of_user,
+    "userTwapSliceFills": _empty_of_user,
+    "userTwapSliceFillsByTime": _empty_of_user,
     "claimDrip": _drip,
     "embeddedExchange": lambda v, r, n: (200, {"seed": v.seed, "profile": v.profile}),
 }

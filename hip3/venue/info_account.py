@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from hip3.core.money import ZERO, div, truncate
 from hip3.venue.account import Account, DexAccount, Position
+from hip3.venue.book import BookOrder
 from hip3.venue.margin import cross_maintenance, liquidation_px
 from hip3.venue.numbers import num
 from hip3.venue.orders import frontend_order, open_order
@@ -86,20 +87,24 @@ def clearinghouse_answer(venue: "Venue", request: dict[str, Any], now_ms: int) -
     return 200, clearinghouse(venue, account_of(venue, request), dex, now_ms)
 
 
-def _orders(venue: "Venue", request: dict[str, Any]) -> list[Any]:
-    account, dex = account_of(venue, request), dex_of(request)
-    if account is None:
-        return []
-    markets = venue.engine.markets
-    return [o for o in reversed(venue.engine.open_orders(account)) if markets[o.coin].info.dex == dex]
+def _orders(venue: "Venue", account: Account | None, dex: str) -> list[BookOrder]:
+    """Open orders of a dex, newest first."""
+    return [] if account is None else list(reversed(venue.engine.open_orders(account, dex)))
 
 
 def open_orders(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
-    return 200, [open_order(o) for o in _orders(venue, request)]
+    """Open orders in short; a trigger order looks like a reduce-only limit."""
+    return 200, [open_order(o) for o in _orders(venue, account_of(venue, request), dex_of(request))]
+
+
+def open_list(venue: "Venue", account: Account | None, dex: str) -> list[dict[str, Any]]:
+    """Open orders in full."""
+    return [frontend_order(o, o.sz) for o in _orders(venue, account, dex)]
 
 
 def frontend_open_orders(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
-    return 200, [frontend_order(o, o.sz) for o in _orders(venue, request)]
+    """Open orders in full."""
+    return 200, open_list(venue, account_of(venue, request), dex_of(request))
 
 
 def order_status(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
@@ -117,15 +122,37 @@ def historical_orders(venue: "Venue", request: dict[str, Any], now_ms: int) -> A
 
 
 def user_fills(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+    """The newest fills first."""
     account = account_of(venue, request)
-    return 200, [] if account is None else list(reversed(account.fills))[:MAX_FILLS]
+    fills = [] if account is None else list(account.fills)
+    return 200, list(reversed(_aggregated(fills, request)))[:MAX_FILLS]
 
 
 def user_fills_by_time(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+    """Fills of a time range, oldest first unless `reversed`."""
     account = account_of(venue, request)
     start, end = int(request["startTime"]), int(request.get("endTime") or now_ms)
-    fills = [] if account is None else [f for f in account.fills if start <= int(str(f["time"])) <= end]
-    return 200, fills[:MAX_FILLS]
+    fills = [] if account is None else [f for f in account.fills if start <= f["time"] <= end]
+    fills = _aggregated(fills, request)
+    return 200, (list(reversed(fills)) if request.get("reversed") else fills)[:MAX_FILLS]
+
+
+def _aggregated(fills: list[dict[str, Any]], request: dict[str, Any]) -> list[dict[str, Any]]:
+    """With `aggregateByTime` the fills of one crossing order at one time are one fill at their mean price."""
+    if not request.get("aggregateByTime"):
+        return fills
+    out: list[dict[str, Any]] = []
+    for fill in fills:
+        last = out[-1] if out else None
+        if last is None or not fill["crossed"] or (last["oid"], last["time"]) != (fill["oid"], fill["time"]):
+            out.append(dict(fill))
+            continue
+        sizes = [Decimal(last["sz"]), Decimal(fill["sz"])]
+        paid = Decimal(last["px"]) * sizes[0] + Decimal(fill["px"]) * sizes[1]
+        last["px"], last["sz"] = num(truncate(div(paid, sum(sizes, ZERO)), 8)), num(sum(sizes, ZERO))
+        for key in ("closedPnl", "fee"):
+            last[key] = num(Decimal(last[key]) + Decimal(fill[key]))
+    return out
 
 
 def ledger(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
@@ -175,3 +202,15 @@ def active_asset_data(venue: "Venue", request: dict[str, Any], now_ms: int) -> A
         "user": user, "coin": market.info.coin, "leverage": shown, "maxTradeSzs": [num(size)] * 2,
         "availableToTrade": [num(truncate(free, 6))] * 2, "markPx": num(market.mark),
     }  # fmt: skip
+
+
+def portfolio(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+    """Value, gain and volume of each period; only the present value is known, and the volume so far."""
+    account, marks = account_of(venue, request), venue.engine.marks()
+    value = ZERO if account is None else sum((held.value(marks) for held in account.dexs.values()), ZERO)
+    row = {
+        "accountValueHistory": [[now_ms, num(truncate(value, 6))]], "pnlHistory": [[now_ms, "0.0"]],
+        "vlm": num(ZERO if account is None else account.volume),
+    }  # fmt: skip
+    periods = ("day", "week", "month", "allTime", "perpDay", "perpWeek", "perpMonth", "perpAllTime")
+    return 200, [[period, row] for period in periods]

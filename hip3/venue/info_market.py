@@ -1,9 +1,10 @@
 """Answers about markets: universe, contexts, books, prices. Shapes and number formats: docs/venue-facts.md F13."""
 
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING, Any
 
-from hip3.core.money import ZERO, truncate
+from hip3.core.money import CTX, ZERO, truncate
+from hip3.venue.candles import INTERVALS
 from hip3.venue.funding import HOUR_MS, impact_prices, premium_of
 from hip3.venue.info_account import in_range
 from hip3.venue.model import Market, MarketInfo
@@ -165,16 +166,69 @@ def all_mids(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
     return 200, mids_of(venue, dex_of(request))
 
 
-def levels_of(market: Market, count: int = 20) -> list[list[dict[str, Any]]]:
-    """[bids, asks] with {px, sz, n} of each level."""
-    return [
-        [{"px": num(px), "sz": num(sz), "n": n} for px, sz, n in market.book.depth(is_buy=buy, levels=count)]
-        for buy in (True, False)
-    ]
+def levels_of(
+    market: Market, count: int = 20, figures: int | None = None, mantissa: int | None = None
+) -> list[list[dict[str, Any]]]:
+    """[bids, asks] with {px, sz, n} of each level; prices of `figures` significant figures if told."""
+    sides = []
+    for buy in (True, False):
+        if figures is None:
+            depth = market.book.depth(is_buy=buy, levels=count)
+        else:
+            depth = _aggregated(market.book.depth(is_buy=buy, levels=1 << 30), figures, mantissa or 1, buy)[:count]
+        sides.append([{"px": num(px), "sz": num(sz), "n": n} for px, sz, n in depth])
+    return sides
+
+
+def _aggregated(
+    levels: list[tuple[Decimal, Decimal, int]], figures: int, mantissa: int, is_bid: bool
+) -> list[tuple[Decimal, Decimal, int]]:
+    """Levels merged onto coarser prices, bids down and asks up."""
+    out: dict[Decimal, tuple[Decimal, int]] = {}
+    for px, sz, n in levels:
+        step = Decimal(mantissa).scaleb(px.adjusted() - figures + 1)
+        coarse = px.quantize(Decimal(1).scaleb(step.adjusted()), ROUND_FLOOR, CTX) if mantissa == 1 else px
+        coarse -= coarse % step
+        if not is_bid and coarse < px:
+            coarse += step
+        size, count = out.get(coarse, (ZERO, 0))
+        out[coarse] = (size + sz, count + n)
+    return [(px, size, count) for px, (size, count) in out.items()]
+
+
+def spread_of(market: Market) -> str | None:
+    """Distance of the touches."""
+    bid, ask = market.book.best_bid(), market.book.best_ask()
+    return None if bid is None or ask is None else num(ask - bid)
+
+
+def legal_aggregation(request: dict[str, Any]) -> bool:
+    """nSigFigs 2 to 5; mantissa 1, 2 or 5, only with 5."""
+    figures, mantissa = request.get("nSigFigs"), request.get("mantissa")
+    if figures is not None and figures not in (2, 3, 4, 5):
+        return False
+    return mantissa is None or (figures == 5 and mantissa in (1, 2, 5))
 
 
 def l2_book(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+    """The book; null for an unlisted coin, HTTP 500 for an aggregation that is none."""
     market = venue.engine.markets.get(request["coin"])
     if market is None:
         return 200, None
-    return 200, {"coin": market.info.coin, "time": now_ms, "levels": levels_of(market)}
+    if not legal_aggregation(request):
+        return 500, None
+    figures = request.get("nSigFigs")
+    data = {"coin": market.info.coin, "time": now_ms, "levels": levels_of(market, 20, figures, request.get("mantissa"))}
+    return 200, data if figures is None else data | {"spread": spread_of(market)}
+
+
+def candle_snapshot(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+    """Candles that begin within a range, the last one still forming."""
+    wanted = request["req"]
+    candles = venue.publisher.candles.get(wanted["coin"])
+    if wanted["interval"] not in INTERVALS:
+        raise ValueError("interval")
+    if candles is None:
+        return 200, []
+    candles.advance(now_ms)
+    return 200, candles.snapshot(wanted["interval"], int(wanted["startTime"]), int(wanted.get("endTime") or now_ms))

@@ -113,7 +113,7 @@ def _trade(
     }  # fmt: skip
     market.trades.append(trade)
     del market.trades[:-30]
-    engine.events.append(TradeEvent(order.coin, trade))
+    engine.events.append(TradeEvent(order.coin, trade, deal.px, deal.size))
     shrink_reduce_only(engine, taker, market, deal.now_ms)
     if resting.sz == 0:
         engine.remove(maker, market, resting, "filled", deal.now_ms)

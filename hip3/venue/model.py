@@ -55,6 +55,8 @@ class TradeEvent(NamedTuple):
 
     coin: str
     trade: dict[str, Any]
+    px: Decimal
+    sz: Decimal
 
 
 class UserEvent(NamedTuple):

@@ -21,6 +21,11 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """From how far from the oracle on an order is `Price too far from oracle`; undocumented, 0 switches it off."""
     hip3_funding_multiplier: Decimal = Decimal("0.5")
     """Inferred from the floor of observed rates, half of the main dex's."""
+    rate_limited_text: str = "null"
+    """Body of HTTP 429."""
+    ip_weight_per_minute: int = 1200
+    ws_users: int = 15
+    """Distinct users in the subscriptions of an IP: the server's text says 15, the documentation 10."""
     schedule_cancel_volume: Decimal = Decimal(1_000_000)
     """Traded volume from which on scheduleCancel is allowed; 0 switches the gate off."""
     sub_account_volume: Decimal = Decimal(100_000)

@@ -165,13 +165,13 @@ class ExchangeServer:
         if not environ.get("CONTENT_TYPE", "").startswith("application/json"):
             text = b"Expected request with `Content-Type: application/json`"
             return _plain(start_response, "415 Unsupported Media Type", text)
-        return self._answer(path, body, start_response)
+        return self._answer(path, body, _ip(environ), start_response)
 
-    def _answer(self, path: str, body: bytes, start_response: StartResponse) -> Iterable[bytes]:
+    def _answer(self, path: str, body: bytes, ip: str, start_response: StartResponse) -> Iterable[bytes]:
         token = next(self._tokens)
         waiter: queue.SimpleQueue[HttpReply] = queue.SimpleQueue()
         self._waiting[token] = waiter
-        self.call(lambda now: self.venue.http(token, path, body, now))
+        self.call(lambda now: self.venue.http(token, path, body, now, ip))
         try:
             reply = waiter.get(timeout=REPLY_TIMEOUT_S)
         except queue.Empty:
@@ -192,7 +192,7 @@ class ExchangeServer:
         number = next(self._tokens)
         conn.last_sent_ms = self._clock.mono_ms()
         self._conns[number] = conn
-        self.call(lambda now: self.venue.connect(number))
+        self.call(lambda now: self.venue.connect(number, now, _ip(environ)))
         writer = threading.Thread(target=self._write_loop, args=(conn,), name=f"venue-ws-{number}", daemon=True)
         writer.start()
         try:
@@ -244,6 +244,12 @@ _PHRASES = {
     200: "OK", 400: "Bad Request", 415: "Unsupported Media Type", 422: "Unprocessable Entity",
     429: "Too Many Requests", 500: "Internal Server Error",
 }  # fmt: skip
+
+
+def _ip(environ: dict[str, Any]) -> str:
+    """Whose limits count: who a proxy says it is, else the peer. Clients of one machine are told apart by that."""
+    forwarded = str(environ.get("HTTP_X_FORWARDED_FOR") or "").split(",")[0].strip()
+    return forwarded or str(environ.get("REMOTE_ADDR") or "local")
 
 
 def _plain(start_response: StartResponse, status: str, body: bytes) -> Iterable[bytes]:

@@ -4,7 +4,7 @@ One frame per user and stream for everything of one moment, in a fixed order: or
 rest. Shapes: docs/venue-facts.md F13, F22.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from hip3.venue.model import Event, FillEvent, FundingEvent, LedgerEvent, OrderEvent, TradeEvent
@@ -14,25 +14,35 @@ from hip3.venue.streams import text_of
 _Lists = dict[str, list[Any]]
 
 
-def user_frames(events: list[Event]) -> list[tuple[str, str]]:
-    """(subscription key, frame) of a list of events."""
+def user_frames(events: list[Event], heard: Callable[[str], bool] = lambda key: True) -> Iterator[tuple[str, str]]:
+    """(subscription key, frame) of a list of events; only what `heard` says somebody listens to."""
+    for key, channel, data in _messages(events):
+        if heard(key):
+            yield key, text_of({"channel": channel, "data": data})
+
+
+_Message = tuple[str, str, Any]
+
+
+def _messages(events: list[Event]) -> Iterator[_Message]:
+    """(subscription key, channel, data) of everything there is to say."""
     orders: _Lists = {}
     fills: _Lists = {}
     trades: _Lists = {}
-    others: list[tuple[str, dict[str, Any]]] = []
     fundings: _Lists = {}
-    cancels: _Lists = {}
     ledger: _Lists = {}
+    others: list[tuple[str, dict[str, Any]]] = []
+    cancels: _Lists = {}
     for event in events:
-        if isinstance(event, OrderEvent):
+        if isinstance(event, TradeEvent):
+            trades.setdefault(event.coin, []).append(event.trade)
+        elif isinstance(event, OrderEvent):
             orders.setdefault(event.user, []).append(_update(event))
             if event.status.endswith("Canceled"):  # by the exchange: the user's own cancels end in a small letter
                 gone = {"coin": event.order.coin, "oid": event.order.oid}
                 cancels.setdefault(event.user, []).append(gone)
         elif isinstance(event, FillEvent):
             fills.setdefault(event.user, []).append(event.fill)
-        elif isinstance(event, TradeEvent):
-            trades.setdefault(event.coin, []).append(event.trade)
         elif isinstance(event, FundingEvent):
             fundings.setdefault(event.user, []).append(event.funding)
             others.append((event.user, {"funding": event.funding}))
@@ -41,7 +51,8 @@ def user_frames(events: list[Event]) -> list[tuple[str, str]]:
         else:
             others.append((event.user, event.data))
     others += [(user, {"nonUserCancel": items}) for user, items in cancels.items()]
-    return [*_main(orders, fills, trades), *_rest(others, fundings, ledger)]
+    yield from _main(orders, fills, trades)
+    yield from _rest(others, fundings, ledger)
 
 
 def _update(event: OrderEvent) -> dict[str, Any]:
@@ -49,23 +60,21 @@ def _update(event: OrderEvent) -> dict[str, Any]:
     return {"order": order, "status": event.status, "statusTimestamp": event.time_ms}
 
 
-def _main(orders: _Lists, fills: _Lists, trades: _Lists) -> Iterator[tuple[str, str]]:
+def _main(orders: _Lists, fills: _Lists, trades: _Lists) -> Iterator[_Message]:
     for user, items in orders.items():
-        yield f"orderUpdates:{user}", text_of({"channel": "orderUpdates", "data": items})
+        yield f"orderUpdates:{user}", "orderUpdates", items
     for user, items in fills.items():
-        yield f"userFills:{user}", text_of({"channel": "userFills", "data": {"user": user, "fills": items}})
-        yield f"userEvents:{user}", text_of({"channel": "user", "data": {"fills": items}})
+        yield f"userFills:{user}", "userFills", {"user": user, "fills": items}
+        yield f"userEvents:{user}", "user", {"fills": items}
     for coin, items in trades.items():
-        yield f"trades:{coin}", text_of({"channel": "trades", "data": items})
+        yield f"trades:{coin}", "trades", items
 
 
-def _rest(others: list[tuple[str, dict[str, Any]]], fundings: _Lists, ledger: _Lists) -> Iterator[tuple[str, str]]:
+def _rest(others: list[tuple[str, dict[str, Any]]], fundings: _Lists, ledger: _Lists) -> Iterator[_Message]:
     for user, data in others:
-        yield f"userEvents:{user}", text_of({"channel": "user", "data": data})
+        yield f"userEvents:{user}", "user", data
     for user, items in fundings.items():
-        data = {"user": user, "fundings": items}
-        yield f"userFundings:{user}", text_of({"channel": "userFundings", "data": data})
+        yield f"userFundings:{user}", "userFundings", {"user": user, "fundings": items}
     for user, items in ledger.items():
-        data = {"user": user, "nonFundingLedgerUpdates": items}
         name = "userNonFundingLedgerUpdates"
-        yield f"{name}:{user}", text_of({"channel": name, "data": data})
+        yield f"{name}:{user}", name, {"user": user, "nonFundingLedgerUpdates": items}

@@ -47,6 +47,8 @@ class Desk:
             for account in self.venue.engine.accounts.values():
                 for coin in self.venue.engine.markets:
                     self.venue.engine.cancel_all(account, coin, self.now)
+        self.venue.advance(self.now)
+        self.venue.take_output()
         self._nonce = self.now
 
     def key(self, number: int, cash: str | None = "1000") -> SigningKey:

@@ -19,8 +19,10 @@ COIN = "xyz:GOLD"
 
 
 @pytest.fixture(scope="module")
-def clients() -> Iterator[tuple[ExchangeProcess, Info]]:
-    with exchange(11, "--latency", "0") as started:
+def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ExchangeProcess, Info]]:
+    config = tmp_path_factory.mktemp("exchange") / "config.toml"
+    config.write_text("[parameters]\nip_weight_per_minute = 1_000_000\n")  # each new SDK client costs 80
+    with exchange(11, "--latency", "0", "--config", str(config)) as started:
         client = Info(started.url, perp_dexs=["", "xyz"])
         eventually(lambda: client.ws_manager.ws_ready, 10, "the SDK's WebSocket")
         yield started, client
