@@ -6,11 +6,11 @@ Functions on the engine's state. Rules: docs/venue-facts.md F12 (matching) and F
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hip3.core.money import ZERO, truncate
+from hip3.core.money import ZERO, to_wire, truncate
 from hip3.venue import fees
 from hip3.venue.account import USD_DECIMALS, Account
 from hip3.venue.book import BookOrder
-from hip3.venue.model import FillEvent, Market, TradeEvent
+from hip3.venue.model import FillEvent, Market, TradeEvent, UserEvent
 from hip3.venue.numbers import num
 from hip3.venue.orders import average, direction, fill_id
 from hip3.venue.rules import IMMEDIATE
@@ -117,7 +117,16 @@ def _trade(
     shrink_reduce_only(engine, taker, market, deal.now_ms)
     if resting.sz == 0:
         engine.remove(maker, market, resting, "filled", deal.now_ms)
+        _notify(engine, maker, resting)
     shrink_reduce_only(engine, maker, market, deal.now_ms)
+
+
+def _notify(engine: "Engine", account: Account, order: BookOrder) -> None:
+    """What the front end pops up."""
+    if not account.is_agent:
+        what = f"{'Bought' if order.is_buy else 'Sold'} {to_wire(order.orig_sz)} {order.coin}"
+        text = f"Resting order filled: {what} at ${to_wire(order.limit_px)}"
+        engine.events.append(UserEvent(account.address, {"notification": text}, "notification"))
 
 
 def count_open_interest(

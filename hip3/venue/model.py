@@ -60,10 +60,11 @@ class TradeEvent(NamedTuple):
 
 
 class UserEvent(NamedTuple):
-    """Something for userEvents that is no fill."""
+    """Something for userEvents that is no fill, or for notification."""
 
     user: str
     data: dict[str, Any]
+    stream: str = "userEvents"
 
 
 class FundingEvent(NamedTuple):

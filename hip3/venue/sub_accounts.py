@@ -209,5 +209,7 @@ def user_vault_equities(venue: "Venue", request: dict[str, Any], now_ms: int) ->
     for vault in venue.subs.vaults.values():
         if vault.shares.get(user):
             worth = venue.engine.accounts[vault.address].dex("").value(venue.engine.marks())
-            out.append({"vaultAddress": vault.address, "equity": num(_equity(vault, user, worth))})
+            out.append(
+                {"vaultAddress": vault.address, "equity": num(_equity(vault, user, worth)), "lockedUntilTimestamp": 0}
+            )
     return 200, out

@@ -31,7 +31,7 @@ def _messages(events: list[Event]) -> Iterator[_Message]:
     trades: _Lists = {}
     fundings: _Lists = {}
     ledger: _Lists = {}
-    others: list[tuple[str, dict[str, Any]]] = []
+    others: list[tuple[str, str, dict[str, Any]]] = []
     cancels: _Lists = {}
     for event in events:
         if isinstance(event, TradeEvent):
@@ -45,12 +45,12 @@ def _messages(events: list[Event]) -> Iterator[_Message]:
             fills.setdefault(event.user, []).append(event.fill)
         elif isinstance(event, FundingEvent):
             fundings.setdefault(event.user, []).append(event.funding)
-            others.append((event.user, {"funding": event.funding}))
+            others.append(("userEvents", event.user, {"funding": event.funding}))
         elif isinstance(event, LedgerEvent):
             ledger.setdefault(event.user, []).append(event.entry)
         else:
-            others.append((event.user, event.data))
-    others += [(user, {"nonUserCancel": items}) for user, items in cancels.items()]
+            others.append((event.stream, event.user, event.data))
+    others += [("userEvents", user, {"nonUserCancel": items}) for user, items in cancels.items()]
     yield from _main(orders, fills, trades)
     yield from _rest(others, fundings, ledger)
 
@@ -70,9 +70,9 @@ def _main(orders: _Lists, fills: _Lists, trades: _Lists) -> Iterator[_Message]:
         yield f"trades:{coin}", "trades", items
 
 
-def _rest(others: list[tuple[str, dict[str, Any]]], fundings: _Lists, ledger: _Lists) -> Iterator[_Message]:
-    for user, data in others:
-        yield f"userEvents:{user}", "user", data
+def _rest(others: list[tuple[str, str, dict[str, Any]]], fundings: _Lists, ledger: _Lists) -> Iterator[_Message]:
+    for stream, user, data in others:
+        yield f"{stream}:{user}", "user" if stream == "userEvents" else stream, data
     for user, items in fundings.items():
         yield f"userFundings:{user}", "userFundings", {"user": user, "fundings": items}
     for user, items in ledger.items():

@@ -155,7 +155,9 @@ def test_a_vault_is_traded_by_its_leader_and_owned_by_its_depositors() -> None:
     desk.venue.engine.accounts[vault].dex("").raw_usd += 40  # it gains a tenth
     details = desk.info("vaultDetails", vaultAddress=vault, user=two.address)
     assert (details["leader"], details["followerState"]["vaultEquity"]) == (one.address, "330.0")
-    assert desk.info("userVaultEquities", user=one.address) == [{"vaultAddress": vault, "equity": "110.0"}]
+    assert desk.info("userVaultEquities", user=one.address) == [
+        {"vaultAddress": vault, "equity": "110.0", "lockedUntilTimestamp": 0}
+    ]
     assert move(two, 331, deposit=False) == "err"
     assert move(two, 330, deposit=False) == "ok"
     assert _cash(desk, two.address) == "1030.0"
