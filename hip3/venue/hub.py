@@ -8,6 +8,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from hip3.exchange.subscriptions import key_of
+from hip3.venue import spot
 from hip3.venue.candles import INTERVALS
 from hip3.venue.info_market import legal_aggregation
 from hip3.venue.limits import MAX_SUBSCRIPTIONS, Limits
@@ -82,7 +83,7 @@ class Hub:
         fault = _fault(subscription)
         if fault is not None:
             return [fault]
-        if kind in COIN_STREAMS and subscription["coin"] not in venue.engine.markets:
+        if kind in COIN_STREAMS and not _listed(venue, kind, subscription["coin"]):
             return None
         key, own = stream_key(subscription), self._by_conn[conn]
         if key in own:
@@ -120,6 +121,10 @@ class Hub:
         self._drop(conn, key)
         data = {"method": "unsubscribe", "subscription": subscription}
         return [text_of({"channel": "subscriptionResponse", "data": data})]
+
+
+def _listed(venue: "Venue", kind: Any, coin: str) -> bool:
+    return coin in venue.engine.markets or (coin in spot.COINS and kind != "activeAssetData")
 
 
 def _fault(subscription: dict[str, Any]) -> str | None:

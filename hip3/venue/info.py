@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hip3.venue import info_account as accounts
 from hip3.venue import info_fees as fees
 from hip3.venue import info_market as markets
-from hip3.venue import sub_accounts, transfers
+from hip3.venue import spot, sub_accounts, transfers
 from hip3.venue.numbers import num
 from hip3.venue.replies import UNPROCESSABLE, Answer, Text, account_of, user_of
 from hip3.venue.rules import MAX_MARKET_ORDER
@@ -76,8 +76,8 @@ HANDLERS: dict[str, Callable[["Venue", dict[str, Any], int], Answer]] = {
     "activeAssetData": accounts.active_asset_data,
     "userAbstraction": lambda v, r, n: (200, "disabled" if user_of(r) else None),
     "exchangeStatus": lambda v, r, n: (200, {"time": n, "specialStatuses": None}),
-    "spotMeta": _constant({"universe": [], "tokens": [transfers.usdc_token()]}),
-    "spotMetaAndAssetCtxs": _constant([{"universe": [], "tokens": [transfers.usdc_token()]}, []]),
+    "spotMeta": _constant(spot.spot_meta()),
+    "spotMetaAndAssetCtxs": lambda v, r, n: spot.spot_meta_and_ctxs(),
     "perpsAtOpenInterestCap": markets.at_cap,
     "perpDexLimits": markets.dex_limits,
     "perpDexStatus": markets.dex_status,

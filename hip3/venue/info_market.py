@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from hip3.venue.venue import Venue
 
 FIRST_TABLE = 50
-USDC_ID = "0x6d1e7cde53ba9467b783cb7c530ce054"
 
 
 def perp_dexs(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:

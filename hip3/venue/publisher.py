@@ -130,7 +130,8 @@ class Publisher:
 
     def _books(self, now_ms: int, *, fast: bool) -> None:
         for key, subscription in list(self._venue.hub.subscriptions.items()):
-            if subscription["type"] == "l2Book" and bool(subscription.get("fast")) is fast:
+            coin = subscription.get("coin")
+            if coin in self.candles and subscription["type"] == "l2Book" and bool(subscription.get("fast")) is fast:
                 self._send(key, lambda s=subscription: streams.book_frame(self._venue, s, now_ms))  # type: ignore[misc]
 
     def _minute(self, now_ms: int) -> None:
@@ -138,5 +139,5 @@ class Publisher:
         for candles in self.candles.values():
             candles.advance(now_ms)
         for key, subscription in list(self._venue.hub.subscriptions.items()):
-            if subscription["type"] == "candle":
+            if subscription["type"] == "candle" and subscription["coin"] in self.candles:
                 self._send(key, lambda s=subscription: self._candle(s))  # type: ignore[misc]

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from hip3.venue import spot
 from hip3.venue.info_market import ctx_of, levels_of, mids_of, spread_of
 from hip3.venue.numbers import num
 
@@ -35,6 +36,8 @@ def bad_request(text: str) -> str:
 def first_frames(venue: "Venue", subscription: dict[str, Any], now_ms: int) -> list[str]:
     """What follows the acknowledgement: the present state, or the newest of a user's time series."""
     kind = subscription["type"]
+    if subscription.get("coin") in spot.COINS:
+        return _spot_frames(kind, subscription["coin"], now_ms)
     if kind == "bbo":
         return [bbo_frame(venue, subscription["coin"], now_ms)]
     if kind == "activeAssetCtx":
@@ -49,6 +52,17 @@ def first_frames(venue: "Venue", subscription: dict[str, Any], now_ms: int) -> l
         candle = venue.publisher.candles[subscription["coin"]].current(subscription["interval"])
         return [text_of({"channel": "candle", "data": candle})]
     return _user_snapshot(venue, kind, str(subscription.get("user") or "").lower())
+
+
+def _spot_frames(kind: str, coin: str, now_ms: int) -> list[str]:
+    """An empty market: nothing ever happens there."""
+    if kind == "activeAssetCtx":
+        return [text_of({"channel": "activeSpotAssetCtx", "data": {"coin": coin, "ctx": spot.spot_ctx(coin)}})]
+    if kind == "bbo":
+        return [text_of({"channel": "bbo", "data": {"coin": coin, "time": now_ms, "bbo": [None, None]}})]
+    if kind == "l2Book":
+        return [text_of({"channel": "l2Book", "data": {"coin": coin, "time": now_ms, "levels": [[], []]}})]
+    return [text_of({"channel": "trades", "data": []})] if kind == "trades" else []
 
 
 def _user_snapshot(venue: "Venue", kind: str, user: str) -> list[str]:

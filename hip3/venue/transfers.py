@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from hip3.core.money import ZERO, parse
 from hip3.venue.account import Account
 from hip3.venue.auth import BadAction
-from hip3.venue.info_market import USDC_ID
 from hip3.venue.numbers import num
 from hip3.venue.replies import Answer, err, ok
 from hip3.venue.rules import withdrawable
@@ -159,11 +158,3 @@ def pre_transfer_check(venue: "Venue", request: dict[str, Any], now_ms: int) -> 
     known = venue.engine.account(address)
     sent = known is not None and bool(known.history or known.actions_used)
     return 200, {"fee": "0.0", "isSanctioned": False, "userExists": known is not None, "userHasSentTx": sent}
-
-
-def usdc_token() -> dict[str, Any]:
-    """The one token there is."""
-    return {
-        "name": "USDC", "szDecimals": 8, "weiDecimals": 8, "index": 0, "tokenId": USDC_ID,
-        "isCanonical": True, "evmContract": None, "fullName": None, "deployerTradingFeeShare": "0.0",
-    }  # fmt: skip
