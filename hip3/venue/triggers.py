@@ -60,7 +60,7 @@ def _place_family(engine: "Engine", account: Account, requests: list[Request], n
         rest(engine, account, r.market, child, now_ms)
         entries.append(_WAITING)
     _join(children)
-    parent.children = children
+    parent.children = list(children)
     if parent.oid not in account.open_orders:  # an immediate order: what it got is all it will get
         armed = arm_children(engine, account, parent, now_ms)
         entries = [entry, *(_ARMED if e == _WAITING and armed else e for e in entries[1:])]

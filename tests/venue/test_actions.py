@@ -209,3 +209,21 @@ def test_requests_can_be_bought_but_not_by_an_agent(desk: Desk, one: SigningKey)
 def test_withdrawable_leaves_the_margin_of_resting_orders(desk: Desk, one: SigningKey) -> None:
     desk.order(one, True, "4000", "0.1")  # 20 at 20x
     assert desk.info("clearinghouseState", user=one.address, dex="xyz")["withdrawable"] == "980.0"
+
+
+def test_a_member_of_a_tpsl_group_can_be_modified_and_stays_in_it(desk: Desk, one: SigningKey, two: SigningKey) -> None:
+    def stop(px: str, kind: str) -> dict[str, Any]:
+        trigger = {"trigger": {"isMarket": True, "triggerPx": px, "tpsl": kind}}
+        return wire(False, px, "0.1", reduce_only=True) | {"t": trigger}
+
+    orders = [wire(True, "4000", "0.1"), stop("4100", "tp"), stop("3900", "sl")]
+    desk.act(one, {"type": "order", "orders": orders, "grouping": "normalTpsl"})
+    parent, take, loss = (o["oid"] for o in reversed(desk.info("frontendOpenOrders", user=one.address, dex="xyz")))
+    desk.order(two, False, "4000", "0.1", "Ioc")
+    new = _modify(desk, one, take, stop("4050", "tp"), a=True)["resting"]["oid"]
+    desk.order(two, True, "4045", "1")
+    desk.venue.engine.set_mark(desk.venue.engine.markets[GOLD], D(4051), desk.now)
+    states = {
+        o: desk.info("orderStatus", user=one.address, oid=o)["order"]["status"] for o in (parent, take, loss, new)
+    }
+    assert states == {parent: "filled", take: "canceled", loss: "siblingFilledCanceled", new: "filled"}
