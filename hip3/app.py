@@ -27,7 +27,7 @@ from hip3.exchange.subscriptions import wanted
 from hip3.exchange.wire import parse_action_answer
 from hip3.exchange.writer import WriteHandle
 from hip3.execution.account import Proof, prove
-from hip3.execution.bootstrap import Beginning, Universe, check_signer, learn_universe, read_whole_beginning
+from hip3.execution.bootstrap import Beginning, Checked, Universe, check_signer, learn_universe, read_whole_beginning
 from hip3.execution.identity import Identity
 from hip3.execution.posts import Post
 from hip3.execution.readiness import Readiness
@@ -46,7 +46,7 @@ from hip3.snapshot import snapshot
 from hip3.start import OwnExchange, Who, configured_key, identity, key_source
 from hip3.stopping import Outcome, StopMode, Stopper
 from hip3.supervisor import Supervisor
-from hip3.trading import Trading, build, latch_path
+from hip3.trading import Trading, build, latch_path, margin_changes
 from hip3.wiring import report
 from hip3.workers import RestJobs, Worker
 
@@ -174,11 +174,24 @@ class App:
     def _beginning(self, rest: RestClient, who: Who, universe: Universe, folder: Path) -> "Beginning | Nobody":
         if who.key is None or who.account is None:
             return Nobody()
-        if who.vault is None:
-            check_signer(rest, who.key.address, who.account)
+        signer, coins = who.key.address, universe.specs
+        checked = self.journal.fact("checked", Checked)
+        fresh = checked is not None and checked.covers(signer, who.account, coins, self.clock.wall_ms())
+        if who.vault is None and not fresh:
+            check_signer(rest, signer, who.account)
         now = int(rest.info_json({"type": "exchangeStatus"})["time"])
         totals = self.journal.fact("totals", KeptTotals) or KeptTotals(since_ms=began_ms(folder, now))
-        return read_whole_beginning(rest, who.account, universe, totals, self.journal.fact("held", list[Held]) or [])
+        held = self.journal.fact("held", list[Held]) or []
+        margins = checked.margins if checked is not None and fresh else None
+        beginning = read_whole_beginning(rest, who.account, universe, totals, held, margins)
+        if not margin_changes(self.settings, beginning, coins):
+            self.journal.keep(
+                "checked",
+                checked
+                if checked is not None and fresh
+                else Checked(at_ms=self.clock.wall_ms(), signer=signer, account=who.account, margins=beginning.margins),
+            )
+        return beginning
 
     def _build(self, universe: Universe, beginning: Beginning | None) -> Trading:
         who, latch, rest = self.who, self.latch, self.rest

@@ -26,7 +26,7 @@ from hip3.execution.flow import TradeFlow
 from hip3.execution.housekeeping import Housekeeping
 from hip3.execution.identity import Identity
 from hip3.execution.loop import ExecutorLoop, HttpLane
-from hip3.execution.margin import MarginSetter, changes
+from hip3.execution.margin import Margin, MarginSetter, changes
 from hip3.execution.open_orders import OpenOrders
 from hip3.execution.posts import PostRequestManager
 from hip3.execution.protector import Protector
@@ -138,6 +138,11 @@ def new_tracker(beginning: Beginning | None, recovered: Recovered | None, now_ms
     return tracker
 
 
+def margin_changes(settings: MarketSettings, beginning: Beginning, specs: dict[str, MarketSpec]) -> dict[str, Margin]:
+    """Markets whose margin type or leverage is not as wished."""
+    return changes(beginning.margins, specs, lambda c: settings.for_market(c).leverage)
+
+
 def build(
     *,
     settings: MarketSettings,
@@ -213,7 +218,7 @@ def build(
             clock=clock, rest=rest, signed=signed, identity=identity, tracker=tracker, flow=flow,
             intents=intents, journal=journal, count_action=address.spend,
         )  # fmt: skip
-        wishes = changes(beginning.margins, specs, lambda c: settings.for_market(c).leverage) if beginning else {}
+        wishes = margin_changes(settings, beginning, specs) if beginning is not None else {}
         margin = MarginSetter(
             clock=clock, signed=signed, identity=identity, specs=specs, wishes=wishes, blocked=blocked, nonces=nonces,
             intents=intents, journal=journal, count_action=address.spend,

@@ -154,7 +154,7 @@ class World:
         base = self.settings.base
         universe = learn_universe(self.rest, base, self.user)
         totals, held = self._kept()
-        beginning = read_whole_beginning(self.rest, self.user, universe, totals, held)
+        beginning = read_whole_beginning(self.rest, self.user, universe, totals, held, None)
         return build(
             settings=self.settings, clock=self.clock, universe=universe,
             identity=Identity(self.key, self.user, None, False), user=self.user, beginning=beginning, latch=self.latch, readiness=self.readiness, sender=self.sender,
@@ -223,6 +223,7 @@ class World:
             recovered = self.intents.recovered
             del self.trading  # a process that is gone holds no memory
             gc.collect()
+        self.clock.advance(1)
         self.readiness = Readiness(needs_account=True)
         self.trading = self._build(recovered)
         self.readiness.universe_known()

@@ -27,6 +27,8 @@ class AccountReport(msgspec.Struct, frozen=True, kw_only=True):
     """One complete reading of the account: known as of `at_ms` (exchange time), or not at all."""
 
     at_ms: int
+    since_ms: int
+    """The oldest of the positions' times: what was filled before it is in them."""
     positions: dict[str, tuple[Decimal, Decimal]]
     """coin -> (signed size, entry price), over all configured dexs."""
     orders: tuple[OrderUpdate, ...]
@@ -72,12 +74,13 @@ def read_account(rest: Rest, user: str, dexs: Iterable[str]) -> AccountReport:
     """Orders, fills and positions. VenueReadError if any part fails: a partial reading is none."""
     positions: dict[str, tuple[Decimal, Decimal]] = {}
     orders: list[OrderUpdate] = []
-    at_ms, equity = 0, ZERO
+    times: list[int] = []
+    equity = ZERO
     marks: dict[str, Decimal] = {}
     try:
         for dex in dexs:
             state = rest.info_json({"type": "clearinghouseState", "user": user, "dex": dex})
-            at_ms = max(at_ms, int(state["time"]))
+            times.append(int(state["time"]))
             equity += parse(state["marginSummary"]["accountValue"])
             for item in state["assetPositions"]:
                 body = item["position"]
@@ -92,7 +95,13 @@ def read_account(rest: Rest, user: str, dexs: Iterable[str]) -> AccountReport:
     if malformed:
         raise VenueReadError(f"{malformed} fills of the account cannot be read")
     return AccountReport(
-        at_ms=at_ms, positions=positions, orders=tuple(orders), fills=fills, equity=equity, marks=marks
+        at_ms=max(times, default=0),
+        since_ms=min(times, default=0),
+        positions=positions,
+        orders=tuple(orders),
+        fills=fills,
+        equity=equity,
+        marks=marks,
     )
 
 

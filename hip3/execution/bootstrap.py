@@ -22,6 +22,7 @@ from hip3.position.tracked import KeptTotals, Opening
 from hip3.settings import Settings
 
 AGREEING_TRIES = 5
+CHECKED_MS = 3_600_000
 PAGE = 2000
 """So many fills are in one answer at most (docs/venue-facts.md F13)."""
 
@@ -117,26 +118,42 @@ def check_signer(rest: Rest, signer: str, account: str) -> int | None:
 def read_beginning(rest: Rest, user: str, dexs: Iterable[str]) -> AccountReport:
     """The account as trading starts: positions that the exchange's own fills agree with.
 
-    Positions and fills are two requests; a fill between them would be booked twice. So read until
-    the newest fills before and after the positions are the same.
+    Positions and fills are two requests; a fill between them would be booked twice. The fills are read last, and
+    a position's answer carries the exchange's time: so read until the newest fill is older than all of them.
     """
     dexs = list(dexs)
-    last = None
     for _ in range(AGREEING_TRIES):
         report = read_account(rest, user, dexs)
-        newest = tuple(f.key for f in report.fills[:5])
-        if newest == last or not report.fills:
+        if all(f.time_ms < report.since_ms for f in report.fills[:1]):
             return report
-        last = newest
     raise VenueReadError("the account's fills did not stand still while its positions were read")
 
 
-def read_whole_beginning(rest: Rest, user: str, universe: Universe, totals: KeptTotals, held: list[Held]) -> Beginning:
-    """Everything of the account that trading begins with; `totals` and `held` are of an earlier run."""
+class Checked(msgspec.Struct, frozen=True, kw_only=True):
+    """What a start has found to be in order. A restart within the hour need not ask again: it would cost a third
+    of a minute's request weight, and the restart after it would find none left."""
+
+    at_ms: int
+    """Wall time."""
+    signer: str
+    account: str
+    margins: dict[str, Margin]
+
+    def covers(self, signer: str, account: str, coins: Iterable[str], now_ms: int) -> bool:
+        """Whether it still stands for this start."""
+        same = (self.signer, self.account) == (signer, account)
+        return same and 0 <= now_ms - self.at_ms < CHECKED_MS and set(coins) <= set(self.margins)
+
+
+def read_whole_beginning(
+    rest: Rest, user: str, universe: Universe, totals: KeptTotals, held: list[Held], margins: dict[str, Margin] | None
+) -> Beginning:
+    """Everything of the account that trading begins with; `totals`, `held` and, where it still stands, `margins`
+    are of an earlier run."""
     report = read_beginning(rest, user, universe.dexs)
     return Beginning(
         report=report, fills=missed_fills(rest, user, report, totals.since_ms), totals=totals, held=held,
-        margins=read_margins(rest, user, universe.specs),
+        margins=read_margins(rest, user, universe.specs) if margins is None else margins,
         abstraction=str(rest.info_json({"type": "userAbstraction", "user": user})),
     )  # fmt: skip
 

@@ -15,6 +15,7 @@ from hip3.core.events import Filled, OrderUpdate, Refused, Resting
 from hip3.core.ledger import FillBooked, LedgerView, OrderChanged, OrderFinished, RoundTrip
 from hip3.core.order_state import OrderState
 from hip3.core.orders import PendingOrder, Side
+from hip3.position.order_index import KEPT_ORDERS
 from hip3.position.tracked import KeptTotals, Opening
 from hip3.position.tracker import PositionTracker
 from tests.builders import COIN, D, exit_order, fill, order
@@ -332,7 +333,7 @@ def test_eight_threads_admit_exactly_one_entry_per_market() -> None:
 
 def test_the_oldest_ended_orders_are_forgotten_and_the_rest_is_not() -> None:
     tracker = PositionTracker()
-    for number in range(2100):
+    for number in range(KEPT_ORDERS + 100):
         tracker.admit(order(number), lambda ledger, wished: wished)
         tracker.drop(order(number).cloid, "test")
     assert tracker.get(order(99).cloid) is None

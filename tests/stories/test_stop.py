@@ -119,7 +119,8 @@ def test_a_full_disk_keeps_entries_away_and_lets_exits_go(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("damage", ["deleted", "truncated"])
 def test_a_journal_that_is_gone_or_damaged_is_rebuilt_from_the_exchange(tmp_path: Path, damage: str) -> None:
-    settings = {"HIP3_TIME_STOP_MS": "3000", "HIP3_MIN_HOLDING_MS": "600000"}
+    # Few markets: two whole starts within a minute must not use up the exchange's request weight.
+    settings = {"HIP3_TIME_STOP_MS": "3000", "HIP3_MIN_HOLDING_MS": "600000", "HIP3_MARKETS": ",".join(MARKETS)}
     with local_exchange() as at:
         with service(tmp_path, HIP3_API_URL=at.url, **settings) as run:
             user = run.wait_for(lambda s: s["positions"] and s["pnl"]["fees_usd"] != "0", 60, "a position")["account"]
