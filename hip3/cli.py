@@ -81,6 +81,8 @@ def parser() -> argparse.ArgumentParser:
     actions.add_parser("show")
     reset = actions.add_parser("reset")
     reset.add_argument("--reason", required=True)
+    bench = commands.add_parser("bench", help="measure the hot paths beside their floors and peers")
+    bench.add_argument("--json", action="store_true")
     for name in ("replay", "sweep"):
         later = commands.add_parser(name, help="not offered yet")
         later.add_argument("recording", nargs="*")
@@ -251,6 +253,12 @@ def _latch(args: argparse.Namespace) -> int:
     return show(root) if args.action == "show" else reset(root, args.reason)
 
 
+def _bench(args: argparse.Namespace) -> int:
+    from hip3.bench.command import bench
+
+    return bench(as_json=args.json)
+
+
 def _not_offered(args: argparse.Namespace) -> int:
     return _faults([f"{args.command} is not offered until it exists"], USAGE)
 
@@ -263,6 +271,7 @@ _COMMANDS = {
     "latch": _latch,
     "stop": _stop,
     "explain": _explain,
+    "bench": _bench,
     "replay": _not_offered,
     "sweep": _not_offered,
 }

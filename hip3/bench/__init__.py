@@ -1,0 +1,13 @@
+"""The benchmarks: each hot path of the service beside its floor and its peer, in one run.
+
+    rows        what is printed: a figure, what it is measured beside, the goal
+    stats       samples, and taking them side by side
+    reference   the official SDK, where it is installed
+    frames      inbound frames, as the exchange writes them
+    rig         the service itself in this process, and jobs on its own threads
+    signed, inbound, durable, wired, scaling, process   the rows, by subject
+    soak        a process of its own: a million messages and ten thousand orders
+    command     `hip3.py bench`
+
+Nothing of the service is rebuilt here: what is timed is what `hip3.app` wires.
+"""

@@ -1,0 +1,87 @@
+"""`hip3.py bench`: every measurement in order, the table or JSON, and whether all goals are met."""
+
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import msgspec
+
+from hip3.bench import durable, facts, inbound, process, scaling, signed, wired
+from hip3.bench.rig import Rig, exchange
+from hip3.bench.rows import Row, table
+from hip3.errors import Hip3Error
+
+FAILED, MISSED = 1, 4
+
+
+class Sizes(msgspec.Struct, frozen=True, kw_only=True):
+    """How much is measured. The defaults take under three minutes."""
+
+    calls: int = 2000
+    frames: int = 10_000
+    shots: int = 150
+    few_markets: int = 10
+    many_markets: int = 200
+    few_orders: int = 10
+    many_orders: int = 1000
+    ticks: int = 1000
+    load_markets: int = 100
+    load_rate: int = 1000
+    busy_rate: int = 500
+    load_ms: int = 10_000
+    starts: int = 3
+    soak_messages: int = 1_000_000
+    soak_orders: int = 10_000
+
+
+def measure(folder: Path, sizes: Sizes, tell: Callable[[str], None]) -> Iterable[Row]:
+    """All rows; `tell` hears what is under way."""
+    tell("signed frames and intents")
+    yield from signed.measure(sizes.calls)
+    yield from durable.measure(folder, sizes.calls)
+    tell("frames in, signals out")
+    with exchange(folder, sizes.many_markets) as url, Rig(folder / "few", url, sizes.few_markets) as few:
+        yield from inbound.measure(few, sizes.frames)
+        yield from wired.measure_socket(few, sizes.shots, "signal to socket, idle", ratio=wired.IDLE, p99=None)
+        yield from wired.measure_reply(few, url, sizes.shots)
+        tell("more markets, more orders")
+        with Rig(folder / "many", url, sizes.many_markets) as many:
+            yield from scaling.measure_messages(few, many, sizes.frames)
+            yield from scaling.measure_ticks(few, many, sizes.few_orders, sizes.many_orders, sizes.ticks)
+    tell("a signal among other messages")
+    yield from _busy(folder, sizes)
+    tell("processes: start, load, a million messages")
+    yield from process.measure_start(folder, sizes.starts)
+    yield from process.measure_load(folder, sizes.load_markets, sizes.load_rate, sizes.load_ms)
+    yield from process.measure_soak(folder, sizes.soak_messages, sizes.soak_orders)
+
+
+def _busy(folder: Path, sizes: Sizes) -> Iterable[Row]:
+    speed = sizes.busy_rate / sizes.load_markets
+    path = f"signal to socket, {sizes.busy_rate} messages/s"
+    with (
+        exchange(folder, sizes.load_markets, speed=speed) as url,
+        Rig(folder / "busy", url, sizes.load_markets, expires_after_ms=0) as rig,
+    ):
+        yield from wired.measure_socket(rig, sizes.shots, path, ratio=None, p99=wired.LOADED)
+
+
+def bench(*, as_json: bool, sizes: Sizes | None = None) -> int:
+    """Measure, print, and answer with the exit code."""
+    with tempfile.TemporaryDirectory(prefix="hip3-bench-") as folder:
+        try:
+            rows = list(measure(Path(folder), sizes or Sizes(), _tell))
+        except Hip3Error as error:
+            print(f"hip3: the benchmark broke off: {error}", file=sys.stderr)
+            return FAILED
+    if as_json:
+        print(json.dumps({"machine": facts.machine(), "rows": [row.plain() for row in rows]}, indent=1))
+    else:
+        print(table(rows))
+    return MISSED if any(row.met is False for row in rows) else 0
+
+
+def _tell(what: str) -> None:
+    print(f"bench: {what}", file=sys.stderr, flush=True)

@@ -1,0 +1,43 @@
+"""The machine a result was taken on: what a reader needs to judge it, and nothing that names it."""
+
+import os
+import platform
+import sys
+from importlib import metadata
+from pathlib import Path
+
+from hip3 import __version__
+
+PACKAGES = ("coincurve", "msgpack", "msgspec", "websocket-client", "hyperliquid-python-sdk", "eth-account")
+
+
+def machine() -> dict[str, object]:
+    """Processor, cores, memory, system, Python, package versions and how busy the machine was."""
+    return {
+        "hip3": __version__,
+        "processor": _cpu(),
+        "cores": os.cpu_count(),
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "switch_interval_ms": sys.getswitchinterval() * 1000,
+        "load_average": [round(x, 2) for x in os.getloadavg()],
+        "packages": {name: _version(name) for name in PACKAGES},
+    }
+
+
+def _cpu() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass  # another system than Linux
+    return platform.processor() or "unknown"
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None

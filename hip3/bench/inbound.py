@@ -1,0 +1,127 @@
+"""Inbound frame to decision, and to ledger: on the ws-reader thread, beside `json.loads` and the SDK."""
+
+import io
+import json
+from collections.abc import Callable, Iterable
+from contextlib import redirect_stdout
+from decimal import Decimal
+from itertools import cycle
+from typing import Any
+
+import msgspec
+
+from hip3.bench import frames, reference
+from hip3.bench.rig import Rig
+from hip3.bench.rows import Row, absent, at_least, at_most, beside, figure, ours
+from hip3.bench.signed import sample_order
+from hip3.bench.stats import WARM_UP, Samples, now_ns, side_by_side
+from hip3.core.money import ZERO
+from hip3.core.orders import PendingOrder
+from hip3.exchange.protocol import Session
+
+LOADS, SDK = "json.loads", "SDK's on_message"
+LOT = Decimal("0.01")
+BATCH = 64
+"""So many different frames go round."""
+
+
+def measure(rig: Rig, count: int) -> Iterable[Row]:
+    """Rows of bbo, contexts, order updates and fills."""
+    coin = rig.coins[0]
+    price = rig.price(coin)
+    tick = Decimal("0.001")
+    bbos = [
+        frames.bbo(coin, n, price - tick * (n % 9 + 1), price + tick * (n % 7 + 1), Decimal(n + 1))
+        for n in range(BATCH)
+    ]
+    ctxs = [frames.ctx(coin, price + tick * (n % 2), price) for n in range(BATCH)]
+    yield from _rows(rig, "bbo frame to decision", bbos, count, at_most(12))
+    yield _rate(rig, bbos, count)
+    yield from _rows(rig, "context frame to decision", ctxs, count, None)
+    order = msgspec.structs.replace(sample_order(1), coin=coin)
+    rig.trading.tracker.admit(order, lambda ledger, wished: wished)
+    rig.trading.tracker.mark_sent(order.cloid, nonce=1, expires_ms=None, generation=1, mono_ms=rig.clock.mono_ms())
+    yield from _rows(rig, "orderUpdates frame to ledger", _updates(order), count, None)
+    rig.trading.tracker.refuse(order.cloid, "the benchmark is over")
+    yield from _fill_rows(rig, coin, price, count)
+
+
+def _fill_rows(rig: Rig, coin: str, price: Decimal, count: int) -> Iterable[Row]:
+    fills = _fills(coin, price, rig.clock.wall_ms(), count)
+    yield from _rows(rig, "userFills frame to ledger", fills, count, None)
+    if rig.trading.tracker.position(coin) is not None:
+        last = frames.user_fill(
+            coin, cloid="0x0", oid=0, tid=len(fills), px=price, sz=LOT, buy=False, start=LOT,
+            time_ms=rig.clock.wall_ms() + len(fills),
+        )  # fmt: skip
+        rig.on_reader(lambda session: rig.receive(session, last))
+
+
+def _rows(rig: Rig, path: str, texts: list[bytes], count: int, goal: Any) -> Iterable[Row]:
+    manager = _sdk_manager(json.loads(texts[0]))
+    # The SDK is given text by its WebSocket, and `json.loads` is faster with it.
+    own, decoded, again = cycle(texts), cycle([t.decode() for t in texts]), cycle([t.decode() for t in texts])
+
+    def job(session: Session) -> dict[str, Samples]:
+        calls: dict[str, Callable[[int], object]] = {
+            "ours": lambda n: rig.receive(session, next(own)),
+            LOADS: lambda n: json.loads(next(decoded)),
+        }
+        if manager is not None:
+            calls[SDK] = lambda n: manager.on_message(None, next(again))
+        with redirect_stdout(io.StringIO()):
+            return side_by_side(calls, count)
+
+    taken = rig.on_reader(job)
+    yield ours(path, taken["ours"])
+    yield beside(path, taken["ours"], LOADS, taken[LOADS], goal)
+    if manager is None:
+        yield absent(path, SDK)
+    else:
+        yield beside(path, taken["ours"], SDK, taken[SDK])
+
+
+def _rate(rig: Rig, texts: list[bytes], count: int) -> Row:
+    """Frames a second when one follows the other, without a clock between them."""
+
+    def job(session: Session) -> float:
+        began = now_ns()
+        for n in range(count):
+            rig.receive(session, texts[n % BATCH])
+        return count * 1e9 / (now_ns() - began)
+
+    return figure("bbo frames, one after the other", rig.on_reader(job), "per s", at_least(40_000, "median"))
+
+
+def _sdk_manager(message: dict[str, Any]) -> Any:
+    """The SDK's manager with one callback that does nothing, subscribed to such messages; it never connects."""
+    module = reference.module("websocket_manager")
+    if module is None:
+        return None
+    manager = module.WebsocketManager("http://127.0.0.1:9")
+    identifier = module.ws_msg_to_identifier(message)
+    manager.active_subscriptions[identifier].append(module.ActiveSubscription(lambda _: None, 1))
+    return manager
+
+
+def _updates(order: PendingOrder) -> list[bytes]:
+    """Updates of an order of ours that rests and shrinks."""
+    return [
+        frames.order_update(
+            order.coin, cloid=order.cloid, oid=7, px=order.px, sz=Decimal(BATCH), left=Decimal(BATCH - n), status="open"
+        )
+        for n in range(BATCH)
+    ]
+
+
+def _fills(coin: str, price: Decimal, wall_ms: int, count: int) -> list[bytes]:
+    """Fills that open and close a small position in turn, each of them new."""
+    out = []
+    for n in range(count + 2 * WARM_UP):
+        buy = n % 2 == 0
+        fill = frames.user_fill(
+            coin, cloid=f"0x{n:032x}", oid=n, tid=n, px=price, sz=LOT, buy=buy,
+            start=ZERO if buy else LOT, time_ms=wall_ms + n,
+        )  # fmt: skip
+        out.append(fill)
+    return out

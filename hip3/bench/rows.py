@@ -1,0 +1,122 @@
+"""What the benchmarks print: rows of figures, what each is measured beside, and its goal."""
+
+import msgspec
+
+from hip3.bench.stats import Samples
+
+NOT_INSTALLED = "not measured: pip install -r tests/requirements.txt"
+WIDTH = 80
+
+
+class Goal(msgspec.Struct, frozen=True):
+    """A bound on one figure of a row: `ratio`, `median` or `p99`."""
+
+    figure: str
+    at_most: bool
+    bound: float
+
+    def met(self, value: float) -> bool:
+        return value <= self.bound if self.at_most else value >= self.bound
+
+    def __str__(self) -> str:
+        name = "" if self.figure == "ratio" else f"{self.figure} "
+        return f"{name}{'<=' if self.at_most else '>='} {self.bound:,g}"
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One figure. `ratio` is ours divided by `measured`; with `faster`, the other way round."""
+
+    path: str
+    measured: str
+    """"ours", or what ours is measured beside."""
+    unit: str = "us"
+    median: float | None = None
+    p99: float | None = None
+    ratio: float | None = None
+    faster: bool = False
+    goal: Goal | None = None
+    note: str = ""
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the goal is; None without a goal, or where it could not be measured."""
+        value = None if self.goal is None else getattr(self, self.goal.figure)
+        return None if value is None or self.goal is None else self.goal.met(value)
+
+    def plain(self) -> dict[str, object]:
+        """For --json."""
+        return {
+            "path": self.path, "measured": self.measured, "unit": self.unit, "median": _short(self.median),
+            "p99": _short(self.p99), "ratio": _short(self.ratio), "faster": self.faster,
+            "goal": None if self.goal is None else str(self.goal), "met": self.met, "note": self.note,
+        }  # fmt: skip
+
+
+def ours(path: str, samples: Samples, goal: Goal | None = None, note: str = "") -> Row:
+    """The row of our own figure."""
+    return Row(path=path, measured="ours", median=samples.median, p99=samples.p99, goal=goal, note=note)
+
+
+def beside(
+    path: str, own: Samples, measured: str, other: Samples, goal: Goal | None = None, *, faster: bool = False
+) -> Row:
+    """The row of what ours is measured beside; the ratio is of the medians."""
+    low, high = (own.median, other.median) if faster else (other.median, own.median)
+    return Row(
+        path=path, measured=measured, median=other.median, p99=other.p99, ratio=high / low, faster=faster, goal=goal
+    )
+
+
+def figure(path: str, value: float, unit: str, goal: Goal | None = None, note: str = "") -> Row:
+    """The row of a single figure."""
+    return Row(path=path, measured="ours", unit=unit, median=value, goal=goal, note=note)
+
+
+def in_ms(row: Row) -> Row:
+    """The same row, where the samples are milliseconds."""
+    return msgspec.structs.replace(row, unit="ms")
+
+
+def absent(path: str, measured: str, goal: Goal | None = None, note: str = NOT_INSTALLED) -> Row:
+    """The row of what could not be measured here."""
+    return Row(path=path, measured=measured, goal=goal, note=note)
+
+
+def at_most(bound: float, figure: str = "ratio") -> Goal:
+    return Goal(figure, True, bound)
+
+
+def at_least(bound: float, figure: str = "ratio") -> Goal:
+    return Goal(figure, False, bound)
+
+
+def _short(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}" if value < 10 else f"{value:.1f}"
+
+
+def table(rows: list[Row]) -> str:
+    """All rows for people, at most 80 columns wide; a path is named once."""
+    out = [f"{'':<26}{'median':>8} {'p99':>8} {'unit':<5} {'ratio':>7}  goal".rstrip()]
+    last = ""
+    for row in rows:
+        if row.path != last:
+            last = row.path
+            out.append(row.path)
+        ratio = "" if row.ratio is None else f"{_number(row.ratio)}{'+' if row.faster else 'x'}"
+        goal = "" if row.goal is None else str(row.goal)
+        verdict = "" if row.met is None else "ok" if row.met else "MISS"
+        line = (
+            f"  {row.measured:<24}{_number(row.median):>8} {_number(row.p99):>8} {row.unit:<5} "
+            f"{ratio:>7}  {goal:<16} {verdict}"
+        )
+        out.append(line.rstrip())
+        if row.note:
+            out.append(f"      {row.note}")
+    out.append("ratio: x times what it is measured beside; + times faster than it")
+    return "\n".join(out)

@@ -1,0 +1,131 @@
+"""The benchmarks run, say what they measured, and exit as promised. No test asserts a time."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hip3.bench import command, reference, rows, signed
+from hip3.bench.command import Sizes, bench
+from hip3.bench.rig import Broken
+from hip3.bench.rows import Row, at_least, at_most, table
+from hip3.bench.stats import Samples
+from hip3.core.orders import OrderBatch
+from tests.world import World
+
+TINY = Sizes(
+    calls=20, frames=100, shots=2, few_markets=3, many_markets=6, few_orders=2, many_orders=20, ticks=20,
+    load_markets=5, load_rate=20, busy_rate=20, load_ms=300, starts=1, soak_messages=5000, soak_orders=10,
+)  # fmt: skip
+KEYS = {"path", "measured", "unit", "median", "p99", "ratio", "faster", "goal", "met", "note"}
+GOALS = {
+    "signed frame, 1 order": 3,
+    "bbo frame to decision": 1,
+    "bbo frames, one after the other": 1,
+    "signal to socket, idle": 1,
+    "signal to socket, 20 messages/s": 1,
+    "signal to processed reply, net": 1,
+    "bbo frame, 3 -> 6 markets": 1,
+    "tick, 2 -> 20 resting orders": 1,
+    "start to READY": 1,
+    "resident memory when READY": 1,
+    "20 messages/s, 5 markets": 1,
+    "memory, 5,000 messages, 10 orders": 1,
+}
+
+
+@pytest.mark.timeout(240)
+def test_every_row_is_measured_and_the_exit_code_says_whether_goals_are_met(capsys: pytest.CaptureFixture[str]) -> None:
+    code = bench(as_json=True, sizes=TINY)
+    result = json.loads(capsys.readouterr().out)
+    assert result["machine"].keys() >= {"processor", "cores", "python", "packages", "load_average"}
+    found = result["rows"]
+    assert all(row.keys() == KEYS for row in found)
+    assert all(row["median"] is not None for row in found), [r for r in found if r["median"] is None]
+    judged: dict[str, int] = {}
+    for row in found:
+        if row["goal"] is not None:
+            judged[row["path"]] = judged.get(row["path"], 0) + 1
+    assert judged == GOALS
+    assert code == (4 if any(row["met"] is False for row in found) else 0)
+
+
+def _answers(monkeypatch: pytest.MonkeyPatch, *found: Row) -> None:
+    monkeypatch.setattr(command, "measure", lambda folder, sizes, tell: found)
+
+
+def _row(ratio: float, **changes: Any) -> Row:
+    return Row(**{"path": "p", "measured": "floor", "median": 1.0, "ratio": ratio, "goal": at_most(2)} | changes)
+
+
+def test_a_missed_goal_exits_four_and_a_row_not_measured_does_not(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _answers(monkeypatch, _row(2.0), rows.absent("p", "SDK", at_least(5)))
+    assert bench(as_json=False) == 0
+    out = capsys.readouterr().out
+    assert rows.NOT_INSTALLED in out
+    assert "ok" in out
+    _answers(monkeypatch, _row(1.0), _row(2.1))
+    assert bench(as_json=False) == 4
+    assert "MISS" in capsys.readouterr().out
+
+
+def test_a_service_that_does_not_do_its_part_is_a_failure(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object) -> list[Row]:
+        raise Broken("it did not start")
+
+    monkeypatch.setattr(command, "measure", broken)
+    assert bench(as_json=False) == 1
+    assert "it did not start" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("goal", "value", "met"), [(at_most(5), 5.0, True), (at_least(3), 2.9, False)])
+def test_a_goal_includes_its_bound(goal: rows.Goal, value: float, met: bool) -> None:
+    assert _row(value, goal=goal).met is met
+
+
+def test_the_table_fits_a_terminal_and_names_a_path_once() -> None:
+    long = Row(
+        path="signal to socket, 500 messages/s", measured="SDK, without coincurve", median=12_345.6, p99=98_765.4,
+        ratio=123.4, faster=True, goal=at_most(5000, "p99"),
+    )  # fmt: skip
+    text = table([long, long])
+    assert max(len(line) for line in text.splitlines()) <= rows.WIDTH
+    assert text.count(long.path) == 1
+
+
+def test_samples_are_sorted_and_summed_up() -> None:
+    taken = Samples.of([3.0, 1.0, 2.0])
+    assert (taken.us, taken.median, taken.p99) == ((1.0, 2.0, 3.0), 2.0, 3.0)
+
+
+def test_without_the_sdk_its_rows_say_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reference, "module", lambda name: None)
+    found = [row for row in signed.measure(10) if row.measured in (signed.SDK_WITH, signed.SDK_WITHOUT)]
+    assert len(found) == 6
+    assert {(row.note, row.met, row.median) for row in found} == {(rows.NOT_INSTALLED, None, None)}
+
+
+def test_the_pure_python_signer_signs_the_same() -> None:
+    sdk, wallet = reference.module("utils.signing"), reference.wallet(signed.SECRET)
+    action = {"type": "noop"}
+    native = sdk.sign_l1_action(wallet, action, None, 1, None, False)
+    with reference.pure_python():
+        assert sdk.sign_l1_action(wallet, action, None, 1, None, False) == native
+
+
+def test_what_is_signed_here_is_what_the_service_sends(tmp_path: Path) -> None:
+    """For the same orders, nonce and expiry: byte for byte the frames of a run."""
+    world = World(tmp_path)
+    assert world.run_until(lambda: len(world.journal.of("sent")) >= 4)
+    ids = {coin: spec.asset_id for coin, spec in world.trading.specs.items()}
+    posts = {fields["post"].post_id: fields["post"] for fields in world.journal.of("sent")}
+    texts = {post["id"]: text for post, text in zip(world.sender.posts(), world.sender.sent, strict=True)}
+    for number, post in posts.items():
+        assert isinstance(post.batch, OrderBatch)
+        expires = json.loads(texts[number])["request"]["payload"]["expiresAfter"]
+        assert signed.signed_frame(post.batch, ids, world.key, post.nonce, expires, number) == texts[number]
