@@ -55,6 +55,8 @@ POLL_S = 0.2
 SIGTERM_TIMEOUT_MS = 2500
 FLATTEN_TIMEOUT_MS = 30_000
 JOIN_S = 1.0
+JOURNAL_S = 0.02
+"""How long records gather before they are written together."""
 
 
 class Nobody:
@@ -113,7 +115,7 @@ class App:
 
     def _start_helpers(self) -> None:
         base = self.settings.base
-        self._worker("journal", lambda: self.journal.drain(0.2))
+        self._worker("journal", lambda: self.journal.drain(JOURNAL_S))
         control = ControlServer(socket_path(Path(base.state_dir)), lambda request: handle(self, request))
         self._worker("control", control.step)
         self._control = control

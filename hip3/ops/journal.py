@@ -1,13 +1,14 @@
 """The event log: what happened, off the hot path.
 
 Any thread records; one `journal` thread logs one line per signal, order, fill and exit, keeps the figures of
-the closing table, writes everything to SQLite, and notes the end of orders in the intent log. The queue is
-bounded; what does not fit is counted, and a fill that does not fit trips the stop. While SQLite cannot be
-written, no new risk is taken (`on_state`), and what was recorded is kept and written later.
+the closing table, writes everything to SQLite, and notes the end of orders in the intent log. Records gather
+unannounced and are written together; their number is bounded: what does not fit is counted, and a fill that does
+not fit trips the stop. While SQLite cannot be written, no new risk is taken (`on_state`), and
+what was recorded is kept and written later.
 """
 
-import queue
 import sqlite3
+import time
 from collections import Counter, deque
 from collections.abc import Callable
 from pathlib import Path
@@ -37,7 +38,9 @@ class EventLog:
         self.on_state: Callable[[str], None] = lambda why: None
         """Told why the journal cannot be written, or "" when it can again; from the journal thread."""
         self.on_fill_lost: Callable[[], None] = lambda: None
-        self._queue: queue.Queue[tuple[int, str, dict[str, Any]]] = queue.Queue(maxsize=CAPACITY)
+        self._records: deque[tuple[int, str, dict[str, Any]]] = deque()
+        """What waits for the journal thread. It looks by itself: waking it would put it in the way of the order
+        that a record is about, since both need the interpreter."""
         self._path: Path | None = None
         self._store: JournalStore | None = None
         self._intents: IntentLog | None = None
@@ -51,12 +54,12 @@ class EventLog:
 
     def record(self, kind: str, **fields: object) -> None:
         """Note one thing that happened."""
-        try:
-            self._queue.put_nowait((self._wall_ms(), kind, fields))
-        except queue.Full:
-            self.lost += 1
-            if kind == "fill":
-                self.on_fill_lost()
+        if len(self._records) < CAPACITY:
+            self._records.append((self._wall_ms(), kind, fields))
+            return
+        self.lost += 1
+        if kind == "fill":
+            self.on_fill_lost()
 
     def keep(self, name: str, value: object) -> None:
         """Note the latest value of a fact that a restart needs; it replaces the one before."""
@@ -104,19 +107,14 @@ class EventLog:
         self.store_failed = why
         self.on_state(why)
 
-    def drain(self, timeout_s: float) -> None:
-        """Handle what is there; waits up to `timeout_s` for the first. The journal thread's step."""
-        try:
-            item = self._queue.get(timeout=timeout_s) if timeout_s else self._queue.get_nowait()
-        except queue.Empty:
+    def drain(self, pause_s: float) -> None:
+        """Let records gather for `pause_s`, then handle what is there. The journal thread's step."""
+        time.sleep(pause_s)
+        if not self._records:
             self._look_again()
             return
-        while True:
-            self._handle(*item)
-            try:
-                item = self._queue.get_nowait()
-            except queue.Empty:
-                break
+        while self._records:
+            self._handle(*self._records.popleft())
         self._write()
 
     def _look_again(self) -> None:
@@ -165,7 +163,7 @@ class EventLog:
 
     @property
     def empty(self) -> bool:
-        return self._queue.empty()
+        return not self._records
 
     def _handle(self, at_ms: int, kind: str, fields: dict[str, Any]) -> None:
         if kind.startswith(_FACT):
