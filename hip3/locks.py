@@ -29,11 +29,6 @@ def new_lock(name: str) -> Lock:
     return lock
 
 
-def new_condition(name: str) -> threading.Condition:
-    """A condition over a lock made by `new_lock`."""
-    return threading.Condition(new_lock(name))  # type: ignore[arg-type]
-
-
 def replace_factory(factory: Callable[[str], AbstractContextManager[Any]]) -> Callable[[str], Any]:
     """Swap the factory (tests only); returns the one before."""
     global _factory

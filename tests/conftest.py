@@ -36,10 +36,6 @@ class LeafLock:
         _held.name = None
         self._lock.release()
 
-    def _is_owned(self) -> bool:
-        """Asked by `threading.Condition`, which would otherwise try to take the lock again."""
-        return getattr(_held, "name", None) == self.name
-
     def locked(self) -> bool:
         return self._lock.locked()
 

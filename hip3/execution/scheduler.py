@@ -9,11 +9,12 @@ The limit of posts in flight is the executor's: `inflight` is passed in, never c
 """
 
 from collections import deque
+from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from hip3.core.decisions import Enqueued
 from hip3.core.orders import ActionBatch, CancelBatch, OrderBatch, PendingCancel, PendingOrder
-from hip3.locks import new_condition
+from hip3.locks import new_lock
 
 _T = TypeVar("_T")
 
@@ -29,7 +30,9 @@ class BatchScheduler:
     """Three bounded queues behind one lock, and the tick's alarm clock."""
 
     def __init__(self, max_inflight: int) -> None:
-        self._condition = new_condition("BatchScheduler")
+        self._lock = new_lock("BatchScheduler")
+        self._alarm: SimpleQueue[None] = SimpleQueue()
+        """Holds one item while the tick is to wake; written in C, where a Condition would cost both sides more."""
         self._cancels: deque[PendingCancel] = deque()
         self._reduce: deque[PendingOrder] = deque()
         self._new: deque[PendingOrder] = deque()
@@ -39,7 +42,7 @@ class BatchScheduler:
 
     def enqueue_new(self, order: PendingOrder, inflight: int) -> Enqueued:
         """An entry. InflightFull and QueueFull: it was not queued."""
-        with self._condition:
+        with self._lock:
             if inflight >= self.high_watermark:
                 return Enqueued.INFLIGHT_FULL
             if len(self._new) >= NEW:
@@ -52,7 +55,7 @@ class BatchScheduler:
     def enqueue_reduce_only(self, order: PendingOrder) -> Enqueued:
         """An exit or a protective stop, queued whatever is in flight; a second one of its kind for its market is
         refused as such."""
-        with self._condition:
+        with self._lock:
             if any((o.coin, o.protective) == (order.coin, order.protective) for o in self._reduce):
                 return Enqueued.DUPLICATE
             if len(self._reduce) >= REDUCE_ONLY:
@@ -63,7 +66,7 @@ class BatchScheduler:
 
     def enqueue_cancel(self, cancel: PendingCancel) -> Enqueued:
         """A cancel; queued whatever is in flight. The same oid twice is one wish."""
-        with self._condition:
+        with self._lock:
             if any(c.oid == cancel.oid for c in self._cancels):
                 return Enqueued.DUPLICATE
             if len(self._cancels) >= CANCELS:
@@ -74,7 +77,7 @@ class BatchScheduler:
 
     def take(self, inflight: int, *, entries: bool = True) -> ActionBatch | None:
         """The next batch that may be sent now, or None; without `entries` they stay queued."""
-        with self._condition:
+        with self._lock:
             if inflight >= self.max_inflight:
                 return None
             if self._cancels:
@@ -95,7 +98,7 @@ class BatchScheduler:
 
     def sendable(self, inflight: int, *, entries: bool = True) -> bool:
         """Whether `take` would return something."""
-        with self._condition:
+        with self._lock:
             if inflight >= self.max_inflight:
                 return False
             new = entries and bool(self._new) and inflight < self.high_watermark
@@ -103,7 +106,7 @@ class BatchScheduler:
 
     def put_back(self, batch: ActionBatch) -> None:
         """What provably did not leave returns to the front, in its order."""
-        with self._condition:
+        with self._lock:
             if isinstance(batch, CancelBatch):
                 self._cancels.extendleft(reversed(batch.cancels))
             else:
@@ -112,32 +115,35 @@ class BatchScheduler:
 
     def purge_new(self) -> list[PendingOrder]:
         """Drop every queued entry and return them: their owner must be told."""
-        with self._condition:
+        with self._lock:
             purged = list(self._new)
             self._new.clear()
             return purged
 
     def counts(self) -> tuple[int, int, int]:
         """(cancels, reduce-only, new) waiting."""
-        with self._condition:
+        with self._lock:
             return len(self._cancels), len(self._reduce), len(self._new)
 
     def wake(self) -> None:
         """End the tick's wait at once."""
-        with self._condition:
+        with self._lock:
             self._wake_locked()
 
     def wait(self, timeout_s: float) -> bool:
         """Block until something was enqueued or the time is up; True if woken."""
-        with self._condition:
-            if not self._woken:
-                self._condition.wait(timeout_s)
-            woken, self._woken = self._woken, False
-            return woken
+        try:
+            self._alarm.get(timeout=max(0.0, timeout_s))
+        except Empty:
+            return False
+        with self._lock:
+            self._woken = False
+        return True
 
     def _wake_locked(self) -> None:
-        self._woken = True
-        self._condition.notify()
+        if not self._woken:
+            self._woken = True
+            self._alarm.put(None)
 
 
 def _take(queue: "deque[_T]") -> "list[_T]":
