@@ -21,7 +21,7 @@ from typing import Any
 
 import msgpack
 from coincurve import PrivateKey
-from Crypto.Hash import keccak as _keccak
+from sha3 import keccak_256
 
 from hip3.errors import SigningError
 
@@ -31,7 +31,7 @@ VERIFYING_CONTRACT = bytes(20)
 
 def keccak256(data: bytes) -> bytes:
     """The 32-byte Keccak-256 of `data` (Ethereum's, not SHA3-256)."""
-    digest: bytes = _keccak.new(digest_bits=256, data=data).digest()
+    digest: bytes = keccak_256(data).digest()
     return digest
 
 

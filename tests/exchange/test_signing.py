@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from Crypto.Hash import keccak
 from eth_account import Account
 from hyperliquid.utils import signing as sdk
 from hypothesis import given
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from hip3.core.orders import PendingCancel, PendingOrder, Side, Tif
 from hip3.errors import SigningError
-from hip3.exchange.signing import SigningKey, action_hash, parse_secret, sign_l1_action
+from hip3.exchange.signing import SigningKey, action_hash, keccak256, parse_secret, sign_l1_action
 from hip3.exchange.wire_out import cancel_action, order_action
 
 KEY = "0x0123456789012345678901234567890123456789012345678901234567890123"
@@ -89,6 +90,11 @@ def test_a_cancel_has_its_wire_form() -> None:
     cancel = PendingCancel(coin="xyz:GOLD", oid=500_000_000_219, created_ms=7)
     action = cancel_action([cancel], {"xyz:GOLD": 110003})
     assert json.dumps(action) == '{"type": "cancel", "cancels": [{"a": 110003, "o": 500000000219}]}'
+
+
+@given(st.binary(max_size=1000))
+def test_keccak_is_ethereum_s(data: bytes) -> None:
+    assert keccak256(data) == keccak.new(digest_bits=256, data=data).digest()
 
 
 def _vectors(path: Path) -> list[dict[str, Any]]:
