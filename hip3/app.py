@@ -47,6 +47,7 @@ from hip3.start import OwnExchange, Who, configured_key, identity, key_source
 from hip3.stopping import Outcome, StopMode, Stopper
 from hip3.supervisor import Supervisor
 from hip3.trading import Trading, build, latch_path, margin_changes
+from hip3.tuning import tune
 from hip3.wiring import report
 from hip3.workers import RestJobs, Worker
 
@@ -251,6 +252,7 @@ class App:
         who = self.who
         user = who.account if who is not None and who.key is not None else None
         ws_url = base.ws_url or "ws" + url.removeprefix("http") + "/ws"
+        tune()
         supervisor = Supervisor(self, trading)
         self._supervisor = supervisor
         reader = self._make("ws-reader", lambda: None, trades=True)

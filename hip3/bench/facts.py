@@ -2,7 +2,6 @@
 
 import os
 import platform
-import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -20,7 +19,6 @@ def machine() -> dict[str, object]:
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "system": f"{platform.system()} {platform.machine()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "switch_interval_ms": sys.getswitchinterval() * 1000,
         "load_average": [round(x, 2) for x in os.getloadavg()],
         "packages": {name: _version(name) for name in PACKAGES},
     }

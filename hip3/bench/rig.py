@@ -6,6 +6,7 @@ So the confinement of the parts holds, and their locks, queues and neighbours ar
 """
 
 import contextlib
+import gc
 import os
 import secrets
 import subprocess
@@ -156,6 +157,7 @@ class Rig:
         self._worker = Worker("bench-main", self._run, self.clock)
 
     def __enter__(self) -> "Rig":
+        self._switch_interval = sys.getswitchinterval()
         self._sink = open(os.devnull, "w", encoding="utf-8")
         with contextlib.redirect_stderr(self._sink), _roomy_weight():
             # The service logs to what stderr is at its start: its lines are none of the table's.
@@ -169,6 +171,8 @@ class Rig:
         self.app.ask_stop(StopMode.LEAVE, 0)
         self._worker.join(PATIENCE_S)
         logger.remove()
+        gc.unfreeze()
+        sys.setswitchinterval(self._switch_interval)
         self._sink.close()
 
     def _run(self) -> None:
