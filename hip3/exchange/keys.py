@@ -6,7 +6,6 @@ import stat
 from pathlib import Path
 
 import msgspec
-from eth_account import Account
 
 from hip3.errors import ConfigError, SigningError
 from hip3.exchange.signing import SigningKey, parse_secret
@@ -73,6 +72,8 @@ def _from_file(path: Path) -> bytearray:
 
 
 def _from_keystore(path: Path, password: str) -> bytearray:
+    from eth_account import Account  # noqa: PLC0415 a quarter of a second and 15 MB, for keystores alone
+
     refuse_if_readable_by_others(path)
     try:
         keystore = json.loads(path.read_text(encoding="utf-8"))
