@@ -4,8 +4,7 @@ Reads are answered at once; actions travel for the latency first. Limits of the 
 else (docs/venue-facts.md F10), and whatever a client made up, the exchange lives on.
 """
 
-import heapq
-import itertools
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -14,6 +13,7 @@ from hip3.venue import streams
 from hip3.venue.actions import exchange
 from hip3.venue.info import answer
 from hip3.venue.limits import Limits, weight_of
+from hip3.venue.mempool import Mempool
 from hip3.venue.output import HttpReply, Output, WsClose, WsText
 from hip3.venue.replies import UNPROCESSABLE, Answer, Text
 
@@ -39,11 +39,8 @@ class _Post(NamedTuple):
 class Gateway:
     """One for the exchange. Confined to the venue's thread."""
 
-    def __init__(self, venue: "Venue", limits: Limits, latency_ms: int, out: list[Output]) -> None:
-        self._venue, self._limits, self._out = venue, limits, out
-        self.latency_ms = latency_ms
-        self._late: list[tuple[int, int, _Http | _Post]] = []
-        self._serial = itertools.count()
+    def __init__(self, venue: "Venue", limits: Limits, pool: Mempool, out: list[Output]) -> None:
+        self._venue, self._limits, self._pool, self._out = venue, limits, pool, out
 
     # HTTP.
 
@@ -136,19 +133,28 @@ class Gateway:
     # Actions.
 
     def _later(self, now_ms: int, item: _Http | _Post) -> None:
-        if self.latency_ms == 0:
+        if self._pool.latency_ms == 0:
             self._execute(item, now_ms)
         else:
-            heapq.heappush(self._late, (now_ms + self.latency_ms, next(self._serial), item))
+            self._pool.add(now_ms, item.request, item)
 
     def next_due(self) -> int | None:
-        """When the next action arrives."""
-        return self._late[0][0] if self._late else None
+        """When the next action is executed, if not with a block."""
+        return None if self._venue.engine.parameters.blocks else self._pool.next_due()
 
     def arrive(self) -> None:
         """Execute the next action, at its time."""
-        when, _, item = heapq.heappop(self._late)
+        when, item = self._pool.pop()
         self._execute(item, when)
+
+    def block(self, now_ms: int) -> Iterator[None]:
+        """Execute what has arrived, in two halves: makers and cancels, then takers."""
+        makers, takers = self._pool.block(now_ms) if self._venue.engine.parameters.blocks else ([], [])
+        for item in makers:
+            self._execute(item, now_ms)
+        yield
+        for item in takers:
+            self._execute(item, now_ms)
 
     def _execute(self, item: _Http | _Post, now_ms: int) -> None:
         status, body = self._exchange(item.request, now_ms)

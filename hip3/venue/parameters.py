@@ -26,6 +26,11 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ip_weight_per_minute: int = 1200
     ws_users: int = 15
     """Distinct users in the subscriptions of an IP: the server's text says 15, the documentation 10."""
+    blocks: bool = True
+    """Whether actions are executed with the next block, makers and cancels first, or each at its arrival."""
+    block_ms: int = 70
+    latency_jitter_ms: int = 0
+    """At most this much is added to the latency of each action, at random."""
     schedule_cancel_volume: Decimal = Decimal(1_000_000)
     """Traded volume from which on scheduleCancel is allowed; 0 switches the gate off."""
     sub_account_volume: Decimal = Decimal(100_000)

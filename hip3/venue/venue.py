@@ -15,6 +15,7 @@ from hip3.venue.funding import Funding
 from hip3.venue.gateway import Gateway
 from hip3.venue.hub import Hub
 from hip3.venue.limits import Limits
+from hip3.venue.mempool import Mempool
 from hip3.venue.model import Market, MarketInfo
 from hip3.venue.numbers import num
 from hip3.venue.output import HttpReply, Output, WsClose, WsText
@@ -24,7 +25,6 @@ from hip3.venue.sub_accounts import SubAccounts, Vault
 
 __all__ = ["HttpReply", "Venue", "WsClose", "WsText"]
 
-BLOCK_MS = 70
 DRIP_USD = Decimal(1000)
 
 
@@ -60,7 +60,8 @@ class Venue:
         self._limits = Limits(setup.parameters)
         self.hub: Hub = Hub(self._limits, setup.parameters.ws_users)
         self._out: list[Output] = []
-        self._gateway = Gateway(self, self._limits, latency_ms, self._out)
+        pool = Mempool(latency_ms, setup.parameters.latency_jitter_ms, seed)
+        self._gateway = Gateway(self, self._limits, pool, self._out)
         self._crowd = Crowd(self.engine, setup, profile, seed, now_ms)
         self._models = self._crowd.models
         self._funding = Funding(self.engine, now_ms)
@@ -148,11 +149,15 @@ class Venue:
             if late is not None and late <= self._next_block:
                 self._gateway.arrive()
                 continue
-            self._next_block = due + BLOCK_MS
+            self._next_block = due + self.engine.parameters.block_ms
             self._block(due)
 
     def _block(self, now_ms: int) -> None:
+        actions = self._gateway.block(now_ms)
+        next(actions)  # makers and cancels of users, then those of the crowd, then takers
         self._crowd.advance(now_ms)
+        for _ in actions:
+            pass
         self.engine.run_switches(now_ms)
         self._funding.advance(now_ms)
         self.publish(now_ms)

@@ -89,6 +89,16 @@ def _place(world: World, user: int, coin: int, buy: bool, ticks: int, size: int,
     world.engine.place(account, request, world.bench.now)
 
 
+def _flip(world: World, user: int, coin: int) -> None:
+    """Twice the position the other way."""
+    account, market = world.engine.accounts[USERS[user]], world.bench.market(COINS[coin])
+    held = world.engine.position(account, market)
+    if held:
+        px = round(market.mark) + (-40 if held > 0 else 40)
+        request = Request(market, held < 0, D(px), 2 * abs(held), False, "Ioc", None)
+        world.engine.place(account, request, world.bench.now)
+
+
 def _quote(world: World, coin: int, spread: int, size: int) -> None:
     world.engine.cancel_all(world.maker, COINS[coin], world.bench.now)
     for buy in (True, False):
@@ -190,6 +200,7 @@ STEPS = st.one_of(
     QUOTE,
     QUOTE,
     st.tuples(st.just(_place), USER, COIN, st.booleans(), TICKS, SIZE, TIF, st.booleans()),
+    st.tuples(st.just(_flip), USER, COIN),
     st.tuples(st.just(_tpsl), USER, COIN, TICKS, SIZE, st.booleans()),
     st.tuples(st.just(_family), USER, COIN, st.booleans(), TICKS, SIZE),
     st.tuples(st.just(_cancel), USER, st.integers(0, 9)),
@@ -226,7 +237,7 @@ def test_size_and_cash_are_conserved_after_every_step() -> None:
     seen: set[str] = set()
 
     @given(st.sampled_from(["noCross", None]), st.lists(STEPS, min_size=60, max_size=150))
-    @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+    @settings(max_examples=130, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
     def run(margin_mode: str | None, steps: list[Any]) -> None:
         world = World(margin_mode)
         for act, *arguments in [*BEFORE, *steps, *AFTER]:

@@ -111,7 +111,7 @@ def test_a_hundred_posts_under_way() -> None:
         assert net.send(1, {"method": "post", "id": n, "request": action}) == []
     too_many = net.send(1, {"method": "post", "id": 7, "request": action})
     assert too_many == [{"channel": "error", "data": "too many pending post requests id=7"}]
-    net.now += 100
+    net.now += 200
     net.venue.advance(net.now)
     net.venue.take_output()
     assert net.send(1, {"method": "post", "id": 8, "request": action}) == []

@@ -1,0 +1,70 @@
+"""Actions on their way: they travel for the latency and are executed with the next block. Pure.
+
+Within a block, actions that send neither GTC nor IOC come first (makers), then cancels, then actions with at least
+one GTC or IOC (takers), each class in the order of arrival. A modify counts by its new orders
+(docs/venue-facts.md F32).
+"""
+
+import heapq
+import itertools
+import random
+from typing import Any
+
+MAKES, CANCELS, TAKES = 0, 1, 2
+_TAKING = frozenset({"Gtc", "Ioc", "FrontendMarket"})
+
+
+def class_of(request: Any) -> int:
+    """The class of one signed action; what does not parse is the first, it does nothing."""
+    action = request.get("action") if isinstance(request, dict) else None
+    if not isinstance(action, dict):
+        return MAKES
+    kind = action.get("type")
+    if kind in ("cancel", "cancelByCloid"):
+        return CANCELS
+    orders = action.get("orders") if kind == "order" else []
+    if kind == "modify":
+        orders = [action.get("order")]
+    elif kind == "batchModify":
+        items = action.get("modifies")
+        orders = [m.get("order") for m in items if isinstance(m, dict)] if isinstance(items, list) else []
+    return TAKES if isinstance(orders, list) and any(_takes(order) for order in orders) else MAKES
+
+
+def _takes(order: Any) -> bool:
+    kind = order.get("t") if isinstance(order, dict) else None
+    limit = kind.get("limit") if isinstance(kind, dict) else None
+    return isinstance(limit, dict) and limit.get("tif") in _TAKING
+
+
+class Mempool:
+    """What has been sent and not executed. `jitter_ms` is added to the latency at random, from a seed."""
+
+    def __init__(self, latency_ms: int, jitter_ms: int, seed: int) -> None:
+        self.latency_ms, self._jitter_ms = latency_ms, jitter_ms
+        self._rng = random.Random(f"{seed}:latency")
+        self._late: list[tuple[int, int, Any, Any]] = []
+        self._serial = itertools.count()
+
+    def add(self, now_ms: int, request: Any, item: Any) -> None:
+        """An action leaves its client; `item` says whose answer it is."""
+        delay = self.latency_ms + (self._rng.randint(0, self._jitter_ms) if self._jitter_ms else 0)
+        heapq.heappush(self._late, (now_ms + delay, next(self._serial), request, item))
+
+    def next_due(self) -> int | None:
+        """When the next action arrives."""
+        return self._late[0][0] if self._late else None
+
+    def pop(self) -> tuple[int, Any]:
+        """(arrival, item) of the next action, for an exchange without blocks."""
+        when, _, _, item = heapq.heappop(self._late)
+        return when, item
+
+    def block(self, now_ms: int) -> tuple[list[Any], list[Any]]:
+        """The items of a block: (makers and cancels, takers), in the order of execution."""
+        arrived: list[tuple[int, int, Any]] = []
+        while self._late and self._late[0][0] <= now_ms:
+            _, serial, request, item = heapq.heappop(self._late)
+            arrived.append((class_of(request), serial, item))
+        arrived.sort(key=lambda a: a[:2])
+        return [i for c, _, i in arrived if c != TAKES], [i for c, _, i in arrived if c == TAKES]
