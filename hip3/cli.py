@@ -62,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
     exchange.add_argument("--latency", type=int, default=100, metavar="MS", help="from arrival to execution")
     exchange.add_argument("--speed", type=_seconds, default=1.0, metavar="X", help="faster than real time")
     exchange.add_argument("--config", type=Path, default=None, metavar="FILE", help="markets and accounts (TOML)")
+    exchange.add_argument("--faults", type=Path, default=None, metavar="FILE", help="what goes wrong, when (TOML)")
     exchange.add_argument("--until-eof", action="store_true", help="end when standard input does")
     check = commands.add_parser("check", help="preflight: settings, key, exchange, markets, folders")
     check.add_argument("--json", action="store_true")
@@ -177,7 +178,7 @@ def _exchange(args: argparse.Namespace) -> int:
     from hip3.venue.settings import load_setup
     from hip3.venue.venue import Venue
 
-    setup = load_setup(args.config)
+    setup = load_setup(args.config, args.faults)
     seed = secrets.randbelow(2**32) if args.seed is None else args.seed
     if args.latency < 0 or seed < 0:
         raise ConfigError(["--latency and --seed must not be negative"])

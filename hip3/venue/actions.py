@@ -41,6 +41,16 @@ L1: dict[str, Handler] = {
     "vaultTransfer": sub_accounts.vault_transfer,
 }
 
+NOT_OFFERED = frozenset(
+    {
+        "twapOrder", "twapCancel", "topUpIsolatedOnlyMargin", "userSetAbstraction", "agentSetAbstraction",
+        "userDexAbstraction", "agentEnableDexAbstraction", "tokenDelegate", "cDeposit", "cWithdraw", "claimRewards",
+        "convertToMultiSigUser", "multiSig", "spotDeploy", "perpDeploy", "hip3LiquidatorTransfer", "gossipPriorityBid",
+        "createVault", "vaultModify", "vaultDistribute", "registerReferrer", "evmUserModify",
+    }
+)  # fmt: skip
+"""Actions of the real exchange that are missing here: refused by name, so that nobody takes it for a typing error."""
+
 BY_USER: dict[str, Handler] = {
     "usdSend": transfers.usd_send,
     "spotSend": transfers.spot_send,
@@ -59,7 +69,10 @@ def exchange(venue: "Venue", body: Any, now_ms: int) -> Answer:
             raise BadAction("no action")
         if not isinstance(body.get("nonce"), int) or isinstance(body["nonce"], bool):
             raise BadAction("no nonce")
-        if body["action"].get("type") in USER_SIGNED:
+        kind = body["action"].get("type")
+        if kind in NOT_OFFERED:
+            return err(f"{kind} is not offered by the embedded exchange")
+        if kind in USER_SIGNED:
             return _user_signed(venue, body, now_ms)
         return _l1(venue, body, now_ms)
     except BadAction:
@@ -100,9 +113,7 @@ def _run(venue: "Venue", account: Account, action: dict[str, Any], now_ms: int) 
     items: list[Any] = next((action[name] for name in _ITEM_LISTS if name in action), [])
     if len(items) > MAX_BATCH:
         return err("Signed action over weight limit of 200.")
-    handler = L1.get(kind)
-    if handler is None:
-        return err(f"{kind} is not offered by the embedded exchange yet")
+    handler = L1[kind]
     limit = account.action_cap
     if kind in _CANCELS:
         limit = min(limit + 100_000, 2 * limit)

@@ -49,18 +49,22 @@ class Gateway:
         try:
             request = msgspec.json.decode(body)
         except msgspec.DecodeError as error:
-            self._reply(token, 400, Text(f"Failed to parse the request body as JSON: {error}"))
+            self.reply(token, 400, Text(f"Failed to parse the request body as JSON: {error}"))
             return
-        if not self._limits.spend(ip, weight_of(path, request), now_ms):
-            self._reply(token, 429, Text(self._venue.engine.parameters.rate_limited_text))
+        status = self._venue.faults.http_status(token, path, request, now_ms)
+        if status is not None:
+            self.reply(token, status, Text("null"))
+        elif not self._limits.spend(ip, weight_of(path, request), now_ms):
+            self.reply(token, 429, Text(self._venue.engine.parameters.rate_limited_text))
         elif path == "/exchange":
             self._later(now_ms, _Http(token, request))
         else:
             status, reply = answer(self._venue, request, now_ms)
             self._limits.charge(ip, weight_of(path, request, reply), now_ms)
-            self._reply(token, status, reply)
+            self.reply(token, status, reply)
 
-    def _reply(self, token: int, status: int, body: Any) -> None:
+    def reply(self, token: int, status: int, body: Any) -> None:
+        """The answer to an HTTP request."""
         if isinstance(body, Text):
             self._out.append(HttpReply(token, status, body.encode(), plain=True))
         else:
@@ -159,7 +163,7 @@ class Gateway:
     def _execute(self, item: _Http | _Post, now_ms: int) -> None:
         status, body = self._exchange(item.request, now_ms)
         if isinstance(item, _Http):
-            self._reply(item.token, status, body)
+            self.reply(item.token, status, body)
         else:
             self._post_reply(item.conn, item.post_id, "action", status, body)
         self._venue.publish(now_ms)

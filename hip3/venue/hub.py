@@ -53,6 +53,11 @@ class Hub:
         self.subscriptions: dict[str, dict[str, Any]] = {}
         """key -> one of the subscriptions that have it, while anybody listens."""
 
+    @property
+    def sockets(self) -> list[int]:
+        """All open sockets."""
+        return sorted(self._by_conn)
+
     def connect(self, conn: int) -> None:
         """A socket opened."""
         self._by_conn[conn] = {}

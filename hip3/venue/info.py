@@ -29,8 +29,13 @@ def answer(venue: "Venue", request: Any, now_ms: int) -> Answer:
     handler = HANDLERS.get(str(request.get("type")))
     if handler is None:
         return UNPROCESSABLE
+    fixed = venue.faults.instead(request, now_ms)
+    if fixed is not None:
+        return fixed
     try:
-        return handler(venue, request, now_ms)
+        reply = handler(venue, venue.faults.emptied(request, now_ms), now_ms)
+        venue.faults.keep(request, reply, now_ms)
+        return reply
     except (KeyError, TypeError, ValueError, AttributeError):
         return UNPROCESSABLE
 

@@ -87,7 +87,7 @@ class ExchangeServer:
 
     def now_ms(self) -> int:
         """The exchange's own time."""
-        return self._wall0 + int((self._clock.mono_ms() - self._mono0) * self._speed)
+        return self._wall0 + self.venue.clock_offset_ms + int((self._clock.mono_ms() - self._mono0) * self._speed)
 
     def start(self) -> None:
         """Accept connections; returns at once."""
@@ -154,7 +154,7 @@ class ExchangeServer:
         if path == "/ws" and environ.get("HTTP_UPGRADE", "").lower() == "websocket":
             self._websocket(environ)
             raise ConnectionError("the WebSocket is over")  # tells Werkzeug that the socket is ours
-        if path not in ("/info", "/exchange"):
+        if path not in ("/info", "/exchange", "/control"):
             return _plain(start_response, "404 Not Found", b"Not Found")
         if method != "POST":
             return _plain(start_response, "405 Method Not Allowed", b"Method Not Allowed")
@@ -242,7 +242,7 @@ class ExchangeServer:
 
 _PHRASES = {
     200: "OK", 400: "Bad Request", 415: "Unsupported Media Type", 422: "Unprocessable Entity",
-    429: "Too Many Requests", 500: "Internal Server Error",
+    429: "Too Many Requests", 502: "Bad Gateway", 503: "Service Unavailable", 500: "Internal Server Error",
 }  # fmt: skip
 
 

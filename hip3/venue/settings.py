@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from hip3.errors import ConfigError
+from hip3.venue.faults import Fault
 from hip3.venue.parameters import DEFAULT, Parameters
 
 DATA_FILE = Path(__file__).with_name("markets.toml")
@@ -87,15 +88,16 @@ class VenueSetup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     accounts: dict[str, Decimal] = {}
     vaults: list[VaultSetup] = []
     parameters: Parameters = DEFAULT
+    faults: list[Fault] = []
 
 
-def load_setup(path: Path | None = None) -> VenueSetup:
-    """The built-in file, with the tables of `path` in place of its own where given. ConfigError."""
+def load_setup(path: Path | None = None, faults: Path | None = None) -> VenueSetup:
+    """The built-in file, with the tables of `path` and `faults` in place of its own where given. ConfigError."""
     tables = tomllib.loads(DATA_FILE.read_text(encoding="utf-8"))
     name = path or DATA_FILE
     try:
-        if path is not None:
-            tables |= tomllib.loads(path.read_text(encoding="utf-8"))
+        for name in (p for p in (path, faults) if p is not None):
+            tables |= tomllib.loads(name.read_text(encoding="utf-8"))
         return msgspec.convert(tables, VenueSetup, strict=False)
     except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise ConfigError([f"exchange configuration {name}: {error}"]) from None

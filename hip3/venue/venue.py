@@ -11,6 +11,7 @@ from hip3.exchange.signing import SigningKey
 from hip3.venue.auth import Agents, NonceSet
 from hip3.venue.crowd import Crowd
 from hip3.venue.engine import Engine
+from hip3.venue.faults import Faults, control
 from hip3.venue.funding import Funding
 from hip3.venue.gateway import Gateway
 from hip3.venue.hub import Hub
@@ -57,6 +58,12 @@ class Venue:
             address = vault.address.lower()
             self.subs.vaults[address] = Vault(address, vault.leader.lower(), vault.name)
             self.engine.fund(address, "", Decimal(0))
+        self.faults: Faults = Faults()
+        for fault in setup.faults:
+            self.faults.add(fault, now_ms)
+        self.clock_offset_ms = 0
+        """How far the exchange's clock is off, for whoever gives it the time."""
+        self._now = now_ms
         self._limits = Limits(setup.parameters)
         self.hub: Hub = Hub(self._limits, setup.parameters.ws_users)
         self._out: list[Output] = []
@@ -103,12 +110,16 @@ class Venue:
 
     def http(self, token: int, path: str, body: bytes, now_ms: int, ip: str = "") -> None:
         """One HTTP POST; its answer appears in the output, an action's after the latency."""
-        self._gateway.http(token, path, body, now_ms, ip)
+        self._now = now_ms
+        if path == "/control":
+            self._gateway.reply(token, *control(self, body, now_ms))
+        else:
+            self._gateway.http(token, path, body, now_ms, ip)
 
     def connect(self, conn: int, now_ms: int = 0, ip: str = "") -> None:
         """A WebSocket opened."""
         self.hub.connect(conn)
-        if not self._limits.connect(conn, ip, now_ms):
+        if self.faults.refuses(now_ms) or not self._limits.connect(conn, ip, now_ms):
             self._out.append(WsClose(conn))
 
     def disconnect(self, conn: int) -> None:
@@ -118,13 +129,22 @@ class Venue:
 
     def ws(self, conn: int, text: str, now_ms: int) -> None:
         """One message of a client."""
+        self._now = now_ms
         self._gateway.ws(conn, text, now_ms)
 
     def take_output(self) -> list[Output]:
         """Everything to be sent since the last call."""
         out = list(self._out)
         self._out.clear()
-        return out
+        return self.faults.filter(out, self._now)
+
+    def drop_all(self) -> None:
+        """Cut every socket."""
+        self._out.extend(WsClose(conn) for conn in self.hub.sockets)
+
+    def say_to_all(self, frames: list[str]) -> None:
+        """Frames for every socket."""
+        self._out.extend(WsText(conn, text) for conn in self.hub.sockets for text in frames)
 
     def publish(self, now_ms: int) -> None:
         """Put what has happened into the output."""
@@ -139,20 +159,25 @@ class Venue:
 
     def next_due(self) -> int:
         """When `advance` has something to do again."""
-        late = self._gateway.next_due()
-        return self._next_block if late is None else min(self._next_block, late)
+        late = [due for due in (self._gateway.next_due(), self.faults.next_due()) if due is not None]
+        return min([self._next_block, *late])
 
     def advance(self, now_ms: int) -> None:
         """Let everything happen that is due."""
-        while (due := self.next_due()) <= now_ms:
+        self._now = max(self._now, now_ms)
+        while True:
             late = self._gateway.next_due()
-            if late is not None and late <= self._next_block:
+            if late is not None and late <= min(self._next_block, now_ms):
                 self._gateway.arrive()
                 continue
+            due = self._next_block
+            if due > now_ms:
+                return
             self._next_block = due + self.engine.parameters.block_ms
             self._block(due)
 
     def _block(self, now_ms: int) -> None:
+        self.faults.tick(self, now_ms)
         actions = self._gateway.block(now_ms)
         next(actions)  # makers and cancels of users, then those of the crowd, then takers
         self._crowd.advance(now_ms)

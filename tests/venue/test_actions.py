@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from hip3.exchange.signing import SigningKey
+from hip3.venue import actions, auth
 from tests.venue.desk import GOLD, GOLD_ID, D, Desk, wire
 
 MILLION = D(1_000_000)
@@ -227,3 +228,14 @@ def test_a_member_of_a_tpsl_group_can_be_modified_and_stays_in_it(desk: Desk, on
         o: desk.info("orderStatus", user=one.address, oid=o)["order"]["status"] for o in (parent, take, loss, new)
     }
     assert states == {parent: "filled", take: "canceled", loss: "siblingFilledCanceled", new: "filled"}
+
+
+@pytest.mark.parametrize("kind", ["twapOrder", "perpDeploy", "userSetAbstraction", "multiSig"])
+def test_what_is_missing_is_refused_by_name(desk: Desk, one: SigningKey, kind: str) -> None:
+    refused = {"status": "err", "response": f"{kind} is not offered by the embedded exchange"}
+    assert desk.act(one, {"type": kind}) == refused
+
+
+def test_every_l1_action_that_parses_is_offered() -> None:
+    assert set(actions.L1) == set(auth._KEYS)
+    assert set(actions.BY_USER) == set(auth.USER_SIGNED)
