@@ -139,6 +139,8 @@ class Account:
         self.actions_used = 0
         self.reserved = 0
         """Actions bought on top of what the volume gives."""
+        self.over_limit_ms: int | None = None
+        """When it acted last beyond its limit."""
         self.cancel_at_ms: int | None = None
         """The dead man's switch."""
         self.cancels_triggered = (0, 0)

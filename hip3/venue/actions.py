@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hip3.venue.venue import Venue
 
 MAX_BATCH = 200
+OVER_LIMIT_MS = 10_000
 Handler = Callable[["Venue", Account, dict[str, Any], int], Answer]
 
 _ITEM_LISTS = ("orders", "cancels", "modifies")
@@ -118,13 +119,21 @@ def _run(venue: "Venue", account: Account, action: dict[str, Any], now_ms: int) 
     if kind in _CANCELS:
         limit = min(limit + 100_000, 2 * limit)
     cost = max(1, len(items))
-    if account.actions_used + cost > limit:
+    if account.actions_used + cost > limit and not _drips(account, now_ms):
         return err(
             f"Too many cumulative requests sent ({account.actions_used + cost} > {limit}) for cumulative volume "
             f"traded ${account.volume:.2f}. Place taker orders to free up 1 request per USDC traded."
         )
     account.actions_used += cost
     return handler(venue, account, action, now_ms)
+
+
+def _drips(account: Account, now_ms: int) -> bool:
+    """Over the limit an address may act every ten seconds; refused tries do not count."""
+    if account.over_limit_ms is not None and now_ms < account.over_limit_ms + OVER_LIMIT_MS:
+        return False
+    account.over_limit_ms = now_ms
+    return True
 
 
 def _user_signed(venue: "Venue", body: dict[str, Any], now_ms: int) -> Answer:

@@ -10,10 +10,10 @@ from hip3.core.money import ZERO, to_wire, truncate
 from hip3.venue import fees
 from hip3.venue.account import USD_DECIMALS, Account
 from hip3.venue.book import BookOrder
-from hip3.venue.model import FillEvent, Market, TradeEvent, UserEvent
+from hip3.venue.model import FillEvent, Market, Request, TradeEvent, UserEvent
 from hip3.venue.numbers import num
 from hip3.venue.orders import average, direction, fill_id
-from hip3.venue.rules import IMMEDIATE
+from hip3.venue.rules import IMMEDIATE, has_margin
 
 if TYPE_CHECKING:
     from hip3.venue.engine import Engine
@@ -81,11 +81,22 @@ def _match(
         if maker.owner == account.address:
             engine.remove(other, market, maker, "selfTradeCanceled", now_ms)
             continue
+        if not _affords(engine, other, market, maker):
+            engine.remove(other, market, maker, "marginCanceled", now_ms)
+            continue
         size = min(order.sz, maker.sz)
         deal = Deal(maker.limit_px, size, fill_id(order.oid, maker.oid), engine.tx_hash(), now_ms, liquidation)
         _trade(engine, account, other, market, order, maker, deal)
         paid += size * maker.limit_px
     return paid
+
+
+def _affords(engine: "Engine", account: Account, market: Market, resting: BookOrder) -> bool:
+    """Margin is looked at once more when a resting order is met: losses may have eaten it."""
+    if account.is_agent or resting.reduce_only:
+        return True
+    request = Request(market, resting.is_buy, resting.limit_px, resting.sz, False, resting.tif, None)
+    return has_margin(engine, account, request, engine.position(account, market), resting)
 
 
 def _trade(

@@ -239,3 +239,19 @@ def test_what_is_missing_is_refused_by_name(desk: Desk, one: SigningKey, kind: s
 def test_every_l1_action_that_parses_is_offered() -> None:
     assert set(actions.L1) == set(auth._KEYS)
     assert set(actions.BY_USER) == set(auth.USER_SIGNED)
+
+
+def test_over_its_limit_an_address_acts_every_ten_seconds(desk: Desk, one: SigningKey) -> None:
+    account = desk.venue.engine.accounts[one.address]
+    account.actions_used = 10_000
+
+    def act() -> str:
+        return str(desk.act(one, {"type": "order", "orders": [wire(True, "3900", "0.01")], "grouping": "na"})["status"])
+
+    assert [act() for _ in range(3)] == ["ok", "err", "err"]
+    refused = desk.act(one, {"type": "order", "orders": [wire(True, "3900", "0.01")], "grouping": "na"})["response"]
+    assert refused.startswith("Too many cumulative requests sent (10002 > 10000) for cumulative volume traded $0.00.")
+    assert account.actions_used == 10_001
+    desk.now += 10_000
+    assert act() == "ok"
+    assert desk.info("userRateLimit", user=one.address)["nRequestsSurplus"] == 2

@@ -166,3 +166,15 @@ def test_nonces_are_a_set_of_the_hundred_highest() -> None:
     high = nonces.use(now + day, now)
     assert high is not None
     assert high.startswith("Invalid nonce: nonce too high")
+
+
+def test_a_resting_order_that_its_owner_cannot_pay_for_any_longer_is_cancelled_when_met() -> None:
+    engine = _engine(margin_mode=None)
+    resting = _place(engine, C, True, "4000", "4.9")["resting"]["oid"]
+    other = _place(engine, A, True, "3999", "0.01")["resting"]["oid"]
+    engine.accounts[C].dex("xyz").raw_usd -= 100
+    filled = _place(engine, B, False, "3999", "0.01", "Ioc")["filled"]
+    assert filled["avgPx"] == "3999.0"
+    words = [(e.order.oid, e.status) for e in engine.events if isinstance(e, OrderEvent)]
+    assert (resting, "marginCanceled") in words
+    assert (other, "filled") in words
