@@ -24,7 +24,7 @@ from hip3.exchange.backoff import Backoff
 from hip3.exchange.connection import Connection
 from hip3.exchange.rest import RestClient
 from hip3.exchange.subscriptions import wanted
-from hip3.exchange.wire import parse_action_answer
+from hip3.exchange.wire_reply import parse_action_answer
 from hip3.exchange.writer import WriteHandle
 from hip3.execution.account import Proof, prove
 from hip3.execution.bootstrap import Beginning, Checked, Universe, check_signer, learn_universe, read_whole_beginning

@@ -96,7 +96,7 @@ def _of(trading: Trading, app: "App", now: int) -> dict[str, Any]:
         },
         "exposure": {"worst_case_usd": f"{worst:.2f}", "limit_usd": str(base.max_notional_total)},
         "counters": counters,
-        "pnl": {"realized_usd": _text(realized), "fees_usd": _text(fees), "funding_usd": "0"},
+        "pnl": {"realized_usd": _text(realized), "fees_usd": _text(fees), "funding_usd": _text(tracker.funding())},
         "ws": {
             "connected": app.writer.connected,
             "generation": trading.flow.generation,

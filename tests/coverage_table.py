@@ -314,7 +314,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         "P-9",
         "userFills move positions, once each",
-        "hip3/position/tracker.py",
+        "hip3/position/results.py",
         K + "test_all_729_states_of_an_order_filled_in_three_parts",
         "        return fill.key in self._seen or fill.time_ms < self._known_until_ms",
         "        return fill.time_ms < self._known_until_ms",
@@ -322,7 +322,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         "P-10",
         "snapshot and increments are the same events",
-        "hip3/position/tracker.py",
+        "hip3/position/results.py",
         K + "test_fills_known_at_the_start_are_in_the_position_already",
         "        return fill.key in self._seen or fill.time_ms < self._known_until_ms",
         "        return fill.key in self._seen",
@@ -404,7 +404,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         "W-1 W-10.1",
         "post request and reply forms",
-        "hip3/exchange/wire.py",
+        "hip3/exchange/wire_reply.py",
         W + "test_every_status_form",
         '        if "resting" in item:',
         '        if "rest" in item:',

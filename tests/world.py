@@ -20,8 +20,8 @@ from hip3.exchange.embedded import key_number_one
 from hip3.exchange.protocol import Session
 from hip3.exchange.signing import SigningKey, sign_l1_action
 from hip3.exchange.subscriptions import wanted
-from hip3.exchange.wire import parse_action_answer
 from hip3.exchange.wire_out import order_action, signed_body
+from hip3.exchange.wire_reply import parse_action_answer
 from hip3.execution.bootstrap import learn_universe, read_whole_beginning
 from hip3.execution.identity import Identity
 from hip3.execution.posts import Post

@@ -56,12 +56,16 @@ def coins(count: int) -> list[str]:
 
 
 def quiet_exchange(markets: int) -> str:
-    """Configuration of an exchange whose markets walk in small steps and never go stale."""
+    """Configuration of an exchange whose markets walk in small steps and never go stale.
+
+    It executes at once and counts no weight: a block's turn and a minute's budget are not what is measured.
+    """
+    parameters = "[parameters]\nip_weight_per_minute = 100000000\nblocks = false\n"
     market = (
         'px = "100"\nsz_decimals = 2\nmax_leverage = 10\nspread_bps = 6\nbasis_bps = 0\noracle_step_bps = 0.2\n'
         "touch_usd = 20000\n"
     )
-    return "".join(f'[[markets]]\ncoin = "{coin}"\n{market}' for coin in coins(markets))
+    return parameters + "".join(f'[[markets]]\ncoin = "{coin}"\n{market}' for coin in coins(markets))
 
 
 @contextlib.contextmanager

@@ -79,6 +79,19 @@ class Fill(msgspec.Struct, frozen=True):
         return self.sz if self.side is Side.BUY else -self.sz
 
 
+class Funding(msgspec.Struct, frozen=True):
+    """One funding payment. Its identity is (coin, time_ms)."""
+
+    coin: str
+    time_ms: int
+    usdc: Decimal
+    """Negative: paid."""
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return (self.coin, self.time_ms)
+
+
 class OrderUpdates(msgspec.Struct, frozen=True):
     """A frame of orderUpdates; `malformed` items could not be read."""
 
@@ -91,6 +104,13 @@ class UserFills(msgspec.Struct, frozen=True):
 
     fills: tuple[Fill, ...]
     snapshot: bool
+    malformed: int = 0
+
+
+class UserFundings(msgspec.Struct, frozen=True):
+    """A frame of userFundings: history first, then each payment."""
+
+    items: tuple[Funding, ...]
     malformed: int = 0
 
 
@@ -192,6 +212,7 @@ Event = (
     | CtxUpdate
     | OrderUpdates
     | UserFills
+    | UserFundings
     | PostReply
     | SubscriptionAck
     | Pong

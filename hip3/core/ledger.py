@@ -4,7 +4,8 @@ from decimal import Decimal
 
 import msgspec
 
-from hip3.core.events import Fill, OrderUpdate
+from hip3.core.events import Fill, Funding, OrderUpdate
+from hip3.core.money import ZERO
 from hip3.core.order_state import OrderState
 from hip3.core.orders import PendingOrder
 
@@ -40,6 +41,12 @@ class FillBooked(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it belongs to an order in our books."""
 
 
+class FundingBooked(msgspec.Struct, frozen=True):
+    """One funding payment was booked, once."""
+
+    funding: Funding
+
+
 class RoundTrip(msgspec.Struct, frozen=True, kw_only=True):
     """A position went from flat to flat."""
 
@@ -51,10 +58,12 @@ class RoundTrip(msgspec.Struct, frozen=True, kw_only=True):
     fees: Decimal
     entry_px: Decimal
     exit_px: Decimal
+    funding: Decimal = ZERO
+    """Negative: paid."""
 
     @property
     def net(self) -> Decimal:
-        return self.realized - self.fees
+        return self.realized - self.fees + self.funding
 
 
 class Stranger(msgspec.Struct, frozen=True):
@@ -63,7 +72,7 @@ class Stranger(msgspec.Struct, frozen=True):
     update: OrderUpdate
 
 
-TrackerEvent = OrderChanged | OrderFinished | FillBooked | RoundTrip | Stranger
+TrackerEvent = OrderChanged | OrderFinished | FillBooked | FundingBooked | RoundTrip | Stranger
 
 
 class PositionView(msgspec.Struct, frozen=True, kw_only=True):

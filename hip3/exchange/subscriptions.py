@@ -22,6 +22,7 @@ def wanted(coins: list[str], user: str | None) -> list[dict[str, Any]]:
     if user is not None:
         out.append({"type": "orderUpdates", "user": user})
         out.append({"type": "userFills", "user": user})
+        out.append({"type": "userFundings", "user": user})
     for coin in coins:
         out.append({"type": "bbo", "coin": coin})
         out.append({"type": "activeAssetCtx", "coin": coin})

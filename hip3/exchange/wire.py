@@ -11,34 +11,26 @@ from typing import Any
 import msgspec
 
 from hip3.core.events import (
-    Accepted,
-    ActionRefused,
     BboUpdate,
     CtxUpdate,
     ErrorFrame,
     Event,
     Fill,
-    Filled,
+    Funding,
     Ignored,
     Malformed,
     OrderUpdate,
     OrderUpdates,
     Pong,
-    PostOutcome,
-    PostReply,
-    Refused,
-    RequestFailed,
-    Resting,
-    Status,
-    Statuses,
     SubscriptionAck,
-    Unreadable,
     UserFills,
+    UserFundings,
 )
 from hip3.core.market import Level
 from hip3.core.money import ZERO
 from hip3.core.orders import Side
 from hip3.exchange.subscriptions import key_of
+from hip3.exchange.wire_reply import parse_post
 
 _Raw = msgspec.Raw
 _SIDES = {"B": Side.BUY, "A": Side.SELL}
@@ -113,19 +105,19 @@ class _Envelope(msgspec.Struct):
     data: _Raw = msgspec.Raw(b"null")
 
 
+class _FundingItem(msgspec.Struct):
+    coin: str
+    time: int
+    usdc: Decimal
+
+
+class _FundingsData(msgspec.Struct):
+    fundings: list[_Raw]
+
+
 class _FillsData(msgspec.Struct):
     fills: list[_Raw]
     isSnapshot: bool | None = None
-
-
-class _PostData(msgspec.Struct):
-    id: int
-    response: _Raw
-
-
-class _PostResponse(msgspec.Struct):
-    type: str
-    payload: _Raw = msgspec.Raw(b"null")
 
 
 class _AckData(msgspec.Struct):
@@ -140,8 +132,8 @@ _decode_order_item = msgspec.json.Decoder(_OrderItem).decode
 _decode_fill = msgspec.json.Decoder(_FillItem).decode
 _decode_list = msgspec.json.Decoder(list[_Raw]).decode
 _decode_fills = msgspec.json.Decoder(_FillsData).decode
-_decode_post = msgspec.json.Decoder(_PostData).decode
-_decode_post_response = msgspec.json.Decoder(_PostResponse).decode
+_decode_funding = msgspec.json.Decoder(_FundingItem).decode
+_decode_fundings = msgspec.json.Decoder(_FundingsData).decode
 _decode_ack = msgspec.json.Decoder(_AckData).decode
 _decode_any = msgspec.json.Decoder().decode
 
@@ -151,7 +143,7 @@ _DECODE_ERRORS = (msgspec.DecodeError, msgspec.ValidationError, ValueError, Arit
 _IGNORED_CHANNELS = frozenset(
     {
         "allMids", "l2Book", "trades", "candle", "user", "notification", "webData2", "webData3",
-        "userFundings", "userNonFundingLedgerUpdates", "activeSpotAssetCtx", "activeAssetData",
+        "userNonFundingLedgerUpdates", "activeSpotAssetCtx", "activeAssetData",
         "userTwapSliceFills", "userTwapHistory", "twapStates", "clearinghouseState", "openOrders",
         "allDexsClearinghouseState", "allDexsAssetCtxs", "assetCtxs", "spotState",
     }
@@ -223,6 +215,8 @@ def _by_channel(text: str) -> Event:
         return parse_order_updates(bytes(data))
     if channel == "userFills":
         return parse_user_fills(bytes(data))
+    if channel == "userFundings":
+        return parse_user_fundings(bytes(data))
     if channel == "subscriptionResponse":
         ack = _decode_ack(data)
         if ack.method != "subscribe":
@@ -320,56 +314,19 @@ def parse_user_fills(data: bytes) -> UserFills:
     return UserFills(good, False, bad)
 
 
-def parse_post(data: bytes) -> Event:
-    """A post reply. Only its id must be readable: the rest may be `Unreadable`."""
-    post = _decode_post(data)
-    try:
-        response = _decode_post_response(post.response)
-        return PostReply(post.id, _post_outcome(response))
-    except _DECODE_ERRORS as error:
-        return PostReply(post.id, Unreadable(f"{error}: {bytes(post.response)[:120]!r}"))
+def parse_user_fundings(data: bytes) -> UserFundings:
+    """userFundings: {isSnapshot?, fundings: [...]}."""
+    good, malformed = [], 0
+    for raw in _decode_fundings(data).fundings:
+        try:
+            good.append(parse_funding(raw))
+        except _DECODE_ERRORS:
+            malformed += 1
+    return UserFundings(tuple(good), malformed)
 
 
-def _post_outcome(response: _PostResponse) -> PostOutcome:
-    payload = _decode_any(response.payload)
-    if response.type == "error":
-        return RequestFailed(payload if isinstance(payload, str) else str(payload))
-    if response.type != "action":
-        return Unreadable(f"reply of type {response.type!r}")
-    return parse_action_answer(payload)
-
-
-def parse_action_answer(payload: Any) -> PostOutcome:
-    """The body of an /exchange answer (HTTP or post): statuses, a refusal, or unreadable."""
-    if not isinstance(payload, dict):
-        return Unreadable(f"not an object: {str(payload)[:120]}")
-    status, response = payload.get("status"), payload.get("response")
-    if status == "err":
-        return ActionRefused(response if isinstance(response, str) else str(response))
-    if status != "ok" or not isinstance(response, dict):
-        return Unreadable(f"status {status!r}: {str(payload)[:120]}")
-    data = response.get("data")
-    if response.get("type") == "default" and data is None:
-        return Statuses((Accepted("default"),))
-    statuses = data.get("statuses") if isinstance(data, dict) else None
-    if not isinstance(statuses, list):
-        return Unreadable(f"no statuses: {str(payload)[:120]}")
-    return Statuses(tuple(_status(item) for item in statuses))
-
-
-def _status(item: Any) -> Status | None:
-    try:
-        if isinstance(item, str):
-            return Accepted(item)
-        if "resting" in item:
-            return Resting(int(item["resting"]["oid"]))
-        if "filled" in item:
-            body = item["filled"]
-            total, average = Decimal(body["totalSz"]), Decimal(body["avgPx"])
-            _finite(total, average)
-            return Filled(int(body["oid"]), total, average)
-        if "error" in item:
-            return Refused(str(item["error"]))
-    except (KeyError, TypeError, ValueError, ArithmeticError):
-        pass  # None says that the entry is of a shape we do not know
-    return None
+def parse_funding(raw: bytes) -> Funding:
+    """One payment, as the stream shows it. ValueError."""
+    item = _decode_funding(raw)
+    _finite(item.usdc)
+    return Funding(item.coin, item.time, item.usdc)

@@ -20,6 +20,7 @@ from hip3.core.events import (
     ErrorFrame,
     Event,
     Fill,
+    Funding,
     Ignored,
     Malformed,
     OrderUpdate,
@@ -28,8 +29,9 @@ from hip3.core.events import (
     PostReply,
     SubscriptionAck,
     UserFills,
+    UserFundings,
 )
-from hip3.core.ledger import FillBooked, OrderChanged, OrderFinished, RoundTrip, Stranger, TrackerEvent
+from hip3.core.ledger import FillBooked, FundingBooked, OrderChanged, OrderFinished, RoundTrip, Stranger, TrackerEvent
 from hip3.core.market import MarketSpec, MarketView
 from hip3.core.order_state import OrderState
 from hip3.core.orders import CancelBatch, OrderBatch, PendingCancel
@@ -151,6 +153,9 @@ class TradeFlow:
         elif isinstance(event, UserFills):
             self._count_malformed("userFills", event.malformed)
             self.on_fills(event.fills, now_ms)
+        elif isinstance(event, UserFundings):
+            self._count_malformed("userFundings", event.malformed)
+            self.on_fundings(event.items, now_ms)
         else:
             self._on_other(session, event)
 
@@ -280,6 +285,11 @@ class TradeFlow:
         ours = [f for f in fills if f.coin.partition(":")[0] in self._dexs and ":" in f.coin]
         self.dispatch(self._tracker.on_fills(ours), now_ms)
 
+    def on_fundings(self, items: Iterable[Funding], now_ms: int) -> None:
+        """Funding payments of the configured dexs."""
+        ours = [f for f in items if ":" in f.coin and f.coin.partition(":")[0] in self._dexs]
+        self.dispatch(self._tracker.on_fundings(ours), now_ms)
+
     # What follows.
 
     def dispatch(self, events: Iterable[TrackerEvent], now_ms: int) -> None:
@@ -295,6 +305,8 @@ class TradeFlow:
                 self._journal.record("fill", event=event)
                 if event.fill.liquidation or event.fill.direction in _FORCED:
                     self._journal.record("forced_fill", fill=event.fill, effect=event.kind)
+            elif isinstance(event, FundingBooked):
+                self._journal.record("funding", funding=event.funding)
             elif isinstance(event, Stranger):
                 if self._strangers.note(event.update, now_ms):
                     self._on_storm()

@@ -16,8 +16,8 @@ from hip3.core.ports import Clock, Intents, Journal
 from hip3.errors import JournalError, VenueReadError
 from hip3.exchange.nonce import NonceManager
 from hip3.exchange.signing import sign_l1_action
-from hip3.exchange.wire import parse_action_answer
 from hip3.exchange.wire_out import leverage_action, signed_body
+from hip3.exchange.wire_reply import parse_action_answer
 from hip3.execution.account import Rest
 from hip3.execution.identity import Identity
 from hip3.execution.resolver import Signed

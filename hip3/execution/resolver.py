@@ -26,8 +26,9 @@ from hip3.core.orders import Tif
 from hip3.core.ports import Clock, Intents, Journal
 from hip3.errors import JournalError, VenueReadError
 from hip3.exchange.signing import sign_l1_action
-from hip3.exchange.wire import parse_action_answer, parse_fill_list, parse_order_record
+from hip3.exchange.wire import parse_fill_list, parse_order_record
 from hip3.exchange.wire_out import signed_body
+from hip3.exchange.wire_reply import parse_action_answer
 from hip3.execution.account import Rest
 from hip3.execution.flow import TradeFlow
 from hip3.execution.identity import Identity

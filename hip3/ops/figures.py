@@ -37,13 +37,14 @@ class Figures:
         self.wins = 0
         self.realized = ZERO
         self.fees = ZERO
+        self.funding = ZERO
         self.exits: Counter[str] = Counter()
         self.signal_to_sent_us: deque[int] = deque(maxlen=SAMPLES)
         self.sent_to_reply_us: deque[int] = deque(maxlen=SAMPLES)
 
     @property
     def net(self) -> Decimal:
-        return self.realized - self.fees
+        return self.realized - self.fees + self.funding
 
     def note(self, kind: str, fields: dict[str, Any]) -> None:
         """Count one record."""
@@ -90,6 +91,9 @@ class Figures:
         self.realized += fill.closed_pnl
         self.fees += fill.fee
 
+    def _on_funding(self, f: dict[str, Any]) -> None:
+        self.funding += f["funding"].usdc
+
     def _on_round_trip(self, f: dict[str, Any]) -> None:
         self.round_trips += 1
         self.wins += f["trip"].net > 0
@@ -109,6 +113,7 @@ class Figures:
         rows += [
             ("realized pnl", f"{_plain(self.realized)} USD"),
             ("fees", f"{_plain(self.fees)} USD"),
+            ("funding", f"{_plain(self.funding)} USD"),
             ("net result", f"{_plain(self.net)} USD"),
             ("position", ", ".join(f"{c} {s}" for c, s in sorted(positions.items())) or "flat"),
             ("unknown orders", unknown_now),

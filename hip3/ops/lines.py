@@ -103,6 +103,7 @@ _LINES = {
     "post_lost": _post_lost,
     "certificate": lambda f: logger.info(f"proof      {f['how']}: {f['detail']} [{f['cloid'][-12:]}]"),
     "connected": _info("connected"),
+    "funding": lambda f: logger.info(f"funding    {f['funding'].coin} {f['funding'].usdc} USD"),
     "stop": _info("stop"),
     "state": lambda f: logger.info(f"state      {f['word']}" + (f": {f['why']}" if f["why"] else "")),
 }

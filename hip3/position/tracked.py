@@ -71,11 +71,12 @@ class TrackedOrder:
 class Totals:
     """Sums over booked fills since this account's state began."""
 
-    __slots__ = ("fees", "fills", "realized", "round_trips")
+    __slots__ = ("fees", "fills", "funding", "realized", "round_trips")
 
     def __init__(self) -> None:
         self.realized = ZERO
         self.fees = ZERO
+        self.funding = ZERO
         self.fills = 0
         self.round_trips = 0
 
@@ -85,16 +86,16 @@ class Totals:
         self.fees += fill.fee
         self.fills += 1
 
-    def keep(self, since_ms: int, recent: list[tuple[str, int, int]]) -> "KeptTotals":
+    def keep(self, since_ms: int, recent: list[tuple[str, int, int]], fundings: list[tuple[str, int]]) -> "KeptTotals":
         """The sums as a value."""
         return KeptTotals(
-            realized=self.realized, fees=self.fees, fills=self.fills, round_trips=self.round_trips,
-            since_ms=since_ms, recent=recent,
+            realized=self.realized, fees=self.fees, funding=self.funding, fills=self.fills,
+            round_trips=self.round_trips, since_ms=since_ms, recent=recent, fundings=fundings,
         )  # fmt: skip
 
     def restore(self, kept: "KeptTotals") -> None:
         """Go on from an earlier run's sums."""
-        self.realized, self.fees = kept.realized, kept.fees
+        self.realized, self.fees, self.funding = kept.realized, kept.fees, kept.funding
         self.fills, self.round_trips = kept.fills, kept.round_trips
 
 
@@ -105,9 +106,12 @@ class KeptTotals(msgspec.Struct, frozen=True, kw_only=True):
     """Fills from here on (exchange time) are in the sums only if they are in `recent`."""
     realized: Decimal = ZERO
     fees: Decimal = ZERO
+    funding: Decimal = ZERO
     fills: int = 0
     round_trips: int = 0
     recent: list[tuple[str, int, int]] = []
+    fundings: list[tuple[str, int]] = []
+    """The newest payments that are in the sum."""
 
 
 class Opening(msgspec.Struct, frozen=True, kw_only=True):

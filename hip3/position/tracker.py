@@ -13,14 +13,13 @@ An entry occupies its market from admission until it is proven dead: there is no
 the order that could be left behind. Terminal orders are kept for late fills, boundedly.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from decimal import Decimal
-from itertools import islice
 
-from hip3.core.events import Fill, Filled, OrderUpdate, Refused, Resting, Status
+from hip3.core.events import Fill, Filled, Funding, OrderUpdate, Refused, Resting, Status
 from hip3.core.ledger import (
     FillBooked,
+    FundingBooked,
     LedgerView,
     PositionView,
     RoundTrip,
@@ -33,14 +32,10 @@ from hip3.core.orders import PendingOrder, Tif, is_ours
 from hip3.locks import new_lock
 from hip3.position.holding import Holding
 from hip3.position.order_index import KEPT_ORDERS, OrderIndex
-from hip3.position.tracked import KeptTotals, Opening, Totals, TrackedOrder, oldest_first
+from hip3.position.results import Results
+from hip3.position.tracked import KeptTotals, Opening, TrackedOrder, oldest_first
 from hip3.position.views import effective_sizes, ledger_view, position_view
 
-KEPT_FILLS = 3000
-"""More than the 2,000 of a snapshot, so that one after a cut finds all of its fills known."""
-MOST_RECENT = 1000
-OVERLAP_MS = 60_000
-"""Fills so much older than the newest are taken as booked at a restart."""
 _EXECUTING = (OrderState.FILLED, OrderState.CANCELED)
 
 
@@ -52,11 +47,7 @@ class PositionTracker:
         self._orders = OrderIndex()
         self._holdings: dict[str, Holding] = {}
         self._foreign: dict[int, OrderUpdate] = {}
-        self._seen: OrderedDict[tuple[str, int, int], None] = OrderedDict()
-        self._known_until_ms = 0
-        self._totals = Totals()
-        self._totals_told = 0
-        self._trip: dict[str, Totals] = {}
+        self._results = Results()
         self.unknown_updates = 0
         self.contradictions = 0
         self.gaps = 0
@@ -216,36 +207,25 @@ class PositionTracker:
         out: list[TrackerEvent] = []
         with self._lock:
             for fill in oldest_first(list(fills)):
-                if self._known_locked(fill):
+                if self._results.knows(fill):
                     known = self._attach_locked(fill)
                     out += self._orders.finish(known) if known is not None else []
                     continue
-                self._remember_locked(fill)
                 out += self._book_locked(fill)
         return out
-
-    def _known_locked(self, fill: Fill) -> bool:
-        return fill.key in self._seen or fill.time_ms < self._known_until_ms
-
-    def _remember_locked(self, fill: Fill) -> None:
-        self._seen[fill.key] = None
-        while len(self._seen) > KEPT_FILLS:
-            self._seen.popitem(last=False)
 
     def _book_locked(self, fill: Fill) -> list[TrackerEvent]:
         out: list[TrackerEvent] = []
         tracked = self._attach_locked(fill)
         holding = self._holdings.setdefault(fill.coin, Holding(fill.coin))
         kind = holding.book(fill, ours=tracked is not None or is_ours(fill.cloid))
-        trip = self._trip.setdefault(fill.coin, Totals())
-        for totals in (self._totals, trip):
-            totals.add(fill)
+        self._results.add(fill)
         out.append(FillBooked(fill=fill, kind=kind, position=holding.szi, ours=tracked is not None))
         if tracked is not None:
             out += self._settle_locked(tracked, "fills") + self._orders.finish(tracked)
         # Flat with a gap in the chain is not flat yet: a fill between is still under way.
         if holding.szi == 0 and holding.linked:
-            out.append(self._close_trip_locked(holding, trip))
+            out.append(self._close_trip_locked(holding))
         return out
 
     def _attach_locked(self, fill: Fill) -> TrackedOrder | None:
@@ -268,14 +248,14 @@ class PositionTracker:
                 tracked.disclaim()
                 del self._orders.provisional[cloid]
 
-    def _close_trip_locked(self, holding: Holding, trip: Totals) -> RoundTrip:
+    def _close_trip_locked(self, holding: Holding) -> RoundTrip:
         closed_ms = holding.fills[-1].time_ms
-        del self._holdings[holding.coin], self._trip[holding.coin]
-        self._totals.round_trips += 1
+        del self._holdings[holding.coin]
+        trip = self._results.end_trip(holding.coin)
         (entered, paid), (exited, got) = holding.entered, holding.exited
         return RoundTrip(
             coin=holding.coin, opened_ms=holding.opened_ms or closed_ms, closed_ms=closed_ms,
-            realized=trip.realized, fees=trip.fees,
+            realized=trip.realized, fees=trip.fees, funding=trip.funding,
             entry_px=div(paid, entered) if entered else ZERO, exit_px=div(got, exited) if exited else ZERO,
         )  # fmt: skip
 
@@ -287,7 +267,7 @@ class PositionTracker:
                 return []
             self.gaps += 1
             if holding.szi == 0:
-                return [self._close_trip_locked(holding, self._trip.setdefault(coin, Totals()))]
+                return [self._close_trip_locked(holding)]
             holding.adopt(
                 holding.szi, holding.entry_px, holding.entry_ms, edge_bps=holding.edge_bps, foreign=holding.foreign
             )
@@ -295,42 +275,33 @@ class PositionTracker:
 
     # Start and reconciliation.
 
+    def on_fundings(self, items: Iterable[Funding]) -> list[TrackerEvent]:
+        """Book payments; known ones, and those from before this account's state began, change nothing."""
+        with self._lock:
+            return [FundingBooked(item) for item in items if self._results.fund(item)]
+
     def seed_fills(self, fills: Iterable[Fill], known_until_ms: int, kept: KeptTotals) -> None:
         """At start: these fills are in the positions already; in the results, those that `kept` does not hold."""
-        counted = set(kept.recent)
         with self._lock:
-            self._known_until_ms = max(self._known_until_ms, known_until_ms)
-            self._totals.restore(kept)
-            for fill in fills:
-                if fill.key not in self._seen and fill.time_ms >= kept.since_ms and fill.key not in counted:
-                    self._totals.add(fill)
-                self._remember_locked(fill)
+            self._results.seed(fills, known_until_ms, kept)
 
     def adopt(self, coin: str, szi: Decimal, opening: Opening) -> None:
         """Take the exchange's position for a coin, atomically. What is known of its opening stays."""
         with self._lock:
             if szi == 0:
                 self._holdings.pop(coin, None)
-                self._trip.pop(coin, None)
+                self._results.forget_trip(coin)
                 return
             holding = self._holdings.setdefault(coin, Holding(coin))
             if not holding.szi or (holding.szi > 0) != (szi > 0):
-                trip = self._trip[coin] = Totals()
-                trip.fees, trip.realized = opening.fees, opening.realized
+                self._results.begin_trip(coin, fees=opening.fees, realized=opening.realized)
                 holding.entry_ms, holding.edge_bps, holding.foreign = opening.ms, opening.edge_bps, opening.foreign
             holding.adopt(szi, opening.px, holding.entry_ms, edge_bps=holding.edge_bps, foreign=holding.foreign)
 
     def changed_totals(self) -> KeptTotals | None:
         """The results for a restart, if they changed since they were asked for last."""
         with self._lock:
-            if self._totals.fills == self._totals_told:
-                return None
-            self._totals_told = self._totals.fills
-            latest = list(islice(reversed(self._seen), MOST_RECENT))
-            since = max((key[1] for key in latest), default=0) - OVERLAP_MS
-            if len(latest) == MOST_RECENT:
-                since = max(since, min(key[1] for key in latest) + 1)
-            return self._totals.keep(since, [k for k in latest if k[1] >= since])
+            return self._results.changed()
 
     # Views.
 
@@ -388,8 +359,13 @@ class PositionTracker:
         with self._lock:
             return [coin for coin, h in self._holdings.items() if h.fills and not h.linked]
 
+    def funding(self) -> Decimal:
+        """Funding since this account's state began; negative: paid."""
+        with self._lock:
+            return self._results.totals.funding
+
     def totals(self) -> tuple[Decimal, Decimal, int, int]:
         """(realized, fees, fills, round trips) since this account's state began."""
         with self._lock:
-            t = self._totals
+            t = self._results.totals
             return t.realized, t.fees, t.fills, t.round_trips

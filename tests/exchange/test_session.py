@@ -27,10 +27,11 @@ def _ack(kind: str, **fields: str) -> str:
 
 def test_it_subscribes_once_and_is_complete_by_acknowledgements_alone() -> None:
     session = Session(1, wanted(["xyz:GOLD"], USER), 0)
-    assert len(session.due(0)) == 4
+    assert len(session.due(0)) == 5
     assert session.due(0) == []
     session.receive(_ack("orderUpdates", user=USER.lower()), 1)
     session.receive(_ack("userFills", user=USER.lower()), 1)
+    session.receive(_ack("userFundings", user=USER.lower()), 1)
     session.receive(_ack("bbo", coin="xyz:GOLD"), 1)
     session.receive(_ack("bbo", coin="xyz:OTHER"), 1)
     assert session.subscriptions.missing == ["activeAssetCtx:xyz:GOLD"]

@@ -31,7 +31,8 @@ from hip3.core.events import (
 )
 from hip3.core.orders import Side
 from hip3.exchange.registry import dex_indices, parse_meta
-from hip3.exchange.wire import parse_action_answer, parse_fill_list, parse_frame, parse_order_record
+from hip3.exchange.wire import parse_fill_list, parse_frame, parse_order_record
+from hip3.exchange.wire_reply import parse_action_answer
 
 BBO = {
     "channel": "bbo",

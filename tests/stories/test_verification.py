@@ -35,7 +35,7 @@ def test_item_1_a_fresh_account_is_ready_by_acknowledgements_alone(tmp_path: Pat
 
     world.filter_frame = watch
     assert world.run_until(lambda: world.ready, 10_000)
-    assert len(acks) == 2 * len(world.trading.specs) + 2
+    assert len(acks) == 2 * len(world.trading.specs) + 3
 
 
 @pytest.mark.parametrize(

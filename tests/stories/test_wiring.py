@@ -223,6 +223,14 @@ def _protected(world: World) -> None:
     assert world.run_until(stands, 60_000)
 
 
+def _funding(world: World) -> None:
+    _ready(world)
+    world.run(3_590_000 - world.exchange_ms() % 3_600_000, step_ms=500)
+    world.by_hand("xyz:GOLD", Side.BUY, D("0.01"))
+    world.run(15_000, step_ms=50)
+    assert world.trading.tracker.funding() != 0
+
+
 def _strangers(world: World) -> None:
     _ready(world)
     world.by_hand("xyz:GOLD", Side.BUY, D("0.01"))
@@ -242,6 +250,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "exit take_profit": _ONLY | {"take_profit_bps": D(1)},
     "exit trailing_stop": _ONLY | {"trailing_activation_bps": D(3), "trailing_distance_bps": D(1)},
     "exit oracle_exit": _ONLY | {"oracle_exit": True},
+    "stream userFundings": {"min_edge_bps": D(5000), "min_holding_ms": 10_000_000, "time_stop_ms": 7_200_000},
     "protection stop on the exchange": _ONLY | {"protective_stop_bps": D(300)},
     "gate MaxPositionTotal": {"max_notional_per_market": Decimal(100)},
     "duty margin": {"leverage": 3},
@@ -265,6 +274,7 @@ PROBES: dict[str, Probe] = {
     "exit mark_regression": _left_by("mark_regression"),
     "protection stop on the exchange": _protected,
     "duty strange orders": _strangers,
+    "stream userFundings": _funding,
     "trigger max_loss": lambda w: _trigger(w, [_trip_of("-21")], "max_loss"),
     "trigger consecutive_losses": lambda w: _trigger(w, [_trip_of("-0.1")] * 6, "consecutive_losses"),
     "trigger flatten_failures": lambda w: _trigger(w, [FlattenFailed("x", n) for n in range(1, 5)], "flatten_failures"),

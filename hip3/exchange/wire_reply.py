@@ -1,0 +1,93 @@
+"""Replies to actions: from the wire to core types. Beside `wire`, the home of resting, filled, totalSz, avgPx."""
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from hip3.core.events import (
+    Accepted,
+    ActionRefused,
+    Event,
+    Filled,
+    PostOutcome,
+    PostReply,
+    Refused,
+    RequestFailed,
+    Resting,
+    Status,
+    Statuses,
+    Unreadable,
+)
+
+
+class _PostData(msgspec.Struct):
+    id: int
+    response: msgspec.Raw
+
+
+class _PostResponse(msgspec.Struct):
+    type: str
+    payload: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_decode_post = msgspec.json.Decoder(_PostData).decode
+_decode_post_response = msgspec.json.Decoder(_PostResponse).decode
+_decode_any = msgspec.json.Decoder().decode
+_DECODE_ERRORS = (msgspec.DecodeError, msgspec.ValidationError, ValueError, ArithmeticError)
+
+
+def parse_post(data: bytes) -> Event:
+    """A post reply. Only its id must be readable: the rest may be `Unreadable`."""
+    post = _decode_post(data)
+    try:
+        response = _decode_post_response(post.response)
+        return PostReply(post.id, _post_outcome(response))
+    except _DECODE_ERRORS as error:
+        return PostReply(post.id, Unreadable(f"{error}: {bytes(post.response)[:120]!r}"))
+
+
+def _post_outcome(response: _PostResponse) -> PostOutcome:
+    payload = _decode_any(response.payload)
+    if response.type == "error":
+        return RequestFailed(payload if isinstance(payload, str) else str(payload))
+    if response.type != "action":
+        return Unreadable(f"reply of type {response.type!r}")
+    return parse_action_answer(payload)
+
+
+def parse_action_answer(payload: Any) -> PostOutcome:
+    """The body of an /exchange answer (HTTP or post): statuses, a refusal, or unreadable."""
+    if not isinstance(payload, dict):
+        return Unreadable(f"not an object: {str(payload)[:120]}")
+    status, response = payload.get("status"), payload.get("response")
+    if status == "err":
+        return ActionRefused(response if isinstance(response, str) else str(response))
+    if status != "ok" or not isinstance(response, dict):
+        return Unreadable(f"status {status!r}: {str(payload)[:120]}")
+    data = response.get("data")
+    if response.get("type") == "default" and data is None:
+        return Statuses((Accepted("default"),))
+    statuses = data.get("statuses") if isinstance(data, dict) else None
+    if not isinstance(statuses, list):
+        return Unreadable(f"no statuses: {str(payload)[:120]}")
+    return Statuses(tuple(_status(item) for item in statuses))
+
+
+def _status(item: Any) -> Status | None:
+    try:
+        if isinstance(item, str):
+            return Accepted(item)
+        if "resting" in item:
+            return Resting(int(item["resting"]["oid"]))
+        if "filled" in item:
+            body = item["filled"]
+            total, average = Decimal(body["totalSz"]), Decimal(body["avgPx"])
+            if not (total.is_finite() and average.is_finite()):
+                return None
+            return Filled(int(body["oid"]), total, average)
+        if "error" in item:
+            return Refused(str(item["error"]))
+    except (KeyError, TypeError, ValueError, ArithmeticError):
+        pass  # None says that the entry is of a shape we do not know
+    return None

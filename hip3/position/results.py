@@ -1,0 +1,104 @@
+"""What was earned and paid: fills and funding, each counted once. The tracker's lock guards it.
+
+Sums run since this account's state began, and beside them for each position since it was last flat. What was
+counted is remembered, boundedly, so that a snapshot after a cut, or a restart, counts nothing twice.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from decimal import Decimal
+from itertools import islice
+
+from hip3.core.events import Fill, Funding
+from hip3.core.money import ZERO
+from hip3.position.tracked import KeptTotals, Totals
+
+KEPT_FILLS = 3000
+"""More than the 2,000 of a snapshot, so that one after a cut finds all of its fills known."""
+KEPT_FUNDINGS = 1000
+MOST_RECENT = 1000
+OVERLAP_MS = 60_000
+"""Fills so much older than the newest are taken as booked at a restart."""
+
+
+class Results:
+    """See the module."""
+
+    def __init__(self) -> None:
+        self.totals = Totals()
+        self._told: tuple[int, Decimal] = (0, ZERO)
+        self._seen: OrderedDict[tuple[str, int, int], None] = OrderedDict()
+        self._known_until_ms = 0
+        self._funded: OrderedDict[tuple[str, int], None] = OrderedDict()
+        self._funded_since_ms = 0
+        self._trips: dict[str, Totals] = {}
+
+    def knows(self, fill: Fill) -> bool:
+        """Whether a fill was counted, or is older than all that the positions at the start held."""
+        return fill.key in self._seen or fill.time_ms < self._known_until_ms
+
+    def add(self, fill: Fill) -> None:
+        """Count a fill that was not known."""
+        self._remember(fill)
+        for totals in (self.totals, self._trips.setdefault(fill.coin, Totals())):
+            totals.add(fill)
+
+    def _remember(self, fill: Fill) -> None:
+        self._seen[fill.key] = None
+        while len(self._seen) > KEPT_FILLS:
+            self._seen.popitem(last=False)
+
+    def fund(self, item: Funding) -> bool:
+        """Count a payment; False if it was counted, or is from before this account's state began."""
+        if item.key in self._funded or item.time_ms < self._funded_since_ms:
+            return False
+        self._funded[item.key] = None
+        while len(self._funded) > KEPT_FUNDINGS:
+            (_, self._funded_since_ms), _ = self._funded.popitem(last=False)
+        self.totals.funding += item.usdc
+        trip = self._trips.get(item.coin)
+        if trip is not None:
+            trip.funding += item.usdc
+        return True
+
+    # Round trips.
+
+    def begin_trip(self, coin: str, *, fees: Decimal, realized: Decimal) -> None:
+        """A position was found with this behind it."""
+        trip = self._trips[coin] = Totals()
+        trip.fees, trip.realized = fees, realized
+
+    def end_trip(self, coin: str) -> Totals:
+        """A position is flat: what it came to."""
+        self.totals.round_trips += 1
+        return self._trips.pop(coin, None) or Totals()
+
+    def forget_trip(self, coin: str) -> None:
+        """The position is gone without its fills: there is no result to tell."""
+        self._trips.pop(coin, None)
+
+    # Restarts.
+
+    def seed(self, fills: Iterable[Fill], known_until_ms: int, kept: KeptTotals) -> None:
+        """Go on from `kept`; of these fills, count those that it does not hold, and know them all."""
+        counted = set(kept.recent)
+        self._known_until_ms = max(self._known_until_ms, known_until_ms)
+        self.totals.restore(kept)
+        self._funded = OrderedDict.fromkeys(kept.fundings)
+        self._funded_since_ms = min((t for _, t in kept.fundings), default=kept.since_ms)
+        for fill in fills:
+            if fill.key not in self._seen and fill.time_ms >= kept.since_ms and fill.key not in counted:
+                self.totals.add(fill)
+            self._remember(fill)
+
+    def changed(self) -> KeptTotals | None:
+        """The sums for a restart, if they changed since they were asked for last."""
+        told = (self.totals.fills, self.totals.funding)
+        if told == self._told:
+            return None
+        self._told = told
+        latest = list(islice(reversed(self._seen), MOST_RECENT))
+        since = max((key[1] for key in latest), default=0) - OVERLAP_MS
+        if len(latest) == MOST_RECENT:
+            since = max(since, min(key[1] for key in latest) + 1)
+        return self.totals.keep(since, [k for k in latest if k[1] >= since], list(self._funded))
