@@ -1,0 +1,45 @@
+"""Hours of trading: the journal equals the exchange to the last digit, and memory stays where it was."""
+
+import json
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def _trade(hours: str, seed: str, folder: Path) -> dict[str, Any]:
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.day", hours, seed, str(folder)], cwd=ROOT, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr[-3000:]
+    found: dict[str, Any] = json.loads(run.stdout)
+    return found
+
+
+def _check(found: dict[str, Any], orders: int) -> None:
+    assert (found["flat"], found["positions"], found["unknown"], found["latch"]) == (True, {}, 0, None)
+    assert found["journal"] | {"orders": "0"} == found["exchange"] | {"orders": "0"}
+    assert found["tracker"] == found["exchange"]
+    assert int(found["journal"]["orders"]) >= orders
+    warm, end = found["resident_kb"]
+    assert end <= warm * Decimal("1.05"), found["resident_kb"]
+
+
+@pytest.mark.timeout(200)
+def test_an_hour(tmp_path: Path) -> None:
+    found = _trade("1", "1", tmp_path)
+    _check(found, 1000)
+    assert found["cuts"] >= 5
+    assert found["restarts"] >= 2
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3000)
+def test_a_day_of_ten_thousand_orders(tmp_path: Path) -> None:
+    _check(_trade("24", "1", tmp_path), 10_000)
