@@ -15,7 +15,8 @@ from hip3.errors import Hip3Error, SigningError
 from hip3.execution.budget import ActionBudget
 from tests import coverage_table
 from tests.builders import order
-from tests.coverage_table import ROWS, Row
+from tests.coverage_position import COMES_LATER, Row
+from tests.coverage_table import ROWS
 from tests.world import World
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,7 +40,12 @@ def test_every_item_of_the_specification_has_a_row() -> None:
     wanted |= {f"S-{n}" for n in range(1, 9)} | {f"P-{n}" for n in range(1, 13)} | {f"I-{n}" for n in range(1, 9)}
     wanted |= {f"W-{n}" for n in range(1, 10)} | {f"R-{n}" for n in range(1, 6)} | {f"D-{n}" for n in range(1, 5)}
     wanted |= {f"NN-{n}" for n in range(1, 7)} | {f"CON-{n}" for n in range(1, 7)} | {f"SUG-{n}" for n in range(1, 7)}
+    wanted |= {"PM-SEC-1", "PM-PERF-1", "PM-QUAL-1"} | {f"PM-STD-{n}" for n in range(1, 6)}
+    wanted |= {f"PM-TEST-{n}" for n in range(1, 6)} | {f"PM-REC-{n}" for n in range(1, 4)}
+    wanted |= {f"PM-PAT-{n}" for n in range(1, 4)} | {f"PM-ANTI-{n}" for n in range(1, 4)}
+    wanted |= {"RS-1b", "RS-2a", "RS-2b", "RS-2c", "RS-3"} | {f"RS-6.{n}" for n in range(2, 6)}
     assert wanted <= ids, sorted(wanted - ids)
+    assert {i for row in COMES_LATER for i in row.ids.split()} >= {"RS-1", "RS-4", "RS-5", "RS-6.1"}
 
 
 @pytest.mark.long

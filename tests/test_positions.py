@@ -2,11 +2,18 @@
 
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from hip3 import snapshot
 from hip3.core.ledger import PositionView
+from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, Side
+from hip3.position.order_index import OrderIndex
+from hip3.position.tracked import TrackedOrder
+from tests.builders import order
 from tests.world import World
 
 GOLD = "xyz:GOLD"
@@ -138,3 +145,32 @@ def test_funding_is_counted_once_over_cuts_and_restarts(tmp_path: Path) -> None:
     assert world.flatten()
     trip = world.journal.of("round_trip")[-1]["trip"]
     assert trip.net == trip.realized - trip.fees + trip.funding
+
+
+def test_unrealized_results_need_no_lock_of_the_books(tmp_path: Path) -> None:
+    """Somebody holds the books' lock: a position's result is still computed, from values."""
+    world = World(tmp_path, seed=1, **QUIET)
+    assert world.run_until(lambda: world.ready, 5000)
+    world.by_hand(GOLD, Side.BUY, Decimal("0.01"))
+    position = _held(world)
+    view = world.trading.market_state.view(GOLD)
+    assert view is not None
+    assert view.mark is not None
+    app: Any = SimpleNamespace(clock=world.clock, trading=world.trading)
+    with world.trading.tracker._lock:
+        shown = snapshot._position(position, view, {}, app)
+    assert Decimal(shown["unrealized_pnl_usd"]) == round(position.szi * (view.mark - position.entry_px), 4)
+
+
+def test_an_order_that_ends_is_found_at_every_instant() -> None:
+    """Whoever looks while it moves from one collection to the other finds it."""
+    index, tracked = OrderIndex(), TrackedOrder(order())
+
+    class Watched(dict[str, TrackedOrder]):
+        def pop(self, key: str, *default: Any) -> Any:
+            assert index.done.get(key) is not None, "in neither collection"
+            return super().pop(key, *default)
+
+    index.live = Watched({order().cloid: tracked})
+    index.move(tracked, OrderState.DROPPED, "test")
+    assert index.find(order().cloid, None) is tracked
