@@ -165,7 +165,7 @@ class Executor:
         limit_px = taker_price(shift_bps(signal.touch_px, slip), spec.sz_decimals, is_buy=signal.side.is_buy)
         # A market that is not configured is not fed; its position counts at the mark of the last reading.
         marks = {c: m for c, m in self._other_marks().items() if c not in self._specs}
-        marks |= {c: v.mark for c, v in self._market_state.marks(epoch).items() if v.mark is not None}
+        marks |= self._market_state.marks(epoch)
         return Entry(
             coin=signal.coin, size=signal.size, limit_px=limit_px, sz_decimals=spec.sz_decimals,
             hard_stop=latch.reason or "tripped" if latch.tripped else None, not_ready=reasons,

@@ -6,6 +6,7 @@ unchanged price that was just repeated is fresh.
 """
 
 from collections.abc import Iterable
+from decimal import Decimal
 
 from hip3.core.events import BboUpdate, CtxUpdate
 from hip3.core.market import MarketView
@@ -18,6 +19,9 @@ class MarketState:
     def __init__(self, coins: Iterable[str]) -> None:
         self._lock = new_lock("MarketState")
         self._views = {coin: MarketView(coin) for coin in coins}
+        self._marks: dict[str, Decimal] = {}
+        """Of `_marks_generation` alone: a signal needs them all at once, so they are kept, not collected."""
+        self._marks_generation = 0
 
     def apply_bbo(self, update: BboUpdate, now_ms: int, generation: int) -> MarketView | None:
         """The new view, or None for a coin we do not follow."""
@@ -55,6 +59,9 @@ class MarketState:
                 update.oracle, update.mark, update.open_interest, now_ms, generation,
             )  # fmt: skip
             self._views[update.coin] = view
+            if self._marks_generation != generation:
+                self._marks_generation, self._marks = generation, {}
+            self._marks[update.coin] = update.mark
             return view
 
     def view(self, coin: str) -> MarketView | None:
@@ -67,10 +74,10 @@ class MarketState:
         with self._lock:
             return dict(self._views)
 
-    def marks(self, generation: int) -> dict[str, MarketView]:
-        """The views that were fed in this generation; others have no mark that may be trusted."""
+    def marks(self, generation: int) -> dict[str, Decimal]:
+        """Mark prices by the contexts of this generation; others may not be trusted."""
         with self._lock:
-            return {c: v for c, v in self._views.items() if v.generation == generation and v.mark}
+            return dict(self._marks) if self._marks_generation == generation else {}
 
     def unseen(self, generation: int) -> list[str]:
         """Coins that lack a bbo or a context in this generation."""
