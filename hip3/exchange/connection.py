@@ -16,6 +16,7 @@ import websocket
 from hip3.core.events import Event
 from hip3.core.ports import Clock
 from hip3.exchange.backoff import RESET_AFTER_MS, Backoff
+from hip3.exchange.channel import Channel
 from hip3.exchange.protocol import Session
 from hip3.exchange.writer import WriteHandle
 
@@ -33,7 +34,7 @@ class Inbound(Protocol):
 
 
 class Opened(Protocol):
-    """An open WebSocket, as `websocket-client` gives it."""
+    """An open WebSocket: `exchange.channel.Channel`."""
 
     def recv_data(self) -> tuple[int, bytes]: ...
     def send(self, payload: str) -> object: ...
@@ -50,8 +51,7 @@ def open_websocket(url: str) -> Opened:
         enable_multithread=True,  # its own lock: it answers pings and closes from the reading side
     )
     ws.settimeout(READ_TIMEOUT_S)
-    opened: Opened = ws
-    return opened
+    return Channel(ws)
 
 
 class Connection:

@@ -1,0 +1,106 @@
+"""Frames out as a server reads them, frames in however the network cuts them."""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+import websocket
+from hypothesis import given
+from hypothesis import strategies as st
+from wsproto.connection import Connection, ConnectionType
+from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
+
+from hip3.exchange.channel import Channel, ReadAhead, text_frame
+
+TEXTS = st.text(max_size=300) | st.sampled_from(["x" * n for n in (0, 125, 126, 127, 65_535, 65_536, 70_000)])
+
+
+@given(TEXTS, st.binary(min_size=4, max_size=4))
+def test_a_server_reads_what_was_written(text: str, mask: bytes) -> None:
+    server = Connection(ConnectionType.SERVER)
+    server.receive_data(text_frame(text, mask))
+    parts = [e for e in server.events() if isinstance(e, TextMessage)]
+    assert "".join(p.data for p in parts) == text
+    assert parts[-1].message_finished
+
+
+@given(st.binary(max_size=400), st.lists(st.integers(1, 50), min_size=1), st.lists(st.integers(1, 50), min_size=1))
+def test_reading_ahead_gives_the_same_bytes_in_the_same_order(data: bytes, cuts: list[int], sizes: list[int]) -> None:
+    source, left = iter(range(10_000)), [data]
+
+    def recv(size: int) -> bytes:
+        cut = cuts[next(source) % len(cuts)]
+        taken, left[0] = left[0][:cut], left[0][cut:]
+        return taken
+
+    read, out = ReadAhead(recv), b""
+    for n in range(10_000):
+        part = read(sizes[n % len(sizes)])
+        assert len(part) <= sizes[n % len(sizes)]
+        if not part:
+            break
+        out += part
+    assert out == data
+
+
+Pair = tuple[Channel, socket.socket, Connection]
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    """A channel after its handshake, and the server's end of its socket."""
+    near, far = socket.socketpair()
+    ws = websocket.WebSocket(skip_utf8_validation=True, enable_multithread=True)
+    ws.sock, ws.connected = near, True
+    near.settimeout(0.05)
+    far.settimeout(5)
+    yield Channel(ws), far, Connection(ConnectionType.SERVER)
+    near.close()
+    far.close()
+
+
+def test_many_frames_in_one_read_and_one_frame_in_many(pair: Pair) -> None:
+    channel, far, server = pair
+    wanted = [f"{n}:" + "y" * n for n in (0, 1, 125, 126, 500)]
+    far.sendall(b"".join(server.send(TextMessage(data=text)) for text in wanted))
+    assert [channel.recv_data()[1].decode() for _ in wanted] == wanted
+    for byte in server.send(TextMessage(data="slowly")):
+        far.sendall(bytes([byte]))
+    assert channel.recv_data()[1] == b"slowly"
+
+
+def test_a_frame_cut_by_a_time_out_is_read_to_its_end_later(pair: Pair) -> None:
+    channel, far, server = pair
+    whole = server.send(TextMessage(data="in two parts"))
+    far.sendall(whole[:5])
+    with pytest.raises(websocket.WebSocketTimeoutException):
+        channel.recv_data()
+    far.sendall(whole[5:])
+    assert channel.recv_data()[1] == b"in two parts"
+
+
+def test_fragments_pings_and_the_close_are_still_the_library_s(pair: Pair) -> None:
+    channel, far, server = pair
+    far.sendall(
+        server.send(BytesMessage(data=b"half ", message_finished=False))
+        + server.send(Ping(payload=b"there?"))
+        + server.send(BytesMessage(data=b"whole"))
+    )
+    assert channel.recv_data() == (websocket.ABNF.OPCODE_BINARY, b"half whole")
+    server.receive_data(far.recv(1000))
+    assert [e.payload for e in server.events() if isinstance(e, Pong)] == [bytearray(b"there?")]
+    far.sendall(server.send(CloseConnection(code=1000)))
+    assert channel.recv_data()[0] == websocket.ABNF.OPCODE_CLOSE
+
+
+def test_what_is_sent_arrives_and_a_dead_socket_raises(pair: Pair) -> None:
+    channel, far, server = pair
+    channel.send("order")
+    server.receive_data(far.recv(1000))
+    assert [e.data for e in server.events() if isinstance(e, TextMessage)] == ["order"]
+    far.close()
+    with pytest.raises(websocket.WebSocketConnectionClosedException):
+        channel.recv_data()
+    channel.shutdown()
+    with pytest.raises((OSError, AttributeError)):
+        channel.send("too late")
