@@ -98,7 +98,7 @@ _WEIGHT = "IP_WEIGHT_PER_MINUTE"
 
 @contextlib.contextmanager
 def _roomy_weight() -> Iterator[None]:
-    """Reading a hundred markets' margins would spend the weight of minutes; the embedded exchange has no such limit."""
+    """Reading a hundred markets' margins would spend the weight of minutes."""
     setattr(rest, _WEIGHT, 1_000_000)
     try:
         yield
