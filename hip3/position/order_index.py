@@ -17,12 +17,20 @@ class OrderIndex:
 
     def __init__(self) -> None:
         self.live: dict[str, TrackedOrder] = {}
+        self.stops: dict[str, TrackedOrder] = {}
+        """The protective stops among them: the tick looks at these each time, whatever else rests."""
         self.done: OrderedDict[str, TrackedOrder] = OrderedDict()
         self.provisional: dict[str, TrackedOrder] = {}
         """Orders that a reply or an update says executed more than is booked."""
         self.entry: dict[str, TrackedOrder] = {}
         """The entry that last executed in a market: where a position's edge and admission price are kept."""
         self._cloid_of: dict[int, str] = {}
+
+    def add(self, tracked: TrackedOrder) -> None:
+        """A new live order."""
+        self.live[tracked.order.cloid] = tracked
+        if tracked.order.protective:
+            self.stops[tracked.order.cloid] = tracked
 
     def move(self, tracked: TrackedOrder, to: OrderState, why: str) -> list[TrackerEvent]:
         """Move along the table; what it does not allow changes nothing."""
@@ -34,6 +42,7 @@ class OrderIndex:
             # Into the new collection before out of the old one: never briefly invisible.
             self.done[tracked.order.cloid] = tracked
             self.live.pop(tracked.order.cloid, None)
+            self.stops.pop(tracked.order.cloid, None)
             while len(self.done) > KEPT_ORDERS:
                 _, old = self.done.popitem(last=False)
                 if old.oid is not None:

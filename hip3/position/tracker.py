@@ -63,14 +63,14 @@ class PositionTracker:
         with self._lock:
             admitted = decide(self._view_locked(), order)
             if admitted is not None:
-                self._orders.live[admitted.cloid] = TrackedOrder(admitted)
+                self._orders.add(TrackedOrder(admitted))
             return admitted is not None
 
     def register(self, order: PendingOrder) -> None:
         """Enter a reduce-only order; exits pass no gate."""
         assert order.reduce_only
         with self._lock:
-            self._orders.live[order.cloid] = TrackedOrder(order)
+            self._orders.add(TrackedOrder(order))
 
     def restore(self, order: PendingOrder, *, nonce: int, expires_ms: int | None, mono_ms: int) -> None:
         """An order of an earlier run whose outcome was not recorded: unknown until proven."""
@@ -79,7 +79,7 @@ class PositionTracker:
         tracked.nonce, tracked.expires_ms = nonce, expires_ms
         tracked.sent_mono_ms = mono_ms
         with self._lock:
-            self._orders.live[order.cloid] = tracked
+            self._orders.add(tracked)
 
     def mark_sent(self, cloid: str, *, nonce: int, expires_ms: int | None, generation: int, mono_ms: int) -> None:
         """The order is about to leave. Called before the bytes do: a reply may come at once."""
@@ -185,7 +185,7 @@ class PositionTracker:
         tracked = TrackedOrder(order)
         tracked.state = OrderState.OPEN
         with self._lock:
-            self._orders.live[order.cloid] = tracked
+            self._orders.add(tracked)
             self._orders.note_oid(tracked, oid)
             self._foreign.pop(oid, None)
 
@@ -344,9 +344,8 @@ class PositionTracker:
         """Protective stops that are not over, by market, oldest first."""
         out: dict[str, list[TrackedOrder]] = {}
         with self._lock:
-            for tracked in self._orders.live.values():
-                if tracked.order.protective:
-                    out.setdefault(tracked.order.coin, []).append(tracked)
+            for tracked in self._orders.stops.values():
+                out.setdefault(tracked.order.coin, []).append(tracked)
         return out
 
     def unbooked(self) -> list[TrackedOrder]:
