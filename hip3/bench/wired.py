@@ -35,6 +35,7 @@ client, _ = listener.accept()
 while client.recv(65536):
     pass
 """
+PURE_EVERY = 5
 HAND_OFF, SDK_ORDER = "hand-off and one send", "SDK's order, net"
 
 
@@ -92,7 +93,7 @@ def measure_reply(rig: Rig, url: str, count: int) -> Iterable[Row]:
     """Rows of signal to processed reply, whole and less an empty message of the same channel."""
     path = "signal to processed reply"
     order, empty = _sdk_order(rig, url), _empty_request(url)
-    replied, pings, theirs, nothing = [], [], [], []
+    replied, pings, theirs, slow, nothing = [], [], [], [], []
     for n in range(count):
         pause(BETWEEN_S)
         hit = rig.shoot(rig.coins[n % len(rig.coins)], count + n)
@@ -102,6 +103,9 @@ def measure_reply(rig: Rig, url: str, count: int) -> Iterable[Row]:
         if order is not None:
             pause(BETWEEN_S)
             theirs.append(_timed(order))
+            if n % PURE_EVERY == 0:
+                with reference.pure_python():
+                    slow.append(_timed(order))
         pause(BETWEEN_S)
         nothing.append(_timed(empty))
     own, ping, request = Samples.of(replied), Samples.of(pings), Samples.of(nothing)
@@ -115,6 +119,7 @@ def measure_reply(rig: Rig, url: str, count: int) -> Iterable[Row]:
     )
     if theirs:
         yield beside(path, own, SDK_ORDER, Samples.of(theirs).less(request.median), at_least(3), faster=True)
+        yield beside(path, own, "without coincurve, net", Samples.of(slow).less(request.median), faster=True)
     else:
         yield absent(path, SDK_ORDER, at_least(3))
 
