@@ -1,6 +1,7 @@
 """The benchmarks run, say what they measured, and exit as promised. No test asserts a time."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from hip3.bench.stats import Samples
 from hip3.core.orders import OrderBatch
 from tests.world import World
 
+ROOT = Path(__file__).resolve().parents[2]
 TINY = Sizes(
     calls=20, frames=100, shots=2, few_markets=3, many_markets=6, few_orders=2, many_orders=20, ticks=20,
     load_markets=5, load_rate=20, busy_rate=20, load_ms=300, starts=1, soak_messages=5000, soak_orders=10,
@@ -49,6 +51,15 @@ def test_every_row_is_measured_and_the_exit_code_says_whether_goals_are_met(caps
             judged[row["path"]] = judged.get(row["path"], 0) + 1
     assert judged == GOALS
     assert code == (4 if any(row["met"] is False for row in found) else 0)
+
+
+def test_the_checked_in_result_is_a_whole_run_and_names_no_machine() -> None:
+    text = (ROOT / "docs" / "bench-results.json").read_text()
+    result = json.loads(text)
+    assert all(row.keys() == KEYS for row in result["rows"])
+    wanted = {goal for path in GOALS for goal in [path.split(",")[0]] if not re.search(r"\d", goal)}
+    assert wanted <= {row["path"].split(",")[0] for row in result["rows"]}
+    assert not re.search(r"/(home|root|tmp|work|usr|opt)/|\blocalhost\b", text)
 
 
 def _answers(monkeypatch: pytest.MonkeyPatch, *found: Row) -> None:
