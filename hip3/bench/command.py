@@ -73,8 +73,8 @@ def bench(*, as_json: bool, sizes: Sizes | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="hip3-bench-") as folder:
         try:
             rows = list(measure(Path(folder), sizes or Sizes(), _tell))
-        except Hip3Error as error:
-            print(f"hip3: the benchmark broke off: {error}", file=sys.stderr)
+        except (Hip3Error, TimeoutError) as error:
+            print(f"hip3: the benchmark broke off: {str(error) or type(error).__name__}", file=sys.stderr)
             return FAILED
     if as_json:
         print(json.dumps({"machine": facts.machine(), "rows": [row.plain() for row in rows]}, indent=1))

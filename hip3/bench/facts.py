@@ -7,7 +7,9 @@ from pathlib import Path
 
 from hip3 import __version__
 
-PACKAGES = ("coincurve", "msgpack", "msgspec", "websocket-client", "hyperliquid-python-sdk", "eth-account")
+PACKAGES = (
+    "coincurve", "safe-pysha3", "msgpack", "msgspec", "websocket-client", "hyperliquid-python-sdk", "eth-account",
+)  # fmt: skip
 
 
 def machine() -> dict[str, object]:

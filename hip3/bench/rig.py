@@ -258,7 +258,7 @@ class Rig:
         now = self.clock.mono_ms()
         self.deliver(session, session.receive(frame, now), now)
 
-    def shoot(self, coin: str, number: int) -> "Hit":
+    def shoot(self, coin: str, number: int) -> Hit:
         """A dislocation in one market, its order and the reply. Nothing of ours runs between signal and reply."""
         wall_ms = self.clock.wall_ms()
         *before, last = shot(coin, self.price(coin), number, wall_ms)
