@@ -109,24 +109,26 @@ def test_results_survive_a_restart_in_the_middle_of_trading(tmp_path: Path) -> N
     assert fills >= 4
 
 
-def _to_the_hour(world: World, *, hold: bool) -> None:
-    """Over the next full hour with a position; a lively market may have liquidated the one before."""
-    world.run(3_590_000 - world.exchange_ms() % 3_600_000, step_ms=500)
-    if hold and GOLD not in world.exchange_positions():
-        world.by_hand(GOLD, Side.BUY, Decimal("0.01"))
-    world.run(15_000, step_ms=50)
+def _hour_is_full(world: World) -> None:
+    """The exchange pays the hour's funding now."""
+    market = world.venue.engine.markets[GOLD]
+    market.funding = Decimal("0.001")
+    world.venue._funding.pay(market, world.exchange_ms())
+    world.clock.advance(1000)
 
 
 def test_funding_is_counted_once_over_cuts_and_restarts(tmp_path: Path) -> None:
     world = World(tmp_path, seed=1, **(QUIET | {"time_stop_ms": 36_000_000}))
     assert world.run_until(lambda: world.ready, 5000)
+    world.by_hand(GOLD, Side.BUY, Decimal("0.01"))
 
     def paid() -> Decimal:
         listed = world.rest.info_json({"type": "userFunding", "user": world.user, "startTime": 0})
         return sum((Decimal(p["delta"]["usdc"]) for p in listed), Decimal(0))
 
     for _ in range(2):
-        _to_the_hour(world, hold=True)
+        _hour_is_full(world)
+        world.run(1000)
         world.cut()
         world.connect()
         world.run(3000)
@@ -135,10 +137,8 @@ def test_funding_is_counted_once_over_cuts_and_restarts(tmp_path: Path) -> None:
     world.run(3000)
     total = paid()
     assert world.trading.tracker.funding() == total
-    world.by_hand(GOLD, Side.SELL, Decimal("0.01"), reduce_only=True)
-    world.by_hand(GOLD, Side.BUY, Decimal("0.1"))
-    world.cut()  # an hour passes while nobody listens
-    _to_the_hour(world, hold=True)
+    world.cut()
+    _hour_is_full(world)  # while nobody listens
     world.restart()
     world.run(3000)
     assert world.trading.tracker.funding() == paid() != total

@@ -62,6 +62,8 @@ def beside(
 ) -> Row:
     """The row of what ours is measured beside; the ratio is of the medians."""
     low, high = (own.median, other.median) if faster else (other.median, own.median)
+    if low <= 0:  # too few samples on a busy machine: what was taken off was more than what was left
+        return Row(path=path, measured=measured, median=other.median, p99=other.p99, goal=goal, note="too noisy")
     return Row(
         path=path, measured=measured, median=other.median, p99=other.p99, ratio=high / low, faster=faster, goal=goal
     )

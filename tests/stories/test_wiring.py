@@ -225,9 +225,11 @@ def _protected(world: World) -> None:
 
 def _funding(world: World) -> None:
     _ready(world)
-    world.run(3_590_000 - world.exchange_ms() % 3_600_000, step_ms=500)
     world.by_hand("xyz:GOLD", Side.BUY, D("0.01"))
-    world.run(15_000, step_ms=50)
+    market = world.venue.engine.markets["xyz:GOLD"]
+    market.funding = D("0.001")
+    world.venue._funding.pay(market, world.exchange_ms())
+    world.run(1000)
     assert world.trading.tracker.funding() != 0
 
 
