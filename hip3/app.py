@@ -24,11 +24,11 @@ from hip3.exchange.backoff import Backoff
 from hip3.exchange.connection import Connection
 from hip3.exchange.rest import RestClient
 from hip3.exchange.subscriptions import wanted
-from hip3.exchange.wire_reply import parse_action_answer
 from hip3.exchange.writer import WriteHandle
 from hip3.execution.account import Proof, prove
 from hip3.execution.bootstrap import Beginning, Checked, Universe, check_signer, learn_universe, read_whole_beginning
 from hip3.execution.identity import Identity
+from hip3.execution.margin import Margin
 from hip3.execution.posts import Post
 from hip3.execution.readiness import Readiness
 from hip3.ops import logs
@@ -89,6 +89,8 @@ class App:
         self.workers: dict[str, Worker] = {}
         self._status_server: StatusServer | None = None
         self.supervised = Supervised(Path(base.state_dir))
+        self._margins: dict[str, Margin] = {}
+        """What a start has read so far; on the rest thread."""
         self.failed = ""
         """Why the service ended by itself; empty when it did not."""
         self._key = configured_key(base)
@@ -185,8 +187,9 @@ class App:
         now = int(rest.info_json({"type": "exchangeStatus"})["time"])
         totals = self.journal.fact("totals", KeptTotals) or KeptTotals(since_ms=began_ms(folder, now))
         held = self.journal.fact("held", list[Held]) or []
-        margins = checked.margins if checked is not None and fresh else None
-        beginning = read_whole_beginning(rest, who.account, universe, totals, held, margins)
+        if checked is not None and fresh:
+            self._margins |= checked.margins
+        beginning = read_whole_beginning(rest, who.account, universe, totals, held, self._margins)
         if not margin_changes(self.settings, beginning, coins):
             self.journal.keep(
                 "checked",
@@ -234,17 +237,8 @@ class App:
         rest, trading = self.rest, self.trading
         assert rest is not None
         assert trading is not None
-
-        def send() -> None:
-            try:
-                outcome = parse_action_answer(rest.exchange(body))
-            except Exception as error:  # noqa: BLE001 whatever went wrong, the outcome is unknown
-                if trading.posts.complete(post.post_id) is not None:
-                    trading.flow.on_post_lost(post, f"by HTTP: {error}", self.clock.mono_ms())
-            else:
-                trading.flow.on_http_answer(post, outcome, self.clock.mono_ms())
-
-        self.rest_jobs.submit(send)  # the inbox is never full: no more than one post per batch in flight
+        # The inbox is never full: no more than one post per batch is in flight.
+        self.rest_jobs.submit(lambda: trading.flow.send_by_http(post, lambda: rest.exchange(body)))
 
     def _start_threads(self, url: str) -> None:
         trading, base = self.trading, self.settings.base

@@ -14,7 +14,8 @@ from hip3.core.events import OrderUpdate
 from hip3.core.ledger import OrderFinished
 from hip3.core.order_state import OrderState
 from hip3.core.ports import SendOutcome, SendResult
-from hip3.errors import ConfigError
+from hip3.errors import ConfigError, RateLimited
+from hip3.execution.margin import Margin, read_margins
 from hip3.execution.readiness import Readiness
 from hip3.ops.state_dir import account_dir
 from hip3.position.tracker import PositionTracker
@@ -423,3 +424,28 @@ def test_a_refusal_nobody_knows_is_reported_once(tmp_path: Path) -> None:
         answer = Refused(f"A sentence nobody has seen. asset={n}")
         world.trading.flow.dispatch(world.trading.tracker.on_status(wished.cloid, answer), 0)
     assert len(world.journal.of("unknown_refusal")) == 1
+
+
+def test_a_start_with_many_markets_goes_on_where_its_request_weight_ended(tmp_path: Path) -> None:
+    world = World(tmp_path, seed=1)
+    known: dict[str, Margin] = {}
+    honest, left = world.rest.info_json, [5]
+
+    def limited(request: dict[str, Any]) -> Any:
+        left[0] -= 1
+        if left[0] < 0:
+            raise RateLimited("the weight budget is spent")
+        return honest(request)
+
+    world.rest.info_json = limited  # type: ignore[method-assign]
+    tries = 0
+    while True:
+        tries += 1
+        left[0] = 5
+        try:
+            found = read_margins(world.rest, world.user, world.trading.specs, known)
+            break
+        except RateLimited:
+            assert len(known) == 5 * tries
+    assert set(found) == set(world.trading.specs)
+    assert tries == -(-len(world.trading.specs) // 5)

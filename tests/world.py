@@ -21,7 +21,6 @@ from hip3.exchange.protocol import Session
 from hip3.exchange.signing import SigningKey, sign_l1_action
 from hip3.exchange.subscriptions import wanted
 from hip3.exchange.wire_out import order_action, signed_body
-from hip3.exchange.wire_reply import parse_action_answer
 from hip3.execution.bootstrap import learn_universe, read_whole_beginning
 from hip3.execution.identity import Identity
 from hip3.execution.posts import Post
@@ -131,12 +130,7 @@ class World:
 
     def _http(self, post: Post, body: dict[str, Any]) -> None:
         """The HTTP lane, answered at once."""
-        flow, now = self.trading.flow, self.clock.mono_ms()
-        try:
-            flow.on_http_answer(post, parse_action_answer(self.rest.exchange(body)), now)
-        except VenueReadError as error:
-            if self.trading.posts.complete(post.post_id) is not None:
-                flow.on_post_lost(post, str(error), now)
+        self.trading.flow.send_by_http(post, lambda: self.rest.exchange(body))
 
     def _open_files(self) -> None:
         self.intents = IntentLog(self.folder / "intents.log")
@@ -154,7 +148,7 @@ class World:
         base = self.settings.base
         universe = learn_universe(self.rest, base, self.user)
         totals, held = self._kept()
-        beginning = read_whole_beginning(self.rest, self.user, universe, totals, held, None)
+        beginning = read_whole_beginning(self.rest, self.user, universe, totals, held, {})
         return build(
             settings=self.settings, clock=self.clock, universe=universe,
             identity=Identity(self.key, self.user, None, False), user=self.user, beginning=beginning, latch=self.latch, readiness=self.readiness, sender=self.sender,

@@ -146,14 +146,14 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_whole_beginning(
-    rest: Rest, user: str, universe: Universe, totals: KeptTotals, held: list[Held], margins: dict[str, Margin] | None
+    rest: Rest, user: str, universe: Universe, totals: KeptTotals, held: list[Held], margins: dict[str, Margin]
 ) -> Beginning:
-    """Everything of the account that trading begins with; `totals`, `held` and, where it still stands, `margins`
-    are of an earlier run."""
+    """Everything of the account that trading begins with; `totals` and `held` are of an earlier run, `margins` what
+    is known of them already and is added to."""
     report = read_beginning(rest, user, universe.dexs)
     return Beginning(
         report=report, fills=missed_fills(rest, user, report, totals.since_ms), totals=totals, held=held,
-        margins=read_margins(rest, user, universe.specs) if margins is None else margins,
+        margins=read_margins(rest, user, universe.specs, margins),
         abstraction=str(rest.info_json({"type": "userAbstraction", "user": user})),
     )  # fmt: skip
 

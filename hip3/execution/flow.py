@@ -11,6 +11,7 @@ No lock of its own; everything it calls has one. Called from: ws-reader (all of 
 import queue
 from collections import Counter
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from hip3.core.decisions import DislocationSignal
 from hip3.core.events import (
@@ -38,6 +39,7 @@ from hip3.core.orders import CancelBatch, OrderBatch, PendingCancel
 from hip3.core.ports import Clock, Journal
 from hip3.core.refusals import UNKNOWN_TEXT, classify
 from hip3.exchange.protocol import Session
+from hip3.exchange.wire_reply import parse_action_answer
 from hip3.execution.address_budget import EXPIRED_COST, AddressBudget
 from hip3.execution.executor import Executor
 from hip3.execution.exiting import Exiting
@@ -231,10 +233,16 @@ class TradeFlow:
             return
         self._answered(post, reply.outcome, now_ms)
 
-    def on_http_answer(self, post: Post, outcome: PostOutcome, now_ms: int) -> None:
-        """The answer to an action that went by HTTP (rest thread)."""
+    def send_by_http(self, post: Post, exchange: Callable[[], Any]) -> None:
+        """Post an action by HTTP, for want of a socket, and take its answer (rest thread)."""
+        try:
+            outcome = parse_action_answer(exchange())
+        except Exception as error:  # noqa: BLE001 whatever went wrong, the outcome is unknown
+            if self._posts.complete(post.post_id) is not None:
+                self.on_post_lost(post, f"by HTTP: {error}", self._clock.mono_ms())
+            return
         if self._posts.complete(post.post_id) is not None:
-            self._answered(post, outcome, now_ms)
+            self._answered(post, outcome, self._clock.mono_ms())
 
     def _answered(self, post: Post, outcome: PostOutcome, now_ms: int) -> None:
         self._journal.record("reply", post=post, outcome=outcome, at_us=self._clock.mono_us())

@@ -33,10 +33,16 @@ class Margin(msgspec.Struct, frozen=True):
     leverage: int
 
 
-def read_margins(rest: Rest, user: str, coins: Iterable[str]) -> dict[str, Margin]:
-    """What holds now, from `activeAssetData`. VenueReadError if any cannot be read."""
-    out = {}
+def read_margins(rest: Rest, user: str, coins: Iterable[str], known: dict[str, Margin]) -> dict[str, Margin]:
+    """What holds now, from `activeAssetData`. VenueReadError if any cannot be read.
+
+    What was read is noted in `known` and not read again: 100 markets cost more than a minute's request weight, and
+    a try that began anew each time would never end.
+    """
+    out = known
     for coin in coins:
+        if coin in known:
+            continue
         answer = rest.info_json({"type": "activeAssetData", "user": user, "coin": coin})
         try:
             leverage = answer["leverage"]
