@@ -101,8 +101,11 @@ def identity(settings: Settings, key: SigningKey | None, rest: RestClient) -> Wh
     if not settings.trading:
         account = settings.account_address or (key.address if key is not None else None)
         return Who(None, vault or (None if account is None else account.lower()), vault)
-    if vault is not None and settings.network == "embedded":
-        raise PreflightError(["HIP3_VAULT_ADDRESS: the embedded exchange has no vaults or sub-accounts yet"])
+    if vault is not None and settings.own_exchange:
+        fault = (
+            "HIP3_VAULT_ADDRESS: an exchange of our own begins without vaults; point HIP3_API_URL at one that has it"
+        )
+        raise PreflightError([fault])
     if key is None:
         key = _embedded_key(settings, rest)
     account = (settings.account_address or key.address).lower()

@@ -11,12 +11,16 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import requests
 
 from hip3.clock import SystemClock
+from hip3.exchange.signing import SigningKey, sign_l1_action
+from hip3.exchange.wire_out import signed_body
 from hip3.venue.info import answer
 from hip3.venue.server import ExchangeServer
 from hip3.venue.settings import load_setup
@@ -71,7 +75,10 @@ class LocalExchange:
 
     def __init__(self, seed: int = 1, latency_ms: int = 30) -> None:
         def make(now_ms: int) -> Venue:
-            return Venue(load_setup(), seed=seed, profile="lively", now_ms=now_ms, latency_ms=latency_ms)
+            setup = load_setup()
+            free = msgspec.structs.replace(setup.parameters, sub_account_volume=Decimal(0))
+            setup = msgspec.structs.replace(setup, parameters=free)
+            return Venue(setup, seed=seed, profile="lively", now_ms=now_ms, latency_ms=latency_ms)
 
         self._server = ExchangeServer(make, SystemClock(), host="127.0.0.1", port=0)
         self._server.start()
@@ -83,6 +90,13 @@ class LocalExchange:
         done: queue.Queue[Any] = queue.Queue()
         self._server._inbox.put(lambda now_ms: done.put(job(self.venue, now_ms)))
         return done.get(timeout=10)
+
+    def sign(self, key: SigningKey, action: dict[str, Any], nonce: int) -> Any:
+        """A signed action of somebody else; its response."""
+        body = signed_body(action, nonce, sign_l1_action(key, action, nonce, mainnet=False))
+        answered = requests.post(self.url + "/exchange", json=body, headers=TESTER, timeout=5).json()
+        assert answered["status"] == "ok", answered
+        return answered["response"]
 
     def info(self, **request: Any) -> Any:
         """What the exchange would answer, asked of its core: a test may look as often as it likes."""

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 import requests
 
-from tests.stories.process import Exchange, exchange, proxy, service
+from hip3.exchange.embedded import key_number_one
+from hip3.exchange.signing import SigningKey
+from tests.stories.process import Exchange, exchange, local_exchange, proxy, service
 
 SECRET = "0x" + "5c" * 32
 
@@ -299,3 +301,20 @@ def test_a_port_that_is_none_is_bad_usage(tmp_path: Path, port: str) -> None:
         assert answer.returncode == 2
         assert "--port" in answer.stderr
         run.process.kill()
+
+
+def test_it_trades_for_a_sub_account_of_its_key(tmp_path: Path) -> None:
+    """The state that is read, the streams, the orders and the results are the sub-account's."""
+    with local_exchange(seed=3) as at:
+        key = SigningKey(key_number_one(3))
+        now = at.info(type="exchangeStatus")["time"]
+        sub = at.sign(key, {"type": "createSubAccount", "name": "hip3"}, now)["data"]
+        at.do(lambda venue, now_ms: [venue.engine.fund(sub, dex, Decimal(1000)) for dex in ("xyz", "para")])
+        with service(tmp_path, "--duration", "15", HIP3_API_URL=at.url, HIP3_VAULT_ADDRESS=sub) as run:
+            status = run.wait_for(lambda s: s["state"] == "READY", 30, "READY")
+            assert (status["account"], status["signer"]) == (sub, key.address)
+            assert run.wait(60) == 0, run.stderr[-2000:]
+            assert run.table()["position"] == "flat"
+        fills = at.info(type="userFills", user=sub)
+        assert len(fills) == int(run.table()["fills"]) > 0
+        assert at.info(type="userFills", user=key.address) == []
