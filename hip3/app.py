@@ -44,7 +44,7 @@ from hip3.position.tracked import KeptTotals
 from hip3.risk.hard_stop import HardStopLatch
 from hip3.snapshot import snapshot
 from hip3.start import OwnExchange, Who, configured_key, identity, key_source
-from hip3.stopping import Outcome, StopMode, Stopper
+from hip3.stopping import Outcome, StopMode, Stopper, stop_before_trading
 from hip3.supervisor import Supervisor
 from hip3.trading import Trading, build, latch_path, margin_changes
 from hip3.tuning import tune
@@ -188,7 +188,9 @@ class App:
         totals = self.journal.fact("totals", KeptTotals) or KeptTotals(since_ms=began_ms(folder, now))
         held = self.journal.fact("held", list[Held]) or []
         if checked is not None and fresh:
-            self._margins |= checked.margins
+            # Where a leverage is asked for, what holds is asked, too: it may have been set since.
+            left = {c: m for c, m in checked.margins.items() if not self.settings.for_market(c).leverage}
+            self._margins |= left
         beginning = read_whole_beginning(rest, who.account, universe, totals, held, self._margins)
         if not margin_changes(self.settings, beginning, coins):
             self.journal.keep(
@@ -213,7 +215,7 @@ class App:
             settings=self.settings, clock=self.clock, universe=universe, identity=signer, user=who.account,
             beginning=beginning, latch=latch, readiness=self.readiness, sender=self.writer, rest=rest,
             journal=self.journal, intents=intents, recovered=intents.recovered, signed=rest, http=self._by_http,
-            wake_rest=self.rest_jobs.wake, known_before=self.journal.knows,
+            wake_rest=self.rest_jobs.wake, known_before=self.journal.placed,
             on_risk_lost=lambda: self.trip("thread_dead", "the risk queue is full: events are lost"),
         )  # fmt: skip
 
@@ -341,7 +343,9 @@ class App:
 
     def _stop(self) -> Outcome:
         mode = self._stop_mode or StopMode.CANCEL
-        if self.trading is None or self.trading.loop is None:
+        if self.trading is None:
+            return stop_before_trading(self, mode)
+        if self.trading.loop is None:
             return Outcome(clean=True, proof=None, unknown=0, mode=mode)
         outcome = Stopper(self, self.trading, mode, self._stop_timeout_ms).run()
         self.trading.flow.exiting.keep_now()
@@ -352,9 +356,12 @@ class App:
         who, rest, trading = self.who, self.rest, self.trading
         assert who is not None
         assert rest is not None
-        assert trading is not None
-        account = who.account or ""
-        future = self.rest_jobs.submit(lambda: prove(rest.urgent, account, trading.housekeeping.dexs))
+        account, dexs = who.account or "", self.settings.base.dexs
+        if trading is not None:
+            dexs = trading.housekeeping.dexs
+        if not dexs:
+            return Proof(positions=None, orders=None, source="the start was not finished")
+        future = self.rest_jobs.submit(lambda: prove(rest.urgent, account, dexs))
         try:
             return future.result(timeout=timeout_s)
         except TimeoutError:
@@ -380,9 +387,9 @@ class App:
             self.own.stop(0.3 if self._signals else 3)
         if "journal" in self.workers:
             self.workers["journal"].stop()
-            self.workers["journal"].join(0.7)
-            self.journal.drain(0)
-            self.journal.close()
+            if self.workers["journal"].join(0.7):  # else it hangs on a disk, and so would we
+                self.journal.drain(0)
+                self.journal.close()
         logger.complete()
 
     # What others ask.

@@ -25,7 +25,7 @@ def snapshot(app: "App") -> dict[str, Any]:
     state = _state(latch.tripped, reasons, app)
     shown = ([f"hard stop: {latch.reason}"] if latch.tripped else []) + reasons
     if trading is not None:
-        shown += [f"{coin} is not traded: {why}" for coin, why in trading.blocked.items()]
+        shown += [f"{coin} is not traded: {why}" for coin, why in dict(trading.blocked).items()]
     who = app.who
     out: dict[str, Any] = {
         "state": state.value,

@@ -56,6 +56,18 @@ def cancel_entries(trading: Trading, wall_ms: int) -> None:
             )
 
 
+def stop_before_trading(app: "App", mode: StopMode) -> Outcome:
+    """The start was not finished: what an earlier run left open is still there, and nobody may say otherwise."""
+    base = app.settings.base
+    if not base.trading or base.own_exchange or app.who is None:
+        return Outcome(clean=True, proof=None, unknown=0, mode=mode)
+    unknown = 0 if app.intents is None else len(app.intents.recovered.open)
+    proof = app.prove(2.0)
+    held = proof.positions is None or (mode is StopMode.FLATTEN and bool(proof.positions))
+    clean = mode is StopMode.LEAVE or not (held or proof.orders is None or unknown)
+    return Outcome(clean=clean, proof=proof, unknown=unknown, mode=mode)
+
+
 class Stopper:
     """Runs on main; sends nothing itself."""
 

@@ -104,6 +104,8 @@ class Supervisor:
     def _watchdog(self, now_ms: int) -> None:
         app = self._app
         beats = {w.name: w.last_beat_ms for w in app.workers.values() if w.trades and w.alive}
+        if app.connection.connecting:
+            beats.pop("ws-reader", None)
         found = self._dog.look(beats, now_ms, app.clock.wall_ms())
         if found.stood_still_ms:
             logger.warning(f"nothing ran for {found.stood_still_ms} ms: the connection is begun anew")

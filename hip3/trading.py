@@ -18,7 +18,7 @@ from hip3.exchange.nonce import NonceManager
 from hip3.exchange.registry import sum_fee_bps
 from hip3.execution.account import Rest
 from hip3.execution.address_budget import AddressBudget
-from hip3.execution.bootstrap import Beginning, Universe, opening
+from hip3.execution.bootstrap import Beginning, Universe, opening, still_held
 from hip3.execution.budget import ActionBudget
 from hip3.execution.executor import CloidSource, EntryLimits, Executor
 from hip3.execution.exiting import Exiting
@@ -130,7 +130,7 @@ def new_tracker(beginning: Beginning | None, recovered: Recovered | None, now_ms
         report = beginning.report
         known = max((f.time_ms for f in report.fills), default=0)
         tracker.seed_fills(beginning.fills, known, beginning.totals)
-        held = {h.coin: h for h in beginning.held}
+        held = still_held(report, beginning.held)
         for coin, (szi, _) in report.positions.items():
             if szi:
                 tracker.adopt(coin, szi, opening(report, coin, held.get(coin)))
@@ -171,8 +171,7 @@ def build(
     tracker, offset = new_tracker(beginning, recovered, clock.mono_ms()), ClockOffset(clock)
     exits = ExitDesk(base.post_timeout_ms + 1000)
     if beginning is not None:
-        still = [h for h in beginning.held if tracker.position(h.coin) is not None]
-        exits.restore(still, clock.mono_ms())
+        exits.restore(list(still_held(beginning.report, beginning.held).values()), clock.mono_ms())
     scheduler, posts, cloids = BatchScheduler(base.max_inflight), PostRequestManager(), CloidSource()
     risk_events: queue.Queue[RiskEvent] = queue.Queue(maxsize=RISK_QUEUE)
     address, strangers = AddressBudget(), Strangers()

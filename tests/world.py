@@ -160,7 +160,7 @@ class World:
     def _known_before(self, cloid: str) -> bool:
         if isinstance(self.intents, MemoryIntents):
             return any(o.cloid == cloid for o in self.intents.placed)
-        return bool(self.journal.knows(cloid))
+        return bool(self.journal.placed(cloid))
 
     def _wake(self) -> None:
         self.wakes += 1

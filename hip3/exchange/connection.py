@@ -81,6 +81,8 @@ class Connection:
         self._jitter = random.Random()  # noqa: S311 jitter is no secret
         self.generation = 0
         self._drop = ""
+        self.connecting = False
+        """While a connection is being made the reader gives no heartbeat: a name server may keep it waiting."""
 
     def drop(self, reason: str) -> None:
         """End this connection and begin a new one, as if it had been cut. Any thread."""
@@ -107,10 +109,14 @@ class Connection:
         """One connection from open to end; returns why it ended."""
         self.generation += 1
         self._drop = ""
+        self.connecting = True
         try:
             ws = self._connect(self._url)
         except Exception as error:  # noqa: BLE001 whatever it is, it is no reason to end
             return f"cannot connect to {self._url}: {error}"
+        finally:
+            self._beat()
+            self.connecting = False
         session = Session(self.generation, self._subscriptions(), self._clock.mono_ms())
         self._writer.attach(ws, self.generation)
         self._inbound.on_connected(session)

@@ -23,6 +23,8 @@ from hip3.settings import Settings
 
 AGREEING_TRIES = 5
 CHECKED_MS = 3_600_000
+SAME_MS = 10_000
+"""A position known from its order alone may have been kept with our clock's time of the order."""
 PAGE = 2000
 """So many fills are in one answer at most (docs/venue-facts.md F13)."""
 
@@ -176,18 +178,33 @@ def missed_fills(rest: Rest, user: str, report: AccountReport, since_ms: int) ->
         start = newest
 
 
-def opening(report: AccountReport, coin: str, held: Held | None) -> Opening:
-    """How a position was opened: by its fills, else by what an earlier run knew, else now."""
-    szi, px = report.positions[coin]
-    if held is not None and held.long not in (None, szi > 0):
-        held = None
-    since, fills = None, []
+def _opening_fills(report: AccountReport, coin: str) -> tuple[int | None, list[Fill]]:
+    """When a position was opened, by the exchange's fills (None: they do not reach back), and its fills."""
+    fills = []
     for fill in (f for f in report.fills if f.coin == coin):  # newest first
         fills.append(fill)
         after = fill.start_position + fill.signed_sz
         if fill.start_position == 0 or (fill.start_position > 0) != (after > 0):
-            since = fill.time_ms
-            break
+            return fill.time_ms, fills
+    return None, fills
+
+
+def still_held(report: AccountReport, held: Iterable[Held]) -> dict[str, Held]:
+    """What an earlier run kept of positions that are still the same: the same side, and not opened since."""
+    out = {}
+    for known in held:
+        szi, _ = report.positions.get(known.coin, (ZERO, ZERO))
+        since, _ = _opening_fills(report, known.coin)
+        same = szi != 0 and known.long in (None, szi > 0)
+        if same and (since is None or since - known.entry_ms <= SAME_MS):
+            out[known.coin] = known
+    return out
+
+
+def opening(report: AccountReport, coin: str, held: Held | None) -> Opening:
+    """How a position was opened: by its fills, else by what an earlier run knew, else now."""
+    _, px = report.positions[coin]
+    since, fills = _opening_fills(report, coin)
     ours = any(is_ours(f.cloid) for f in fills)
     if since is None:
         known = [f.time_ms for f in fills] + ([held.entry_ms] if held is not None else [])

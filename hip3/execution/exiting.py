@@ -107,12 +107,13 @@ class Exiting:
         if plan is None:
             return
         order = build(
-            position, view, spec, cloid=self._cloids.next(), reason=plan.reason, slippage_bps=plan.slippage_bps,
-            attempt=plan.attempt, predecessor=plan.predecessor, wall_ms=self._clock.wall_ms(),
-            mono_us=self._clock.mono_us(),
+            position, fresh or view, spec, cloid=self._cloids.next(), reason=plan.reason,
+            slippage_bps=plan.slippage_bps, attempt=plan.attempt, predecessor=plan.predecessor,
+            wall_ms=self._clock.wall_ms(), mono_us=self._clock.mono_us(),
         )  # fmt: skip
         if order is None:
-            self._desk.ended(position.coin, None, params, now_ms)
+            # Without a price nothing was tried: that costs no price step.
+            self._desk.ended(position.coin, None, params, now_ms, answered=False)
             return
         self._tracker.register(order)
         self._desk.started(position.coin, order.cloid)

@@ -35,7 +35,7 @@ from hip3.core.events import (
 from hip3.core.ledger import FillBooked, FundingBooked, OrderChanged, OrderFinished, RoundTrip, Stranger, TrackerEvent
 from hip3.core.market import MarketSpec, MarketView
 from hip3.core.order_state import OrderState
-from hip3.core.orders import CancelBatch, OrderBatch, PendingCancel
+from hip3.core.orders import CancelBatch, OrderBatch, PendingCancel, is_ours
 from hip3.core.ports import Clock, Journal
 from hip3.core.refusals import UNKNOWN_TEXT, classify
 from hip3.exchange.protocol import Session
@@ -283,10 +283,17 @@ class TradeFlow:
                     self._scheduler.enqueue_cancel(again)
         self._wake_rest()
 
-    def on_order_updates(self, items: Iterable[OrderUpdate], now_ms: int) -> None:
-        """orderUpdates, or what a reading says of orders."""
+    def on_order_updates(self, items: Iterable[OrderUpdate], now_ms: int, *, reading: bool = False) -> None:
+        """orderUpdates, or what a reading says of orders.
+
+        An order that a reading of ours lists is known by it: it is no stranger, and must not feed a storm.
+        """
         for item in items:
-            self.dispatch(self._tracker.on_order_update(item), now_ms)
+            events = self._tracker.on_order_update(item)
+            if reading and not is_ours(item.cloid):
+                self._strangers.explained(item.oid)
+                events = [e for e in events if not isinstance(e, Stranger)]
+            self.dispatch(events, now_ms)
 
     def on_fills(self, fills: Iterable[Fill], now_ms: int) -> None:
         """userFills, or what a reading says of fills: those of the configured dexs."""
@@ -323,7 +330,8 @@ class TradeFlow:
 
     def _order_changed(self, event: OrderChanged, now_ms: int) -> None:
         self._journal.record("order", event=event)
-        self._risk(event)
+        if not event.order.protective:  # a race with the mark is no failure of ours; the Protector backs off
+            self._risk(event)
         if event.after is OrderState.UNKNOWN:
             self._wake_rest()
         if event.after is OrderState.REJECTED:

@@ -47,6 +47,7 @@ COMPARE_MS = 60_000
 CLOCK_MS = 15_000
 ANCHOR_MS = 60_000
 DOUBT_MS = 2000
+STORM_READ_MS = 10_000
 GONE_READINGS = 3
 GONE_MS = 60_000
 GONE_RETRY_MS = 20_000
@@ -211,7 +212,7 @@ class Housekeeping:
         self.marks = report.marks
         self.equity = equity_of(self._rest, self._user, self._abstraction, report)
         self._flow.on_fills(report.fills, now_ms)
-        self._flow.on_order_updates(report.orders, now_ms)
+        self._flow.on_order_updates(report.orders, now_ms, reading=True)
         self._tracker.set_foreign(report.orders)
         agree = self._positions_agree(report, now_ms)
         if self._open_orders is not None:
@@ -234,7 +235,7 @@ class Housekeeping:
         """Say what unknown orders are; end a storm once it is over and the account was read after it began."""
         assert self._open_orders is not None
         if self._storm and now_ms >= self._next_storm_ms:
-            self._next_storm_ms = now_ms + DOUBT_MS
+            self._next_storm_ms = now_ms + STORM_READ_MS
             if self._apply(now_ms) and not self._strangers.storm(now_ms):
                 self._storm = False
                 self._readiness.hold("storm", "")

@@ -10,6 +10,7 @@ that protects a position stays, whoever placed it.
     in our books as open, not listed        asked for by its status
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 import msgspec
@@ -29,6 +30,7 @@ from hip3.position.tracked import TrackedOrder
 from hip3.position.tracker import PositionTracker
 
 EXPLAINED_PER_ROUND = 5
+FORGOTTEN_TIMES = 2
 SECOND_INSTANCE_MS = 600_000
 """Entries stay away for so long after the last sign of a second instance."""
 
@@ -67,6 +69,7 @@ class OpenOrders:
         self._started_ms = started_ms
         self._cancel_all = cancel_all
         self._second_until_ms: int | None = None
+        self._unknown: Counter[int] = Counter()
 
     # Comparison.
 
@@ -116,6 +119,9 @@ class OpenOrders:
     def _settle(self, oid: int, now_ms: int) -> None:
         """Books and list differ about an order: its own status decides; one that lives against our books goes."""
         answer = self._rest.info_json({"type": "orderStatus", "user": self._user, "oid": oid})
+        if isinstance(answer, dict) and answer.get("status") == "unknownOid":
+            self._forgotten(oid, now_ms)
+            return
         if not isinstance(answer, dict) or answer.get("status") != "order":
             raise VenueReadError(f"orderStatus of {oid}: {str(answer)[:120]}")
         update = parse_order_record(msgspec.json.encode(answer["order"]))
@@ -124,6 +130,21 @@ class OpenOrders:
         self._flow.on_order_updates((update,), now_ms)
         if tracked is not None and tracked.state.terminal and state_of_status(update.status) is OrderState.OPEN:
             self._cancel([update])
+
+    def _forgotten(self, oid: int, now_ms: int) -> None:
+        """The exchange neither lists an order nor knows it: over, when it says so twice. Fills are booked anyhow."""
+        self._unknown[oid] += 1
+        tracked = next((t for t in self._tracker.live(OrderState.OPEN) if t.oid == oid), None)
+        if tracked is None or self._unknown[oid] < FORGOTTEN_TIMES:
+            return
+        del self._unknown[oid]
+        self._journal.record("orders_differ", cloid=tracked.order.cloid, oid=oid, status="forgotten")
+        order = tracked.order
+        gone = OrderUpdate(
+            coin=order.coin, side=order.side, oid=oid, cloid=order.cloid, limit_px=order.px,
+            remaining=order.sz - tracked.booked, orig_sz=order.sz, status="canceled", status_ms=self._clock.wall_ms(),
+        )  # fmt: skip
+        self._flow.on_order_updates((gone,), now_ms)
 
     def _cancel(self, orders: Iterable[OrderUpdate]) -> None:
         for order in orders:

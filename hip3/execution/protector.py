@@ -10,6 +10,7 @@ from decimal import Decimal
 from hip3.core.decisions import Enqueued
 from hip3.core.ledger import PositionView
 from hip3.core.market import MarketSpec
+from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, PendingCancel
 from hip3.core.ports import Clock, Journal
 from hip3.execution.executor import CloidSource
@@ -22,6 +23,7 @@ from hip3.position.tracker import PositionTracker
 
 AGAIN_MS = 1000
 """A stop that was refused, and a cancel that nothing came of, are tried again after this."""
+LONGEST_MS = 60_000
 SLIPPAGE_BPS = Decimal(1000)
 """The exchange's own allowance for a market trigger (docs/venue-facts.md F17)."""
 
@@ -54,6 +56,7 @@ class Protector:
         self._cloids = cloids
         self._journal = journal
         self._next_ms: dict[str, int] = {}
+        self._pause_ms: dict[str, int] = {}
 
     def step(self, now_ms: int) -> None:
         """One round over all markets with a position or a stop."""
@@ -68,15 +71,20 @@ class Protector:
             todo = decide(position, standing.get(coin, []))
             if todo.place and position is not None:
                 self._place(position, now_ms)
+            elif any(t.state is OrderState.OPEN for t in standing.get(coin, [])):
+                self._pause_ms.pop(coin, None)
             for oid in todo.cancel:
                 self._next_ms[coin] = now_ms + AGAIN_MS
                 self._scheduler.enqueue_cancel(PendingCancel(coin=coin, oid=oid, created_ms=self._clock.wall_ms()))
         for coin in [c for c in self._next_ms if c not in standing and c not in positions]:
             del self._next_ms[coin]
+            self._pause_ms.pop(coin, None)
 
     def _place(self, position: PositionView, now_ms: int) -> None:
         coin, spec, bps = position.coin, self._specs[position.coin], self._bps(position.coin)
-        self._next_ms[coin] = now_ms + AGAIN_MS
+        # Twice as long with each try that came to nothing: a stop may be refused for as long as the position lives.
+        pause = self._pause_ms[coin] = min(self._pause_ms.get(coin, AGAIN_MS // 2) * 2, LONGEST_MS)
+        self._next_ms[coin] = now_ms + pause
         view = self._market_state.view(coin)
         if view is None or view.mark is None or position.entry_px <= 0:
             return

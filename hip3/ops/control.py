@@ -28,6 +28,7 @@ class ControlServer:
             os.umask(before)
         self._socket.listen(8)
         self._socket.settimeout(0.3)
+        self._final: dict[str, Any] | None = None
         self._waiting: queue.Queue[socket.socket] = queue.Queue()
 
     def step(self) -> None:
@@ -42,13 +43,14 @@ class ControlServer:
             answer = self._handler(request if isinstance(request, dict) else {})
         except (OSError, ValueError) as error:
             answer = {"error": str(error)}
-        if answer is None:
+        if answer is None and self._final is None:
             self._waiting.put(conn)
         else:
-            _answer(conn, answer)
+            _answer(conn, answer or self._final or {})
 
     def finish(self, answer: dict[str, Any]) -> None:
-        """Answer everybody who was told to wait. Any thread."""
+        """Answer everybody who was told to wait, and whoever still comes. Any thread."""
+        self._final = answer
         while not self._waiting.empty():
             _answer(self._waiting.get_nowait(), answer)
 

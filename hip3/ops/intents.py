@@ -69,6 +69,7 @@ class IntentLog:
         self._path, self._sync = path, sync
         self.recovered = self._recover()
         self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        self._torn = False
         self._kept: deque[Intent] = deque(maxlen=KEPT)
         self.failed = ""
         """Why the last write failed; empty while writing works."""
@@ -78,11 +79,11 @@ class IntentLog:
 
         Exits, cancels and ends go on without; their records are kept and written when that works again.
         """
-        line = _line(record)
+        line = _line(record) if not self._torn else b"\n" + _line(record)
         try:
             written = os.write(self._fd, line)
             if written != len(line):
-                os.write(self._fd, b"\n")  # what follows must not continue a torn line
+                self._torn = written > 0  # what follows must not continue a torn line
                 raise OSError(28, "only part of the record was written")
             if self._sync:
                 os.fsync(self._fd)
@@ -91,7 +92,7 @@ class IntentLog:
             if not new_risk:
                 self._kept.append(record)
             raise JournalError(self.failed) from None
-        self.failed = ""
+        self.failed, self._torn = "", False
 
     def retry(self, at_ms: int) -> None:
         """Write what was kept, and so see whether writing works again; `failed` says."""

@@ -22,7 +22,7 @@ from hip3.errors import JournalError
 from hip3.ops.figures import Figures
 from hip3.ops.intents import IntentLog
 from hip3.ops.lines import tell
-from hip3.ops.store import JournalStore, Row, coin_of, encode, open_store, story
+from hip3.ops.store import JournalStore, Row, coin_of, encode, open_store, placed
 
 CAPACITY = 50_000
 RETRY_MS = 1000
@@ -74,10 +74,10 @@ class EventLog:
             logger.warning(f"what was kept as {name} cannot be read: {error}")
             return None
 
-    def knows(self, cloid: str) -> bool:
-        """Whether the journal on disk names an order; any thread, by a connection of its own."""
+    def placed(self, cloid: str) -> bool:
+        """Whether a run of this journal placed an order; any thread, by a connection of its own."""
         try:
-            return self._path is not None and bool(story(self._path, cloid))
+            return self._path is not None and placed(self._path, cloid)
         except sqlite3.Error:
             return False
 
@@ -105,6 +105,7 @@ class EventLog:
         if not self.store_failed:
             logger.error(why)
         self.store_failed = why
+        self._next_try_ms = self._wall_ms() + RETRY_MS
         self.on_state(why)
 
     def drain(self, pause_s: float) -> None:
@@ -115,7 +116,10 @@ class EventLog:
             return
         while self._records:
             self._handle(*self._records.popleft())
-        self._write()
+        if self.store_failed:
+            self._look_again()  # not with every drain: each try writes all that waits
+        else:
+            self._write()
 
     def _look_again(self) -> None:
         """Nothing to do: see whether what could not be written can be now."""
@@ -177,8 +181,13 @@ class EventLog:
             logger.error(f"a record of kind {kind} cannot be shown: {type(error).__name__}: {error}")
         if kind == "order" and fields["event"].after.terminal:
             self._note_end(fields["event"], at_ms)
-        if self._path is not None:
-            self._unwritten.append((at_ms, kind, coin_of(fields), encode(fields)))
+        if self._path is None:
+            return
+        if len(self._unwritten) >= CAPACITY:
+            self.lost += 1
+            if self._unwritten[0][1] == "fill":
+                self.on_fill_lost()
+        self._unwritten.append((at_ms, kind, coin_of(fields), encode(fields)))
 
     def _note_end(self, event: OrderChanged, at_ms: int) -> None:
         """An ended order need not be asked for at the next start; if this is lost, it is asked once more."""

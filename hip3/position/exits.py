@@ -71,7 +71,8 @@ class _Exit:
 
     def at_bound(self, params: ExitParams) -> bool:
         """Whether the last attempt was at the largest slippage."""
-        return params.slippage_bps + params.step_bps * (self.attempt - 1) >= params.max_slippage_bps
+        reached = params.slippage_bps + params.step_bps * (self.attempt - 1) >= params.max_slippage_bps
+        return reached or params.step_bps <= 0
 
 
 class ExitDesk:

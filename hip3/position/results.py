@@ -54,7 +54,8 @@ class Results:
             return False
         self._funded[item.key] = None
         while len(self._funded) > KEPT_FUNDINGS:
-            (_, self._funded_since_ms), _ = self._funded.popitem(last=False)
+            (_, oldest), _ = self._funded.popitem(last=False)
+            self._funded_since_ms = max(self._funded_since_ms, oldest + 1)
         self.totals.funding += item.usdc
         trip = self._trips.get(item.coin)
         if trip is not None:

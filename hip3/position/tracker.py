@@ -174,7 +174,9 @@ class PositionTracker:
                 # An unknown word: fail safe for the market, and let the caller report it.
                 self.unknown_updates += 1
                 state = OrderState.CANCELED if update.remaining == 0 else OrderState.OPEN
-            if state in _EXECUTING and (tracked.state in _EXECUTING or may_move(tracked.state, state)):
+            # A stop that stands is shrunk by the exchange without executing: what is missing of it says nothing.
+            may = tracked.state in _EXECUTING or (state is not None and may_move(tracked.state, state))
+            if state in _EXECUTING and may and not tracked.order.protective:
                 # Its fills may come later; until then what it executed must not be invisible.
                 tracked.claim(min(update.orig_sz - update.remaining, tracked.order.sz))
                 self._orders.note_executed(tracked)
@@ -278,7 +280,8 @@ class PositionTracker:
     def on_fundings(self, items: Iterable[Funding]) -> list[TrackerEvent]:
         """Book payments; known ones, and those from before this account's state began, change nothing."""
         with self._lock:
-            return [FundingBooked(item) for item in items if self._results.fund(item)]
+            oldest_first = sorted(items, key=lambda item: item.time_ms)
+            return [FundingBooked(item) for item in oldest_first if self._results.fund(item)]
 
     def seed_fills(self, fills: Iterable[Fill], known_until_ms: int, kept: KeptTotals) -> None:
         """At start: these fills are in the positions already; in the results, those that `kept` does not hold."""
