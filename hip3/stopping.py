@@ -63,8 +63,9 @@ def stop_before_trading(app: "App", mode: StopMode) -> Outcome:
         return Outcome(clean=True, proof=None, unknown=0, mode=mode)
     unknown = 0 if app.intents is None else len(app.intents.recovered.open)
     proof = app.prove(2.0)
-    held = proof.positions is None or (mode is StopMode.FLATTEN and bool(proof.positions))
-    clean = mode is StopMode.LEAVE or not (held or proof.orders is None or unknown)
+    # That no order of ours is open the intent log shows; that nothing is held only the exchange can.
+    flat = proof.positions is not None and not proof.positions and proof.orders is not None
+    clean = mode is StopMode.LEAVE or (not unknown and (mode is StopMode.CANCEL or flat))
     return Outcome(clean=clean, proof=proof, unknown=unknown, mode=mode)
 
 

@@ -139,3 +139,12 @@ def test_a_journal_that_is_gone_or_damaged_is_rebuilt_from_the_exchange(tmp_path
             assert len(fills) >= 1
             assert again.run("stop", "--flatten").returncode == 0
         assert _open(at, user) == ([], [])
+
+
+def test_a_stop_during_a_start_proves_what_an_earlier_run_left_or_says_8(tmp_path: Path) -> None:
+    key = {"HIP3_PRIVATE_KEY": "0x" + "11" * 32, "HIP3_MARKETS": "xyz:GOLD", "HIP3_HTTP_PORT": "0"}
+    with service(tmp_path, HIP3_API_URL="http://127.0.0.1:9", **key) as run:
+        run.wait_for(lambda s: "does not answer" in "; ".join(s["reasons"]), 20, "the reason")
+        stopped = run.run("stop", "--flatten", "--timeout", "3")
+        assert (stopped.returncode, run.wait(10)) == (8, 8), stopped.stderr
+        assert "not proved" in stopped.stdout
