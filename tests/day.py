@@ -18,6 +18,7 @@ from typing import Any
 
 from loguru import logger
 
+from hip3.venue import candles as venue_candles
 from hip3.venue import engine as venue_engine
 from tests.world import World
 
@@ -76,7 +77,9 @@ def journal_totals(path: Path) -> dict[str, str]:
 def day(minutes: int, seed: int, folder: Path) -> dict[str, Any]:
     """Trade for so long; what became of it."""
     logger.remove()
+    # The exchange lives in this process, too: what it keeps for its other clients must not grow beside us.
     venue_engine.MAX_HISTORY = 200
+    venue_candles.KEPT = 60
     limits = {"hard_stop_max_loss_usd": Decimal(10_000), "hard_stop_max_consecutive_losses": 10_000,
               "hard_stop_max_rejects_per_hour": 100_000, "hard_stop_max_slippage_bps": Decimal(10_000)}  # fmt: skip
     world = World(folder, seed=seed, on_disk=True, **limits)
