@@ -189,6 +189,7 @@ def build(
         clock=clock, specs=specs, params={c: exit_params(settings, c) for c in specs} if identity else {},
         tracker=tracker, desk=exits, market_state=market_state, scheduler=scheduler, cloids=cloids, journal=journal,
         exchange_ms=offset.exchange_ms, watch_foreign=base.foreign_positions == "watch",
+        drop=lambda order, why, now_ms: flow.dispatch(tracker.drop(order.cloid, why), now_ms),
     )  # fmt: skip
     flow = TradeFlow(
         clock=clock, specs=specs, dexs=universe.dexs, market_state=market_state, detector=detector,

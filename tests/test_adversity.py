@@ -9,16 +9,9 @@ import pytest
 from hip3.core.ledger import PositionView
 from hip3.core.orders import ExitReason, Side
 from tests.builders import D
-from tests.world import World
+from tests.world import World, quiet_world
 
 GOLD = "xyz:GOLD"
-ALONE: dict[str, Any] = {"min_edge_bps": D(5000), "min_holding_ms": 10_000_000, "time_stop_ms": 600_000}
-
-
-def _world(tmp_path: Path, **settings: Any) -> World:
-    world = World(tmp_path, seed=1, **(ALONE | settings))
-    assert world.run_until(lambda: world.ready, 5000)
-    return world
 
 
 def _hold(world: World, coin: str = GOLD, sz: str = "0.01") -> PositionView:
@@ -44,7 +37,7 @@ def _empty(world: World, dex: str) -> Any:
 
 
 def test_an_empty_answer_erases_nothing(tmp_path: Path) -> None:
-    world = _world(tmp_path)
+    world = quiet_world(tmp_path)
     held = _hold(world)
     honest = _empty(world, "xyz")
     world.trading.housekeeping.doubt()
@@ -57,7 +50,7 @@ def test_an_empty_answer_erases_nothing(tmp_path: Path) -> None:
 
 
 def test_an_empty_answer_that_stays_is_believed_after_three_readings_over_a_minute(tmp_path: Path) -> None:
-    world = _world(tmp_path)
+    world = quiet_world(tmp_path)
     _hold(world)
     _empty(world, "xyz")
     world.trading.housekeeping.doubt()
@@ -69,7 +62,7 @@ def test_an_empty_answer_that_stays_is_believed_after_three_readings_over_a_minu
 
 def test_an_empty_answer_at_the_start_is_put_right(tmp_path: Path) -> None:
     """A restart that is told "flat" does not believe it once fills or readings say otherwise."""
-    world = _world(tmp_path)
+    world = quiet_world(tmp_path)
     _hold(world)
     honest = _empty(world, "xyz")
     world.restart()
@@ -83,7 +76,7 @@ def test_an_empty_answer_at_the_start_is_put_right(tmp_path: Path) -> None:
 
 
 def test_one_failing_dex_of_two_is_unknown_and_not_flat(tmp_path: Path) -> None:
-    world = _world(tmp_path)
+    world = quiet_world(tmp_path)
     _hold(world)
     _hold(world, "para:UNITREE", "0.2")
     honest = world.rest.info
@@ -124,7 +117,7 @@ def _deaf_for(world: World, coin: str, attempts: int) -> None:
 
 
 def test_an_exit_unfilled_five_times_trips_the_latch_at_the_fourth_and_is_flat_at_the_sixth(tmp_path: Path) -> None:
-    world = _world(tmp_path)
+    world = quiet_world(tmp_path)
     _hold(world)
     _deaf_for(world, GOLD, 5)
     world.trading.flow.exiting.request(ExitReason.MANUAL)
@@ -145,7 +138,7 @@ def test_an_exit_unfilled_five_times_trips_the_latch_at_the_fourth_and_is_flat_a
 
 
 def test_a_rejected_exit_is_tried_again_and_is_no_end(tmp_path: Path) -> None:
-    world = _world(tmp_path, hard_stop_max_flatten_failures=100)
+    world = quiet_world(tmp_path, hard_stop_max_flatten_failures=100)
     _hold(world)
     market = world.venue.engine.markets[GOLD]
     market.halted = True
@@ -161,7 +154,7 @@ def test_a_rejected_exit_is_tried_again_and_is_no_end(tmp_path: Path) -> None:
 @pytest.mark.parametrize("told", [True, False], ids=["its fill comes", "its fill is lost"])
 def test_a_reduce_only_race_with_somebody_s_hand(tmp_path: Path, told: bool) -> None:
     """The position is closed by hand while our exit is on its way: benign, and the account is read at once."""
-    world = _world(tmp_path)
+    world = quiet_world(tmp_path)
     _hold(world)
     if not told:
         world.filter_frame = lambda text: [] if text.startswith('{"channel":"userFills"') else [text]
@@ -182,7 +175,7 @@ def test_a_reduce_only_race_with_somebody_s_hand(tmp_path: Path, told: bool) -> 
 
 
 def test_a_liquidation_is_recognised_and_ends_the_exit(tmp_path: Path) -> None:
-    world = _world(tmp_path)
+    world = quiet_world(tmp_path)
     _hold(world)
     market = world.venue.engine.markets[GOLD]
     while GOLD in world.exchange_positions():

@@ -7,14 +7,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from hip3.core.orders import RUN_TAG, Side, Tif
+from hip3.core.orders import RUN_TAG, Side
 from hip3.exchange.wire import parse_order_updates
 from hip3.execution.strangers import MINUTE_MS, STORM, Strangers
 from tests.builders import D, order
-from tests.world import World
+from tests.world import ALONE, World, quiet_world
 
 GOLD = "xyz:GOLD"
-ALONE: dict[str, Any] = {"min_edge_bps": D(5000), "min_holding_ms": 10_000_000, "time_stop_ms": 600_000}
 
 
 def _ours(number: int) -> str:
@@ -22,30 +21,13 @@ def _ours(number: int) -> str:
     return f"0x{RUN_TAG}{number:024x}"
 
 
-def _world(tmp_path: Path, **settings: Any) -> World:
-    world = World(tmp_path, seed=1, **(ALONE | settings))
-    assert world.run_until(lambda: world.ready, 5000)
-    return world
-
-
-def _rest_by_hand(world: World, **changes: Any) -> int:
-    """A buy far below the market that rests."""
-    px = D(round(world.venue.engine.markets[GOLD].oracle * D("0.9")))
-    answer = world.by_hand(GOLD, Side.BUY, D("0.01"), px=px, tif=Tif.GTC, **changes)
-    return int(answer["resting"]["oid"])
-
-
 def _listed(world: World) -> list[int]:
-    return [
-        o["oid"]
-        for dex in ("xyz", "para")
-        for o in world.rest.info_json({"type": "openOrders", "user": world.user, "dex": dex})
-    ]
+    return [order["oid"] for order in world.listed("xyz", "para")]
 
 
 def test_somebody_else_s_resting_order_is_counted_and_left_alone(tmp_path: Path) -> None:
-    world = _world(tmp_path)
-    oid = _rest_by_hand(world)
+    world = quiet_world(tmp_path)
+    oid = world.rest_by_hand(GOLD)
     world.run(500)
     foreign = world.trading.tracker.ledger().foreign
     assert foreign[GOLD] > 0
@@ -60,8 +42,8 @@ def test_somebody_else_s_resting_order_is_counted_and_left_alone(tmp_path: Path)
 
 @pytest.mark.parametrize("whose", ["foreign", "ours"])
 def test_the_policy_cancel_all_begins_with_an_empty_list(tmp_path: Path, whose: str) -> None:
-    world = _world(tmp_path, start_policy="cancel_all")
-    _rest_by_hand(world, **({"cloid": _ours(5)} if whose == "ours" else {}))
+    world = quiet_world(tmp_path, start_policy="cancel_all")
+    world.rest_by_hand(GOLD, **({"cloid": _ours(5)} if whose == "ours" else {}))
     world.restart()
     assert not world.ready
     assert world.run_until(lambda: world.ready, 10_000)
@@ -69,17 +51,17 @@ def test_the_policy_cancel_all_begins_with_an_empty_list(tmp_path: Path, whose: 
 
 
 def test_an_order_of_an_earlier_run_has_no_place_now_and_is_cancelled(tmp_path: Path) -> None:
-    world = _world(tmp_path)
-    _rest_by_hand(world, cloid=_ours(5))
-    foreign = _rest_by_hand(world)
+    world = quiet_world(tmp_path)
+    world.rest_by_hand(GOLD, cloid=_ours(5))
+    foreign = world.rest_by_hand(GOLD)
     world.restart()
     assert world.run_until(lambda: world.ready, 10_000)
     assert _listed(world) == [foreign]
 
 
 def test_a_second_instance_stops_entries_until_it_is_gone(tmp_path: Path) -> None:
-    world = _world(tmp_path)
-    oid = _rest_by_hand(world, cloid=_ours(7))
+    world = quiet_world(tmp_path)
+    oid = world.rest_by_hand(GOLD, cloid=_ours(7))
     assert world.run_until(lambda: not world.ready, 3000)
     reasons = world.readiness.reasons(world.clock.mono_ms())
     assert any("another hip3" in reason for reason in reasons)
@@ -93,7 +75,7 @@ def test_a_second_instance_stops_entries_until_it_is_gone(tmp_path: Path) -> Non
 
 
 def test_a_second_instance_that_only_fills_is_seen_too(tmp_path: Path) -> None:
-    world = _world(tmp_path)
+    world = quiet_world(tmp_path)
     world.by_hand(GOLD, Side.BUY, D("0.01"), cloid=_ours(8))
     assert world.run_until(lambda: bool(world.journal.of("second_instance")), 5000)
     assert not world.ready
@@ -109,7 +91,7 @@ def _strange_update(number: int) -> str:
 
 
 def test_a_storm_of_unknown_orders_stops_entries_and_reads_everything(tmp_path: Path) -> None:
-    world = _world(tmp_path)
+    world = quiet_world(tmp_path)
     world.rest.asked.clear()
     for number in range(STORM):
         world.inject(_strange_update(number))
@@ -143,7 +125,7 @@ def test_strangers_are_bounded_and_asked_for_once() -> None:
 
 
 def test_an_order_that_is_gone_without_a_word_is_asked_for(tmp_path: Path) -> None:
-    world = _world(tmp_path, protective_stop_bps=D(200))
+    world = quiet_world(tmp_path, protective_stop_bps=D(200))
     world.by_hand(GOLD, Side.BUY, D("0.01"))
     assert world.run_until(lambda: len(_listed(world)) == 1, 3000)
     (oid,) = _listed(world)
@@ -158,11 +140,11 @@ def test_an_order_that_is_gone_without_a_word_is_asked_for(tmp_path: Path) -> No
 
 
 def test_an_order_that_lives_against_our_books_is_cancelled(tmp_path: Path) -> None:
-    world = _world(tmp_path)
+    world = quiet_world(tmp_path)
     wished = order(77, coin=GOLD, epoch=world.generation)
     world.trading.tracker.admit(wished, lambda ledger, w: w)
     world.trading.flow.dispatch(world.trading.tracker.drop(wished.cloid, "never sent, as we think"), 0)
-    _rest_by_hand(world, cloid=wished.cloid)
+    world.rest_by_hand(GOLD, cloid=wished.cloid)
     assert world.run_until(lambda: _listed(world) == [], 70_000, step_ms=50)
 
 

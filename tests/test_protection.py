@@ -12,11 +12,9 @@ from hip3.position.protection import Protection, decide, trigger_px
 from hip3.position.tracked import TrackedOrder
 from hip3.stopping import cancel_entries
 from tests.builders import COIN, D, exit_order, spec
-from tests.world import World
+from tests.world import World, quiet_world
 
 GOLD = "xyz:GOLD"
-ALONE: dict[str, Any] = {"min_edge_bps": D(5000), "min_holding_ms": 10_000_000, "time_stop_ms": 600_000}
-"""No signal passes and no exit comes by itself: the position is opened by hand, and the stop is watched."""
 
 
 def _standing(number: int, sz: str, state: OrderState = OrderState.OPEN, side: Side = Side.SELL) -> TrackedOrder:
@@ -55,14 +53,12 @@ def test_the_trigger_is_the_distance_from_the_entry_rounded_towards_it() -> None
 
 
 def _world(tmp_path: Path, **settings: Any) -> World:
-    world = World(tmp_path, seed=1, **(ALONE | {"protective_stop_bps": D(200)} | settings))
-    assert world.run_until(lambda: world.ready, 5000)
-    return world
+    """Alone with a stop of 200 bps."""
+    return quiet_world(tmp_path, **({"protective_stop_bps": D(200)} | settings))
 
 
 def _stops(world: World) -> list[dict[str, Any]]:
-    listed = world.rest.info_json({"type": "frontendOpenOrders", "user": world.user, "dex": "xyz"})
-    return [o for o in listed if o["isTrigger"]]
+    return [order for order in world.listed("xyz") if order["isTrigger"]]
 
 
 def test_it_stands_after_the_first_fill_and_follows_the_size(tmp_path: Path) -> None:

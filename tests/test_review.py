@@ -3,49 +3,32 @@
 import os
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import pytest
 
 from hip3.core.events import Funding
 from hip3.core.orders import RUN_TAG, ExitReason, OrderBatch, PendingCancel, Side, Tif
 from hip3.errors import JournalError
 from hip3.exchange.wire_out import cancel_action
-from hip3.ops.intents import IntentLog
+from hip3.ops.intents import Intent, IntentLog
 from hip3.ops.journal import EventLog
 from hip3.position.results import KEPT_FUNDINGS, Results
 from tests.builders import D, exit_order
-from tests.world import World
+from tests.world import ALONE, World, quiet_world
 
 GOLD = "xyz:GOLD"
-ALONE: dict[str, Any] = {"min_edge_bps": D(5000), "min_holding_ms": 10_000_000, "time_stop_ms": 600_000}
-
-
-def _world(tmp_path: Path, **settings: Any) -> World:
-    world = World(tmp_path, seed=1, **(ALONE | settings))
-    assert world.run_until(lambda: world.ready, 5000)
-    return world
-
-
-def _rest_by_hand(world: World, **changes: Any) -> int:
-    px = D(round(world.venue.engine.markets[GOLD].oracle * D("0.9")))
-    return int(world.by_hand(GOLD, Side.BUY, D("0.01"), px=px, tif=Tif.GTC, **changes)["resting"]["oid"])
-
-
-def _listed(world: World) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = world.rest.info_json({"type": "frontendOpenOrders", "user": world.user, "dex": "xyz"})
-    return found
 
 
 def test_a_ladder_placed_by_hand_is_a_storm_that_ends(tmp_path: Path) -> None:
-    world = _world(tmp_path)
+    world = quiet_world(tmp_path)
     for number in range(60):
-        _rest_by_hand(world, cloid=f"0x{number + 1:032x}")
+        world.rest_by_hand(GOLD, cloid=f"0x{number + 1:032x}")
     assert world.run_until(lambda: not world.ready, 3000)
     world.rest.asked.clear()
     assert world.run_until(lambda: world.ready, 90_000, step_ms=50)
     assert sum(r["type"] == "clearinghouseState" for r in world.rest.asked) <= 2 * 12  # every ten seconds
-    assert len(_listed(world)) == 60
+    assert len(world.listed("xyz")) == 60
     world.restart()
     assert world.run_until(lambda: world.ready, 10_000)
 
@@ -59,32 +42,32 @@ def test_a_second_instance_is_seen_beside_our_own_journal(tmp_path: Path, tif: T
     if tif is Tif.IOC:
         world.by_hand(GOLD, Side.BUY, D("0.01"), cloid=theirs)
     else:
-        _rest_by_hand(world, cloid=theirs)
+        world.rest_by_hand(GOLD, cloid=theirs)
     assert world.run_until(lambda: not world.ready, 3000)
     assert any("another hip3" in r for r in world.readiness.reasons(world.clock.mono_ms()))
     world.run(130_000, step_ms=50)
     if tif is Tif.GTC:
-        assert [o["cloid"] for o in _listed(world)] == [theirs]  # still there, still its own
+        assert [o["cloid"] for o in world.listed("xyz")] == [theirs]  # still there, still its own
     assert any("another hip3" in r for r in world.readiness.reasons(world.clock.mono_ms()))
 
 
 def test_a_stop_that_the_exchange_shrank_hides_nothing(tmp_path: Path) -> None:
-    world = _world(tmp_path, protective_stop_bps=D(200))
+    world = quiet_world(tmp_path, protective_stop_bps=D(200))
     world.by_hand(GOLD, Side.BUY, D("0.02"))
-    assert world.run_until(lambda: [o["sz"] for o in _listed(world)] == ["0.02"], 3000)
+    assert world.run_until(lambda: [o["sz"] for o in world.listed("xyz")] == ["0.02"], 3000)
     world.by_hand(GOLD, Side.SELL, D("0.012"), reduce_only=True)
     for _ in range(500):
         world.run(10)
         position = world.trading.tracker.position(GOLD)
         assert position is not None
         assert position.szi in (D("0.02"), D("0.008"))
-        assert any(o["isTrigger"] for o in _listed(world))
-    assert [o["sz"] for o in _listed(world)] == ["0.008"]
+        assert any(o["isTrigger"] for o in world.listed("xyz"))
+    assert [o["sz"] for o in world.listed("xyz")] == ["0.008"]
 
 
 @pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
 def test_what_was_kept_of_a_position_is_not_taken_for_another(tmp_path: Path, side: Side) -> None:
-    world = _world(tmp_path, foreign_positions="watch")
+    world = quiet_world(tmp_path, foreign_positions="watch")
     world.by_hand(GOLD, Side.BUY, D("0.01"), cloid=f"0x{RUN_TAG}{7:024x}")
     world.run(500)
     world.trading.exits.request(GOLD, ExitReason.MANUAL, world.clock.mono_ms() + 10_000_000)
@@ -102,7 +85,7 @@ def test_what_was_kept_of_a_position_is_not_taken_for_another(tmp_path: Path, si
 
 
 def test_attempts_without_a_price_cost_no_step(tmp_path: Path) -> None:
-    world = _world(tmp_path)
+    world = quiet_world(tmp_path)
     world.by_hand(GOLD, Side.BUY, D("0.01"))
     world.run(500)
     world.restart()
@@ -118,7 +101,7 @@ def test_attempts_without_a_price_cost_no_step(tmp_path: Path) -> None:
 
 
 def test_a_stop_that_is_refused_is_placed_ever_more_rarely_and_trips_nothing(tmp_path: Path) -> None:
-    world = _world(tmp_path, protective_stop_bps=D(200))
+    world = quiet_world(tmp_path, protective_stop_bps=D(200))
     market = world.venue.engine.markets[GOLD]
     world.by_hand(GOLD, Side.BUY, D("0.01"))
     market.halted = True
@@ -127,14 +110,14 @@ def test_a_stop_that_is_refused_is_placed_ever_more_rarely_and_trips_nothing(tmp
     assert 3 <= len([e for e in refused if e.why]) <= 16
     assert not world.latch.tripped
     market.halted = False
-    assert world.run_until(lambda: any(o["isTrigger"] for o in _listed(world)), 70_000, step_ms=50)
+    assert world.run_until(lambda: any(o["isTrigger"] for o in world.listed("xyz")), 70_000, step_ms=50)
 
 
 def test_an_order_that_the_exchange_has_forgotten_does_not_keep_ready_away(tmp_path: Path) -> None:
-    world = _world(tmp_path, protective_stop_bps=D(200))
+    world = quiet_world(tmp_path, protective_stop_bps=D(200))
     world.by_hand(GOLD, Side.BUY, D("0.01"))
-    assert world.run_until(lambda: bool(_listed(world)), 3000)
-    oid = _listed(world)[0]["oid"]
+    assert world.run_until(lambda: bool(world.listed("xyz")), 3000)
+    oid = world.listed("xyz")[0]["oid"]
     world.filter_frame = lambda text: [] if '"orderUpdates"' in text else [text]
     world.sign(cancel_action([PendingCancel(coin=GOLD, oid=oid, created_ms=0)], {GOLD: 110003}))
     account = world.venue.engine.account(world.user)
@@ -145,7 +128,7 @@ def test_an_order_that_the_exchange_has_forgotten_does_not_keep_ready_away(tmp_p
     world.filter_frame = lambda text: [text]
     world.connect()
     assert world.run_until(lambda: world.ready, 20_000)
-    assert world.run_until(lambda: _listed(world) not in ([], [oid]), 130_000, step_ms=50)
+    assert world.run_until(lambda: world.listed("xyz") not in ([], [oid]), 130_000, step_ms=50)
 
 
 def test_a_long_history_of_funding_counts_once() -> None:
@@ -181,7 +164,7 @@ def test_records_that_no_disk_takes_are_counted_when_they_go(monkeypatch: pytest
 
 
 def test_a_step_of_zero_is_at_its_bound_from_the_first_failure(tmp_path: Path) -> None:
-    world = _world(tmp_path, exit_step_bps=Decimal(0), hard_stop_max_flatten_failures=1000)
+    world = quiet_world(tmp_path, exit_step_bps=Decimal(0), hard_stop_max_flatten_failures=1000)
     world.by_hand(GOLD, Side.BUY, D("0.01"))
     world.run(500)
     world.venue.engine.markets[GOLD].book.would_cross = lambda **_: False  # type: ignore[method-assign]
@@ -189,3 +172,49 @@ def test_a_step_of_zero_is_at_its_bound_from_the_first_failure(tmp_path: Path) -
     world.run(20_000)
     assert len(world.journal.of("exit")) <= 5
     assert len(world.journal.of("exit_stuck")) == 1
+
+
+def test_a_clock_set_back_does_not_put_off_the_next_try_to_write(tmp_path: Path) -> None:
+    now, told = [10_000_000], []
+    journal = EventLog(lambda: now[0])
+    journal.on_state = told.append
+    journal.open(tmp_path / "later" / "journal.db", IntentLog(tmp_path / "intents.log"))
+    assert told[-1]
+    (tmp_path / "later").mkdir()
+    now[0] -= 3_600_000
+    journal.drain(0)
+    assert told[-1] == ""
+    journal.close()
+
+
+def test_what_the_tick_keeps_while_the_rest_is_retried_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, write = IntentLog(tmp_path / "intents.log"), os.write
+    monkeypatch.setattr(os, "write", lambda fd, line: 0)
+    for number in (1, 2):
+        with pytest.raises(JournalError):
+            log.orders(OrderBatch((exit_order(number),)), number, None, 1)
+    meanwhile = [exit_order(3)]
+
+    def overtaken(fd: int, line: bytes) -> int:
+        if meanwhile:  # as if the tick's own write had just failed
+            log._kept.append(Intent("orders", 1, 3, None, (meanwhile.pop(),)))
+        return write(fd, line)
+
+    monkeypatch.setattr(os, "write", overtaken)
+    log.retry(2)
+    log.retry(3)
+    log.close()
+    monkeypatch.undo()
+    found = IntentLog(tmp_path / "intents.log").recovered
+    assert {o.cloid for o, _, _ in found.open} == {exit_order(n).cloid for n in (1, 2, 3)}
+
+
+def test_an_order_the_exchange_does_not_know_is_not_called_somebody_s(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path)
+    body = {"coin": GOLD, "side": "B", "limitPx": "3000", "sz": "0.01", "oid": 987, "timestamp": 1, "origSz": "0.01"}
+    data = [{"order": body, "status": "open", "statusTimestamp": 1}]
+    world.inject(msgspec.json.encode({"channel": "orderUpdates", "data": data}).decode())
+    assert world.run_until(lambda: bool(world.journal.of("stranger")), 3000)
+    assert world.journal.of("stranger")[0]["whose"] == "not known to the exchange"

@@ -14,7 +14,7 @@ import msgspec
 
 from hip3.config import MarketSettings
 from hip3.core.money import taker_price
-from hip3.core.orders import ExitReason, PendingOrder, Side
+from hip3.core.orders import ExitReason, PendingOrder, Side, Tif
 from hip3.errors import VenueReadError
 from hip3.exchange.embedded import key_number_one
 from hip3.exchange.protocol import Session
@@ -39,6 +39,10 @@ from hip3.venue.venue import Venue, WsText
 from tests.fakes import FakeClock, MemoryIntents, MemoryJournal, MockSender
 
 CONN = 1
+ALONE: dict[str, Any] = {
+    "min_edge_bps": Decimal(5000), "min_holding_ms": 10_000_000, "time_stop_ms": 600_000,
+}  # fmt: skip
+"""No signal passes and no exit comes by itself: what happens is what the test does."""
 
 
 class VenueRest:
@@ -275,6 +279,18 @@ class World:
         action = order_action([PendingOrder(**wished)], {coin: spec.asset_id})
         return self.sign(action)["response"]["data"]["statuses"][0]
 
+    def rest_by_hand(self, coin: str, **changes: Any) -> int:
+        """Somebody's buy far below the market, which rests; its order id."""
+        spec = self.trading.specs[coin]
+        px = taker_price(self.venue.engine.markets[coin].oracle * Decimal("0.9"), spec.sz_decimals, is_buy=True)
+        answer = self.by_hand(coin, Side.BUY, Decimal("0.01"), px=px, tif=Tif.GTC, **changes)
+        return int(answer["resting"]["oid"])
+
+    def listed(self, *dexs: str) -> list[dict[str, Any]]:
+        """The account's open orders as the exchange lists them."""
+        asked = ({"type": "frontendOpenOrders", "user": self.user, "dex": dex} for dex in dexs)
+        return [order for request in asked for order in self.rest.info_json(request)]
+
     def sign(self, action: dict[str, Any]) -> Any:
         """A signed action past the service, executed at once."""
         nonce = self.exchange_ms() + 500_000 + self._hand_nonces
@@ -315,3 +331,10 @@ class World:
         assert account is not None
         pnl = sum((Decimal(str(f["closedPnl"])) for f in account.fills), Decimal(0))
         return pnl, sum((Decimal(str(f["fee"])) for f in account.fills), Decimal(0))
+
+
+def quiet_world(tmp_path: Path, **settings: Any) -> World:
+    """A world that is READY and left `ALONE`, with these settings beside."""
+    world = World(tmp_path, seed=1, **(ALONE | settings))
+    assert world.run_until(lambda: world.ready, 5000)
+    return world

@@ -41,7 +41,9 @@ class Exiting:
         journal: Journal,
         exchange_ms: Callable[[], int],
         watch_foreign: bool,
+        drop: Callable[[PendingOrder, str, int], None],
     ) -> None:
+        """`drop` takes an order out of the books that the queue refused."""
         self._clock = clock
         self._specs = specs
         self._params = params
@@ -56,8 +58,7 @@ class Exiting:
         self._next_keep_ms = 0
         self._kept: list[Held] | None = None
         self._marks: list[tuple[str, int, ExitReason | None, int]] = []
-        self.drop: Callable[[PendingOrder, str, int], None] = lambda order, why, now_ms: None
-        """Takes an order out of the books that the queue refused; set by the flow."""
+        self.drop = drop
 
     def ours_to_close(self, position: PositionView) -> bool:
         """Whether we look after a position: configured market, and not a stranger's that we only watch."""

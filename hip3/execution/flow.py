@@ -96,7 +96,6 @@ class TradeFlow:
         self._executor = executor
         self._tracker = tracker
         self.exiting = exiting
-        exiting.drop = lambda order, why, now_ms: self.dispatch(tracker.drop(order.cloid, why), now_ms)
         self._scheduler = scheduler
         self._posts = posts
         self._readiness = readiness

@@ -289,7 +289,9 @@ class Housekeeping:
             self._no_fills[what] += 1
             if self._no_fills[what] >= MOST_EMPTY_READINGS:
                 self._tracker.disclaim(what)
-                self._flow.dispatch(self._tracker.accept_gap(what), now_ms)
+                if what in gaps:
+                    self._journal.record("gap_accepted", coin=what)
+                    self._flow.dispatch(self._tracker.accept_gap(what), now_ms)
 
     # Clock and budget.
 

@@ -163,10 +163,12 @@ class OpenOrders:
             return
         for seen in self._strangers.take(EXPLAINED_PER_ROUND):
             answer = self._rest.info_json({"type": "orderStatus", "user": self._user, "oid": seen.oid})
-            update = seen
-            if isinstance(answer, dict) and answer.get("status") == "order":
-                update = parse_order_record(msgspec.json.encode(answer["order"]))
-            whose = "not ours"
+            status = answer.get("status") if isinstance(answer, dict) else None
+            if status not in ("order", "unknownOid"):
+                raise VenueReadError(f"orderStatus of {seen.oid}: {str(answer)[:120]}")
+            known = status == "order"
+            update = parse_order_record(msgspec.json.encode(answer["order"])) if known else seen
+            whose = "not ours" if known else "not known to the exchange"
             if is_ours(update.cloid):
                 of_before = self._of_before(update)
                 whose = "of an earlier run" if of_before else "of another instance"

@@ -95,13 +95,16 @@ class IntentLog:
         self.failed, self._torn = "", False
 
     def retry(self, at_ms: int) -> None:
-        """Write what was kept, and so see whether writing works again; `failed` says."""
-        kept, self._kept = self._kept, deque(maxlen=KEPT)
-        for record in kept or [Intent("probe", at_ms)]:
+        """Write what was kept, and see whether writing works again; `failed` says. Called by the journal thread."""
+        for _ in range(len(self._kept)):  # the tick may add to it meanwhile
             try:
-                self.append(record, new_risk=False)
+                self.append(self._kept.popleft(), new_risk=False)
             except JournalError:
-                continue
+                return  # it was kept again, behind the others: order does not matter among them
+        try:
+            self.append(Intent("probe", at_ms), new_risk=True)
+        except JournalError:
+            return
 
     def orders(self, batch: OrderBatch, nonce: int, expires_ms: int | None, at_ms: int) -> None:
         """The intent of a batch of orders."""

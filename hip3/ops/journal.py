@@ -122,8 +122,10 @@ class EventLog:
             self._write()
 
     def _look_again(self) -> None:
-        """Nothing to do: see whether what could not be written can be now."""
-        if self._wall_ms() < self._next_try_ms or not (self.store_failed or self._intents_failed):
+        """See, once a second, whether what could not be written can be now."""
+        wait_ms = self._next_try_ms - self._wall_ms()
+        # A clock that was set back must not put the next try off by as much.
+        if 0 < wait_ms <= RETRY_MS or not (self.store_failed or self._intents_failed):
             return
         self._next_try_ms = self._wall_ms() + RETRY_MS
         if self._store is None and self._path is not None:

@@ -50,7 +50,6 @@ class PositionTracker:
         self._results = Results()
         self.unknown_updates = 0
         self.contradictions = 0
-        self.gaps = 0
 
     # Admission and life of our orders.
 
@@ -267,7 +266,6 @@ class PositionTracker:
             holding = self._holdings.get(coin)
             if holding is None or not holding.fills or holding.linked:
                 return []
-            self.gaps += 1
             if holding.szi == 0:
                 return [self._close_trip_locked(holding)]
             holding.adopt(
