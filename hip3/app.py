@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from loguru import logger
 
 from hip3 import __version__
+from hip3.assembly import assemble, read_beginning
 from hip3.commands import handle, told
 from hip3.config import MarketSettings, redacted
 from hip3.core.ports import Clock
@@ -26,27 +27,23 @@ from hip3.exchange.rest import RestClient
 from hip3.exchange.subscriptions import wanted
 from hip3.exchange.writer import WriteHandle
 from hip3.execution.account import Proof, prove
-from hip3.execution.bootstrap import Beginning, Checked, Universe, check_signer, learn_universe, read_whole_beginning
-from hip3.execution.identity import Identity
+from hip3.execution.bootstrap import Beginning, Universe, learn_universe
 from hip3.execution.margin import Margin
-from hip3.execution.posts import Post
 from hip3.execution.readiness import Readiness
 from hip3.ops import logs
 from hip3.ops.control import ControlServer
 from hip3.ops.http import StatusServer
 from hip3.ops.intents import IntentLog
 from hip3.ops.journal import EventLog
-from hip3.ops.state_dir import account_dir, began_ms, socket_path
+from hip3.ops.state_dir import account_dir, socket_path
 from hip3.ops.status_text import status_text
 from hip3.ops.supervised import Supervised
-from hip3.position.exits import Held
-from hip3.position.tracked import KeptTotals
 from hip3.risk.hard_stop import HardStopLatch
 from hip3.snapshot import snapshot
 from hip3.start import OwnExchange, Who, configured_key, identity, key_source
 from hip3.stopping import Outcome, StopMode, Stopper, stop_before_trading
 from hip3.supervisor import Supervisor
-from hip3.trading import Trading, build, latch_path, margin_changes
+from hip3.trading import Trading, latch_path
 from hip3.tuning import tune
 from hip3.wiring import report
 from hip3.workers import RestJobs, Worker
@@ -58,10 +55,6 @@ FLATTEN_TIMEOUT_MS = 30_000
 JOIN_S = 1.0
 JOURNAL_S = 0.02
 """How long records gather before they are written together."""
-
-
-class Nobody:
-    """There is no account to begin with: observe."""
 
 
 class App:
@@ -89,8 +82,10 @@ class App:
         self.workers: dict[str, Worker] = {}
         self._status_server: StatusServer | None = None
         self.supervised = Supervised(Path(base.state_dir))
-        self._margins: dict[str, Margin] = {}
+        self.margins: dict[str, Margin] = {}
         """What a start has read so far; on the rest thread."""
+        self.began_ms = 0
+        """When this account's state began (exchange time)."""
         self.failed = ""
         """Why the service ended by itself; empty when it did not."""
         self._key = configured_key(base)
@@ -144,7 +139,7 @@ class App:
             return False
         self.who = who
         folder = account_dir(Path(base.state_dir), base.network, who.account or "observe", fresh=base.own_exchange)
-        self.latch = HardStopLatch(latch_path(folder))
+        self.latch = HardStopLatch(latch_path(folder), self.clock.wall_ms())
         self._announce(who, folder)
         self.intents = IntentLog(folder / "intents.log", sync=base.journal_sync)
         if self.intents.recovered.torn:
@@ -156,11 +151,11 @@ class App:
         if universe is None:
             return False
         self._check_overrides(universe)
-        beginning = self._retry(lambda: self._beginning(rest, who, universe, folder))
+        beginning = self._retry(lambda: read_beginning(self, rest, who, universe, folder))
         if beginning is None:
             return False
         self.readiness.universe_known()
-        self.trading = self._build(universe, beginning if isinstance(beginning, Beginning) else None)
+        self.trading = assemble(self, universe, beginning if isinstance(beginning, Beginning) else None)
         self._start_threads(url)
         return True
 
@@ -176,49 +171,6 @@ class App:
         if unknown:
             raise PreflightError([f"HIP3_MARKETS_FILE: {coin} is none of the traded markets" for coin in unknown])
 
-    def _beginning(self, rest: RestClient, who: Who, universe: Universe, folder: Path) -> "Beginning | Nobody":
-        if who.key is None or who.account is None:
-            return Nobody()
-        signer, coins = who.key.address, universe.specs
-        checked = self.journal.fact("checked", Checked)
-        fresh = checked is not None and checked.covers(signer, who.account, coins, self.clock.wall_ms())
-        if who.vault is None and not fresh:
-            check_signer(rest, signer, who.account)
-        now = int(rest.info_json({"type": "exchangeStatus"})["time"])
-        totals = self.journal.fact("totals", KeptTotals) or KeptTotals(since_ms=began_ms(folder, now))
-        held = self.journal.fact("held", list[Held]) or []
-        if checked is not None and fresh:
-            # Where a leverage is asked for, what holds is asked, too: it may have been set since.
-            left = {c: m for c, m in checked.margins.items() if not self.settings.for_market(c).leverage}
-            self._margins |= left
-        beginning = read_whole_beginning(rest, who.account, universe, totals, held, self._margins)
-        if not margin_changes(self.settings, beginning, coins):
-            self.journal.keep(
-                "checked",
-                checked
-                if checked is not None and fresh
-                else Checked(at_ms=self.clock.wall_ms(), signer=signer, account=who.account, margins=beginning.margins),
-            )
-        return beginning
-
-    def _build(self, universe: Universe, beginning: Beginning | None) -> Trading:
-        who, latch, rest = self.who, self.latch, self.rest
-        assert who is not None
-        assert latch is not None
-        assert rest is not None
-        intents = self.intents
-        assert intents is not None
-        signer = None
-        if who.key is not None and who.account is not None:
-            signer = Identity(who.key, who.account, who.vault, self.settings.base.mainnet)
-        return build(
-            settings=self.settings, clock=self.clock, universe=universe, identity=signer, user=who.account,
-            beginning=beginning, latch=latch, readiness=self.readiness, sender=self.writer, rest=rest,
-            journal=self.journal, intents=intents, recovered=intents.recovered, signed=rest, http=self._by_http,
-            wake_rest=self.rest_jobs.wake, known_before=self.journal.placed,
-            on_risk_lost=lambda: self.trip("thread_dead", "the risk queue is full: events are lost"),
-        )  # fmt: skip
-
     def _announce(self, who: Who, folder: Path) -> None:
         """The first line: what runs where, or what keeps it from trading."""
         base, latch = self.settings.base, self.latch
@@ -233,14 +185,6 @@ class App:
         settings = redacted(base)
         self.journal.record("start", version=__version__, settings=settings, overrides=len(self.settings.overrides))
         logger.debug(f"settings {settings}")
-
-    def _by_http(self, post: Post, body: dict[str, Any]) -> None:
-        """Cancels and exits while there is no socket: the rest thread posts them."""
-        rest, trading = self.rest, self.trading
-        assert rest is not None
-        assert trading is not None
-        # The inbox is never full: no more than one post per batch is in flight.
-        self.rest_jobs.submit(lambda: trading.flow.send_by_http(post, lambda: rest.exchange(body)))
 
     def _start_threads(self, url: str) -> None:
         trading, base = self.trading, self.settings.base
@@ -322,6 +266,7 @@ class App:
         """Trip the latch and do what follows from it."""
         if self.latch is not None and self.latch.trip(code, detail, self.clock.wall_ms(), evidence):
             logger.error(f"HARD STOP {code}: {detail} (reset: ./run.sh latch reset --reason TEXT)")
+            self.journal.record("latch_set", code=code, detail=detail, evidence=evidence or {})
 
     def ask_stop(self, mode: StopMode, timeout_ms: int) -> None:
         """End the service; the first wish counts."""
@@ -351,17 +296,19 @@ class App:
         self.trading.flow.exiting.keep_now()
         return outcome
 
-    def prove(self, timeout_s: float) -> Proof:
-        """What the exchange says is open, read on the rest thread."""
+    def read_proof(self) -> Proof:
+        """What the exchange says is open (rest thread)."""
         who, rest, trading = self.who, self.rest, self.trading
         assert who is not None
         assert rest is not None
-        account, dexs = who.account or "", self.settings.base.dexs
-        if trading is not None:
-            dexs = trading.housekeeping.dexs
+        dexs = self.settings.base.dexs if trading is None else trading.housekeeping.dexs
         if not dexs:
             return Proof(positions=None, orders=None, source="the start was not finished")
-        future = self.rest_jobs.submit(lambda: prove(rest.urgent, account, dexs))
+        return prove(rest.urgent, who.account or "", dexs)
+
+    def prove(self, timeout_s: float) -> Proof:
+        """What the exchange says is open, read on the rest thread; unknown if that takes too long."""
+        future = self.rest_jobs.submit(self.read_proof)
         try:
             return future.result(timeout=timeout_s)
         except TimeoutError:

@@ -22,18 +22,22 @@ from dotenv import dotenv_values
 
 from hip3.errors import ConfigError
 from hip3.settings import Settings
+from hip3.windows import parse_windows
 
 PREFIX = "HIP3_"
 
 
 _LATER: dict[str, str] = {
-    "max_bbo_age_ms": "0", "max_ctx_age_ms": "8000",
-    "max_mark_mid_bps": "50", "spread_shock": "3", "blackout": "none", "re_entry_delay_ms": "0",
-    "max_daily_loss_usd": "0", "max_drawdown_pct": "0",
-    "deadman_url": "none", "unknown_alert_ms": "30000", "not_ready_alert_ms": "60000", "profile": "none",
+    "deadman_url": "none", "unknown_alert_ms": "30000", "not_ready_alert_ms": "60000",
 }  # fmt: skip
 """Settings of the interface whose part is not built yet. They are refused, unless they say the
 default: a setting that is taken and does nothing would be a lie."""
+
+MICRO: dict[str, Any] = {
+    "order_notional": Decimal(11), "max_notional_per_market": Decimal(15), "max_notional_total": Decimal(15),
+    "max_concurrent_positions": 1,
+}  # fmt: skip
+"""What HIP3_PROFILE=micro sets: the smallest orders that the exchange takes with certainty, and room for one."""
 
 _HOSTS = {"api.hyperliquid.xyz": "mainnet", "api.hyperliquid-testnet.xyz": "testnet"}
 
@@ -77,6 +81,10 @@ def load(environ: Mapping[str, str], env_file: Path | None) -> Settings:
         fault = _take(name, text.strip(), values)
         if fault:
             faults.append(f"{key}: {fault}")
+    if values.get("profile") == "micro":
+        clash = [f"{PREFIX}{n.upper()}" for n, v in MICRO.items() if values.get(n, v) != v]
+        faults += [f"{name} is set by HIP3_PROFILE=micro; leave it out" for name in clash]
+        values |= MICRO
     if not faults:
         settings = Settings(**values)
         faults = _combination_faults(settings)
@@ -172,6 +180,14 @@ def _combination_faults(s: Settings) -> list[str]:
         )
     if s.exit_slippage_bps > s.exit_max_slippage_bps:
         faults.append("HIP3_EXIT_SLIPPAGE_BPS is above HIP3_EXIT_MAX_SLIPPAGE_BPS")
+    if s.market_health_disable > s.market_health_enable:
+        faults.append("HIP3_MARKET_HEALTH_DISABLE is above HIP3_MARKET_HEALTH_ENABLE")
+    try:
+        parse_windows(s.blackout)
+    except ValueError as error:
+        faults.append(f"HIP3_BLACKOUT: {error}")
+    if s.profile == "micro" and len(s.coins) > 1:
+        faults.append("HIP3_PROFILE=micro trades one market; name one in HIP3_MARKETS")
     if s.tick_ms > s.time_stop_ms:
         faults.append("HIP3_TICK_MS is above HIP3_TIME_STOP_MS")
     faults += _market_faults(s) + _address_faults(s) + _url_faults(s)
@@ -221,11 +237,27 @@ def is_address(text: str) -> bool:
     return len(text) == 42 and text[:2] == "0x" and set(text[2:]) <= _HEX
 
 
+class Group(msgspec.Struct, frozen=True):
+    """Markets that move together; each counts `weight` in HIP3_CORRELATION_POSITION."""
+
+    markets: list[str]
+    weight: Decimal = Decimal("1.5")
+
+
 class MarketSettings(msgspec.Struct, frozen=True):
     """Settings of single markets: `for_market(coin)` is the whole table as it holds there."""
 
     base: Settings
     overrides: dict[str, dict[str, Any]] = {}
+    groups: dict[str, Group] = {}
+
+    def weights(self) -> dict[str, Decimal]:
+        """The weight of every market that is in a group; the largest where it is in several."""
+        out: dict[str, Decimal] = {}
+        for group in self.groups.values():
+            for coin in group.markets:
+                out[coin] = max(group.weight, out.get(coin, group.weight))
+        return out
 
     def for_market(self, coin: str) -> Settings:
         values = self.overrides.get(coin)
@@ -243,10 +275,11 @@ def load_markets_file(settings: Settings) -> MarketSettings:
         raise ConfigError([f"HIP3_MARKETS_FILE {path}: {error}"]) from None
     faults: list[str] = []
     overrides: dict[str, dict[str, Any]] = {}
+    groups: dict[str, Group] = {}
     allowed = market_settings()
     for coin, table in tables.items():
         if coin == "groups":
-            faults.append("HIP3_MARKETS_FILE: [groups] is not offered yet; leave it out")
+            groups = _groups(table, faults)
             continue
         if not isinstance(table, dict) or ":" not in coin:
             faults.append(f'HIP3_MARKETS_FILE: {coin!r} is not a market table like ["xyz:GOLD"]')
@@ -263,7 +296,22 @@ def load_markets_file(settings: Settings) -> MarketSettings:
             faults += [f"HIP3_MARKETS_FILE: {coin}: {f}" for f in _combination_faults(merged)]
     if faults:
         raise ConfigError(faults)
-    return MarketSettings(settings, overrides)
+    return MarketSettings(settings, overrides, groups)
+
+
+def _groups(tables: Any, faults: list[str]) -> dict[str, Group]:
+    """`[groups.NAME]` with `markets` and `weight`."""
+    out = {}
+    for name, table in (tables if isinstance(tables, dict) else {"": tables}).items():
+        try:
+            group = msgspec.convert(table, Group, strict=False)
+            unknown = [key for key in table if key not in ("markets", "weight")]
+            if unknown or not group.markets or not 0 < group.weight <= 1000:
+                raise msgspec.ValidationError("expected `markets`, and perhaps `weight` above 0")
+            out[name] = group
+        except msgspec.ValidationError as error:
+            faults.append(f"HIP3_MARKETS_FILE: groups.{name}: {_plain(str(error))}")
+    return out
 
 
 def _near(name: str, allowed: list[str]) -> str:

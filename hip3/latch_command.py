@@ -5,19 +5,23 @@ import os
 import pwd
 from pathlib import Path
 
+import msgspec
+
 from hip3.clock import SystemClock
 from hip3.errors import ConfigError
 from hip3.ops.state_dir import StateLock
-from hip3.risk.hard_stop import LatchState, read_latch, write_latch
+from hip3.risk.hard_stop import TRACES, LatchState, Reset, read_latch, write_latch
 
 
 def latches(root: Path) -> dict[Path, LatchState]:
-    """Every latch file below a state folder."""
-    return {path: read_latch(path) for path in sorted(root.glob("*/latch.json"))}
+    """The latch of every account below a state folder, also where its file is missing."""
+    folders = {path.parent for name in ("latch.json", *TRACES) for path in root.glob(f"*/{name}")}
+    kept = sorted(folder for folder in folders if not folder.name.endswith(".previous"))
+    return {folder / "latch.json": read_latch(folder / "latch.json") for folder in kept}
 
 
 def show(root: Path) -> int:
-    """Print every latch that was ever tripped."""
+    """Print every latch that is tripped, with what tripped it."""
     found = latches(root)
     if not any(state.tripped for state in found.values()):
         print("no latch is tripped")  # noqa: T201
@@ -36,20 +40,25 @@ def reset(root: Path, reason: str) -> int:
     try:
         tripped = {path: state for path, state in latches(root).items() if state.tripped}
         for path, state in tripped.items():
-            record = {
-                "at_ms": SystemClock().wall_ms(),
-                "user": pwd.getpwuid(os.getuid()).pw_name,
-                "reason": reason,
-                "was": state.reason,
-            }
-            with open(path.with_name("latch_resets.jsonl"), "a", encoding="utf-8") as file:
-                file.write(json.dumps(record) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            write_latch(path, LatchState())
+            done = Reset(
+                at_ms=SystemClock().wall_ms(), user=pwd.getpwuid(os.getuid()).pw_name,
+                reason=reason, was=state.reason or "",
+            )  # fmt: skip
+            _note(path, done)
+            if path.is_dir():
+                path.rename(path.with_name(f"latch.json.set-aside-{done.at_ms}"))
+            write_latch(path, LatchState(reset=done))
             print(f"{path.parent.name}: reset (was: {state.reason})")  # noqa: T201
         if not tripped:
             print("no latch is tripped")  # noqa: T201
     finally:
         lock.release()
     return 0
+
+
+def _note(path: Path, done: Reset) -> None:
+    """Who did it, when and why, durably and before it is done; the next start puts it into the journal, too."""
+    with open(path.with_name("latch_resets.jsonl"), "ab") as file:
+        file.write(msgspec.json.encode(done) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())

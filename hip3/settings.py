@@ -16,8 +16,8 @@ def _i(text: str, ge: int, le: int, *, market: bool = False) -> Any:
     return Meta(ge=ge, le=le, description=text, extra={"market": market})
 
 
-def _t(text: str, *, secret: bool = False, later: bool = False) -> Any:
-    return Meta(description=text, extra={"secret": secret, "later": later})
+def _t(text: str, *, secret: bool = False, later: bool = False, market: bool = False) -> Any:
+    return Meta(description=text, extra={"secret": secret, "later": later, "market": market})
 
 
 def _m(text: str) -> Any:
@@ -134,6 +134,75 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     protective_stop_bps: Annotated[
         Decimal, _d("a stop on the exchange, so far from the entry; 0 off", ge="0", le="5000", market=True)
     ] = Decimal(0)
+    max_bbo_age_ms: Annotated[
+        int, _i("no entry on an older touch while the market's contexts are late, too; 0 off", 0, 600_000, market=True)
+    ] = 0
+    max_ctx_age_ms: Annotated[
+        int, _i("no entry while the market's asset context is older; 0 off", 0, 600_000, market=True)
+    ] = 8000
+    max_mark_mid_bps: Annotated[
+        Decimal, _d("no entry while mark and middle are further apart; 0 off", ge="0", le="10000", market=True)
+    ] = Decimal(50)
+    spread_shock: Annotated[
+        Decimal,
+        _d(
+            "smaller entries at so many times the usual spread, none at twice that; 0 off",
+            ge="0",
+            le="1000",
+            market=True,
+        ),
+    ] = Decimal(3)
+    blackout: Annotated[
+        str | None, _t("no entries at these times of day (UTC), like 14:25-14:40,23:50-00:10", market=True)
+    ] = None
+    max_oracle_still_ms: Annotated[
+        int, _i("no entry while the oracle has not moved for so long; 0 off", 0, 86_400_000, market=True)
+    ] = 0
+    re_entry_delay_ms: Annotated[
+        int, _i("no entry so soon after the market was left; 0 off", 0, 86_400_000, market=True)
+    ] = 0
+    max_hourly_drawdown_usd: Annotated[Decimal, _d("no entries after such a loss within an hour; 0 off", ge="0")] = (
+        Decimal(0)
+    )
+    max_hourly_drawdown_pct: Annotated[Decimal, _d("the same, in percent of equity; 0 off", ge="0", le="100")] = (
+        Decimal(0)
+    )
+    correlation_close_threshold: Annotated[
+        int, _i("no entries after so many round trips ended within the window; 0 off", 0, 1000)
+    ] = 0
+    correlation_window_ms: Annotated[int, _i("that window", 1, 86_400_000)] = 30_000
+    correlation_cooldown_ms: Annotated[int, _i("for so long", 1, 86_400_000)] = 60_000
+    correlation_position: Annotated[
+        bool, _t("limit the sum of weights of occupied markets instead of their number ([groups] of the markets file)")
+    ] = False
+    max_weighted_positions: Annotated[Decimal, _d("that limit; a market of no group weighs 1", gt="0", le="1000")] = (
+        Decimal(5)
+    )
+    burst_signal: Annotated[bool, _m("pause a market that has had too many entries")] = False
+    burst_window_ms: Annotated[int, _i("within so long", 1, 86_400_000, market=True)] = 1_800_000
+    burst_max_signals: Annotated[int, _i("so many", 1, 200, market=True)] = 3
+    burst_cooldown_ms: Annotated[int, _i("for so long", 1, 86_400_000, market=True)] = 300_000
+    burst_bypass_edge_bps: Annotated[
+        Decimal, _d("a larger edge passes the pause; 0: none does", ge="0", le="10000", market=True)
+    ] = Decimal(0)
+    tilt_guard: Annotated[bool, _t("pause after too many losing round trips in a row")] = False
+    tilt_max_consecutive_losses: Annotated[int, _i("so many", 1, 1000)] = 3
+    tilt_cooldown_ms: Annotated[int, _i("for so long", 1, 86_400_000)] = 300_000
+    market_health: Annotated[bool, _m("pause a market whose last round trips are poor")] = False
+    market_health_window: Annotated[int, _i("so many round trips are looked at", 1, 200, market=True)] = 20
+    market_health_disable: Annotated[
+        Decimal, _d("below this score (0.6 x share of gains + 0.4 x mean result) it rests", ge="0", le="1", market=True)
+    ] = Decimal("0.3")
+    market_health_enable: Annotated[Decimal, _d("from this score on it is back", ge="0", le="1", market=True)] = (
+        Decimal("0.5")
+    )
+    market_health_min_samples: Annotated[int, _i("not judged before so many", 1, 200, market=True)] = 10
+    market_health_retry_ms: Annotated[int, _i("and is tried again after so long", 1000, 604_800_000, market=True)] = (
+        3_600_000
+    )
+    order_notional: Annotated[
+        Decimal, _d("USD of every entry, rounded up to the lot; 0: by the touch", ge="0", le="100000", market=True)
+    ] = Decimal(0)
     orders_per_second: Annotated[int, _i("ActionBudget: new orders per second", 1, 10_000)] = 100
     max_inflight: Annotated[int, _i("posts in flight", 5, 100)] = 100
     post_timeout_ms: Annotated[int, _i("silence after which an outcome is unknown", 100, 60_000)] = 5000
@@ -147,6 +216,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     hard_stop_max_slippage_bps: Annotated[Decimal, _d("HardStop above this slippage", gt="0")] = Decimal(50)
     hard_stop_slippage_streak: Annotated[int, _i("in so many orders in a row", 1, 1000)] = 3
     hard_stop_flatten: Annotated[bool, _t("a tripped latch also closes positions")] = True
+    max_daily_loss_usd: Annotated[Decimal, _d("HardStop above this loss within a UTC day; 0 off", ge="0")] = Decimal(0)
+    max_drawdown_pct: Annotated[
+        Decimal, _d("HardStop so far below the UTC day's highest value, in percent of equity; 0 off", ge="0", le="100")
+    ] = Decimal(0)
+    disconnect_limit_ms: Annotated[
+        int, _i("after the connection was gone for longer, entries wait 10 s more", 1000, 3_600_000)
+    ] = 30_000
+    profile: Annotated[
+        Literal["micro"] | None,
+        _t("the small-money trial: $11 orders, one market, 100 trades, checkpoints that stop it"),
+    ] = None
     start_policy: Annotated[
         Literal["reconcile", "cancel_all"],
         _t("orders found at the start: take over our own, or cancel every order in the dexs of ours"),

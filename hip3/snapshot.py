@@ -21,8 +21,7 @@ def snapshot(app: "App") -> dict[str, Any]:
     """Everything a user sees, as of now."""
     base, trading, now = app.settings.base, app.trading, app.clock.mono_ms()
     latch = app.latch.state() if app.latch is not None else LatchState()
-    reasons = app.readiness.reasons(now)
-    state = _state(latch.tripped, reasons, app)
+    state, reasons = app.readiness.word(now, tripped=latch.tripped)
     shown = ([f"hard stop: {latch.reason}"] if latch.tripped else []) + reasons
     if trading is not None:
         shown += [f"{coin} is not traded: {why}" for coin, why in dict(trading.blocked).items()]
@@ -39,15 +38,6 @@ def snapshot(app: "App") -> dict[str, Any]:
         "hard_stop": {"tripped": latch.tripped, "reason": latch.reason, "at_ms": latch.at_ms},
     }
     return out | (_of(trading, app, now) if trading is not None else _empty(base.max_notional_total))
-
-
-def _state(tripped: bool, reasons: list[str], app: "App") -> State:
-    if tripped:
-        return State.HARD_STOP
-    if not reasons:
-        return State.READY
-    only_reducing = app.readiness.reducing and len(reasons) == 1
-    return State.REDUCING if only_reducing else State.NOT_READY
 
 
 def _empty(limit: Decimal) -> dict[str, Any]:

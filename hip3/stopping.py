@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hip3.core.order_state import OrderState
-from hip3.core.orders import ExitReason, PendingCancel
+from hip3.core.orders import ExitReason
+from hip3.execution import hard_stop_sequence
 from hip3.execution.account import Proof
 from hip3.trading import Trading
 
@@ -43,17 +44,12 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 def purge_entries(trading: Trading, why: str, now_ms: int) -> None:
     """Queued entries die, and their owner is told."""
-    for order in trading.scheduler.purge_new():
-        trading.flow.dispatch(trading.tracker.drop(order.cloid, why), now_ms)
+    hard_stop_sequence.purge_entries(trading.scheduler, trading.tracker, trading.flow, why, now_ms)
 
 
 def cancel_entries(trading: Trading, wall_ms: int) -> None:
     """Ask for the end of every resting entry of ours."""
-    for tracked in trading.tracker.live(OrderState.OPEN):
-        if tracked.oid is not None and not tracked.order.reduce_only:
-            trading.scheduler.enqueue_cancel(
-                PendingCancel(coin=tracked.order.coin, oid=tracked.oid, created_ms=wall_ms)
-            )
+    hard_stop_sequence.cancel_entries(trading.scheduler, trading.tracker, wall_ms)
 
 
 def stop_before_trading(app: "App", mode: StopMode) -> Outcome:

@@ -1,17 +1,14 @@
 """Supervisor: the bodies of the tick and risk threads, and what main watches.
 
-A tripped latch is acted on here, on whichever thread notices: entries are purged, positions closed
-(HIP3_HARD_STOP_FLATTEN). The process stays up so that positions are looked after.
+A tripped latch ends no process: positions are looked after (`execution/hard_stop_sequence.py`).
 """
 
-import queue
 from typing import TYPE_CHECKING
 
 from loguru import logger
 
-from hip3.core.orders import ExitReason
 from hip3.ops.supervised import LASTED_MS
-from hip3.stopping import StopMode, cancel_entries, purge_entries
+from hip3.stopping import StopMode
 from hip3.trading import Trading
 from hip3.watchdog import Watchdog
 
@@ -27,7 +24,6 @@ class Supervisor:
     def __init__(self, app: "App", trading: Trading) -> None:
         self._app = app
         self._trading = trading
-        self._acted = False
         self._word = ""
         self._next_tick_ms = 0
         self._next_second_ms = 0
@@ -50,26 +46,7 @@ class Supervisor:
 
     def risk_step(self) -> None:
         """The risk thread's body: one event, or none within the wait."""
-        trading = self._trading
-        try:
-            event = trading.risk_events.get(timeout=RISK_WAIT_S)
-        except queue.Empty:
-            event = None
-        if event is not None:
-            breach = trading.monitor.apply(event, self._app.clock.mono_ms())
-            if breach is not None:
-                self._app.trip(breach.code, breach.detail, breach.evidence)
-        latch = self._app.latch
-        if latch is not None and latch.tripped and not self._acted and trading.loop is not None:
-            self._acted = True
-            self._on_hard_stop()
-
-    def _on_hard_stop(self) -> None:
-        app, trading = self._app, self._trading
-        purge_entries(trading, "HardStop", app.clock.mono_ms())
-        cancel_entries(trading, app.clock.wall_ms())
-        if app.settings.base.hard_stop_flatten:
-            trading.flow.exiting.request(ExitReason.HARD_STOP)
+        self._trading.risk.step(RISK_WAIT_S)
 
     def watch(self, now_ms: int) -> None:
         """Main's round: dead threads, a dead exchange, a changed state."""
@@ -87,11 +64,6 @@ class Supervisor:
         if app.own is not None and not app.own.alive:
             app.failed = "the embedded exchange ended"
             app.ask_stop(StopMode.LEAVE, 0)
-        if app.latch is not None and app.latch.tripped and self._acted and app.settings.base.hard_stop_flatten:
-            # Positions that appear after the trip (an entry was under way) are closed as well.
-            self._trading.flow.exiting.request(ExitReason.HARD_STOP)
-            if now_ms >= self._next_second_ms:
-                cancel_entries(self._trading, app.clock.wall_ms())
         if now_ms >= self._next_second_ms:
             self._next_second_ms = now_ms + 1000
             problem = app.latch.persist() if app.latch is not None else ""

@@ -5,43 +5,60 @@ Tests call `build` with fakes in place of clock, sender, REST and journal.
 
 import queue
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 
 from hip3.config import MarketSettings
-from hip3.core.market import MarketSpec
-from hip3.core.money import ZERO
+from hip3.core.market import MarketSpec, MarketView
 from hip3.core.ports import Clock, Intents, Journal, Sender
 from hip3.exchange.clock_offset import ClockOffset
 from hip3.exchange.nonce import NonceManager
-from hip3.exchange.registry import sum_fee_bps
-from hip3.execution.account import Rest
+from hip3.execution.account import Proof, Rest
 from hip3.execution.address_budget import AddressBudget
 from hip3.execution.bootstrap import Beginning, Universe, opening, still_held
 from hip3.execution.budget import ActionBudget
-from hip3.execution.executor import CloidSource, EntryLimits, Executor
+from hip3.execution.executor import CloidSource, Executor
 from hip3.execution.exiting import Exiting
 from hip3.execution.flow import TradeFlow
+from hip3.execution.hard_stop_sequence import HardStopSequence
 from hip3.execution.housekeeping import Housekeeping
 from hip3.execution.identity import Identity
 from hip3.execution.loop import ExecutorLoop, HttpLane
 from hip3.execution.margin import Margin, MarginSetter, changes
+from hip3.execution.markets import Markets
 from hip3.execution.open_orders import OpenOrders
 from hip3.execution.posts import PostRequestManager
 from hip3.execution.protector import Protector
 from hip3.execution.readiness import Readiness
 from hip3.execution.resolver import Resolver, Signed
+from hip3.execution.risk_desk import KeptRisk, Past, RiskDesk, Trip
 from hip3.execution.scheduler import BatchScheduler
 from hip3.execution.strangers import Strangers
+from hip3.execution.streams import StreamWatch
 from hip3.feed.market_state import MarketState
 from hip3.ops.intents import Recovered
-from hip3.position.exit_rules import ExitParams
-from hip3.position.exits import ExitDesk
+from hip3.params import (
+    detector_params,
+    drawdown_limits,
+    entry_limits,
+    exit_params,
+    guard_settings,
+    market_gate_params,
+    risk_limits,
+)
+from hip3.position.exits import ExitDesk, Held
 from hip3.position.tracker import PositionTracker
-from hip3.risk.hard_stop import HardStopLatch
-from hip3.risk.monitor import RiskEvent, RiskLimits, RiskMonitor
-from hip3.strategy.detector import Detector, DetectorParams
+from hip3.position.trips import round_trips
+from hip3.risk.drawdown import Drawdown
+from hip3.risk.guards import EntryGuards, TripNote
+from hip3.risk.hard_stop import HardStopLatch, Reset
+from hip3.risk.market_flags import MarketFlags
+from hip3.risk.market_gates import MarketGates
+from hip3.risk.monitor import FlattenFailed, RiskEvent, RiskMonitor
+from hip3.risk.trial import Trial
+from hip3.strategy.detector import Detector
 
 RISK_QUEUE = 10_000
 
@@ -60,64 +77,15 @@ class Trading(msgspec.Struct, frozen=True, kw_only=True):
     flow: TradeFlow
     executor: Executor | None
     loop: ExecutorLoop | None
-    monitor: RiskMonitor
+    risk: RiskDesk
     risk_events: "queue.Queue[RiskEvent]"
     housekeeping: Housekeeping
     offset: ClockOffset
     address: AddressBudget
-
-
-def detector_params(settings: MarketSettings, specs: dict[str, MarketSpec]) -> dict[str, DetectorParams]:
-    """Detector settings of every market."""
-    out = {}
-    for coin, spec in specs.items():
-        s = settings.for_market(coin)
-        out[coin] = Detector.params_for(
-            spec, sum_fee_bps(s.taker_fee_bps, spec), slippage_bps=s.slippage_bps, min_edge_bps=s.min_edge_bps,
-            min_oracle_change_bps=s.min_oracle_change_bps, min_oracle_moves=s.min_oracle_moves,
-            oracle_move_bps=s.oracle_move_bps, sizing_alpha=s.sizing_alpha,
-            min_book_notional=s.min_book_notional, normal_book_notional=s.normal_book_notional,
-            max_notional_per_market=s.max_notional_per_market,
-        )  # fmt: skip
-    return out
-
-
-def exit_params(settings: MarketSettings, coin: str) -> ExitParams:
-    """Exit settings of one market."""
-    s = settings.for_market(coin)
-    return ExitParams(
-        time_stop_ms=s.time_stop_ms, regression_bps=s.mark_regression_bps, min_holding_ms=s.min_holding_ms,
-        slippage_bps=s.exit_slippage_bps, step_bps=s.exit_step_bps, max_slippage_bps=s.exit_max_slippage_bps,
-        quick_profit_bps=s.quick_profit_bps, quick_profit_min_holding_ms=s.quick_profit_min_holding_ms,
-        evaporation=s.edge_evaporation, evaporation_bps=s.edge_evaporation_bps,
-        evaporation_min_holding_ms=s.edge_evaporation_min_holding_ms, min_loss_bps=s.min_loss_exit_bps,
-        edge_scale=s.entry_edge_scale_factor if s.entry_edge_scaling else ZERO,
-        decay_start_ms=s.time_decay_start_ms if s.time_decay else 0, decay_min=s.time_decay_min_factor,
-        take_profit_bps=s.take_profit_bps, stop_loss_bps=s.stop_loss_bps,
-        trailing_activation_bps=s.trailing_activation_bps, trailing_distance_bps=s.trailing_distance_bps,
-        oracle_exit=s.oracle_exit, oracle_against=s.oracle_exit_against_moves, oracle_with=s.oracle_exit_with_moves,
-        oracle_min_holding_ms=s.oracle_exit_min_holding_ms, oracle_move_bps=s.oracle_move_bps,
-    )  # fmt: skip
-
-
-def entry_limits(settings: MarketSettings, coin: str) -> EntryLimits:
-    """Entry limits of one market and of the account."""
-    s = settings.for_market(coin)
-    return EntryLimits(
-        max_per_market=s.max_notional_per_market, max_total=s.max_notional_total,
-        max_positions=s.max_concurrent_positions, slippage_bps=s.entry_slippage_bps,
-    )  # fmt: skip
-
-
-def risk_limits(settings: MarketSettings) -> RiskLimits:
-    """Thresholds of the RiskMonitor."""
-    s = settings.base
-    return RiskLimits(
-        max_loss_usd=s.hard_stop_max_loss_usd, max_consecutive_losses=s.hard_stop_max_consecutive_losses,
-        max_flatten_failures=s.hard_stop_max_flatten_failures,
-        max_rejects_per_hour=s.hard_stop_max_rejects_per_hour,
-        max_slippage_bps=s.hard_stop_max_slippage_bps, slippage_streak=s.hard_stop_slippage_streak,
-    )  # fmt: skip
+    gates: MarketGates
+    guards: EntryGuards
+    flags: MarketFlags
+    markets: Markets
 
 
 def new_tracker(beginning: Beginning | None, recovered: Recovered | None, now_ms: int) -> PositionTracker:
@@ -143,6 +111,51 @@ def margin_changes(settings: MarketSettings, beginning: Beginning, specs: dict[s
     return changes(beginning.margins, specs, lambda c: settings.for_market(c).leverage)
 
 
+class Links(msgspec.Struct, frozen=True, kw_only=True):
+    """What trading asks of the process around it. Any thread of its own may call them."""
+
+    http: HttpLane
+    """Posts cancels and exits by HTTP, while there is no socket."""
+    wake_rest: Callable[[], None]
+    known_before: Callable[[str], bool]
+    """Whether a run of this journal placed an order."""
+    trip: Trip
+    """Trips the latch: code, detail, evidence."""
+    ask_proof: Callable[[Callable[[Proof], None]], None]
+    """Reads on the rest thread what the exchange says is open, and hands it over."""
+    reconnect: Callable[[str], None]
+    """Drops the connection, so that it is begun anew."""
+
+
+class Before(msgspec.Struct, frozen=True, kw_only=True):
+    """What earlier runs of this account's state left, beside its positions and results."""
+
+    recovered: Recovered | None = None
+    risk: KeptRisk | None = None
+    trips: list[TripNote] = []
+    approved: dict[str, MarketSpec] = {}
+    began_ms: int = 0
+    """When this account's state began (exchange time)."""
+
+
+def _past(before: Before, beginning: Beginning | None, latch: HardStopLatch) -> Past:
+    """What the risk desk goes on from: what was kept, and what happened while no service ran."""
+    fills = [] if beginning is None else [f for f in beginning.fills if f.time_ms >= before.began_ms]
+    held = [] if beginning is None else still_held(beginning.report, beginning.held).values()
+    return Past(
+        kept=before.risk, notes=before.trips, trips=round_trips(fills), reset=latch.state().reset,
+        failures=[FlattenFailed(h.coin, h.failures) for h in held if h.failures],
+    )  # fmt: skip
+
+
+def _anew(held: list[Held], reset: Reset | None, before: Before) -> list[Held]:
+    """A reset after too many failed exits begins to count them anew."""
+    fresh = (
+        reset is not None and reset.code == "flatten_failures" and reset.at_ms > (before.risk or KeptRisk()).reset_ms
+    )
+    return [msgspec.structs.replace(h, failures=0, attempt=0) for h in held] if fresh else held
+
+
 def build(
     *,
     settings: MarketSettings,
@@ -151,38 +164,49 @@ def build(
     identity: Identity | None,
     user: str | None,
     beginning: Beginning | None,
+    before: Before,
     latch: HardStopLatch,
     readiness: Readiness,
     sender: Sender,
     rest: Rest,
     journal: Journal,
     intents: Intents,
-    recovered: Recovered | None,
     signed: Signed,
-    http: HttpLane,
-    wake_rest: Callable[[], None],
-    known_before: Callable[[str], bool],
-    on_risk_lost: Callable[[], None],
+    links: Links,
 ) -> Trading:
     """Wire everything. Without an identity (observe) there is no executor and no tick."""
     base, specs, blocked = settings.base, universe.specs, dict(universe.blocked)
-    market_state = MarketState(specs)
+    market_state, offset = MarketState(specs), ClockOffset(clock)
     detector = Detector(detector_params(settings, specs))
-    tracker, offset = new_tracker(beginning, recovered, clock.mono_ms()), ClockOffset(clock)
+    tracker = new_tracker(beginning, before.recovered, clock.mono_ms())
     exits = ExitDesk(base.post_timeout_ms + 1000)
     if beginning is not None:
-        exits.restore(list(still_held(beginning.report, beginning.held).values()), clock.mono_ms())
+        known = list(still_held(beginning.report, beginning.held).values())
+        exits.restore(_anew(known, latch.state().reset, before), clock.mono_ms())
     scheduler, posts, cloids = BatchScheduler(base.max_inflight), PostRequestManager(), CloidSource()
     risk_events: queue.Queue[RiskEvent] = queue.Queue(maxsize=RISK_QUEUE)
-    address, strangers = AddressBudget(), Strangers()
-    limits = {coin: entry_limits(settings, coin) for coin in specs}
+    address, strangers, flags = AddressBudget(), Strangers(), MarketFlags()
+    guards = EntryGuards({c: guard_settings(settings.for_market(c)) for c in specs}, guard_settings(base))
+    gates = MarketGates(
+        {c: market_gate_params(settings.for_market(c)) for c in specs}, flags, blocked.get,
+        lambda coin, gate, why: journal.record("market_gate", coin=coin, gate=gate, why=why),
+    )  # fmt: skip
+    streams = StreamWatch(
+        clock=clock, readiness=readiness, journal=journal, offset_ms=lambda: offset.offset_ms,
+        reconnect=links.reconnect, disconnect_limit_ms=base.disconnect_limit_ms,
+    )  # fmt: skip
+    markets = Markets(
+        clock=clock, rest=rest, specs=specs, dexs=universe.dexs, blocked=blocked, approved=before.approved,
+        flags=flags, journal=journal,
+    )  # fmt: skip
     executor = None
     if identity is not None:
+        limits = {coin: entry_limits(settings, coin) for coin in specs}
         executor = Executor(
             clock=clock, specs=specs, limits=limits.__getitem__, blocked=blocked.get, latch=latch,
             other_marks=lambda: housekeeping.marks, readiness=readiness, market_state=market_state,
-            tracker=tracker, exits=exits, budget=ActionBudget(base.orders_per_second),
-            address=address, scheduler=scheduler, posts=posts,
+            tracker=tracker, guards=guards, exchange_ms=offset.exchange_ms, exits=exits,
+            budget=ActionBudget(base.orders_per_second), address=address, scheduler=scheduler, posts=posts,
             cloids=cloids,
         )  # fmt: skip
     exiting = Exiting(
@@ -193,15 +217,15 @@ def build(
     )  # fmt: skip
     flow = TradeFlow(
         clock=clock, specs=specs, dexs=universe.dexs, market_state=market_state, detector=detector,
-        executor=executor, tracker=tracker, exiting=exiting,
-        scheduler=scheduler, posts=posts, readiness=readiness, strangers=strangers,
+        executor=executor, tracker=tracker, exiting=exiting, scheduler=scheduler, posts=posts, readiness=readiness,
+        strangers=strangers, market_gates=gates, flags=flags, guards=guards, streams=streams,
         on_storm=lambda: housekeeping.rebuild(),  # noqa: PLW0108 housekeeping is built last
-        address=address, risk_events=risk_events, journal=journal, wake_rest=wake_rest,
+        address=address, risk_events=risk_events, journal=journal, wake_rest=links.wake_rest,
         account_doubt=lambda: housekeeping.doubt(),  # noqa: PLW0108 housekeeping is built last
-        on_risk_lost=on_risk_lost,
+        on_risk_lost=lambda: links.trip("thread_dead", "the risk queue is full: events are lost", None),
     )  # fmt: skip
-    loop, resolver, margin, open_orders = None, None, None, None
-    nonces = NonceManager(recovered.nonce_floor if recovered is not None else 0)
+    nonces = NonceManager(before.recovered.nonce_floor if before.recovered is not None else 0)
+    loop, resolver, margin, open_orders, sequence = None, None, None, None, None
     if identity is not None:
         protector = Protector(
             clock=clock, specs=specs, bps=lambda c: settings.for_market(c).protective_stop_bps, tracker=tracker,
@@ -210,7 +234,8 @@ def build(
         loop = ExecutorLoop(
             clock=clock, identity=identity, asset_ids=universe.asset_ids, protector=protector, latch=latch,
             readiness=readiness, scheduler=scheduler, posts=posts, tracker=tracker, flow=flow, sender=sender,
-            http=http, intents=intents, address=address, nonces=nonces, journal=journal,
+            http=links.http, intents=intents, address=address, nonces=nonces, journal=journal,
+            stale=lambda coin, now_ms: gates.stale(market_state.view(coin), now_ms),
             post_timeout_ms=base.post_timeout_ms, expires_after_ms=base.expires_after_ms,
             exchange_ms=offset.exchange_ms,
         )  # fmt: skip
@@ -225,23 +250,42 @@ def build(
         )  # fmt: skip
         open_orders = OpenOrders(
             clock=clock, rest=rest, user=identity.account, tracker=tracker, flow=flow, scheduler=scheduler,
-            readiness=readiness, journal=journal, strangers=strangers, known_before=known_before,
+            readiness=readiness, journal=journal, strangers=strangers, known_before=links.known_before,
             markets=frozenset(universe.asset_ids), started_ms=beginning.report.at_ms if beginning else clock.wall_ms(),
             cancel_all=base.start_policy == "cancel_all",
+        )  # fmt: skip
+        sequence = HardStopSequence(
+            clock=clock, latch=latch, scheduler=scheduler, tracker=tracker, flow=flow, journal=journal,
+            flatten=base.hard_stop_flatten, ask_proof=links.ask_proof,
         )  # fmt: skip
     housekeeping = Housekeeping(
         clock=clock, rest=rest, user=user if identity is not None else None, dexs=universe.dexs, tracker=tracker,
         flow=flow, market_state=market_state, readiness=readiness, journal=journal, offset=offset, resolver=resolver,
-        address=address, margin=margin, specs=specs, blocked=blocked,
-        abstraction=beginning.abstraction if beginning is not None else "unknown", strangers=strangers,
-        open_orders=open_orders,
+        address=address, margin=margin, strangers=strangers, open_orders=open_orders, streams=streams, markets=markets,
+        abstraction=beginning.abstraction if beginning is not None else "unknown",
     )  # fmt: skip
+    kept = before.risk or KeptRisk()
+    risk = RiskDesk(
+        clock=clock, exchange_ms=offset.exchange_ms, events=risk_events,
+        monitor=RiskMonitor(risk_limits(settings), kept.counters),
+        drawdown=Drawdown(drawdown_limits(settings), kept.day),
+        trial=Trial(kept.trial) if base.profile == "micro" else None, guards=guards, tracker=tracker,
+        mark=lambda coin: _mark(market_state.view(coin)) or housekeeping.marks.get(coin),
+        equity=lambda: housekeeping.equity, readiness=readiness, journal=journal, sequence=sequence,
+        streams=streams, trip=links.trip,
+    )  # fmt: skip
+    if identity is not None:
+        risk.begin(_past(before, beginning, latch))
     return Trading(
         specs=specs, blocked=blocked, market_state=market_state, detector=detector, tracker=tracker, exits=exits,
-        scheduler=scheduler, posts=posts, flow=flow, executor=executor, loop=loop,
-        monitor=RiskMonitor(risk_limits(settings)), risk_events=risk_events, housekeeping=housekeeping,
-        offset=offset, address=address,
+        scheduler=scheduler, posts=posts, flow=flow, executor=executor, loop=loop, risk=risk,
+        risk_events=risk_events, housekeeping=housekeeping, offset=offset, address=address, gates=gates,
+        guards=guards, flags=flags, markets=markets,
     )  # fmt: skip
+
+
+def _mark(view: MarketView | None) -> Decimal | None:
+    return None if view is None else view.mark
 
 
 def latch_path(folder: Path) -> Path:

@@ -515,8 +515,8 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
         "cumulative loss",
         "hip3/risk/monitor.py",
         M + "test_loss_is_more_than_the_limit_and_gains_count_against_it",
-        "if -self.net_usd > self.limits.max_loss_usd:",
-        "if -self.net_usd >= self.limits.max_loss_usd:",
+        "if -self.net_usd <= limit:",
+        "if -self.net_usd < limit:",
     ),
     Row(
         "TH-2",

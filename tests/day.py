@@ -79,7 +79,7 @@ def day(minutes: int, seed: int, folder: Path) -> dict[str, Any]:
     logger.remove()
     # The exchange lives in this process, too: what it keeps for its other clients must not grow beside us.
     venue_engine.MAX_HISTORY = 200
-    venue_candles.KEPT = 60
+    venue_candles.KEPT = 3
     limits = {"hard_stop_max_loss_usd": Decimal(10_000), "hard_stop_max_consecutive_losses": 10_000,
               "hard_stop_max_rejects_per_hour": 100_000, "hard_stop_max_slippage_bps": Decimal(10_000)}  # fmt: skip
     world = World(folder, seed=seed, on_disk=True, **limits)

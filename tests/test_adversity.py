@@ -169,7 +169,7 @@ def test_a_reduce_only_race_with_somebody_s_hand(tmp_path: Path, told: bool) -> 
     reads = sum(r["type"] == "userFills" for r in world.rest.asked)
     assert reads <= 4  # at most every 2 s, and once for what is missing
     assert world.run_until(lambda: world.trading.tracker.booked() == {}, 5000)
-    assert world.trading.monitor.rejects == type(world.trading.monitor.rejects)()  # it does not count
+    assert world.trading.risk.monitor.rejects == type(world.trading.risk.monitor.rejects)()  # it does not count
     assert not world.latch.tripped
     assert world.trading.tracker.totals()[:2] == world.exchange_totals()
 

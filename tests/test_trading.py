@@ -410,7 +410,8 @@ def test_leverage_that_could_not_be_sent_is_tried_again_and_blocks_until_then(tm
     world = World(tmp_path, seed=1, leverage=5)
     world.rest.failing.add("/exchange")
     world.run(20_000)
-    assert {f["verdict"].gate for f in world.journal.of("signal")} == {"MaxPositionPerMarket"}
+    assert world.intents.placed == []
+    assert world.trading.gates.blocks["param_change"]
     world.rest.failing.clear()
     assert world.run_until(lambda: not world.trading.blocked, 5000)
     assert world.run_until(lambda: len(world.journal.of("round_trip")) >= 1, 60_000)

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from hip3.config import MarketSettings
+from hip3.core.market import MarketSpec
 from hip3.core.money import taker_price
 from hip3.core.orders import ExitReason, PendingOrder, Side, Tif
 from hip3.errors import VenueReadError
@@ -21,17 +22,20 @@ from hip3.exchange.protocol import Session
 from hip3.exchange.signing import SigningKey, sign_l1_action
 from hip3.exchange.subscriptions import wanted
 from hip3.exchange.wire_out import order_action, signed_body
+from hip3.execution.account import prove
 from hip3.execution.bootstrap import learn_universe, read_whole_beginning
 from hip3.execution.identity import Identity
 from hip3.execution.posts import Post
 from hip3.execution.readiness import Readiness
+from hip3.execution.risk_desk import KeptRisk
 from hip3.ops.intents import IntentLog, Recovered
 from hip3.ops.journal import EventLog
 from hip3.position.exits import Held
 from hip3.position.tracked import KeptTotals, TrackedOrder
+from hip3.risk.guards import TripNote
 from hip3.risk.hard_stop import HardStopLatch
 from hip3.settings import Settings
-from hip3.trading import Trading, build
+from hip3.trading import Before, Links, Trading, build
 from hip3.venue.actions import exchange
 from hip3.venue.info import Text, answer
 from hip3.venue.settings import load_setup
@@ -102,6 +106,7 @@ class World:
         self.venue = Venue(load_setup(), seed=seed, profile=profile, now_ms=self.clock.wall_ms(), latency_ms=latency_ms)
         self.rest = VenueRest(self.venue, self.exchange_ms)
         self.folder = tmp_path
+        self.latch = HardStopLatch(tmp_path / "latch.json", self.clock.wall_ms())  # before any journal is there
         self.journal: Any = MemoryJournal()
         self.intents: Any = MemoryIntents()
         if on_disk:
@@ -109,9 +114,10 @@ class World:
         self.sender = MockSender(self._post)
         self.filter_frame: Callable[[str], list[str]] = lambda text: [text]
         self.key = SigningKey(key_number_one(seed))
-        self.latch = HardStopLatch(tmp_path / "latch.json")
         self.readiness = Readiness(needs_account=True)
         self.wakes = 0
+        self.drops: list[str] = []
+        """Why the connection was to be dropped; `run` does it."""
         self._hand_nonces = 0
         self.generation = 0
         self.session: Session | None = None
@@ -141,25 +147,40 @@ class World:
         self.journal = EventLog(self.clock.wall_ms)
         self.journal.open(self.folder / "journal.db", self.intents)
 
-    def _kept(self) -> tuple[KeptTotals, list[Held]]:
-        """What the run before kept."""
-        nothing = KeptTotals(since_ms=self.began_ms)
+    def _kept(self, name: str, kind: Any) -> Any:
+        """What the run before kept, or None."""
         if isinstance(self.journal, MemoryJournal):
-            return self.journal.kept.get("totals") or nothing, self.journal.kept.get("held", [])
-        return self.journal.fact("totals", KeptTotals) or nothing, self.journal.fact("held", list[Held]) or []
+            return self.journal.kept.get(name)
+        return self.journal.fact(name, kind)
 
     def _build(self, recovered: Recovered | None = None) -> Trading:
         base = self.settings.base
         universe = learn_universe(self.rest, base, self.user)
-        totals, held = self._kept()
+        totals = self._kept("totals", KeptTotals) or KeptTotals(since_ms=self.began_ms)
+        held = self._kept("held", list[Held]) or []
         beginning = read_whole_beginning(self.rest, self.user, universe, totals, held, {})
         return build(
             settings=self.settings, clock=self.clock, universe=universe,
-            identity=Identity(self.key, self.user, None, False), user=self.user, beginning=beginning, latch=self.latch, readiness=self.readiness, sender=self.sender,
-            rest=self.rest, journal=self.journal, intents=self.intents, recovered=recovered, signed=self.rest,
-            http=self._http, wake_rest=self._wake,
-            known_before=self._known_before, on_risk_lost=lambda: None,
+            identity=Identity(self.key, self.user, None, False), user=self.user, beginning=beginning,
+            before=Before(
+                recovered=recovered, risk=self._kept("risk", KeptRisk), trips=self._kept("trips", list[TripNote]) or [],
+                approved=self._kept("approved", dict[str, MarketSpec]) or {}, began_ms=self.began_ms,
+            ),
+            latch=self.latch, readiness=self.readiness, sender=self.sender, rest=self.rest, journal=self.journal,
+            intents=self.intents, signed=self.rest, links=self._links(),
         )  # fmt: skip
+
+    def _links(self) -> Links:
+        return Links(
+            http=self._http, wake_rest=self._wake, known_before=self._known_before, trip=self.trip,
+            ask_proof=lambda proved: proved(prove(self.rest, self.user, self.trading.housekeeping.dexs)),
+            reconnect=self.drops.append,
+        )  # fmt: skip
+
+    def trip(self, code: str, detail: str, evidence: dict[str, Any] | None) -> None:
+        """What the service does about a breach."""
+        if self.latch.trip(code, detail, self.clock.wall_ms(), evidence):
+            self.journal.record("latch_set", code=code, detail=detail, evidence=evidence or {})
 
     def _known_before(self, cloid: str) -> bool:
         if isinstance(self.intents, MemoryIntents):
@@ -223,6 +244,7 @@ class World:
             gc.collect()
         self.clock.advance(1)
         self.readiness = Readiness(needs_account=True)
+        self.latch = HardStopLatch(self.folder / "latch.json", self.clock.wall_ms())
         self.trading = self._build(recovered)
         self.readiness.universe_known()
         self.connect()
@@ -242,6 +264,10 @@ class World:
             self.tick()
             self.deliver()
             self.risk()
+            if self.drops and self.session is not None:
+                self.drops.clear()
+                self.cut()
+                self.connect()
             if self.wakes or self.clock.mono_ms() % 200 < step_ms:
                 self.wakes = 0
                 self.trading.housekeeping.step(self.clock.mono_ms())
@@ -262,10 +288,9 @@ class World:
             pass
 
     def risk(self) -> None:
+        self.trading.risk.step(0)
         while not self.trading.risk_events.empty():
-            breach = self.trading.monitor.apply(self.trading.risk_events.get(), self.clock.mono_ms())
-            if breach is not None:
-                self.latch.trip(breach.code, breach.detail, self.clock.wall_ms(), breach.evidence)
+            self.trading.risk.step(0)
 
     def by_hand(self, coin: str, side: Side, sz: Decimal, *, px: Decimal | None = None, **changes: Any) -> Any:
         """Somebody else trades on the account: an order that is none of ours (IOC through the touch, by default)."""

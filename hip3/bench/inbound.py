@@ -21,6 +21,8 @@ from hip3.exchange.protocol import Session
 
 LOADS, SDK = "json.loads", "SDK's on_message"
 LOT = Decimal("0.01")
+AHEAD_MS = 2000
+"""No book of the exchange itself is newer: one that goes back would be refused early, and so measured too fast."""
 BATCH = 64
 """So many different frames go round."""
 
@@ -29,9 +31,10 @@ def measure(rig: Rig, count: int) -> Iterable[Row]:
     """Rows of bbo, contexts, order updates and fills."""
     coin = rig.coins[0]
     price = rig.price(coin)
-    tick = Decimal("0.001")
+    tick = (price / 10_000).quantize(Decimal("0.001"))
+    ahead = rig.clock.wall_ms() + AHEAD_MS
     bbos = [
-        frames.bbo(coin, n, price - tick * (n % 9 + 1), price + tick * (n % 7 + 1), Decimal(n + 1))
+        frames.bbo(coin, ahead, price - tick * (n % 9 + 1), price + tick * (n % 7 + 1), Decimal(n + 1))
         for n in range(BATCH)
     ]
     ctxs = [frames.ctx(coin, price + tick * (n % 2), price) for n in range(BATCH)]

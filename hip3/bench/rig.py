@@ -26,6 +26,7 @@ from hip3.bench.shots import back, shot
 from hip3.clock import SystemClock
 from hip3.config import MarketSettings
 from hip3.core.events import Event, PostReply
+from hip3.core.market import MarketView
 from hip3.core.ports import SendOutcome, SendResult
 from hip3.errors import Hip3Error
 from hip3.exchange import rate_limit, rest
@@ -33,6 +34,7 @@ from hip3.exchange.embedded import drip_request
 from hip3.exchange.protocol import Session
 from hip3.exchange.signing import SigningKey
 from hip3.exchange.writer import WriteHandle
+from hip3.execution.readiness import State
 from hip3.settings import Settings
 from hip3.start import SCRIPT
 from hip3.stopping import StopMode
@@ -44,6 +46,11 @@ PATIENCE_S = 10.0
 DEX = "xyz"
 PING = '{"method":"ping"}'
 _never = threading.Event()
+
+AHEAD_MS = 4000
+"""Books made by hand are newer than any of the exchange's."""
+UNBLOCKED: dict[str, Any] = {"max_mark_mid_bps": Decimal(10_000), "spread_shock": Decimal(1000)}
+"""The market-health gates look, but find nothing wrong with books made by hand."""
 
 
 class Broken(Hip3Error):
@@ -148,7 +155,7 @@ class Rig:
         base = Settings(
             network="embedded", api_url=url, private_key="0x" + self.secret.hex(), markets=",".join(self.coins),
             state_dir=str(folder / "state"), log_dir=str(folder / "logs"), http_port=0,
-            **({"orders_per_second": 10_000} | settings),
+            **({"orders_per_second": 10_000} | UNBLOCKED | settings),
         )  # fmt: skip
         self.clock = SystemClock()
         Path(base.state_dir).mkdir()
@@ -156,6 +163,8 @@ class Rig:
         self.writer = self.app.writer = writer(self.clock)
         self._replied: Future[int] | None = None
         """When the awaited reply had been processed to its end."""
+        self._newest: dict[str, int] = {}
+        """Time of the last book made by hand, by market."""
         self._reader_jobs: list[Callable[[Session], None]] = []
         self._tick_jobs: list[Callable[[], None]] = []
         self._worker = Worker("bench-main", self._run, self.clock)
@@ -168,7 +177,7 @@ class Rig:
             self._worker.start()
             self.wait(lambda: self.app.trading is not None, "a start")
         self.trading: Trading = self._wired()
-        self.wait(lambda: self.app.readiness.epoch(self.clock.mono_ms()) is not None, "READY")
+        self.wait(lambda: self._word() is not State.NOT_READY, "READY")
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -178,6 +187,9 @@ class Rig:
         gc.unfreeze()
         sys.setswitchinterval(self._switch_interval)
         self._sink.close()
+
+    def _word(self) -> State:
+        return self.app.readiness.word(self.clock.mono_ms(), tripped=False)[0]
 
     def _run(self) -> None:
         self._worker.stop()
@@ -260,8 +272,8 @@ class Rig:
 
     def shoot(self, coin: str, number: int) -> Hit:
         """A dislocation in one market, its order and the reply. Nothing of ours runs between signal and reply."""
-        wall_ms = self.clock.wall_ms()
-        *before, last = shot(coin, self.price(coin), number, wall_ms)
+        book_ms = self._newest[coin] = max(self._view(coin).book_time_ms, self._newest.get(coin, 0)) + AHEAD_MS
+        *before, last = shot(coin, self.price(coin), number, book_ms)
         signalled, self._replied = [], Future()
 
         def fire(session: Session) -> None:
@@ -271,7 +283,7 @@ class Rig:
 
         waiting, sent = self._replied, len(self.writer.sent_ns)
         self._reader_jobs.append(fire)
-        restored = back(coin, self.price(coin), wall_ms)
+        restored = back(coin, self.price(coin), book_ms)
         self.app.writer.send(PING)
         replied = waiting.result(PATIENCE_S)
         self.wait(lambda: len(self.writer.sent_ns) > sent, "a send that returned")
@@ -284,10 +296,21 @@ class Rig:
 
     def price(self, coin: str) -> Decimal:
         """The oracle price the service knows."""
+        oracle = self._view(coin).oracle
+        assert oracle is not None
+        return oracle
+
+    def _view(self, coin: str) -> MarketView:
         view = self.trading.market_state.view(coin)
         assert view is not None
-        assert view.oracle is not None
-        return view.oracle
+        return view
+
+    def ignore_the_clock(self) -> None:
+        """The exchange's time runs faster than ours: that is no clock to judge ours by."""
+        offset = self.trading.offset
+        offset.add = lambda *_: None  # type: ignore[method-assign]
+        offset.offset_ms = 0
+        self.wait(lambda: self._word() is State.READY, "READY")
 
 
 def pause(seconds: float) -> None:

@@ -56,7 +56,7 @@ def rest(rig: Rig, orders: int) -> None:
 
 def _frame(rig: Rig, coin: str) -> bytes:
     price = rig.price(coin)
-    return frames.bbo(coin, 1, price * Decimal("0.9995"), price * Decimal("1.0005"), Decimal(5))
+    return frames.bbo(coin, 1 << 42, price * Decimal("0.9995"), price * Decimal("1.0005"), Decimal(5))
 
 
 def _in_turns(path: str, small: Rig, large: Rig, block: Block, count: int, goal: Goal) -> Iterable[Row]:

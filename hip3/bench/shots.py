@@ -20,7 +20,7 @@ def shot(coin: str, price: Decimal, number: int, time_ms: int) -> list[bytes]:
 
     moves = [frames.ctx(coin, base * Decimal(step), base) for step in ("1", "1.0005", "1.001")]
     bid, ask = ((base * Decimal(part)).quantize(_CENT) for part in ("0.98", "0.99"))
-    stale = frames.bbo(coin, time_ms + 1, bid, ask, size)
+    stale = frames.bbo(coin, time_ms, bid, ask, size)
     return [_wide(coin, price, time_ms), *moves, stale]
 
 

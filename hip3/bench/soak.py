@@ -37,6 +37,8 @@ ROOMY: dict[str, Any] = {
     "hard_stop_max_slippage_bps": Decimal(10_000),
 }  # fmt: skip
 """Every market may hold a position, for a tenth of a second each."""
+AHEAD_MS = 3_600_000
+"""No book of the exchange itself is newer than those made here, which all have one time."""
 
 
 class Answering(TimedWriter):
@@ -81,13 +83,17 @@ class Soak:
         self._rig, self._writer = rig, writer
         self.messages = 0
         self._shots = 0
+        self._book_ms = rig.clock.wall_ms() + AHEAD_MS
         coins = rig.coins
         prices = [rig.price(coin) for coin in coins]
         half = Decimal("0.0005")
         self._texts = [
             text
             for coin, px in zip(coins, prices, strict=True)
-            for text in (frames.bbo(coin, 1, px - px * half, px + px * half, Decimal(9)), frames.ctx(coin, px, px))
+            for text in (
+                frames.bbo(coin, self._book_ms, px - px * half, px + px * half, Decimal(9)),
+                frames.ctx(coin, px, px),
+            )
         ]
         self._prices = prices
 
@@ -114,7 +120,7 @@ class Soak:
     def _shoot(self, session: Session) -> None:
         self._shots += 1
         number = self._shots % len(self._prices)
-        for text in shot(self._rig.coins[number], self._prices[number], self._shots, self.messages):
+        for text in shot(self._rig.coins[number], self._prices[number], self._shots, self._book_ms):
             self._rig.receive(session, text)
 
     def settled_mb(self) -> float:

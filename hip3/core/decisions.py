@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import msgspec
 
+from hip3.core.money import ONE
 from hip3.core.orders import Side
 
 
@@ -27,14 +28,34 @@ class DislocationSignal(msgspec.Struct, frozen=True, kw_only=True):
     """Monotonic microseconds of emission."""
 
 
+class Standing(msgspec.Struct, frozen=True):
+    """What the market-health gates say of a market now."""
+
+    blocked: str | None = None
+    """The gate that blocks; None while none does."""
+    factor: Decimal = ONE
+    """What a size is multiplied by."""
+    why: str = ""
+
+
+CLEAR = Standing()
+
+
 class RejectReason(enum.Enum):
     """A limit says no."""
 
     HARD_STOP = "HardStop"
+    MAX_DRAWDOWN = "MaxDrawdown"
+    CORRELATION_COOLDOWN = "CorrelationCooldown"
+    BURST_SIGNAL = "BurstSignal"
+    TILT_GUARD = "TiltGuard"
+    RE_ENTRY_DELAY = "ReEntryDelay"
+    MARKET_HEALTH = "MarketHealth"
     NOT_READY = "NotReady"
     MAX_POSITION_PER_MARKET = "MaxPositionPerMarket"
     MAX_POSITION_TOTAL = "MaxPositionTotal"
     MAX_CONCURRENT_POSITIONS = "MaxConcurrentPositions"
+    CORRELATION_POSITION_LIMIT = "CorrelationPositionLimit"
     MARKET_DATA_UNAVAILABLE = "MarketDataUnavailable"
     BELOW_MINIMUM = "BelowMinimum"
     QUEUE_FULL = "QueueFull"

@@ -5,7 +5,7 @@ from decimal import Decimal
 import msgspec
 
 from hip3.core.events import Fill, Funding, OrderUpdate
-from hip3.core.money import ZERO
+from hip3.core.money import ZERO, bps_of
 from hip3.core.order_state import OrderState
 from hip3.core.orders import PendingOrder
 
@@ -60,10 +60,17 @@ class RoundTrip(msgspec.Struct, frozen=True, kw_only=True):
     exit_px: Decimal
     funding: Decimal = ZERO
     """Negative: paid."""
+    entered_usd: Decimal = ZERO
+    """What was paid for all that was entered."""
 
     @property
     def net(self) -> Decimal:
         return self.realized - self.fees + self.funding
+
+    @property
+    def net_bps(self) -> Decimal:
+        """The result against what was entered; 0 if that is not known."""
+        return bps_of(self.net, self.entered_usd) if self.entered_usd else ZERO
 
 
 class Stranger(msgspec.Struct, frozen=True):

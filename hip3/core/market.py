@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import msgspec
 
-from hip3.core.money import HALF, ZERO
+from hip3.core.money import HALF, ONE, ZERO
 
 
 class MarketSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +21,8 @@ class MarketSpec(msgspec.Struct, frozen=True, kw_only=True):
     max_leverage: int
     isolated_only: bool
     growth: bool
+    fee_factor: Decimal = ONE
+    """What the dex multiplies the base rate by."""
     taker_fee_bps: Decimal
     """One taker leg of this account in this market, all factors included."""
 

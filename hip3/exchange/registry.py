@@ -95,6 +95,7 @@ def parse_meta(
                 max_leverage=int(entry.get("maxLeverage") or 1),
                 isolated_only=_isolated_only(entry),
                 growth=growth,
+                fee_factor=hip3_fee_factor(scale, growth=growth),
                 taker_fee_bps=rate * hip3_fee_factor(scale, growth=growth) * TEN_THOUSAND,
                 collateral_token=int(meta.get("collateralToken") or 0),
             )
@@ -128,13 +129,17 @@ def select(wanted: Iterable[str], specs: dict[str, MarketSpec], blocked: dict[st
 
 
 def changed(old: MarketSpec, new: MarketSpec | None) -> str | None:
-    """Why a market must stop after its parameters were read again; None while nothing matters."""
+    """What is different about a market's parameters, or None; the account's own fee rate is none of them."""
     if new is None:
         return "gone from meta"
     if new.sz_decimals != old.sz_decimals:
         return "tick_size_unknown"
     if new.asset_id != old.asset_id:
         return "asset id changed"
+    for name in ("fee_factor", "isolated_only", "max_leverage", "collateral_token"):
+        was, now = getattr(old, name), getattr(new, name)
+        if was != now:
+            return f"{name} changed from {was} to {now}"
     return None
 
 
@@ -166,9 +171,13 @@ def read_markets(
     return specs, blocked
 
 
-def changed_markets(rest: InfoReader, specs: dict[str, MarketSpec], dexs: Iterable[str]) -> dict[str, str]:
-    """Read `perpDexs` and `meta` again: which of our markets must stop, and why."""
+def read_again(
+    rest: InfoReader, specs: dict[str, MarketSpec], dexs: Iterable[str]
+) -> dict[str, tuple[MarketSpec | None, str | None]]:
+    """Read `perpDexs` and `meta` again: each of our markets as it is now, and why it must stop if meta itself says so.
+
+    Fees are as of the base rate: compare `fee_factor`, not `taker_fee_bps`.
+    """
     indices = dex_indices(rest.info_json({"type": "perpDexs"}))
     found, blocked = read_markets(rest, indices, dexs, BASE_TAKER_RATE)
-    out = {coin: blocked.get(coin) or changed(spec, found.get(coin)) for coin, spec in specs.items()}
-    return {coin: why for coin, why in out.items() if why is not None}
+    return {coin: (found.get(coin), blocked.get(coin)) for coin in specs}

@@ -55,6 +55,8 @@ def learn_universe(rest: Rest, settings: Settings, user: str | None) -> Universe
     except WireError as error:
         raise VenueReadError(f"the universe cannot be read: {error}") from None
     wanted = settings.coins or list(specs)
+    if settings.profile == "micro":
+        wanted = wanted[:1]  # the trial trades one market
     chosen = select(wanted, specs, blocked)
     ids = {coin: spec.asset_id for coin, spec in specs.items()}
     return Universe(chosen, {c: why for c, why in blocked.items() if c in wanted}, dexs, ids)

@@ -32,13 +32,14 @@ from hip3.core.orders import RUN_TAG, PendingOrder
 from hip3.core.ports import Clock
 from hip3.execution.address_budget import AddressBudget
 from hip3.execution.budget import ActionBudget
-from hip3.execution.gates import FLAG_GATES, LEDGER_GATES, Entry, Refusal, run
+from hip3.execution.gates import LATCH_GATES, LEDGER_GATES, READY_GATES, Entry, Refusal, run
 from hip3.execution.posts import PostRequestManager
 from hip3.execution.readiness import Readiness
 from hip3.execution.scheduler import BatchScheduler
 from hip3.feed.market_state import MarketState
 from hip3.position.exits import ExitDesk
 from hip3.position.tracker import PositionTracker
+from hip3.risk.guards import EntryGuards
 from hip3.risk.hard_stop import HardStopLatch
 
 
@@ -57,11 +58,20 @@ class CloidSource:
 class EntryLimits:
     """Limits of one market and of the account, from the settings."""
 
-    __slots__ = ("max_per_market", "max_positions", "max_total", "slippage_bps")
+    __slots__ = ("max_per_market", "max_positions", "max_total", "max_weight", "slippage_bps", "weights")
 
     def __init__(
-        self, *, max_per_market: Decimal, max_total: Decimal, max_positions: int, slippage_bps: Decimal
+        self,
+        *,
+        max_per_market: Decimal,
+        max_total: Decimal,
+        max_positions: int,
+        slippage_bps: Decimal,
+        max_weight: Decimal | None = None,
+        weights: dict[str, Decimal] | None = None,
     ) -> None:
+        """`max_weight` replaces `max_positions`: the sum of `weights` of occupied markets (1 where there is none)."""
+        self.max_weight, self.weights = max_weight, weights or {}
         self.max_per_market = max_per_market
         self.max_total = max_total
         self.max_positions = max_positions
@@ -83,6 +93,8 @@ class Executor:
         readiness: Readiness,
         market_state: MarketState,
         tracker: PositionTracker,
+        guards: EntryGuards,
+        exchange_ms: Callable[[], int],
         exits: ExitDesk,
         budget: ActionBudget,
         address: AddressBudget,
@@ -99,6 +111,8 @@ class Executor:
         self._readiness = readiness
         self._market_state = market_state
         self._tracker = tracker
+        self._guards = guards
+        self._exchange_ms = exchange_ms
         self._exits = exits
         self._budget = budget
         self._address = address
@@ -131,8 +145,10 @@ class Executor:
         now_ms = self._clock.mono_ms()
         reasons, epoch = self._readiness.look(now_ms)
         entry = self._entry(signal, spec, tuple(reasons), epoch)
-        refusal, self.seen = run(FLAG_GATES, entry)
-        entry = self.seen
+        refusal, self.seen = run(LATCH_GATES, entry)
+        refusal = refusal or self._guarded(signal)
+        if refusal is None:
+            refusal, self.seen = run(READY_GATES, entry)
         if refusal is not None:
             return refusal
         order = self._order(signal, entry, epoch)
@@ -144,7 +160,15 @@ class Executor:
         if spent is not None:
             self._tracker.drop(admitted.cloid, "BudgetExhausted")
             return spent
-        return self._enqueue(admitted, now_ms)
+        verdict = self._enqueue(admitted, now_ms)
+        if isinstance(verdict, Queued | QueuedDegraded):
+            self._guards.accepted(signal.coin, self._exchange_ms())
+        return verdict
+
+    def _guarded(self, signal: DislocationSignal) -> Rejected | None:
+        """Between 1 and 2: pauses that the account's own results impose."""
+        found = self._guards.refusal(signal.coin, signal.raw_edge_bps, self._exchange_ms())
+        return None if found is None else Rejected(found[0], found[0].value, found[1])
 
     def _take_budget(self, now_ms: int) -> Skipped | None:
         """9: one action of the address's and of this second's budget; what is spent is named."""
@@ -172,6 +196,7 @@ class Executor:
             blocked=self._blocked(signal.coin), marks=marks, ledger=None,
             exiting=self._exits.requested(signal.coin) is not None,
             max_per_market=limits.max_per_market, max_total=limits.max_total, max_positions=limits.max_positions,
+            max_weight=limits.max_weight, weights=limits.weights,
         )  # fmt: skip
 
     def _order(self, signal: DislocationSignal, entry: Entry, epoch: int) -> PendingOrder:

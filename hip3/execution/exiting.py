@@ -64,6 +64,11 @@ class Exiting:
         """Whether we look after a position: configured market, and not a stranger's that we only watch."""
         return position.coin in self._params and not (position.foreign and self._watch_foreign)
 
+    def closes(self, coin: str) -> bool:
+        """Whether a position that the exchange shows in `coin` is ours to close."""
+        known = self._tracker.position(coin)
+        return self.ours_to_close(known) if known is not None else coin in self._params and not self._watch_foreign
+
     def check(self, generation: int, now_ms: int) -> None:
         """Every position, whether its market speaks or not; and keep what a restart needs."""
         positions = self._tracker.positions()

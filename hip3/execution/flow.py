@@ -21,6 +21,7 @@ from hip3.core.events import (
     ErrorFrame,
     Event,
     Fill,
+    Filled,
     Funding,
     Ignored,
     Malformed,
@@ -28,6 +29,7 @@ from hip3.core.events import (
     OrderUpdates,
     PostOutcome,
     PostReply,
+    Resting,
     SubscriptionAck,
     UserFills,
     UserFundings,
@@ -49,8 +51,12 @@ from hip3.execution.readiness import Readiness
 from hip3.execution.replies import Fate, Resolution, resolve
 from hip3.execution.scheduler import BatchScheduler
 from hip3.execution.strangers import Strangers
+from hip3.execution.streams import StreamWatch
 from hip3.feed.market_state import MarketState
 from hip3.position.tracker import PositionTracker
+from hip3.risk.guards import EntryGuards, note_of
+from hip3.risk.market_flags import MarketFlags
+from hip3.risk.market_gates import MarketGates
 from hip3.risk.monitor import FlattenFailed, RiskEvent
 from hip3.strategy.detector import Detector
 
@@ -58,6 +64,9 @@ MAX_CANCEL_TRIES = 5
 MAX_NEW_TEXTS = 100
 _FORCED = frozenset({"Auto-Deleveraging"})
 """Directions of fills that nobody ordered, beside those that carry a `liquidation` object."""
+_HALTED = "Trading is halted"
+HALT_MS = 60_000
+"""So long a market that said so is left alone; then it may say so again."""
 _CONTRADICTIONS = ("Reduce only order would increase position", "reduceOnlyRejected")
 """Refusals that contradict our books: the account is read at once."""
 
@@ -81,6 +90,10 @@ class TradeFlow:
         readiness: Readiness,
         strangers: Strangers,
         on_storm: Callable[[], None],
+        market_gates: MarketGates,
+        flags: MarketFlags,
+        guards: EntryGuards,
+        streams: StreamWatch,
         address: AddressBudget,
         risk_events: "queue.Queue[RiskEvent]",
         journal: Journal,
@@ -101,6 +114,10 @@ class TradeFlow:
         self._readiness = readiness
         self._strangers = strangers
         self._on_storm = on_storm
+        self._market_gates = market_gates
+        self._flags = flags
+        self._guards = guards
+        self._streams = streams
         self._address = address
         self._risk_events = risk_events
         self._journal = journal
@@ -123,12 +140,14 @@ class TradeFlow:
         self.connected_ms = self.last_event_ms = self._readiness.heard_ms = self._clock.mono_ms()
         self._unseen = set(self._specs)
         self._readiness.connected(session.generation, self._specs)
+        self._streams.connected(self.connected_ms)
         self._journal.record("connected", generation=session.generation)
 
     def on_disconnected(self, generation: int, reason: str) -> None:
         """The epoch is over: posts in flight are unknown, queued entries die, the rest lives on."""
         now_ms = self._clock.mono_ms()
         self._readiness.disconnected(reason)
+        self._streams.disconnected(now_ms)
         self._journal.record("disconnected", generation=generation, reason=reason)
         for post in self._posts.disconnected(generation):
             self.on_post_lost(post, "disconnected before the reply", now_ms)
@@ -153,6 +172,7 @@ class TradeFlow:
             self.on_order_updates(event.items, now_ms)
         elif isinstance(event, UserFills):
             self._count_malformed("userFills", event.malformed)
+            self._streams.fills_told()
             self.on_fills(event.fills, now_ms)
         elif isinstance(event, UserFundings):
             self._count_malformed("userFundings", event.malformed)
@@ -189,7 +209,9 @@ class TradeFlow:
             self.counts["unknown_coin"] += 1
             return
         self._market_moved(session, view, now_ms)
-        self._signal(self._detector.on_bbo(view, self._clock.wall_ms(), self._clock.mono_us()))
+        wall_ms = self._clock.wall_ms()
+        standing = self._market_gates.on_bbo(view, now_ms, wall_ms)
+        self._signal(self._detector.on_bbo(view, wall_ms, self._clock.mono_us(), standing))
 
     def _on_ctx(self, session: Session, update: CtxUpdate, now_ms: int) -> None:
         view = self._market_state.apply_ctx(update, now_ms, session.generation)
@@ -197,9 +219,12 @@ class TradeFlow:
             self.counts["unknown_coin"] += 1
             return
         self._market_moved(session, view, now_ms)
-        self._signal(self._detector.on_ctx(view, self._clock.wall_ms(), self._clock.mono_us()))
+        wall_ms = self._clock.wall_ms()
+        standing = self._market_gates.on_ctx(view, now_ms, wall_ms)
+        self._signal(self._detector.on_ctx(view, wall_ms, self._clock.mono_us(), standing))
 
     def _market_moved(self, session: Session, view: MarketView, now_ms: int) -> None:
+        self._streams.market_ms = now_ms
         if self._unseen and view.bbo_at_ms is not None and view.ctx_at_ms is not None:
             self._unseen.discard(view.coin)
             self._readiness.saw(view.coin)
@@ -259,6 +284,8 @@ class TradeFlow:
             return self._tracker.mark_unknown(cloid, res.text, now_ms)
         if res.fate is Fate.REFUSED or res.status is None:
             return self._tracker.refuse(cloid, res.text)
+        if isinstance(res.status, Resting | Filled):
+            self._streams.answered(cloid, now_ms)
         return self._tracker.on_status(cloid, res.status)
 
     def _cancel_answer(self, cancel: PendingCancel, res: Resolution) -> None:
@@ -288,6 +315,8 @@ class TradeFlow:
         An order that a reading of ours lists is known by it: it is no stranger, and must not feed a storm.
         """
         for item in items:
+            if not reading:
+                self._streams.updated(item.cloid)
             events = self._tracker.on_order_update(item)
             if reading and not is_ours(item.cloid):
                 self._strangers.explained(item.oid)
@@ -335,6 +364,8 @@ class TradeFlow:
             self._wake_rest()
         if event.after is OrderState.REJECTED:
             self._report_new_text(event.why)
+            if event.why.startswith(_HALTED) and self._flags.set(event.order.coin, "halt", event.why, now_ms + HALT_MS):
+                self._journal.record("halted", coin=event.order.coin, why=event.why)
         if event.after is OrderState.REJECTED and event.why.startswith(_CONTRADICTIONS):
             self._account_doubt()
         if event.order.reduce_only and (event.after.terminal or event.after is OrderState.UNKNOWN):
@@ -351,6 +382,7 @@ class TradeFlow:
 
     def _round_trip(self, trip: RoundTrip) -> None:
         self.exiting.maybe_flat(trip.coin)
+        self._guards.closed(note_of(trip))
         self._journal.record("round_trip", trip=trip)
         self._risk(trip)
 

@@ -3,6 +3,7 @@
 from hip3.core.decisions import Rejected, Skipped, Verdict
 from hip3.core.money import ZERO
 from hip3.execution.gates import GATES, Entry, market_usd, total_usd
+from hip3.risk.guards import GUARDS
 
 Passed = tuple[int, str, dict[str, str], bool]
 
@@ -20,6 +21,10 @@ class GateTrace:
         refused = self.verdict.gate if isinstance(self.verdict, Rejected | Skipped) else None
         out: list[Passed] = []
         for gate in GATES:
+            if gate.number > 1 and refused is not None and refused in GUARDS:
+                assert isinstance(self.verdict, Rejected)
+                out.append((1, refused, dict(self.verdict.numbers), False))
+                return out
             numbers = self._figures(gate.number)
             if gate.name == refused:
                 assert isinstance(self.verdict, Rejected | Skipped)

@@ -14,7 +14,7 @@ import msgspec
 
 from hip3.core.decisions import Rejected, RejectReason, Skipped, SkipReason
 from hip3.core.ledger import LedgerView
-from hip3.core.money import ZERO, div, floor_size, meets_minimum
+from hip3.core.money import ONE, ZERO, div, floor_size, meets_minimum
 
 Refusal = Rejected | Skipped
 
@@ -39,6 +39,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     max_per_market: Decimal
     max_total: Decimal
     max_positions: int
+    max_weight: Decimal | None = None
+    """Instead of `max_positions`: the most that the `weights` of occupied markets may sum up to."""
+    weights: dict[str, Decimal] = {}
 
     @property
     def price(self) -> Decimal | None:
@@ -121,8 +124,14 @@ def _cut(e: Entry, price: Decimal, used: Decimal, limit: Decimal, reason: Reject
 
 
 def max_concurrent_positions(e: Entry) -> Outcome:
-    """5: too many markets are occupied."""
+    """5: too many markets are occupied, or too much of what moves together."""
     occupied = e.ledger.occupied if e.ledger is not None else set()
+    if e.max_weight is not None:
+        sum_ = sum((e.weights.get(coin, ONE) for coin in occupied | {e.coin}), ZERO)
+        if sum_ > e.max_weight:
+            weighed = (("weight", str(sum_)), ("limit", str(e.max_weight)))
+            return Rejected(RejectReason.CORRELATION_POSITION_LIMIT, "MaxConcurrentPositions", weighed)
+        return e.size
     others = len(occupied - {e.coin})
     if others >= e.max_positions:
         numbers = (("markets", str(others)), ("limit", str(e.max_positions)))
@@ -188,5 +197,6 @@ def run(gates: tuple[Gate, ...], entry: Entry) -> tuple[Refusal | None, Entry]:
     return None, entry
 
 
-FLAG_GATES = tuple(g for g in GATES if g.number < FIRST_LEDGER_GATE)
+LATCH_GATES, READY_GATES = GATES[:1], GATES[1:2]
+"""The entry guards stand between them (`hip3.risk.guards`)."""
 LEDGER_GATES = tuple(g for g in GATES if g.number >= FIRST_LEDGER_GATE and g.check is not None)

@@ -22,23 +22,24 @@ from typing import Any
 import msgspec
 
 from hip3.core.events import BboUpdate
-from hip3.core.market import Level, MarketSpec
+from hip3.core.market import Level
 from hip3.core.money import ZERO, parse
 from hip3.core.order_state import OrderState
 from hip3.core.ports import Clock, Journal
 from hip3.errors import ODD_ANSWERS, Hip3Error, RateLimited, VenueReadError
 from hip3.exchange.clock_offset import ClockOffset
-from hip3.exchange.registry import changed_markets
 from hip3.exchange.wire import parse_fill_list
 from hip3.execution.account import AccountReport, Rest, equity_of, read_account
 from hip3.execution.address_budget import AddressBudget
 from hip3.execution.bootstrap import opening
 from hip3.execution.flow import TradeFlow
 from hip3.execution.margin import MarginSetter
+from hip3.execution.markets import Markets
 from hip3.execution.open_orders import OpenOrders
 from hip3.execution.readiness import Readiness
 from hip3.execution.resolver import Resolver
 from hip3.execution.strangers import Strangers
+from hip3.execution.streams import StreamWatch
 from hip3.feed.market_state import MarketState
 from hip3.position.tracked import Opening
 from hip3.position.tracker import PositionTracker
@@ -98,11 +99,11 @@ class Housekeeping:
         resolver: Resolver | None,
         address: AddressBudget,
         margin: MarginSetter | None,
-        specs: dict[str, MarketSpec],
-        blocked: dict[str, str],
         abstraction: str,
         strangers: Strangers,
         open_orders: OpenOrders | None,
+        streams: StreamWatch,
+        markets: Markets,
     ) -> None:
         self._clock = clock
         self._rest = rest
@@ -117,11 +118,11 @@ class Housekeeping:
         self._resolver = resolver
         self._address = address
         self._margin = margin
-        self._specs = specs
-        self._blocked = blocked
         self._abstraction = abstraction
         self._strangers = strangers
         self._open_orders = open_orders
+        self._streams = streams
+        self._markets = markets
         self._started = False
         self._storm = False
         self._next_storm_ms = 0
@@ -135,7 +136,6 @@ class Housekeeping:
         self._next_fills_ms = 0
         self._differs: dict[str, Difference] = {}
         self._no_fills: Counter[str] = Counter()
-        self._next_markets_ms = clock.mono_ms() + COMPARE_MS
         self._books_asked: tuple[int, set[str]] = (0, set())
         self._next_book_ms = 0
         self.failed_reads = 0
@@ -164,9 +164,9 @@ class Housekeeping:
             if self._margin is not None and self._read_generation:
                 out.append(("margin", self._margin.step))
             out += [
-                ("comparison", self._compare), ("address budget", self._anchor_budget), ("markets", self._read_markets),
+                ("comparison", self._compare), ("address budget", self._anchor_budget),
             ]  # fmt: skip
-        return [*out, ("first books", self._first_books), ("clock", self._read_clock)]
+        return [*out, ("markets", self._markets.step), ("first books", self._first_books), ("clock", self._read_clock)]
 
     def _guarded(self, duty: Callable[[int], None], now_ms: int) -> None:
         try:
@@ -281,6 +281,8 @@ class Housekeeping:
         self._next_fills_ms = now_ms + RETRY_MS
         fills, malformed = parse_fill_list(self._rest.info({"type": "userFills", "user": self._user}))
         self._flow.on_fills(fills, now_ms)
+        if any(not t.provisional for t in late):
+            self._streams.fills_read(now_ms)
         still = {t.order.cloid for t in self._tracker.unbooked()} | set(self._tracker.unlinked())
         self._no_fills = Counter({c: n for c, n in self._no_fills.items() if c in still})
         for what in still.intersection([*(t.order.cloid for t in late), *gaps]):
@@ -305,16 +307,6 @@ class Housekeeping:
             self._address.anchor(int(answer["nRequestsUsed"]), int(answer["nRequestsCap"]))
         except (KeyError, TypeError, ValueError) as error:
             raise VenueReadError(f"userRateLimit cannot be read: {error}") from None
-
-    def _read_markets(self, now_ms: int) -> None:
-        """A market whose precision or asset id changed, or that is gone, is traded no more."""
-        if now_ms < self._next_markets_ms:
-            return
-        self._next_markets_ms = now_ms + COMPARE_MS
-        for coin, why in changed_markets(self._rest, self._specs, self.dexs).items():
-            if self._blocked.get(coin) != why:
-                self._blocked[coin] = why
-                self._journal.record("market_blocked", coin=coin, why=why)
 
     def _read_clock(self, now_ms: int) -> None:
         if now_ms < self._next_clock_ms:

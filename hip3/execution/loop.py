@@ -3,7 +3,7 @@
     1 expire posts       silence for too long makes their orders UNKNOWN
     2 exits              every position, at the latest now; then the stops that protect them
     3 collect            one batch of one kind
-    4 re-check           entries of a tripped latch or of another epoch die here; bad orders alone
+    4 re-check           entries of a tripped latch, of another epoch or on old data die here; bad orders alone
     5 nonce
     6 sign
     7 record the intent  durably; if that fails entries are dropped, exits and cancels go on
@@ -63,6 +63,7 @@ class ExecutorLoop:
         tracker: PositionTracker,
         flow: TradeFlow,
         protector: Protector,
+        stale: Callable[[str, int], str | None],
         sender: Sender,
         http: HttpLane,
         intents: Intents,
@@ -83,6 +84,7 @@ class ExecutorLoop:
         self._tracker = tracker
         self._flow = flow
         self._protector = protector
+        self._stale = stale
         self._sender = sender
         self._http = http
         self._intents = intents
@@ -130,14 +132,14 @@ class ExecutorLoop:
         keep = []
         epoch = self._readiness.epoch(now_ms)
         for order in batch.orders:
-            why = self._refused(order, epoch)
+            why = self._refused(order, epoch, now_ms)
             if why is None:
                 keep.append(order)
             else:
                 self._flow.dispatch(self._tracker.drop(order.cloid, why), now_ms)
         return OrderBatch(tuple(keep)) if keep else None
 
-    def _refused(self, order: PendingOrder, epoch: int | None) -> str | None:
+    def _refused(self, order: PendingOrder, epoch: int | None, now_ms: int) -> str | None:
         if not self._tracker.queued(order.cloid):
             return "no longer wanted"
         if order.coin not in self._asset_ids:
@@ -146,7 +148,9 @@ class ExecutorLoop:
             return None
         if self._latch.tripped:
             return "HardStop"
-        return None if epoch is not None and epoch == order.epoch else "approved in another READY epoch"
+        if epoch is None or epoch != order.epoch:
+            return "approved in another READY epoch"
+        return self._stale(order.coin, now_ms)
 
     def _dispatch(self, batch: ActionBatch, now_ms: int, lane: str) -> None:
         wall_ms = self._clock.wall_ms()
@@ -160,6 +164,9 @@ class ExecutorLoop:
             )  # fmt: skip
         except (SigningError, NonceError, KeyError) as error:
             self._give_up(batch, f"cannot be signed: {error}", now_ms)
+            return
+        if self._latch.tripped and isinstance(batch, OrderBatch) and not batch.reduce_only:
+            self._give_up(batch, "HardStop", now_ms)  # it tripped while we signed
             return
         if not self._record(batch, nonce, expires, wall_ms, now_ms):
             return

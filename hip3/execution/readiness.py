@@ -3,7 +3,8 @@
 Guards: the inputs below. READY is an epoch, the generation of a connection: it begins when every
 subscription is acknowledged, every market was seen once and the account was read and compared over
 REST, all in this generation; any disconnect ends it. Each input has one owner: ws-reader
-(connection, acknowledgements, market data), rest (universe, account), main (stopping), and whoever holds it by name.
+(connection, acknowledgements, market data), rest (universe, account), main (stopping), and whoever holds it, or
+allows exits and cancels alone (REDUCING), by name.
 """
 
 import enum
@@ -40,6 +41,7 @@ class Readiness:
         self._ready_since: int | None = None
         self._stopping = False
         self._holds: dict[str, str] = {}
+        self._reducing: dict[str, str] = {}
         self.heard_ms: int | None = None
         """When the last frame came (monotonic). Written by the ws-reader alone, without the lock."""
         self.last_disconnect = ""
@@ -100,6 +102,25 @@ class Readiness:
             else:
                 self._holds.pop(owner, None)
 
+    def reduce(self, owner: str, why: str) -> bool:
+        """Exits and cancels only, for a reason that `owner` alone sets and takes back (""); whether it changed."""
+        with self._lock:
+            before = self._reducing.pop(owner, "")
+            if why:
+                self._reducing[owner] = why
+            return bool(before) != bool(why)
+
+    def word(self, now_ms: int, *, tripped: bool) -> tuple[State, list[str]]:
+        """The state, and why it is not READY."""
+        with self._lock:
+            missing = self._missing_locked(now_ms)
+            reducing = self._reducing_locked()
+        if tripped:
+            return State.HARD_STOP, missing + reducing
+        if missing:
+            return State.NOT_READY, missing + reducing
+        return (State.REDUCING, reducing) if reducing else (State.READY, [])
+
     def reasons(self, now_ms: int) -> list[str]:
         """Why not READY, as sentences; empty when READY."""
         return self.look(now_ms)[0]
@@ -110,9 +131,11 @@ class Readiness:
             out = self._missing_locked(now_ms)
             if not out and self._ready_since is None:
                 self._ready_since = now_ms
-            if self._stopping:
-                out.append("the service is stopping: exits and cancels only")
-            return out, self._generation
+            return out + self._reducing_locked(), self._generation
+
+    def _reducing_locked(self) -> list[str]:
+        stopping = ["the service is stopping: exits and cancels only"] if self._stopping else []
+        return stopping + list(self._reducing.values())
 
     def _missing_locked(self, now_ms: int) -> list[str]:
         if self._universe:
@@ -141,9 +164,3 @@ class Readiness:
         """How long the epoch has been READY."""
         with self._lock:
             return 0 if self._ready_since is None else now_ms - self._ready_since
-
-    @property
-    def reducing(self) -> bool:
-        """Whether only exits and cancels are wanted."""
-        with self._lock:
-            return self._stopping

@@ -256,7 +256,7 @@ class PositionTracker:
         (entered, paid), (exited, got) = holding.entered, holding.exited
         return RoundTrip(
             coin=holding.coin, opened_ms=holding.opened_ms or closed_ms, closed_ms=closed_ms,
-            realized=trip.realized, fees=trip.fees, funding=trip.funding,
+            realized=trip.realized, fees=trip.fees, funding=trip.funding, entered_usd=paid,
             entry_px=div(paid, entered) if entered else ZERO, exit_px=div(got, exited) if exited else ZERO,
         )  # fmt: skip
 

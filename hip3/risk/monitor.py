@@ -2,7 +2,7 @@
 
 Fed by the one pipeline of orders and fills, confined to the risk thread. Each trigger is "more than"
 its threshold. Which refusals count is a column of the closed table in `core.refusals`: an IOC without
-match, a reduce-only race or a notional that shrank are not failures of ours.
+match, a reduce-only race or a notional that shrank are not failures of ours. `kept` is what a restart goes on from.
 """
 
 from collections import deque
@@ -52,6 +52,19 @@ class Breach(msgspec.Struct, frozen=True):
     evidence: dict[str, Any]
 
 
+class KeptCounters(msgspec.Struct, frozen=True, kw_only=True):
+    """The counters for a restart."""
+
+    net_usd: Decimal = ZERO
+    """Realised - fees + funding of round trips since the last reset."""
+    losing_run: int = 0
+    rejects: list[int] = []
+    """Exchange times of the last hour's refusals that count."""
+    slipped: int = 0
+    closed: dict[str, int] = {}
+    """When the newest round trip of each market that was counted ended (exchange time)."""
+
+
 def slippage_bps(event: OrderFinished) -> Decimal:
     """How much worse than the touch at decision time an order was filled; never negative."""
     touch = event.order.touch_px
@@ -60,17 +73,41 @@ def slippage_bps(event: OrderFinished) -> Decimal:
 
 
 class RiskMonitor:
-    """Folds events; `apply` returns the first breach or None."""
+    """Folds events; `apply` returns the first breach or None. All times are exchange time."""
 
-    def __init__(self, limits: RiskLimits) -> None:
+    def __init__(self, limits: RiskLimits, kept: KeptCounters | None = None) -> None:
         self.limits = limits
-        self.net_usd = ZERO
-        self.losing_run = 0
-        self.rejects: deque[int] = deque()
-        self.slipped = 0
+        kept = kept or KeptCounters()
+        self.net_usd = kept.net_usd
+        self.losing_run = kept.losing_run
+        self.rejects: deque[int] = deque(kept.rejects, maxlen=limits.max_rejects_per_hour + 1)
+        self.slipped = kept.slipped
+        self._closed = dict(kept.closed)
+
+    def kept(self) -> KeptCounters:
+        """What a restart goes on from."""
+        return KeptCounters(
+            net_usd=self.net_usd, losing_run=self.losing_run, rejects=list(self.rejects), slipped=self.slipped,
+            closed=dict(self._closed),
+        )  # fmt: skip
+
+    def counted(self, trip: RoundTrip) -> bool:
+        """Whether a round trip, found again at a start, is in the counters already."""
+        return trip.closed_ms <= self._closed.get(trip.coin, -1)
+
+    def begin_anew(self, code: str) -> None:
+        """A person reset the latch: the counter that had tripped it starts at nothing."""
+        if code == "max_loss":
+            self.net_usd = ZERO
+        elif code == "consecutive_losses":
+            self.losing_run = 0
+        elif code == "rejects":
+            self.rejects.clear()
+        elif code == "slippage":
+            self.slipped = 0
 
     def apply(self, event: RiskEvent, now_ms: int) -> Breach | None:
-        """Fold one event in; `now_ms` is monotonic."""
+        """Fold one event in."""
         if isinstance(event, RoundTrip):
             return self._round_trip(event)
         if isinstance(event, FlattenFailed):
@@ -78,20 +115,32 @@ class RiskMonitor:
         if isinstance(event, OrderFinished):
             return self._finished(event) if event.order.touch_px > 0 else None
         if event.after is OrderState.REJECTED and classify(event.why).counts:
-            return self._reject(event, now_ms)
+            self.rejects.append(now_ms)
+            return self._rejects(now_ms, event.why)
         return None
 
+    def judge(self, now_ms: int) -> Breach | None:
+        """The counters as they stand: at a start, before anything may be traded."""
+        return self._loss() or self._run() or self._rejects(now_ms, "before this start") or self._slippage("", ZERO)
+
     def _round_trip(self, trip: RoundTrip) -> Breach | None:
+        self._closed[trip.coin] = max(trip.closed_ms, self._closed.get(trip.coin, 0))
         self.net_usd += trip.net
         self.losing_run = self.losing_run + 1 if trip.net < 0 else 0
-        if -self.net_usd > self.limits.max_loss_usd:
-            limit = self.limits.max_loss_usd
-            detail = f"{-self.net_usd} USD lost, more than {limit}"
-            return Breach("max_loss", detail, {"net_usd": str(self.net_usd), "limit_usd": str(limit)})
-        if self.losing_run > self.limits.max_consecutive_losses:
-            run, most = self.losing_run, self.limits.max_consecutive_losses
-            return Breach("consecutive_losses", f"{run} losing round trips in a row, more than {most}", {"run": run})
-        return None
+        return self._loss() or self._run()
+
+    def _loss(self) -> Breach | None:
+        limit = self.limits.max_loss_usd
+        if -self.net_usd <= limit:
+            return None
+        detail = f"{-self.net_usd} USD lost, more than {limit}"
+        return Breach("max_loss", detail, {"net_usd": str(self.net_usd), "limit_usd": str(limit)})
+
+    def _run(self) -> Breach | None:
+        run, most = self.losing_run, self.limits.max_consecutive_losses
+        if run <= most:
+            return None
+        return Breach("consecutive_losses", f"{run} losing round trips in a row, more than {most}", {"run": run})
 
     def _flatten_failed(self, event: FlattenFailed) -> Breach | None:
         most = self.limits.max_flatten_failures
@@ -100,19 +149,21 @@ class RiskMonitor:
         detail = f"{event.failures} exits of {event.coin} did not close it, more than {most}"
         return Breach("flatten_failures", detail, {"coin": event.coin, "failures": event.failures})
 
-    def _reject(self, event: OrderChanged, now_ms: int) -> Breach | None:
-        self.rejects.append(now_ms)
+    def _rejects(self, now_ms: int, last: str) -> Breach | None:
         while self.rejects and now_ms - self.rejects[0] >= HOUR_MS:
             self.rejects.popleft()
         count, most = len(self.rejects), self.limits.max_rejects_per_hour
         if count <= most:
             return None
-        return Breach("rejects", f"{count} refusals within an hour, more than {most}", {"last": event.why})
+        return Breach("rejects", f"{count} refusals within an hour, more than {most}", {"last": last})
 
     def _finished(self, event: OrderFinished) -> Breach | None:
         slipped = slippage_bps(event)
         self.slipped = self.slipped + 1 if slipped > self.limits.max_slippage_bps else 0
+        return self._slippage(event.order.cloid, slipped)
+
+    def _slippage(self, cloid: str, last_bps: Decimal) -> Breach | None:
         if self.slipped < self.limits.slippage_streak:
             return None
         detail = f"{self.slipped} orders in a row slipped more than {self.limits.max_slippage_bps} bps"
-        return Breach("slippage", detail, {"last_bps": str(slipped), "cloid": event.order.cloid})
+        return Breach("slippage", detail, {"last_bps": str(last_bps), "cloid": cloid})

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import msgspec
 
-from hip3.core.decisions import DislocationSignal
+from hip3.core.decisions import CLEAR, DislocationSignal, Standing
 from hip3.core.market import Level, MarketSpec, MarketView
 from hip3.core.money import bps_of
 from hip3.core.orders import Side
@@ -66,11 +66,17 @@ class Detector:
                 normal_book=get["normal_book_notional"],
                 max_notional=get["max_notional_per_market"],
                 sz_decimals=spec.sz_decimals,
+                order_notional=get["order_notional"],
             ),
         )
 
-    def on_ctx(self, view: MarketView, now_ms: int, now_us: int = 0) -> DislocationSignal | None:
-        """An asset context arrived: fold the oracle in, then check. `now_ms` is wall time."""
+    def on_ctx(
+        self, view: MarketView, now_ms: int, now_us: int = 0, standing: Standing = CLEAR
+    ) -> DislocationSignal | None:
+        """An asset context arrived: fold the oracle in, then check. `now_ms` is wall time.
+
+        `standing` is what the market-health gates say; where they block, the oracle's steps still count.
+        """
         track = self._tracks.get(view.coin)
         if track is None or view.oracle is None:
             return None
@@ -79,17 +85,23 @@ class Detector:
             track.moves = OracleMoves()
             track.generation = view.generation
         track.moves.observe(view.oracle, self._params[view.coin].move_bps)
-        return self._check(track, view, now_ms, now_us)
+        return self._check(track, view, now_ms, now_us, standing)
 
-    def on_bbo(self, view: MarketView, now_ms: int, now_us: int = 0) -> DislocationSignal | None:
+    def on_bbo(
+        self, view: MarketView, now_ms: int, now_us: int = 0, standing: Standing = CLEAR
+    ) -> DislocationSignal | None:
         """The touch changed: check. `now_ms` is wall time."""
         track = self._tracks.get(view.coin)
         if track is None or view.ctx_at_ms is None or track.generation != view.generation:
             return None
-        return self._check(track, view, now_ms, now_us)
+        return self._check(track, view, now_ms, now_us, standing)
 
-    def _check(self, track: _Track, view: MarketView, now_ms: int, now_us: int) -> DislocationSignal | None:
+    def _check(
+        self, track: _Track, view: MarketView, now_ms: int, now_us: int, standing: Standing
+    ) -> DislocationSignal | None:
         self.checks += 1
+        if standing.blocked is not None:
+            return None
         moves, params = track.moves, self._params[view.coin]
         if moves.up >= params.min_moves and moves.last_change_bps >= params.min_change_bps:
             side, touch = Side.BUY, view.ask
@@ -106,7 +118,7 @@ class Detector:
         edge = bps_of(gap, oracle)
         if edge < params.cost_bps:
             return None
-        return self._emit(track, view, side, touch, oracle, edge, now_ms, now_us)
+        return self._emit(track, view, side, touch, oracle, edge, now_ms, now_us, standing)
 
     def _emit(
         self,
@@ -118,9 +130,10 @@ class Detector:
         edge: Decimal,
         now_ms: int,
         now_us: int,
+        standing: Standing,
     ) -> DislocationSignal | None:
         params = self._params[view.coin]
-        size = suggest(params.sizing, touch.px, touch.sz)
+        size = suggest(params.sizing, touch.px, touch.sz, standing.factor)
         if size <= 0:
             return None
         track.signalled[side] = oracle

@@ -328,7 +328,7 @@ def cut(world: World, row: str, patch: pytest.MonkeyPatch) -> None:
         if name == "ActionBudget":
             patch.setattr(world.trading.executor, "_take_budget", lambda now_ms: None)
             return
-        for group in ("FLAG_GATES", "LEDGER_GATES"):
+        for group in ("LATCH_GATES", "READY_GATES", "LEDGER_GATES"):
             kept = tuple(g for g in getattr(executor_module, group) if g.name != name)
             patch.setattr(executor_module, group, kept)
     elif kind == "exit":
@@ -337,9 +337,9 @@ def cut(world: World, row: str, patch: pytest.MonkeyPatch) -> None:
         assert world.trading.loop is not None
         patch.setattr(world.trading.loop._protector, "step", lambda now_ms: None)
     elif kind == "trigger":
-        apply = world.trading.monitor.apply
+        apply = world.trading.risk.monitor.apply
         patch.setattr(
-            world.trading.monitor, "apply", lambda e, now: None if (b := apply(e, now)) and b.code == name else b
+            world.trading.risk.monitor, "apply", lambda e, now: None if (b := apply(e, now)) and b.code == name else b
         )
     elif kind == "stream":
         before = world.filter_frame

@@ -1,0 +1,88 @@
+"""What a start of the service reads of the account, and how its parts are put together with what was kept."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hip3.core.market import MarketSpec
+from hip3.exchange.rest import RestClient
+from hip3.execution.account import Proof
+from hip3.execution.bootstrap import Beginning, Checked, Universe, check_signer, read_whole_beginning
+from hip3.execution.identity import Identity
+from hip3.execution.posts import Post
+from hip3.execution.risk_desk import KeptRisk
+from hip3.ops.state_dir import began_ms
+from hip3.position.exits import Held
+from hip3.position.tracked import KeptTotals
+from hip3.risk.guards import TripNote
+from hip3.start import Who
+from hip3.trading import Before, Links, Trading, build, margin_changes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hip3.app import App
+
+
+class Nobody:
+    """There is no account to begin with: observe."""
+
+
+def read_beginning(app: "App", rest: RestClient, who: Who, universe: Universe, folder: Path) -> Beginning | Nobody:
+    """The account as trading begins (rest thread). VenueReadError: not now; PreflightError: not like this."""
+    if who.key is None or who.account is None:
+        return Nobody()
+    signer, coins, now_ms = who.key.address, universe.specs, app.clock.wall_ms()
+    checked = app.journal.fact("checked", Checked)
+    fresh = checked is not None and checked.covers(signer, who.account, coins, now_ms)
+    if who.vault is None and not fresh:
+        check_signer(rest, signer, who.account)
+    app.began_ms = began_ms(folder, int(rest.info_json({"type": "exchangeStatus"})["time"]))
+    totals = app.journal.fact("totals", KeptTotals) or KeptTotals(since_ms=app.began_ms)
+    held = app.journal.fact("held", list[Held]) or []
+    if checked is not None and fresh:
+        # Where a leverage is asked for, what holds is asked, too: it may have been set since.
+        app.margins |= {c: m for c, m in checked.margins.items() if not app.settings.for_market(c).leverage}
+    beginning = read_whole_beginning(rest, who.account, universe, totals, held, app.margins)
+    if not margin_changes(app.settings, beginning, coins):
+        found = Checked(at_ms=now_ms, signer=signer, account=who.account, margins=beginning.margins)
+        app.journal.keep("checked", checked if checked is not None and fresh else found)
+    return beginning
+
+
+def assemble(app: "App", universe: Universe, beginning: Beginning | None) -> Trading:
+    """Build the trading parts of a running service."""
+    who, latch, rest, intents, journal = app.who, app.latch, app.rest, app.intents, app.journal
+    assert who is not None
+    assert latch is not None
+    assert rest is not None
+    assert intents is not None
+    signer = None
+    if who.key is not None and who.account is not None:
+        signer = Identity(who.key, who.account, who.vault, app.settings.base.mainnet)
+    before = Before(
+        recovered=intents.recovered, risk=journal.fact("risk", KeptRisk),
+        trips=journal.fact("trips", list[TripNote]) or [],
+        approved=journal.fact("approved", dict[str, MarketSpec]) or {}, began_ms=app.began_ms,
+    )  # fmt: skip
+    return build(
+        settings=app.settings, clock=app.clock, universe=universe, identity=signer, user=who.account,
+        beginning=beginning, before=before, latch=latch, readiness=app.readiness, sender=app.writer, rest=rest,
+        journal=journal, intents=intents, signed=rest, links=_links(app, rest),
+    )  # fmt: skip
+
+
+def _links(app: "App", rest: RestClient) -> Links:
+    def by_http(post: Post, body: dict[str, Any]) -> None:
+        trading = app.trading
+        assert trading is not None
+        # The inbox is never full: no more than one post per batch is in flight.
+        app.rest_jobs.submit(lambda: trading.flow.send_by_http(post, lambda: rest.exchange(body)))
+
+    def ask_proof(proved: "Callable[[Proof], None]") -> None:
+        app.rest_jobs.submit(lambda: proved(app.read_proof()))
+
+    return Links(
+        http=by_http, wake_rest=app.rest_jobs.wake, known_before=app.journal.placed, trip=app.trip,
+        ask_proof=ask_proof,
+        reconnect=lambda why: app.connection.drop(why),  # noqa: PLW0108 the connection is made later
+    )  # fmt: skip

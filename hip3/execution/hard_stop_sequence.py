@@ -1,0 +1,126 @@
+"""What follows from a tripped latch, to its end and as often as it takes.
+
+    stop entries   the latch itself: gates, queue, and the last look before signing ask it
+    purge          queued entries die
+    cancel         resting entries are cancelled, every second until none is left
+    flatten        positions are closed (HIP3_HARD_STOP_FLATTEN), by the exit machine
+    verify         the exchange is read; what is still open begins it again
+
+Each step is reported once when it is done, and when it has to be done again. Confined to the risk thread, except
+`proved`, which the rest thread calls.
+"""
+
+from collections.abc import Callable
+
+from hip3.core.order_state import OrderState
+from hip3.core.orders import ExitReason, PendingCancel
+from hip3.core.ports import Clock, Journal
+from hip3.execution.account import Proof
+from hip3.execution.flow import TradeFlow
+from hip3.execution.scheduler import BatchScheduler
+from hip3.position.tracker import PositionTracker
+from hip3.risk.hard_stop import HardStopLatch
+
+CANCEL_MS = 1000
+PROOF_MS = 5000
+
+
+def purge_entries(scheduler: BatchScheduler, tracker: PositionTracker, flow: TradeFlow, why: str, now_ms: int) -> int:
+    """Queued entries die, and their owner is told; how many."""
+    purged = scheduler.purge_new()
+    for order in purged:
+        flow.dispatch(tracker.drop(order.cloid, why), now_ms)
+    return len(purged)
+
+
+def cancel_entries(scheduler: BatchScheduler, tracker: PositionTracker, wall_ms: int) -> int:
+    """Ask for the end of every resting entry of ours; how many there are."""
+    resting = [t for t in tracker.live(OrderState.OPEN) if t.oid is not None and not t.order.reduce_only]
+    for tracked in resting:
+        assert tracked.oid is not None
+        scheduler.enqueue_cancel(PendingCancel(coin=tracked.order.coin, oid=tracked.oid, created_ms=wall_ms))
+    return len(resting)
+
+
+class HardStopSequence:
+    """See the module."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        latch: HardStopLatch,
+        scheduler: BatchScheduler,
+        tracker: PositionTracker,
+        flow: TradeFlow,
+        journal: Journal,
+        flatten: bool,
+        ask_proof: Callable[[Callable[[Proof], None]], None],
+    ) -> None:
+        """`ask_proof(proved)`: read the exchange on the rest thread and call `proved` with what it says."""
+        self._clock = clock
+        self._latch = latch
+        self._scheduler = scheduler
+        self._tracker = tracker
+        self._flow = flow
+        self._journal = journal
+        self._flatten = flatten
+        self._ask_proof = ask_proof
+        self._said: dict[str, str] = {}
+        self._next_cancel_ms = 0
+        self._next_proof_ms = 0
+        self.verified = False
+        """The exchange has said that nothing is open which must not be."""
+
+    def step(self, now_ms: int) -> None:
+        """One round at monotonic `now_ms`; nothing while the latch is not tripped."""
+        if not self._latch.tripped:
+            return
+        purged = purge_entries(self._scheduler, self._tracker, self._flow, "HardStop", now_ms)
+        self._say("purge", "done" if not purged else f"{purged} queued entries dropped")
+        resting = self._cancel(now_ms)
+        held = self._close()
+        if resting or held:
+            self.verified = False
+            return
+        if not self.verified and now_ms >= self._next_proof_ms:
+            self._next_proof_ms = now_ms + PROOF_MS
+            self._ask_proof(self.proved)
+
+    def _cancel(self, now_ms: int) -> int:
+        """Entries that may still execute: those that rest, and those whose outcome is not known yet."""
+        if now_ms >= self._next_cancel_ms:
+            self._next_cancel_ms = now_ms + CANCEL_MS
+            cancel_entries(self._scheduler, self._tracker, self._clock.wall_ms())
+        left = sum(not t.order.reduce_only for t in self._tracker.live())
+        self._say("cancel", "done" if not left else f"{left} entries are not over yet")
+        return left
+
+    def _close(self) -> int:
+        if not self._flatten:
+            self._say("flatten", "positions stay: HIP3_HARD_STOP_FLATTEN is false")
+            return 0
+        held = [p.coin for p in self._tracker.positions() if self._flow.exiting.ours_to_close(p)]
+        if held:
+            self._flow.exiting.request(ExitReason.HARD_STOP)
+        self._say("flatten", "done" if not held else f"closing {', '.join(held)}")
+        return len(held)
+
+    def proved(self, proof: Proof) -> None:
+        """What the exchange says is open (rest thread)."""
+        left = self._left(proof)
+        self.verified = not left
+        self._say("verify", left or f"done: {proof.sentence(0)}")
+
+    def _left(self, proof: Proof) -> str:
+        """What is open and must not be, or why nobody knows; empty when all is as it should be."""
+        if proof.positions is None or proof.orders is None:
+            return f"not proved: {proof.source}"
+        entries = [o for o in proof.orders if not o.reduce_only and self._tracker.get(o.cloid or "") is not None]
+        held = [c for c in proof.positions if self._flatten and self._flow.exiting.closes(c)]
+        return ", ".join([f"order {o.oid} of {o.coin} rests" for o in entries] + [f"{c} is held" for c in held])
+
+    def _say(self, step: str, outcome: str) -> None:
+        if self._said.get(step) != outcome:
+            self._said[step] = outcome
+            self._journal.record("hard_stop", step=step, outcome=outcome)

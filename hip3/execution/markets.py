@@ -1,0 +1,106 @@
+"""Markets: what the exchange says of our markets, every 60 s: their parameters and their open-interest caps.
+
+Confined to the rest thread, but for `approve` (control). A market whose parameters differ from those that were
+approved (precision, asset id, fee factor, margin mode, leverage, collateral), or that is gone, is entered no more
+until a person approves them; approval survives restarts. The first sight of a market approves it. A reading that
+fails changes nothing; caps that were not read for five minutes count as reached.
+"""
+
+from collections.abc import Mapping
+
+from hip3.core.market import MarketSpec
+from hip3.core.ports import Clock, Journal
+from hip3.errors import VenueReadError
+from hip3.exchange.registry import changed, read_again
+from hip3.execution.account import Rest
+from hip3.risk.market_flags import MarketFlags
+
+READ_MS = 60_000
+RETRY_MS = 5000
+CAP_VALID_MS = 300_000
+NOT_READ = "its open-interest cap has not been read"
+APPROVE = "approve by ./run.sh resume"
+
+
+class Markets:
+    """See the module."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        rest: Rest,
+        specs: dict[str, MarketSpec],
+        dexs: list[str],
+        blocked: dict[str, str],
+        approved: Mapping[str, MarketSpec],
+        flags: MarketFlags,
+        journal: Journal,
+    ) -> None:
+        """`blocked` is shared: coin -> why it must not be entered. `approved`: what an earlier run kept."""
+        self._clock = clock
+        self._rest = rest
+        self._specs = specs
+        self._dexs = dexs
+        self._blocked = blocked
+        self._approved = dict(approved)
+        self._flags = flags
+        self._journal = journal
+        self._seen: dict[str, MarketSpec | None] = dict(specs)
+        self._next_ms = clock.mono_ms() + READ_MS
+        self._next_caps_ms = 0
+        self._caps_ms = clock.mono_ms()
+        for coin, spec in specs.items():
+            known = self._approved.setdefault(coin, spec)
+            self._judge(coin, changed(known, spec))
+            self._flags.set(coin, "oi_cap", NOT_READ)
+        if self._approved != dict(approved):
+            self._journal.keep("approved", self._approved)
+
+    def step(self, now_ms: int) -> None:
+        """Read what is due. VenueReadError: nothing changed."""
+        if now_ms >= self._next_caps_ms:
+            self._next_caps_ms = now_ms + RETRY_MS
+            self._read_caps(now_ms)
+            self._next_caps_ms = now_ms + READ_MS
+        if now_ms >= self._next_ms:
+            self._next_ms = now_ms + READ_MS
+            for coin, (spec, gone) in read_again(self._rest, self._specs, self._dexs).items():
+                self._seen[coin] = spec
+                self._judge(coin, gone or changed(self._approved[coin], spec))
+
+    def _judge(self, coin: str, why: str | None) -> None:
+        if why is not None and self._blocked.get(coin) != f"{why}; {APPROVE} {coin}":
+            self._blocked[coin] = f"{why}; {APPROVE} {coin}"
+            self._journal.record("market_blocked", coin=coin, why=why)
+
+    def _read_caps(self, now_ms: int) -> None:
+        if now_ms - self._caps_ms > CAP_VALID_MS:
+            for coin in self._specs:
+                self._flags.set(coin, "oi_cap", NOT_READ)
+        capped: set[str] = set()
+        for dex in dict.fromkeys(coin.partition(":")[0] for coin in self._specs):
+            answer = self._rest.info_json({"type": "perpsAtOpenInterestCap", "dex": dex})
+            if not isinstance(answer, list):
+                raise VenueReadError(f"perpsAtOpenInterestCap of {dex} cannot be read: {str(answer)[:120]}")
+            capped.update(str(coin) for coin in answer)
+        self._caps_ms = now_ms
+        for coin in self._specs:
+            if coin in capped:
+                self._flags.set(coin, "oi_cap", "its open interest is at the cap")
+            else:
+                self._flags.clear(coin, "oi_cap")
+
+    def approve(self, coin: str) -> str:
+        """Take a market's parameters as they are now; a sentence on what follows. KeyError: no market of ours."""
+        seen, running = self._seen[coin], self._specs[coin]
+        if seen is None:
+            return f"{coin} is gone from the exchange: take it out of HIP3_MARKETS"
+        self._approved[coin] = seen
+        self._journal.keep("approved", dict(self._approved))
+        self._journal.record("market_approved", coin=coin)
+        if changed(running, seen) is not None:
+            return f"{coin} is approved; its parameters are taken with the next start"
+        if APPROVE in self._blocked.get(coin, ""):
+            self._blocked.pop(coin, None)
+        return f"{coin} is approved"

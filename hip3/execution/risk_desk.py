@@ -1,0 +1,197 @@
+"""RiskDesk: the risk thread's work. What the one pipeline tells becomes counters, limits, and a tripped latch.
+
+Holds the folds together (RiskMonitor, drawdown, the trial, what the entry guards remember), feeds them, keeps them
+for a restart as soon as they change, and goes on from what was kept. Confined to the risk thread, but for `begin`,
+which runs before the threads do.
+"""
+
+import queue
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from hip3.core.ledger import RoundTrip
+from hip3.core.money import ZERO
+from hip3.core.ports import Clock, Journal
+from hip3.execution.hard_stop_sequence import HardStopSequence
+from hip3.execution.readiness import Readiness
+from hip3.execution.streams import StreamWatch
+from hip3.position.tracker import PositionTracker
+from hip3.risk.drawdown import Drawdown, KeptDay
+from hip3.risk.guards import EntryGuards, TripNote, note_of
+from hip3.risk.hard_stop import Reset
+from hip3.risk.monitor import Breach, FlattenFailed, KeptCounters, RiskEvent, RiskMonitor
+from hip3.risk.trial import KeptTrial, Trial
+
+LOOK_MS = 1000
+Trip = Callable[[str, str, dict[str, Any] | None], None]
+
+
+class KeptRisk(msgspec.Struct, frozen=True, kw_only=True):
+    """What a restart goes on from. The trips of the guards are a fact of their own: they change more rarely."""
+
+    reset_ms: int = 0
+    """Wall time of the last reset of the latch that was acted on."""
+    counters: KeptCounters = KeptCounters()
+    day: KeptDay = KeptDay()
+    trial: KeptTrial = KeptTrial()
+
+
+class Past(msgspec.Struct, frozen=True, kw_only=True):
+    """What a start knows of the time before."""
+
+    kept: KeptRisk | None = None
+    notes: list[TripNote] = []
+    trips: list[RoundTrip] = []
+    """All that the account's fills tell since its state began, oldest first."""
+    failures: list[FlattenFailed] = []
+    """Of positions that an earlier run could not close."""
+    reset: Reset | None = None
+
+
+class RiskDesk:
+    """See the module."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        exchange_ms: Callable[[], int],
+        events: "queue.Queue[RiskEvent]",
+        monitor: RiskMonitor,
+        drawdown: Drawdown,
+        trial: Trial | None,
+        guards: EntryGuards,
+        tracker: PositionTracker,
+        mark: Callable[[str], Decimal | None],
+        equity: Callable[[], Decimal | None],
+        readiness: Readiness,
+        journal: Journal,
+        sequence: HardStopSequence | None,
+        streams: StreamWatch,
+        trip: Trip,
+    ) -> None:
+        self._clock = clock
+        self._exchange_ms = exchange_ms
+        self._events = events
+        self.monitor = monitor
+        self._drawdown = drawdown
+        self._trial = trial
+        self._guards = guards
+        self._tracker = tracker
+        self._mark = mark
+        self._equity = equity
+        self._readiness = readiness
+        self._journal = journal
+        self.sequence = sequence
+        self._streams = streams
+        self._trip = trip
+        self._reset_ms = 0
+        self._kept: KeptRisk | None = None
+        self._notes = 0
+        self._next_look_ms = 0
+
+    def begin(self, past: Past) -> None:
+        """Go on from an earlier run, count what happened meanwhile, and judge: before anything may be traded.
+
+        A reset makes the counter that had tripped begin anew; what happened after it counts.
+        """
+        kept = past.kept or KeptRisk()
+        self._reset_ms = kept.reset_ms
+        for note in past.notes:
+            self._guards.closed(note)
+        reset = past.reset if past.reset is not None and past.reset.at_ms > kept.reset_ms else None
+        missed = [t for t in past.trips if not self.monitor.counted(t)]
+        self._count(t for t in missed if reset is not None and t.closed_ms <= reset.at_ms)
+        if reset is not None:
+            self._acknowledge(reset)
+        breach = self._count(t for t in missed if reset is None or t.closed_ms > reset.at_ms)
+        if reset is None or reset.code != "flatten_failures":
+            for failed in past.failures:
+                breach = breach or self.monitor.apply(failed, self._exchange_ms())
+        breach = breach or self.monitor.judge(self._exchange_ms())
+        if breach is not None:
+            self._trip(breach.code, breach.detail, breach.evidence)
+        self._keep()
+
+    def _acknowledge(self, reset: Reset) -> None:
+        self._reset_ms = reset.at_ms
+        self._journal.record("latch_reset", user=reset.user, at_ms=reset.at_ms, reason=reset.reason, was=reset.was)
+        self.monitor.begin_anew(reset.code)
+        self._drawdown.begin_anew(reset.code)
+        if self._trial is not None:
+            self._trial.begin_anew(reset.was)
+
+    def _count(self, trips: Iterable[RoundTrip]) -> Breach | None:
+        found = None
+        for trip in trips:
+            self._guards.closed(note_of(trip))
+            found = self._fold(trip) or found
+        return found
+
+    def _fold(self, event: RiskEvent) -> Breach | None:
+        breach = self.monitor.apply(event, self._exchange_ms())
+        stopped = self._trial.apply(event) if self._trial is not None else None
+        return breach or stopped
+
+    def step(self, wait_s: float) -> None:
+        """One event, or none within `wait_s`; then the limits that time moves, and what a tripped latch asks for."""
+        try:
+            event = self._events.get(timeout=wait_s) if wait_s else self._events.get_nowait()
+        except queue.Empty:
+            event = None
+        breach = None if event is None else self._fold(event)
+        if breach is not None:
+            self._trip(breach.code, breach.detail, breach.evidence)
+        now_ms = self._clock.mono_ms()
+        if now_ms >= self._next_look_ms:
+            self._next_look_ms = now_ms + LOOK_MS
+            self._streams.look(now_ms)
+            self._look()
+        if event is not None:
+            self._keep()
+        if self.sequence is not None:
+            self.sequence.step(now_ms)
+
+    def _look(self) -> None:
+        """Limits on the account's value; what lacks its input says no."""
+        equity = self._equity()
+        self._guards.equity(equity)
+        limits = self._drawdown.limits
+        if not limits.on:
+            return
+        unknown = equity is None and limits.max_drawdown_pct > 0
+        why = "the account's equity is unknown: HIP3_MAX_DRAWDOWN_PCT cannot be judged" if unknown else ""
+        self._readiness.reduce("drawdown", why)
+        value = self._value()
+        if value is None:
+            return  # a mark is missing: then no entry passes either
+        breach = self._drawdown.look(value, equity, self._exchange_ms())
+        if breach is not None:
+            self._trip(breach.code, breach.detail, breach.evidence)
+        self._keep()
+
+    def _value(self) -> Decimal | None:
+        """The result since this account's state began, open positions at their marks."""
+        realized, fees, _, _ = self._tracker.totals()
+        value = realized - fees + self._tracker.funding()
+        for position in self._tracker.positions():
+            mark = self._mark(position.coin)
+            if mark is None:
+                return None
+            value += position.szi * (mark - position.entry_px) if position.entry_px else ZERO
+        return value
+
+    def _keep(self) -> None:
+        kept = KeptRisk(
+            reset_ms=self._reset_ms, counters=self.monitor.kept(), day=self._drawdown.kept,
+            trial=KeptTrial() if self._trial is None else self._trial.kept,
+        )  # fmt: skip
+        if kept != self._kept:
+            self._kept = kept
+            self._journal.keep("risk", kept)
+        if self._guards.count != self._notes:
+            self._notes = self._guards.count
+            self._journal.keep("trips", self._guards.kept())

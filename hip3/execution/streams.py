@@ -1,0 +1,132 @@
+"""StreamWatch: whether what should come does, and what is not done while it does not (REDUCING).
+
+    market data   no market has said a word for 8 s, though the connection lives
+    private       a reply or a reading told what a private stream should have told, and it has not for 10 s;
+                  after 30 s the connection is begun anew
+    disconnect    the connection was gone for longer than HIP3_DISCONNECT_LIMIT_MS: entries wait 10 s after it is back
+    clock         ours and the exchange's differ by more than 5 s; from 2 s on it is noted
+
+Guards: what is awaited. Called from: ws-reader (what came), tick and rest (replies, readings), risk (`look`). Each
+reason is taken back by `look` as soon as it does not hold. Monotonic milliseconds.
+"""
+
+from collections.abc import Callable
+
+from hip3.core.ports import Clock, Journal
+from hip3.execution.readiness import Readiness
+from hip3.locks import new_lock
+
+SILENT_MS = 8000
+PRIVATE_SILENT_MS = 10_000
+RECONNECT_MS = 30_000
+CALM_MS = 10_000
+CLOCK_WARN_MS = 2000
+CLOCK_STOP_MS = 5000
+MOST_AWAITED = 1000
+FILLS = "userFills"
+
+
+class StreamWatch:
+    """See the module."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        readiness: Readiness,
+        journal: Journal,
+        offset_ms: Callable[[], int],
+        reconnect: Callable[[str], None],
+        disconnect_limit_ms: int,
+    ) -> None:
+        """`offset_ms()`: exchange time minus ours; `reconnect(why)` drops the connection."""
+        self._lock = new_lock("StreamWatch")
+        self._clock = clock
+        self._readiness = readiness
+        self._journal = journal
+        self._offset_ms = offset_ms
+        self._reconnect = reconnect
+        self._disconnect_limit_ms = disconnect_limit_ms
+        self._awaited: dict[str, int] = {}
+        """Orders whose orderUpdates have not come, and `FILLS`: since when."""
+        self._connected = False
+        self._cut_ms: int | None = None
+        self._calm_from_ms: int | None = None
+        self.market_ms = clock.mono_ms()
+        """When any market last spoke. Written by the ws-reader alone, without the lock."""
+        self._clock_said = False
+
+    def connected(self, now_ms: int) -> None:
+        """A new connection: what the one before left out comes with its snapshots."""
+        with self._lock:
+            long = self._cut_ms is not None and now_ms - self._cut_ms > self._disconnect_limit_ms
+            self._calm_from_ms = now_ms if long else None
+            self._connected, self._cut_ms = True, None
+            self._awaited.clear()
+        self.market_ms = now_ms
+
+    def disconnected(self, now_ms: int) -> None:
+        """The connection is gone; not so for an attempt that failed."""
+        with self._lock:
+            if self._connected or self._cut_ms is None:
+                self._cut_ms = now_ms
+            self._connected = False
+
+    def answered(self, cloid: str, now_ms: int) -> None:
+        """A reply says that an order stands or executed: orderUpdates must follow."""
+        with self._lock:
+            if self._connected and len(self._awaited) < MOST_AWAITED:
+                self._awaited.setdefault(cloid, now_ms)
+
+    def updated(self, cloid: str | None) -> None:
+        """orderUpdates told of an order."""
+        if cloid in self._awaited:
+            with self._lock:
+                self._awaited.pop(cloid, None)
+
+    def fills_read(self, now_ms: int) -> None:
+        """Fills came by a reading which userFills should have told."""
+        with self._lock:
+            if self._connected:
+                self._awaited.setdefault(FILLS, now_ms)
+
+    def fills_told(self) -> None:
+        """A userFills frame came."""
+        self.updated(FILLS)
+
+    def look(self, now_ms: int) -> None:
+        """Say what is silent, and take back what is not any more (risk thread)."""
+        with self._lock:
+            awaited, connected, calm_from = dict(self._awaited), self._connected, self._calm_from_ms
+        self._judge_markets(connected, now_ms)
+        self._judge_private(awaited if connected else {}, now_ms)
+        waits = calm_from is not None and connected and now_ms - calm_from < CALM_MS
+        self._reduce("disconnect", "the connection was gone for long and is just back" if waits else "")
+        self._judge_clock()
+
+    def _judge_markets(self, connected: bool, now_ms: int) -> None:
+        silent_ms = now_ms - self.market_ms if connected else 0
+        why = f"no market data of any market for {silent_ms // 1000} s" if silent_ms > SILENT_MS else ""
+        self._reduce("market data", why)
+
+    def _judge_private(self, awaited: dict[str, int], now_ms: int) -> None:
+        late = {what: now_ms - since for what, since in awaited.items() if now_ms - since > PRIVATE_SILENT_MS}
+        stream = FILLS if FILLS in late else "orderUpdates"
+        self._reduce("private stream", f"{stream} is silent: what it should have told was read" if late else "")
+        if late and max(late.values()) > RECONNECT_MS:
+            with self._lock:
+                self._awaited.clear()
+            self._reconnect(f"{stream} is silent")
+
+    def _judge_clock(self) -> None:
+        off = self._offset_ms()
+        far = abs(off) > CLOCK_STOP_MS
+        self._reduce("clock", f"clock: {abs(off) / 1000:.1f} s off the exchange's; set this machine's" if far else "")
+        said = abs(off) > CLOCK_WARN_MS
+        if said != self._clock_said:
+            self._clock_said = said
+            self._journal.record("clock", offset_ms=off, off=said)
+
+    def _reduce(self, owner: str, why: str) -> None:
+        if self._readiness.reduce(owner, why):
+            self._journal.record("reducing", owner=owner, why=why)

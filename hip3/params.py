@@ -1,0 +1,98 @@
+"""From the settings to what each part is given: one function per part, one place per name."""
+
+from hip3.config import MarketSettings
+from hip3.core.market import MarketSpec
+from hip3.core.money import ZERO
+from hip3.exchange.registry import sum_fee_bps
+from hip3.execution.executor import EntryLimits
+from hip3.position.exit_rules import ExitParams
+from hip3.risk.drawdown import DrawdownLimits
+from hip3.risk.guards import GuardSettings
+from hip3.risk.market_gates import MarketGateParams
+from hip3.risk.monitor import RiskLimits
+from hip3.settings import Settings
+from hip3.strategy.detector import Detector, DetectorParams
+from hip3.windows import parse_windows
+
+
+def detector_params(settings: MarketSettings, specs: dict[str, MarketSpec]) -> dict[str, DetectorParams]:
+    """Detector settings of every market."""
+    out = {}
+    for coin, spec in specs.items():
+        s = settings.for_market(coin)
+        out[coin] = Detector.params_for(
+            spec, sum_fee_bps(s.taker_fee_bps, spec), slippage_bps=s.slippage_bps, min_edge_bps=s.min_edge_bps,
+            min_oracle_change_bps=s.min_oracle_change_bps, min_oracle_moves=s.min_oracle_moves,
+            oracle_move_bps=s.oracle_move_bps, sizing_alpha=s.sizing_alpha,
+            min_book_notional=s.min_book_notional, normal_book_notional=s.normal_book_notional,
+            max_notional_per_market=s.max_notional_per_market, order_notional=s.order_notional,
+        )  # fmt: skip
+    return out
+
+
+def exit_params(settings: MarketSettings, coin: str) -> ExitParams:
+    """Exit settings of one market."""
+    s = settings.for_market(coin)
+    return ExitParams(
+        time_stop_ms=s.time_stop_ms, regression_bps=s.mark_regression_bps, min_holding_ms=s.min_holding_ms,
+        slippage_bps=s.exit_slippage_bps, step_bps=s.exit_step_bps, max_slippage_bps=s.exit_max_slippage_bps,
+        quick_profit_bps=s.quick_profit_bps, quick_profit_min_holding_ms=s.quick_profit_min_holding_ms,
+        evaporation=s.edge_evaporation, evaporation_bps=s.edge_evaporation_bps,
+        evaporation_min_holding_ms=s.edge_evaporation_min_holding_ms, min_loss_bps=s.min_loss_exit_bps,
+        edge_scale=s.entry_edge_scale_factor if s.entry_edge_scaling else ZERO,
+        decay_start_ms=s.time_decay_start_ms if s.time_decay else 0, decay_min=s.time_decay_min_factor,
+        take_profit_bps=s.take_profit_bps, stop_loss_bps=s.stop_loss_bps,
+        trailing_activation_bps=s.trailing_activation_bps, trailing_distance_bps=s.trailing_distance_bps,
+        oracle_exit=s.oracle_exit, oracle_against=s.oracle_exit_against_moves, oracle_with=s.oracle_exit_with_moves,
+        oracle_min_holding_ms=s.oracle_exit_min_holding_ms, oracle_move_bps=s.oracle_move_bps,
+    )  # fmt: skip
+
+
+def entry_limits(settings: MarketSettings, coin: str) -> EntryLimits:
+    """Entry limits of one market and of the account."""
+    s = settings.for_market(coin)
+    return EntryLimits(
+        max_per_market=s.max_notional_per_market, max_total=s.max_notional_total,
+        max_positions=s.max_concurrent_positions, slippage_bps=s.entry_slippage_bps,
+        max_weight=s.max_weighted_positions if s.correlation_position else None, weights=settings.weights(),
+    )  # fmt: skip
+
+
+def risk_limits(settings: MarketSettings) -> RiskLimits:
+    """Thresholds of the RiskMonitor."""
+    s = settings.base
+    return RiskLimits(
+        max_loss_usd=s.hard_stop_max_loss_usd, max_consecutive_losses=s.hard_stop_max_consecutive_losses,
+        max_flatten_failures=s.hard_stop_max_flatten_failures,
+        max_rejects_per_hour=s.hard_stop_max_rejects_per_hour,
+        max_slippage_bps=s.hard_stop_max_slippage_bps, slippage_streak=s.hard_stop_slippage_streak,
+    )  # fmt: skip
+
+
+def drawdown_limits(settings: MarketSettings) -> DrawdownLimits:
+    """Limits per UTC day."""
+    s = settings.base
+    return DrawdownLimits(max_daily_loss_usd=s.max_daily_loss_usd, max_drawdown_pct=s.max_drawdown_pct)
+
+
+def guard_settings(s: Settings) -> GuardSettings:
+    """Entry guards of one market, or of the account."""
+    return GuardSettings(
+        max_hourly_drawdown_usd=s.max_hourly_drawdown_usd, max_hourly_drawdown_pct=s.max_hourly_drawdown_pct,
+        correlation_closes=s.correlation_close_threshold, correlation_window_ms=s.correlation_window_ms,
+        correlation_cooldown_ms=s.correlation_cooldown_ms, burst=s.burst_signal, burst_window_ms=s.burst_window_ms,
+        burst_max_signals=s.burst_max_signals, burst_cooldown_ms=s.burst_cooldown_ms,
+        burst_bypass_edge_bps=s.burst_bypass_edge_bps, tilt=s.tilt_guard,
+        tilt_losses=s.tilt_max_consecutive_losses, tilt_cooldown_ms=s.tilt_cooldown_ms,
+        re_entry_delay_ms=s.re_entry_delay_ms, health=s.market_health, health_window=s.market_health_window,
+        health_disable=s.market_health_disable, health_enable=s.market_health_enable,
+        health_min_samples=s.market_health_min_samples, health_retry_ms=s.market_health_retry_ms,
+    )  # fmt: skip
+
+
+def market_gate_params(s: Settings) -> MarketGateParams:
+    """Market-health gates of one market."""
+    return MarketGateParams(
+        max_bbo_age_ms=s.max_bbo_age_ms, max_ctx_age_ms=s.max_ctx_age_ms, max_mark_mid_bps=s.max_mark_mid_bps,
+        spread_shock=s.spread_shock, blackout=parse_windows(s.blackout), max_oracle_still_ms=s.max_oracle_still_ms,
+    )  # fmt: skip

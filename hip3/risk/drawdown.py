@@ -1,0 +1,81 @@
+"""What is lost within a UTC day, in dollars and as a share of equity. A pure fold; risk thread only.
+
+The value is the account's result since its state began: realised - fees + funding + what open positions have
+gained. Deposits and withdrawals are not in it, so that they are neither gains nor losses.
+"""
+
+from decimal import Decimal
+
+import msgspec
+
+from hip3.core.money import ZERO, div
+from hip3.risk.monitor import Breach
+
+DAY_MS = 86_400_000
+HUNDRED = Decimal(100)
+
+
+class DrawdownLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Both per UTC day, "more than"; 0 is off."""
+
+    max_daily_loss_usd: Decimal = ZERO
+    """Below the value at the day's start."""
+    max_drawdown_pct: Decimal = ZERO
+    """Below the day's highest value, in percent of the equity then."""
+
+    @property
+    def on(self) -> bool:
+        return self.max_daily_loss_usd > 0 or self.max_drawdown_pct > 0
+
+
+class KeptDay(msgspec.Struct, frozen=True, kw_only=True):
+    """The day so far."""
+
+    day: int = -1
+    """Days since 1970; -1: nothing was seen yet."""
+    start: Decimal = ZERO
+    peak: Decimal = ZERO
+    equity: Decimal | None = None
+    """What the account was worth at the peak."""
+
+
+class Drawdown:
+    """See the module."""
+
+    def __init__(self, limits: DrawdownLimits, kept: KeptDay | None = None) -> None:
+        self.limits = limits
+        self.kept = kept or KeptDay()
+
+    def begin_anew(self, code: str) -> None:
+        """A person reset the latch: what was lost before does not count again."""
+        if code == "drawdown":
+            self.kept = KeptDay()
+
+    def look(self, value: Decimal, equity: Decimal | None, now_ms: int) -> Breach | None:
+        """Judge the value at `now_ms` (exchange time)."""
+        day, known = now_ms // DAY_MS, self.kept
+        if known.day != day:
+            known = KeptDay(day=day, start=value, peak=value, equity=equity)
+        elif value > known.peak or known.equity is None:
+            peak = max(value, known.peak)
+            known = KeptDay(
+                day=day, start=known.start, peak=peak, equity=equity if equity is not None else known.equity
+            )
+        self.kept = known
+        return self._daily(known.start - value) or self._share(known, known.peak - value)
+
+    def _daily(self, lost: Decimal) -> Breach | None:
+        limit = self.limits.max_daily_loss_usd
+        if limit <= 0 or lost <= limit:
+            return None
+        return Breach("drawdown", f"{lost:.2f} USD lost today, more than {limit}", {"lost_usd": str(lost)})
+
+    def _share(self, known: KeptDay, fallen: Decimal) -> Breach | None:
+        limit = self.limits.max_drawdown_pct
+        if limit <= 0 or known.equity is None or known.equity <= 0:
+            return None
+        share = div(fallen * HUNDRED, known.equity)
+        if share <= limit:
+            return None
+        evidence = {"fallen_usd": str(fallen), "equity_usd": str(known.equity)}
+        return Breach("drawdown", f"{share:.2f} % below today's highest value, more than {limit} %", evidence)

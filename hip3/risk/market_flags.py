@@ -1,0 +1,67 @@
+"""Flags on markets: reasons not to enter that do not come with the market's own frames.
+
+Guards: coin -> owner -> flag. Each flag has an owner, who alone sets and takes it back, and an end of its own.
+Called from: rest (open-interest caps, parameters), ws-reader (a refusal that says the market is halted), control
+(an operator), ws-reader and tick (asking), status. Times are monotonic milliseconds.
+"""
+
+import msgspec
+
+from hip3.locks import new_lock
+
+FOREVER = 1 << 62
+
+
+class Flag(msgspec.Struct, frozen=True):
+    """Why a market is not entered, and until when."""
+
+    owner: str
+    why: str
+    until_ms: int = FOREVER
+
+
+class MarketFlags:
+    """See the module."""
+
+    def __init__(self) -> None:
+        self._lock = new_lock("MarketFlags")
+        self._flags: dict[str, dict[str, Flag]] = {}
+
+    def set(self, coin: str, owner: str, why: str, until_ms: int = FOREVER) -> bool:
+        """Raise a flag, or renew it; whether it was not up before."""
+        with self._lock:
+            of = self._flags.setdefault(coin, {})
+            new = owner not in of or of[owner].why != why
+            of[owner] = Flag(owner, why, until_ms)
+            return new
+
+    def clear(self, coin: str, owner: str) -> bool:
+        """Take a flag back; whether it was up."""
+        with self._lock:
+            of = self._flags.get(coin, {})
+            gone = of.pop(owner, None) is not None
+            if not of:
+                self._flags.pop(coin, None)
+            return gone
+
+    def of(self, coin: str, now_ms: int) -> dict[str, Flag]:
+        """The flags of one market that are up."""
+        if coin not in self._flags:  # the hot path: one look, without the lock
+            return {}
+        with self._lock:
+            of = self._flags.get(coin, {})
+            for owner in [o for o, flag in of.items() if flag.until_ms <= now_ms]:
+                del of[owner]
+            if not of:
+                self._flags.pop(coin, None)
+            return dict(of)
+
+    def sentences(self, now_ms: int) -> list[str]:
+        """Every flag that is up, for people."""
+        with self._lock:
+            return [
+                f"{coin} is not entered: {flag.why}"
+                for coin, of in sorted(self._flags.items())
+                for flag in of.values()
+                if flag.until_ms > now_ms
+            ]

@@ -1,0 +1,254 @@
+"""The market-health gates: whether a market's data may be believed, before a signal exists.
+
+In this order, and the first that blocks names the reason: bbo_update, ctx_update, time_regression,
+mark_mid_divergence, spread_shock, oi_cap, param_change, halt, time_of_day, oracle_frozen. A wide spread first makes
+orders smaller, then blocks. State is per market and confined to the ws-reader; `stale` may be asked by any thread.
+A change of state is told to the caller, a block is only counted. Every block ends by itself when the market's next
+data are good; the two that compare with the past (time, spread) forget it after a while, so that a new normal is
+one. Ages are since receipt: an unchanged price that was repeated is fresh.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from decimal import Decimal
+from typing import NamedTuple
+
+import msgspec
+
+from hip3.core.decisions import CLEAR, Standing
+from hip3.core.market import MarketView
+from hip3.core.money import BASIS_POINT, ONE, TEN_THOUSAND, ZERO
+from hip3.risk.market_flags import MarketFlags
+from hip3.windows import Window, in_window
+
+EWMA_SHARE = Decimal("0.05")
+EWMA_SAMPLES = 20
+"""Of so many spreads an average is made before any is called a shock."""
+REDUCED = Decimal("0.2")
+"""Size of orders while the spread is wide."""
+FORGET_MS = 600_000
+"""So long without good data of a market, and the past is no measure any more."""
+
+
+class MarketGateParams(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of one market; 0 or empty is off."""
+
+    max_bbo_age_ms: int = 0
+    max_ctx_age_ms: int = 0
+    max_mark_mid_bps: Decimal = ZERO
+    spread_shock: Decimal = ZERO
+    blackout: tuple[Window, ...] = ()
+    max_oracle_still_ms: int = 0
+
+
+_WIDE = Standing(None, REDUCED, "wide spread")
+
+
+class _Track:
+    """What is remembered of one market."""
+
+    __slots__ = (
+        "blocked", "book_time_ms", "ctx_gap_ms", "ctx_ms", "forward_ms", "generation", "mean", "normal_ms", "oracle",
+        "oracle_ms", "samples", "wide",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.blocked: str | None = None
+        self.generation = -1
+        self.book_time_ms = 0
+        self.ctx_ms: int | None = None
+        self.ctx_gap_ms = 0
+        """Between the last two contexts."""
+        self.oracle: Decimal | None = None
+        self.oracle_ms = 0
+        self.mean = ZERO
+        """EWMA of the spread as a share of the middle."""
+        self.samples = 0
+        self.wide = False
+        """The spread is wide enough to make orders smaller."""
+        self.forward_ms = self.normal_ms = 0
+        """When the book's time last went on, and the spread was last taken into the average."""
+
+
+class MarketGates:
+    """See the module."""
+
+    def __init__(
+        self,
+        params: dict[str, MarketGateParams],
+        flags: MarketFlags,
+        blocked: Callable[[str], str | None],
+        on_change: Callable[[str, str | None, str], None],
+    ) -> None:
+        """`blocked(coin)`: why a market's parameters forbid it; `on_change(coin, gate or None, why)`."""
+        self._params, self._flags, self._blocked, self._on_change = params, flags, blocked, on_change
+        self._tracks = {coin: _Track() for coin in params}
+        self.blocks: Counter[str] = Counter()
+        """Looks that were blocked, by gate."""
+
+    def on_bbo(self, view: MarketView, now_ms: int, wall_ms: int) -> Standing:
+        """A touch arrived: `now_ms` is monotonic, `wall_ms` decides about blackouts."""
+        return self._look(view, now_ms, wall_ms, bbo=True)
+
+    def on_ctx(self, view: MarketView, now_ms: int, wall_ms: int) -> Standing:
+        """An asset context arrived."""
+        track = self._tracks.get(view.coin)
+        if track is not None:
+            self._renew(track, view)
+            track.ctx_gap_ms = 0 if track.ctx_ms is None else now_ms - track.ctx_ms
+            track.ctx_ms = now_ms
+            if view.oracle != track.oracle:
+                track.oracle, track.oracle_ms = view.oracle, now_ms
+        return self._look(view, now_ms, wall_ms, bbo=False)
+
+    def stale(self, view: MarketView | None, now_ms: int) -> str | None:
+        """Why an order decided a while ago must not leave now, or None. Any thread."""
+        if view is None:
+            return "no market data"
+        params = self._params[view.coin]
+        if params.max_ctx_age_ms and (view.ctx_at_ms is None or now_ms - view.ctx_at_ms > params.max_ctx_age_ms):
+            return "ctx_update"
+        flags = self._flags.of(view.coin, now_ms)
+        return next(iter(flags), None) or ("param_change" if self._blocked(view.coin) else None)
+
+    def standing(self) -> dict[str, str]:
+        """Markets that are blocked now, and by which gate; for the status."""
+        return {coin: track.blocked for coin, track in self._tracks.items() if track.blocked is not None}
+
+    # One look.
+
+    def _renew(self, track: _Track, view: MarketView) -> None:
+        """A new connection: ages and times of the one before say nothing."""
+        if track.generation != view.generation:
+            track.generation = view.generation
+            track.book_time_ms, track.ctx_ms, track.ctx_gap_ms = 0, None, 0
+
+    def _look(self, view: MarketView, now_ms: int, wall_ms: int, *, bbo: bool) -> Standing:
+        track = self._tracks.get(view.coin)
+        if track is None:
+            return CLEAR
+        self._renew(track, view)
+        look = _Look(track, self._params[view.coin], view, now_ms, wall_ms, bbo, self._flags, self._blocked)
+        for name, check in MARKET_GATES:
+            why = check(look)
+            if why is not None:
+                self.blocks[name] += 1
+                self._note(track, view.coin, name, why)
+                return Standing(name, ZERO, why)
+        if track.blocked is not None:
+            self._note(track, view.coin, None, "")
+        return _WIDE if track.wide else CLEAR
+
+    def _note(self, track: _Track, coin: str, gate: str | None, why: str) -> None:
+        if track.blocked != gate:
+            track.blocked = gate
+            self._on_change(coin, gate, why)
+
+
+class _Look(NamedTuple):
+    """What one look sees."""
+
+    track: _Track
+    params: MarketGateParams
+    view: MarketView
+    now_ms: int
+    wall_ms: int
+    bbo: bool
+    flags: MarketFlags
+    blocked: Callable[[str], str | None]
+
+    def flag(self, owner: str) -> str | None:
+        """Why `owner` has raised a flag on the market, or None."""
+        flag = self.flags.of(self.view.coin, self.now_ms).get(owner)
+        return None if flag is None else flag.why
+
+
+def _bbo_update(k: _Look) -> str | None:
+    """A touch that has not changed is old only where the contexts are late, too."""
+    most, bbo_at, ctx_at = k.params.max_bbo_age_ms, k.view.bbo_at_ms, k.view.ctx_at_ms
+    if not most or bbo_at is None or k.now_ms - bbo_at <= most:
+        return None
+    late = max(k.track.ctx_gap_ms, 0 if ctx_at is None else k.now_ms - ctx_at)
+    return f"the touch is {k.now_ms - bbo_at} ms old" if late > most else None
+
+
+def _ctx_update(k: _Look) -> str | None:
+    most, ctx_at = k.params.max_ctx_age_ms, k.view.ctx_at_ms
+    if not most or (ctx_at is not None and k.now_ms - ctx_at <= most):
+        return None
+    return "no asset context yet" if ctx_at is None else f"the asset context is {k.now_ms - ctx_at} ms old"
+
+
+def _time_regression(k: _Look) -> str | None:
+    """A book from the past is no news; one that stays there for long is the new time."""
+    track, time_ms = k.track, k.view.book_time_ms
+    if time_ms < track.book_time_ms and k.now_ms - track.forward_ms < FORGET_MS:
+        return f"the book went back {track.book_time_ms - time_ms} ms"
+    if k.bbo:
+        track.book_time_ms, track.forward_ms = time_ms, k.now_ms
+    return None
+
+
+def _mark_mid_divergence(k: _Look) -> str | None:
+    most, mid, mark = k.params.max_mark_mid_bps, k.view.mid, k.view.mark
+    if not most or mid is None or mark is None:
+        return None  # without a two-sided book there is no signal either
+    return f"mark {mark}, middle {mid}" if abs(mark - mid) > most * BASIS_POINT * mid else None
+
+
+def _spread_shock(k: _Look) -> str | None:
+    """Blocks at twice the multiple that makes orders smaller; what it refuses does not enter the average."""
+    track, view, mid, most = k.track, k.view, k.view.mid, k.params.spread_shock
+    track.wide = False
+    if not most or mid is None or view.bid is None or view.ask is None:
+        return None
+    spread = (view.ask.px - view.bid.px) / mid
+    known = track.samples >= EWMA_SAMPLES
+    if known and spread > 2 * most * track.mean:
+        if k.now_ms - track.normal_ms < FORGET_MS:
+            return f"a spread of {spread * TEN_THOUSAND:.1f} bps, usually {track.mean * TEN_THOUSAND:.1f}"
+        track.samples, known = 0, False
+    track.wide = known and spread > most * track.mean
+    if k.bbo:
+        share = EWMA_SHARE if known else ONE / (track.samples + 1)
+        track.mean += share * (spread - track.mean)
+        track.samples = min(track.samples + 1, EWMA_SAMPLES)
+        track.normal_ms = k.now_ms
+    return None
+
+
+def _oi_cap(k: _Look) -> str | None:
+    return k.flag("oi_cap")
+
+
+def _param_change(k: _Look) -> str | None:
+    why = k.blocked(k.view.coin)
+    return None if why == "delisted" else why
+
+
+def _halt(k: _Look) -> str | None:
+    return k.flag("halt") or k.flag("operator") or ("delisted" if k.blocked(k.view.coin) == "delisted" else None)
+
+
+def _time_of_day(k: _Look) -> str | None:
+    return "a blackout window" if in_window(k.params.blackout, k.wall_ms) else None
+
+
+def _oracle_frozen(k: _Look) -> str | None:
+    most, since = k.params.max_oracle_still_ms, k.track.oracle_ms
+    return f"the oracle has not moved for {k.now_ms - since} ms" if most and since and k.now_ms - since > most else None
+
+
+MARKET_GATES: tuple[tuple[str, Callable[[_Look], str | None]], ...] = (
+    ("bbo_update", _bbo_update),
+    ("ctx_update", _ctx_update),
+    ("time_regression", _time_regression),
+    ("mark_mid_divergence", _mark_mid_divergence),
+    ("spread_shock", _spread_shock),
+    ("oi_cap", _oi_cap),
+    ("param_change", _param_change),
+    ("halt", _halt),
+    ("time_of_day", _time_of_day),
+    ("oracle_frozen", _oracle_frozen),
+)
+"""Each says why it blocks, or None; the first that does names the block."""

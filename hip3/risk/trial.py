@@ -1,0 +1,92 @@
+"""The small-money trial (HIP3_PROFILE=micro): 100 trades with checkpoints that stop it. A pure fold.
+
+The rules are those of seed 002, 3.6: after 10 trades the fill rate and the slippage, after 50 the result and the
+fill rate, after 100 the edge that was kept; that is the end either way. A trade is a round trip.
+"""
+
+from decimal import Decimal
+
+import msgspec
+
+from hip3.core.ledger import OrderChanged, OrderFinished, RoundTrip
+from hip3.core.money import ZERO, div
+from hip3.core.order_state import OrderState
+from hip3.risk.monitor import Breach, RiskEvent, slippage_bps
+
+ORDER_USD = Decimal(11)
+TRADES = 100
+
+
+class KeptTrial(msgspec.Struct, frozen=True, kw_only=True):
+    """What the trial has come to."""
+
+    orders: int = 0
+    """Entries that are over."""
+    filled: int = 0
+    """Of these, those that executed something."""
+    slippage_bps: Decimal = ZERO
+    """Sum over finished orders, entries and exits."""
+    finished: int = 0
+    trades: int = 0
+    net_usd: Decimal = ZERO
+    net_bps: Decimal = ZERO
+    """Sum over trades."""
+
+    @property
+    def fill_rate(self) -> Decimal:
+        return div(Decimal(self.filled), Decimal(self.orders)) if self.orders else ZERO
+
+    @property
+    def mean_slippage_bps(self) -> Decimal:
+        return div(self.slippage_bps, Decimal(self.finished)) if self.finished else ZERO
+
+    @property
+    def edge_bps(self) -> Decimal:
+        """What a trade kept on average, fees included."""
+        return div(self.net_bps, Decimal(self.trades)) if self.trades else ZERO
+
+
+class Trial:
+    """See the module. Risk thread only."""
+
+    def __init__(self, kept: KeptTrial | None = None) -> None:
+        self.kept = kept or KeptTrial()
+
+    def apply(self, event: RiskEvent) -> Breach | None:
+        """Fold one event in; a checkpoint that is not passed, or the end, stops the trial."""
+        k = self.kept
+        if isinstance(event, OrderChanged):
+            if event.after.terminal and event.after is not OrderState.DROPPED and not event.order.reduce_only:
+                filled = k.filled + (event.executed > 0)
+                self.kept = msgspec.structs.replace(k, orders=k.orders + 1, filled=filled)
+        elif isinstance(event, OrderFinished):
+            if event.order.touch_px > 0:
+                slipped = k.slippage_bps + slippage_bps(event)
+                self.kept = msgspec.structs.replace(k, slippage_bps=slipped, finished=k.finished + 1)
+        elif isinstance(event, RoundTrip):
+            self.kept = msgspec.structs.replace(
+                k, trades=k.trades + 1, net_usd=k.net_usd + event.net, net_bps=k.net_bps + event.net_bps
+            )
+            return self._checkpoint()
+        return None
+
+    def _checkpoint(self) -> Breach | None:
+        k = self.kept
+        figures = {
+            "trades": k.trades, "fill_rate": f"{k.fill_rate:.2f}", "net_usd": f"{k.net_usd:.4f}",
+            "slippage_bps": f"{k.mean_slippage_bps:.1f}", "edge_bps": f"{k.edge_bps:.2f}",
+        }  # fmt: skip
+        why = ""
+        if k.trades == 10 and (k.fill_rate < Decimal("0.8") or k.mean_slippage_bps >= 20):
+            why = "after 10 trades the fill rate must be 0.8 and the mean slippage below 20 bps"
+        elif k.trades == 50 and (k.fill_rate < Decimal("0.7") or k.net_usd < -5):
+            why = "after 50 trades the fill rate must be 0.7 and the loss no more than 5 USD"
+        elif k.trades >= TRADES:
+            passed = "passed: it kept an edge" if k.edge_bps > 0 else "failed: it kept no edge"
+            return Breach("manual", f"the micro trial is over and {passed} of {k.edge_bps:.2f} bps", figures)
+        return Breach("manual", f"the micro trial stops: {why}", figures) if why else None
+
+    def begin_anew(self, was: str) -> None:
+        """A person reset the latch: after the end of a trial the next one begins; at a checkpoint it goes on."""
+        if was.startswith("manual: the micro trial is over"):
+            self.kept = KeptTrial()
