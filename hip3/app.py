@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from loguru import logger
 
 from hip3 import __version__
+from hip3.alerting import Alerting, secrets_of
 from hip3.assembly import assemble, read_beginning
 from hip3.commands import handle, told
 from hip3.config import MarketSettings, redacted
@@ -40,7 +41,7 @@ from hip3.ops.status_text import status_text
 from hip3.ops.supervised import Supervised
 from hip3.risk.hard_stop import HardStopLatch
 from hip3.snapshot import snapshot
-from hip3.start import OwnExchange, Who, configured_key, identity, key_source
+from hip3.start import OwnExchange, Who, configured_key, identity
 from hip3.stopping import Outcome, StopMode, Stopper, stop_before_trading
 from hip3.supervisor import Supervisor
 from hip3.trading import Trading, latch_path
@@ -89,15 +90,14 @@ class App:
         self.failed = ""
         """Why the service ended by itself; empty when it did not."""
         self._key = configured_key(base)
+        self.alerting = Alerting(self)
 
     # Life.
 
     def run(self, duration_ms: int | None = None) -> Outcome:
         """Start, supervise, stop. PreflightError, ConfigError before anything trades."""
         base = self.settings.base
-        source = key_source(base)
-        secrets = logs.secret_forms(base.private_key, base.keystore_password, source.text if source else None)
-        logs.setup(Path(base.log_dir), secrets)
+        logs.setup(Path(base.log_dir), secrets_of(base))
         self._install_signals()
         self._end_ms = None if duration_ms is None else self.started_ms + duration_ms
         try:
@@ -114,6 +114,7 @@ class App:
     def _start_helpers(self) -> None:
         base = self.settings.base
         self._worker("journal", lambda: self.journal.drain(JOURNAL_S))
+        self.alerting.start()
         control = ControlServer(socket_path(Path(base.state_dir)), lambda request: handle(self, request))
         self._worker("control", control.step)
         self._control = control
@@ -241,6 +242,7 @@ class App:
 
     def _stop_wanted(self) -> bool:
         """Whether to stop: a signal, the end of the duration, or a wish from elsewhere. Main only."""
+        self.alerting.beat()
         if self._signals:
             self.ask_stop(StopMode.CANCEL, SIGTERM_TIMEOUT_MS)
         elif self._end_ms is not None and self.clock.mono_ms() >= self._end_ms:
@@ -275,10 +277,9 @@ class App:
             self.stop_wish.set()
 
     def _install_signals(self) -> None:
-        if threading.current_thread() is not threading.main_thread():
-            return
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, self._on_signal)
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, frame: object) -> None:
         # Nothing but a number: the main thread may hold any lock while it is interrupted.
@@ -332,6 +333,7 @@ class App:
             self._control.close()
         if self.own is not None:
             self.own.stop(0.3 if self._signals else 3)
+        self.alerting.finish()
         if "journal" in self.workers:
             self.workers["journal"].stop()
             if self.workers["journal"].join(0.7):  # else it hangs on a disk, and so would we

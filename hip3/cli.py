@@ -248,10 +248,19 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _latch(args: argparse.Namespace) -> int:
-    from hip3.latch_command import reset, show
+    from hip3.latch_command import latches, reset, show
 
-    root = Path(_settings().base.state_dir)
-    return show(root) if args.action == "show" else reset(root, args.reason)
+    base = _settings().base
+    root = Path(base.state_dir)
+    if args.action == "show":
+        return show(root)
+    from hip3.alerting import tell_reset
+    from hip3.clock import SystemClock
+
+    was = {path.parent.name: state.reason or "" for path, state in latches(root).items() if state.tripped}
+    code = reset(root, args.reason)
+    _faults(tell_reset(base, was, args.reason, SystemClock()), code)
+    return code
 
 
 def _bench(args: argparse.Namespace) -> int:

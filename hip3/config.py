@@ -21,17 +21,11 @@ import msgspec
 from dotenv import dotenv_values
 
 from hip3.errors import ConfigError
-from hip3.settings import Settings
+from hip3.settings import Settings, split_urls
 from hip3.windows import parse_windows
 
 PREFIX = "HIP3_"
 
-
-_LATER: dict[str, str] = {
-    "deadman_url": "none", "unknown_alert_ms": "30000", "not_ready_alert_ms": "60000",
-}  # fmt: skip
-"""Settings of the interface whose part is not built yet. They are refused, unless they say the
-default: a setting that is taken and does nothing would be a lie."""
 
 MICRO: dict[str, Any] = {
     "order_notional": Decimal(11), "max_notional_per_market": Decimal(15), "max_notional_total": Decimal(15),
@@ -97,10 +91,11 @@ def load(environ: Mapping[str, str], env_file: Path | None) -> Settings:
 
 
 def _file_faults(env_file: Path, raw: Mapping[str, str]) -> list[str]:
-    holds_key = any(raw.get(PREFIX + name) for name in ("PRIVATE_KEY", "KEYSTORE_PASSWORD"))
+    secret = next((name for name in FIELDS if _extra(name).get("secret") and raw.get(PREFIX + name.upper())), None)
     mode = stat.S_IMODE(os.stat(env_file).st_mode)
-    if holds_key and mode & 0o077:
-        return [f"{env_file} holds a key and is readable by others (mode {mode:04o}); chmod 600 it"]
+    if secret is not None and mode & 0o077:
+        what = "a key" if "key" in secret else "a secret"
+        return [f"{env_file} holds {what} and is readable by others (mode {mode:04o}); chmod 600 it"]
     return []
 
 
@@ -117,12 +112,8 @@ def _line_faults(env_file: Path) -> list[str]:
 
 def _take(name: str, text: str, values: dict[str, Any]) -> str | None:
     """Put one parsed value into `values`, or say what is wrong with it."""
-    if name in _LATER:
-        if text.lower() in (_LATER[name], ""):
-            return None
-        return f"not offered yet; leave it out or set it to its default ({_LATER[name]})"
     if name not in FIELDS:
-        near = get_close_matches(name, [*FIELDS, *_LATER], n=1, cutoff=0.6)
+        near = get_close_matches(name, FIELDS, n=1, cutoff=0.6)
         return "unknown setting" + (f"; did you mean {PREFIX}{near[0].upper()}?" if near else "")
     if name == "mode" and text == "paper":
         return "paper is not offered until it exists; use trade or observe"
@@ -229,6 +220,24 @@ def _url_faults(s: Settings) -> list[str]:
         owner = _HOSTS.get(parts.hostname or "")
         if owner is not None and owner != s.network:
             faults.append(f"{PREFIX}{name.upper()} is {owner}'s address, but HIP3_NETWORK is {s.network}")
+    return faults + _secret_url_faults(s)
+
+
+def _secret_url_faults(s: Settings) -> list[str]:
+    """Faults of addresses that are never shown: they are named by their place."""
+    faults = [
+        f"HIP3_ALERT_URLS: entry {number} is not of the form service://…"
+        for number, url in enumerate(split_urls(s.alert_urls), 1)
+        if "://" not in url
+    ]
+    if s.deadman_url is not None:
+        try:
+            parts = urlsplit(s.deadman_url)
+            good = parts.scheme in ("http", "https") and bool(parts.hostname)
+        except ValueError:
+            good = False
+        if not good:
+            faults.append("HIP3_DEADMAN_URL: expected https://HOST/…")
     return faults
 
 

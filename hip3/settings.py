@@ -1,5 +1,6 @@
 """The one table of settings: names, defaults, bounds and meanings. `hip3.config` reads and checks them."""
 
+import re
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -235,6 +236,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Literal["manage", "watch"], _t("positions in our markets that others opened: like our own, or left alone")
     ] = "manage"
     journal_sync: Annotated[bool, _t("intents survive power loss, too")] = False
+    alert_urls: Annotated[
+        str | None,
+        _t("notification URLs, comma separated, as apprise writes them (tgram://…, mailto://…, json://…)", secret=True),
+    ] = None
+    deadman_url: Annotated[
+        str | None, _t("asked for every minute while the service lives: its silence is the alert", secret=True)
+    ] = None
+    unknown_alert_ms: Annotated[
+        int, _i("alert when an order's outcome is unknown for longer; 0 off", 0, 86_400_000)
+    ] = 30_000
+    not_ready_alert_ms: Annotated[int, _i("alert when READY is gone for longer; 0 off", 0, 86_400_000)] = 60_000
     leverage: Annotated[int, _i("leverage of every market; 0 leaves it", 0, 100, market=True)] = 0
     exchange_seed: Annotated[
         int | None, _d("seed of the own embedded exchange; default random", ge="0", le="9223372036854775807")
@@ -285,6 +297,12 @@ def split(text: str | None) -> list[str]:
     """Comma separated words, trimmed, in order, without repeats."""
     words = [word.strip() for word in (text or "").split(",")]
     return list(dict.fromkeys(word for word in words if word))
+
+
+def split_urls(text: str | None) -> list[str]:
+    """Addresses, comma separated. One of them may hold commas itself: a new one begins with its service."""
+    parts = re.split(r"\s*,\s*(?=[a-zA-Z0-9]+://)|\s+", (text or "").strip())
+    return [part.strip(", ") for part in parts if part.strip(", ")]
 
 
 def ws_url_of(http_url: str) -> str:

@@ -37,6 +37,7 @@ def snapshot(app: "App") -> dict[str, Any]:
         "uptime_s": (now - app.started_ms) // 1000,
         "hard_stop": {"tripped": latch.tripped, "reason": latch.reason, "at_ms": latch.at_ms},
     }
+    out["alerts"] = app.alerting.state()
     return out | (_of(trading, app, now) if trading is not None else _empty(base.max_notional_total))
 
 

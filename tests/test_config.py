@@ -70,6 +70,9 @@ def test_a_bad_value_is_named_with_what_would_do(name: str, value: str, words: s
         ({"HIP3_MARKETS": "xyz:GOLD", "HIP3_DEX": "para"}, "outside HIP3_DEX"),
         ({"HIP3_NETWORK": "mainnet", "HIP3_MODE": "trade", "HIP3_MARKETS": "xyz:GOLD"}, "needs a key"),
         ({"HIP3_NETWORK": "testnet"}, "HIP3_MARKETS must be given"),
+        ({"HIP3_ALERT_URLS": "s3cret"}, "HIP3_ALERT_URLS: entry"),
+        ({"HIP3_DEADMAN_URL": "ftp://s3cret"}, "HIP3_DEADMAN_URL: expected https://"),
+        ({"HIP3_DEADMAN_URL": "https://[s3cret"}, "HIP3_DEADMAN_URL: expected https://"),
         ({"HIP3_TICK_MS": "500", "HIP3_TIME_STOP_MS": "400"}, "above HIP3_TIME_STOP_MS"),
     ],
 )
@@ -77,6 +80,7 @@ def test_combinations_that_contradict_stop_the_start(environ: dict[str, str], wo
     faults = _faults(environ)
     assert len(faults) == 1
     assert words in faults[0]
+    assert "s3cret" not in faults[0]
 
 
 def test_all_faults_at_once() -> None:
@@ -93,6 +97,17 @@ def test_a_readable_env_with_a_key_is_refused_and_the_key_is_not_shown(tmp_path:
     file.chmod(0o600)
     settings = config.load({}, file)
     assert config.redacted(settings)["private_key"] == "***"
+
+
+def test_alert_addresses_are_secrets_like_the_key(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("HIP3_ALERT_URLS=json://h/s3cret\nHIP3_DEADMAN_URL=https://h/s3cret\n")
+    file.chmod(0o644)
+    (fault,) = _faults({}, file)
+    assert "chmod 600" in fault
+    file.chmod(0o600)
+    shown = config.redacted(config.load({}, file))
+    assert (shown["alert_urls"], shown["deadman_url"]) == ("***", "***")
 
 
 def test_defaults_follow_the_network() -> None:

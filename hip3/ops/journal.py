@@ -38,6 +38,10 @@ class EventLog:
         self.on_state: Callable[[str], None] = lambda why: None
         """Told why the journal cannot be written, or "" when it can again; from the journal thread."""
         self.on_fill_lost: Callable[[], None] = lambda: None
+        self.watched: frozenset[str] = frozenset()
+        self.on_watched: Callable[[str, dict[str, Any]], None] = lambda kind, fields: None
+        """Told of each record of a watched kind by whoever wrote it, so it must not wait: an alert must not be held
+        up by a disk that hangs."""
         self._records: deque[tuple[int, str, dict[str, Any]]] = deque()
         """What waits for the journal thread. It looks by itself: waking it would put it in the way of the order
         that a record is about, since both need the interpreter."""
@@ -54,6 +58,8 @@ class EventLog:
 
     def record(self, kind: str, **fields: object) -> None:
         """Note one thing that happened."""
+        if kind in self.watched:
+            self.on_watched(kind, fields)
         if len(self._records) < CAPACITY:
             self._records.append((self._wall_ms(), kind, fields))
             return

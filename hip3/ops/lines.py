@@ -87,6 +87,11 @@ def _info(name: str) -> Any:
     return write
 
 
+def _alert(f: dict[str, Any]) -> None:
+    level = {"page": "ERROR", "warn": "WARNING"}.get(f["level"], "INFO")
+    logger.log(level, f"alert      {f['what']}: {'over: ' if f['over'] else ''}{f['text']}")
+
+
 def _post_lost(f: dict[str, Any]) -> None:
     post = f["post"]
     count = len(post.batch.orders) if isinstance(post.batch, OrderBatch) else len(post.batch.cancels)
@@ -102,6 +107,7 @@ _LINES = {
     "round_trip": _round_trip,
     "post_lost": _post_lost,
     "certificate": lambda f: logger.info(f"proof      {f['how']}: {f['detail']} [{f['cloid'][-12:]}]"),
+    "alert": _alert,
     "connected": _info("connected"),
     "funding": lambda f: logger.info(f"funding    {f['funding'].coin} {f['funding'].usdc} USD"),
     "stop": _info("stop"),

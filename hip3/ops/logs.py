@@ -5,7 +5,7 @@ and one of them may be a key.
 """
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,24 @@ _FORMAT = "{time:HH:mm:ss.SSS} {level: <7} {message}"
 _FILE_FORMAT = "{time:YYYY-MM-DD HH:mm:ss.SSS} {level: <7} {thread.name: <12} {message}"
 
 
-def _redactor(secrets: Iterable[str]) -> Any:
-    needles = [s for s in secrets if s]
+def redactor(secrets: Iterable[str]) -> Callable[[str], str]:
+    """What takes secrets out of a text."""
+    needles = sorted((s for s in secrets if s), key=len, reverse=True)
+
+    def redact(text: str) -> str:
+        for needle in needles:
+            if needle in text:
+                text = text.replace(needle, "***")
+        return text
+
+    return redact
+
+
+def _patcher(secrets: Iterable[str]) -> Any:
+    redact = redactor(secrets)
 
     def patch(record: Any) -> None:
-        message = record["message"]
-        for needle in needles:
-            if needle in message:
-                message = message.replace(needle, "***")
-        record["message"] = message
+        record["message"] = redact(record["message"])
 
     return patch
 
@@ -43,7 +52,7 @@ def secret_forms(*secrets: str | None) -> list[str]:
 def setup(log_dir: Path | None, secrets: Iterable[str]) -> None:
     """Terminal (stderr) and, with a folder, hip3.log: 10 MB each, ten kept."""
     logger.remove()
-    logger.configure(patcher=_redactor(secrets))
+    logger.configure(patcher=_patcher(secrets))
     logger.add(sys.stderr, format=_FORMAT, level="INFO", backtrace=False, diagnose=False)
     if log_dir is not None:
         log_dir.mkdir(parents=True, exist_ok=True)

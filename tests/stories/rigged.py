@@ -2,7 +2,7 @@
 
 A boundary with a count: when it is reached for the count-th time, the process kills itself with `kill -9`, which
 is what the kernel's memory killer does to it: nothing is flushed, nobody is told. `hold`: three positions and five
-resting entries. `hang THREAD`: it stops moving. `full disk`: every write fails for some seconds.
+resting entries. `hang THREAD`: it stops moving. `die THREAD`: it ends. `full disk`: every write fails for some seconds.
 """
 
 import os
@@ -153,6 +153,19 @@ def hang(name: str) -> None:
     setattr(Supervisor, step, rigged)
 
 
+def die(name: str) -> None:
+    """One worker dies of an exception once the service is READY."""
+    step = {"tick": "tick_step", "risk": "risk_step"}[name]
+    method = getattr(Supervisor, step)
+
+    def rigged(supervisor: Any) -> None:
+        if supervisor._app.readiness.epoch(supervisor._app.clock.mono_ms()) is not None:
+            raise RuntimeError("told to die")
+        method(supervisor)
+
+    setattr(Supervisor, step, rigged)
+
+
 def full_disk() -> None:
     """Every write fails for some seconds, as on a full disk, from the first exit on."""
     method = IntentLog.orders
@@ -178,5 +191,5 @@ if __name__ == "__main__":
     if kind in BOUNDARIES:
         rig(kind, int(value))
     else:
-        {"hold": hold, "hang": lambda: hang(value), "full disk": full_disk}[kind]()
+        {"hold": hold, "hang": lambda: hang(value), "die": lambda: die(value), "full disk": full_disk}[kind]()
     sys.exit(main(sys.argv[3:]))

@@ -142,7 +142,7 @@ def test_observe_needs_no_key_and_sends_nothing(tmp_path: Path) -> None:
 def test_every_fault_of_the_settings_is_named_at_once_with_exit_2(tmp_path: Path) -> None:
     faulty = {
         "HIP3_TICK_MS": "soon", "HIP3_MAX_NOTIONAL_PER_MARKET": "500", "HIP3_COLOUR": "blue", "HIP3_MODE": "paper",
-        "HIP3_ALERT_URLS": "json://x",
+        "HIP3_ALERT_URLS": "nowhere",
     }  # fmt: skip
     with service(tmp_path / "s", **faulty) as run:
         assert run.wait(10) == 2
