@@ -1,24 +1,42 @@
-"""`check`: the preflight. It only reads; every finding says what to do."""
+"""`check`: the preflight. It only reads, but for a test message to each alert channel; every finding says what to do.
+
+`--sign` sends one `noop`: under the state lock, with a nonce above all that were given out, recorded before it leaves.
+"""
 
 import os
+import time
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 
+from hip3.alerting import free_percent, send_once
 from hip3.clock import SystemClock
 from hip3.config import MarketSettings
-from hip3.errors import ODD_ANSWERS, ConfigError, PreflightError, VenueReadError
+from hip3.core.events import ActionRefused, Statuses
+from hip3.core.money import parse
+from hip3.errors import ODD_ANSWERS, AlreadyRunning, ConfigError, Hip3Error, PreflightError, RateLimited, VenueReadError
 from hip3.exchange.clock_offset import ClockOffset
+from hip3.exchange.nonce import NonceManager
 from hip3.exchange.recover import recovers
+from hip3.exchange.registry import dex_indices
 from hip3.exchange.rest import RestClient
 from hip3.exchange.signing import SigningKey, sign_l1_action
-from hip3.execution.account import read_account
+from hip3.exchange.wire_out import signed_body
+from hip3.exchange.wire_reply import parse_action_answer
+from hip3.execution.account import STANDARD, equity_of, read_account
 from hip3.execution.bootstrap import check_signer, learn_universe
+from hip3.ops.alerts import LEAST_DISK_PERCENT, Alert
+from hip3.ops.intents import IntentLog
+from hip3.ops.state_dir import StateLock, account_dir
+from hip3.risk.hard_stop import HardStopLatch
 from hip3.settings import Settings
 from hip3.start import OwnExchange, Who, configured_key, identity
+from hip3.trading import latch_path
 
 CLOCK_LIMIT_MS = 5000
+CLOCK_WARN_MS = 2000
 DAY_MS = 86_400_000
 WEEK_MS = 7 * DAY_MS
 
@@ -31,11 +49,12 @@ class Finding(msgspec.Struct, frozen=True):
     text: str
 
 
-def run_checks(settings: MarketSettings) -> list[Finding]:
+def run_checks(settings: MarketSettings, *, sign: bool = False) -> list[Finding]:
     """All checks that can be made; a failed one does not stop the others that do not need it."""
     base = settings.base
     out = [Finding("settings", True, f"{base.network}, mode {'trade' if base.trading else 'observe'}")]
     out += [_writable("state", Path(base.state_dir)), _writable("logs", Path(base.log_dir))]
+    out += _alerts(base)
     try:
         key = configured_key(base)
     except ConfigError as error:
@@ -43,7 +62,7 @@ def run_checks(settings: MarketSettings) -> list[Finding]:
     own = OwnExchange(base) if base.own_exchange else None
     try:
         rest = RestClient(own.url if own is not None else base.http_url, SystemClock())
-        return out + _exchange_checks(base, key, rest)
+        return out + _ExchangeChecks(base, rest).run(key, sign=sign)
     finally:
         if own is not None:
             own.stop()
@@ -57,62 +76,163 @@ def _writable(name: str, folder: Path) -> Finding:
         probe.unlink()
     except OSError as error:
         return Finding(name, False, f"{folder} cannot be written ({os.strerror(error.errno or 0)}); make it writable")
+    free = free_percent(folder)
+    if free is not None and free < LEAST_DISK_PERCENT:
+        return Finding(name, False, f"{folder} is on a disk with {free} % free; make room")
     return Finding(name, True, f"{folder} is writable")
 
 
-def _exchange_checks(base: Settings, key: SigningKey | None, rest: RestClient) -> list[Finding]:
-    out: list[Finding] = []
-    who: Who | None = None
+def _alerts(base: Settings) -> list[Finding]:
+    """A test message through each channel; the dead man's address is not asked for: that would say we live."""
+    try:
+        results = send_once(base, Alert(kind="test", text="check: this channel works"), None, SystemClock())
+    except ConfigError as error:
+        return [Finding("alerts", False, fault) for fault in error.faults]
+    out = []
+    for r in results:
+        text = "a test message was delivered" if r["ok"] else f"{r['detail']}; see HIP3_ALERT_URLS"
+        out.append(Finding("alerts", bool(r["ok"]), f"channel {r['channel']}: {text}"))
+    if base.deadman_url is not None:
+        out.append(Finding("alerts", True, "the dead man's address is asked for by the running service alone"))
+    return out or [Finding("alerts", True, "none are sent; set HIP3_ALERT_URLS to be told")]
 
-    def guarded(name: str, probe: Callable[[], str]) -> None:
+
+class _ExchangeChecks:
+    """What the exchange is asked; in order."""
+
+    def __init__(self, base: Settings, rest: RestClient) -> None:
+        self._base, self._rest = base, rest
+        self._out: list[Finding] = []
+        self._who: Who | None = None
+
+    def run(self, key: SigningKey | None, *, sign: bool) -> list[Finding]:
+        self._guarded("clock", self._clock)
+        self._guarded("key", lambda: self._key(key))
+        who = self._who
+        self._guarded("markets", lambda: self._markets(who.account if who else None))
+        if who is not None and who.key is not None and who.account is not None:
+            signer, account = who.key, who.account
+            self._guarded("agent", lambda: self._agent(signer.address, account, who))
+            self._guarded("account", lambda: self._funds(account))
+            if sign:
+                self._guarded("sign", lambda: self._sign(signer, account, who))
+        elif sign:
+            self._out.append(Finding("sign", False, "nothing to sign with; set a key and HIP3_MODE=trade"))
+        return self._out
+
+    def _guarded(self, name: str, probe: Callable[[], str]) -> None:
         try:
-            out.append(Finding(name, True, probe()))
+            self._out.append(Finding(name, True, probe()))
         except PreflightError as error:
-            out.extend(Finding(name, False, fault) for fault in error.faults)
+            self._out.extend(Finding(name, False, fault) for fault in error.faults)
+        except AlreadyRunning:
+            text = "not done: the service runs and signs by itself; see ./run.sh status, or stop it first"
+            self._out.append(Finding(name, False, text))
+        except RateLimited:
+            text = "the exchange's weight limit is spent (a running service shares it); try again in a minute"
+            self._out.append(Finding(name, False, text))
         except (VenueReadError, *ODD_ANSWERS) as error:
-            out.append(Finding(name, False, f"the exchange does not answer: {error}"))
+            self._out.append(Finding(name, False, f"the exchange does not answer: {error}"))
+        except (Hip3Error, OSError) as error:
+            self._out.append(Finding(name, False, str(error)))
 
-    def clock() -> str:
+    def _now(self) -> int:
+        return int(self._rest.info_json({"type": "exchangeStatus"})["time"])
+
+    def _clock(self) -> str:
         system = SystemClock()
         offset, sent = ClockOffset(system), system.mono_ms()
-        answer = rest.info_json({"type": "exchangeStatus"})
-        offset.add(int(answer["time"]), system.mono_ms() - sent)
-        if abs(offset.offset_ms) > CLOCK_LIMIT_MS:
-            raise PreflightError([f"the clock is {-offset.offset_ms} ms off the exchange's; set it (chrony, ntpd)"])
-        return f"{-offset.offset_ms} ms off the exchange's"
+        offset.add(self._now(), system.mono_ms() - sent)
+        ahead = -offset.offset_ms
+        if abs(ahead) > CLOCK_LIMIT_MS:
+            way = "ahead of" if ahead > 0 else "behind"
+            fault = (
+                f"this machine's clock is {abs(ahead)} ms {way} the exchange's; set it (chrony, ntpd): no entry leaves"
+            )
+            raise PreflightError([fault])
+        warning = "; set it soon (chrony, ntpd)" if abs(ahead) > CLOCK_WARN_MS else ""
+        return f"{ahead} ms off the exchange's{warning}"
 
-    def signer() -> str:
-        nonlocal who
-        who = identity(base, key, rest)
+    def _key(self, key: SigningKey | None) -> str:
+        who = self._who = identity(self._base, key, self._rest)
         if who.key is None:
             return "none needed (observe)"
         action = {"type": "noop"}
-        signature = sign_l1_action(who.key, action, 1, mainnet=base.mainnet)
-        if not recovers(signature, action, 1, who.key.address, mainnet=base.mainnet):
+        signature = sign_l1_action(who.key, action, 1, mainnet=self._base.mainnet)
+        if not recovers(signature, action, 1, who.key.address, mainnet=self._base.mainnet):
             raise PreflightError(["a sample signature does not recover to the key's address; reinstall coincurve"])
         return f"signs as {who.key.address} for {who.account}"
 
-    guarded("clock", clock)
-    guarded("key", signer)
-    guarded("markets", lambda: ", ".join(learn_universe(rest, base, who.account if who else None).specs))
-    if who is not None and who.key is not None and who.account is not None:
-        guarded("account", lambda: _account(rest, base, who))
-    return out
-
-
-def _account(rest: RestClient, base: Settings, who: Who) -> str:
-    assert who.key is not None
-    assert who.account is not None
-    if who.vault is None:
-        until = check_signer(rest, who.key.address, who.account)
-        now = int(rest.info_json({"type": "exchangeStatus"})["time"])
-        if until is not None and until - now < WEEK_MS:
-            days = max(0, (until - now) // DAY_MS)
+    def _markets(self, account: str | None) -> str:
+        universe = learn_universe(self._rest, self._base, account)
+        if universe.blocked and self._base.coins:
             raise PreflightError(
-                [f"agent {who.key.address} expires in {days} days; approve a new one and change the key"]
+                [f"market {coin} cannot be traded: {why}; take it out" for coin, why in universe.blocked.items()]
             )
-    dexs = learn_universe(rest, base, who.account).dexs
-    report = read_account(rest, who.account, dexs)
-    if report.equity <= 0:
-        raise PreflightError([f"account {who.account} has no funds on {', '.join(dexs)}; transfer collateral there"])
-    return f"{report.equity} USD on {', '.join(dexs)}, {len(report.orders)} open orders"
+        return ", ".join(universe.specs)
+
+    def _agent(self, signer: str, account: str, who: Who) -> str:
+        if who.vault is not None:
+            return f"not asked: {account} is a vault or sub-account; the exchange says so with the first order"
+        until = check_signer(self._rest, signer, account)
+        if signer == account:
+            return "none: the key is the account's own"
+        if until is None:
+            return "approved without an end"
+        left = until - self._now()
+        day = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(until // 1000))
+        if left < WEEK_MS:
+            when = f"expires in {left // DAY_MS} days, on {day}" if left > 0 else f"has expired, on {day}"
+            raise PreflightError([f"agent {signer} {when}; approve a new one and change the key"])
+        return f"approved until {day}"
+
+    def _funds(self, account: str) -> str:
+        """Collateral is held for each dex, unless the account pools it."""
+        rest, known = self._rest, dex_indices(self._rest.info_json({"type": "perpDexs"}))
+        dexs = [dex for dex in self._base.dexs or known if dex in known]
+        mode = str(rest.info_json({"type": "userAbstraction", "user": account}))
+        if mode in STANDARD:
+            held = {dex: self._value(account, dex) for dex in dexs}
+            empty = [dex for dex, value in held.items() if value <= 0]
+            if empty:
+                way = "transfer collateral there, or take its markets out of HIP3_MARKETS"
+                raise PreflightError([f"account {account} has no funds on dex {dex}; {way}" for dex in empty])
+            return ", ".join(f"{value} USD on {dex}" for dex, value in held.items())
+        equity = equity_of(rest, account, mode, read_account(rest, account, dexs))
+        if equity is None:
+            raise PreflightError([f"account {account} is in a mode we do not know ({mode}); set it to standard"])
+        if equity <= 0:
+            raise PreflightError([f"account {account} has no funds; deposit first"])
+        return f"{equity} USD for all dexs ({mode})"
+
+    def _value(self, account: str, dex: str) -> Decimal:
+        state = self._rest.info_json({"type": "clearinghouseState", "user": account, "dex": dex})
+        return parse(state["marginSummary"]["accountValue"])
+
+    def _sign(self, key: SigningKey, account: str, who: Who) -> str:
+        """One signed noop, which changes nothing but the nonce."""
+        base = self._base
+        lock = StateLock(Path(base.state_dir))
+        try:
+            now = self._now()
+            if base.own_exchange:  # its account ends with it: there is nothing to go on from
+                nonce = now
+            else:
+                folder = account_dir(Path(base.state_dir), base.network, account)
+                HardStopLatch(latch_path(folder))  # an account's state begins with its latch
+                intents = IntentLog(folder / "intents.log", sync=base.journal_sync)
+                try:
+                    nonce = NonceManager(intents.recovered.nonce_floor).next(now)
+                    intents.action("noop", nonce, SystemClock().wall_ms())
+                finally:
+                    intents.close()
+            action = {"type": "noop"}
+            signature = sign_l1_action(key, action, nonce, vault_address=who.vault, mainnet=base.mainnet)
+            outcome = parse_action_answer(self._rest.exchange(signed_body(action, nonce, signature, who.vault)))
+        finally:
+            lock.release()
+        if isinstance(outcome, ActionRefused):
+            raise PreflightError([f"the exchange refused a signed noop: {outcome.text}"])
+        if not isinstance(outcome, Statuses):
+            raise PreflightError([f"the exchange's answer to a signed noop cannot be read: {outcome}"])
+        return f"the exchange accepted a signed noop (nonce {nonce})"

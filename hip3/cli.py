@@ -64,8 +64,9 @@ def parser() -> argparse.ArgumentParser:
     exchange.add_argument("--config", type=Path, default=None, metavar="FILE", help="markets and accounts (TOML)")
     exchange.add_argument("--faults", type=Path, default=None, metavar="FILE", help="what goes wrong, when (TOML)")
     exchange.add_argument("--until-eof", action="store_true", help="end when standard input does")
-    check = commands.add_parser("check", help="preflight: settings, key, exchange, markets, folders")
+    check = commands.add_parser("check", help="preflight: settings, key, exchange, markets, folders, alerts")
     check.add_argument("--json", action="store_true")
+    check.add_argument("--sign", action="store_true", help="also send one signed noop; not while the service runs")
     status = commands.add_parser("status", help="the running service at a glance")
     status.add_argument("--json", action="store_true")
     stop = commands.add_parser("stop", help="stop the running service and prove what is left open")
@@ -238,7 +239,7 @@ def _explain(args: argparse.Namespace) -> int:
 def _check(args: argparse.Namespace) -> int:
     from hip3.check import run_checks
 
-    findings = run_checks(_settings())
+    findings = run_checks(_settings(), sign=args.sign)
     if args.json:
         print(json.dumps([{"name": f.name, "ok": f.ok, "text": f.text} for f in findings]))
     else:

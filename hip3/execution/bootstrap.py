@@ -105,8 +105,8 @@ def check_signer(rest: Rest, signer: str, account: str) -> int | None:
     if signer != account:
         raise PreflightError(
             [
-                f"the key's address {signer} is not an approved agent of {account}: "
-                "approve it on the exchange, or correct HIP3_ACCOUNT_ADDRESS"
+                f"the key's address {signer} is not an approved agent of {account} (never approved, taken back, or its "
+                "approval has expired): approve it on the exchange, or correct HIP3_ACCOUNT_ADDRESS"
             ]
         )
     if kind == "missing":

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from hip3.ops.state_dir import short_path
+
 Handler = Callable[[dict[str, Any]], dict[str, Any] | None]
 """Answers a command; None: the answer comes later, by `finish`."""
 MAX_LINE = 100_000
@@ -23,7 +25,8 @@ class ControlServer:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         before = os.umask(0o177)
         try:
-            self._socket.bind(str(path))
+            with short_path(path) as name:
+                self._socket.bind(name)
         finally:
             os.umask(before)
         self._socket.listen(8)
@@ -85,7 +88,8 @@ def ask(path: Path, request: dict[str, Any], timeout_s: float = TIMEOUT_S) -> di
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as conn:
         conn.settimeout(timeout_s)
         try:
-            conn.connect(str(path))
+            with short_path(path) as name:
+                conn.connect(name)
         except (FileNotFoundError, ConnectionRefusedError):
             return None
         conn.sendall(json.dumps(request).encode() + b"\n")
