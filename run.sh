@@ -2,6 +2,7 @@
 # hip3: sets itself up once, then runs. `./run.sh` is `./run.sh run`; `./run.sh test` is the gate.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
+PATH="$PATH:/usr/local/bin:/usr/bin:/bin" # cron's own is short
 
 die() {
   echo "run.sh: $*" >&2
@@ -69,6 +70,7 @@ case "${1:-run}" in
   *)
     install run requirements.txt
     [ $# -gt 0 ] || set -- run
+    umask 077 # state and logs are nobody else's
     exec .venv/bin/python hip3.py "$@"
     ;;
 esac

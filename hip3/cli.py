@@ -130,16 +130,25 @@ def _settings() -> "MarketSettings":
 def _run(args: argparse.Namespace) -> int:
     from hip3.app import App
     from hip3.clock import SystemClock
+    from hip3.ops.logs import rotate_output
     from hip3.ops.state_dir import StateLock
     from hip3.ops.supervised import Supervised
 
     settings = _settings()
     clock, supervised = SystemClock(), Supervised(Path(settings.base.state_dir))
+    if args.supervised:
+        rotate_output()
     refusal = supervised.may_start(clock.wall_ms()) if args.supervised else ""
+    # What cron meets every minute is worth a line to a person alone.
+    quiet = args.supervised and not sys.stderr.isatty()
     if refusal:
-        print(f"hip3: not started: {refusal}", file=sys.stderr)
-        return OK
-    lock = StateLock(Path(settings.base.state_dir))
+        return OK if quiet and supervised.stopped else _faults([f"not started: {refusal}"], OK)
+    try:
+        lock = StateLock(Path(settings.base.state_dir))
+    except AlreadyRunning:
+        if quiet:
+            return RUNNING
+        raise
     try:
         if not args.supervised:
             supervised.clear()

@@ -4,6 +4,10 @@
 and one of them may be a key.
 """
 
+import fcntl
+import os
+import shutil
+import stat
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -12,7 +16,31 @@ from typing import Any
 from loguru import logger
 
 _FORMAT = "{time:HH:mm:ss.SSS} {level: <7} {message}"
+OUTPUT_BYTES, OUTPUT_KEPT = 10_000_000, 5
 _FILE_FORMAT = "{time:YYYY-MM-DD HH:mm:ss.SSS} {level: <7} {thread.name: <12} {message}"
+
+
+def rotate_output(fd: int = 2, limit: int = OUTPUT_BYTES) -> None:
+    """Where output is appended to a file (cron's `>> cron.log 2>&1`), copy it away once it is large and empty it.
+
+    Cron starts one process a minute, so a running service's file is looked after too. It is emptied rather than
+    renamed, since the service goes on writing to the file it was given; what it writes between the two is in its
+    own log.
+    """
+    try:
+        found = os.fstat(fd)
+        appended = fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_APPEND
+        if not stat.S_ISREG(found.st_mode) or not appended or found.st_size <= limit:
+            return
+        path = Path(os.readlink(f"/proc/self/fd/{fd}"))
+        for number in range(OUTPUT_KEPT - 1, 0, -1):
+            older = path.with_name(f"{path.name}.{number}")
+            if older.exists():
+                older.replace(path.with_name(f"{path.name}.{number + 1}"))
+        shutil.copyfile(path, path.with_name(f"{path.name}.1"))
+        os.ftruncate(fd, 0)
+    except OSError as error:
+        print(f"hip3: output is not rotated: {error.strerror}", file=sys.stderr)  # noqa: T201
 
 
 def redactor(secrets: Iterable[str]) -> Callable[[str], str]:

@@ -31,9 +31,14 @@ class Supervised:
         self._mark.unlink(missing_ok=True)
         self._file.unlink(missing_ok=True)
 
+    @property
+    def stopped(self) -> bool:
+        """Whether the mark stands."""
+        return self._mark.exists()
+
     def may_start(self, now_ms: int) -> str:
         """Why a supervised start should end at once; empty if it should not."""
-        if self._mark.exists():
+        if self.stopped:
             return "stopped by `stop`; start it with ./run.sh run"
         failures, until_ms = self._read()
         if now_ms < until_ms <= now_ms + LONGEST_PAUSE_MS:  # a clock that was set back must not keep it down
