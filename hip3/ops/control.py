@@ -1,19 +1,47 @@
-"""The local control channel: one JSON line in, one out, over a Unix socket of this user alone."""
+"""The local control channel: one JSON line in, one out, over a Unix socket of this user alone.
 
+Two guards keep others out: the socket's mode (0600), and the user id that the kernel reports of the peer, which also
+holds where somebody changed the mode. The client asks the same of the service, so that a foreign process that took
+the path learns nothing.
+
+Confined to the control thread, but for `finish`. Nobody waits for a client: bytes are taken as they come, and the
+oldest of too many open connections is closed.
+"""
+
+import contextlib
 import json
 import os
 import queue
+import selectors
 import socket
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from hip3.ops.state_dir import short_path
-
-Handler = Callable[[dict[str, Any]], dict[str, Any] | None]
-"""Answers a command; None: the answer comes later, by `finish`."""
+Answer = dict[str, Any]
+Later = Callable[[], Answer | None]
+"""A command under way: called with each step until it has an answer."""
+Handler = Callable[[dict[str, Any]], "Answer | Later | None"]
+"""Answers a command, or gives what will; None: the answer comes when the service has stopped, by `finish`."""
 MAX_LINE = 100_000
+MOST_CLIENTS = 32
 TIMEOUT_S = 5.0
+SEND_S = 0.5
+IDLE_S, BUSY_S = 0.3, 0.05
+SOCKET_PATH_MAX = 100
+"""Linux allows 107 bytes; a little less leaves room for other systems."""
+
+
+class _Client:
+    """One connection, what it has sent so far, and the command of its that is under way."""
+
+    __slots__ = ("conn", "data", "later")
+
+    def __init__(self, conn: socket.socket) -> None:
+        self.conn = conn
+        self.data = b""
+        self.later: Later | None = None
 
 
 class ControlServer:
@@ -25,57 +53,151 @@ class ControlServer:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         before = os.umask(0o177)
         try:
-            with short_path(path) as name:
+            with _short(path) as name:
                 self._socket.bind(name)
         finally:
             os.umask(before)
         self._socket.listen(8)
-        self._socket.settimeout(0.3)
-        self._final: dict[str, Any] | None = None
+        self._socket.setblocking(False)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._socket, selectors.EVENT_READ)
+        self._clients: list[_Client] = []
+        self._final: Answer | None = None
         self._waiting: queue.Queue[socket.socket] = queue.Queue()
 
     def step(self) -> None:
-        """Wait a moment for one command and answer it."""
+        """Wait a moment for what clients send; answer what is complete."""
+        busy = any(client.later is not None for client in self._clients)
+        for key, _ in self._selector.select(BUSY_S if busy else IDLE_S):
+            if key.data is None:
+                self._accept()
+            else:
+                self._read(key.data)
+        for client in [c for c in self._clients if c.later is not None]:
+            self._go_on(client)
+
+    def _accept(self) -> None:
         try:
             conn, _ = self._socket.accept()
-        except TimeoutError:
+        except OSError:
+            return  # it has gone already
+        if peer_uid(conn) != os.geteuid():
+            conn.close()
             return
-        conn.settimeout(TIMEOUT_S)
-        try:
-            request = json.loads(_line(conn))
-            answer = self._handler(request if isinstance(request, dict) else {})
-        except (OSError, ValueError) as error:
-            answer = {"error": str(error)}
-        if answer is None and self._final is None:
-            self._waiting.put(conn)
-        else:
-            _answer(conn, answer or self._final or {})
+        conn.setblocking(False)
+        client = _Client(conn)
+        self._clients.append(client)
+        self._selector.register(conn, selectors.EVENT_READ, client)
+        silent = [c for c in self._clients if c.later is None]
+        if len(silent) > MOST_CLIENTS:
+            self._drop(silent[0])
 
-    def finish(self, answer: dict[str, Any]) -> None:
+    def _read(self, client: _Client) -> None:
+        try:
+            part = client.conn.recv(65_536)
+        except BlockingIOError:
+            return
+        except OSError:
+            part = b""
+        client.data += part
+        if client.data.endswith(b"\n"):
+            self._selector.unregister(client.conn)
+            self._take(client)
+        elif not part or len(client.data) > MAX_LINE:
+            self._drop(client)
+
+    def _take(self, client: _Client) -> None:
+        """A whole command came."""
+        try:
+            request = json.loads(client.data)
+            answer = self._handler(request if isinstance(request, dict) else {})
+        except Exception as error:  # noqa: BLE001 a command that fails must not cost the channel
+            answer = _failed(error)
+        if callable(answer):
+            client.later = answer
+            return
+        self._clients.remove(client)
+        if answer is None and self._final is None:
+            self._waiting.put(client.conn)
+        else:
+            _answer(client.conn, answer or self._final or {})
+
+    def _go_on(self, client: _Client) -> None:
+        assert client.later is not None
+        try:
+            answer = client.later()
+        except Exception as error:  # noqa: BLE001 the same
+            answer = _failed(error)
+        if answer is None and self._final is not None:
+            answer = self._overtaken()
+        if answer is not None:
+            self._clients.remove(client)
+            _answer(client.conn, answer)
+
+    def _overtaken(self) -> Answer:
+        """What is said to a command that was under way when the service stopped."""
+        return {"code": 8, "error": f"the service stopped meanwhile: {(self._final or {}).get('proof', '')}"}
+
+    def _drop(self, client: _Client) -> None:
+        self._selector.unregister(client.conn)
+        self._clients.remove(client)
+        client.conn.close()
+
+    def finish(self, answer: Answer) -> None:
         """Answer everybody who was told to wait, and whoever still comes. Any thread."""
         self._final = answer
         while not self._waiting.empty():
             _answer(self._waiting.get_nowait(), answer)
 
     def close(self) -> None:
-        """Stop listening and take the socket away."""
+        """Stop listening and take the socket away; after the control thread ended."""
         while not self._waiting.empty():
             self._waiting.get_nowait().close()
+        for client in self._clients:
+            if client.later is not None:
+                _answer(client.conn, self._overtaken())
+            client.conn.close()
+        self._selector.close()
         self._socket.close()
         self._path.unlink(missing_ok=True)
 
 
-def _answer(conn: socket.socket, answer: dict[str, Any]) -> None:
+def peer_uid(conn: socket.socket) -> int:
+    """The user on the other side, as the kernel knows it."""
+    _, uid, _ = struct.unpack("3i", conn.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+    return int(uid)
+
+
+@contextlib.contextmanager
+def _short(path: Path) -> Iterator[str]:
+    """The name to bind or connect to: a deep state folder is reached through its descriptor, so that the socket is
+    always in it, where no other user can take its place."""
+    if len(os.fsencode(path)) <= SOCKET_PATH_MAX:
+        yield str(path)
+        return
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
+
+
+def _failed(error: Exception) -> Answer:
+    return {"code": 1, "error": f"{type(error).__name__}: {error}"}
+
+
+def _answer(conn: socket.socket, answer: Answer) -> None:
     with conn:
         try:
+            conn.settimeout(SEND_S)
             conn.sendall(json.dumps(answer).encode() + b"\n")
         except OSError:
-            return  # who asked has gone
+            return  # who asked has gone, or does not read
 
 
 def _line(conn: socket.socket) -> bytes:
     data = b""
-    while not data.endswith(b"\n") and len(data) < MAX_LINE:
+    while not data.endswith(b"\n"):
         part = conn.recv(65_536)
         if not part:
             break
@@ -83,21 +205,26 @@ def _line(conn: socket.socket) -> bytes:
     return data
 
 
-def ask(path: Path, request: dict[str, Any], timeout_s: float = TIMEOUT_S) -> dict[str, Any] | None:
-    """The answer of the service behind `path`; None if none is running. TimeoutError if it is silent."""
+def ask(path: Path, request: dict[str, Any], timeout_s: float = TIMEOUT_S) -> Answer | None:
+    """The answer of the service behind `path`; None if none is running. TimeoutError if it is silent.
+
+    PermissionError if the socket is another user's.
+    """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as conn:
         conn.settimeout(timeout_s)
         try:
-            with short_path(path) as name:
+            with _short(path) as name:
                 conn.connect(name)
         except (FileNotFoundError, ConnectionRefusedError):
             return None
-        conn.sendall(json.dumps(request).encode() + b"\n")
+        if peer_uid(conn) != os.geteuid():
+            raise PermissionError(1, "the service belongs to another user", str(path))
         try:
+            conn.sendall(json.dumps(request).encode() + b"\n")
             line = _line(conn)
-        except ConnectionResetError:
+        except (ConnectionResetError, BrokenPipeError):
             return None
         if not line:
             return None  # it ended while we asked
-        answer: dict[str, Any] = json.loads(line)
+        answer: Answer = json.loads(line)
         return answer

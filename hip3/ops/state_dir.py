@@ -1,22 +1,17 @@
 """The state folder: one lock above, one folder per network and account.
 
 `<state>/lock` is held by flock for as long as a service runs. `<state>/control.sock` is how commands
-reach it; `short_path` makes it usable where the path is longer than a socket's may be.
+reach it.
 """
 
-import contextlib
 import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from hip3.errors import AlreadyRunning
-
-SOCKET_PATH_MAX = 100
-"""Linux allows 107 bytes; a little less leaves room for other systems."""
 
 
 class StateLock:
@@ -52,25 +47,8 @@ def account_dir(root: Path, network: str, account: str, *, fresh: bool = False) 
 
 
 def socket_path(root: Path) -> Path:
-    """Where the control socket of a state folder is; the same answer in every process."""
+    """Where the control socket of a state folder is; the same answer in every process (see `ops.control`)."""
     return root.resolve() / "control.sock"
-
-
-@contextlib.contextmanager
-def short_path(path: Path) -> Iterator[str]:
-    """A name of `path` for a socket's address, which Linux limits to 107 bytes: by its folder's open descriptor.
-
-    Not a socket elsewhere: where "elsewhere" is depends on the environment, which cron and a terminal do not share,
-    and others may write there.
-    """
-    if len(os.fsencode(path)) <= SOCKET_PATH_MAX:
-        yield str(path)
-        return
-    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{folder}/{path.name}"
-    finally:
-        os.close(folder)
 
 
 def began_ms(folder: Path, now_ms: int) -> int:

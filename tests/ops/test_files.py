@@ -2,7 +2,6 @@
 
 import os
 import sqlite3
-import stat
 import threading
 from pathlib import Path
 
@@ -10,10 +9,9 @@ import pytest
 
 from hip3.core.orders import OrderBatch
 from hip3.errors import AlreadyRunning, JournalError
-from hip3.ops.control import ControlServer, ask
 from hip3.ops.intents import IntentLog
 from hip3.ops.journal import EventLog
-from hip3.ops.state_dir import StateLock, began_ms, socket_path
+from hip3.ops.state_dir import StateLock, began_ms
 from hip3.ops.store import JournalStore, story
 from tests.builders import exit_order, order
 
@@ -219,24 +217,6 @@ def test_one_lock_per_state_folder(tmp_path: Path) -> None:
         StateLock(tmp_path / "state")
     lock.release()
     StateLock(tmp_path / "state").release()
-
-
-@pytest.mark.parametrize("length", [10, 107, 200])
-def test_a_socket_is_in_its_folder_and_answers_however_long_the_path_is(tmp_path: Path, length: int) -> None:
-    root = tmp_path / ("x" * length)
-    root.mkdir()
-    assert ask(socket_path(root), {}) is None  # nothing runs here
-    server = ControlServer(socket_path(root), lambda request: {"heard": request["command"]})
-    thread = threading.Thread(target=server.step)
-    thread.start()
-    try:
-        assert ask(socket_path(root), {"command": "status"}) == {"heard": "status"}
-        assert stat.S_IMODE(os.stat(root / "control.sock").st_mode) & 0o077 == 0
-    finally:
-        thread.join(5)
-        server.close()
-    assert list(root.iterdir()) == []
-    assert ask(socket_path(root / "missing"), {}) is None
 
 
 def test_the_beginning_of_an_account_is_written_once(tmp_path: Path) -> None:
