@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hip3 import cli
+from hip3 import cli, config
 from hip3.ops.alerts import KINDS
 from hip3.ops.control import ask
 from hip3.ops.state_dir import socket_path
@@ -75,6 +75,27 @@ def test_what_others_build_is_the_only_thing_that_may_be_missing() -> None:
 def test_links_lead_to_sections() -> None:
     anchors = {re.sub(r"[^\w -]", "", s.lower()).replace(" ", "-") for s in re.findall(r"^#+ (.+)$", TEXT, re.M)}
     assert set(re.findall(r"\]\(#([^)]+)\)", TEXT)) <= anchors
+
+
+def test_the_acceptance_document_has_its_items_and_only_commands_and_settings_that_exist() -> None:
+    text = (ROOT / "docs" / "acceptance.md").read_text()
+    assert [int(n) for n in re.findall(r"^### (\d+) ", text, re.M)] == list(range(1, 11))
+    tests = (ROOT / "tests" / "stories" / "test_verification.py").read_text()
+    for name in re.findall(r"`(test_item_\d+_)…`", text):
+        assert f"def {name}" in tests, name
+    lines = [
+        line
+        for kind, body in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.M | re.S)
+        if kind == "sh"
+        for line in body.splitlines()
+    ]
+    typed = [shlex.split(line.partition("./run.sh ")[2]) for line in lines if "./run.sh " in line]
+    assert len(typed) > 20
+    for words in typed:
+        if words[0] not in LATER - _known():
+            cli.parser().parse_args(words)
+    named = {name.lower() for name in re.findall(r"HIP3_([A-Z_]+)", text)}
+    assert named <= {*config.FIELDS, *config._LATER}
 
 
 @pytest.fixture(scope="module")
