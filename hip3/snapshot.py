@@ -34,10 +34,10 @@ def snapshot(app: "App") -> dict[str, Any]:
         "account": None if who is None else who.account,
         "signer": None if who is None or who.key is None else who.key.address,
         "version": __version__,
+        "alerts": app.alerting.state(),
         "uptime_s": (now - app.started_ms) // 1000,
         "hard_stop": {"tripped": latch.tripped, "reason": latch.reason, "at_ms": latch.at_ms},
     }
-    out["alerts"] = app.alerting.state()
     return out | (_of(trading, app, now) if trading is not None else _empty(base.max_notional_total))
 
 

@@ -20,7 +20,6 @@ from hip3.ops import logs
 from hip3.ops.alerts import RECORDS, Alert
 from hip3.ops.channels import CAPACITY, MOST_TRIES, Channel, open_channels, secret_parts
 from hip3.ops.journal import EventLog
-from hip3.ops.status_text import status_text
 from hip3.settings import Settings, split_urls
 from hip3.snapshot import snapshot
 from hip3.start import Who
@@ -290,9 +289,7 @@ def test_the_status_shows_each_channel(tmp_path: Path, hook: Listener) -> None:
     bench.alerting.channels[0].step()
     status = bench.app.status()
     assert [(c["channel"], c["ok"]) for c in status["alerts"]] == [("1 json", False), ("dead man", None)]
-    text = status_text(status)
-    assert "channel 1 json: FAILING" in text
-    assert hook.place not in text
+    assert hook.place not in str(status["alerts"])
 
 
 def test_addresses_are_split_where_a_new_one_begins() -> None:

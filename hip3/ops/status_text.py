@@ -21,10 +21,6 @@ def status_text(s: dict[str, Any]) -> str:
     age = ws["last_message_age_ms"]
     link = f"connected, last message {age} ms ago" if ws["connected"] else "not connected"
     lines.append(f"stream    {link} (connection {ws['generation']})")
-    for c in s["alerts"]:
-        word = {True: "ok", False: "FAILING", None: "not used yet"}[c["ok"]]
-        rest = [c["detail"]] * bool(c["detail"]) + [f"{c[k]} {k}" for k in ("waiting", "lost") if c[k]]
-        lines.append(f"alerts    channel {c['channel']}: {', '.join([word, *rest])}")
     if s["positions"]:
         lines.append("")
         lines.append(f"{'market':<16}{'size':>12}{'entry':>12}{'mark':>12}{'pnl':>10}{'age':>8}  exit")
