@@ -53,7 +53,8 @@ class Bench:
         )
         self.app: Any = SimpleNamespace(
             settings=MarketSettings(base), clock=world.clock, journal=EventLog(world.clock.wall_ms), workers={},
-            who=Who(world.key, world.user, None), rest=world.rest, rest_jobs=SimpleNamespace(submit=_at_once),
+            who=Who(world.key, world.user, None),
+            rest=SimpleNamespace(info_json=lambda request: world.rest.info_json(request), weight_used=lambda now_ms: 0), rest_jobs=SimpleNamespace(submit=_at_once),
             latch=world.latch, trading=world.trading, readiness=world.readiness, writer=world.sender,
             started_ms=world.clock.mono_ms(), failed="", _signals=0,
         )  # fmt: skip
@@ -221,7 +222,8 @@ def test_a_channel_that_fails_tries_again_and_is_shown(tmp_path: Path, hook: Lis
     clock.advance(1000)
     channel.step()
     assert len(hook.received) == 1
-    assert channel.state(0) == {"channel": "1 json", "ok": True, "detail": "", "waiting": 0, "lost": 0}
+    counts = {"waiting": 0, "sent": 1, "failed": 1, "lost": 0}
+    assert channel.state(0) == {"channel": "1 json", "ok": True, "detail": "", **counts}
 
 
 def test_a_channel_gives_a_message_up_and_counts_what_does_not_fit() -> None:

@@ -47,7 +47,9 @@ class Channel:
         self.ok: bool | None = None
         """The last try; None before the first."""
         self.detail = ""
-        self.delivered = 0
+        self.sent = 0
+        self.failed = 0
+        """Tries that failed; a message has several."""
         self.lost = 0
 
     def offer(self, message: Message) -> None:
@@ -89,22 +91,28 @@ class Channel:
         self.ok, self.detail = not why, why
         self._tries += 1
         if not why:
-            self.delivered += 1
-        elif self._tries < MOST_TRIES and not self._hurry.is_set():
+            self.sent += 1
+            self._done()
+            return
+        self.failed += 1
+        if self._tries < MOST_TRIES and not self._hurry.is_set():
             self._next_ms = self._clock.mono_ms() + min(LONGEST_PAUSE_MS, 500 << self._tries)
             return
-        else:
-            self.lost += 1
+        self.lost += 1
+        self._done()
+
+    def _done(self) -> None:
         self._head = None
         self._queue.task_done()
 
     def state(self, now_ms: int) -> dict[str, Any]:
-        """For the status: `channel`, `ok` (null: not tried yet), `detail`, `waiting`, `lost`."""
+        """For the status. `ok`: the last try, null before the first; `failed` counts tries, the others messages."""
         ok, detail, since = self.ok, self.detail, self._since_ms
         if since is not None and now_ms - since > SLOW_MS:
             ok, detail = False, f"no answer for {(now_ms - since) // 1000} s"
         waiting = self._queue.unfinished_tasks
-        return {"channel": self.name, "ok": ok, "detail": detail, "waiting": waiting, "lost": self.lost}
+        counts = {"waiting": waiting, "sent": self.sent, "failed": self.failed, "lost": self.lost}
+        return {"channel": self.name, "ok": ok, "detail": detail, **counts}
 
 
 def open_channels(urls: str | None, clock: Clock) -> list[Channel]:
