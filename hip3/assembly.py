@@ -7,6 +7,7 @@ from hip3.core.market import MarketSpec
 from hip3.exchange.rest import RestClient
 from hip3.execution.account import Proof
 from hip3.execution.bootstrap import Beginning, Checked, Universe, check_signer, read_whole_beginning
+from hip3.execution.exiting import reopen
 from hip3.execution.identity import Identity
 from hip3.execution.posts import Post
 from hip3.execution.risk_desk import KeptRisk
@@ -64,11 +65,13 @@ def assemble(app: "App", universe: Universe, beginning: Beginning | None) -> Tra
         trips=journal.fact("trips", list[TripNote]) or [],
         approved=journal.fact("approved", dict[str, MarketSpec]) or {}, began_ms=app.began_ms,
     )  # fmt: skip
-    return build(
+    trading = build(
         settings=app.settings, clock=app.clock, universe=universe, identity=signer, user=who.account,
         beginning=beginning, before=before, latch=latch, readiness=app.readiness, sender=app.writer, rest=rest,
         journal=journal, intents=intents, signed=rest, links=_links(app, rest),
     )  # fmt: skip
+    reopen(trading.exits, journal.fact("closed", dict[str, int]) or {}, app.clock)
+    return trading
 
 
 def _links(app: "App", rest: RestClient) -> Links:

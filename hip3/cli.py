@@ -76,6 +76,11 @@ def parser() -> argparse.ArgumentParser:
     modes.add_argument("--leave", dest="mode", action="store_const", const="leave", help="leave everything as it is")
     stop.add_argument("--timeout", type=_seconds, default=None, metavar="SECONDS")
     stop.set_defaults(mode="cancel")
+    cancel_all = commands.add_parser("cancel-all", help="cancel every resting order of the account, protection stays")
+    flatten = commands.add_parser("flatten", help="close every position of the account, or one market's")
+    flatten.add_argument("market", metavar="MARKET", nargs="?", help="such as xyz:GOLD")
+    for acting in (cancel_all, flatten):
+        acting.add_argument("--timeout", type=_seconds, default=None, metavar="SECONDS")
     explain = commands.add_parser("explain", help="the story of one order")
     explain.add_argument("cloid", metavar="CLOID", help="the whole cloid, or its last digits")
     latch = commands.add_parser("latch", help="the HardStop latch")
@@ -239,6 +244,13 @@ def _stop(args: argparse.Namespace) -> int:
     return stop(Path(_settings().base.state_dir), args.mode, timeout_ms)
 
 
+def _operate(args: argparse.Namespace) -> int:
+    from hip3.operate_command import operate
+
+    timeout_ms = None if args.timeout is None else int(args.timeout * 1000)
+    return operate(_settings(), args.command, getattr(args, "market", None), timeout_ms)
+
+
 def _explain(args: argparse.Namespace) -> int:
     from hip3.explain_command import explain
 
@@ -290,6 +302,8 @@ _COMMANDS = {
     "check": _check,
     "latch": _latch,
     "stop": _stop,
+    "cancel-all": _operate,
+    "flatten": _operate,
     "explain": _explain,
     "bench": _bench,
     "replay": _not_offered,

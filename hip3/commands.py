@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from hip3.operating import TIMEOUT_MS, CancelAll, Flatten
+from hip3.ops.control import Later
 from hip3.stopping import Outcome, StopMode
 
 if TYPE_CHECKING:
@@ -11,11 +13,15 @@ DEFAULT_TIMEOUT_MS = {StopMode.FLATTEN: 30_000, StopMode.CANCEL: 10_000, StopMod
 """How long a stop may take without --timeout."""
 
 
-def handle(app: "App", request: dict[str, Any]) -> dict[str, Any] | None:
-    """The answer to one command; None: it is answered when the service has stopped."""
+def handle(app: "App", request: dict[str, Any]) -> dict[str, Any] | Later | None:
+    """The answer to one command, or what will have it; None: it is answered when the service has stopped."""
     command = request.get("command")
     if command == "status":
         return app.status()
+    if command in ("cancel-all", "flatten"):
+        timeout = int(request.get("timeout_ms") or TIMEOUT_MS)
+        asked = CancelAll(app, timeout) if command == "cancel-all" else Flatten(app, request.get("market"), timeout)
+        return asked.poll
     if command == "stop":
         mode = StopMode(request.get("mode", StopMode.CANCEL.value))
         timeout = request.get("timeout_ms") or DEFAULT_TIMEOUT_MS[mode]

@@ -47,9 +47,9 @@ def purge_entries(trading: Trading, why: str, now_ms: int) -> None:
     hard_stop_sequence.purge_entries(trading.scheduler, trading.tracker, trading.flow, why, now_ms)
 
 
-def cancel_entries(trading: Trading, wall_ms: int) -> None:
-    """Ask for the end of every resting entry of ours."""
-    hard_stop_sequence.cancel_entries(trading.scheduler, trading.tracker, wall_ms)
+def cancel_entries(trading: Trading, wall_ms: int, coin: str | None = None) -> None:
+    """Ask for the end of every resting entry of ours, or of one market's."""
+    hard_stop_sequence.cancel_entries(trading.scheduler, trading.tracker, wall_ms, coin)
 
 
 def stop_before_trading(app: "App", mode: StopMode) -> Outcome:

@@ -211,6 +211,7 @@ def build(
         )  # fmt: skip
     exiting = Exiting(
         clock=clock, specs=specs, params={c: exit_params(settings, c) for c in specs} if identity else {},
+        others=universe.others, other_params=exit_params(settings, ""), other_marks=lambda: housekeeping.marks,
         tracker=tracker, desk=exits, market_state=market_state, scheduler=scheduler, cloids=cloids, journal=journal,
         exchange_ms=offset.exchange_ms, watch_foreign=base.foreign_positions == "watch",
         drop=lambda order, why, now_ms: flow.dispatch(tracker.drop(order.cloid, why), now_ms),

@@ -12,7 +12,7 @@ import msgspec
 
 from hip3.core.events import Fill, OrderUpdate
 from hip3.core.money import ZERO, div, parse
-from hip3.errors import VenueReadError
+from hip3.errors import ODD_ANSWERS, VenueReadError
 from hip3.exchange.wire import parse_fill_list, parse_order_record
 
 
@@ -112,6 +112,8 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     """None: could not be read."""
     orders: tuple[OrderUpdate, ...] | None
     source: str
+    marks: dict[str, Decimal] = {}
+    """Mark price of each position, where its value was read."""
 
     def sentence(self, unknown: int) -> str:
         """One line for people."""
@@ -124,22 +126,29 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
             f"{unknown} unknown (by {self.source})"
         )
 
+    def to_cancel(self) -> list[OrderUpdate]:
+        """What `cancel-all` ends: every order but the protective stops of positions that stay.
+
+        Where positions could not be read every protective stop counts as wanted: none is taken from a position.
+        """
+        held = self.positions
+        return [o for o in self.orders or () if not (o.protects and (held is None or o.coin in held))]
+
 
 def prove(rest: Rest, user: str, dexs: Iterable[str]) -> Proof:
-    """Read positions and open orders per dex. Where clearinghouseState fails, the exchange's own
+    """Read open orders and positions per dex. Where clearinghouseState fails, the exchange's own
     fills still prove a position: the newest of a market says where it started and what it did."""
     dexs = list(dexs)
     orders: list[OrderUpdate] = []
     try:
         for dex in dexs:
             orders += _open_orders(rest, user, dex)
-    except (VenueReadError, KeyError, TypeError, ValueError) as error:
+    except (VenueReadError, *ODD_ANSWERS) as error:
         return Proof(positions=None, orders=None, source=f"open orders cannot be read: {error}")
     try:
-        report = read_account(rest, user, dexs)
-        positions = {coin: szi for coin, (szi, _) in report.positions.items() if szi}
-        return Proof(positions=positions, orders=tuple(orders), source="clearinghouseState and openOrders")
-    except VenueReadError as error:
+        positions, marks = _held(rest, user, dexs)
+        return Proof(positions=positions, orders=tuple(orders), source="clearinghouseState and openOrders", marks=marks)
+    except (VenueReadError, *ODD_ANSWERS) as error:
         failure = str(error)
     try:
         fills, malformed = parse_fill_list(rest.info({"type": "userFills", "user": user}))
@@ -150,6 +159,20 @@ def prove(rest: Rest, user: str, dexs: Iterable[str]) -> Proof:
         source = f"{failure}; {malformed} fills cannot be read"
         return Proof(positions=None, orders=tuple(orders), source=source)
     return Proof(positions=positions_of(fills), orders=tuple(orders), source="userFills and openOrders")
+
+
+def _held(rest: Rest, user: str, dexs: Iterable[str]) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
+    """(signed sizes, marks) of all positions."""
+    positions: dict[str, Decimal] = {}
+    marks: dict[str, Decimal] = {}
+    for dex in dexs:
+        for item in rest.info_json({"type": "clearinghouseState", "user": user, "dex": dex})["assetPositions"]:
+            body = item["position"]
+            szi = parse(body["szi"])
+            if szi:
+                positions[body["coin"]] = szi
+                marks[body["coin"]] = div(parse(body["positionValue"]), abs(szi))
+    return positions, marks
 
 
 def positions_of(fills: Iterable[Fill]) -> dict[str, Decimal]:

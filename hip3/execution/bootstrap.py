@@ -38,6 +38,8 @@ class Universe(msgspec.Struct, frozen=True):
     dexs: list[str]
     asset_ids: dict[str, int]
     """Of all markets of the configured dexs: what rests in another market can be cancelled, too."""
+    others: dict[str, MarketSpec] = {}
+    """The markets of the configured dexs that are not configured: an operator may close a position there."""
 
 
 def learn_universe(rest: Rest, settings: Settings, user: str | None) -> Universe:
@@ -59,7 +61,8 @@ def learn_universe(rest: Rest, settings: Settings, user: str | None) -> Universe
         wanted = wanted[:1]  # the trial trades one market
     chosen = select(wanted, specs, blocked)
     ids = {coin: spec.asset_id for coin, spec in specs.items()}
-    return Universe(chosen, {c: why for c, why in blocked.items() if c in wanted}, dexs, ids)
+    others = {coin: spec for coin, spec in specs.items() if coin not in chosen}
+    return Universe(chosen, {c: why for c, why in blocked.items() if c in wanted}, dexs, ids, others)
 
 
 class Beginning(msgspec.Struct, frozen=True, kw_only=True):

@@ -144,7 +144,7 @@ class Executor:
         spec = self._specs[signal.coin]
         now_ms = self._clock.mono_ms()
         reasons, epoch = self._readiness.look(now_ms)
-        entry = self._entry(signal, spec, tuple(reasons), epoch)
+        entry = self._entry(signal, spec, tuple(reasons), epoch, now_ms)
         refusal, self.seen = run(LATCH_GATES, entry)
         refusal = refusal or self._guarded(signal)
         if refusal is None:
@@ -182,7 +182,9 @@ class Executor:
             return Skipped(SkipReason.BUDGET_EXHAUSTED, "ActionBudget", numbers)
         return None
 
-    def _entry(self, signal: DislocationSignal, spec: MarketSpec, reasons: tuple[str, ...], epoch: int) -> Entry:
+    def _entry(
+        self, signal: DislocationSignal, spec: MarketSpec, reasons: tuple[str, ...], epoch: int, now_ms: int
+    ) -> Entry:
         limits = self._limits(signal.coin)
         latch = self._latch.state()
         slip = limits.slippage_bps if signal.side.is_buy else -limits.slippage_bps
@@ -194,7 +196,7 @@ class Executor:
             coin=signal.coin, size=signal.size, limit_px=limit_px, sz_decimals=spec.sz_decimals,
             hard_stop=latch.reason or "tripped" if latch.tripped else None, not_ready=reasons,
             blocked=self._blocked(signal.coin), marks=marks, ledger=None,
-            exiting=self._exits.requested(signal.coin) is not None,
+            exiting=self._exits.no_entries(signal.coin, now_ms),
             max_per_market=limits.max_per_market, max_total=limits.max_total, max_positions=limits.max_positions,
             max_weight=limits.max_weight, weights=limits.weights,
         )  # fmt: skip

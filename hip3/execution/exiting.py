@@ -2,9 +2,13 @@
 
 No lock of its own; everything it calls has one. Called from: ws-reader (every message of a market with a
 position), tick (all positions, at the latest every tick), risk, main and control (requests).
+
+What we look after are the configured markets. An operator's flatten reaches every position of the configured dexs:
+one in a market that is not fed is priced by its mark in the last reading of the account.
 """
 
 from collections.abc import Callable
+from decimal import Decimal
 
 from hip3.core.decisions import Enqueued
 from hip3.core.ledger import OrderChanged, PositionView
@@ -21,6 +25,8 @@ from hip3.position.flatten import build
 from hip3.position.tracker import PositionTracker
 
 KEEP_MS = 1000
+CLOSED_MS = 60_000
+"""How long a market stays closed to entries after an operator's flatten."""
 _ANSWERED = (OrderState.REJECTED, OrderState.CANCELED, OrderState.FILLED)
 
 
@@ -33,6 +39,9 @@ class Exiting:
         clock: Clock,
         specs: dict[str, MarketSpec],
         params: dict[str, ExitParams],
+        others: dict[str, MarketSpec],
+        other_params: ExitParams,
+        other_marks: Callable[[], dict[str, Decimal]],
         tracker: PositionTracker,
         desk: ExitDesk,
         market_state: MarketState,
@@ -43,10 +52,14 @@ class Exiting:
         watch_foreign: bool,
         drop: Callable[[PendingOrder, str, int], None],
     ) -> None:
-        """`drop` takes an order out of the books that the queue refused."""
+        """`others`: the markets that are not configured, with the marks of the last reading. `drop` takes an order
+        out of the books that the queue refused."""
         self._clock = clock
         self._specs = specs
         self._params = params
+        self._others = others
+        self._other_params = other_params
+        self._other_marks = other_marks
         self._tracker = tracker
         self._desk = desk
         self._market_state = market_state
@@ -61,8 +74,26 @@ class Exiting:
         self.drop = drop
 
     def ours_to_close(self, position: PositionView) -> bool:
-        """Whether we look after a position: configured market, and not a stranger's that we only watch."""
-        return position.coin in self._params and not (position.foreign and self._watch_foreign)
+        """Whether we look after a position: configured market, and not a stranger's that we only watch; or an operator
+        wants it closed."""
+        if position.coin in self._params and not (position.foreign and self._watch_foreign):
+            return True
+        return self._desk.requested(position.coin) is ExitReason.MANUAL
+
+    def no_entries(self, coin: str, now_ms: int) -> bool:
+        """Whether a market takes no entries: it is being left, or was closed by hand."""
+        return self._desk.no_entries(coin, now_ms)
+
+    def markets(self) -> set[str]:
+        """Every market of the configured dexs, whether configured or not."""
+        return {*self._specs, *self._others}
+
+    def _params_of(self, coin: str) -> ExitParams | None:
+        return self._params.get(coin) or (self._other_params if coin in self._others and self._params else None)
+
+    def _unfed(self, coin: str) -> MarketView | None:
+        mark = self._other_marks().get(coin)
+        return None if mark is None else MarketView(coin, mark=mark)
 
     def closes(self, coin: str) -> bool:
         """Whether a position that the exchange shows in `coin` is ours to close."""
@@ -103,7 +134,8 @@ class Exiting:
             self._exit_of(position, view, generation, now_ms)
 
     def _exit_of(self, position: PositionView, view: MarketView | None, generation: int, now_ms: int) -> None:
-        spec, params = self._specs.get(position.coin), self._params.get(position.coin)
+        spec = self._specs.get(position.coin) or self._others.get(position.coin)
+        params = self._params_of(position.coin)
         if spec is None or params is None or not self.ours_to_close(position):
             return  # shown, never touched
         fresh = view if view is not None and view.generation == generation else None
@@ -113,7 +145,7 @@ class Exiting:
         if plan is None:
             return
         order = build(
-            position, fresh or view, spec, cloid=self._cloids.next(), reason=plan.reason,
+            position, fresh or view or self._unfed(position.coin), spec, cloid=self._cloids.next(), reason=plan.reason,
             slippage_bps=plan.slippage_bps, attempt=plan.attempt, predecessor=plan.predecessor,
             wall_ms=self._clock.wall_ms(), mono_us=self._clock.mono_us(),
         )  # fmt: skip
@@ -129,10 +161,11 @@ class Exiting:
             self.drop(order, answer.value, now_ms)
 
     def request(self, reason: ExitReason, coin: str | None = None) -> None:
-        """Close the positions we look after, or the one of `coin`; the tick does it."""
+        """Close the positions we look after, or the one of `coin`, by hand any; the tick does it."""
         now_ms = self._clock.mono_ms()
         for position in self._tracker.positions():
-            if coin in (None, position.coin) and self.ours_to_close(position):
+            by_hand = reason is ExitReason.MANUAL and self._params_of(position.coin) is not None
+            if coin in (None, position.coin) and (by_hand or self.ours_to_close(position)):
                 self._desk.request(position.coin, reason, now_ms)
         self._scheduler.wake()
 
@@ -143,7 +176,7 @@ class Exiting:
         the price, and an outage must not trip the latch.
         """
         coin = event.order.coin
-        params = self._params.get(coin)
+        params = self._params_of(coin)
         if self.maybe_flat(coin) or params is None:
             return 0
         answered = event.after in _ANSWERED
@@ -160,3 +193,12 @@ class Exiting:
         if gone:
             self._desk.flat(coin)
         return gone
+
+
+def reopen(desk: ExitDesk, closed: dict[str, int], clock: Clock) -> None:
+    """Markets that an earlier run closed by hand stay closed until their time (wall) has come."""
+    now_ms, wall_ms = clock.mono_ms(), clock.wall_ms()
+    for coin, until_ms in closed.items():
+        left = min(until_ms - wall_ms, CLOSED_MS)  # a clock that was set back must not close it for longer
+        if left > 0:
+            desk.close([coin], now_ms + left)

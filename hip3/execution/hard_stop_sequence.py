@@ -33,9 +33,13 @@ def purge_entries(scheduler: BatchScheduler, tracker: PositionTracker, flow: Tra
     return len(purged)
 
 
-def cancel_entries(scheduler: BatchScheduler, tracker: PositionTracker, wall_ms: int) -> int:
-    """Ask for the end of every resting entry of ours; how many there are."""
-    resting = [t for t in tracker.live(OrderState.OPEN) if t.oid is not None and not t.order.reduce_only]
+def cancel_entries(scheduler: BatchScheduler, tracker: PositionTracker, wall_ms: int, coin: str | None = None) -> int:
+    """Ask for the end of every resting entry of ours, or of one market's; how many there are."""
+    resting = [
+        t
+        for t in tracker.live(OrderState.OPEN)
+        if t.oid is not None and not t.order.reduce_only and coin in (None, t.order.coin)
+    ]
     for tracked in resting:
         assert tracked.oid is not None
         scheduler.enqueue_cancel(PendingCancel(coin=tracked.order.coin, oid=tracked.oid, created_ms=wall_ms))

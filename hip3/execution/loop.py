@@ -148,6 +148,8 @@ class ExecutorLoop:
             return None
         if self._latch.tripped:
             return "HardStop"
+        if self._flow.exiting.no_entries(order.coin, now_ms):
+            return "the market is being left"
         if epoch is None or epoch != order.epoch:
             return "approved in another READY epoch"
         return self._stale(order.coin, now_ms)

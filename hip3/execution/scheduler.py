@@ -9,6 +9,7 @@ The limit of posts in flight is the executor's: `inflight` is passed in, never c
 """
 
 from collections import deque
+from collections.abc import Collection
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
@@ -118,6 +119,13 @@ class BatchScheduler:
         with self._lock:
             purged = list(self._new)
             self._new.clear()
+            return purged
+
+    def purge_coins(self, coins: Collection[str]) -> list[PendingOrder]:
+        """Drop the queued entries of these markets and return them: their owner must be told."""
+        with self._lock:
+            purged = [o for o in self._new if o.coin in coins]
+            self._new = deque(o for o in self._new if o.coin not in coins)
             return purged
 
     def counts(self) -> tuple[int, int, int]:

@@ -111,5 +111,6 @@ _LINES = {
     "connected": _info("connected"),
     "funding": lambda f: logger.info(f"funding    {f['funding'].coin} {f['funding'].usdc} USD"),
     "stop": _info("stop"),
+    "operator": _info("operator"),
     "state": lambda f: logger.info(f"state      {f['word']}" + (f": {f['why']}" if f["why"] else "")),
 }

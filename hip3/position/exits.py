@@ -5,12 +5,14 @@
                                   ├──> next attempt, 300 ms later, one price step worse
                                   └──> Stuck: at the largest slippage; said once, then every 5 s
 
-Guards: coin -> memory and exit state. Called from: ws-reader (every message of the market), tick (all), risk
-and main (requests), rest (a reading shows it flat). A claim has a deadline, so no exit can be claimed and then
-forgotten. `Held` is what survives a restart.
+A market that was flattened by hand is closed to entries for a while (`close`), whatever else is known of it.
+
+Guards: coin -> memory, exit state and closing. Called from: ws-reader (every message of the market), tick (all), risk,
+main and control (requests, closings), rest (a reading shows it flat). A claim has a deadline, so no exit can be
+claimed and then forgotten. `Held` is what survives a restart.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -82,6 +84,7 @@ class ExitDesk:
         self._lock = new_lock("ExitDesk")
         self._exits: dict[str, _Exit] = {}
         self._memory: dict[str, ExitMemory] = {}
+        self._closed: dict[str, int] = {}
         self._deadline_ms = attempt_deadline_ms
 
     def observe(
@@ -135,6 +138,23 @@ class ExitDesk:
         with self._lock:
             found = self._exits.get(coin)
             return None if found is None else found.reason
+
+    def close(self, coins: Iterable[str], until_ms: int) -> None:
+        """No entries in these markets until then; of two wishes the later end counts."""
+        with self._lock:
+            for coin in coins:
+                self._closed[coin] = max(until_ms, self._closed.get(coin, until_ms))
+
+    def closed(self, now_ms: int) -> dict[str, int]:
+        """Markets that are closed by hand, and for how many milliseconds more."""
+        with self._lock:
+            self._closed = {coin: until for coin, until in self._closed.items() if until > now_ms}
+            return {coin: until - now_ms for coin, until in self._closed.items()}
+
+    def no_entries(self, coin: str, now_ms: int) -> bool:
+        """Whether a market is being left, or was closed by hand."""
+        with self._lock:
+            return coin in self._exits or self._closed.get(coin, now_ms) > now_ms
 
     def claim(self, coin: str, reason: ExitReason, params: ExitParams, now_ms: int) -> ExitPlan | None:
         """Claim the next attempt; None while one is under way or it is too early."""

@@ -1,0 +1,305 @@
+"""`cancel-all` and `flatten`: through the running service if there is one, else by hand.
+
+By hand means: under the state lock, above the nonce floor of the intent log, and with every signed action in that log
+before its bytes leave, so that the next start resolves whatever is left open here. The latch is not asked: both
+commands only make the account smaller. Everything runs on the main thread.
+"""
+
+import sys
+import threading
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from loguru import logger
+
+from hip3.clock import SystemClock
+from hip3.config import MarketSettings
+from hip3.core.events import Filled
+from hip3.core.ledger import OrderChanged, PositionView
+from hip3.core.market import Level, MarketSpec, MarketView
+from hip3.core.money import ZERO, parse
+from hip3.core.order_state import OrderState
+from hip3.core.orders import ExitReason, OrderBatch, PendingCancel, PendingOrder
+from hip3.core.ports import Clock
+from hip3.errors import ODD_ANSWERS, AlreadyRunning, ConfigError, JournalError, NonceError, SigningError, VenueReadError
+from hip3.exchange.clock_offset import ClockOffset
+from hip3.exchange.nonce import NonceManager
+from hip3.exchange.registry import BASE_TAKER_RATE, dex_indices, read_markets
+from hip3.exchange.rest import RestClient
+from hip3.exchange.signing import sign_l1_action
+from hip3.exchange.wire_out import cancel_action, order_action, signed_body
+from hip3.exchange.wire_reply import parse_action_answer
+from hip3.execution.account import Proof, prove
+from hip3.execution.executor import CloidSource
+from hip3.execution.exiting import CLOSED_MS
+from hip3.execution.replies import Fate, Resolution, resolve
+from hip3.operating import NO_ANSWER, NOT_AS_ASKED, OK, TIMEOUT_MS
+from hip3.ops import logs
+from hip3.ops.control import ask
+from hip3.ops.intents import IntentLog
+from hip3.ops.journal import EventLog
+from hip3.ops.state_dir import StateLock, account_dir, socket_path
+from hip3.position.flatten import build
+from hip3.risk.hard_stop import HardStopLatch
+from hip3.start import Who, configured_key, identity, key_source
+from hip3.trading import exit_params, latch_path
+
+FAILED, NOT_RUNNING, NO_JOURNAL = 1, 3, 7
+PATIENCE_S = 5.0
+BETWEEN_MS = 500
+BATCH = 50
+MARGIN_MS = 2000
+NONCE_WINDOW_MS = 2 * 86_400_000
+"""The exchange takes no nonce that is older (docs/venue-facts.md F6)."""
+
+
+def operate(settings: MarketSettings, command: str, market: str | None, timeout_ms: int | None) -> int:
+    """Run one command; its exit code. The proof goes to stdout."""
+    root, wait_ms = Path(settings.base.state_dir), timeout_ms or TIMEOUT_MS
+    request = {"command": command, "market": market, "timeout_ms": wait_ms}
+    for tries in range(20):
+        answer = ask(socket_path(root), request, PATIENCE_S + wait_ms / 1000)
+        if answer is not None:
+            return _told(answer)
+        try:
+            lock = StateLock(root)
+        except AlreadyRunning:
+            if tries == 19:
+                raise
+            threading.Event().wait(0.25)  # it starts or ends just now
+            continue
+        try:
+            return _by_hand(settings, command, market, wait_ms)
+        finally:
+            lock.release()
+    raise AssertionError
+
+
+def _told(answer: dict[str, Any]) -> int:
+    if "error" in answer:
+        print(f"hip3: {answer['error']}", file=sys.stderr)  # noqa: T201
+        return int(answer.get("code", NOT_AS_ASKED))
+    print(f"before: {answer['before']}\n{answer['command']}: {answer['proof']}")  # noqa: T201
+    return int(answer["code"])
+
+
+def _by_hand(settings: MarketSettings, command: str, market: str | None, wait_ms: int) -> int:
+    base, clock = settings.base, SystemClock()
+    if not base.trading:
+        raise ConfigError(["HIP3_MODE is observe: there is no key to act with"])
+    if base.own_exchange:
+        print("hip3: no service is running here, and its own exchange ended with it", file=sys.stderr)  # noqa: T201
+        return NOT_RUNNING
+    source = key_source(base)
+    logs.setup(
+        Path(base.log_dir),
+        logs.secret_forms(base.private_key, base.keystore_password, source.text if source else None),
+    )
+    key, rest, pause = configured_key(base), RestClient(base.http_url, clock), threading.Event().wait
+    end_ms = clock.mono_ms() + wait_ms
+    while True:
+        try:
+            hand = Hand(settings, clock, rest, identity(base, key, rest), pause)
+            break
+        except (VenueReadError, *ODD_ANSWERS) as error:
+            if clock.mono_ms() >= end_ms:
+                raise TimeoutError(str(error)) from None
+            pause(0.5)
+    try:
+        return hand.run(command, market, end_ms)
+    except (NonceError, SigningError) as error:
+        return _told({"code": FAILED, "error": str(error)})
+    finally:
+        hand.close()
+        logger.complete()
+
+
+class Hand:
+    """One command without a service. VenueReadError at birth: the exchange does not answer, nothing was begun."""
+
+    def __init__(
+        self, settings: MarketSettings, clock: Clock, rest: RestClient, who: Who, pause: Callable[[float], object]
+    ) -> None:
+        assert who.key is not None
+        assert who.account is not None
+        self._settings, self._clock, self._rest, self._who, self._pause = settings, clock, rest, who, pause
+        self._key, self._account = who.key, who.account
+        base = settings.base
+        indices = dex_indices(rest.info_json({"type": "perpDexs"}))
+        self._dexs = [dex for dex in base.dexs or indices if dex in indices]
+        self._specs: dict[str, MarketSpec] = read_markets(rest, indices, self._dexs, BASE_TAKER_RATE)[0]
+        self._offset = ClockOffset(clock)
+        self._read_clock()
+        folder = account_dir(Path(base.state_dir), base.network, who.account)
+        HardStopLatch(
+            latch_path(folder)
+        )  # first, as at a start: a journal without one beside it would count as tripped
+        self._intents = IntentLog(folder / "intents.log", sync=base.journal_sync)
+        self._journal = EventLog(clock.wall_ms)
+        self._journal.open(folder / "journal.db", self._intents)
+        self._nonces = NonceManager(self._intents.recovered.nonce_floor)
+        self._cloids = CloidSource()
+        self._attempts: dict[str, tuple[int, str | None]] = {}
+        """coin -> (attempts so far, the last one's cloid)."""
+        self._doubtful = {o.cloid: (nonce, expires) for o, nonce, expires in self._intents.recovered.open}
+        """Orders without an outcome, of earlier runs and of this one: cloid -> (nonce, expiry)."""
+        self._unwritten = ""
+
+    def close(self) -> None:
+        """Write what was recorded."""
+        self._journal.drain(0)
+        self._journal.close()
+        self._rest.close()
+
+    def run(self, command: str, market: str | None, end_ms: int) -> int:
+        """Act until nothing is left or the time is up; the exit code."""
+        if market is not None and market not in self._specs:
+            raise ConfigError([f"there is no market {market} in the configured dexs ({', '.join(self._dexs)})"])
+        if command == "flatten":
+            coins = [market] if market is not None else sorted(self._specs)
+            self._journal.keep("closed", dict.fromkeys(coins, self._clock.wall_ms() + CLOSED_MS))
+        before: Proof | None = None
+        while True:
+            # What might still land is counted before the reading that is to show all of it.
+            unknown, proof = self._unknown(), self._prove()
+            before = before or proof
+            read = proof.orders is not None and proof.positions is not None
+            left = self._act(command, market, proof)
+            if (read and not left and not unknown) or self._clock.mono_ms() >= end_ms:
+                return self._end(command, before, proof, clean=not left and not unknown)
+            self._journal.drain(0)
+            self._pause(BETWEEN_MS / 1000)
+
+    def _end(self, command: str, before: Proof, proof: Proof, *, clean: bool) -> int:
+        unknown = len(self._doubtful)
+        known = proof.orders is not None and proof.positions is not None
+        code = OK if clean and known else NOT_AS_ASKED if known else NO_ANSWER
+        code = NO_JOURNAL if code == OK and self._unwritten else code
+        answer = {
+            "command": command,
+            "code": code,
+            "before": before.sentence(unknown),
+            "proof": proof.sentence(unknown),
+        }
+        self._journal.record("operator", **answer)
+        if self._unwritten:
+            print(f"hip3: {self._unwritten}; it was done all the same", file=sys.stderr)  # noqa: T201
+        return _told(answer)
+
+    def _prove(self) -> Proof:
+        return prove(self._rest.urgent, self._account, self._dexs)
+
+    def _act(self, command: str, market: str | None, proof: Proof) -> bool:
+        """Send what this reading asks for; whether there was anything."""
+        if command == "cancel-all":
+            left = [o for o in proof.to_cancel() if o.coin in self._specs]
+            for start in range(0, len(left), BATCH):
+                self._cancel([(o.coin, o.oid) for o in left[start : start + BATCH]])
+            return bool(proof.to_cancel())
+        held = {c: szi for c, szi in (proof.positions or {}).items() if market in (None, c)}
+        exits = [self._exit(c, szi, proof.marks.get(c)) for c, szi in held.items() if c in self._specs]
+        orders = [order for order in exits if order is not None]
+        for start in range(0, len(orders), BATCH):
+            self._send(tuple(orders[start : start + BATCH]))
+        return bool(held)
+
+    # What is sent.
+
+    def _cancel(self, wished: list[tuple[str, int]]) -> None:
+        now = self._clock.wall_ms()
+        nonce = self._nonces.next(now)
+        self._record(lambda: self._intents.cancels(nonce, now))
+        cancels = [PendingCancel(coin=coin, oid=oid, created_ms=now) for coin, oid in wished]
+        action = cancel_action(cancels, {coin: spec.asset_id for coin, spec in self._specs.items()})
+        for cancel, res in zip(cancels, self._post(action, nonce, None, len(cancels)), strict=True):
+            if res.fate is not Fate.STATUS:
+                self._journal.record("cancel_refused", cancel=cancel, text=res.text)
+
+    def _exit(self, coin: str, szi: Decimal, mark: Decimal | None) -> PendingOrder | None:
+        """The next attempt for a position, one price step worse than the last; None without any price."""
+        params = exit_params(self._settings, coin)
+        tries, predecessor = self._attempts.get(coin, (0, None))
+        position = PositionView(coin=coin, szi=szi, entry_px=ZERO, entry_ms=0, entry_edge_bps=ZERO)
+        order = build(
+            position, self._view(coin, mark), self._specs[coin], cloid=self._cloids.next(), reason=ExitReason.MANUAL,
+            slippage_bps=min(params.slippage_bps + params.step_bps * tries, params.max_slippage_bps),
+            attempt=tries + 1, predecessor=predecessor, wall_ms=self._clock.wall_ms(), mono_us=self._clock.mono_us(),
+        )  # fmt: skip
+        if order is not None:
+            self._attempts[coin] = (tries + 1, order.cloid)
+            self._journal.record("exit", order=order, position=position)
+        return order
+
+    def _view(self, coin: str, mark: Decimal | None) -> MarketView:
+        try:
+            bids, asks = self._rest.info_json({"type": "l2Book", "coin": coin})["levels"]
+        except (VenueReadError, *ODD_ANSWERS):
+            return MarketView(coin, mark=mark)
+        bid, ask = (Level(parse(s[0]["px"]), parse(s[0]["sz"])) if s else None for s in (bids, asks))
+        return MarketView(coin, bid=bid, ask=ask, mark=mark)
+
+    def _send(self, orders: tuple[PendingOrder, ...]) -> None:
+        now = self._clock.wall_ms()
+        after = self._settings.base.expires_after_ms
+        nonce, expires = self._nonces.next(now), self._offset.exchange_ms() + after if after else None
+        batch = OrderBatch(orders)
+        self._record(lambda: self._intents.orders(batch, nonce, expires, now))
+        action = order_action(orders, {coin: spec.asset_id for coin, spec in self._specs.items()})
+        self._doubtful |= {o.cloid: (nonce, expires) for o in orders}
+        for order, res in zip(orders, self._post(action, nonce, expires, len(orders)), strict=True):
+            self._outcome(order, res)
+
+    def _outcome(self, order: PendingOrder, res: Resolution) -> None:
+        """Note how an exit ended; what is unknown stays in the intent log for the next start."""
+        if res.fate is Fate.UNKNOWN:
+            after = OrderState.UNKNOWN
+        else:
+            del self._doubtful[order.cloid]
+            after = OrderState.REJECTED if res.fate is Fate.REFUSED else OrderState.CANCELED
+        executed, px = ZERO, ZERO
+        if isinstance(res.status, Filled):
+            executed, px = res.status.total_sz, res.status.avg_px
+            after = OrderState.FILLED if executed >= order.sz else OrderState.CANCELED
+        event = OrderChanged(
+            order=order, before=OrderState.SENT, after=after, why=res.text, executed=executed, avg_px=px
+        )
+        self._journal.record("order", event=event)
+
+    def _post(self, action: dict[str, Any], nonce: int, expires: int | None, count: int) -> list[Resolution]:
+        vault = self._who.vault
+        signature = sign_l1_action(
+            self._key, action, nonce, vault_address=vault, expires_after=expires, mainnet=self._settings.base.mainnet
+        )
+        try:
+            answer = self._rest.exchange(signed_body(action, nonce, signature, vault, expires))
+            return resolve(parse_action_answer(answer), count)
+        except (VenueReadError, *ODD_ANSWERS) as error:
+            return [Resolution(Fate.UNKNOWN, text=str(error))] * count
+
+    def _record(self, write: Callable[[], None]) -> None:
+        """Durable before it leaves. On a disk that takes nothing a smaller account is worth more than its record."""
+        try:
+            write()
+        except JournalError as error:
+            self._unwritten = str(error)
+
+    # What could still land.
+
+    def _read_clock(self) -> None:
+        sent = self._clock.mono_ms()
+        answer = self._rest.info_json({"type": "exchangeStatus"})
+        self._offset.add(int(answer["time"]), self._clock.mono_ms() - sent)
+
+    def _unknown(self) -> int:
+        """Orders that the exchange might still take: neither expired nor too old for it."""
+        if not self._doubtful:
+            return 0
+        now = self._offset.exchange_ms() - MARGIN_MS
+        self._doubtful = {
+            cloid: (nonce, expires)
+            for cloid, (nonce, expires) in self._doubtful.items()
+            if (now <= expires if expires is not None else now - NONCE_WINDOW_MS <= nonce)
+        }
+        return len(self._doubtful)

@@ -1,0 +1,204 @@
+"""`cancel-all` and `flatten` with no service: durable before sent, above the nonce floor, resolved by the next start."""
+
+import contextlib
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from hip3.core.orders import OrderBatch, Side
+from hip3.errors import ConfigError, VenueReadError
+from hip3.operate_command import Hand
+from hip3.ops.intents import IntentLog, Recovered
+from hip3.ops.state_dir import account_dir
+from hip3.ops.store import story
+from hip3.start import Who
+from tests.builders import order
+from tests.test_operating import GOLD, TSLA, _oids, _resting, _stop_order
+from tests.world import VenueRest, World, quiet_world
+
+D = Decimal
+
+
+class _Rest(VenueRest):
+    """REST for a hand; `lose`: so many actions are executed and the answer is lost; `refusing`: all are refused."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world.venue, world.exchange_ms)
+        self.lose = 0
+        self.refusing = ""
+        self.seen: list[list[int]] = []
+        self._world = world
+
+    @property
+    def urgent(self) -> "_Rest":
+        return self
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    def exchange(self, body: dict[str, Any]) -> Any:
+        self.seen.append(_nonces(self._world))  # what is durable at the moment the bytes leave
+        if self.refusing:
+            self.signed.append(body)
+            return {"status": "err", "response": self.refusing}
+        answer = super().exchange(body)
+        if self.lose:
+            self.lose -= 1
+            raise VenueReadError("/exchange: the answer was lost")
+        return answer
+
+
+def _folder(world: World) -> Path:
+    return account_dir(world.folder / "state", "embedded", world.user)
+
+
+def _nonces(world: World) -> list[int]:
+    lines = (_folder(world) / "intents.log").read_bytes().splitlines()
+    return [msgspec.json.decode(line.rpartition(b" ")[0]).get("nonce", 0) for line in lines]
+
+
+def _hand(world: World, rest: _Rest) -> Hand:
+    base = msgspec.structs.replace(
+        world.settings.base, state_dir=str(world.folder / "state"), api_url="http://127.0.0.1:9"
+    )
+    settings = msgspec.structs.replace(world.settings, base=base)
+
+    def pause(seconds: float) -> None:
+        world.clock.advance(int(seconds * 1000))
+        world.venue.advance(world.exchange_ms())
+
+    return Hand(settings, world.clock, rest, Who(world.key, world.user, None), pause)  # type: ignore[arg-type]
+
+
+def _by_hand(world: World, rest: _Rest, command: str, market: str | None = None, limit_ms: int = 20_000) -> int:
+    hand = _hand(world, rest)
+    with contextlib.closing(hand):
+        return hand.run(command, market, world.clock.mono_ms() + limit_ms)
+
+
+def _dead(tmp_path: Path) -> World:
+    """Two positions, one protected, and a foreign order; the service is gone."""
+    world = quiet_world(tmp_path)
+    world.by_hand(GOLD, Side.BUY, D("0.05"))
+    world.by_hand(TSLA, Side.BUY, D("0.2"))
+    return world
+
+
+def test_cancel_all_and_flatten_prove_what_is_open(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    world = _dead(tmp_path)
+    kept, foreign = _stop_order(world, GOLD), _resting(world, TSLA)
+    world.latch.trip("manual", "by the test", 1)
+    assert _by_hand(world, _Rest(world), "cancel-all") == 0
+    assert _oids(world) == {kept}
+    out = capsys.readouterr().out
+    assert str(foreign) in out.splitlines()[0]
+    assert str(foreign) not in out.splitlines()[1]
+    assert _by_hand(world, _Rest(world), "flatten", GOLD) == 0
+    assert set(world.exchange_positions()) == {TSLA}
+    assert _by_hand(world, _Rest(world), "flatten") == 0
+    assert world.exchange_positions() == {}
+    assert "flat" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_every_signed_action_is_durable_before_it_leaves_and_above_the_floor(tmp_path: Path) -> None:
+    world = _dead(tmp_path)
+    _resting(world, TSLA)
+    floor = world.clock.wall_ms() + 100_000  # an earlier run with a clock that was ahead
+    log = IntentLog(_folder(world) / "intents.log")
+    log.cancels(floor, 1)
+    log.close()
+    rest = _Rest(world)
+    assert _by_hand(world, rest, "cancel-all") == 0
+    assert _by_hand(world, rest, "flatten") == 0
+    nonces = [body["nonce"] for body in rest.signed]
+    assert len(nonces) >= 2
+    assert nonces == sorted(set(nonces))
+    assert nonces[0] > floor
+    for nonce, durable in zip(nonces, rest.seen, strict=True):
+        assert nonce in durable
+
+
+def test_an_answer_that_is_lost_is_waited_for_and_the_next_start_finds_the_order(tmp_path: Path) -> None:
+    world = _dead(tmp_path)
+    rest = _Rest(world)
+    rest.lose = 1
+    began = world.clock.mono_ms()
+    assert _by_hand(world, rest, "flatten", GOLD, limit_ms=60_000) == 0
+    assert world.clock.mono_ms() - began > world.settings.base.expires_after_ms  # it could not land any more
+    assert set(world.exchange_positions()) == {TSLA}
+    log = IntentLog(_folder(world) / "intents.log")
+    (left,) = log.recovered.open
+    assert left[0].coin == GOLD
+    log.close()
+    kinds = [kind for _, kind, _ in story(_folder(world) / "journal.db", left[0].cloid)]
+    assert "exit" in kinds
+
+
+def test_an_earlier_entry_that_might_still_land_is_not_called_flat(tmp_path: Path) -> None:
+    world = _dead(tmp_path)
+    log = IntentLog(_folder(world) / "intents.log")
+    now = world.clock.wall_ms()
+    log.orders(OrderBatch((order(1, coin=GOLD),)), now, None, now)  # without an expiry: for two days
+    log.close()
+    assert _by_hand(world, _Rest(world), "flatten", limit_ms=3000) == 8
+    assert world.exchange_positions() == {}
+    assert _by_hand(world, _Rest(world), "cancel-all", limit_ms=3000) == 8
+    world.clock.advance(2 * 86_400_000 + 10_000)
+    assert _by_hand(world, _Rest(world), "cancel-all", limit_ms=3000) == 0
+
+
+def test_an_exchange_that_refuses_is_8_at_worse_and_worse_prices_and_one_that_cannot_be_read_5(tmp_path: Path) -> None:
+    world = _dead(tmp_path)
+    rest = _Rest(world)
+    rest.refusing = "Order could not immediately match against any resting orders."
+    assert _by_hand(world, rest, "flatten", GOLD, limit_ms=5000) == 8
+    assert set(world.exchange_positions()) == {GOLD, TSLA}
+    prices = [Decimal(o["p"]) for body in rest.signed for o in body["action"]["orders"]]
+    assert len(set(prices)) > 4
+    assert min(prices) < prices[0] * D("0.98")
+    assert IntentLog(_folder(world) / "intents.log").recovered.open == []  # each attempt has its end
+    rest.failing.add("frontendOpenOrders")
+    assert _by_hand(world, rest, "cancel-all", limit_ms=2000) == 5
+
+
+def test_a_market_that_is_gone_is_named_as_open(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    world = _dead(tmp_path)
+    world.venue.engine.markets[GOLD].halted = True
+    assert _by_hand(world, _Rest(world), "flatten", limit_ms=2000) == 8
+    assert set(world.exchange_positions()) == {GOLD}
+    assert GOLD in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_a_disk_that_takes_nothing_does_not_keep_positions_open_but_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = _dead(tmp_path)
+    hand = _hand(world, _Rest(world))
+    hand._intents.close()
+    hand._intents._fd = IntentLog(tmp_path / "full.log")._fd
+    monkeypatch.setattr("os.write", lambda fd, data: 0)
+    code = hand.run("flatten", None, world.clock.mono_ms() + 20_000)
+    monkeypatch.undo()
+    hand.close()
+    assert code == 7
+    assert world.exchange_positions() == {}
+
+
+def test_flatten_by_hand_closes_the_market_for_the_next_start_too(tmp_path: Path) -> None:
+    world = _dead(tmp_path)
+    assert _by_hand(world, _Rest(world), "flatten", GOLD) == 0
+    hand = _hand(world, _Rest(world))
+    closed = hand._journal.fact("closed", dict[str, int])
+    hand.close()
+    assert closed is not None
+    assert set(closed) == {GOLD}
+
+
+def test_a_market_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    world = _dead(tmp_path)
+    with pytest.raises(ConfigError, match="xyz:GOLDD"):
+        _by_hand(world, _Rest(world), "flatten", "xyz:GOLDD")
+    assert isinstance(IntentLog(_folder(world) / "intents.log").recovered, Recovered)
