@@ -37,8 +37,8 @@ from hip3.ops.http import StatusServer
 from hip3.ops.intents import IntentLog
 from hip3.ops.journal import EventLog
 from hip3.ops.state_dir import account_dir, socket_path
-from hip3.ops.status_text import status_text
 from hip3.ops.supervised import Supervised
+from hip3.pages import status_server
 from hip3.risk.hard_stop import HardStopLatch
 from hip3.snapshot import snapshot
 from hip3.start import OwnExchange, Who, configured_key, identity
@@ -118,13 +118,9 @@ class App:
         control = ControlServer(socket_path(Path(base.state_dir)), lambda request: handle(self, request))
         self._worker("control", control.step)
         self._control = control
-        if base.http_port:
-            try:
-                self._status_server = StatusServer(base.http_port, self.status, status_text)
-            except (OSError, SystemExit) as error:
-                logger.warning(f"no status over HTTP: port {base.http_port} is not free ({error})")
-            else:
-                self._worker("status-http", self._status_server.serve)
+        self._status_server = status_server(self)
+        if self._status_server is not None:
+            self._worker("status-http", self._status_server.serve)
         self._worker("rest", self._rest_step)
 
     def _start_trading(self) -> bool:

@@ -41,10 +41,11 @@ from hip3.ops.control import ask
 from hip3.ops.intents import IntentLog
 from hip3.ops.journal import EventLog
 from hip3.ops.state_dir import StateLock, account_dir, socket_path
+from hip3.params import exit_params
 from hip3.position.flatten import build
 from hip3.risk.hard_stop import HardStopLatch
 from hip3.start import Who, configured_key, identity, key_source
-from hip3.trading import exit_params, latch_path
+from hip3.trading import latch_path
 
 FAILED, NOT_RUNNING, NO_JOURNAL = 1, 3, 7
 PATIENCE_S = 5.0

@@ -9,6 +9,7 @@ from hip3.core.ledger import PositionView
 from hip3.core.market import MarketView
 from hip3.core.money import ZERO
 from hip3.core.order_state import OrderState
+from hip3.details import details
 from hip3.execution.readiness import State
 from hip3.risk.hard_stop import LatchState
 from hip3.trading import Trading
@@ -38,6 +39,7 @@ def snapshot(app: "App") -> dict[str, Any]:
         "uptime_s": (now - app.started_ms) // 1000,
         "hard_stop": {"tripped": latch.tripped, "reason": latch.reason, "at_ms": latch.at_ms},
     }
+    out |= details(app, now)
     return out | (_of(trading, app, now) if trading is not None else _empty(base.max_notional_total))
 
 
@@ -117,4 +119,7 @@ def _position(p: PositionView, view: MarketView | None, exiting: dict[str, Any],
         "unrealized_pnl_usd": None if pnl is None else f"{pnl:.4f}",
         "age_ms": max(0, app.clock.wall_ms() - p.entry_ms),
         "exit": None if leaving is None else leaving[0].value,
+        "exit_attempts": 0 if leaving is None else leaving[1],
+        "notional_usd": None if mark is None else f"{p.szi * mark:.2f}",
+        "foreign": p.foreign,
     }

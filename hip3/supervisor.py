@@ -35,8 +35,10 @@ class Supervisor:
         app, loop = self._app, self._trading.loop
         assert loop is not None
         now = app.clock.mono_ms()
-        self._trading.scheduler.wait(max(0, self._next_tick_ms - now) / 1000)
+        woken = self._trading.scheduler.wait(max(0, self._next_tick_ms - now) / 1000)
         now = app.clock.mono_ms()
+        if not woken and self._next_tick_ms:
+            loop.lag.observe(max(0, now - self._next_tick_ms) * 1000)
         tick_ms = app.settings.base.tick_ms
         if self._next_tick_ms and now > self._next_tick_ms + tick_ms:
             loop.late_ticks += 1  # skipped, not caught up

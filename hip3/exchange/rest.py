@@ -92,6 +92,10 @@ class RestClient:
             raise VenueReadError(f"{path}: HTTP {answer.status_code}: {answer.text[:200]}", status=answer.status_code)
         return answer.content
 
+    def weight_used(self, now_ms: int) -> int:
+        """Of the minute's request weight, what is spent and has not come back yet."""
+        return IP_WEIGHT_PER_MINUTE - self._bucket.level(now_ms)
+
     def close(self) -> None:
         """Close the connections."""
         self._session.close()

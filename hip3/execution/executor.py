@@ -7,7 +7,7 @@ taken: the order, then the budget.
 
 import itertools
 import secrets
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from decimal import Decimal
 
@@ -41,6 +41,8 @@ from hip3.position.exits import ExitDesk
 from hip3.position.tracker import PositionTracker
 from hip3.risk.guards import EntryGuards
 from hip3.risk.hard_stop import HardStopLatch
+
+LAST_REFUSED = 5
 
 
 class CloidSource:
@@ -123,6 +125,8 @@ class Executor:
         """Refusals by gate; written by the ws-reader only."""
         self.skipped: Counter[str] = Counter()
         self.rejected: Counter[str] = Counter()
+        self.last_refused: deque[tuple[int, str, Refusal]] = deque(maxlen=LAST_REFUSED)
+        """The latest refusals: wall time, coin, verdict."""
         self.queued = 0
         self.seen: Entry | None = None
         """The facts the last signal was decided on; ws-reader only."""
@@ -138,6 +142,8 @@ class Executor:
             self.refused[verdict.gate] += 1
         else:
             self.queued += 1
+        if isinstance(verdict, Refusal):
+            self.last_refused.append((signal.at_ms, signal.coin, verdict))
         return verdict
 
     def _decide(self, signal: DislocationSignal) -> Verdict:

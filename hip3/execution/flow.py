@@ -128,6 +128,8 @@ class TradeFlow:
         """The ws-reader's own memory of what it has told `Readiness`; spares it a lock per frame."""
         self.generation = 0
         self.last_event_ms = self.connected_ms = clock.mono_ms()
+        self.private_ms: dict[str, int] = {}
+        """When each private stream last spoke (monotonic); written by the ws-reader."""
         self._new_texts: set[str] = set()
         self.counts: Counter[str] = Counter()
         """Frames by kind that are not market data; written by the ws-reader."""
@@ -168,13 +170,16 @@ class TradeFlow:
         elif isinstance(event, PostReply):
             self._on_reply(event, now_ms)
         elif isinstance(event, OrderUpdates):
+            self.private_ms["orderUpdates"] = now_ms
             self._count_malformed("orderUpdates", event.malformed)
             self.on_order_updates(event.items, now_ms)
         elif isinstance(event, UserFills):
+            self.private_ms["userFills"] = now_ms
             self._count_malformed("userFills", event.malformed)
             self._streams.fills_told()
             self.on_fills(event.fills, now_ms)
         elif isinstance(event, UserFundings):
+            self.private_ms["userFundings"] = now_ms
             self._count_malformed("userFundings", event.malformed)
             self.on_fundings(event.items, now_ms)
         else:

@@ -32,6 +32,7 @@ from hip3.execution.posts import Post, PostRequestManager
 from hip3.execution.protector import Protector
 from hip3.execution.readiness import Readiness
 from hip3.execution.scheduler import BatchScheduler
+from hip3.ops.histogram import FAST_US, SLOW_US, Histogram
 from hip3.position.tracker import PositionTracker
 from hip3.risk.hard_stop import HardStopLatch
 
@@ -97,6 +98,13 @@ class ExecutorLoop:
         self._exchange_ms = exchange_ms
         self.sent_orders = 0
         self.late_ticks = 0
+        self.lag, self.durable = Histogram(SLOW_US), Histogram(FAST_US)
+        """How late a tick came that nothing woke; how long an intent took to become durable."""
+
+    @property
+    def last_nonce(self) -> int:
+        """The highest nonce given out, or the floor of earlier runs."""
+        return self._nonces.last
 
     def step(self, now_ms: int) -> bool:
         """One round at monotonic `now_ms`; True if another should follow at once."""
@@ -177,6 +185,7 @@ class ExecutorLoop:
 
     def _record(self, batch: ActionBatch, nonce: int, expires: int | None, wall_ms: int, now_ms: int) -> bool:
         """Make the intent durable; False: it is not, and the batch takes new risk, so it is over."""
+        began_us = self._clock.mono_us()
         try:
             if isinstance(batch, OrderBatch):
                 self._intents.orders(batch, nonce, expires, wall_ms)
@@ -189,6 +198,7 @@ class ExecutorLoop:
                 return False
         else:
             self._readiness.hold("intents", "")
+        self.durable.observe(self._clock.mono_us() - began_us)
         return True
 
     def _expiry(self, batch: ActionBatch) -> int | None:

@@ -83,6 +83,11 @@ class PostRequestManager:
             self._completed += len(ended)
             return ended
 
+    def waiting(self) -> list[Post]:
+        """The posts in flight, oldest first."""
+        with self._lock:
+            return list(self._pending.values())
+
     @property
     def inflight(self) -> int:
         with self._lock:

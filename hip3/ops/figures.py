@@ -9,6 +9,7 @@ from hip3.core.decisions import Rejected, Skipped
 from hip3.core.money import ZERO
 from hip3.core.order_state import OrderState
 from hip3.core.orders import OrderBatch
+from hip3.ops.histogram import SLOW_US, Histogram
 
 SAMPLES = 10_000
 
@@ -40,6 +41,8 @@ class Figures:
         self.funding = ZERO
         self.exits: Counter[str] = Counter()
         self.signal_to_sent_us: deque[int] = deque(maxlen=SAMPLES)
+        self.post_us = {"order": Histogram(SLOW_US), "cancel": Histogram(SLOW_US)}
+        """From send to reply, by action; for `/metrics`."""
         self.sent_to_reply_us: deque[int] = deque(maxlen=SAMPLES)
 
     @property
@@ -64,8 +67,12 @@ class Figures:
             self.signal_to_sent_us.append(post.sent_us - order.decided_us)
 
     def _on_reply(self, f: dict[str, Any]) -> None:
+        took_us = f["at_us"] - f["post"].sent_us
         if isinstance(f["post"].batch, OrderBatch):
-            self.sent_to_reply_us.append(f["at_us"] - f["post"].sent_us)
+            self.sent_to_reply_us.append(took_us)
+            self.post_us["order"].observe(took_us)
+        else:
+            self.post_us["cancel"].observe(took_us)
 
     def _on_order(self, f: dict[str, Any]) -> None:
         event = f["event"]

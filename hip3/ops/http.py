@@ -1,72 +1,145 @@
-"""Status over HTTP on loopback: `/`, `/healthz`, `/readyz`, `/status`. Read-only.
+"""Status over HTTP on loopback: `/`, `/healthz`, `/readyz`, `/status`, `/metrics`. Read-only.
 
-A request whose Host is not a name of this machine is refused, so that no web page can read it.
+A request whose Host is not a name of this machine is refused, so that no web page can read it. A connection has
+`LIFE_S` from its first byte to its last, and there are at most `MOST_CLIENTS`: a client that is slow, or silent, or a
+hundred of them hold up nobody, and no stop.
 """
 
 import json
 import logging
+import re
+import socket
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
-HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
+from hip3.ops.metrics import CONTENT_TYPE
+
+_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?", re.IGNORECASE)
+_PAGES = ("/", "/healthz", "/readyz", "/status", "/metrics")
+LIFE_S = 5
+MOST_CLIENTS = 32
+POLL_S = 0.2
+PLAIN = "text/plain; charset=utf-8"
 StartResponse = Callable[[str, list[tuple[str, str]]], object]
 
 
 class _Quiet(WSGIRequestHandler):
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Nothing: monitoring asks every few seconds."""
+    timeout = LIFE_S
+    """Of one read or write; the whole is bounded by the server."""
+
+    def log(self, type: str, message: str, *args: Any) -> None:
+        """Nothing: monitoring asks every few seconds, and who breaks off is no news."""
+
+    def version_string(self) -> str:
+        return "hip3"
+
+
+class _Server(ThreadedWSGIServer):
+    """Bounded in number and in time. `service_actions` is called by the serving thread at least every `POLL_S`."""
+
+    def __init__(self, port: int, app: Any, mono_ms: Callable[[], int]) -> None:
+        self._open: OrderedDict[socket.socket, int] = OrderedDict()
+        """Connection -> since when (monotonic), oldest first."""
+        self._mono_ms = mono_ms
+        listener = socket.create_server(("127.0.0.1", port), backlog=64)
+        with listener:
+            super().__init__("127.0.0.1", port, app, _Quiet, fd=listener.fileno())
+        self.port = self.server_port = self.server_address[1]
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        while len(self._open) >= MOST_CLIENTS:
+            _end(self._open.popitem(last=False)[0])
+        self._open[request] = self._mono_ms()
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._open.pop(request, None)
+        super().shutdown_request(request)
+
+    def service_actions(self) -> None:
+        now_ms = self._mono_ms()
+        for request, since_ms in list(self._open.items()):
+            if now_ms - since_ms > LIFE_S * 1000:
+                self._open.pop(request, None)
+                _end(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that broke off; our own errors are answered with 500."""
+
+    def end_all(self) -> None:
+        """Nobody is waited for."""
+        for request in list(self._open):
+            _end(request)
+
+
+def _end(request: socket.socket) -> None:
+    """Wake the thread that reads from or writes to it; that one closes it."""
+    try:
+        request.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return  # it has gone already
 
 
 class StatusServer:
-    """Serves snapshots; never touches a trading object itself."""
+    """Serves snapshots; never touches a trading object itself. OSError if the port is not free."""
 
-    def __init__(self, port: int, status: Callable[[], dict[str, Any]], text: Callable[[dict[str, Any]], str]) -> None:
-        self._status, self._text = status, text
+    def __init__(
+        self,
+        port: int,
+        status: Callable[[], dict[str, Any]],
+        text: Callable[[dict[str, Any]], str],
+        metrics: Callable[[], str],
+        mono_ms: Callable[[], int],
+    ) -> None:
+        self._status, self._text, self._metrics = status, text, metrics
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        self._server: BaseWSGIServer = make_server(
-            "127.0.0.1", port, self.answer, threaded=True, request_handler=_Quiet
-        )
-        self.port = self._server.server_port
+        self._server = _Server(port, self.answer, mono_ms)
+        self.port = self._server.port
 
     def serve(self) -> None:
         """The status-http thread: returns after `close`."""
-        self._server.serve_forever(poll_interval=0.2)
+        self._server.serve_forever(poll_interval=POLL_S)
 
     def close(self) -> None:
         """End `serve` and free the port."""
         self._server.shutdown()
+        self._server.end_all()
         self._server.server_close()
 
     def answer(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """One request (WSGI)."""
-        code, kind, body = self._route(environ)
+        try:
+            code, kind, body = self._route(environ)
+        except Exception as error:  # noqa: BLE001 one page that fails must not cost the others
+            code, kind, body = "500 Internal Server Error", PLAIN, f"this page failed: {type(error).__name__}\n"
         data = body.encode()
-        start_response(code, [("Content-Type", f"{kind}; charset=utf-8"), ("Content-Length", str(len(data)))])
-        return [data]
+        headers = [("Content-Type", kind), ("Content-Length", str(len(data))), ("Cache-Control", "no-store")]
+        headers.append(("X-Content-Type-Options", "nosniff"))
+        if code.startswith("405"):
+            headers.append(("Allow", "GET, HEAD"))
+        start_response(code, headers)
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [data]
 
     def _route(self, environ: dict[str, Any]) -> tuple[str, str, str]:
-        if _host_name(environ.get("HTTP_HOST", "")) not in HOSTS:
-            return "403 Forbidden", "text/plain", "this page answers to the local machine only\n"
+        if not _HOST.fullmatch(environ.get("HTTP_HOST", "")):
+            return "403 Forbidden", PLAIN, "this page answers to the local machine only\n"
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
-            return "405 Method Not Allowed", "text/plain", "read-only\n"
+            return "405 Method Not Allowed", PLAIN, "read-only\n"
         path = environ["PATH_INFO"]
         if path == "/healthz":
-            return "200 OK", "text/plain", "ok\n"
+            return "200 OK", PLAIN, "ok\n"
+        if path == "/metrics":
+            return "200 OK", CONTENT_TYPE, self._metrics()
+        if path not in _PAGES:
+            return "404 Not Found", PLAIN, f"known: {' '.join(_PAGES)}\n"
         status = self._status()
         if path == "/status":
             return "200 OK", "application/json", json.dumps(status)
         if path == "/readyz":
             ready = status["state"] == "READY"
-            body = "READY\n" if ready else "".join(f"{reason}\n" for reason in status["reasons"])
-            return ("200 OK" if ready else "503 Service Unavailable"), "text/plain", body
-        if path == "/":
-            return "200 OK", "text/plain", self._text(status)
-        return "404 Not Found", "text/plain", "known: / /healthz /readyz /status\n"
-
-
-def _host_name(host: str) -> str:
-    if host.startswith("["):
-        return host.partition("]")[0] + "]"
-    return host.partition(":")[0]
+            body = "READY\n" if ready else "".join(f"{reason}\n" for reason in status["reasons"] or [status["state"]])
+            return ("200 OK" if ready else "503 Service Unavailable"), PLAIN, body
+        return "200 OK", PLAIN, self._text(status)

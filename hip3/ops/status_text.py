@@ -1,50 +1,181 @@
-"""The status as text for people: state word first, then why, then figures. Fits 80 columns. Pure."""
+"""The status as text for people: state word first, then why, then figures. Fits 80 columns. Pure.
 
+Every line is made by `_Page.add`, which wraps and never lets one through that is longer than `WIDTH`; whatever the
+exchange or a file name put into a value is shown in printable ASCII.
+"""
+
+import textwrap
+from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
+from hip3.core.money import ONE, div
+
 WIDTH = 79
+LABEL = 10
+MOST_ROWS = 12
+"""Of a list; the rest is counted."""
 
 
-def _cut(line: str) -> str:
-    return line if len(line) <= WIDTH else line[: WIDTH - 1] + "…"
+class _Page:
+    """Lines under a label each, wrapped."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def head(self, text: str) -> None:
+        """The first line."""
+        self._wrap("", "  ", text)
+
+    def add(self, label: str, text: str) -> None:
+        """A labelled line, continued below its text."""
+        self._wrap(f"{label:<{LABEL}}", " " * LABEL, text)
+
+    def item(self, text: str) -> None:
+        """A line of a list."""
+        self._wrap("  ", "    ", text)
+
+    def _wrap(self, first: str, other: str, text: str) -> None:
+        self.lines += textwrap.wrap(
+            plain(text), WIDTH, initial_indent=first, subsequent_indent=other, break_on_hyphens=False
+        ) or [first.rstrip()]  # fmt: skip
+
+    def row(self, cells: Iterable[tuple[str, int]]) -> None:
+        """A row of a table; a cell that does not fit is cut, with a mark."""
+        shown = []
+        for text, width in cells:
+            cut = _cut(plain(text), abs(width))
+            shown.append(f"{cut:<{-width}}" if width < 0 else f"{cut:>{width}}")
+        self.lines.append(" ".join(shown).rstrip())
+
+    def gap(self) -> None:
+        """An empty line."""
+        self.lines.append("")
+
+
+def plain(text: str) -> str:
+    """One line of printable ASCII."""
+    return "".join(c if c.isascii() and c.isprintable() else " " if c.isspace() else "?" for c in text)
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + ">"
 
 
 def status_text(s: dict[str, Any]) -> str:
     """Render the object of `status --json`."""
-    lines = [f"{s['state']}  {s['network']} {s['mode']}  up {_age(s['uptime_s'] * 1000)}"]
-    lines += [f"  {reason}" for reason in s["reasons"]]
-    lines.append(f"account   {s['account'] or 'none (observe)'}")
-    exposure, orders, pnl, ws = s["exposure"], s["orders"], s["pnl"], s["ws"]
-    lines.append(f"exposure  {exposure['worst_case_usd']} of {exposure['limit_usd']} USD")
-    lines.append("orders    " + ", ".join(f"{n} {word}" for word, n in orders.items()))
-    lines.append(f"pnl       realized {pnl['realized_usd']}, fees {pnl['fees_usd']}, funding {pnl['funding_usd']} USD")
-    age = ws["last_message_age_ms"]
-    link = f"connected, last message {age} ms ago" if ws["connected"] else "not connected"
-    lines.append(f"stream    {link} (connection {ws['generation']})")
-    if s["positions"]:
-        lines.append("")
-        lines.append(f"{'market':<16}{'size':>12}{'entry':>12}{'mark':>12}{'pnl':>10}{'age':>8}  exit")
-    for p in s["positions"]:
-        lines.append(
-            f"{p['market']:<16}{p['size']:>12}{p['entry_px']:>12}{p['mark_px'] or '?':>12}"
-            f"{p['unrealized_pnl_usd'] or '?':>10}{_age(p['age_ms']):>8}  {p['exit'] or '-'}"
-        )
-    counters = s["counters"]
-    lines.append("")
-    lines.append(
-        f"signals {counters['signals']}; orders queued {counters['queued']}, sent {counters['sent']}, "
-        f"filled {counters['filled']}, timed out {counters['timeouts']}"
-    )
-    for word in ("skipped", "rejected", "venue_rejected"):
-        for reason, n in sorted(counters[word].items()):
-            lines.append(f"  {word.replace('_', ' ')}: {reason} {n}")
-    return "\n".join(_cut(line) for line in lines) + "\n"
+    page = _Page()
+    page.head(f"{s['state']}  {s['network']} {s['mode']}, up {age(s['uptime_s'] * 1000)}, hip3 {s['version']}")
+    for reason in s["reasons"]:
+        page.item(reason)
+    if s["hard_stop"]["tripped"]:
+        page.item("to trade again: ./run.sh latch reset --reason TEXT")
+    _account(page, s)
+    _orders(page, s)
+    _positions(page, s["positions"])
+    _refusals(page, s)
+    return "\n".join(page.lines) + "\n"
 
 
-def _age(ms: int) -> str:
+def _account(page: _Page, s: dict[str, Any]) -> None:
+    exposure, pnl, budgets, ws = s["exposure"], s["pnl"], s["budgets"], s["ws"]
+    signer = "" if s["signer"] in (None, s["account"]) else f", signed by {s['signer']}"
+    page.add("account", f"{s['account'] or 'none (observe)'}{signer}")
+    used, limit = Decimal(exposure["worst_case_usd"]), Decimal(exposure["limit_usd"])
+    page.add("exposure", f"{bar(used, limit)} {exposure['worst_case_usd']} of {exposure['limit_usd']} USD, worst case")
+    page.add("pnl", f"realized {pnl['realized_usd']}, fees {pnl['fees_usd']}, funding {pnl['funding_usd']} USD")
+    spent = [f"weight {_known(budgets['ip_weight_used'])} of {budgets['ip_weight_limit']} a minute"]
+    if budgets["address_cap"] is not None:
+        spent.insert(0, f"address {budgets['address_used']} of {budgets['address_cap']} actions")
+    page.add("budgets", "; ".join(spent))
+    link = "connected" if ws["connected"] else "not connected"
+    heard = "" if ws["last_message_age_ms"] is None else f", last message {age(ws['last_message_age_ms'])} ago"
+    page.add("stream", f"{link}{heard} (connection {ws['generation']})")
+    if s["streams"]:
+        page.add("", ", ".join(f"{name(a)}:{age(a['age_ms'])}" for a in s["streams"]))
+    offset = s["clock_offset_ms"]
+    page.add("clock", "not compared yet" if offset is None else f"the exchange's is {offset} ms ahead of ours")
+    for c in s.get("alerts", ()):
+        word = {True: "ok", False: "FAILING", None: "not used yet"}[c["ok"]]
+        rest = [c["detail"]] * bool(c["detail"]) + [f"{c[k]} {k}" for k in ("waiting", "lost") if c[k]]
+        page.add("alerts", f"channel {c['channel']}: {', '.join([word, *rest])}")
+    if s["journal"]["failed"]:
+        page.add("journal", s["journal"]["failed"])
+
+
+def name(stream: dict[str, Any]) -> str:
+    """A stream and its dex, in one word."""
+    return "/".join(word for word in (stream["dex"], stream["stream"]) if word)
+
+
+def bar(used: Decimal, limit: Decimal) -> str:
+    """How much of a limit is used, in ten steps; any use shows."""
+    share = min(ONE, div(used, limit)) if limit > 0 else ONE
+    steps = max(1, round(10 * share)) if used > 0 or limit <= 0 else 0
+    return f"[{'#' * steps}{'.' * (10 - steps)}]"
+
+
+def _known(value: Any) -> str:
+    return "?" if value is None else str(value)
+
+
+def _orders(page: _Page, s: dict[str, Any]) -> None:
+    page.add("orders", ", ".join(f"{n} {word}" for word, n in s["orders"].items()))
+    for post in s["inflight"][:MOST_ROWS]:
+        page.item(f"in flight {post['items']} {post['action']}, sent {age(post['age_ms'])} ago")
+    for order in s["unknown"][:MOST_ROWS]:
+        page.item(f"UNKNOWN for {age(order['age_ms'])}: {order['market']} {order['cloid']}")
+    for key in ("inflight", "unknown"):
+        if len(s[key]) > MOST_ROWS:
+            page.item(f"and {len(s[key]) - MOST_ROWS} more {key}")
+    if s["closed_ms"]:
+        shown = [f"{coin} for {age(ms)}" for coin, ms in sorted(s["closed_ms"].items())]
+        more = f" and {len(shown) - 3} more" if len(shown) > 3 else ""
+        page.add("closed", f"to entries by flatten: {', '.join(shown[:3])}{more}")
+
+
+def _positions(page: _Page, positions: list[dict[str, Any]]) -> None:
+    if not positions:
+        page.add("positions", "none")
+        return
+    page.gap()
+    widths = (-19, 12, 11, 11, 11, 9)
+    page.row(zip(("market", "size", "entry", "mark", "pnl", "age"), widths, strict=True))
+    for p in positions[:MOST_ROWS]:
+        mark, pnl = p["mark_px"] or "?", p["unrealized_pnl_usd"] or "?"
+        cells = (p["market"], p["size"], p["entry_px"], mark, pnl, age(p["age_ms"]))
+        page.row(zip(cells, widths, strict=True))
+        if p["exit"] is not None:
+            page.item(f"leaving by {p['exit']}, try {p['exit_attempts']}")
+        if p["foreign"]:
+            page.item("opened by others")
+    if len(positions) > MOST_ROWS:
+        page.item(f"and {len(positions) - MOST_ROWS} more positions")
+
+
+def _refusals(page: _Page, s: dict[str, Any]) -> None:
+    c = s["counters"]
+    page.gap()
+    page.add("signals", f"{c['signals']}; orders queued {c['queued']}, sent {c['sent']}, filled {c['filled']}, "
+             f"timed out {c['timeouts']}")  # fmt: skip
+    if s["refused_by_gate"]:
+        page.add("refused", "by " + ", ".join(f"{gate} {n}" for gate, n in sorted(s["refused_by_gate"].items())))
+    for r in s["refusals"]:
+        numbers = ", ".join(f"{k} {v}" for k, v in r["numbers"].items())
+        page.item(f"{age(r['age_ms'])} ago {r['market']}: {r['gate']}" + (f" ({numbers})" if numbers else ""))
+    for text, n in sorted(c["venue_rejected"].items())[:MOST_ROWS]:
+        page.item(f"refused by the exchange, {n} times: {text}")
+
+
+def age(ms: int) -> str:
+    """A duration in at most seven characters."""
     seconds = ms // 1000
+    if ms < 10_000:
+        return f"{ms / 1000:.1f}s"
     if seconds < 60:
         return f"{seconds}s"
     if seconds < 3600:
         return f"{seconds // 60}m{seconds % 60:02d}s"
-    return f"{seconds // 3600}h{seconds % 3600 // 60:02d}m"
+    if seconds < 100 * 3600:
+        return f"{seconds // 3600}h{seconds % 3600 // 60:02d}m"
+    return f"{seconds // 86_400}d{seconds % 86_400 // 3600:02d}h"

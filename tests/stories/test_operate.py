@@ -74,6 +74,15 @@ def test_both_act_through_the_running_service_and_by_hand_after_kill_9(tmp_path:
         later = [n for n in _nonces(folder) if n > floor]
         assert len(later) >= 2
 
+        with service(
+            tmp_path / "again", HIP3_API_URL=at.url, HIP3_STATE_DIR=str(tmp_path / "state"), **alone
+        ) as next_run:
+            status = next_run.wait_for(
+                lambda s: s["ws"]["connected"] and not s["orders"]["unknown"], 30, "a connection"
+            )
+            assert status["state"] == "HARD_STOP"  # a tripped latch stays tripped
+            assert set(MARKETS) <= set(status["closed_ms"])
+
 
 def _nonces(folder: Path) -> list[int]:
     lines = (folder / "intents.log").read_bytes().splitlines()

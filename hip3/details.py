@@ -1,0 +1,117 @@
+"""What `status` shows beyond the keys of the interface: orders under way, refusals, budgets, stream ages.
+
+`/metrics` is made of the same object. Called by control, HTTP and main.
+"""
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from hip3.config import redacted
+from hip3.core.decisions import Rejected, Skipped
+from hip3.core.market import MarketView
+from hip3.core.order_state import OrderState
+from hip3.core.orders import OrderBatch
+from hip3.exchange.rate_limit import IP_WEIGHT_PER_MINUTE
+from hip3.trading import Trading
+
+if TYPE_CHECKING:
+    from hip3.app import App
+    from hip3.ops.metrics import Histograms
+
+MISMATCHES = {
+    "adopted": "position", "orders_differ": "order", "gap_accepted": "fill", "storm": "storm",
+    "second_instance": "second instance",
+}  # fmt: skip
+"""Records of the journal that are a difference between our books and the exchange's."""
+
+
+def details(app: "App", now_ms: int) -> dict[str, Any]:
+    """The further keys, at monotonic `now_ms`; all of them also before anything is known."""
+    trading, journal = app.trading, app.journal
+    kinds = journal.kinds.copy()
+    out: dict[str, Any] = {
+        "config_hash": hashlib.sha256(repr(redacted(app.settings.base)).encode()).hexdigest()[:12],
+        "journal": {"failed": journal.store_failed, "lost": journal.lost},
+        "reconciliation": {word: kinds[kind] for kind, word in MISMATCHES.items()},
+    }
+    return out | (_of(app, trading, now_ms) if trading is not None else _nothing(app, now_ms))
+
+
+def _nothing(app: "App", now_ms: int) -> dict[str, Any]:
+    return {
+        "closed_ms": {}, "inflight": [], "unknown": [], "refusals": [], "refused_by_gate": {}, "streams": [],
+        "queues": {"cancels": 0, "reduce_only": 0, "new": 0}, "oracle_age_ms": {}, "nonce_last": None,
+        "budgets": _budgets(app, now_ms) | dict.fromkeys(("address_used", "address_cap", "address_left_for_entries")),
+    }  # fmt: skip
+
+
+def _of(app: "App", trading: Trading, now_ms: int) -> dict[str, Any]:
+    wall_ms, executor = app.clock.wall_ms(), trading.executor
+    views = [v for v in trading.market_state.views().values() if v.generation == trading.flow.generation]
+    address = trading.address.state()
+    return {
+        "closed_ms": trading.exits.closed(now_ms),
+        "inflight": [
+            {
+                "action": "orders" if isinstance(post.batch, OrderBatch) else "cancels",
+                "items": len(post.batch.orders if isinstance(post.batch, OrderBatch) else post.batch.cancels),
+                "age_ms": now_ms - post.sent_ms,
+            }
+            for post in trading.posts.waiting()
+        ],
+        "unknown": [
+            {"cloid": t.order.cloid, "market": t.order.coin, "age_ms": max(0, wall_ms - t.order.created_ms)}
+            for t in trading.tracker.live(OrderState.UNKNOWN)
+        ],
+        "refusals": [] if executor is None else [_refusal(r, wall_ms) for r in reversed(executor.last_refused.copy())],
+        "refused_by_gate": {} if executor is None else dict(executor.refused),
+        "queues": dict(zip(("cancels", "reduce_only", "new"), trading.scheduler.counts(), strict=True)),
+        "streams": _streams(trading, views, now_ms),
+        "oracle_age_ms": {v.coin: now_ms - v.ctx_at_ms for v in views if v.ctx_at_ms is not None},
+        "nonce_last": None if trading.loop is None else trading.loop.last_nonce,
+        "budgets": _budgets(app, now_ms)
+        | {
+            "address_used": address.used,
+            "address_cap": address.cap,
+            "address_left_for_entries": address.left_for_entries,
+        },
+    }
+
+
+def _budgets(app: "App", now_ms: int) -> dict[str, Any]:
+    return {
+        "ip_weight_used": None if app.rest is None else app.rest.weight_used(now_ms),
+        "ip_weight_limit": IP_WEIGHT_PER_MINUTE,
+        "inflight_limit": app.settings.base.max_inflight,
+    }
+
+
+def _refusal(known: tuple[int, str, Rejected | Skipped], wall_ms: int) -> dict[str, Any]:
+    at_ms, coin, verdict = known
+    return {
+        "market": coin,
+        "gate": verdict.gate,
+        "reason": verdict.reason.value,
+        "numbers": dict(verdict.numbers),
+        "age_ms": max(0, wall_ms - at_ms),
+    }
+
+
+def _streams(trading: Trading, views: list[MarketView], now_ms: int) -> list[dict[str, Any]]:
+    """The youngest message of each public stream by dex, and of each private one."""
+    heard: dict[tuple[str, str], int] = {(stream, ""): at for stream, at in trading.flow.private_ms.copy().items()}
+    for view in views:
+        dex = view.coin.partition(":")[0]
+        for stream, at in (("bbo", view.bbo_at_ms), ("activeAssetCtx", view.ctx_at_ms)):
+            if at is not None:
+                heard[stream, dex] = max(at, heard.get((stream, dex), at))
+    return [{"stream": s, "dex": dex, "age_ms": now_ms - at} for (s, dex), at in sorted(heard.items())]
+
+
+def histograms(app: "App") -> "Histograms":
+    """What is counted by duration, for `/metrics`."""
+    out: Histograms = {"post_latency_seconds": ("action", app.journal.figures.post_us)}
+    loop = None if app.trading is None else app.trading.loop
+    if loop is not None:
+        out |= {"tick_lag_seconds": ("", {"": loop.lag}), "journal_fsync_seconds": ("", {"": loop.durable})}
+    return out

@@ -1,0 +1,46 @@
+"""What commands, status and pages need of the running service, around a `World`."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from types import SimpleNamespace
+from typing import Any
+
+from hip3.ops.journal import EventLog
+from hip3.snapshot import snapshot
+from tests.world import World
+
+
+class Jobs:
+    """The rest thread's inbox, answered at once."""
+
+    def submit(self, job: Callable[[], Any]) -> "Future[Any]":
+        future: Future[Any] = Future()
+        future.set_result(job())
+        return future
+
+
+class AppOf:
+    """The parts of `hip3.app.App` that are read from outside; a world without files gets a journal that is empty."""
+
+    def __init__(self, world: World) -> None:
+        self.settings, self.clock, self.readiness, self.latch = (
+            world.settings, world.clock, world.readiness, world.latch,
+        )  # fmt: skip
+        self.trading: Any = world.trading
+        self.writer = world.sender
+        self.who = SimpleNamespace(account=world.user, key=world.key, vault=None)
+        self.rest = SimpleNamespace(urgent=world.rest, weight_used=lambda now_ms: 0)
+        self.rest_jobs = Jobs()
+        self.journal: Any = world.journal
+        self.started_ms = world.clock.mono_ms()
+        self.alerting = SimpleNamespace(state=list)
+
+    def status(self) -> dict[str, Any]:
+        if not isinstance(self.journal, EventLog):
+            self.journal = EventLog(self.clock.wall_ms)
+        return snapshot(self)  # type: ignore[arg-type]
+
+
+def status_of(world: World) -> dict[str, Any]:
+    """The object of `status --json`."""
+    return AppOf(world).status()

@@ -1,0 +1,149 @@
+"""The status over HTTP: who is answered, with what, and that a bad client costs nobody anything."""
+
+import contextlib
+import http.client
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from hip3.clock import SystemClock
+from hip3.ops.http import MOST_CLIENTS, StatusServer
+
+STATUS: dict[str, Any] = {"state": "READY", "reasons": []}
+
+
+@contextlib.contextmanager
+def _served(status: dict[str, Any] | None = None) -> Iterator[StatusServer]:
+    def asked() -> dict[str, Any]:
+        if status == {}:
+            raise KeyError("broken")
+        return status or STATUS
+
+    server = StatusServer(0, asked, lambda s: f"{s['state']} page\n", lambda: "hip3_up 1\n", SystemClock().mono_ms)
+    thread = threading.Thread(target=server.serve)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.close()
+        thread.join(3)
+        assert not thread.is_alive()
+
+
+def _get(
+    server: StatusServer, path: str, *, host: str | None = "127.0.0.1", method: str = "GET"
+) -> tuple[int, str, dict[str, str]]:
+    conn = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    conn.putrequest(method, path, skip_host=True)
+    if host is not None:
+        conn.putheader("Host", host)
+    conn.endheaders()
+    answer = conn.getresponse()
+    body = answer.read().decode()
+    conn.close()
+    return answer.status, body, {k.lower(): v for k, v in answer.getheaders()}
+
+
+def test_each_page() -> None:
+    with _served() as server:
+        assert _get(server, "/healthz")[:2] == (200, "ok\n")
+        assert _get(server, "/readyz")[:2] == (200, "READY\n")
+        assert _get(server, "/")[:2] == (200, "READY page\n")
+        assert json.loads(_get(server, "/status")[1]) == STATUS
+        assert _get(server, "/metrics")[:2] == (200, "hip3_up 1\n")
+        assert _get(server, "/metrics?x=1")[0] == 200
+        assert _get(server, "/metrics")[2]["content-type"].startswith("text/plain; version=")
+        assert _get(server, "/status")[2]["content-type"] == "application/json"
+        assert _get(server, "/etc/passwd")[0] == 404
+
+
+@pytest.mark.parametrize("state", ["NOT_READY", "REDUCING", "HARD_STOP"])
+def test_ready_only_in_ready_and_what_is_missing_is_the_body(state: str) -> None:
+    with _served({"state": state, "reasons": ["one", "two"]}) as server:
+        assert _get(server, "/readyz")[:2] == (503, "one\ntwo\n")
+        assert _get(server, "/healthz")[0] == 200
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8730", "localhost", "LocalHost:1", "[::1]", "[::1]:99"])
+def test_names_of_this_machine_are_answered_with_any_port(host: str) -> None:
+    with _served() as server:
+        assert _get(server, "/status", host=host)[0] == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    [None, "", "example.com", "127.0.0.1.example.com", "localhost.example.com", "[::1].example.com", "[::1", "::1", "127.0.0.2",
+     "localhost:80:80", "localhost:x", "user@localhost", "localhost,example.com", "0.0.0.0", "[::1]x"],
+)  # fmt: skip
+def test_any_other_name_is_refused_before_anything_is_read(host: str | None) -> None:
+    with _served({}) as server:  # asking for the status would fail with 500
+        for path in ("/", "/status", "/metrics", "/readyz", "/healthz", "/nothing"):
+            assert _get(server, path, host=host)[0] == 403, path
+
+
+def test_a_name_in_the_request_line_counts_as_the_host() -> None:
+    with _served() as server:
+        assert _get(server, "http://example.com/status")[0] == 403
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
+def test_other_methods_are_refused(method: str) -> None:
+    with _served({}) as server:
+        status, _, headers = _get(server, "/status", method=method)
+        assert (status, headers["allow"]) == (405, "GET, HEAD")
+
+
+def test_head_has_the_length_and_no_body() -> None:
+    with _served() as server:
+        status, body, headers = _get(server, "/status", method="HEAD")
+        assert (status, body) == (200, "")
+        assert int(headers["content-length"]) == len(json.dumps(STATUS))
+
+
+def test_a_page_that_fails_is_500_and_says_nothing_of_what_is_inside() -> None:
+    with _served({}) as server:
+        status, body, _ = _get(server, "/status")
+        assert (status, "broken" in body) == (500, False)
+        assert _get(server, "/healthz")[0] == 200
+
+
+def test_silent_and_slow_clients_hold_up_neither_others_nor_the_stop() -> None:
+    with contextlib.ExitStack() as stack:
+        with _served({"state": "READY", "reasons": [], "big": "x" * 3_000_000}) as server:
+            for number in range(3 * MOST_CLIENTS):
+                conn = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+                if number % 3 == 1:
+                    conn.sendall(b"GET /status HT")
+                elif number % 3 == 2:
+                    conn.sendall(b"GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n")  # and never reads the answer
+            for _ in range(5):
+                assert _get(server, "/healthz")[0] == 200
+            assert len(server._server._open) <= MOST_CLIENTS
+        # leaving closed the server with all of them still connected
+
+
+def test_a_connection_has_an_end_however_slowly_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0]
+    with _served() as server:
+        monkeypatch.setattr(server._server, "_mono_ms", lambda: now[0])
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as conn:
+            conn.sendall(b"G")
+            while not server._server._open:
+                assert _get(server, "/healthz")[0] == 200
+            now[0] = 6000
+            conn.sendall(b"E")
+            with contextlib.suppress(ConnectionResetError):
+                assert conn.recv(100) == b""
+
+
+def test_a_port_that_is_taken_is_an_error_and_not_the_end() -> None:
+    with _served() as server, pytest.raises(OSError, match="Address already in use"):
+        StatusServer(server.port, lambda: STATUS, lambda s: "", lambda: "", SystemClock().mono_ms)
+    with socket.socket(socket.AF_INET6) as probe:
+        probe.settimeout(1)
+        with _served() as server, pytest.raises(OSError):
+            probe.connect(("::1", server.port))  # IPv4 loopback alone
