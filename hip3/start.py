@@ -2,9 +2,10 @@
 
 `OwnExchange` is a child process on loopback. It ends when its standard input does, so it cannot
 outlive the service, however that ends; it is in a session of its own, so that Ctrl-C in a terminal
-reaches the service alone, which then still has an exchange to cancel on.
+reaches the service alone, which then still has an exchange to cancel on. It is given none of our settings: no key.
 """
 
+import os
 import secrets
 import select
 import subprocess
@@ -37,7 +38,7 @@ class OwnExchange:
         ]  # fmt: skip
         self._child = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-            start_new_session=True,
+            start_new_session=True, env={k: v for k, v in os.environ.items() if not k.startswith("HIP3_")},
         )  # fmt: skip
         assert self._child.stdout is not None
         ready, _, _ = select.select([self._child.stdout], [], [], START_TIMEOUT_S)
