@@ -54,7 +54,7 @@ class Bench:
         self.app: Any = SimpleNamespace(
             settings=MarketSettings(base), clock=world.clock, journal=EventLog(world.clock.wall_ms), workers={},
             who=Who(world.key, world.user, None),
-            rest=SimpleNamespace(info_json=world.rest.info_json, weight_used=lambda now_ms: 0), rest_jobs=SimpleNamespace(submit=_at_once),
+            rest=SimpleNamespace(info_json=lambda *a: world.rest.info_json(*a), weight_used=lambda now_ms: 0), rest_jobs=SimpleNamespace(submit=_at_once),
             latch=world.latch, trading=world.trading, readiness=world.readiness, writer=world.sender,
             started_ms=world.clock.mono_ms(), failed="", _signals=0,
         )  # fmt: skip
