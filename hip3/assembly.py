@@ -70,6 +70,7 @@ def assemble(app: "App", universe: Universe, beginning: Beginning | None) -> Tra
         beginning=beginning, before=before, latch=latch, readiness=app.readiness, sender=app.writer, rest=rest,
         journal=journal, intents=intents, signed=rest, links=_links(app, rest),
     )  # fmt: skip
+    app.readiness.reduce("operator", journal.fact("paused", str) or "")
     reopen(trading.exits, journal.fact("closed", dict[str, int]) or {}, app.clock)
     return trading
 

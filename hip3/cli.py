@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from hip3.errors import AlreadyRunning, ConfigError, PreflightError
 
@@ -69,18 +69,7 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("--sign", action="store_true", help="also send one signed noop; not while the service runs")
     status = commands.add_parser("status", help="the running service at a glance")
     status.add_argument("--json", action="store_true")
-    stop = commands.add_parser("stop", help="stop the running service and prove what is left open")
-    modes = stop.add_mutually_exclusive_group()
-    modes.add_argument("--flatten", dest="mode", action="store_const", const="flatten", help="close positions, too")
-    modes.add_argument("--cancel", dest="mode", action="store_const", const="cancel", help="cancel entries (default)")
-    modes.add_argument("--leave", dest="mode", action="store_const", const="leave", help="leave everything as it is")
-    stop.add_argument("--timeout", type=_seconds, default=None, metavar="SECONDS")
-    stop.set_defaults(mode="cancel")
-    cancel_all = commands.add_parser("cancel-all", help="cancel every resting order of the account, protection stays")
-    flatten = commands.add_parser("flatten", help="close every position of the account, or one market's")
-    flatten.add_argument("market", metavar="MARKET", nargs="?", help="such as xyz:GOLD")
-    for acting in (cancel_all, flatten):
-        acting.add_argument("--timeout", type=_seconds, default=None, metavar="SECONDS")
+    _add_operating(commands)
     explain = commands.add_parser("explain", help="the story of one order")
     explain.add_argument("cloid", metavar="CLOID", help="the whole cloid, or its last digits")
     latch = commands.add_parser("latch", help="the HardStop latch")
@@ -94,6 +83,25 @@ def parser() -> argparse.ArgumentParser:
         later = commands.add_parser(name, help="not offered yet")
         later.add_argument("recording", nargs="*")
     return top
+
+
+def _add_operating(commands: Any) -> None:
+    """Commands to a running service, and to the account."""
+    stop = commands.add_parser("stop", help="stop the running service and prove what is left open")
+    modes = stop.add_mutually_exclusive_group()
+    modes.add_argument("--flatten", dest="mode", action="store_const", const="flatten", help="close positions, too")
+    modes.add_argument("--cancel", dest="mode", action="store_const", const="cancel", help="cancel entries (default)")
+    modes.add_argument("--leave", dest="mode", action="store_const", const="leave", help="leave everything as it is")
+    stop.add_argument("--timeout", type=_seconds, default=None, metavar="SECONDS")
+    stop.set_defaults(mode="cancel")
+    cancel_all = commands.add_parser("cancel-all", help="cancel every resting order of the account, protection stays")
+    flatten = commands.add_parser("flatten", help="close every position of the account, or one market's")
+    flatten.add_argument("market", metavar="MARKET", nargs="?", help="such as xyz:GOLD")
+    for acting in (cancel_all, flatten):
+        acting.add_argument("--timeout", type=_seconds, default=None, metavar="SECONDS")
+    commands.add_parser("pause", help="exits and cancels only, until resume")
+    resume = commands.add_parser("resume", help="entries again; or approve a market whose parameters changed")
+    resume.add_argument("market", metavar="MARKET", nargs="?", help="such as xyz:GOLD")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -251,6 +259,12 @@ def _operate(args: argparse.Namespace) -> int:
     return operate(_settings(), args.command, getattr(args, "market", None), timeout_ms)
 
 
+def _pause(args: argparse.Namespace) -> int:
+    from hip3.pause_command import tell
+
+    return tell(Path(_settings().base.state_dir), args.command, getattr(args, "market", None))
+
+
 def _explain(args: argparse.Namespace) -> int:
     from hip3.explain_command import explain
 
@@ -302,6 +316,8 @@ _COMMANDS = {
     "check": _check,
     "latch": _latch,
     "stop": _stop,
+    "pause": _pause,
+    "resume": _pause,
     "cancel-all": _operate,
     "flatten": _operate,
     "explain": _explain,

@@ -22,12 +22,36 @@ def handle(app: "App", request: dict[str, Any]) -> dict[str, Any] | Later | None
         timeout = int(request.get("timeout_ms") or TIMEOUT_MS)
         asked = CancelAll(app, timeout) if command == "cancel-all" else Flatten(app, request.get("market"), timeout)
         return asked.poll
+    if command == "pause":
+        return pause(app, PAUSED)
+    if command == "resume":
+        return _resume(app, request.get("market"))
     if command == "stop":
         mode = StopMode(request.get("mode", StopMode.CANCEL.value))
         timeout = request.get("timeout_ms") or DEFAULT_TIMEOUT_MS[mode]
         app.ask_stop(mode, int(timeout))
         return None
     return {"error": f"unknown command {command!r}"}
+
+
+PAUSED = "paused by the operator: exits and cancels only (./run.sh resume)"
+
+
+def pause(app: "App", why: str) -> dict[str, Any]:
+    """No entries until `resume` (""), also after a restart."""
+    app.readiness.reduce("operator", why)
+    app.journal.keep("paused", why)
+    app.journal.record("operator", command="pause" if why else "resume")
+    return {"told": why or "resumed: entries again"}
+
+
+def _resume(app: "App", market: str | None) -> dict[str, Any]:
+    if market is None:
+        return pause(app, "")
+    trading = app.trading
+    if trading is None or market not in trading.specs:
+        return {"error": f"{market} is no market of this service" if trading else "the start is not finished"}
+    return {"told": trading.markets.approve(market)}
 
 
 def told(outcome: Outcome, failed: str) -> dict[str, Any]:

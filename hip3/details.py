@@ -39,7 +39,8 @@ def details(app: "App", now_ms: int) -> dict[str, Any]:
 
 def _nothing(app: "App", now_ms: int) -> dict[str, Any]:
     return {
-        "closed_ms": {}, "inflight": [], "unknown": [], "refusals": [], "refused_by_gate": {}, "streams": [],
+        "closed_ms": {}, "market_gates": {}, "market_gate_blocks": {}, "risk": None,
+        "inflight": [], "unknown": [], "refusals": [], "refused_by_gate": {}, "streams": [],
         "queues": {"cancels": 0, "reduce_only": 0, "new": 0}, "oracle_age_ms": {}, "nonce_last": None,
         "budgets": _budgets(app, now_ms) | dict.fromkeys(("address_used", "address_cap", "address_left_for_entries")),
     }  # fmt: skip
@@ -51,6 +52,9 @@ def _of(app: "App", trading: Trading, now_ms: int) -> dict[str, Any]:
     address = trading.address.state()
     return {
         "closed_ms": trading.exits.closed(now_ms),
+        "market_gates": trading.gates.standing(),
+        "market_gate_blocks": dict(trading.gates.blocks),
+        "risk": trading.risk.figures(),
         "inflight": [
             {
                 "action": "orders" if isinstance(post.batch, OrderBatch) else "cancels",

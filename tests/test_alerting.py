@@ -54,13 +54,17 @@ class Bench:
         self.app: Any = SimpleNamespace(
             settings=MarketSettings(base), clock=world.clock, journal=EventLog(world.clock.wall_ms), workers={},
             who=Who(world.key, world.user, None),
-            rest=SimpleNamespace(info_json=lambda *a: world.rest.info_json(*a), weight_used=lambda now_ms: 0), rest_jobs=SimpleNamespace(submit=_at_once),
+            rest=SimpleNamespace(info_json=self._read, weight_used=lambda now_ms: 0),
+            rest_jobs=SimpleNamespace(submit=_at_once),
             latch=world.latch, trading=world.trading, readiness=world.readiness, writer=world.sender,
             started_ms=world.clock.mono_ms(), failed="", _signals=0,
         )  # fmt: skip
         self.app.status = lambda: snapshot(self.app)
         self.app._worker = lambda name, step: self.app.workers.setdefault(name, Worker(name, step, world.clock))
         self.alerting = self.app.alerting = Alerting(self.app)
+
+    def _read(self, request: dict[str, Any]) -> Any:
+        return self.world.rest.info_json(request)  # looked up late: tests replace it
 
     def step(self, ms: int = 1000) -> None:
         """The world goes on, then alerting takes its rounds."""

@@ -116,6 +116,16 @@ class RiskDesk:
             self._trip(breach.code, breach.detail, breach.evidence)
         self._keep()
 
+    def figures(self) -> dict[str, Any]:
+        """The counters, for the status: each read at once, whatever the risk thread does meanwhile."""
+        monitor, limits, trial = self.monitor, self.monitor.limits, self._trial
+        return {
+            "net_usd": str(monitor.net_usd), "max_loss_usd": str(limits.max_loss_usd),
+            "losing_run": monitor.losing_run, "rejects_within_hour": len(monitor.rejects),
+            "slipped_in_a_row": monitor.slipped, "trial_trades": None if trial is None else trial.kept.trades,
+            "stop_verified": self.sequence.verified if self.sequence is not None else None,
+        }  # fmt: skip
+
     def _acknowledge(self, reset: Reset) -> None:
         self._reset_ms = reset.at_ms
         self._journal.record("latch_reset", user=reset.user, at_ms=reset.at_ms, reason=reset.reason, was=reset.was)

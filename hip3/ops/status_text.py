@@ -84,6 +84,11 @@ def _account(page: _Page, s: dict[str, Any]) -> None:
     used, limit = Decimal(exposure["worst_case_usd"]), Decimal(exposure["limit_usd"])
     page.add("exposure", f"{bar(used, limit)} {exposure['worst_case_usd']} of {exposure['limit_usd']} USD, worst case")
     page.add("pnl", f"realized {pnl['realized_usd']}, fees {pnl['fees_usd']}, funding {pnl['funding_usd']} USD")
+    risk = s["risk"]
+    if risk is not None:
+        trial = "" if risk["trial_trades"] is None else f"; trial: {risk['trial_trades']} trades"
+        page.add("risk", f"result since reset {Decimal(risk['net_usd']):.2f} of -{risk['max_loss_usd']} USD, "
+                 f"losing run {risk['losing_run']}, refusals {risk['rejects_within_hour']} an hour{trial}")  # fmt: skip
     spent = [f"weight {_known(budgets['ip_weight_used'])} of {budgets['ip_weight_limit']} a minute"]
     if budgets["address_cap"] is not None:
         spent.insert(0, f"address {budgets['address_used']} of {budgets['address_cap']} actions")
@@ -128,6 +133,10 @@ def _orders(page: _Page, s: dict[str, Any]) -> None:
     for key in ("inflight", "unknown"):
         if len(s[key]) > MOST_ROWS:
             page.item(f"and {len(s[key]) - MOST_ROWS} more {key}")
+    if s["market_gates"]:
+        shown = [f"{coin} by {gate}" for coin, gate in sorted(s["market_gates"].items())]
+        more = f" and {len(shown) - 3} more" if len(shown) > 3 else ""
+        page.add("no entry", f"{', '.join(shown[:3])}{more}")
     if s["closed_ms"]:
         shown = [f"{coin} for {age(ms)}" for coin, ms in sorted(s["closed_ms"].items())]
         more = f" and {len(shown) - 3} more" if len(shown) > 3 else ""
