@@ -87,7 +87,7 @@ def _account(page: _Page, s: dict[str, Any]) -> None:
     risk = s["risk"]
     if risk is not None:
         trial = "" if risk["trial_trades"] is None else f"; trial: {risk['trial_trades']} trades"
-        page.add("risk", f"result since reset {Decimal(risk['net_usd']):.2f} of -{risk['max_loss_usd']} USD, "
+        page.add("risk", f"result since reset {risk['net_usd']} of -{risk['max_loss_usd']} USD, "
                  f"losing run {risk['losing_run']}, refusals {risk['rejects_within_hour']} an hour{trial}")  # fmt: skip
     spent = [f"weight {_known(budgets['ip_weight_used'])} of {budgets['ip_weight_limit']} a minute"]
     if budgets["address_cap"] is not None:
