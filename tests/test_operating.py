@@ -9,7 +9,9 @@ import msgspec
 import pytest
 
 from hip3.config import MarketSettings
-from hip3.core.orders import ExitReason, Side, Tif
+from hip3.core.money import taker_price
+from hip3.core.order_state import OrderState
+from hip3.core.orders import ExitReason, PendingOrder, Side, Tif
 from hip3.execution.exiting import reopen
 from hip3.operating import CancelAll, Flatten, Operation
 from tests.apps import AppOf, status_of
@@ -199,3 +201,37 @@ def test_a_market_that_does_not_exist_a_start_that_hangs_and_observe_are_named(t
     assert _run(world, CancelAll(app, timeout_ms=100))["code"] == 5
     app.trading = SimpleNamespace(loop=None)
     assert _run(world, CancelAll(app))["code"] == 2
+
+
+def _wish(world: World, coin: str, *, resting: bool) -> PendingOrder:
+    """An entry of ours: queued, or resting far below the market."""
+    view, spec = world.trading.market_state.view(coin), world.trading.specs[coin]
+    assert view is not None
+    assert view.ask is not None
+    px = taker_price(view.ask.px * (D("0.9") if resting else D("1.01")), spec.sz_decimals, is_buy=True)
+    assert world.trading.executor is not None
+    wished = PendingOrder(
+        cloid=world.trading.executor._cloids.next(), coin=coin, side=Side.BUY, px=px, sz=D("0.2"), reduce_only=False,
+        created_ms=world.clock.wall_ms(), tif=Tif.GTC if resting else Tif.IOC, epoch=world.trading.flow.generation,
+        admission_px=px, touch_px=view.ask.px,
+    )  # fmt: skip
+    world.trading.tracker.admit(wished, lambda ledger, w: w)
+    world.trading.scheduler.enqueue_new(wished, 0)
+    return wished
+
+
+def test_flatten_ends_a_resting_entry_of_ours_and_leaves_other_markets_theirs(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path)
+    orders = [_wish(world, coin, resting=True) for coin in (TSLA, NVDA)]
+    assert world.run_until(lambda: len(world.trading.tracker.live(OrderState.OPEN)) == 2, 5000)
+    assert _run(world, Flatten(AppOf(world), TSLA))["code"] == 0
+    assert [t.order.cloid for t in world.trading.tracker.live()] == [orders[1].cloid]
+
+
+def test_a_closed_market_takes_no_entry_at_the_last_look_either(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path)
+    world.trading.exits.close([TSLA], world.clock.mono_ms() + 1000)
+    closed, other = _wish(world, TSLA, resting=False), _wish(world, NVDA, resting=False)
+    world.run(200)
+    tracked = [world.trading.tracker.get(o.cloid) for o in (closed, other)]
+    assert [t.state for t in tracked if t is not None] == [OrderState.DROPPED, OrderState.FILLED]

@@ -1,0 +1,145 @@
+"""A service on an exchange whose quotes the test says, by frames on the wire, and whose settings are environment text."""
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from hip3.config import load, load_markets_file
+from hip3.core.orders import PendingOrder, Side
+from hip3.ops.intents import Recovered
+from hip3.start import configured_key, identity
+from hip3.trading import Trading
+from tests.apps import AppOf
+from tests.world import World
+
+Env = dict[str, str]
+QUIET: Env = {"HIP3_MIN_EDGE_BPS": "5000", "HIP3_MIN_HOLDING_MS": "10000000", "HIP3_TIME_STOP_MS": "600000"}
+"""No signal passes and no exit comes by itself."""
+_PUBLIC = ('{"channel":"bbo"', '{"channel":"activeAssetCtx"')
+
+
+class EnvWorld(World):
+    """A `World` with settings by the production path: text, `config.load`, the markets file, the key, the identity."""
+
+    def __init__(self, tmp_path: Path, env: Env, **more: Any) -> None:
+        self.env = {"HIP3_API_URL": "http://127.0.0.1:9"} | env
+        super().__init__(tmp_path, **more)
+
+    def _build(self, recovered: Recovered | None = None) -> Trading:
+        self.settings = load_markets_file(load(self.env, None))
+        return super()._build(recovered)
+
+    def who(self) -> Any:
+        """Who trades, by the settings."""
+        base = self.settings.base
+        return identity(base, configured_key(base) or self.key, self.rest)  # type: ignore[arg-type]
+
+
+class Stage:
+    """READY, and from then on no quote but those of `quote`. Prices are basis points from the start's oracle."""
+
+    def __init__(self, tmp_path: Path, env: Env, *, coins: tuple[str, ...] = ("xyz:GOLD",), **more: Any) -> None:
+        tmp_path.mkdir(parents=True, exist_ok=True)
+        self.world = EnvWorld(tmp_path, env, **more)
+        self.coins, self._last = coins, {}  # type: ignore[var-annotated]
+        self.world.filter_frame = self._keep
+        assert self.world.run_until(lambda: self.world.ready and len(self._last) >= 2 * len(coins), 8000)
+        self.world.filter_frame = lambda text: [] if text.startswith(_PUBLIC) else [text]
+        self.base = {coin: self.world.venue.engine.markets[coin].oracle for coin in coins}
+        self.began_ms = self.world.clock.mono_ms()
+        for coin in coins:
+            self.quote(coin)
+
+    def _keep(self, text: str) -> list[str]:
+        if text.startswith(_PUBLIC):
+            frame = json.loads(text)
+            if frame["data"]["coin"] in self.coins:
+                self._last[frame["data"]["coin"], frame["channel"]] = frame
+        return [text]
+
+    def px(self, coin: str, bps: float) -> str:
+        return str((self.base[coin] * (1 + Decimal(str(bps)) / 10_000)).quantize(Decimal("0.00001")))
+
+    def quote(
+        self, coin: str = "xyz:GOLD", *, bid: float = -1, ask: float = 1, oracle: float = 0, usd: float = 1_000_000
+    ) -> None:
+        """One context and one bbo of a market; the mark is the middle, `usd` stands at each touch."""
+        ctx, bbo = (json.loads(json.dumps(self._last[coin, c])) for c in ("activeAssetCtx", "bbo"))
+        ctx["data"]["ctx"] |= {"oraclePx": self.px(coin, oracle), "markPx": self.px(coin, (bid + ask) / 2)}
+        size = str((Decimal(str(usd)) / self.base[coin]).quantize(Decimal("0.0001")))
+        for level, at in zip(bbo["data"]["bbo"], (bid, ask), strict=True):
+            level |= {"px": self.px(coin, at), "sz": size}
+        bbo["data"]["time"] = self.world.exchange_ms()
+        for frame in (ctx, bbo):
+            self.world.inject(json.dumps(frame, separators=(",", ":")))
+
+    def run(self, ms: int) -> None:
+        self.world.run(ms)
+
+    def lag(self, coin: str = "xyz:GOLD", *, step: float = 30, steps: int = 6, **quote: Any) -> int | None:
+        """The oracle rises in steps and the quote stays: after which step an entry leaves, or None."""
+        before = len(self.entries())
+        for number in range(1, steps + 1):
+            self.quote(coin, oracle=step * number, **quote)
+            self.run(50)
+            if len(self.entries()) > before:
+                return number
+        return None
+
+    def walk(self, *path: dict[str, float], pause_ms: int = 500) -> tuple[int, str] | None:
+        """Quote by quote with a position: after which one it is left, and why; None if it stays."""
+        for number, at in enumerate(path):
+            self.quote(**at)  # type: ignore[arg-type]
+            self.run(pause_ms)
+            if self.exits():
+                reason = self.exits()[0].exit_reason
+                assert reason is not None
+                return number, reason.value
+        return None
+
+    def hold(self, size: str = "0.05", coin: str = "xyz:GOLD", *, oracle: float = 0) -> "Stage":
+        """Somebody opens a long position on the account, which the service looks after."""
+        self.quote(coin, oracle=oracle)
+        self.world.by_hand(coin, Side.BUY, Decimal(size))
+        self.run(200)
+        position = self.world.trading.tracker.position(coin)
+        assert position is not None
+        self.base[coin] = position.entry_px
+        return self
+
+    def entries(self) -> list[PendingOrder]:
+        """Entries that left, in order."""
+        return [o for o in self._left() if not o.reduce_only]
+
+    def exits(self) -> list[PendingOrder]:
+        """Exits that left, in order; stops on the exchange are none."""
+        return [o for o in self._left() if o.reduce_only and not o.protective]
+
+    def _left(self) -> list[PendingOrder]:
+        """What the bytes of the wire say left, with what we know of it."""
+        actions = self.world.sender.actions()
+        cloids = [o["c"] for a in actions if a["type"] == "order" for o in a["orders"]]
+        placed = {o.cloid: o for o in self.world.intents.placed}
+        return [placed[cloid] for cloid in cloids]
+
+    def status(self) -> dict[str, Any]:
+        return self.app().status()
+
+    def app(self) -> AppOf:
+        app = AppOf(self.world)
+        app.who = self.world.who()
+        return app
+
+    def within(self, condition: Callable[[], bool], limit_ms: int = 20_000, every_ms: int = 10) -> int | None:
+        """After how many milliseconds it holds, quotes repeated meanwhile; None if it does not."""
+        began = self.world.clock.mono_ms()
+        while self.world.clock.mono_ms() - began < limit_ms:
+            if condition():
+                return self.world.clock.mono_ms() - began
+            if (self.world.clock.mono_ms() - began) % 1000 < every_ms:
+                for coin in self.coins:
+                    self.quote(coin)
+            self.world.run(every_ms, every_ms)
+        return None
