@@ -57,7 +57,7 @@ class ControlServer:
                 self._socket.bind(name)
         finally:
             os.umask(before)
-        self._socket.listen(8)
+        self._socket.listen(64)
         self._socket.setblocking(False)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._socket, selectors.EVENT_READ)
@@ -71,7 +71,7 @@ class ControlServer:
         for key, _ in self._selector.select(BUSY_S if busy else IDLE_S):
             if key.data is None:
                 self._accept()
-            else:
+            elif key.data in self._clients:  # else it was dropped a moment ago, for one too many
                 self._read(key.data)
         for client in [c for c in self._clients if c.later is not None]:
             self._go_on(client)
@@ -217,6 +217,8 @@ def ask(path: Path, request: dict[str, Any], timeout_s: float = TIMEOUT_S) -> An
                 conn.connect(name)
         except (FileNotFoundError, ConnectionRefusedError):
             return None
+        except BlockingIOError:
+            raise TimeoutError("too many wait to be heard by the service") from None
         if peer_uid(conn) != os.geteuid():
             raise PermissionError(1, "the service belongs to another user", str(path))
         try:
