@@ -29,11 +29,15 @@ class AppOf:
         self.trading: Any = world.trading
         self.writer = world.sender
         self.who = SimpleNamespace(account=world.user, key=world.key, vault=None)
-        self.rest = SimpleNamespace(urgent=world.rest, weight_used=lambda now_ms: 0)
+        self.rest = SimpleNamespace(
+            urgent=world.rest, info_json=world.rest.info_json, weight_used=lambda now_ms: 0
+        )  # fmt: skip
         self.rest_jobs = Jobs()
         self.journal: Any = world.journal
         self.started_ms = world.clock.mono_ms()
-        self.alerting = SimpleNamespace(state=list)
+        self.alerting: Any = SimpleNamespace(state=list)
+        self.failed, self._signals = "", 0
+        self.workers: dict[str, Any] = {}
 
     def status(self) -> dict[str, Any]:
         if not isinstance(self.journal, EventLog):

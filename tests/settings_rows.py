@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from eth_account import Account
 
+from hip3.alerting import Alerting
 from hip3.clock import SystemClock
 from hip3.config import load
 from hip3.core.money import bps_of
@@ -25,6 +26,7 @@ from hip3.start import OwnExchange, configured_key
 from hip3.supervisor import Supervisor
 from tests.builders import D
 from tests.stage import QUIET, Env, EnvWorld, Stage
+from tests.stories.listener import listener
 
 GOLD, TSLA = "xyz:GOLD", "xyz:TSLA"
 Value = str | Callable[[Path], str]
@@ -231,6 +233,12 @@ def _slipped(s: Stage) -> None:
     s.run(500)
 
 
+def _lost_a_dollar(s: Stage) -> None:
+    s.run(1500)
+    s.trip("-1")
+    s.run(1500)
+
+
 SLIP: Env = {"HIP3_ENTRY_SLIPPAGE_BPS": "300", "HIP3_TIME_STOP_MS": "600000", "HIP3_MIN_HOLDING_MS": "10000000"}
 
 
@@ -241,6 +249,128 @@ def _after_the_latch(s: Stage) -> bool:
     Supervisor(s.app(), s.world.trading).risk_step()  # type: ignore[arg-type]
     s.run(500)
     return bool(s.exits())
+
+
+# Market health: whether an entry leaves, as the step it leaves after.
+
+_lagged = _on(lambda s: s.lag())
+
+
+def _old_touch(s: Stage) -> bool:
+    """The oracle runs away while neither touch nor context comes for three seconds at a time."""
+    for number in (1, 2, 3):
+        s.run(3000)
+        s.context(oracle=30 * number)
+    s.run(50)
+    return bool(s.entries())
+
+
+def _late_touch(s: Stage, *, repeated: bool) -> bool:
+    """The oracle has risen with the quote; three seconds later the quote falls back."""
+    for number in (1, 2):
+        s.touch(bid=30 * number - 1, ask=30 * number + 1)
+        s.context(oracle=30 * number, mark=30)
+    for _ in range(6):
+        s.run(500)
+        if repeated:
+            s.context(oracle=60, mark=30)
+    s.touch()
+    s.run(50)
+    return bool(s.entries())
+
+
+def _wide(s: Stage) -> int | None:
+    for _ in range(25):
+        s.quote()
+    return s.lag(bid=-8, ask=8)
+
+
+# Entry guards.
+
+
+def _after(*trips: str, wait_ms: int = 0, between_ms: int = 0) -> See:
+    """Whether an entry leaves after round trips with these results."""
+
+    def look(s: Stage) -> bool:
+        s.run(1500)
+        for net in trips:
+            s.quote()
+            s.trip(net)
+            s.run(between_ms)
+        s.quote()
+        s.run(wait_ms)
+        s.run(1500)
+        return s.lag() is not None
+
+    return _on(look)
+
+
+def _lags(count: int, wait_ms: int = 300) -> See:
+    """Entries that leave when the quote lags so often, with nothing to fill them."""
+
+    def look(s: Stage) -> int:
+        for _ in range(count):
+            s.quote(bid=-101, ask=-99)
+            s.lag(bid=-101, ask=-99)
+            s.run(wait_ms)
+        return len(s.entries())
+
+    return _on(look)
+
+
+def _on_env(env: Env) -> Env:
+    return {"HIP3_" + name: value for name, value in env.items()}
+
+
+BURST = _on_env({"BURST_SIGNAL": "true", "BURST_MAX_SIGNALS": "1"})
+TILT = _on_env({"TILT_GUARD": "true", "TILT_MAX_CONSECUTIVE_LOSSES": "1"})
+HEALTH = _on_env({"MARKET_HEALTH": "true", "MARKET_HEALTH_MIN_SAMPLES": "1"})
+WEIGHED = HELD_ONLY | _on_env({"CORRELATION_POSITION": "true"})
+
+
+def _back_after_a_cut(s: Stage) -> str:
+    """The state two seconds after a connection that was gone for three."""
+    s.world.filter_frame = lambda text: [text]
+    s.world.cut()
+    s.run(3000)
+    s.world.connect()
+    s.run(2000)
+    return str(s.status()["state"])
+
+
+def _alerts(kind: str, prepare: Callable[[Stage], object]) -> See:
+    """Alerts of a kind that a listener receives within six seconds."""
+
+    def see(tmp: Path, env: Env) -> int:
+        with listener() as hook:
+            s = Stage(tmp, env | {"HIP3_ALERT_URLS": hook.json_url})
+            app = s.app()
+            alerting = app.alerting = Alerting(app)  # type: ignore[arg-type]
+            prepare(s)
+            for _ in range(6):
+                s.run(1000)
+                alerting.step()
+                for channel in alerting.channels:
+                    while not channel.idle:
+                        channel.step()
+            return len(hook.of(kind))
+
+    return see
+
+
+def _lost(s: Stage) -> None:
+    """An order without a reply that nobody can ask for."""
+    s.world.rest.failing |= {"orderStatus", "/exchange"}
+    s.world.sender.hold()
+    s.lag()
+    s.run(1500)
+
+
+def _channels(s: Stage) -> list[str]:
+    """The alert channels in the status."""
+    app = s.app()
+    app.alerting = Alerting(app)  # type: ignore[arg-type]
+    return [channel["channel"] for channel in app.status()["alerts"]]
 
 
 # Start, and who it is.
@@ -523,6 +653,75 @@ ROWS: dict[str, Row] = {
         "manage", "watch", "seconds until the exit", _left_after(), (2, None), QUIET | {"HIP3_TIME_STOP_MS": "2000"},
     ),
     "leverage": Row("0", "3", "leverages that are set", _on(_margins), ([], [3]), QUIET | {"HIP3_MARKETS": GOLD}),
+    "max_bbo_age_ms": Row("0", "2000", "whether an entry leaves at a touch of before", _on(_old_touch), (True, False)),
+    "max_ctx_age_ms": Row(
+        "8000", "1000", "whether an entry leaves on a context of before", _on(lambda s: _late_touch(s, repeated=False)),
+        (True, False),
+    ),
+    "max_mark_mid_bps": Row("50", "5", "whether an entry leaves with the mark 20 bps away", _on(lambda s: s.lag(mark=20)), (2, None)),
+    "spread_shock": Row("0", "3", "whether an entry leaves at eight times the spread", _on(_wide), (2, None)),
+    "blackout": Row("01:00-02:00", "14:00-15:00", "whether an entry leaves at 14:13 UTC", _lagged, (2, None)),
+    "max_oracle_still_ms": Row(
+        "0", "1000", "whether an entry leaves on an oracle that stood for three seconds",
+        _on(lambda s: _late_touch(s, repeated=True)), (True, False),
+    ),
+    "re_entry_delay_ms": Row("0", "10000", "whether an entry leaves after a round trip", _after("0.1"), (True, False)),
+    "max_hourly_drawdown_usd": Row("0", "0.5", "whether an entry leaves after a loss of $1", _after("-1"), (True, False)),
+    "max_hourly_drawdown_pct": Row("0", "0.01", "whether an entry leaves after a loss of $1", _after("-1"), (True, False)),
+    "correlation_close_threshold": Row("0", "1", "whether an entry leaves after a round trip", _after("0.1"), (True, False)),
+    "correlation_window_ms": Row(
+        "1000", "30000", "whether an entry leaves after two round trips in four seconds",
+        _after("0.1", "0.1", between_ms=4000), (True, False), _on_env({"CORRELATION_CLOSE_THRESHOLD": "2"}),
+    ),
+    "correlation_cooldown_ms": Row(
+        "1000", "60000", "whether an entry leaves three seconds after a round trip", _after("0.1", wait_ms=3000), (True, False),
+        _on_env({"CORRELATION_CLOSE_THRESHOLD": "1"}),
+    ),
+    "correlation_position": Row(
+        "false", "true", "whether an entry leaves beside a position", _on(_beside_a_position, GOLD, TSLA),
+        ((True, []), (False, ["MaxConcurrentPositions"])), HELD_ONLY | _on_env({"MAX_WEIGHTED_POSITIONS": "1"}),
+    ),
+    "max_weighted_positions": Row(
+        "5", "1", "whether an entry leaves beside a position", _on(_beside_a_position, GOLD, TSLA),
+        ((True, []), (False, ["MaxConcurrentPositions"])), WEIGHED,
+    ),
+    "burst_signal": Row("false", "true", "entries of two lags", _lags(2), (2, 1), _on_env({"BURST_MAX_SIGNALS": "1"})),
+    "burst_window_ms": Row(
+        "1000", "1800000", "entries of three lags, three seconds apart", _lags(3, 3000), (3, 2), BURST | _on_env({"BURST_MAX_SIGNALS": "2"}),
+    ),
+    "burst_max_signals": Row("3", "1", "entries of two lags", _lags(2), (2, 1), BURST),
+    "burst_cooldown_ms": Row("1000", "300000", "entries of two lags, three seconds apart", _lags(2, 3000), (2, 1), BURST),
+    "burst_bypass_edge_bps": Row("100", "0", "entries of two lags of more than 100 bps", _lags(2), (2, 1), BURST),
+    "tilt_guard": Row("false", "true", "whether an entry leaves after a loss", _after("-0.1"), (True, False),
+                      _on_env({"TILT_MAX_CONSECUTIVE_LOSSES": "1"})),
+    "tilt_max_consecutive_losses": Row("3", "1", "whether an entry leaves after a loss", _after("-0.1"), (True, False), TILT),
+    "tilt_cooldown_ms": Row("1000", "300000", "whether an entry leaves three seconds after a loss", _after("-0.1", wait_ms=3000), (True, False), TILT),
+    "market_health": Row("false", "true", "whether an entry leaves after a poor trade", _after("-1"), (True, False),
+                         _on_env({"MARKET_HEALTH_MIN_SAMPLES": "1"})),
+    "market_health_window": Row("20", "1", "whether an entry leaves after a gain and a loss", _after("2", "-1"), (True, False), HEALTH),
+    "market_health_disable": Row(
+        "0.3", "0.8", "whether an entry leaves after a gain and a loss", _after("2", "-1"), (True, False),
+        HEALTH | _on_env({"MARKET_HEALTH_ENABLE": "0.9"}),
+    ),
+    "market_health_enable": Row("0.5", "0.9", "whether an entry leaves after a loss and a gain", _after("-1", "2"), (True, False), HEALTH),
+    "market_health_min_samples": Row("10", "1", "whether an entry leaves after a poor trade", _after("-1"), (True, False), HEALTH),
+    "market_health_retry_ms": Row(
+        "1000", "3600000", "whether an entry leaves three seconds after a poor trade", _after("-1", wait_ms=3000), (True, False), HEALTH,
+    ),
+    "order_notional": Row("0", "20", "USD of the entry", _first_usd(1_000_000), (49, 20)),
+    "max_daily_loss_usd": Row("0", "0.3", "whether a loss of a dollar trips it", _latched(_lost_a_dollar), (None, "drawdown"), QUIET),
+    "max_drawdown_pct": Row("0", "0.01", "whether a loss of a dollar trips it", _latched(_lost_a_dollar), (None, "drawdown"), QUIET),
+    "disconnect_limit_ms": Row("30000", "1000", "the state after an outage of three seconds", _on(_back_after_a_cut), ("READY", "REDUCING"), QUIET),
+    "profile": Row("none", "micro", "USD of the entry", _first_usd(1_000_000), (49, 11), {"HIP3_MARKETS": GOLD}),
+    "alert_urls": Row("", "json://127.0.0.1:9/x", "the channels in the status", _on(_channels), ([], ["1 json"]), QUIET),
+    "deadman_url": Row("", "http://127.0.0.1:9/x", "the channels in the status", _on(_channels), ([], ["dead man"]), QUIET),
+    "unknown_alert_ms": Row(
+        "60000", "1000", "alerts of an order that is unknown for seconds", _alerts("unknown_order", _lost), (0, 1),
+        {"HIP3_POST_TIMEOUT_MS": "1000"},
+    ),
+    "not_ready_alert_ms": Row(
+        "60000", "2000", "alerts of seconds without a connection", _alerts("not_ready", lambda s: s.world.cut()), (0, 1), QUIET,
+    ),
     "exchange_seed": Row("5", "6", "the seed of its exchange", _own(_seed), (5, 6), {"HIP3_API_URL": ""}),
     "exchange_profile": Row(
         "lively", "calibrated", "what its exchange is started with", _own(_profile), ("lively", "calibrated"), {"HIP3_API_URL": ""},

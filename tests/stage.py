@@ -48,7 +48,7 @@ class Stage:
         assert self.world.run_until(lambda: self.world.ready and len(self._last) >= 2 * len(coins), 8000)
         self.world.filter_frame = lambda text: [] if text.startswith(_PUBLIC) else [text]
         self.base = {coin: self.world.venue.engine.markets[coin].oracle for coin in coins}
-        self.began_ms = self.world.clock.mono_ms()
+        self._number = 0
         for coin in coins:
             self.quote(coin)
 
@@ -63,17 +63,49 @@ class Stage:
         return str((self.base[coin] * (1 + Decimal(str(bps)) / 10_000)).quantize(Decimal("0.00001")))
 
     def quote(
-        self, coin: str = "xyz:GOLD", *, bid: float = -1, ask: float = 1, oracle: float = 0, usd: float = 1_000_000
+        self,
+        coin: str = "xyz:GOLD",
+        *,
+        bid: float = -1,
+        ask: float = 1,
+        oracle: float = 0,
+        mark: float | None = None,
+        usd: float = 1_000_000,
     ) -> None:
         """One context and one bbo of a market; the mark is the middle, `usd` stands at each touch."""
-        ctx, bbo = (json.loads(json.dumps(self._last[coin, c])) for c in ("activeAssetCtx", "bbo"))
-        ctx["data"]["ctx"] |= {"oraclePx": self.px(coin, oracle), "markPx": self.px(coin, (bid + ask) / 2)}
+        self.context(coin, oracle=oracle, mark=(bid + ask) / 2 if mark is None else mark)
+        self.touch(coin, bid=bid, ask=ask, usd=usd)
+
+    def context(self, coin: str = "xyz:GOLD", *, oracle: float = 0, mark: float = 0) -> None:
+        """An asset context alone."""
+        ctx = json.loads(json.dumps(self._last[coin, "activeAssetCtx"]))
+        ctx["data"]["ctx"] |= {"oraclePx": self.px(coin, oracle), "markPx": self.px(coin, mark)}
+        self._send(ctx)
+
+    def touch(self, coin: str = "xyz:GOLD", *, bid: float = -1, ask: float = 1, usd: float = 1_000_000) -> None:
+        """A bbo alone."""
+        bbo = json.loads(json.dumps(self._last[coin, "bbo"]))
         size = str((Decimal(str(usd)) / self.base[coin]).quantize(Decimal("0.0001")))
         for level, at in zip(bbo["data"]["bbo"], (bid, ask), strict=True):
             level |= {"px": self.px(coin, at), "sz": size}
         bbo["data"]["time"] = self.world.exchange_ms()
-        for frame in (ctx, bbo):
-            self.world.inject(json.dumps(frame, separators=(",", ":")))
+        self._send(bbo)
+
+    def _send(self, frame: dict[str, Any]) -> None:
+        self.world.inject(json.dumps(frame, separators=(",", ":")))
+
+    def trip(self, net: str, coin: str = "xyz:GOLD") -> None:
+        """A round trip that ended with this result, as the stream of fills tells it."""
+        px, now = self.px(coin, 0), self.world.exchange_ms()
+        for side, start, pnl, word in (("B", "0.0", "0.0", "Open Long"), ("A", "0.5", net, "Close Long")):
+            self._number += 1
+            fill = {
+                "coin": coin, "px": px, "sz": "0.5", "side": side, "time": now + self._number, "startPosition": start,
+                "dir": word, "closedPnl": pnl, "hash": f"0x{self._number:064x}", "oid": 10**12 + self._number,
+                "crossed": True, "fee": "0.0", "tid": 10**12 + self._number, "feeToken": "USDC",
+            }  # fmt: skip
+            self._send({"channel": "userFills", "data": {"user": self.world.user, "fills": [fill]}})
+        self.run(50)
 
     def run(self, ms: int) -> None:
         self.world.run(ms)
