@@ -130,6 +130,7 @@ class Alerting:
         except ODD_ANSWERS as error:
             logger.error(f"a record of kind {kind} cannot be made an alert: {type(error).__name__}: {error}")
             return
+        self._judge.heard(alert)
         self.tell([alert])
 
     def _look(self, now_ms: int) -> None:
@@ -220,6 +221,7 @@ class FactFinder:
             latch_at_ms=latch["at_ms"],
             unknown=unknown,
             budget=budget,
+            exiting=frozenset() if trading is None else frozenset(trading.exits.exiting()),
             disk_percent=self._disk_percent(now),
             agent_left_ms=self._agent_left(now),
             clock_offset_ms=status["clock_offset_ms"],

@@ -14,6 +14,7 @@ from hip3 import alerting as alerting_module
 from hip3.alerting import Alerting, free_percent, secrets_of, send_once, tell_reset
 from hip3.clock import SystemClock
 from hip3.config import MarketSettings
+from hip3.core.orders import ExitReason
 from hip3.errors import ConfigError
 from hip3.exchange.signing import SigningKey
 from hip3.ops import logs
@@ -172,6 +173,24 @@ def test_every_state_of_the_service_reaches_the_listener(kind: str, tmp_path: Pa
     bench.step()
     assert len(hook.of(kind)) == 1, hook.received
     assert len(hook.received) == 2
+
+
+def test_a_stuck_exit_is_told_again_while_it_lasts_and_once_it_is_over(tmp_path: Path, hook: Listener) -> None:
+    bench = _ready(tmp_path, hook)
+    exits = bench.world.trading.exits
+    keep = exits.keep_only
+    exits.keep_only = lambda coins: keep(coins | {"xyz:GOLD"})  # type: ignore[method-assign]
+    exits.request("xyz:GOLD", ExitReason.MANUAL, 0)
+    bench.app.journal.record("exit_stuck", **SAMPLES["exit_stuck"][0])
+    bench.step()
+    assert len(hook.of("exit_stuck")) == 1
+    bench.world.clock.advance(15 * 60_000)
+    bench.step()
+    assert [m["title"] for m in hook.of("exit_stuck")] == ["hip3 page: exit_stuck"] * 2
+    exits.flat("xyz:GOLD")
+    bench.step()
+    bench.step()
+    assert [m["title"] for m in hook.of("exit_stuck")][2:] == ["hip3 over: exit_stuck"]
 
 
 def test_a_full_disk_is_told(tmp_path: Path, hook: Listener, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -179,6 +179,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     agent_left_ms: int | None = None
     """Until the agent's approval ends; None: never, or it is no agent."""
     clock_offset_ms: int | None = None
+    exiting: frozenset[str] = frozenset()
+    """Markets that are being left."""
     dead: tuple[str, ...] = ()
     """Threads that died and were not to."""
     found: str | None = None
@@ -203,13 +205,19 @@ class Judge:
         self._lost_ms: int | None = None
         self._started = False
         self._held: dict[str, Alert] = {}
+        self._stuck: dict[str, Alert] = {}
+
+    def heard(self, alert: Alert) -> None:
+        """A record said so; a stuck exit lasts until its market is left."""
+        if alert.kind == "exit_stuck":
+            self._stuck[alert.subject] = alert
 
     def look(self, facts: Facts, now_ms: int) -> list[Alert]:
         """One round at monotonic `now_ms`."""
         out = self._start(facts)
         found = (
             self._latch(facts), self._unknown(facts), self._not_ready(facts, now_ms), self._budget(facts),
-            self._disk(facts), self._agent(facts), self._clock(facts), *self._threads(facts),
+            self._disk(facts), self._agent(facts), self._clock(facts), *self._threads(facts), *self._left(facts),
         )  # fmt: skip
         holding = {alert.key: alert for alert in found if alert is not None}
         ended = [alert for key, alert in self._held.items() if key not in holding]
@@ -281,6 +289,10 @@ class Judge:
         return Alert(
             kind="clock", text=f"this machine's clock is {-offset} ms off the exchange's; set it (chrony, ntpd)"
         )
+
+    def _left(self, facts: Facts) -> list[Alert]:
+        self._stuck = {coin: alert for coin, alert in self._stuck.items() if coin in facts.exiting}
+        return [*self._stuck.values()]
 
     def _threads(self, facts: Facts) -> list[Alert]:
         return [Alert(kind="thread", subject=name, text=f"thread {name} died; trading goes on") for name in facts.dead]

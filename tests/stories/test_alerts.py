@@ -50,6 +50,14 @@ def test_a_start_that_fails_delivers_its_alert(tmp_path: Path) -> None:
         assert "market xyz:NOPE does not exist" in _texts(hook, "failed")[0]
 
 
+def test_an_address_that_apprise_does_not_know_ends_the_start_with_2_and_is_not_shown(tmp_path: Path) -> None:
+    with service(tmp_path, HIP3_ALERT_URLS="json://h/t,nonesuch://s3cret-token") as run:
+        assert run.wait(20) == 2
+        (line,) = run.stderr.splitlines()
+        assert "HIP3_ALERT_URLS: entry 2 nonesuch" in line
+        assert "s3cret" not in line
+
+
 def test_a_latch_that_ends_the_process_and_its_reset_by_another_are_told(tmp_path: Path) -> None:
     with listener() as hook, local_exchange() as at:
         on = {"HIP3_ALERT_URLS": hook.json_url, "HIP3_EXCHANGE_SEED": "1", "HIP3_MARKETS": "xyz:GOLD"}
