@@ -150,7 +150,7 @@ class Alerting:
             due = self._desk.due(alert, app.clock.mono_ms())
             if due is None:
                 continue
-            app.journal.record("alert", what=due.kind, level=due.level, over=due.over, text=due.text)
+            app.journal.record("alert", what=due.kind, level=due.level, over=due.over, text=self._redact(due.text))
             account = None if app.who is None else app.who.account
             text = message(due, where(base, account), at(app.clock.wall_ms()), self._redact)
             for channel in self.channels:

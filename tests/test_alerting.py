@@ -12,13 +12,14 @@ import pytest
 
 from hip3 import alerting as alerting_module
 from hip3.alerting import Alerting, free_percent, secrets_of, send_once, tell_reset
+from hip3.app import App
 from hip3.clock import SystemClock
 from hip3.config import MarketSettings
 from hip3.core.orders import ExitReason
 from hip3.errors import ConfigError
 from hip3.exchange.signing import SigningKey
 from hip3.ops import logs
-from hip3.ops.alerts import RECORDS, Alert
+from hip3.ops.alerts import KINDS, RECORDS, Alert
 from hip3.ops.channels import CAPACITY, MOST_TRIES, Channel, open_channels, secret_parts
 from hip3.ops.journal import EventLog
 from hip3.settings import Settings, split_urls
@@ -184,7 +185,7 @@ def test_a_stuck_exit_is_told_again_while_it_lasts_and_once_it_is_over(tmp_path:
     bench.app.journal.record("exit_stuck", **SAMPLES["exit_stuck"][0])
     bench.step()
     assert len(hook.of("exit_stuck")) == 1
-    bench.world.clock.advance(15 * 60_000)
+    bench.alerting._desk._sent["exit_stuck:xyz:GOLD"].at_ms -= KINDS["exit_stuck"].repeat_ms
     bench.step()
     assert [m["title"] for m in hook.of("exit_stuck")] == ["hip3 page: exit_stuck"] * 2
     exits.flat("xyz:GOLD")
@@ -228,6 +229,14 @@ def test_the_dead_man_is_asked_for_each_minute_while_main_lives(tmp_path: Path, 
     bench.alerting.beat = lambda: None  # type: ignore[method-assign]
     bench.step(61_000)
     assert len(hook.asked) == 2  # main hangs: silence
+
+
+def test_main_s_rounds_are_the_heartbeat(tmp_path: Path) -> None:
+    clock = FakeClock()
+    app = App(MarketSettings(Settings(state_dir=str(tmp_path))), clock)
+    clock.advance(5000)
+    app._stop_wanted()
+    assert app.alerting._beat_ms == clock.mono_ms()
 
 
 def test_a_channel_that_fails_tries_again_and_is_shown(tmp_path: Path, hook: Listener) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from hip3 import cli
 from hip3.app import JOIN_S, SIGTERM_TIMEOUT_MS
-from hip3.ops.logs import rotate_output
+from hip3.ops.logs import OUTPUT_BYTES, rotate_output
 from tests.stories.process import ROOT, eventually, local_exchange
 
 CRON = "cd {box} && ./run.sh run --supervised >> logs/cron.log 2>&1"
@@ -67,7 +67,9 @@ def test_cron_starts_it_once_again_after_a_kill_and_not_after_a_stop(tmp_path: P
         assert said
         assert _as_cron(box).returncode == 6
         children = Path(f"/proc/{first.pid}/task/{first.pid}/children").read_text().split()
-        os.kill(int(children[0]) if children else first.pid, signal.SIGKILL)  # some shells become their last command
+        pid = int(children[0]) if children else first.pid  # some shells become their last command
+        assert b"hip3.py" in Path(f"/proc/{pid}/cmdline").read_bytes()  # a signal reaches the service, not a shell
+        os.kill(pid, signal.SIGKILL)
         assert first.wait(10) != 0
         second = _as_cron(box, wait=False)
         eventually(lambda: ready(box), 30, "READY again")
@@ -90,6 +92,18 @@ def test_a_start_that_cannot_succeed_is_not_made_every_minute(tmp_path: Path) ->
         assert "2 failed starts in a row" in (box / "logs" / "cron.log").read_text()
         (box / ".env").write_text("HIP3_COLOUR=blue\n")
         assert _as_cron(box).returncode == 2
+
+
+def test_each_supervised_start_rotates_what_cron_s_line_appends_to(tmp_path: Path) -> None:
+    box = box_with(tmp_path)
+    (box / "state").mkdir()
+    (box / "state" / "stopped").touch()
+    log = box / "logs" / "cron.log"
+    log.touch()
+    os.truncate(log, OUTPUT_BYTES + 1)
+    assert _as_cron(box).returncode == 0
+    assert log.read_bytes() == b""
+    assert (box / "logs" / "cron.log.1").stat().st_size == OUTPUT_BYTES + 1
 
 
 @pytest.mark.parametrize("appended", [True, False])
