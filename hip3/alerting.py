@@ -23,7 +23,7 @@ from hip3 import __version__
 from hip3.core.order_state import OrderState
 from hip3.core.ports import Clock
 from hip3.errors import ODD_ANSWERS, Hip3Error
-from hip3.execution.bootstrap import agent_until
+from hip3.execution.bootstrap import AgentTerm, agent_until
 from hip3.ops import logs
 from hip3.ops.alerts import RECORDS, Alert, AlertLimits, Desk, Facts, Judge, Unknown, message
 from hip3.ops.channels import Channel, open_channels, ping, secret_parts
@@ -246,6 +246,8 @@ class FactFinder:
         if self._agent is not None and self._agent.done():
             try:
                 self._agent_until, again = self._agent.result(), AGENT_MS
+                if self._agent_until is not None:
+                    app.journal.keep("agent", AgentTerm(who.key.address, self._agent_until))
             except (Hip3Error, *ODD_ANSWERS):
                 again = AGENT_RETRY_MS  # what was known before still stands
             self._agent, self._next_agent_ms = None, now_ms + again

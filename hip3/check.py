@@ -4,6 +4,7 @@
 """
 
 import os
+import sqlite3
 import time
 from collections.abc import Callable
 from decimal import Decimal
@@ -26,10 +27,11 @@ from hip3.exchange.signing import SigningKey, sign_l1_action
 from hip3.exchange.wire_out import signed_body
 from hip3.exchange.wire_reply import parse_action_answer
 from hip3.execution.account import STANDARD, equity_of, read_account
-from hip3.execution.bootstrap import check_signer, learn_universe
+from hip3.execution.bootstrap import AgentTerm, check_signer, learn_universe
 from hip3.ops.alerts import LEAST_DISK_PERCENT, Alert
 from hip3.ops.intents import IntentLog
 from hip3.ops.state_dir import StateLock, account_dir
+from hip3.ops.store import kept
 from hip3.risk.hard_stop import HardStopLatch
 from hip3.settings import Settings
 from hip3.start import OwnExchange, Who, configured_key, identity
@@ -174,7 +176,12 @@ class _ExchangeChecks:
     def _agent(self, signer: str, account: str, who: Who) -> str:
         if who.vault is not None:
             return f"not asked: {account} is a vault or sub-account; the exchange says so with the first order"
-        until = check_signer(self._rest, signer, account)
+        try:
+            until = check_signer(self._rest, signer, account)
+        except PreflightError:
+            until = self._known_term(signer, account)
+            if until is None or until > self._now():
+                raise
         if signer == account:
             return "none: the key is the account's own"
         if until is None:
@@ -185,6 +192,16 @@ class _ExchangeChecks:
             when = f"expires in {left // DAY_MS} days, on {day}" if left > 0 else f"has expired, on {day}"
             raise PreflightError([f"agent {signer} {when}; approve a new one and change the key"])
         return f"approved until {day}"
+
+    def _known_term(self, signer: str, account: str) -> int | None:
+        """What the service kept of the agent's term."""
+        name = f"{self._base.network}-{account[:10]}"
+        try:
+            body = kept(Path(self._base.state_dir) / name / "journal.db", "agent")
+            term = None if body is None else msgspec.json.decode(body, type=AgentTerm)
+        except (sqlite3.Error, msgspec.DecodeError):
+            return None
+        return term.until_ms if term is not None and term.agent == signer else None
 
     def _funds(self, account: str) -> str:
         """Collateral is held for each dex, unless the account pools it."""

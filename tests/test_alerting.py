@@ -18,6 +18,7 @@ from hip3.config import MarketSettings
 from hip3.core.orders import ExitReason
 from hip3.errors import ConfigError
 from hip3.exchange.signing import SigningKey
+from hip3.execution.bootstrap import AgentTerm
 from hip3.ops import logs
 from hip3.ops.alerts import KINDS, RECORDS, Alert
 from hip3.ops.channels import CAPACITY, MOST_TRIES, Channel, open_channels, secret_parts
@@ -136,6 +137,9 @@ def _agent(bench: Bench) -> None:
         msgspec.structs.replace(bench.app.settings.base, account_address=bench.world.user)
     )
     bench.step()
+    bench.step()
+    kept = [fields["value"] for _, kind, fields in bench.app.journal._records if kind == "fact:agent"]
+    assert kept == [AgentTerm(key.address, until)]
 
 
 def _died(bench: Bench) -> None:

@@ -80,6 +80,13 @@ class Beginning(msgspec.Struct, frozen=True, kw_only=True):
     """`userAbstraction`: "disabled" or "default" is standard mode."""
 
 
+class AgentTerm(msgspec.Struct, frozen=True):
+    """Until when (exchange time) an agent was approved: the exchange forgets those that have expired."""
+
+    agent: str
+    until_ms: int
+
+
 def agent_until(rest: Rest, signer: str, account: str) -> int | None:
     """Until when (exchange time) a named agent is approved; None for the unnamed one, or without end."""
     for agent in rest.info_json({"type": "extraAgents", "user": account}) or []:

@@ -127,6 +127,12 @@ def coin_of(fields: dict[str, Any]) -> str | None:
     return named if isinstance(named, str) else None
 
 
+def kept(path: Path, name: str) -> str | None:
+    """The latest value of a fact, for who is not the journal thread; sqlite3.Error if it cannot be read."""
+    found = _read(path, "SELECT body FROM facts WHERE name = ?", name)
+    return str(found[0][0]) if found else None
+
+
 Story = list[tuple[int, str, dict[str, Any]]]
 
 

@@ -7,7 +7,10 @@ from typing import Any
 
 from hip3.exchange.embedded import key_number_one
 from hip3.exchange.signing import SigningKey
+from hip3.execution.bootstrap import AgentTerm
 from hip3.ops.intents import IntentLog
+from hip3.ops.state_dir import account_dir
+from hip3.ops.store import JournalStore, encode
 from tests.stories.listener import listener
 from tests.stories.process import LocalExchange, Service, local_exchange, service
 
@@ -80,6 +83,16 @@ def test_an_expired_agent_is_named(tmp_path: Path) -> None:
         assert set(failed) == {"agent"}
         assert "its approval has expired" in failed["agent"]
         assert "approve it on the exchange" in failed["agent"]
+        # The exchange forgets those that have expired; a service that ran with it does not.
+        folder = account_dir(tmp_path / "state", "embedded", MASTER.address)
+        store = JournalStore(folder / "journal.db")
+        agent = SigningKey(bytes.fromhex(STRANGER[2:])).address
+        store.write([], {"agent": encode(AgentTerm(agent, 1_600_000_000_000))})
+        store.close()
+        _, failed, _ = _check(tmp_path, at, **settings)
+        assert failed["agent"] == (
+            f"agent {agent} has expired, on 2020-09-13 12:26 UTC; approve a new one and change the key"
+        )
 
 
 def test_what_is_in_order_exits_0_and_sign_sends_one_noop_above_every_nonce(tmp_path: Path) -> None:
