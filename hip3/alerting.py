@@ -130,8 +130,9 @@ class Alerting:
         except ODD_ANSWERS as error:
             logger.error(f"a record of kind {kind} cannot be made an alert: {type(error).__name__}: {error}")
             return
-        self._judge.heard(alert)
-        self.tell([alert])
+        if alert is not None:
+            self._judge.heard(alert)
+            self.tell([alert])
 
     def _look(self, now_ms: int) -> None:
         try:
@@ -217,6 +218,7 @@ class FactFinder:
         return Facts(
             state=status["state"],
             reasons=tuple(status["reasons"]),
+            paused=bool(app.readiness.reduced_by("operator")),
             latch=latch["reason"] if latch["tripped"] else None,
             latch_at_ms=latch["at_ms"],
             unknown=unknown,

@@ -161,6 +161,7 @@ EVENTS: dict[str, Callable[[Bench], object]] = {
     "latch": lambda b: b.world.latch.trip("manual", "by the test", b.world.clock.wall_ms()),
     "unknown_order": _unknown,
     "not_ready": lambda b: (b.world.cut(), b.step(), b.step(), b.step(), b.step()),
+    "paused": lambda b: (b.world.readiness.reduce("operator", "paused"), b.step(), b.step(), b.step(), b.step()),
     "address_budget": _budget,
     "agent": _agent,
     "thread": _died,

@@ -110,6 +110,11 @@ class Readiness:
                 self._reducing[owner] = why
             return bool(before) != bool(why)
 
+    def reduced_by(self, owner: str) -> str:
+        """Why `owner` wants exits and cancels only; empty if it does not."""
+        with self._lock:
+            return self._reducing.get(owner, "")
+
     def word(self, now_ms: int, *, tripped: bool) -> tuple[State, list[str]]:
         """The state, and why it is not READY."""
         with self._lock:

@@ -34,6 +34,7 @@ class Kind(msgspec.Struct, frozen=True):
 KINDS: dict[str, Kind] = {
     "latch": Kind("page", 15 * MINUTE_MS),
     "hard_stop": Kind("info"),
+    "hard_stop_open": Kind("page", 15 * MINUTE_MS),
     "latch_reset": Kind("info"),
     "unknown_order": Kind("page", 15 * MINUTE_MS),
     "not_ready": Kind("page", 15 * MINUTE_MS),
@@ -43,6 +44,7 @@ KINDS: dict[str, Kind] = {
     "failed": Kind("page"),
     "stop_open": Kind("page"),
     "mismatch": Kind("warn", HOUR_MS),
+    "paused": Kind("warn", 6 * HOUR_MS),
     "market_blocked": Kind("warn", 6 * HOUR_MS),
     "journal": Kind("warn", HOUR_MS),
     "thread": Kind("warn", 6 * HOUR_MS),
@@ -132,13 +134,20 @@ def _stop(f: Fields) -> Alert:
     return Alert(kind="stop_open", text=f"stopped ({f['mode']}), but not as asked: {f['proof']}")
 
 
-def _hard_stop(f: Fields) -> Alert:
-    step = str(f.get("step", ""))
-    said = ", ".join(f"{name} {value}" for name, value in f.items() if name != "step" and value not in (None, ""))
-    return Alert(kind="hard_stop", subject=step, text=f"{step}: {said}" if said else step)
+def _hard_stop(f: Fields) -> Alert | None:
+    """Of its steps the last: what the exchange says is open."""
+    if f["step"] != "verify":
+        return None
+    if f["outcome"].startswith("done"):
+        return Alert(kind="hard_stop", text=f"after the HARD STOP: {f['outcome'].removeprefix('done: ')}")
+    return Alert(kind="hard_stop_open", subject=f["outcome"], text=f"after the HARD STOP: {f['outcome']}")
 
 
-RECORDS: dict[str, Callable[[Fields], Alert]] = {
+def _halted(f: Fields) -> Alert:
+    return Alert(kind="market_blocked", subject=f["coin"], text=f"{f['coin']} is halted: {f['why']}")
+
+
+RECORDS: dict[str, Callable[[Fields], Alert | None]] = {
     "exit_stuck": _stuck,
     "adopted": _adopted,
     "orders_differ": _orders_differ,
@@ -147,11 +156,12 @@ RECORDS: dict[str, Callable[[Fields], Alert]] = {
     "second_instance": _second,
     "forced_fill": _forced,
     "market_blocked": _blocked,
+    "halted": _halted,
     "journal_set_aside": _aside,
     "hard_stop": _hard_stop,
     "stop": _stop,
 }
-"""Record of the journal -> alert. What begins and ends, or lasts, is the Judge's."""
+"""Record of the journal -> alert, or None where this one is none. What begins and ends, or lasts, is the Judge's."""
 
 
 class Unknown(msgspec.Struct, frozen=True):
@@ -168,6 +178,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     """The state word of the status."""
     reasons: tuple[str, ...] = ()
+    paused: bool = False
+    """Somebody typed `pause`."""
     latch: str | None = None
     """The tripped latch's reason."""
     latch_at_ms: int | None = None
@@ -258,6 +270,8 @@ class Judge:
         lost_for, limit = now_ms - self._lost_ms, self._limits.not_ready_ms
         if not limit or lost_for <= limit:
             return None
+        if facts.paused and len(facts.reasons) == 1:  # as asked; but it may have been forgotten
+            return Alert(kind="paused", text=f"paused for {lost_for // 1000} s: {facts.reasons[0]}")
         text = f"not READY for {lost_for // 1000} s: {'; '.join(facts.reasons) or facts.state}"
         return Alert(kind="not_ready", subject=str(self._lost_ms), text=text)
 

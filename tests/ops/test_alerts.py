@@ -22,7 +22,8 @@ SAMPLES: dict[str, tuple[dict[str, Any], str]] = {
     "forced_fill": ({"fill": FILL, "effect": "liquidation"}, "forced_fill"),
     "market_blocked": ({"coin": "xyz:GOLD", "why": "delisted"}, "market_blocked"),
     "journal_set_aside": ({"path": "x"}, "journal"),
-    "hard_stop": ({"step": "flat", "ok": True}, "hard_stop"),
+    "halted": ({"coin": "xyz:GOLD", "why": "Trading is halted."}, "market_blocked"),
+    "hard_stop": ({"step": "verify", "outcome": "done: flat, no open orders"}, "hard_stop"),
     "stop": ({"mode": "cancel", "clean": True, "proof": "flat"}, "stop"),
 }
 """Record -> its fields as they are written, and the alert's kind."""
@@ -46,14 +47,27 @@ def test_every_record_of_the_table_is_an_alert_of_a_known_kind() -> None:
     assert set(SAMPLES) == set(RECORDS)
     for record, (fields, kind) in SAMPLES.items():
         alert = RECORDS[record](fields)
+        assert alert is not None
         assert alert.kind == kind
         assert alert.text
 
 
 def test_a_stop_that_left_something_open_is_a_page() -> None:
     alert = RECORDS["stop"]({"mode": "flatten", "clean": False, "proof": "positions xyz:GOLD 1"})
+    assert alert is not None
     assert (alert.kind, alert.level) == ("stop_open", "page")
     assert "xyz:GOLD 1" in alert.text
+
+
+def test_of_a_hard_stop_s_steps_the_proof_is_told_and_a_page_if_something_is_open() -> None:
+    told = RECORDS["hard_stop"]
+    assert told({"step": "purge", "outcome": "done"}) is None
+    assert told({"step": "flatten", "outcome": "closing xyz:GOLD"}) is None
+    open_, unproved = (told({"step": "verify", "outcome": o}) for o in ("xyz:GOLD is held", "not proved: no answer"))
+    assert open_ is not None
+    assert unproved is not None
+    assert [a.level for a in (open_, unproved)] == ["page", "page"]
+    assert "xyz:GOLD is held" in open_.text
 
 
 @pytest.mark.parametrize(
@@ -103,6 +117,16 @@ def test_ready_lost_is_told_after_the_limit_and_each_loss_anew() -> None:
     assert judge.look(lost, 63_000) == []
     (again,) = judge.look(lost, 130_000)
     assert again.key != alert.key
+
+
+def test_a_pause_that_somebody_asked_for_is_no_page_unless_more_is_wrong() -> None:
+    judge = _judge()
+    paused = _with(state="REDUCING", reasons=("paused by the operator",), paused=True)
+    judge.look(paused, 0)
+    (alert,) = judge.look(paused, 61_000)
+    assert (alert.kind, alert.level) == ("paused", "warn")
+    worse = msgspec.structs.replace(paused, state="NOT_READY", reasons=("connecting", "paused by the operator"))
+    assert _kinds(judge.look(worse, 62_000)) == [("not_ready", False), ("paused", True)]
 
 
 def test_zero_turns_the_two_limits_off() -> None:
