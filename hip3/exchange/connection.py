@@ -1,8 +1,8 @@
 """The ws-reader: connects, reads, and starts again after a cut.
 
-`Connection.run` is the body of the one ws-reader thread. It owns the socket's read side and the
-`Session`; everything that arrives goes to the `Inbound` handler in order of arrival. Waits are
-cut short by the stop event, so it ends within a fraction of a second of being told to.
+`Connection.run` is the body of the one ws-reader thread, a loop around `step`. It owns the socket's read
+side and the `Session`; everything that arrives goes to the `Inbound` handler in order of arrival. Waits
+are cut short by the stop event, so it ends within a fraction of a second of being told to.
 """
 
 import random
@@ -68,6 +68,7 @@ class Connection:
         stop: threading.Event,
         beat: Callable[[], None],
         connect: Callable[[str], Opened] = open_websocket,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         self._url = url
         self._subscriptions = subscriptions
@@ -78,9 +79,13 @@ class Connection:
         self._beat = beat
         self._connect = connect
         self._backoff = Backoff()
-        self._jitter = random.Random()  # noqa: S311 jitter is no secret
+        self._jitter = jitter
         self.generation = 0
         self._drop = ""
+        self._ws: Opened | None = None
+        self._session: Session | None = None
+        self.next_try_ms = 0
+        """While there is no connection: when to make one (monotonic)."""
         self.connecting = False
         """While a connection is being made the reader gives no heartbeat: a name server may keep it waiting."""
 
@@ -90,23 +95,35 @@ class Connection:
 
     def run(self) -> None:
         """Connect and read until the stop event is set."""
-        while not self._stop.is_set():
-            self._beat()
-            reason = self._one_life()
-            if self._stop.is_set():
-                return
-            delay_ms = self._backoff.next_delay_ms(self._jitter.random())
-            self._inbound.on_disconnected(self.generation, f"{reason}; next try in {delay_ms} ms")
-            self._wait(delay_ms)
+        try:
+            while not self._stop.is_set():
+                self.step()
+        finally:
+            self._close()
 
-    def _wait(self, delay_ms: int) -> None:
-        """Wait in slices, so that the heartbeat goes on."""
-        end = self._clock.mono_ms() + delay_ms
-        while (left := end - self._clock.mono_ms()) > 0 and not self._stop.wait(min(left, 500) / 1000):
-            self._beat()
+    def step(self) -> None:
+        """One round: connect, or send what is due and read one frame, or wait a while for the next try."""
+        self._beat()
+        if self._ws is not None and self._session is not None:
+            lost = self._read(self._ws, self._session)
+        elif (left_ms := self.next_try_ms - self._clock.mono_ms()) > 0:
+            self._stop.wait(min(left_ms, 500) / 1000)  # in slices, so that the heartbeat goes on
+            return
+        else:
+            lost = self._open()
+        if lost:
+            self._lost(lost)
 
-    def _one_life(self) -> str:
-        """One connection from open to end; returns why it ended."""
+    def _lost(self, reason: str) -> None:
+        self._close()
+        if self._stop.is_set():
+            return
+        delay_ms = self._backoff.next_delay_ms(self._jitter())
+        self._inbound.on_disconnected(self.generation, f"{reason}; next try in {delay_ms} ms")
+        self.next_try_ms = self._clock.mono_ms() + delay_ms
+
+    def _open(self) -> str:
+        """Make a connection; why it could not be made, or ""."""
         self.generation += 1
         self._drop = ""
         self.connecting = True
@@ -117,38 +134,42 @@ class Connection:
         finally:
             self._beat()
             self.connecting = False
-        session = Session(self.generation, self._subscriptions(), self._clock.mono_ms())
+        self._ws = ws
+        self._session = Session(self.generation, self._subscriptions(), self._clock.mono_ms())
         self._writer.attach(ws, self.generation)
-        self._inbound.on_connected(session)
+        self._inbound.on_connected(self._session)
+        return ""
+
+    def _close(self) -> None:
+        """Nothing is sent on it any more; the socket goes."""
+        ws, self._ws, self._session = self._ws, None, None
+        if ws is None:
+            return
+        self._writer.detach(self.generation)
         try:
-            return self._read(ws, session)
-        finally:
-            self._writer.detach(self.generation)
-            try:
-                ws.shutdown()
-            except (OSError, websocket.WebSocketException):
-                self._beat()  # already closed by the other side
+            ws.shutdown()
+        except (OSError, websocket.WebSocketException):
+            self._beat()  # already closed by the other side
 
     def _read(self, ws: Opened, session: Session) -> str:
-        while not self._stop.is_set():
-            self._beat()
-            now = self._clock.mono_ms()
-            for text in session.due(now):
-                self._writer.send(text)
-            if session.dead(now):
-                return "silent for 30 s"
-            if self._drop:
-                return self._drop
-            try:
-                opcode, data = ws.recv_data()
-            except websocket.WebSocketTimeoutException:
-                continue
-            except (OSError, websocket.WebSocketException) as error:
-                return f"connection lost: {error}"
-            if opcode == websocket.ABNF.OPCODE_CLOSE:
-                return "closed by the exchange"
-            now = self._clock.mono_ms()
-            self._inbound.on_event(session, session.receive(data, now), now)
-            if self._inbound.ready_for_ms(now) >= RESET_AFTER_MS:
-                self._backoff.reset()
-        return "stopping"
+        """Send what is due and take one frame; why the connection is over, or ""."""
+        now = self._clock.mono_ms()
+        for text in session.due(now):
+            self._writer.send(text)
+        if session.dead(now):
+            return "silent for 30 s"
+        if self._drop:
+            return self._drop
+        try:
+            opcode, data = ws.recv_data()
+        except websocket.WebSocketTimeoutException:
+            return ""
+        except (OSError, websocket.WebSocketException) as error:
+            return f"connection lost: {error}"
+        if opcode == websocket.ABNF.OPCODE_CLOSE:
+            return "closed by the exchange"
+        now = self._clock.mono_ms()
+        self._inbound.on_event(session, session.receive(data, now), now)
+        if self._inbound.ready_for_ms(now) >= RESET_AFTER_MS:
+            self._backoff.reset()
+        return ""
