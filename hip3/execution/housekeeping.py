@@ -251,7 +251,7 @@ class Housekeeping:
         only after three readings over a minute: an empty answer has erased real positions before."""
         booked = self._tracker.booked()
         differs: dict[str, Difference] = {}
-        for coin in {*booked, *report.positions}:
+        for coin in dict.fromkeys([*booked, *report.positions]):
             ours, theirs = booked.get(coin, ZERO), report.positions.get(coin, (ZERO, ZERO))[0]
             if ours != theirs:
                 known = self._differs.get(coin)
@@ -285,7 +285,7 @@ class Housekeeping:
             self._streams.fills_read(now_ms)
         still = {t.order.cloid for t in self._tracker.unbooked()} | set(self._tracker.unlinked())
         self._no_fills = Counter({c: n for c, n in self._no_fills.items() if c in still})
-        for what in still.intersection([*(t.order.cloid for t in late), *gaps]):
+        for what in dict.fromkeys(w for w in [*(t.order.cloid for t in late), *gaps] if w in still):
             if malformed:
                 continue
             self._no_fills[what] += 1

@@ -62,7 +62,7 @@ class Protector:
         """One round over all markets with a position or a stop."""
         standing = self._tracker.protective()
         positions = {p.coin: p for p in self._tracker.positions() if self._exiting.ours_to_close(p)}
-        for coin in {*standing, *positions}:
+        for coin in dict.fromkeys([*standing, *positions]):
             if coin not in self._specs or now_ms < self._next_ms.get(coin, 0):
                 continue
             position = positions.get(coin)
