@@ -7,7 +7,7 @@ import msgspec
 from hip3.core.events import Fill, Filled
 from hip3.core.money import ZERO, div
 from hip3.core.order_state import OrderState
-from hip3.core.orders import PendingOrder
+from hip3.core.orders import PendingOrder, Tif
 
 
 class TrackedOrder:
@@ -52,7 +52,10 @@ class TrackedOrder:
     @property
     def provisional(self) -> Decimal:
         """Executed by the word of a reply or an update, not yet by a fill."""
-        said = self.claimed if self.reply is None else max(self.claimed, self.reply.total_sz)
+        said = self.claimed
+        if self.reply is not None:
+            # Of an IOC the reply is the last word; an update may call the whole of an exit filled that was shrunk.
+            said = self.reply.total_sz if self.order.tif is Tif.IOC else max(said, self.reply.total_sz)
         return max(ZERO, said - self.booked)
 
     @property

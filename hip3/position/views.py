@@ -11,6 +11,7 @@ from hip3.core.ledger import LedgerView, PositionView
 from hip3.core.money import ZERO
 from hip3.position.holding import Holding
 from hip3.position.order_index import OrderIndex
+from hip3.position.tracked import TrackedOrder
 
 Holdings = Mapping[str, Holding]
 
@@ -18,14 +19,22 @@ Holdings = Mapping[str, Holding]
 def effective_sizes(orders: OrderIndex, holdings: Holdings) -> dict[str, Decimal]:
     """Signed size by coin: booked, plus what only replies and updates know. None of them is zero."""
     out = {coin: h.szi for coin, h in holdings.items() if h.szi}
-    for tracked in sorted(orders.provisional.values(), key=lambda t: t.order.reduce_only):
+    for tracked in sorted(orders.provisional.values(), key=lambda t: t.nonce):  # in the order of their sending
         coin, signed = tracked.order.coin, tracked.provisional * tracked.order.side.sign
         held = out.get(coin, ZERO)
         if tracked.order.reduce_only:
-            # It shrinks what is there and never flips it, whatever size the word was about.
-            signed = ZERO if (held > 0) == (signed > 0) else max(-abs(held), min(abs(held), signed))
+            # It shrinks what was there and never flips it, whatever size the word was about.
+            was = held - _booked_since(orders, tracked)
+            signed = ZERO if (was > 0) == (signed > 0) else max(-abs(was), min(abs(was), signed))
         out[coin] = held + signed
     return {coin: szi for coin, szi in out.items() if szi}
+
+
+def _booked_since(orders: OrderIndex, tracked: TrackedOrder) -> Decimal:
+    """What was booked of orders sent after this one: no word about it is about them."""
+    others = (t for many in (orders.live, orders.done) for t in many.values())
+    later = (t for t in others if t.nonce > tracked.nonce and t.order.coin == tracked.order.coin)
+    return sum((t.booked * t.order.side.sign for t in later), ZERO)
 
 
 def ledger_view(orders: OrderIndex, holdings: Holdings, foreign: Iterable[OrderUpdate]) -> LedgerView:
