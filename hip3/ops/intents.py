@@ -94,6 +94,11 @@ class IntentLog:
             raise JournalError(self.failed) from None
         self.failed, self._torn = "", False
 
+    @property
+    def behind(self) -> str:
+        """Which records still wait to be written, though writing works; empty if none."""
+        return f"{len(self._kept)} records of the intent log wait to be written" if self._kept else ""
+
     def retry(self, at_ms: int) -> None:
         """Write what was kept, and see whether writing works again; `failed` says. Called by the journal thread."""
         for _ in range(len(self._kept)):  # the tick may add to it meanwhile

@@ -137,14 +137,14 @@ class EventLog:
         if self._store is None and self._path is not None:
             self._open_store()
         self._write()
-        if self._intents is not None and self._intents.failed:
+        if self._intents is not None and self._intents_failed:
             self._intents.retry(self._wall_ms())
         if not self.store_failed and not self._intents_failed:
             self.on_state("")
 
     @property
     def _intents_failed(self) -> str:
-        return "" if self._intents is None else self._intents.failed
+        return "" if self._intents is None else self._intents.failed or self._intents.behind
 
     def _write(self) -> None:
         if self._store is None:
@@ -171,6 +171,8 @@ class EventLog:
         if self._store is not None:
             self._store.close()
         if self._intents is not None:
+            if self._intents_failed:
+                self._intents.retry(self._wall_ms())
             self._intents.close()
 
     @property
