@@ -61,15 +61,17 @@ def test_an_empty_answer_that_stays_is_believed_after_three_readings_over_a_minu
 
 
 def test_an_empty_answer_at_the_start_is_put_right(tmp_path: Path) -> None:
-    """A restart that is told "flat" does not believe it once fills or readings say otherwise."""
+    """A restart that is told "flat" believes what the fills say of the position, and takes no risk meanwhile."""
     world = quiet_world(tmp_path)
     _hold(world)
     honest = _empty(world, "xyz")
     world.restart()
-    world.run(1000)
-    assert GOLD not in world.trading.tracker.booked()
+    world.run(5000)
+    assert world.trading.tracker.booked() == {GOLD: D("0.01")}
+    assert not world.ready
     honest()
-    assert world.run_until(lambda: world.trading.tracker.booked() == {GOLD: D("0.01")}, 70_000, step_ms=50)
+    assert world.run_until(lambda: world.ready, 70_000, step_ms=50)
+    assert world.trading.tracker.booked() == {GOLD: D("0.01")}
     position = world.trading.tracker.position(GOLD)
     assert position is not None
     assert position.entry_ms < world.clock.wall_ms() - 1000  # from its opening fill, not from now

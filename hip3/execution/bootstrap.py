@@ -164,12 +164,24 @@ def read_whole_beginning(
 ) -> Beginning:
     """Everything of the account that trading begins with; `totals` and `held` are of an earlier run, `margins` what
     is known of them already and is added to."""
-    report = read_beginning(rest, user, universe.dexs)
+    report = by_fills(read_beginning(rest, user, universe.dexs))
     return Beginning(
         report=report, fills=missed_fills(rest, user, report, totals.since_ms), totals=totals, held=held,
         margins=read_margins(rest, user, universe.specs, margins),
         abstraction=str(rest.info_json({"type": "userAbstraction", "user": user})),
     )  # fmt: skip
+
+
+def by_fills(report: AccountReport) -> AccountReport:
+    """The report with the position that a market's newest fill left, where another is shown.
+
+    An empty or stale answer has hidden real positions before. With this one the start compares, and does not
+    trade, until the exchange shows the same or has said for long enough that it is gone (`Difference`).
+    """
+    newest = {f.coin: f for f in reversed(report.fills)}
+    left = {coin: (f.start_position + f.signed_sz, f.px) for coin, f in newest.items() if ":" in coin}
+    wrong = {coin: held for coin, held in left.items() if held[0] != report.positions.get(coin, (ZERO, ZERO))[0]}
+    return msgspec.structs.replace(report, positions=report.positions | wrong) if wrong else report
 
 
 def missed_fills(rest: Rest, user: str, report: AccountReport, since_ms: int) -> list[Fill]:
