@@ -141,7 +141,9 @@ class Exiting:
         fresh = view if view is not None and view.generation == generation else None
         memory, reason = self._desk.observe(position, fresh, params.oracle_move_bps)
         reason = reason or decide(Look(position, fresh, memory, params, self._exchange_ms()))
-        plan = None if reason is None else self._desk.claim(position.coin, reason, params, now_ms)
+        if reason is None or self._waits(position.coin):
+            return
+        plan = self._desk.claim(position.coin, reason, params, now_ms)
         if plan is None:
             return
         order = build(
@@ -160,6 +162,11 @@ class Exiting:
         if answer is not Enqueued.QUEUED:
             self.drop(order, answer.value, now_ms)
 
+    def _waits(self, coin: str) -> bool:
+        """Whether the latest attempt has not left yet: a slow tick is no failed attempt."""
+        cloid = self._desk.current(coin)
+        return cloid is not None and self._tracker.queued(cloid)
+
     def request(self, reason: ExitReason, coin: str | None = None) -> None:
         """Close the positions we look after, or the one of `coin`, by hand any; the tick does it."""
         now_ms = self._clock.mono_ms()
@@ -168,6 +175,10 @@ class Exiting:
             if coin in (None, position.coin) and (by_hand or self.ours_to_close(position)):
                 self._desk.request(position.coin, reason, now_ms)
         self._scheduler.wake()
+
+    def sent(self, order: PendingOrder, now_ms: int) -> None:
+        """An exit order is about to leave."""
+        self._desk.sent(order.coin, order.cloid, now_ms)
 
     def ended(self, event: OrderChanged, now_ms: int) -> int:
         """An exit order is over, or nobody knows: how many attempts have failed if this one did, else 0.

@@ -227,6 +227,8 @@ class ExecutorLoop:
                 self._tracker.mark_sent(
                     order.cloid, nonce=nonce, expires_ms=expires, generation=post.generation, mono_ms=now_ms
                 )
+                if order.reduce_only:
+                    self._flow.exiting.sent(order, now_ms)
         self._address.spend(_items(batch))
         if lane == "http":
             self._http(post, body)

@@ -172,12 +172,25 @@ class ExitDesk:
                 predecessor=state.cloid,
             )  # fmt: skip
 
+    def current(self, coin: str) -> str | None:
+        """The order of the latest attempt, or None."""
+        with self._lock:
+            state = self._exits.get(coin)
+            return None if state is None else state.cloid
+
     def started(self, coin: str, cloid: str) -> None:
         """The claimed attempt has this order."""
         with self._lock:
             state = self._exits.get(coin)
             if state is not None:
                 state.cloid = cloid
+
+    def sent(self, coin: str, cloid: str, now_ms: int) -> None:
+        """The attempt's order leaves only now: its time runs from here."""
+        with self._lock:
+            state = self._exits.get(coin)
+            if state is not None and state.cloid == cloid and state.deadline_ms is not None:
+                state.deadline_ms = now_ms + self._deadline_ms
 
     def ended(self, coin: str, cloid: str | None, params: ExitParams, now_ms: int, *, answered: bool = True) -> bool:
         """The attempt is over. False if it was not the current one.
@@ -216,7 +229,7 @@ class ExitDesk:
     def keep_only(self, coins: set[str]) -> None:
         """Forget markets without position."""
         with self._lock:
-            for coin in [c for c in {*self._exits, *self._memory} if c not in coins]:
+            for coin in [c for c in dict.fromkeys([*self._exits, *self._memory]) if c not in coins]:
                 self._exits.pop(coin, None)
                 self._memory.pop(coin, None)
 
