@@ -114,6 +114,8 @@ class Alerting:
         """The alerts thread's body."""
         with contextlib.suppress(queue.Empty):
             self._take(self._heard.get(timeout=WAIT_S))
+            while True:
+                self._take(self._heard.get_nowait())
         now = self._app.clock.mono_ms()
         if now >= self._next_look_ms:
             self._next_look_ms = now + LOOK_MS
