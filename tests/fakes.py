@@ -88,6 +88,10 @@ class MockSender:
         """The posts sent so far, decoded."""
         return [msgspec.json.decode(text) for text in self.sent]
 
+    def sent_entries(self) -> list[dict[str, Any]]:
+        """Orders sent that are not reduce-only."""
+        return [o for a in self.actions() if a["type"] == "order" for o in a["orders"] if not o["r"]]
+
     def actions(self) -> list[dict[str, Any]]:
         """The actions sent so far."""
         return [post["request"]["payload"]["action"] for post in self.posts()]

@@ -17,7 +17,7 @@ SECOND = 1000
 
 def ready(tmp_path: Path, **settings: Any) -> Feed:
     """READY, then the exchange is still and the market has its usual spread."""
-    world = World(tmp_path, seed=1, profile="calibrated", markets=GOLD, **settings)
+    world = World(tmp_path, seed=1, market_profile="calibrated", markets=GOLD, **settings)
     assert world.run_until(lambda: world.ready, 5000)
     world.run(1500)
     feed = Feed(world)

@@ -93,7 +93,7 @@ class World:
         tmp_path: Path,
         *,
         seed: int = 1,
-        profile: str = "lively",
+        market_profile: str = "lively",
         latency_ms: int = 100,
         on_disk: bool = False,
         **settings: Any,
@@ -103,7 +103,9 @@ class World:
         self.skew_ms = 0
         """How far the machine's wall clock is ahead of the exchange's."""
         self.settings = MarketSettings(Settings(**settings))
-        self.venue = Venue(load_setup(), seed=seed, profile=profile, now_ms=self.clock.wall_ms(), latency_ms=latency_ms)
+        self.venue = Venue(
+            load_setup(), seed=seed, profile=market_profile, now_ms=self.clock.wall_ms(), latency_ms=latency_ms
+        )
         self.rest = VenueRest(self.venue, self.exchange_ms)
         self.folder = tmp_path
         self.latch = HardStopLatch(tmp_path / "latch.json", self.clock.wall_ms())  # before any journal is there
