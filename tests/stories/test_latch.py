@@ -1,0 +1,58 @@
+"""A tripped latch of real processes: no kill clears it, no entry leaves, and only a person with a reason resets it."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.stories.process import exchange, service
+
+SETTINGS = {
+    "HIP3_EXCHANGE_SEED": "3",
+    "HIP3_MARKETS": "xyz:GOLD,xyz:NVDA,xyz:TSLA",
+    "HIP3_HARD_STOP_MAX_LOSS_USD": "0.001",
+    "HIP3_TIME_STOP_MS": "300",
+}
+
+
+def _story(folder: Path, kills: int) -> None:
+    with exchange(3, "--latency", "30") as at:
+        on = SETTINGS | {"HIP3_API_URL": at.url}
+        with service(folder, **on) as run:
+            user = run.wait_for(lambda s: s["hard_stop"]["tripped"], 90, "a loss")["account"]
+            run.wait_for(lambda s: s["risk"]["stop_verified"] and not s["positions"], 30, "a flat account")
+            run.process.send_signal(signal.SIGKILL)
+            run.wait(5)
+        fills = at.info(type="userFills", user=user)
+        for _ in range(kills):
+            with service(folder, **on) as run:
+                status = run.wait_for(lambda s: s["state"] == "HARD_STOP", 30, "a start")
+                assert status["hard_stop"]["reason"].startswith("max_loss")
+                run.process.send_signal(signal.SIGKILL)
+                run.wait(5)
+                assert "HARD STOP max_loss" in run.stderr.splitlines()[0]
+                assert "latch reset --reason" in run.stderr.splitlines()[0]
+        assert at.info(type="userFills", user=user) == fills
+        with service(folder, **on) as run:
+            run.wait_for(lambda s: s["account"], 30, "a start")
+            assert run.run("latch", "reset", "--reason", "while it runs").returncode == 6
+            assert run.terminate() == 0
+            assert run.run("latch", "reset").returncode == 2
+            assert run.run("latch", "reset", "--reason", " ").returncode == 2
+            assert "max_loss" in run.run("latch", "show").stdout
+            assert run.run("latch", "reset", "--reason", "the test is over").returncode == 0
+        with service(folder, **on) as run:
+            # READY itself may wait: so many starts in a row leave none of the exchange's request weight.
+            run.wait_for(lambda s: s["account"] and not s["hard_stop"]["tripped"], 30, "a start that may trade")
+            assert run.terminate() == 0
+
+
+@pytest.mark.timeout(200)
+def test_five_kills_do_not_clear_the_latch(tmp_path: Path) -> None:
+    _story(tmp_path, 5)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_fifty_kills_do_not_clear_the_latch(tmp_path: Path) -> None:
+    _story(tmp_path, 50)
