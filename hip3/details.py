@@ -38,12 +38,17 @@ def details(app: "App", now_ms: int) -> dict[str, Any]:
 
 
 def _nothing(app: "App", now_ms: int) -> dict[str, Any]:
+    lists = ("inflight", "unknown", "refusals", "streams", "flags")
+    tables = ("closed_ms", "blocked", "market_gates", "market_gate_blocks", "refused_by_gate", "oracle_age_ms")
+    unknown = ("address_used", "address_cap", "address_left_for_entries")
     return {
-        "closed_ms": {}, "market_gates": {}, "market_gate_blocks": {}, "risk": None,
-        "inflight": [], "unknown": [], "refusals": [], "refused_by_gate": {}, "streams": [],
-        "queues": {"cancels": 0, "reduce_only": 0, "new": 0}, "oracle_age_ms": {}, "nonce_last": None,
-        "budgets": _budgets(app, now_ms) | dict.fromkeys(("address_used", "address_cap", "address_left_for_entries")),
-    }  # fmt: skip
+        **{name: [] for name in lists},
+        **{name: {} for name in tables},
+        "queues": {"cancels": 0, "reduce_only": 0, "new": 0},
+        "nonce_last": None,
+        "risk": None,
+        "budgets": _budgets(app, now_ms) | dict.fromkeys(unknown),
+    }
 
 
 def _of(app: "App", trading: Trading, now_ms: int) -> dict[str, Any]:
@@ -52,9 +57,11 @@ def _of(app: "App", trading: Trading, now_ms: int) -> dict[str, Any]:
     address = trading.address.state()
     return {
         "closed_ms": trading.exits.closed(now_ms),
+        "blocked": dict(trading.blocked),
         "market_gates": trading.gates.standing(),
         "market_gate_blocks": dict(trading.gates.blocks),
         "risk": trading.risk.figures(),
+        "flags": trading.flags.sentences(now_ms),
         "inflight": [
             {
                 "action": "orders" if isinstance(post.batch, OrderBatch) else "cancels",

@@ -116,6 +116,9 @@ def _orders(s: Status) -> Iterator[Metric]:
     for word in ("queued", "sent", "filled", "timeouts"):
         yield _counter(f"orders_{word}", f"orders: {word}", _one(counters[word]))
     yield _counter("gate_blocked", "signals that a gate refused", _by(s["refused_by_gate"]), ("gate",))
+    yield _counter("market_gate_blocked", "looks that a gate blocked", _by(s["market_gate_blocks"]), ("gate",))
+    standing = [([coin, gate], 1) for coin, gate in s["market_gates"].items()]
+    yield _gauge("market_blocked", "1 while a market-health gate keeps entries away", standing, ("coin", "gate"))
     kinds: dict[str, int] = {}
     for text, n in counters["venue_rejected"].items():
         kind = classify(text).kind.value

@@ -72,6 +72,7 @@ def status_text(s: dict[str, Any]) -> str:
         page.item("to trade again: ./run.sh latch reset --reason TEXT")
     _account(page, s)
     _orders(page, s)
+    _markets(page, s)
     _positions(page, s["positions"])
     _refusals(page, s)
     return "\n".join(page.lines) + "\n"
@@ -133,14 +134,21 @@ def _orders(page: _Page, s: dict[str, Any]) -> None:
     for key in ("inflight", "unknown"):
         if len(s[key]) > MOST_ROWS:
             page.item(f"and {len(s[key]) - MOST_ROWS} more {key}")
-    if s["market_gates"]:
-        shown = [f"{coin} by {gate}" for coin, gate in sorted(s["market_gates"].items())]
-        more = f" and {len(shown) - 3} more" if len(shown) > 3 else ""
-        page.add("no entry", f"{', '.join(shown[:3])}{more}")
     if s["closed_ms"]:
         shown = [f"{coin} for {age(ms)}" for coin, ms in sorted(s["closed_ms"].items())]
         more = f" and {len(shown) - 3} more" if len(shown) > 3 else ""
         page.add("closed", f"to entries by flatten: {', '.join(shown[:3])}{more}")
+
+
+def _markets(page: _Page, s: dict[str, Any]) -> None:
+    """Markets that are not entered though the service is READY, or would be."""
+    sentences = [f"{coin} is not traded: {why}" for coin, why in sorted(s["blocked"].items())] + s["flags"]
+    for sentence in [text for text in sentences if text not in s["reasons"]][:MOST_ROWS]:
+        page.item(sentence)
+    shown = [f"{coin} by {gate}" for coin, gate in sorted(s["market_gates"].items())]
+    if shown:
+        more = f" and {len(shown) - MOST_ROWS} more" if len(shown) > MOST_ROWS else ""
+        page.add("no entry", f"{', '.join(shown[:MOST_ROWS])}{more}")
 
 
 def _positions(page: _Page, positions: list[dict[str, Any]]) -> None:

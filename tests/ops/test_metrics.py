@@ -14,6 +14,7 @@ from hip3.ops.histogram import FAST_US, Histogram
 from hip3.ops.metrics import MetricsPage
 from tests.apps import AppOf, status_of
 from tests.builders import D
+from tests.stage import Stage
 from tests.world import World
 
 NAMES = [
@@ -128,6 +129,17 @@ def test_a_latch_an_unknown_order_and_refusals_show_up(busy: World) -> None:
     assert _value(families, "unknown_age_seconds") == 12.5
     assert _value(families, "rejects_total", **{"class": "account"}) == 3
     assert _value(families, "rejects_total", **{"class": "ours to fix"}) == 4
+
+
+def test_a_market_that_a_health_gate_blocks_is_in_status_and_metrics_until_it_recovers(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, {})
+    stage.quote(mark=200)
+    status = stage.status()
+    assert status["market_gates"]["xyz:GOLD"] == "mark_mid_divergence"
+    assert _value(_families(status), "market_blocked", coin="xyz:GOLD", gate="mark_mid_divergence") == 1
+    assert _value(_families(status), "market_gate_blocked_total", gate="mark_mid_divergence") > 0
+    stage.quote()
+    assert "xyz:GOLD" not in stage.status()["market_gates"]
 
 
 def test_what_is_not_known_is_absent_and_never_zero(tmp_path: Path) -> None:

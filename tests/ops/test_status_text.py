@@ -57,12 +57,13 @@ def test_everything_that_is_asked_of_it_is_on_the_page(status: dict[str, Any]) -
         ],
         "inflight": [{"action": "orders", "items": 2, "age_ms": 1234}],
         "unknown": [{"cloid": "0xabc", "market": "xyz:TSLA", "age_ms": 40_000}],
-        "closed_ms": {"xyz:NVDA": 59_000},
+        "closed_ms": {"xyz:NVDA": 59_000}, "blocked": {"xyz:CL": "its lot changed"},
+        "market_gates": {"xyz:AMD": "spread_shock"}, "flags": ["xyz:META is not entered: halted"],
     }  # fmt: skip
     text = status_text(shown)
     for word in (
         "xyz:GOLD", "1m01s", "leaving by time_stop, try 3", "opened by others", "2 orders, sent 1.2s ago", "0xabc", "40s",
-        "closed", "xyz:NVDA for 59s", "address", "weight", "userFills", "MaxPositionTotal", "of 60 USD",
+        "closed", "xyz:NVDA for 59s", "address", "weight", "userFills", "MaxPositionTotal", "of 60 USD", "xyz:CL is not traded: its lot changed", "xyz:AMD by spread_shock", "xyz:META is not entered: halted",
     ):  # fmt: skip
         assert word in text, word
 
@@ -85,7 +86,8 @@ def test_no_value_is_too_ugly(status: dict[str, Any], ugly: str, number: int) ->
     for key in ("limit_usd", "worst_case_usd"):
         spoilt["exposure"][key] = str(number)
     names = {f"{n}{ugly}": n for n in range(40)}
-    spoilt |= {"closed_ms": names, "refused_by_gate": names}
+    spoilt |= {"closed_ms": names, "refused_by_gate": names, "blocked": dict.fromkeys(names, ugly)}
+    spoilt["market_gates"] = dict.fromkeys(names, ugly)
     spoilt["counters"] |= {"venue_rejected": names}
     _lines(spoilt)
 
