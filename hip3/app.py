@@ -30,6 +30,7 @@ from hip3.exchange.writer import WriteHandle
 from hip3.execution.account import Proof, prove
 from hip3.execution.bootstrap import Beginning, Universe, learn_universe
 from hip3.execution.margin import Margin
+from hip3.execution.posts import Post
 from hip3.execution.readiness import Readiness
 from hip3.ops import logs
 from hip3.ops.control import ControlServer
@@ -182,6 +183,14 @@ class App:
         settings = redacted(base)
         self.journal.record("start", version=__version__, settings=settings, overrides=len(self.settings.overrides))
         logger.debug(f"settings {settings}")
+
+    def by_http(self, post: Post, body: dict[str, Any]) -> None:
+        """Cancels and exits while there is no socket: the rest thread posts them."""
+        rest, trading = self.rest, self.trading
+        assert rest is not None
+        assert trading is not None
+        # The inbox is never full: no more than one post per batch is in flight.
+        self.rest_jobs.submit(lambda: trading.flow.send_by_http(post, lambda: rest.exchange(body)))
 
     def _start_threads(self, url: str) -> None:
         trading, base = self.trading, self.settings.base

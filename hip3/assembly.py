@@ -1,7 +1,7 @@
 """What a start of the service reads of the account, and how its parts are put together with what was kept."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hip3.core.market import MarketSpec
 from hip3.exchange.rest import RestClient
@@ -9,7 +9,6 @@ from hip3.execution.account import Proof
 from hip3.execution.bootstrap import Beginning, Checked, Universe, check_signer, read_whole_beginning
 from hip3.execution.exiting import reopen
 from hip3.execution.identity import Identity
-from hip3.execution.posts import Post
 from hip3.execution.risk_desk import KeptRisk
 from hip3.ops.state_dir import began_ms
 from hip3.position.exits import Held
@@ -68,25 +67,19 @@ def assemble(app: "App", universe: Universe, beginning: Beginning | None) -> Tra
     trading = build(
         settings=app.settings, clock=app.clock, universe=universe, identity=signer, user=who.account,
         beginning=beginning, before=before, latch=latch, readiness=app.readiness, sender=app.writer, rest=rest,
-        journal=journal, intents=intents, signed=rest, links=_links(app, rest),
+        journal=journal, intents=intents, signed=rest, links=_links(app),
     )  # fmt: skip
     app.readiness.reduce("operator", journal.fact("paused", str) or "")
     reopen(trading.exits, journal.fact("closed", dict[str, int]) or {}, app.clock)
     return trading
 
 
-def _links(app: "App", rest: RestClient) -> Links:
-    def by_http(post: Post, body: dict[str, Any]) -> None:
-        trading = app.trading
-        assert trading is not None
-        # The inbox is never full: no more than one post per batch is in flight.
-        app.rest_jobs.submit(lambda: trading.flow.send_by_http(post, lambda: rest.exchange(body)))
-
+def _links(app: "App") -> Links:
     def ask_proof(proved: "Callable[[Proof], None]") -> None:
         app.rest_jobs.submit(lambda: proved(app.read_proof()))
 
     return Links(
-        http=by_http, wake_rest=app.rest_jobs.wake, known_before=app.journal.placed, trip=app.trip,
+        http=app.by_http, wake_rest=app.rest_jobs.wake, known_before=app.journal.placed, trip=app.trip,
         ask_proof=ask_proof,
         reconnect=lambda why: app.connection.drop(why),  # noqa: PLW0108 the connection is made later
     )  # fmt: skip

@@ -79,6 +79,12 @@ def parser() -> argparse.ArgumentParser:
     reset.add_argument("--reason", required=True)
     bench = commands.add_parser("bench", help="measure the hot paths beside their floors and peers")
     bench.add_argument("--json", action="store_true")
+    simulate = commands.add_parser("simulate", help="seeded fault simulation of the whole service")
+    simulate.add_argument("--seeds", type=int, default=None, metavar="N", help="how many; default 100, with --seed 1")
+    simulate.add_argument("--seed", type=int, default=None, metavar="S", help="the first, or the one to show in full")
+    simulate.add_argument("--keep", default=None, metavar="I,J", help="of one seed: only these mishaps, or none")
+    simulate.add_argument("--until", type=int, default=None, metavar="MS", help="of one seed: when its faults end")
+    simulate.add_argument("--calm", action="store_true", help="of one seed: threads never cut in")
     for name in ("replay", "sweep"):
         later = commands.add_parser(name, help="not offered yet")
         later.add_argument("recording", nargs="*")
@@ -305,6 +311,21 @@ def _bench(args: argparse.Namespace) -> int:
     return bench(as_json=args.json)
 
 
+def _simulate(args: argparse.Namespace) -> int:
+    from hip3.simulate.command import one, simulate
+
+    first, count = args.seed or 0, args.seeds or (100 if args.seed is None else 1)
+    if first < 0 or count < 1:
+        raise ConfigError(["--seed must not be negative, --seeds must be at least 1"])
+    if count > 1:
+        return simulate(first, count)
+    try:
+        keep = None if args.keep is None else [int(i) for i in args.keep.replace("none", "").split(",") if i]
+    except ValueError:
+        raise ConfigError(["--keep takes numbers of mishaps, comma separated, or none"]) from None
+    return one(first, keep, args.until, calm=args.calm)
+
+
 def _not_offered(args: argparse.Namespace) -> int:
     return _faults([f"{args.command} is not offered until it exists"], USAGE)
 
@@ -322,6 +343,7 @@ _COMMANDS = {
     "flatten": _operate,
     "explain": _explain,
     "bench": _bench,
+    "simulate": _simulate,
     "replay": _not_offered,
     "sweep": _not_offered,
 }

@@ -1,0 +1,135 @@
+"""What must hold: after every step, when the service stops, and at the end. `Violation` says what did not."""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from hip3.core.money import ZERO
+from hip3.core.order_state import OrderState
+from hip3.ops.store import JournalStore
+from hip3.position.tracked import KeptTotals
+from hip3.simulate.threads import Violation
+from hip3.simulate.witness import ends_of
+from hip3.stopping import Outcome, StopMode
+
+if TYPE_CHECKING:
+    from hip3.simulate.service import Service
+    from hip3.simulate.world import World
+
+
+def check_step(world: "World", service: "Service") -> None:
+    """After every step of any thread."""
+    latch, trading = service.latch, service.trading
+    if latch is not None:
+        state = latch.state()
+        if world.tripped and not state.tripped:
+            raise Violation("the latch cleared by itself")
+        if state.tripped and not latch._unwritten and not world.tripped:
+            world.tripped = True
+            world.say(f"HARD STOP {state.reason}")
+    if trading is None:
+        return
+    sent, completed, inflight = trading.posts.accounts()
+    if sent - completed != inflight:
+        raise Violation(f"{sent} posts sent, {completed} completed, but {inflight} in flight")
+    if sent < world.witness.posts:  # more: a disconnect took a post before its first byte left
+        raise Violation(f"{world.witness.posts} posts left, {sent} are counted")
+    if inflight > world.settings.base.max_inflight:
+        raise Violation(f"{inflight} posts in flight, the limit is {world.settings.base.max_inflight}")
+    _check_orders(trading.tracker._orders)
+
+
+def _check_orders(orders: Any) -> None:
+    both = orders.live.keys() & orders.done.keys()
+    if both:
+        raise Violation(f"{both} are live and ended")
+    entries = set()
+    for cloid, tracked in orders.live.items():
+        if tracked.state.terminal:
+            raise Violation(f"{cloid} is {tracked.state.value} and counted as live")
+        if not tracked.order.reduce_only and tracked.generation:  # not one of an earlier run, still unknown
+            if tracked.order.coin in entries:
+                raise Violation(f"two live entries of {tracked.order.coin} in the books")
+            entries.add(tracked.order.coin)
+
+
+def unfinished(service: "Service") -> bool:
+    """Whether orders are without an end."""
+    assert service.trading is not None
+    orders = service.trading.tracker._orders
+    return any(t.state is not OrderState.OPEN for t in orders.live.values()) or bool(orders.provisional)
+
+
+def check_books(world: "World", service: "Service", outcome: Outcome) -> None:
+    """As the service ends: what it says of itself is what the exchange has."""
+    trading = service.trading
+    if trading is None or outcome.proof is None or not outcome.clean or outcome.mode is not StopMode.FLATTEN:
+        return
+    account = world.venue.engine.account(world.user)
+    if account is None or world.witness.hands or world.venue.faults._running:
+        return
+    held = world.witness.positions()
+    if held:
+        raise Violation(f"it stopped flat, the exchange has {held}")
+    ours = [o.cloid for o in account.open_orders.values() if o.cloid is not None]
+    if ours:
+        raise Violation(f"it stopped flat, orders of ours rest: {[world.name(c) for c in ours]}")
+    tracker = trading.tracker
+    if tracker.booked() or tracker.unbooked() or tracker.live():
+        raise Violation(f"flat, but booked {tracker.booked()}, unbooked {tracker.unbooked()}, live {tracker.live()}")
+    realized, fees, fills, _ = tracker.totals()
+    wanted = totals(world)
+    if (realized, fees, fills) != wanted:
+        raise Violation(f"results are {(realized, fees, fills)}, by the exchange {wanted}")
+
+
+def totals(world: "World") -> tuple[Decimal, Decimal, int]:
+    """(closedPnl, fees, number) of the exchange's own fills."""
+    account = world.venue.engine.account(world.user)
+    fills = [] if account is None else list(account.fills)
+    return (
+        sum((Decimal(str(f["closedPnl"])) for f in fills), ZERO),
+        sum((Decimal(str(f["fee"])) for f in fills), ZERO), len(fills),
+    )  # fmt: skip
+
+
+def check_files(world: "World") -> None:
+    """At the end: every order that left has one end on disk, and it is the exchange's; so are the results."""
+    path = world.file("intents.log")
+    if path is not None:
+        world.ends |= ends_of(path)
+    account = world.venue.engine.account(world.user)
+    assert account is not None
+    executed: dict[str, Decimal] = {}
+    for fill in account.fills:
+        cloid = fill.get("cloid")
+        if cloid is not None:
+            executed[str(cloid)] = executed.get(str(cloid), ZERO) + Decimal(str(fill["sz"]))
+    for cloid, order in world.witness.left.items():
+        end, did = world.ends.get(cloid), executed.get(cloid, ZERO)
+        if end is None and cloid in world.witness.admitted:
+            raise Violation(f"order {world.name(cloid)} left and has no end on disk")
+        if end is None:
+            continue  # an exit that left while its intent could not be written, and its process was killed
+        ended = OrderState(end)
+        if did and ended not in (OrderState.FILLED, OrderState.CANCELED):
+            raise Violation(f"order {world.name(cloid)} is {end}, the exchange executed {did}")
+        if not did and ended is OrderState.FILLED:
+            raise Violation(f"order {world.name(cloid)} is filled, the exchange executed nothing")
+        if ended is OrderState.FILLED and did < order.sz and not order.reduce_only:
+            raise Violation(f"order {world.name(cloid)} is filled, the exchange executed {did} of {order.sz}")
+    _check_journal(world)
+
+
+def _check_journal(world: "World") -> None:
+    path = world.file("journal.db")
+    assert path is not None
+    store = JournalStore(path)
+    try:
+        body = store.fact("totals")
+    finally:
+        store.close()
+    kept = KeptTotals(since_ms=0) if body is None else msgspec.json.decode(body, type=KeptTotals)
+    if (kept.realized, kept.fees, kept.fills) != totals(world):
+        raise Violation(f"the journal keeps {(kept.realized, kept.fees, kept.fills)}, by the exchange {totals(world)}")

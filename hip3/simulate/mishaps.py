@@ -1,0 +1,232 @@
+"""Mishaps at work: which are going on, and what they do to what passes by.
+
+`begin` and `end` are told by the world; the network asks for everything that it carries.
+"""
+
+import os
+import random
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from hip3.core.money import floor_size, round_price
+from hip3.simulate.network import Call, Plain
+from hip3.simulate.plan import Mishap
+from hip3.venue import halts
+from hip3.venue.faults import Fault
+from hip3.venue.model import Request
+from hip3.venue.output import WsText
+
+if TYPE_CHECKING:
+    from hip3.simulate.world import World
+
+CHANNELS = {"post": "reply", "orderUpdates": "update", "userFills": "fill"}
+JUNK = (
+    '{"channel":"flood","data":{}}', '{"channel":"error","data":"Invalid subscription"}', "{", "[]", "null",
+    '{"channel":"bbo","data":{"coin":"xyz:NONE","time":1,"bbo":[null,null]}}', '{"channel":"orderUpdates","data":[{}]}',
+)  # fmt: skip
+
+
+def channel_of(text: str) -> str:
+    """What kind of message a frame is: reply, update, fill, or market."""
+    name = text[12 : text.index('"', 12)] if text.startswith('{"channel":"') else ""
+    return CHANNELS.get(name, "market")
+
+
+class Mishaps:
+    """See the module."""
+
+    def __init__(self, world: "World", seed: int) -> None:
+        self._world = world
+        self._rng = random.Random(f"{seed}:mishaps")
+        self._active: list[Mishap] = []
+        self._full_fd = -1
+
+    def _acts(self, kind: str, on: str | None = None) -> Mishap | None:
+        """A mishap of this kind that hits what passes now."""
+        for m in self._active:
+            if m.kind == kind and on in (None, m.on) and self._rng.randrange(100) < m.share:
+                self._world.hit(m)
+                return m
+        return None
+
+    # What the network asks.
+
+    def connecting(self) -> None:
+        """A connection is being made."""
+        if self._acts("refuse"):
+            raise OSError("refused")
+
+    def sending(self, text: str) -> tuple[bool, int]:
+        """A frame leaves: (whether the send breaks, how late it arrives)."""
+        if not text.startswith('{"method":"post"'):
+            return False, 0
+        self._kill("after send")
+        late = self._acts("late post")
+        return self._acts("break send") is not None, late.ms if late else 0
+
+    def requesting(self, call: Call) -> Plain | str:
+        """A request leaves: a status instead of its answer, "lost request", "lost reply", or ""."""
+        for m in self._active:
+            if m.kind == "http" and self._rng.randrange(100) < m.share:
+                self._world.hit(m)
+                return Plain(int(m.on), b"null") if m.on.isdigit() else m.on
+        return ""
+
+    def saying(self, item: WsText) -> list[tuple[str, int]]:
+        """A frame of the exchange: what really arrives, and how much later than it should."""
+        if self._acts("silence"):
+            return []
+        name = channel_of(item.text)
+        if name == "market":
+            return [(item.text, 0)]
+        if name == "reply" and self._take("accept then cut"):
+            self._world.network.drop(item.conn)
+            return []
+        self._kill(f"at {name}")
+        if self._acts("lose", name):
+            return []
+        if self._acts("damage", name):
+            return [(item.text[: len(item.text) // 2], 0)]
+        if (late := self._acts("delay", name)) is not None:
+            return [(item.text, late.ms)]
+        if (swap := self._acts("swap", name)) is not None:
+            return [(item.text, self._rng.randint(0, swap.ms))]
+        if self._acts("double", name):
+            return [(item.text, 0), (item.text, self._rng.choice((0, 700)))]
+        return [(item.text, 0)]
+
+    def _take(self, kind: str, on: str = "") -> bool:
+        """A mishap that waits for its moment, and happens once."""
+        for m in self._active:
+            if m.kind == kind and on in ("", m.on):
+                self._active.remove(m)
+                self._world.hit(m)
+                return True
+        return False
+
+    def intent_written(self) -> None:
+        """An intent is on disk, its bytes have not left."""
+        self._kill("after intent")
+
+    def _kill(self, where: str) -> None:
+        if self._take("kill", where):
+            self._world.threads.kill_soon()
+
+    # What the world tells.
+
+    def begin(self, m: Mishap) -> None:
+        """It happens, or it is going on from now."""
+        slow = {"queued": "tick", "unknown": "rest", "unbooked": "rest"}.get(m.when)
+        if slow is not None and m.kind != "http":  # so that the state lasts
+            self._begin_stall(Mishap(kind="stall", at_ms=0, on=slow, for_ms=self._rng.randint(50, 1500)))
+        if m.for_ms or m.kind == "accept then cut" or (m.kind == "kill" and m.on != "anywhere"):
+            self._active.append(m)
+        start = getattr(self, "_begin_" + m.kind.replace(" ", "_"), None)
+        if start is not None:
+            self._world.hit(m)
+            start(m)
+
+    def end(self, m: Mishap) -> None:
+        """It is over."""
+        if m in self._active:
+            self._active.remove(m)
+        stop = getattr(self, "_end_" + m.kind.replace(" ", "_"), None)
+        if stop is not None:
+            stop(m)
+
+    def end_all(self) -> None:
+        """Nothing goes wrong any longer."""
+        for m in list(self._active):
+            self.end(m)
+
+    def _begin_cut(self, m: Mishap) -> None:
+        self._world.network.drop_all()
+
+    def _begin_refuse(self, m: Mishap) -> None:
+        self._world.network.drop_all()
+
+    def _begin_empty_account(self, m: Mishap) -> None:
+        self._fault(Fault(kind="empty", dex=m.on, for_ms=m.for_ms))
+
+    def _begin_stale_account(self, m: Mishap) -> None:
+        self._fault(Fault(kind="stale", dex=m.on, for_ms=m.for_ms))
+
+    def _end_empty_account(self, m: Mishap) -> None:
+        self._world.venue.faults.clear()
+
+    _end_stale_account = _end_empty_account
+
+    def _fault(self, fault: Fault) -> None:
+        self._world.venue.faults.add(fault, self._world.network.exchange_ms())
+
+    def _begin_clock(self, m: Mishap) -> None:
+        self._world.clock.step_wall(m.ms)
+        self._world.network.skew_ms += m.ms
+
+    def _begin_exchange_clock(self, m: Mishap) -> None:
+        self._world.venue.clock_offset_ms += m.ms
+
+    def _begin_halt(self, m: Mishap) -> None:
+        venue = self._world.venue
+        halts.halt(venue.engine, venue.engine.markets[m.on], self._world.network.exchange_ms())
+
+    def _end_halt(self, m: Mishap) -> None:
+        halts.resume(self._world.venue.engine.markets[m.on])
+
+    def _begin_change(self, m: Mishap) -> None:
+        market = self._world.venue.engine.markets[m.on]
+        market.info = market.info._replace(sz_decimals=market.info.sz_decimals - 1)
+
+    def _end_change(self, m: Mishap) -> None:
+        market = self._world.venue.engine.markets[m.on]
+        market.info = market.info._replace(sz_decimals=market.info.sz_decimals + 1)
+
+    def _begin_flood(self, m: Mishap) -> None:
+        self._world.network.inject([self._rng.choice(JUNK) for _ in range(200)])
+
+    def _begin_full(self, m: Mishap) -> None:
+        self._world.disk_full(journal=m.on != "intents", intents=m.on != "journal")
+
+    def _end_full(self, m: Mishap) -> None:
+        self._world.disk_free()
+
+    def _begin_stall(self, m: Mishap) -> None:
+        if m.on == "tick":
+            self._world.lure()
+        actor = self._world.threads.actors.get(m.on)
+        if actor is not None:
+            actor.stalled_until = self._world.clock.mono_ms() + m.for_ms
+
+    def _begin_kill(self, m: Mishap) -> None:
+        if m.on == "anywhere":
+            self._world.threads.kill_soon()
+
+    def _begin_stop(self, m: Mishap) -> None:
+        self._world.operator.stop(m.on)
+
+    def _begin_hard_stop(self, m: Mishap) -> None:
+        self._world.operator.trip()
+
+    def _begin_hand_trade(self, m: Mishap) -> None:
+        self._by_hand(m, Decimal("0.01") if m.ms > 0 else Decimal("-0.01"), "Ioc")
+
+    def _begin_hand_order(self, m: Mishap) -> None:
+        self._by_hand(m, Decimal("-0.1") if m.ms > 0 else Decimal("0.1"), "Gtc")
+
+    def _by_hand(self, m: Mishap, away: Decimal, tif: str) -> None:
+        """Somebody else acts on the account: past our nonces, like from the exchange's own page."""
+        world = self._world
+        market = world.venue.engine.markets[m.on]
+        account = world.venue.engine.account(world.user)
+        if account is None:
+            return
+        px = round_price(market.oracle * (1 + away), market.info.sz_decimals, up=m.ms > 0)
+        sz = floor_size(abs(m.ms) / market.oracle, market.info.sz_decimals)
+        world.witness.by_hand(m.on)
+        now = world.network.exchange_ms()
+        world.venue.engine.place(account, Request(market, m.ms > 0, px, sz, False, tif, None), now)
+
+
+def full_file() -> int:
+    """A file descriptor that cannot be written to: the disk is full."""
+    return os.open("/dev/full", os.O_WRONLY)

@@ -1,0 +1,231 @@
+"""What a seed stands for: the settings, the market, how threads and network behave, and what goes wrong when. Pure.
+
+A plan can be cut down (`keep`, `until_ms`) without changing the rest of it: that is how a failing seed is shrunk.
+"""
+
+import random
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+D = Decimal
+CHAOS_MS = (10_000, 25_000)
+MESSAGES = ("reply", "update", "fill")
+
+
+class Mishap(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that goes wrong, or that somebody does."""
+
+    kind: str
+    at_ms: int
+    for_ms: int = 0
+    """How long; 0: it happens once."""
+    on: str = ""
+    """Which messages, thread, market, dex or way."""
+    ms: int = 0
+    """How late, how far off."""
+    share: int = 100
+    """Percent of the messages that it hits."""
+    when: str = ""
+    """Not before an order is in this state."""
+
+    @property
+    def row(self) -> str:
+        """Its name in the coverage table."""
+        return f"{self.kind} {self.on}" if self.kind in _BY_ON else self.kind
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """See the module."""
+
+    seed: int
+    settings: dict[str, Any]
+    coins: tuple[str, ...]
+    preempt: int
+    delay_ms: int
+    latency_ms: int
+    chaos_ms: int
+    mishaps: tuple[Mishap, ...]
+
+
+WHEN = ("none", "queued", "queued", "sent", "unknown", "unknown", "open", "unbooked", "holding")
+Made = Callable[[random.Random, tuple[str, ...]], Mishap]
+_BY_ON = frozenset({"lose", "delay", "double", "swap", "damage", "kill", "stop", "http", "full"})
+
+
+_PASSING = frozenset(
+    {"lose", "delay", "double", "swap", "damage", "accept then cut", "silence", "http", "break send", "late post"}
+)
+
+
+def _at(rng: random.Random) -> int:
+    return rng.randrange(500, CHAOS_MS[1])
+
+
+def _span(rng: random.Random, low: int, high: int) -> dict[str, Any]:
+    return {"at_ms": _at(rng), "for_ms": rng.randint(low, high)}
+
+
+def _message(kind: str) -> Made:
+    def make(rng: random.Random, coins: tuple[str, ...]) -> Mishap:
+        return Mishap(
+            kind=kind, on=rng.choice(MESSAGES), ms=rng.randint(20, 4000), share=rng.choice((30, 60, 100)),
+            **_span(rng, 500, 5000),
+        )  # fmt: skip
+
+    return make
+
+
+def _lost_reply(rng: random.Random, coins: tuple[str, ...]) -> Mishap:
+    return Mishap(kind="lose", on="reply", share=rng.choice((50, 100)), **_span(rng, 1000, 6000))
+
+
+def _during(kind: str, low: int, high: int, on: tuple[str, ...] = ("",), share: int = 100) -> Made:
+    def make(rng: random.Random, coins: tuple[str, ...]) -> Mishap:
+        return Mishap(kind=kind, on=rng.choice(on), share=share, **_span(rng, low, high))
+
+    return make
+
+
+def _once(kind: str, on: tuple[str, ...] = ("",)) -> Made:
+    def make(rng: random.Random, coins: tuple[str, ...]) -> Mishap:
+        return Mishap(kind=kind, on=rng.choice(on), at_ms=_at(rng))
+
+    return make
+
+
+def _market(kind: str, low: int, high: int) -> Made:
+    def make(rng: random.Random, coins: tuple[str, ...]) -> Mishap:
+        return Mishap(kind=kind, on=rng.choice(coins), **_span(rng, low, high))
+
+    return make
+
+
+def _hand(kind: str) -> Made:
+    def make(rng: random.Random, coins: tuple[str, ...]) -> Mishap:
+        return Mishap(kind=kind, on=rng.choice(coins), ms=rng.choice((-1, 1)) * rng.randint(12, 40), at_ms=_at(rng))
+
+    return make
+
+
+def _late_posts(rng: random.Random, coins: tuple[str, ...]) -> Mishap:
+    return Mishap(kind="late post", ms=rng.randint(200, 6000), share=rng.choice((30, 100)), **_span(rng, 300, 4000))
+
+
+def _stall(rng: random.Random, coins: tuple[str, ...]) -> Mishap:
+    thread = rng.choice(("ws-reader", "tick", "tick", "risk", "rest", "journal"))
+    return Mishap(kind="stall", on=thread, **_span(rng, 100, 4000))
+
+
+def _clock(rng: random.Random, coins: tuple[str, ...]) -> Mishap:
+    return Mishap(kind="clock", ms=rng.choice((-1, 1)) * rng.choice((300, 2500, 30_000, 7_200_000)), at_ms=_at(rng))
+
+
+def _offset(rng: random.Random, coins: tuple[str, ...]) -> Mishap:
+    return Mishap(kind="exchange clock", ms=rng.choice((400, 3000)), at_ms=_at(rng))
+
+
+KINDS: tuple[tuple[float, Made], ...] = (
+    (8, _lost_reply),
+    (4, _message("lose")),
+    (4, _message("delay")),
+    (4, _message("double")),
+    (4, _message("swap")),
+    (3, _message("damage")),
+    (3, _once("cut")),
+    (3, _once("accept then cut")),
+    (2, _during("refuse", 500, 4000)),
+    (1.5, _during("silence", 1000, 12_000)),
+    (2, _during("break send", 300, 3000)),
+    (3, _late_posts),
+    (5, _during("http", 500, 6000, ("429", "500", "502", "lost request", "lost reply"), 70)),
+    (1.5, _during("empty account", 1000, 8000, ("xyz", "para"))),
+    (1.5, _during("stale account", 1000, 8000, ("xyz", "para"))),
+    (1, _clock),
+    (1, _offset),
+    (1, _market("halt", 1000, 6000)),
+    (1, _market("change", 2000, 8000)),
+    (1, _once("flood")),
+    (1.5, _during("full", 500, 5000, ("journal", "intents", "both"))),
+    (4, _stall),
+    (5, _once("kill", ("anywhere", "after intent", "after intent", "after send", "at reply", "at fill"))),
+    (2, _once("stop", ("flatten", "cancel", "leave", "signal"))),
+    (0.3, _once("hard stop")),
+    (1, _hand("hand trade")),
+    (0.7, _hand("hand order")),
+)
+
+
+def rows() -> list[str]:
+    """Every row of the coverage table, in order."""
+    found: dict[str, None] = {}
+    rng = random.Random(1)
+    for _, make in KINDS:
+        names = {make(rng, ("xyz:GOLD",)).row for _ in range(200)}
+        found |= dict.fromkeys(sorted(names))
+    return list(found)
+
+
+def plan_of(seed: int) -> Plan:
+    """The whole plan of a seed."""
+    rng = random.Random(f"{seed}:plan")
+    coins = ("xyz:GOLD", "xyz:NVDA", "para:AVGO")[: rng.choice((1, 2, 3, 3))]
+    weights = [w for w, _ in KINDS]
+    made = [m for _ in range(rng.randint(5, 22)) for m in _moment(rng.choices(KINDS, weights)[0][1](rng, coins), rng)]
+    return Plan(
+        seed=seed, settings=_settings(rng, coins), coins=coins, preempt=rng.choice((0, 8, 40, 40, 200)),
+        delay_ms=rng.choice((1, 5, 20)), latency_ms=rng.choice((5, 40, 150, 300)), chaos_ms=rng.randint(*CHAOS_MS),
+        mishaps=tuple(sorted(made, key=lambda m: m.at_ms)),
+    )  # fmt: skip
+
+
+def _moment(m: Mishap, rng: random.Random) -> list[Mishap]:
+    """Most mishaps wait for a state of an order; what makes that state last comes with them."""
+    if rng.random() < 0.3:
+        return [m]
+    when = rng.choice(WHEN)
+    here = msgspec.structs.replace(m, when=when)
+    if m.kind not in _PASSING or when not in ("none", "queued", "unknown"):
+        return [here]
+    if when == "none":  # somebody's order is told of, and a new process cancels it, while we have none
+        hand = Mishap(kind="hand order", on="xyz:GOLD", ms=rng.choice((-20, 20)), at_ms=m.at_ms, when=when)
+        kill = Mishap(kind="kill", on="anywhere", at_ms=m.at_ms + 200)
+        return [msgspec.structs.replace(here, for_ms=here.for_ms and here.for_ms + 2000), hand, kill][
+            : rng.choice((2, 3))
+        ]
+    # A post that is late becomes unknown, and is executed after all: its messages pass while it is. Or another
+    # order is queued behind a slow tick while they pass.
+    thread, least = ("rest", 700) if when == "unknown" else ("tick", 300)
+    late = Mishap(kind="late post", at_ms=m.at_ms, for_ms=3000, ms=rng.randint(least, 2500), when="none")
+    slow = Mishap(kind="stall", on=thread, at_ms=m.at_ms, for_ms=rng.randint(1500, 4500), when="sent")
+    return [late, slow, msgspec.structs.replace(m, when="sent", for_ms=m.for_ms and m.for_ms + 3000)]
+
+
+def _settings(rng: random.Random, coins: tuple[str, ...]) -> dict[str, Any]:
+    """Thresholds low enough that much is traded, limits tight enough that they bind."""
+    return {
+        "markets": ",".join(coins), "exchange_seed": rng.randrange(1000), "api_url": "http://exchange", "http_port": 0,
+        "taker_fee_bps": D(0), "slippage_bps": D(0), "min_edge_bps": D(1), "min_oracle_change_bps": D(0),
+        "min_oracle_moves": 1, "oracle_move_bps": D(0), "sizing_alpha": D(1), "min_book_notional": D(0),
+        "normal_book_notional": D(1), "entry_slippage_bps": D(rng.choice((0, 2))),
+        "max_notional_per_market": D(50), "max_notional_total": D(rng.choice((50, 70, 120, 150))),
+        "max_concurrent_positions": rng.choice((1, 2, 5)), "time_stop_ms": rng.choice((700, 1500, 3000)),
+        "mark_regression_bps": D(rng.choice((0, 5))), "min_holding_ms": rng.choice((100, 1000)),
+        "protective_stop_bps": D(rng.choice((0, 40, 40))), "post_timeout_ms": rng.choice((600, 1500)),
+        "expires_after_ms": rng.choice((0, 1000, 2500, 2500, 2500)), "max_inflight": rng.choice((5, 100)),
+        "hard_stop_max_loss_usd": D(rng.choice((1, 1000, 1000))),
+        "hard_stop_max_consecutive_losses": rng.choice((3, 1000, 1000)),
+        "hard_stop_max_rejects_per_hour": rng.choice((2, 1000, 1000)),
+        "hard_stop_max_slippage_bps": D(10_000), "hard_stop_max_flatten_failures": rng.choice((3, 1000)),
+        "hard_stop_flatten": rng.random() < 0.8, "leverage": rng.choice((0, 0, 3)),
+        "start_policy": rng.choice(("reconcile", "reconcile", "cancel_all")),
+    }  # fmt: skip
+
+
+def cut(plan: Plan, keep: list[int] | None, until_ms: int | None, *, calm: bool) -> Plan:
+    """The plan with these mishaps only, ending its faults at `until_ms`; `calm`: threads never cut in."""
+    mishaps = plan.mishaps if keep is None else tuple(plan.mishaps[i] for i in keep if i < len(plan.mishaps))
+    chaos = plan.chaos_ms if until_ms is None else min(plan.chaos_ms, until_ms)
+    return msgspec.structs.replace(plan, mishaps=mishaps, chaos_ms=chaos, preempt=0 if calm else plan.preempt)

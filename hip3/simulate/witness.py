@@ -1,0 +1,332 @@
+"""The witness: what really left the service, and what of it can still happen at the exchange.
+
+It reads the bytes on the wire, the intent log on disk and the exchange's own books, never the service's memory,
+and objects at once (`Violation`) to whatever must not leave.
+"""
+
+import os
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from hip3.core.money import ZERO, parse
+from hip3.core.orders import PendingOrder
+from hip3.core.refusals import Kind, classify
+from hip3.ops.intents import Intent
+from hip3.simulate.network import Call
+from hip3.simulate.threads import Violation
+from hip3.venue.output import HttpReply, Output, WsText
+
+if TYPE_CHECKING:
+    from hip3.simulate.world import World
+
+Key = tuple[str, int, int]
+SILENT_MS = 8000
+RACES = ("Invalid TP/SL price", "badTriggerPxRejected", "Invalid nonce: duplicate")
+"""Refusals that a correct order or noop can meet."""
+
+
+class WireOrder(msgspec.Struct, frozen=True):
+    """One order as its bytes said it."""
+
+    cloid: str
+    coin: str
+    is_buy: bool
+    px: Decimal
+    sz: Decimal
+    reduce_only: bool
+    stop: bool
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """One signed action that left."""
+
+    key: Key
+    kind: str
+    nonce: int
+    orders: tuple[WireOrder, ...]
+    at_ms: int
+    expires_ms: int | None
+
+
+class Witness:
+    """See the module."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self.admitted: dict[str, PendingOrder] = {}
+        """Every order whose intent was on disk."""
+        self.left: dict[str, WireOrder] = {}
+        """Every order whose bytes left."""
+        self.under_way: dict[Key, Sent] = {}
+        """What the exchange may still execute."""
+        self._nonces: dict[int, str] = {}
+        self._log_at = 0
+        self._log = b""
+        self.hands: set[str] = set()
+        """Markets in which somebody else trades on the account."""
+        self._conn = 0
+        self._reads: set[str] = set()
+        self._latched = self._reducing = False
+        self._heard_ms = 0
+        self._exits: dict[str, Sent] = {}
+        self._last_entry: dict[str, WireOrder] = {}
+        self.refusals = 0
+        self.posts = 0
+        """Posts of this process."""
+
+    def new_process(self) -> None:
+        """The service starts anew."""
+        self._conn, self.posts, self._log_at, self._log = 0, 0, 0, b""
+        self._exits.clear()
+
+    # What is on disk.
+
+    def intent(self, record: Intent) -> None:
+        """A record was written, as far as the service knows."""
+        for order in record.orders:
+            self.admitted[order.cloid] = order
+
+    def _durable(self, nonce: int) -> bool:
+        """Whether the intent log on disk holds the nonce."""
+        path = self._world.file("intents.log")
+        if path is None:
+            return False
+        with open(path, "rb") as file:
+            file.seek(self._log_at)
+            self._log += file.read()
+            self._log_at = file.tell()
+        return b'"nonce":%d' % nonce in self._log
+
+    # What the service knows as a round of the tick begins.
+
+    def tick_began(self) -> None:
+        """Entries of this round are decided on what is so now."""
+        service = self._world.service
+        assert service is not None
+        assert service.latch is not None
+        self._latched = service.latch._state.tripped
+        self._reducing = service.readiness._stopping
+        self._heard_ms = self._world.network.heard_ms
+
+    def connected(self, conn: int) -> None:
+        """A connection opened: nothing of the account was read in it yet."""
+        self._conn, self._reads = conn, set()
+
+    def closed(self, conn: int) -> None:
+        """A connection is gone."""
+        if conn == self._conn:
+            self._conn = 0
+
+    def read(self, call: Call) -> None:
+        """The service has read something over HTTP."""
+        if call.reply is not None and call.reply.status_code == 200 and b'"clearinghouseState"' in call.body:
+            self._reads.add(str(msgspec.json.decode(call.body).get("dex")))
+
+    def by_hand(self, coin: str) -> None:
+        """Somebody else acts in a market."""
+        self.hands.add(coin)
+
+    # What leaves.
+
+    def sent_frame(self, conn: int, text: str) -> None:
+        """A WebSocket frame left."""
+        if text.startswith('{"method":"post"'):
+            message = msgspec.json.decode(text)
+            self.posts += 1
+            self._sent(("ws", conn, message["id"]), message["request"]["payload"])
+
+    def sent_request(self, token: int, call: Call) -> None:
+        """An HTTP request left."""
+        if call.path == "/exchange":
+            self._sent(("http", 0, token), msgspec.json.decode(call.body))
+
+    def broke(self, text: str) -> None:
+        """A frame of which not a byte left, though the service cannot know."""
+        self.posts += text.startswith('{"method":"post"')
+
+    def _sent(self, key: Key, body: dict[str, Any]) -> None:
+        action, nonce = body["action"], body["nonce"]
+        kind = action["type"]
+        orders = tuple(self._order(item) for item in action.get("orders", ()))
+        sent = Sent(key, kind, nonce, orders, self._world.clock.mono_ms(), body.get("expiresAfter"))
+        self._world.say_sent(sent)
+        self._check_nonce(sent)
+        if orders:
+            self._check_orders(sent, body)
+        self.under_way[key] = sent
+        for order in orders:
+            if order.cloid in self.left:
+                raise Violation(f"{order.cloid} left twice")
+            self.left[order.cloid] = order
+            if not order.reduce_only:
+                self._check_entry(order, sent)
+            elif not order.stop:
+                self._check_exit(order, sent)
+        self.check_exposure()
+
+    def _order(self, item: dict[str, Any]) -> WireOrder:
+        market = self._world.venue.engine.by_asset.get(item["a"])
+        coin = "?" if market is None else market.info.coin
+        return WireOrder(
+            item["c"], coin, item["b"], parse(item["p"]), parse(item["s"]), item["r"], "trigger" in item["t"]
+        )
+
+    def _check_nonce(self, sent: Sent) -> None:
+        before = self._nonces.setdefault(sent.nonce, "")
+        if before and sent.kind != "noop":
+            raise Violation(f"nonce {sent.nonce} was signed for two actions ({before}, {sent.kind})")
+        self._nonces[sent.nonce] = before or sent.kind
+        may_lack = sent.kind == "cancel" or (sent.orders and sent.orders[0].reduce_only)
+        if not self._durable(sent.nonce) and not (may_lack and self._world.intents_full):
+            raise Violation(f"the {sent.kind} with nonce {sent.nonce} left before its intent was on disk")
+
+    def _check_orders(self, sent: Sent, body: dict[str, Any]) -> None:
+        if len({o.reduce_only for o in sent.orders}) > 1:
+            raise Violation("entries and exits in one action")
+        if self._world.settings.base.expires_after_ms and "expiresAfter" not in body:
+            raise Violation("orders without expiry")
+        for order in sent.orders:
+            meant = self.admitted.get(order.cloid)
+            if meant is None:
+                if not (order.reduce_only and self._world.intents_full):
+                    raise Violation(f"{order.cloid} left without an intent of its own")
+            elif (meant.coin, meant.side.is_buy, meant.px, meant.sz, meant.reduce_only) != (
+                order.coin, order.is_buy, order.px, order.sz, order.reduce_only,
+            ):  # fmt: skip
+                raise Violation(f"{order.cloid} left as {order}, meant as {meant}")
+
+    def _check_entry(self, order: WireOrder, sent: Sent) -> None:
+        world, coin = self._world, order.coin
+        if self._latched:
+            raise Violation(f"entry {order.cloid} left after the latch had tripped")
+        if self._reducing:
+            raise Violation(f"entry {order.cloid} left while the service was stopping")
+        if sent.key[0] != "ws" or sent.key[1] != self._conn:
+            raise Violation(f"entry {order.cloid} did not leave on the connection of its epoch")
+        if not set(world.dexs) <= self._reads:
+            raise Violation(f"entry {order.cloid} left before the account was read in this epoch")
+        if world.clock.mono_ms() - self._heard_ms > SILENT_MS + 1000:
+            raise Violation(f"entry {order.cloid} left though nothing was heard for so long")
+        if coin in self.hands:
+            return
+        if self.positions().get(coin):
+            raise Violation(f"entry {order.cloid} left on top of a position in {coin}")
+        others = [o for o in self.may_land() if o.coin == coin]
+        if len(others) > 1:
+            raise Violation(f"two entries of {coin} are live: {[o.cloid for o in others]}")
+
+    def _check_exit(self, order: WireOrder, sent: Sent) -> None:
+        before = self._exits.get(order.coin)
+        soon = before is not None and sent.at_ms - before.at_ms < self._world.settings.base.post_timeout_ms
+        if before is not None and soon and before.key in self.under_way and before.key[:2] == sent.key[:2]:
+            raise Violation(f"two exits of {order.coin} are under way")
+        self._exits[order.coin] = sent
+
+    # What the exchange does.
+
+    def said(self, item: Output) -> None:
+        """An answer, before anything happens to it: what it is about was executed, or will never be."""
+        key: Key | None = None
+        if isinstance(item, HttpReply):
+            key = ("http", 0, item.token)
+        elif isinstance(item, WsText) and item.text.startswith('{"channel":"post"'):
+            data = msgspec.json.decode(item.text)["data"]
+            key = ("ws", item.conn, data["id"])
+        if key is None:
+            return
+        sent = self.under_way.pop(key, None)
+        if sent is None:
+            return
+        for order in sent.orders:
+            if not order.reduce_only:
+                self._last_entry[order.coin] = order
+        self._check_refusal(sent, item.text if isinstance(item, WsText) else getattr(item, "body", b"").decode())
+
+    def lost_frame(self, conn: int, text: str) -> None:
+        """A frame never arrived."""
+        if text.startswith('{"method":"post"'):
+            self.under_way.pop(("ws", conn, msgspec.json.decode(text)["id"]), None)
+
+    def _check_refusal(self, sent: Sent, reply: str) -> None:
+        """What the exchange refuses as wrong in itself should never have left."""
+        for part in reply.split('"error":"')[1:]:
+            self._refused(sent, part.partition('"')[0])
+        if '"status":"err"' in reply:
+            self._refused(sent, reply.rsplit('"response":"', maxsplit=1)[-1].partition('"')[0])
+
+    def _refused(self, sent: Sent, text: str) -> None:
+        self.refusals += 1
+        row = classify(text)
+        if row.kind in (Kind.OURS, Kind.FATAL) and not text.startswith(RACES) and not self._world.rules_change:
+            raise Violation(f"the exchange refuses a {sent.kind} as wrong: {text}")
+
+    def positions(self) -> dict[str, Decimal]:
+        """The account's positions by the exchange's books."""
+        account = self._world.venue.engine.account(self._world.user)
+        if account is None:
+            return {}
+        return {coin: p.szi for dex in account.dexs.values() for coin, p in dex.positions.items() if p.szi}
+
+    def exchange_moved(self) -> None:
+        """The exchange had its step."""
+        if self.hands:
+            account = self._world.venue.engine.account(self._world.user)
+            held = self.positions()
+            resting = {o.coin for o in account.open_orders.values() if o.cloid is None} if account else set()
+            self.hands = {c for c in self.hands if c in held or c in resting}
+        self.check_exposure()
+
+    def may_land(self) -> list[WireOrder]:
+        """Entries that the exchange may still execute: their nonce is unused, their time is not over."""
+        now, used = self._world.network.exchange_ms(), self._world.venue.nonces(self._world.user)._kept
+        return [
+            order
+            for sent in self.under_way.values()
+            if sent.nonce not in used and (sent.expires_ms is None or now <= sent.expires_ms)
+            for order in sent.orders
+            if not order.reduce_only
+        ]
+
+    def check_exposure(self) -> None:
+        """Positions, and every entry that may still land, each at the price of its admission, within the limits."""
+        if self.hands:
+            return
+        usd: dict[str, Decimal] = {}
+        for coin, szi in self.positions().items():
+            entry = self._last_entry.get(coin)
+            usd[coin] = abs(szi) * self._admission(entry) if entry is not None else ZERO
+        for order in self.may_land():
+            usd[order.coin] = usd.get(order.coin, ZERO) + order.sz * self._admission(order)
+        base = self._world.settings.base
+        for coin, used in usd.items():
+            if used > base.max_notional_per_market:
+                raise Violation(f"{coin} may come to {used:.2f} USD, its limit is {base.max_notional_per_market}")
+        if sum(usd.values(), ZERO) > base.max_notional_total:
+            raise Violation(
+                f"all may come to {sum(usd.values(), ZERO):.2f} USD, the limit is {base.max_notional_total}"
+            )
+        if len(usd) > base.max_concurrent_positions:
+            raise Violation(f"{len(usd)} markets are occupied, the limit is {base.max_concurrent_positions}")
+
+    def _admission(self, order: WireOrder) -> Decimal:
+        meant = self.admitted.get(order.cloid)
+        return order.px if meant is None else meant.admission_px
+
+
+def ends_of(path: Path) -> dict[str, str]:
+    """cloid -> state of every end that an intent log tells; damaged lines are left out."""
+    found: dict[str, str] = {}
+    if not os.path.exists(path):
+        return found
+    for line in path.read_bytes().split(b"\n"):
+        body = line.rpartition(b" ")[0]
+        try:
+            record = msgspec.json.decode(body, type=Intent)
+        except msgspec.DecodeError:
+            continue
+        if record.k == "end":
+            found[record.cloid] = record.state
+    return found

@@ -1,0 +1,464 @@
+"""One seed's world: the service, the exchange, the network between them, and the operator.
+
+A run has three parts. In the first things go wrong as planned. Then the faults end, and the service must come back
+by itself: READY or a latched stop, and every position of before closed by its own rules. At last it is stopped with
+`--flatten`, and everything that it keeps is compared with the exchange.
+"""
+
+import os
+import random
+import sqlite3
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from hip3.commands import handle
+from hip3.config import MarketSettings
+from hip3.core.money import round_price
+from hip3.core.orders import PendingOrder
+from hip3.errors import ConfigError, PreflightError
+from hip3.exchange.embedded import key_number_one
+from hip3.exchange.signing import SigningKey
+from hip3.risk.hard_stop import LatchState, Reset, read_latch, write_latch
+from hip3.settings import Settings
+from hip3.simulate.checks import check_books, check_files, check_step, unfinished
+from hip3.simulate.clock import SimClock
+from hip3.simulate.mishaps import Mishaps, full_file
+from hip3.simulate.network import Network
+from hip3.simulate.plan import Mishap, Plan
+from hip3.simulate.service import MAIN_MS, Service
+from hip3.simulate.threads import NEVER, Actor, Killed, Threads, Violation
+from hip3.simulate.witness import Sent, Witness, ends_of
+from hip3.stopping import Outcome
+from hip3.venue.parameters import Parameters
+from hip3.venue.settings import Common, Profile, VenueSetup, load_setup
+from hip3.venue.venue import Venue
+
+READY_MS = 120_000
+"""With the faults over, READY or a latched stop is reached within this."""
+FLAT_MS = 120_000
+"""Every position of before is closed by its own rules within this beyond its time stop."""
+MOST_PAGES = 1 << 30
+WORLDS_OWN = frozenset({"exchange", "main", "oracle", "plan"})
+_LIVELY = Profile(stale_factor=600, jump_factor=600, depth_factor=20)
+_COMMON = Common(
+    edge_bps=12, thaw_s=2.0, stale_share=0.8, jump_min_bps=5, jump_max_bps=60, noise_trades_per_minute=6, noise_usd=150
+)
+
+
+class Operator:
+    """What a person does to the service."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+
+    def stop(self, how: str, timeout_ms: int = 20_000) -> None:
+        """`stop` in a mode, or a signal; the service is started again later."""
+        service = self._world.service
+        if service is None:
+            return
+        if how == "signal":
+            service._signals += 1
+        else:
+            handle(service, {"command": "stop", "mode": how, "timeout_ms": timeout_ms})
+
+    def trip(self) -> None:
+        """A hard stop by hand."""
+        service = self._world.service
+        if service is not None and service.latch is not None:
+            service.trip("manual", "by the operator")
+
+
+class World:
+    """See the module. Violation: what must hold did not."""
+
+    def __init__(self, plan: Plan, folder: Path) -> None:
+        self.plan, self.folder = plan, folder
+        self.clock = SimClock()
+        self.began_ms = self.clock.mono_ms()
+        self.threads = Threads(self.clock, plan.seed, preempt=plan.preempt)
+        settings = {"state_dir": str(folder), "log_dir": str(folder / "logs")} | plan.settings
+        self.settings = MarketSettings(Settings(**settings))
+        self.dexs = self.settings.base.dexs
+        seed = plan.settings["exchange_seed"]
+        self.user = SigningKey(key_number_one(seed)).address
+        self.venue = Venue(
+            _setup(plan), seed=seed, profile="simulated", now_ms=self.clock.wall_ms(), latency_ms=plan.latency_ms
+        )
+        self.network = Network(self.clock, self.threads, self.venue, plan.seed, delay_ms=plan.delay_ms)
+        self.mishaps = self.network.mishaps = Mishaps(self, plan.seed)
+        self.witness = self.network.witness = Witness(self)
+        self.operator = Operator(self)
+        self._rng = random.Random(f"{plan.seed}:world")
+        self.jitter: Callable[[], float] = self._rng.random
+        self.service: Service | None = None
+        self.number = 0
+        """Of the process."""
+        self._start_at = 0
+        self._last_main = 0
+        self._next_move = self.began_ms + 1000
+        self._events: list[tuple[int, bool, Mishap]] = []
+        self._armed: list[Mishap] = []
+        """Mishaps that wait until an order is in their state."""
+        self.log: list[str] = []
+        self.hits: Counter[tuple[str, str]] = Counter()
+        self.counts: Counter[str] = Counter()
+        self._names: dict[str, str] = {}
+        self.ends: dict[str, str] = {}
+        self.tripped = False
+        """The latch is on disk."""
+        self.outcome: Outcome | None = None
+        self._real_fd: int | None = None
+        self.rules_change = any(m.kind == "change" for m in plan.mishaps)
+        self.threads.after_step = self._after_step
+        actors = self.threads.actors
+        actors["exchange"] = Actor("exchange", self.network.due, self.network.step)
+        actors["main"] = Actor("main", self._main_due, self._main)
+        actors["oracle"] = Actor("oracle", lambda: self._next_move, self._move)
+        actors["plan"] = Actor("plan", lambda: self._events[0][0] if self._events else NEVER, self._happen)
+
+    # The run.
+
+    def run(self) -> None:
+        """All three parts."""
+        end = self.began_ms + self.plan.chaos_ms
+        for m in self.plan.mishaps:
+            if self.began_ms + m.at_ms < end:
+                self._events.append((self.began_ms + m.at_ms, True, m))
+        self._events.sort(key=lambda e: e[0])
+        self._until(lambda: False, end)
+        self._calm()
+        self.say("the faults are over")
+        if not self._until(self.settled, self.clock.mono_ms() + READY_MS):
+            raise Violation(f"not READY {READY_MS // 1000} s after the faults: {self._why_not()}")
+        held = self._opened()
+        limit = self.clock.mono_ms() + self.settings.base.time_stop_ms + FLAT_MS
+        if not self._until(lambda: not held.items() & self._opened().items(), limit):
+            raise Violation(f"positions stay open: {self.witness.positions()}")
+        self._stop_for_good()
+        check_files(self)
+        if self.tripped:
+            self._reset()
+
+    def _until(self, done: Callable[[], bool], limit_ms: int) -> bool:
+        """Let the world go on; a process that is killed is started again."""
+        while self.clock.mono_ms() < limit_ms:
+            try:
+                return self.threads.wait_until(done, limit_ms)
+            except Killed:
+                self._die()
+        return done()
+
+    def _calm(self) -> None:
+        self._events.clear()
+        self._armed.clear()
+        self.mishaps.end_all()
+        self.threads.kill_armed = False
+        for actor in self.threads.actors.values():
+            actor.stalled_until = 0
+
+    def _stop_for_good(self) -> None:
+        limit = self.clock.mono_ms() + READY_MS
+        if not self._until(self.settled, limit):
+            raise Violation(f"not READY again: {self._why_not()}")
+        outcome = self._end("flatten")
+        if not outcome.clean:
+            raise Violation(f"the stop did not end as asked: {outcome.sentence}")
+
+    def _end(self, how: str) -> Outcome:
+        """Stop the service, not to be started again."""
+        ahead = self.venue.clock_offset_ms
+        self.clock.step_wall(ahead - self.network.skew_ms)  # somebody sets the machine's clock to the exchange's
+        self.network.skew_ms = ahead
+        self.outcome, self._start_at = None, NEVER
+        self.operator.stop(how, READY_MS)
+        if not self._until(lambda: self.outcome is not None, self.clock.mono_ms() + READY_MS):
+            raise Violation("the service does not stop")
+        return self._outcome()
+
+    def _outcome(self) -> Outcome:
+        assert self.outcome is not None
+        return self.outcome
+
+    def _reset(self) -> None:
+        """The latch is reset by hand, and the service trades again."""
+        path = self.file("latch.json")
+        assert path is not None
+        self.say("the latch is reset by hand")
+        was = read_latch(path)
+        done = Reset(at_ms=self.clock.wall_ms(), user="operator", reason="looked at it", was=was.reason or "")
+        write_latch(path, LatchState(reset=done))
+        self.tripped, self._start_at, self.outcome = False, 0, None
+        if not self._until(lambda: self.settled() and not self.tripped, self.clock.mono_ms() + READY_MS):
+            raise Violation(f"not READY after the latch was reset: {self._why_not()}")
+        self._end("signal")
+
+    def settled(self) -> bool:
+        """READY, or stopped for good by its latch."""
+        service = self.service
+        if service is None or service.trading is None or service.stop_wish.is_set() or service._signals:
+            return False
+        self.threads.quiet = True
+        ready = service.readiness.epoch(self.clock.mono_ms()) is not None
+        self.threads.quiet = False
+        stopped = self.tripped and service.latch is not None and not unfinished(service)
+        return (ready or stopped) and not service.trading.posts._pending
+
+    def _why_not(self) -> str:
+        if self.service is None:
+            return "the service is not running"
+        self.threads.quiet = True
+        return "; ".join(self.service.readiness.reasons(self.clock.mono_ms())) or "orders are not finished"
+
+    def _opened(self) -> dict[str, int]:
+        """Markets with a position, and when it was opened by the exchange's fills."""
+        account = self.venue.engine.account(self.user)
+        held = self.witness.positions()
+        opened: dict[str, int] = {}
+        for fill in account.fills if account is not None else ():
+            if Decimal(str(fill["startPosition"])) == 0:
+                opened[str(fill["coin"])] = int(str(fill["time"]))
+        return {coin: opened.get(coin, 0) for coin in held}
+
+    # Main: starts the service, watches it, stops it.
+
+    def _main_due(self) -> int:
+        return self._start_at if self.service is None else self._last_main + MAIN_MS
+
+    def _main(self) -> None:
+        self._last_main = self.clock.mono_ms()
+        service = self.service
+        if self.threads.depth > 1:
+            return  # it would wait on top of another thread
+        if service is None:
+            self._start()
+        elif service._stop_wanted():
+            service.end()
+        else:
+            service._supervisor.watch(self._last_main)
+
+    def _start(self) -> None:
+        self.number += 1
+        self.say(f"process {self.number} starts")
+        self.counts["starts"] += 1
+        self.witness.new_process()
+        service = self.service = Service(self, self.number)
+        try:
+            if not service.boot():
+                service.end()
+        except (PreflightError, ConfigError) as error:
+            self.say(f"it refuses to start: {error}")
+            service._close()
+            self._gone(2000)
+
+    def ended(self, outcome: Outcome) -> None:
+        """The service stopped in order."""
+        assert self.service is not None
+        self.say(f"process {self.number} ends, {'as asked' if outcome.clean else 'not as asked'}: {outcome.sentence}")
+        check_books(self, self.service, outcome)
+        self.outcome = outcome
+        self._gone(self._rng.randint(200, 2000))
+
+    def _gone(self, pause_ms: int) -> None:
+        if self._real_fd is not None:
+            os.close(self._real_fd)
+            self._real_fd = None
+        for name in [n for n in self.threads.actors if n not in WORLDS_OWN]:
+            del self.threads.actors[name]
+        path = self.file("intents.log")
+        for cloid, state in ends_of(path).items() if path is not None else ():
+            if self.ends.setdefault(cloid, state) != state:
+                raise Violation(f"{self.name(cloid)} ended as {self.ends[cloid]} and as {state}")
+        self.service = None
+        if self._start_at != NEVER:
+            self._start_at = self.clock.mono_ms() + pause_ms
+
+    def _die(self) -> None:
+        """The process is killed: what was in memory is gone, files stay as they are."""
+        self.counts["kills"] += 1
+        self.say(f"process {self.number} is killed")
+        threads = self.threads
+        threads.holding, threads.depth, threads.kill_armed, threads.quiet = None, 0, False, False
+        for actor in threads.actors.values():
+            actor.running = False
+        self.abandon()
+        self.network.drop_all()
+        self._gone(self._rng.choice((50, 500, 3000)))
+
+    def abandon(self) -> None:
+        """Let go of the files, however the run ended."""
+        service, self.service = self.service, None
+        if service is None:
+            return
+        self._free(service)
+        store: Any = service.journal._store
+        for file in (service.intents, store):
+            with suppress(OSError):  # closed in order, by a stop that was cut short
+                if file is not None:
+                    file.close()
+
+    # The disk.
+
+    def file(self, name: str) -> Path | None:
+        """A file of the account's state folder, if it is there."""
+        return next((p for p in self.folder.glob(f"*/{name}")), None)
+
+    def disk_full(self, *, journal: bool, intents: bool) -> None:
+        """Files cannot grow any more."""
+        service = self.service
+        if service is None or service.intents is None:
+            return
+        if intents and self._real_fd is None:
+            self._real_fd, service.intents._fd = service.intents._fd, full_file()
+        store: Any = service.journal._store
+        if journal and store is not None:
+            store._db.execute("PRAGMA max_page_count=1")
+
+    @property
+    def intents_full(self) -> bool:
+        return self._real_fd is not None
+
+    def disk_free(self) -> None:
+        """They can again."""
+        if self.service is not None:
+            self._free(self.service)
+
+    def _free(self, service: Service) -> None:
+        if self._real_fd is not None and service.intents is not None:
+            os.close(service.intents._fd)
+            service.intents._fd, self._real_fd = self._real_fd, None
+        store: Any = service.journal._store
+        if store is not None:
+            with suppress(sqlite3.ProgrammingError):  # closed in order, by a stop that was cut short
+                store._db.execute(f"PRAGMA max_page_count={MOST_PAGES}")
+
+    # What happens, and what is told.
+
+    def _happen(self) -> None:
+        _, begins, m = self._events.pop(0)
+        if not begins:
+            self.mishaps.end(m)
+        elif m.when:
+            self._armed.append(m)
+        else:
+            self._begin(m)
+
+    def _begin(self, m: Mishap) -> None:
+        if m.for_ms:
+            self._events.append((self.clock.mono_ms() + m.for_ms, False, m))
+            self._events.sort(key=lambda e: e[0])
+        words = [m.kind, m.on, f"for {m.for_ms} ms" if m.for_ms else "", f"by {m.ms}" if m.ms else ""]
+        self.say("--- " + " ".join(word for word in words if word))
+        self.mishaps.begin(m)
+
+    def _move(self) -> None:
+        """An oracle leaves its book behind: something to trade on."""
+        self._next_move = self.clock.mono_ms() + self._rng.randint(200, 1200)
+        self.lure(self._rng.randint(1, len(self.plan.coins)))
+
+    def lure(self, count: int = 9) -> None:
+        """So many markets have something to trade on."""
+        for coin in self._rng.sample(self.plan.coins, min(count, len(self.plan.coins))):
+            market = self.venue.engine.markets[coin]
+            if not market.halted:
+                away = Decimal(self._rng.choice((-1, 1)) * self._rng.randint(8, 40)) / 10_000
+                market.oracle = round_price(market.oracle * (1 + away), market.info.sz_decimals, up=False)
+
+    def hit(self, m: Mishap) -> None:
+        """A mishap hits: count what state each order is in."""
+        self.counts["mishaps"] += 1
+        for state in self._states():
+            self.hits[m.row, state] += 1
+
+    def _states(self) -> set[str]:
+        service = self.service
+        if service is None or service.trading is None:
+            return {"none"}
+        orders = service.trading.tracker._orders
+        found = {t.state.value for t in orders.live.values()}
+        if orders.provisional:
+            found.add("unbooked")
+        if self.witness.positions():
+            found.add("holding")
+        return found or {"none"}
+
+    def name(self, cloid: str | None) -> str:
+        """A short name for an order, the same in every run of the seed."""
+        return "nobody's" if cloid is None else self._names.setdefault(cloid, f"#{len(self._names) + 1}")
+
+    def say(self, text: str) -> None:
+        """One line of the event log."""
+        self.log.append(f"{self.clock.mono_ms() - self.began_ms:>7}  {text.replace(str(self.folder), 'STATE')}")
+
+    def say_sent(self, sent: Sent) -> None:
+        """What leaves."""
+        lane = sent.key[0]
+        for o in sent.orders:
+            side, what = ("buy" if o.is_buy else "sell"), ("stop" if o.stop else "exit" if o.reduce_only else "entry")
+            self.say(f"{lane} {what} {self.name(o.cloid)} {side} {o.sz} {o.coin} at {o.px}")
+            self.counts[what] += 1
+        if not sent.orders:
+            self.say(f"{lane} {sent.kind}")
+
+    def recorded(self, kind: str, fields: dict[str, Any]) -> None:
+        """Something for the journal."""
+        line = _line(self, kind, fields)
+        if line:
+            self.say(line)
+
+    def _after_step(self, name: str) -> None:
+        if self._armed:
+            states = self._states()
+            now = [m for m in self._armed if m.when in states]
+            self._armed = [m for m in self._armed if m not in now]  # first: a beginning may let steps happen
+            for m in now:
+                self._begin(m)
+        if self.service is not None and self.threads.depth == 0:
+            self.threads.quiet = True
+            check_step(self, self.service)
+            self.threads.quiet = False
+
+
+def _line(world: World, kind: str, fields: dict[str, Any]) -> str:
+    """A record as a line of the event log; "" for those that say nothing new."""
+    if kind == "order":
+        event = fields["event"]
+        why = event.why.replace(event.order.cloid, "it")
+        return f"order {world.name(event.order.cloid)} {event.before.value} -> {event.after.value}: {why}"
+    if kind == "fill":
+        fill = fields["event"].fill
+        return f"fill of {world.name(fill.cloid)}: {fill.sz} {fill.coin} at {fill.px}, {fields['event'].kind}"
+    if kind == "certificate":
+        return f"certificate of {world.name(fields['cloid'])}: {fields['how']}"
+    if kind == "exit":
+        order: PendingOrder = fields["order"]
+        reason = order.exit_reason.value if order.exit_reason is not None else "-"
+        return f"exit {world.name(order.cloid)} of {order.coin} for {reason}, attempt {order.attempt}"
+    if kind == "state":
+        return f"state {fields['word']} {fields['why']}"
+    if kind in ("connected", "disconnected", "adopted", "market_blocked", "storm", "second_instance", "gap_accepted"):
+        shown = " ".join(f"{k}={v}" for k, v in fields.items() if k != "cloid")
+        return f"{kind} {shown}"
+    return ""
+
+
+def _setup(plan: Plan) -> VenueSetup:
+    """The exchange of a plan: its markets alone, restless and deep."""
+    setup = load_setup()
+    markets = [
+        msgspec.structs.replace(m, stale_per_hour=4, jumps_per_hour=4, oracle_step_bps=4.0)
+        for m in setup.markets
+        if m.coin in plan.coins
+    ]
+    return msgspec.structs.replace(
+        setup,
+        markets=markets,
+        profiles={"simulated": _LIVELY},
+        common=_COMMON,
+        parameters=Parameters(ip_weight_per_minute=12_000),
+    )

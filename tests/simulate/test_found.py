@@ -1,0 +1,125 @@
+"""What the fault simulation found, each as the shortest test of the part that was wrong.
+
+Their seeds are regression plans, too (`tests/simulate/regressions`): the same faults against the whole service.
+"""
+
+import os
+from pathlib import Path
+
+from hip3.core.events import Filled, OrderUpdate
+from hip3.core.order_state import OrderState
+from hip3.core.orders import ExitReason, OrderBatch, PendingOrder, Side
+from hip3.errors import JournalError
+from hip3.ops.intents import IntentLog
+from hip3.ops.journal import EventLog
+from hip3.position.tracker import PositionTracker
+from tests.builders import COIN, D, exit_order, fill, order
+from tests.world import quiet_world
+
+LONG, NEXT = order(1, side=Side.BUY), order(3, side=Side.SELL)
+EXIT = exit_order(2)
+
+
+def _sent(tracker: PositionTracker, wished: PendingOrder, nonce: int) -> None:
+    if wished.reduce_only:
+        tracker.register(wished)
+    else:
+        tracker.admit(wished, lambda ledger, w: w)
+    tracker.mark_sent(wished.cloid, nonce=nonce, expires_ms=None, generation=1, mono_ms=0)
+
+
+def _filled(wished: PendingOrder, sz: str = "0.012") -> OrderUpdate:
+    return OrderUpdate(
+        coin=COIN, side=wished.side, oid=int(wished.cloid[-2:], 16), cloid=wished.cloid, limit_px=wished.px,
+        remaining=D(0), orig_sz=D(sz), status="filled", status_ms=5,
+    )  # fmt: skip
+
+
+def test_an_entry_after_an_exit_whose_fills_are_missing_is_no_flat_market() -> None:
+    """Long, out, short, and only updates tell: with entries counted first the exit found nothing to close."""
+    tracker = PositionTracker()
+    for nonce, wished in enumerate((LONG, EXIT, NEXT), 1):
+        _sent(tracker, wished, nonce)
+        tracker.on_order_update(_filled(wished))
+    assert tracker.ledger().positions == {COIN: D("-0.012")}
+
+
+def test_an_exit_whose_fills_are_missing_does_not_shrink_what_was_booked_later() -> None:
+    tracker = PositionTracker()
+    _sent(tracker, LONG, 1)
+    tracker.on_fills([fill(1, cloid=LONG.cloid)])
+    _sent(tracker, EXIT, 2)
+    tracker.on_order_update(_filled(EXIT))
+    _sent(tracker, NEXT, 3)
+    tracker.on_fills([fill(2, cloid=NEXT.cloid, side=Side.SELL, oid=3, time_ms=3000, start_position=D("0.012"))])
+    assert tracker.ledger().positions == {COIN: D("-0.012")}
+
+
+def test_the_reply_of_an_ioc_is_the_last_word_about_its_size() -> None:
+    """The exchange shrank the exit, whose update calls all of it filled: no fill of the rest will ever come."""
+    tracker = PositionTracker()
+    _sent(tracker, EXIT, 1)
+    tracker.on_status(EXIT.cloid, Filled(77, D("0.005"), D(4000)))
+    tracker.on_fills([fill(1, cloid=EXIT.cloid, side=Side.SELL, sz=D("0.005"), start_position=D("0.005"))])
+    tracker.on_order_update(_filled(EXIT))
+    assert tracker.unbooked() == []
+
+
+def _full_disk(log: IntentLog) -> int:
+    """The log's disk is full; the descriptor that works, to be put back."""
+    good, log._fd = log._fd, os.open("/dev/full", os.O_WRONLY)
+    return good
+
+
+def _space(log: IntentLog, good: int) -> None:
+    os.close(log._fd)
+    log._fd = good
+
+
+def _journal(tmp_path: Path) -> tuple[EventLog, IntentLog, list[int]]:
+    now = [1000]
+    journal, log = EventLog(lambda: now[0]), IntentLog(tmp_path / "intents.log")
+    journal.open(tmp_path / "journal.db", log)
+    return journal, log, now
+
+
+def test_what_was_kept_is_written_although_others_write_first(tmp_path: Path) -> None:
+    journal, log, now = _journal(tmp_path)
+    good = _full_disk(log)
+    try:
+        log.cancels(101, 1)
+    except JournalError:
+        _space(log, good)
+    log.orders(OrderBatch((order(1),)), 102, None, 2)  # writing works again: the tick sees it first
+    now[0] += 2000
+    journal.drain(0)
+    assert b'"cancels"' in (tmp_path / "intents.log").read_bytes()
+    journal.close()
+
+
+def test_what_was_kept_is_written_at_the_end(tmp_path: Path) -> None:
+    journal, log, _ = _journal(tmp_path)
+    good = _full_disk(log)
+    try:
+        log.end(order(1).cloid, "filled", 1)
+    except JournalError:
+        _space(log, good)
+    journal.close()
+    assert order(1).cloid in (tmp_path / "intents.log").read_text()
+
+
+def test_an_exit_that_waits_for_a_slow_tick_is_not_tried_again(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path)
+    world.by_hand("xyz:GOLD", Side.BUY, D("0.01"))
+    assert world.run_until(lambda: bool(world.trading.tracker.positions()), 5000)
+    exiting, now = world.trading.flow.exiting, world.clock.mono_ms
+    exiting.request(ExitReason.MANUAL)
+    exiting.check(world.generation, now())
+    first = world.journal.of("exit")
+    world.clock.advance(60_000)  # nobody took it
+    exiting.check(world.generation, now())
+    assert world.journal.of("exit") == first
+    world.tick()  # it leaves now, and its time runs from here
+    assert world.trading.tracker.get(first[0]["order"].cloid).state is OrderState.SENT  # type: ignore[union-attr]
+    exiting.check(world.generation, now())
+    assert world.journal.of("exit") == first

@@ -1,0 +1,82 @@
+"""The fault simulation: its seeds hold, the same seed gives the same bytes, and what is broken is found and made small."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hip3.execution.resolver import Resolver
+from hip3.simulate.command import many
+from hip3.simulate.coverage import UNREACHABLE, empty, table
+from hip3.simulate.plan import cut, plan_of, rows
+from hip3.simulate.run import repeat_command, run, run_seed, shrink
+
+ROOT = Path(__file__).resolve().parents[2]
+GATE_SEEDS, CHUNK = 300, 25
+
+
+@pytest.mark.parametrize("first", range(0, GATE_SEEDS, CHUNK))
+def test_what_must_hold_holds(first: int) -> None:
+    for seed in range(first, first + CHUNK):
+        result = run_seed(seed)
+        assert not result.violation, f"{result.violation}\n{repeat_command(seed)}"
+        assert result.steps > 200
+
+
+def _printed(hash_seed: str, *arguments: str) -> bytes:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "hip3.py"), "simulate", *arguments], capture_output=True, check=False, timeout=100,
+        env=os.environ | {"PYTHONHASHSEED": hash_seed}, cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert done.stderr == b""
+    return done.stdout
+
+
+def test_the_same_seed_prints_the_same_bytes_in_another_process() -> None:
+    assert _printed("1", "--seed", "3") == _printed("2", "--seed", "3")
+    many_seeds = _printed("1", "--seeds", "12", "--seed", "100")
+    assert many_seeds == _printed("77", "--seeds", "12", "--seed", "100")
+    assert b"coverage" in many_seeds
+    for told in (str(ROOT), "/dev/shm", "/tmp"):
+        assert told.encode() not in many_seeds
+
+
+def test_seeds_differ() -> None:
+    assert len({run_seed(seed).digest for seed in range(5)}) == 5
+
+
+def test_a_seed_that_fails_is_made_small_and_repeats_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A resolver that calls every unknown order dead is caught, and the cut of its seed fails the same way."""
+    monkeypatch.setattr(
+        Resolver, "_ask", lambda self, tracked, case, now_ms: self._dead(tracked, "guess", "nobody asked", now_ms)
+    )
+    failing = next(r for r in map(run_seed, range(200)) if r.violation)
+    plan = plan_of(failing.seed)
+    keep, until, calm = shrink(plan)
+    small = run(cut(plan, keep, until, calm=calm))
+    assert small.violation
+    assert len(keep) < len(plan.mishaps)
+    assert small.log == run(cut(plan, keep, until, calm=calm)).log
+    assert f"--keep {','.join(map(str, keep)) or 'none'}" in repeat_command(failing.seed, keep, until, calm=calm)
+
+
+def test_the_coverage_names_cells_that_exist_and_says_what_is_empty() -> None:
+    assert {row for row, _ in UNREACHABLE} <= set(rows())
+    assert "cut / none" in table({})[-1]
+    hits = {(row, column): 1 for row in rows() for column in ("none", "queued", "sent", "unknown", "open")}
+    assert {column for _, column in empty(hits)} == {"unbooked", "holding"}
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_a_thousand_seeds_hold_and_hit_every_cell() -> None:
+    hits: dict[tuple[str, str], int] = {}
+    for result in many(range(1000)):
+        assert not result.violation, f"seed {result.seed}: {result.violation}"
+        for cell, count in result.hits.items():
+            hits[cell] = hits.get(cell, 0) + count
+    print("\n".join(table(hits)))
+    assert empty(hits) == []
