@@ -318,9 +318,9 @@ class World:
         asked = ({"type": "frontendOpenOrders", "user": self.user, "dex": dex} for dex in dexs)
         return [order for request in asked for order in self.rest.info_json(request)]
 
-    def sign(self, action: dict[str, Any]) -> Any:
-        """A signed action past the service, executed at once."""
-        nonce = self.exchange_ms() + 500_000 + self._hand_nonces
+    def sign(self, action: dict[str, Any], nonce: int = 0) -> Any:
+        """A signed action past the service, executed at once; by default with a nonce of its own."""
+        nonce = nonce or self.exchange_ms() + 500_000 + self._hand_nonces
         self._hand_nonces += 1
         signature = sign_l1_action(self.key, action, nonce, mainnet=False)
         status, body = exchange(

@@ -52,12 +52,14 @@ class Signed(Protocol):
 class _Case:
     """What was tried for one nonce."""
 
-    __slots__ = ("next_ms", "reads", "verdict")
+    __slots__ = ("next_ms", "reads", "used_ms", "verdict")
 
     def __init__(self) -> None:
         self.next_ms = 0
         self.verdict = ""
         """"": no noop answered yet; "duplicate" or "too low": it was refused with that."""
+        self.used_ms: int | None = None
+        """Exchange time at which the nonce was seen to be used."""
         self.reads = 0
 
 
@@ -147,7 +149,10 @@ class Resolver:
         if case.verdict == "too low":
             return "expired"
         if case.verdict == "duplicate":
-            waited = exchange_ms > tracked.nonce + NO_EXPIRY_MS if tracked.expires_ms is None else expired
+            case.used_ms = exchange_ms if case.used_ms is None else case.used_ms
+            # The nonce tells when it was signed by a clock that may have been ahead.
+            signed_ms = min(tracked.nonce, case.used_ms)
+            waited = exchange_ms > signed_ms + NO_EXPIRY_MS if tracked.expires_ms is None else expired
             return "processed" if waited else None
         return "expired" if expired else None
 
