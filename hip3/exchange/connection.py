@@ -158,6 +158,8 @@ class Connection:
             self._writer.send(text)
         if session.dead(now):
             return "silent for 30 s"
+        if session.deaf(now):
+            return "subscriptions were not acknowledged in time"
         if self._drop:
             return self._drop
         try:

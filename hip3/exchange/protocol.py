@@ -20,6 +20,9 @@ PING_AFTER_MS = 15_000
 DEAD_AFTER_MS = 30_000
 """A new connection after so long without an inbound frame, pings included."""
 
+ACKNOWLEDGED_WITHIN_MS = 15_000
+"""A new connection if some subscription is not acknowledged by then: what was lost never comes by itself."""
+
 _PING = frame({"method": "ping"})
 
 
@@ -28,6 +31,7 @@ class Session:
 
     def __init__(self, generation: int, subscriptions: list[dict[str, Any]], now_ms: int) -> None:
         self.generation = generation
+        self._began_ms = now_ms
         self.subscriptions = Subscriptions(subscriptions)
         self.last_inbound_ms = now_ms
         self._ping_sent_ms: int | None = None
@@ -56,3 +60,7 @@ class Session:
     def dead(self, now_ms: int) -> bool:
         """Whether the connection has been silent for too long to be trusted."""
         return now_ms - self.last_inbound_ms >= DEAD_AFTER_MS
+
+    def deaf(self, now_ms: int) -> bool:
+        """Whether subscriptions were not acknowledged in time."""
+        return now_ms - self._began_ms >= ACKNOWLEDGED_WITHIN_MS and not self.subscriptions.complete

@@ -10,7 +10,7 @@ from hip3.errors import NonceError
 from hip3.exchange.backoff import Backoff
 from hip3.exchange.clock_offset import ClockOffset
 from hip3.exchange.nonce import MAX_LEAD_MS, NonceManager
-from hip3.exchange.protocol import DEAD_AFTER_MS, PING_AFTER_MS, Session
+from hip3.exchange.protocol import ACKNOWLEDGED_WITHIN_MS, DEAD_AFTER_MS, PING_AFTER_MS, Session
 from hip3.exchange.rate_limit import TokenBucket
 from hip3.exchange.subscriptions import key_of, wanted
 from tests.fakes import FakeClock
@@ -50,6 +50,16 @@ def test_it_pings_after_silence_once_and_any_frame_is_life() -> None:
     session.receive('{"channel":"pong"}', DEAD_AFTER_MS)
     assert not session.dead(DEAD_AFTER_MS + 1)
     assert session.due(DEAD_AFTER_MS + PING_AFTER_MS) == ['{"method":"ping"}']
+
+
+def test_subscriptions_that_are_never_acknowledged_end_the_connection_although_data_flows() -> None:
+    session = Session(1, wanted(["xyz:GOLD"], None), 0)
+    session.receive(_ack("bbo", coin="xyz:GOLD"), 1)
+    session.receive('{"channel":"pong"}', ACKNOWLEDGED_WITHIN_MS)
+    assert not session.deaf(ACKNOWLEDGED_WITHIN_MS - 1)
+    assert session.deaf(ACKNOWLEDGED_WITHIN_MS)
+    session.receive(_ack("activeAssetCtx", coin="xyz:GOLD"), ACKNOWLEDGED_WITHIN_MS)
+    assert not session.deaf(ACKNOWLEDGED_WITHIN_MS)
 
 
 def test_added_fields_of_an_acknowledgement_do_not_matter() -> None:
