@@ -3,7 +3,6 @@
 `begin` and `end` are told by the world; the network asks for everything that it carries.
 """
 
-import os
 import random
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -185,10 +184,12 @@ class Mishaps:
         self._world.network.inject([self._rng.choice(JUNK) for _ in range(200)])
 
     def _begin_full(self, m: Mishap) -> None:
-        self._world.disk_full(journal=m.on != "intents", intents=m.on != "journal")
+        if self._world.service is not None:
+            self._world.disk.fill(self._world.service, journal=m.on != "intents", intents=m.on != "journal")
 
     def _end_full(self, m: Mishap) -> None:
-        self._world.disk_free()
+        if self._world.service is not None:
+            self._world.disk.free(self._world.service)
 
     def _begin_stall(self, m: Mishap) -> None:
         if m.on == "tick":
@@ -225,8 +226,3 @@ class Mishaps:
         world.witness.by_hand(m.on)
         now = world.network.exchange_ms()
         world.venue.engine.place(account, Request(market, m.ms > 0, px, sz, False, tif, None), now)
-
-
-def full_file() -> int:
-    """A file descriptor that cannot be written to: the disk is full."""
-    return os.open("/dev/full", os.O_WRONLY)

@@ -68,6 +68,8 @@ class SimSocket:
             raise websocket.WebSocketTimeoutException("nothing arrived")
         text = heapq.heappop(self.inbox)[2]
         self._network.heard_ms = self._network.clock.mono_ms()
+        if text.startswith('{"channel":"post"'):
+            self._network.witness.reply_read(text)
         return websocket.ABNF.OPCODE_TEXT, text.encode()
 
     def send(self, payload: str) -> None:

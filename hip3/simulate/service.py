@@ -180,6 +180,7 @@ class Service(App):
 
     def end(self) -> None:
         """Stop in the mode that was asked for."""
+        self.world.stopping = True
         outcome = self._stop()
         self.journal.record("stop", mode=outcome.mode.value, clean=outcome.clean, proof=outcome.sentence)
         self._close()

@@ -5,6 +5,8 @@ and objects at once (`Violation`) to whatever must not leave.
 """
 
 import os
+from collections import Counter
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,6 +65,14 @@ class Witness:
         self.under_way: dict[Key, Sent] = {}
         """What the exchange may still execute."""
         self._nonces: dict[int, str] = {}
+        self._floor = 0
+        """The highest nonce of earlier processes."""
+        self._posted: dict[int, Sent] = {}
+        """Posts of this process."""
+        self._replies: Counter[int] = Counter()
+        """How often the reply to each was read."""
+        self._highest = 0
+        """Nonce on disk."""
         self._log_at = 0
         self._log = b""
         self.hands: set[str] = set()
@@ -81,11 +91,15 @@ class Witness:
         """The service starts anew."""
         self._conn, self.posts, self._log_at, self._log = 0, 0, 0, b""
         self._exits.clear()
+        self._posted.clear()
+        self._replies.clear()
+        self._floor = self._highest
 
     # What is on disk.
 
     def intent(self, record: Intent) -> None:
         """A record was written, as far as the service knows."""
+        self._highest = max(self._highest, record.nonce)
         for order in record.orders:
             self.admitted[order.cloid] = order
 
@@ -108,7 +122,7 @@ class Witness:
         assert service is not None
         assert service.latch is not None
         self._latched = service.latch._state.tripped
-        self._reducing = service.readiness._stopping
+        self._reducing = self._world.stopping
         self._heard_ms = self._world.network.heard_ms
 
     def connected(self, conn: int) -> None:
@@ -157,6 +171,8 @@ class Witness:
         if orders:
             self._check_orders(sent, body)
         self.under_way[key] = sent
+        if key[0] == "ws":
+            self._posted[key[2]] = sent
         for order in orders:
             if order.cloid in self.left:
                 raise Violation(f"{order.cloid} left twice")
@@ -166,6 +182,19 @@ class Witness:
             elif not order.stop:
                 self._check_exit(order, sent)
         self.check_exposure()
+
+    def late_reply(self, post_id: int) -> None:
+        """A reply came that nobody waits for: its time must be over, or its connection, or it came twice."""
+        sent = self._posted.get(post_id)
+        if sent is None or self._replies[post_id] > 1 or sent.key[1] != self._conn:
+            return
+        if self._world.clock.mono_ms() - sent.at_ms < self._world.settings.base.post_timeout_ms:
+            raise Violation(f"the reply to post {post_id} came in time and nobody took it")
+
+    def reply_read(self, text: str) -> None:
+        """A reply was read from the socket; what follows from it follows now."""
+        with suppress(msgspec.DecodeError):
+            self._replies[msgspec.json.decode(text)["data"]["id"]] += 1
 
     def _order(self, item: dict[str, Any]) -> WireOrder:
         market = self._world.venue.engine.by_asset.get(item["a"])
@@ -179,8 +208,10 @@ class Witness:
         if before and sent.kind != "noop":
             raise Violation(f"nonce {sent.nonce} was signed for two actions ({before}, {sent.kind})")
         self._nonces[sent.nonce] = before or sent.kind
+        if sent.nonce <= self._floor and not before and sent.kind != "noop":
+            raise Violation(f"nonce {sent.nonce} is below {self._floor}, which an earlier process gave out")
         may_lack = sent.kind == "cancel" or (sent.orders and sent.orders[0].reduce_only)
-        if not self._durable(sent.nonce) and not (may_lack and self._world.intents_full):
+        if not self._durable(sent.nonce) and not (may_lack and self._world.disk.intents_full):
             raise Violation(f"the {sent.kind} with nonce {sent.nonce} left before its intent was on disk")
 
     def _check_orders(self, sent: Sent, body: dict[str, Any]) -> None:
@@ -191,7 +222,7 @@ class Witness:
         for order in sent.orders:
             meant = self.admitted.get(order.cloid)
             if meant is None:
-                if not (order.reduce_only and self._world.intents_full):
+                if not (order.reduce_only and self._world.disk.intents_full):
                     raise Violation(f"{order.cloid} left without an intent of its own")
             elif (meant.coin, meant.side.is_buy, meant.px, meant.sz, meant.reduce_only) != (
                 order.coin, order.is_buy, order.px, order.sz, order.reduce_only,

@@ -5,22 +5,16 @@ by itself: READY or a latched stop, and every position of before closed by its o
 `--flatten`, and everything that it keeps is compared with the exchange.
 """
 
-import os
 import random
-import sqlite3
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from hip3.commands import handle
 from hip3.config import MarketSettings
 from hip3.core.money import round_price
-from hip3.core.orders import PendingOrder
+from hip3.core.order_state import OrderState
 from hip3.errors import ConfigError, PreflightError
 from hip3.exchange.embedded import key_number_one
 from hip3.exchange.signing import SigningKey
@@ -28,50 +22,25 @@ from hip3.risk.hard_stop import LatchState, Reset, read_latch, write_latch
 from hip3.settings import Settings
 from hip3.simulate.checks import check_books, check_files, check_step, unfinished
 from hip3.simulate.clock import SimClock
-from hip3.simulate.mishaps import Mishaps, full_file
+from hip3.simulate.disk import Disk
+from hip3.simulate.mishaps import Mishaps
 from hip3.simulate.network import Network
+from hip3.simulate.operator import Operator
 from hip3.simulate.plan import Mishap, Plan
+from hip3.simulate.scene import line_of, setup_of
 from hip3.simulate.service import MAIN_MS, Service
 from hip3.simulate.threads import NEVER, Actor, Killed, Threads, Violation
 from hip3.simulate.witness import Sent, Witness, ends_of
 from hip3.stopping import Outcome
-from hip3.venue.parameters import Parameters
-from hip3.venue.settings import Common, Profile, VenueSetup, load_setup
 from hip3.venue.venue import Venue
 
 READY_MS = 120_000
 """With the faults over, READY or a latched stop is reached within this."""
+KNOWN_MS = 45_000
+"""And then no order is unknown and no fill missing within this: an order without expiry needs 30 s."""
 FLAT_MS = 120_000
 """Every position of before is closed by its own rules within this beyond its time stop."""
-MOST_PAGES = 1 << 30
 WORLDS_OWN = frozenset({"exchange", "main", "oracle", "plan"})
-_LIVELY = Profile(stale_factor=600, jump_factor=600, depth_factor=20)
-_COMMON = Common(
-    edge_bps=12, thaw_s=2.0, stale_share=0.8, jump_min_bps=5, jump_max_bps=60, noise_trades_per_minute=6, noise_usd=150
-)
-
-
-class Operator:
-    """What a person does to the service."""
-
-    def __init__(self, world: "World") -> None:
-        self._world = world
-
-    def stop(self, how: str, timeout_ms: int = 20_000) -> None:
-        """`stop` in a mode, or a signal; the service is started again later."""
-        service = self._world.service
-        if service is None:
-            return
-        if how == "signal":
-            service._signals += 1
-        else:
-            handle(service, {"command": "stop", "mode": how, "timeout_ms": timeout_ms})
-
-    def trip(self) -> None:
-        """A hard stop by hand."""
-        service = self._world.service
-        if service is not None and service.latch is not None:
-            service.trip("manual", "by the operator")
 
 
 class World:
@@ -88,7 +57,7 @@ class World:
         seed = plan.settings["exchange_seed"]
         self.user = SigningKey(key_number_one(seed)).address
         self.venue = Venue(
-            _setup(plan), seed=seed, profile="simulated", now_ms=self.clock.wall_ms(), latency_ms=plan.latency_ms
+            setup_of(plan), seed=seed, profile="simulated", now_ms=self.clock.wall_ms(), latency_ms=plan.latency_ms
         )
         self.network = Network(self.clock, self.threads, self.venue, plan.seed, delay_ms=plan.delay_ms)
         self.mishaps = self.network.mishaps = Mishaps(self, plan.seed)
@@ -99,6 +68,8 @@ class World:
         self.service: Service | None = None
         self.number = 0
         """Of the process."""
+        self.stopping = False
+        """The service has begun to stop."""
         self._start_at = 0
         self._last_main = 0
         self._next_move = self.began_ms + 1000
@@ -113,7 +84,7 @@ class World:
         self.tripped = False
         """The latch is on disk."""
         self.outcome: Outcome | None = None
-        self._real_fd: int | None = None
+        self.disk = Disk()
         self.rules_change = any(m.kind == "change" for m in plan.mishaps)
         self.threads.after_step = self._after_step
         actors = self.threads.actors
@@ -136,6 +107,8 @@ class World:
         self.say("the faults are over")
         if not self._until(self.settled, self.clock.mono_ms() + READY_MS):
             raise Violation(f"not READY {READY_MS // 1000} s after the faults: {self._why_not()}")
+        if not self._until(self._all_known, self.clock.mono_ms() + KNOWN_MS):
+            raise Violation(f"fills are missing or orders unknown {KNOWN_MS // 1000} s after READY: {self._doubtful()}")
         held = self._opened()
         limit = self.clock.mono_ms() + self.settings.base.time_stop_ms + FLAT_MS
         if not self._until(lambda: not held.items() & self._opened().items(), limit):
@@ -209,6 +182,17 @@ class World:
         stopped = self.tripped and service.latch is not None and not unfinished(service)
         return (ready or stopped) and not service.trading.posts._pending
 
+    def _all_known(self) -> bool:
+        return self.settled() and not self._doubtful()
+
+    def _doubtful(self) -> list[str]:
+        """Orders unknown, or with fills missing."""
+        if self.service is None or self.service.trading is None:
+            return []
+        orders = self.service.trading.tracker._orders
+        unknown = [c for c, t in orders.live.items() if t.state is OrderState.UNKNOWN]
+        return [self.name(cloid) for cloid in [*unknown, *orders.provisional]]
+
     def _why_not(self) -> str:
         if self.service is None:
             return "the service is not running"
@@ -235,15 +219,19 @@ class World:
         service = self.service
         if self.threads.depth > 1:
             return  # it would wait on top of another thread
-        if service is None:
-            self._start()
-        elif service._stop_wanted():
-            service.end()
-        else:
-            service._supervisor.watch(self._last_main)
+        try:
+            if service is None:
+                self._start()
+            elif service._stop_wanted():
+                service.end()
+            else:
+                service._supervisor.watch(self._last_main)
+        except Exception as error:
+            raise Violation(f"main died: {type(error).__name__}: {error}") from error
 
     def _start(self) -> None:
         self.number += 1
+        self.stopping = False
         self.say(f"process {self.number} starts")
         self.counts["starts"] += 1
         self.witness.new_process()
@@ -265,9 +253,7 @@ class World:
         self._gone(self._rng.randint(200, 2000))
 
     def _gone(self, pause_ms: int) -> None:
-        if self._real_fd is not None:
-            os.close(self._real_fd)
-            self._real_fd = None
+        self.disk.forget()
         for name in [n for n in self.threads.actors if n not in WORLDS_OWN]:
             del self.threads.actors[name]
         path = self.file("intents.log")
@@ -291,51 +277,14 @@ class World:
         self._gone(self._rng.choice((50, 500, 3000)))
 
     def abandon(self) -> None:
-        """Let go of the files, however the run ended."""
+        """Let go of the service, however the run ended."""
         service, self.service = self.service, None
-        if service is None:
-            return
-        self._free(service)
-        store: Any = service.journal._store
-        for file in (service.intents, store):
-            with suppress(OSError):  # closed in order, by a stop that was cut short
-                if file is not None:
-                    file.close()
-
-    # The disk.
+        if service is not None:
+            self.disk.close(service)
 
     def file(self, name: str) -> Path | None:
         """A file of the account's state folder, if it is there."""
         return next((p for p in self.folder.glob(f"*/{name}")), None)
-
-    def disk_full(self, *, journal: bool, intents: bool) -> None:
-        """Files cannot grow any more."""
-        service = self.service
-        if service is None or service.intents is None:
-            return
-        if intents and self._real_fd is None:
-            self._real_fd, service.intents._fd = service.intents._fd, full_file()
-        store: Any = service.journal._store
-        if journal and store is not None:
-            store._db.execute("PRAGMA max_page_count=1")
-
-    @property
-    def intents_full(self) -> bool:
-        return self._real_fd is not None
-
-    def disk_free(self) -> None:
-        """They can again."""
-        if self.service is not None:
-            self._free(self.service)
-
-    def _free(self, service: Service) -> None:
-        if self._real_fd is not None and service.intents is not None:
-            os.close(service.intents._fd)
-            service.intents._fd, self._real_fd = self._real_fd, None
-        store: Any = service.journal._store
-        if store is not None:
-            with suppress(sqlite3.ProgrammingError):  # closed in order, by a stop that was cut short
-                store._db.execute(f"PRAGMA max_page_count={MOST_PAGES}")
 
     # What happens, and what is told.
 
@@ -407,7 +356,9 @@ class World:
 
     def recorded(self, kind: str, fields: dict[str, Any]) -> None:
         """Something for the journal."""
-        line = _line(self, kind, fields)
+        if kind == "late_reply":
+            self.witness.late_reply(fields["post_id"])
+        line = line_of(self, kind, fields)
         if line:
             self.say(line)
 
@@ -422,43 +373,3 @@ class World:
             self.threads.quiet = True
             check_step(self, self.service)
             self.threads.quiet = False
-
-
-def _line(world: World, kind: str, fields: dict[str, Any]) -> str:
-    """A record as a line of the event log; "" for those that say nothing new."""
-    if kind == "order":
-        event = fields["event"]
-        why = event.why.replace(event.order.cloid, "it")
-        return f"order {world.name(event.order.cloid)} {event.before.value} -> {event.after.value}: {why}"
-    if kind == "fill":
-        fill = fields["event"].fill
-        return f"fill of {world.name(fill.cloid)}: {fill.sz} {fill.coin} at {fill.px}, {fields['event'].kind}"
-    if kind == "certificate":
-        return f"certificate of {world.name(fields['cloid'])}: {fields['how']}"
-    if kind == "exit":
-        order: PendingOrder = fields["order"]
-        reason = order.exit_reason.value if order.exit_reason is not None else "-"
-        return f"exit {world.name(order.cloid)} of {order.coin} for {reason}, attempt {order.attempt}"
-    if kind == "state":
-        return f"state {fields['word']} {fields['why']}"
-    if kind in ("connected", "disconnected", "adopted", "market_blocked", "storm", "second_instance", "gap_accepted"):
-        shown = " ".join(f"{k}={v}" for k, v in fields.items() if k != "cloid")
-        return f"{kind} {shown}"
-    return ""
-
-
-def _setup(plan: Plan) -> VenueSetup:
-    """The exchange of a plan: its markets alone, restless and deep."""
-    setup = load_setup()
-    markets = [
-        msgspec.structs.replace(m, stale_per_hour=4, jumps_per_hour=4, oracle_step_bps=4.0)
-        for m in setup.markets
-        if m.coin in plan.coins
-    ]
-    return msgspec.structs.replace(
-        setup,
-        markets=markets,
-        profiles={"simulated": _LIVELY},
-        common=_COMMON,
-        parameters=Parameters(ip_weight_per_minute=12_000),
-    )

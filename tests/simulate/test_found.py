@@ -123,3 +123,20 @@ def test_an_exit_that_waits_for_a_slow_tick_is_not_tried_again(tmp_path: Path) -
     assert world.trading.tracker.get(first[0]["order"].cloid).state is OrderState.SENT  # type: ignore[union-attr]
     exiting.check(world.generation, now())
     assert world.journal.of("exit") == first
+
+
+def test_a_used_nonce_of_a_clock_that_was_ahead_is_settled_all_the_same(tmp_path: Path) -> None:
+    """Without an expiry its age counts from when it was seen to be used, not from hours ahead."""
+    world = quiet_world(tmp_path, expires_after_ms=0)
+    world.step_clock(7_200_000)
+    world.sender.hold()
+    wished = order(9, coin="xyz:GOLD", px=D(1), epoch=world.generation)
+    world.trading.tracker.admit(wished, lambda ledger, w: w)
+    world.trading.scheduler.enqueue_new(wished, 0)
+    world.tick()
+    world.sender.drop_held()
+    tracked = world.trading.tracker.live()[0]
+    world.sign({"type": "noop"}, tracked.nonce)  # of a process that was killed before the answer
+    assert world.run_until(lambda: not world.trading.tracker.live(), 60_000, step_ms=50)
+    assert tracked.certificate is not None
+    assert tracked.certificate.startswith("processed")
