@@ -377,8 +377,8 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
         "tick: re-check, sign, record, register, send",
         "hip3/execution/loop.py",
         T + "test_the_intent_is_durable_before_the_bytes_leave",
-        "        if not self._record(batch, nonce, expires, wall_ms, now_ms):\n            return\n        body = signed_body(action, nonce, signature, self._identity.vault, expires)\n        self._send(batch, body, nonce, expires, now_ms, lane)",
-        "        body = signed_body(action, nonce, signature, self._identity.vault, expires)\n        self._send(batch, body, nonce, expires, now_ms, lane)\n        self._record(batch, nonce, expires, wall_ms, now_ms)",
+        "        if not self._record(batch, nonce, expires, wall_ms, now_ms):\n            return\n        body = signed_body(action, nonce, signature, self._identity.vault, expires)\n        self._send(batch, body, nonce, expires, lane)",
+        "        body = signed_body(action, nonce, signature, self._identity.vault, expires)\n        self._send(batch, body, nonce, expires, lane)\n        self._record(batch, nonce, expires, wall_ms, now_ms)",
     ),
     Row(
         "I-8 NN-2",

@@ -181,7 +181,7 @@ class ExecutorLoop:
         if not self._record(batch, nonce, expires, wall_ms, now_ms):
             return
         body = signed_body(action, nonce, signature, self._identity.vault, expires)
-        self._send(batch, body, nonce, expires, now_ms, lane)
+        self._send(batch, body, nonce, expires, lane)
 
     def _record(self, batch: ActionBatch, nonce: int, expires: int | None, wall_ms: int, now_ms: int) -> bool:
         """Make the intent durable; False: it is not, and the batch takes new risk, so it is over."""
@@ -212,9 +212,8 @@ class ExecutorLoop:
             return cancel_action(batch.cancels, self._asset_ids)
         return order_action(batch.orders, self._asset_ids)
 
-    def _send(
-        self, batch: ActionBatch, body: dict[str, Any], nonce: int, expires: int | None, now_ms: int, lane: str
-    ) -> None:
+    def _send(self, batch: ActionBatch, body: dict[str, Any], nonce: int, expires: int | None, lane: str) -> None:
+        now_ms = self._clock.mono_ms()  # the round may have been held up since it began
         post_id = self._posts.next_id()
         generation = self._flow.generation if lane == "ws" else HTTP_GENERATION
         post = Post(

@@ -174,9 +174,9 @@ def _bbo_update(k: _Look) -> str | None:
 
 def _ctx_update(k: _Look) -> str | None:
     most, ctx_at = k.params.max_ctx_age_ms, k.view.ctx_at_ms
-    if not most or (ctx_at is not None and k.now_ms - ctx_at <= most):
-        return None
-    return "no asset context yet" if ctx_at is None else f"the asset context is {k.now_ms - ctx_at} ms old"
+    if not most or ctx_at is None or k.now_ms - ctx_at <= most:
+        return None  # before the first one the market is not READY, and there is no oracle to compare with
+    return f"the asset context is {k.now_ms - ctx_at} ms old"
 
 
 def _time_regression(k: _Look) -> str | None:

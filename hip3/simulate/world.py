@@ -134,6 +134,9 @@ class World:
         self.threads.kill_armed = False
         for actor in self.threads.actors.values():
             actor.stalled_until = 0
+        ahead = self.venue.clock_offset_ms
+        self.clock.step_wall(ahead - self.network.skew_ms)  # somebody sets the machine's clock to the exchange's
+        self.network.skew_ms = ahead
 
     def _stop_for_good(self) -> None:
         limit = self.clock.mono_ms() + READY_MS
@@ -145,9 +148,6 @@ class World:
 
     def _end(self, how: str) -> Outcome:
         """Stop the service, not to be started again."""
-        ahead = self.venue.clock_offset_ms
-        self.clock.step_wall(ahead - self.network.skew_ms)  # somebody sets the machine's clock to the exchange's
-        self.network.skew_ms = ahead
         self.outcome, self._start_at = None, NEVER
         self.operator.stop(how, READY_MS)
         if not self._until(lambda: self.outcome is not None, self.clock.mono_ms() + READY_MS):
