@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from hip3.errors import ConfigError
+
 Answer = dict[str, Any]
 Later = Callable[[], Answer | None]
 """A command under way: called with each step until it has an answer."""
@@ -195,6 +197,10 @@ def _answer(conn: socket.socket, answer: Answer) -> None:
             return  # who asked has gone, or does not read
 
 
+def _foreign(path: Path) -> ConfigError:
+    return ConfigError([f"{path}: the service runs as another user; give this command as that one"])
+
+
 def _line(conn: socket.socket) -> bytes:
     data = b""
     while not data.endswith(b"\n"):
@@ -208,7 +214,7 @@ def _line(conn: socket.socket) -> bytes:
 def ask(path: Path, request: dict[str, Any], timeout_s: float = TIMEOUT_S) -> Answer | None:
     """The answer of the service behind `path`; None if none is running. TimeoutError if it is silent.
 
-    PermissionError if the socket is another user's.
+    ConfigError if it runs as another user.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as conn:
         conn.settimeout(timeout_s)
@@ -217,10 +223,12 @@ def ask(path: Path, request: dict[str, Any], timeout_s: float = TIMEOUT_S) -> An
                 conn.connect(name)
         except (FileNotFoundError, ConnectionRefusedError):
             return None
+        except PermissionError:
+            raise _foreign(path) from None
         except BlockingIOError:
             raise TimeoutError("too many wait to be heard by the service") from None
         if peer_uid(conn) != os.geteuid():
-            raise PermissionError(1, "the service belongs to another user", str(path))
+            raise _foreign(path)
         try:
             conn.sendall(json.dumps(request).encode() + b"\n")
             line = _line(conn)

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from hip3.errors import ConfigError
 from hip3.ops import control
 from hip3.ops.control import Answer, ControlServer, Later, ask
 from hip3.ops.state_dir import socket_path
@@ -110,7 +111,7 @@ def test_a_peer_of_another_user_is_neither_heard_nor_told_anything(
     heard: list[Any] = []
     with _served(tmp_path, lambda request: _echo(heard.append(request) or request)):
         monkeypatch.setattr(control, "peer_uid", lambda conn: os.geteuid() + 1)
-        with pytest.raises(PermissionError):
+        with pytest.raises(ConfigError, match="another user"):
             ask(socket_path(tmp_path), {"command": "stop"})
         monkeypatch.undo()
         assert ask(socket_path(tmp_path), {}) == {"heard": {}}

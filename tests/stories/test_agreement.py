@@ -14,7 +14,6 @@ import requests
 from eth_account import Account
 from prometheus_client.parser import text_string_to_metric_families
 
-from hip3.config import FIELDS
 from hip3.exchange.embedded import key_number_one
 from hip3.exchange.signing import SigningKey
 from hip3.ops.control import ask
@@ -144,7 +143,7 @@ def _asked(run: Service, root: Path, port: int, commands: list[list[str]]) -> di
 
 def test_no_secret_is_in_any_file_output_answer_or_metric(tmp_path: Path) -> None:
     port, root = _free_port(), tmp_path / "state"
-    alerts = {"HIP3_ALERT_URLS": ALERTS} if "alert_urls" in FIELDS else {}
+    alerts = {"HIP3_ALERT_URLS": ALERTS, "HIP3_DEADMAN_URL": "http://127.0.0.1:9/dead-man-path"}
     settings = {"HIP3_HTTP_PORT": str(port), "HIP3_PRIVATE_KEY": "0x" + SECRET.hex(), "HIP3_TIME_STOP_MS": "2000",
                 "HIP3_MARKETS": "xyz:GOLD,xyz:TSLA,xyz:NVDA"} | alerts  # fmt: skip
     keystore = tmp_path / "outside" / "key.json"
@@ -152,7 +151,7 @@ def test_no_secret_is_in_any_file_output_answer_or_metric(tmp_path: Path) -> Non
     keystore.write_text(json.dumps(Account.encrypt(SECRET, PASSWORD, kdf="pbkdf2", iterations=2)))
     keystore.chmod(0o600)
     needles = _forms(SECRET) | {
-        "password": PASSWORD.encode(), "alerts": b"alertsecret99", "alert path": b"hook-secret-path",
+        "password": PASSWORD.encode(), "alerts": b"alertsecret99", "alert path": b"hook-secret-path", "dead man": b"dead-man-path",
     }  # fmt: skip
     found: dict[str, bytes] = {}
     with local_exchange() as at:
