@@ -235,3 +235,18 @@ def test_a_closed_market_takes_no_entry_at_the_last_look_either(tmp_path: Path) 
     world.run(200)
     tracked = [world.trading.tracker.get(o.cloid) for o in (closed, other)]
     assert [t.state for t in tracked if t is not None] == [OrderState.DROPPED, OrderState.FILLED]
+
+
+def test_a_position_that_our_books_do_not_know_is_found_and_closed(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path)
+    world.run(3000)
+    hidden = ('{"channel":"userFills"', '{"channel":"orderUpdates"')
+    world.filter_frame = lambda text: [] if text.startswith(hidden) else [text]
+    world.by_hand(GOLD, Side.BUY, D("0.05"))
+    world.run(200)
+    assert not world.trading.tracker.positions()
+    world.filter_frame = lambda text: [text]
+    answer = _run(world, Flatten(AppOf(world), None, timeout_ms=15_000))
+    assert answer["code"] == 0
+    assert GOLD in answer["before"]
+    assert world.exchange_positions() == {}

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from hip3.core.events import OrderUpdate
+from hip3.core.orders import Side
 from hip3.errors import VenueReadError
-from hip3.execution.account import AccountReport, equity_of, positions_of, prove, read_account
+from hip3.execution.account import AccountReport, Proof, equity_of, positions_of, prove, read_account
 from tests.builders import COIN, D, fill
 
 STATE = {
@@ -81,3 +83,15 @@ def test_the_newest_fill_of_a_market_says_what_is_held() -> None:
     newest = fill(2, start_position=D("0.012"), side=fill().side.opposite)
     assert positions_of([newest, fill(1)]) == {}
     assert positions_of([fill(1)]) == {COIN: D("0.012")}
+
+
+def test_cancel_all_leaves_the_stops_of_positions_and_takes_those_of_none() -> None:
+    def order(coin: str, oid: int, **stop: Any) -> OrderUpdate:
+        return OrderUpdate(coin, Side.SELL, oid, None, D(1), D(1), D(1), "open", 1, **stop)
+
+    stop = {"reduce_only": True, "trigger_px": D(1)}
+    orders = (order(COIN, 1, **stop), order("xyz:TSLA", 2, **stop), order(COIN, 3), order(COIN, 4, reduce_only=True))
+    held = Proof(positions={COIN: D(1)}, orders=orders, source="")
+    assert [o.oid for o in held.to_cancel()] == [2, 3, 4]
+    assert [o.oid for o in Proof(positions=None, orders=orders, source="").to_cancel()] == [3, 4]
+    assert Proof(positions=None, orders=None, source="").to_cancel() == []

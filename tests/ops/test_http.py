@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hip3.clock import SystemClock
-from hip3.ops.http import MOST_CLIENTS, StatusServer
+from hip3.ops.http import MOST_CLIENTS, StatusServer, _Quiet
 
 STATUS: dict[str, Any] = {"state": "READY", "reasons": []}
 
@@ -112,22 +112,29 @@ def test_a_page_that_fails_is_500_and_says_nothing_of_what_is_inside() -> None:
 
 
 def test_silent_and_slow_clients_hold_up_neither_others_nor_the_stop() -> None:
+    silent: list[socket.socket] = []
     with contextlib.ExitStack() as stack:
         with _served({"state": "READY", "reasons": [], "big": "x" * 3_000_000}) as server:
             for number in range(3 * MOST_CLIENTS):
                 conn = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
-                if number % 3 == 1:
+                if number % 3 == 0:
+                    silent.append(conn)
+                elif number % 3 == 1:
                     conn.sendall(b"GET /status HT")
                 elif number % 3 == 2:
                     conn.sendall(b"GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n")  # and never reads the answer
             for _ in range(5):
                 assert _get(server, "/healthz")[0] == 200
             assert len(server._server._open) <= MOST_CLIENTS
-        # leaving closed the server with all of them still connected
+        # Leaving closed the server with all of them still connected; those that said nothing are told so at once.
+        with contextlib.suppress(ConnectionResetError):
+            silent[-1].settimeout(2)
+            assert silent[-1].recv(100) == b""
 
 
 def test_a_connection_has_an_end_however_slowly_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0]
+    monkeypatch.setattr(_Quiet, "timeout", 60)  # each single read may take its time
     with _served() as server:
         monkeypatch.setattr(server._server, "_mono_ms", lambda: now[0])
         with socket.create_connection(("127.0.0.1", server.port), timeout=10) as conn:
