@@ -26,7 +26,9 @@ class Feed:
         self.time_ms = view.book_time_ms + 1000
 
     def hear(self) -> None:
-        """The exchange's own market data are heard again."""
+        """The exchange's own market data are heard again, from now on."""
+        self.world.venue.advance(self.world.exchange_ms())
+        self.world.venue.take_output()
         self.world.filter_frame = lambda text: [text]
 
     def bbo(self, mid: Decimal | None = None, *, spread: Decimal = SPREAD, time_ms: int | None = None) -> None:
