@@ -21,6 +21,7 @@ from hip3.execution.scheduler import BatchScheduler
 from hip3.position.tracker import PositionTracker
 from hip3.risk.hard_stop import HardStopLatch
 
+STEPS = ("purge", "cancel", "flatten", "verify")
 CANCEL_MS = 1000
 PROOF_MS = 5000
 

@@ -24,6 +24,8 @@ CLOCK_WARN_MS = 2000
 CLOCK_STOP_MS = 5000
 MOST_AWAITED = 1000
 FILLS = "userFills"
+OWNERS = ("market data", "private stream", "disconnect", "clock")
+"""Reasons of REDUCING, by name."""
 
 
 class StreamWatch:

@@ -14,16 +14,27 @@ import pytest
 
 from hip3.core.events import Refused
 from hip3.core.ledger import RoundTrip
+from hip3.core.money import taker_price
 from hip3.core.order_state import OrderState
-from hip3.core.orders import Side
+from hip3.core.orders import Side, Tif
 from hip3.execution import executor as executor_module
+from hip3.execution import hard_stop_sequence
 from hip3.execution.gates import GATES
+from hip3.execution.hard_stop_sequence import STEPS
+from hip3.execution.readiness import State
+from hip3.execution.streams import OWNERS
 from hip3.position import exit_rules
 from hip3.position.tracked import Opening
+from hip3.risk import market_gates
+from hip3.risk.guards import GUARDS
+from hip3.risk.market_gates import MARKET_GATES
 from hip3.risk.monitor import FlattenFailed
 from hip3.wiring import report
+from tests import test_guards, test_market_gates
 from tests.builders import D, order
-from tests.world import World
+from tests.by_hand import Feed
+from tests.test_guards import trip
+from tests.world import ALONE, World
 
 Probe = Callable[[World], None]
 THREADS = ("rest", "ws-reader", "risk", "tick")
@@ -243,9 +254,126 @@ def _margin(world: World) -> None:
     assert world.run_until(lambda: not world.trading.blocked, 10_000)
 
 
+def _drawdown(world: World) -> None:
+    """An open loss of more than the day's limit."""
+    _ready(world)
+    world.run(1500)
+    world.by_hand("xyz:GOLD", Side.BUY, D("0.1"))
+    world.run(1500)
+    world.venue.move("xyz:GOLD", world.venue.engine.markets["xyz:GOLD"].oracle - 100, world.exchange_ms())
+    assert world.run_until(lambda: world.latch.tripped, 30_000)
+    assert (world.latch.state().reason or "").startswith("drawdown")
+
+
+def _trial_ends(world: World) -> None:
+    _ready(world)
+    feed = Feed(world)
+    for _ in range(100):
+        trip(feed, "0.01")
+    world.risk()
+    assert "micro trial" in (world.latch.state().reason or "")
+
+
+def _still(world: World) -> Feed:
+    """A market whose frames the probe makes."""
+    _ready(world)
+    world.run(1500)
+    feed = Feed(world)
+    feed.usual()
+    return feed
+
+
+def _guard(name: str) -> Probe:
+    def probe(world: World) -> None:
+        feed = _still(world)
+        test_guards.WAYS[name][1](feed)
+        assert feed.refused_by() == name
+
+    return probe
+
+
+def _market_gate(name: str) -> Probe:
+    def probe(world: World) -> None:
+        feed = _still(world)
+        if name == "time_of_day":
+            feed.usual(2)
+        else:
+            test_market_gates.WAYS[name][1](feed)
+        assert world.trading.gates.standing() == {"xyz:GOLD": name}
+
+    return probe
+
+
+def _sequence(step: str) -> Probe:
+    """A queued entry, a resting one and a position: each is dealt with, and the exchange is asked."""
+
+    def probe(world: World) -> None:
+        _ready(world)
+        world.by_hand("xyz:GOLD", Side.BUY, D("0.01"))
+        rests = order(900, coin="xyz:NVDA")
+        world.trading.tracker.admit(rests, lambda ledger, wished: wished)
+        world.trading.tracker.mark_sent(rests.cloid, nonce=1, expires_ms=None, generation=1, mono_ms=0)
+        spec = world.trading.specs["xyz:NVDA"]
+        px = taker_price(world.venue.engine.markets["xyz:NVDA"].oracle * D("0.9"), spec.sz_decimals, is_buy=True)
+        world.by_hand("xyz:NVDA", Side.BUY, D(1), px=px, tif=Tif.GTC, cloid=rests.cloid)
+        world.run(300)
+        world.trading.scheduler.enqueue_new(order(901, coin="xyz:TSLA", epoch=world.generation), 0)
+        world.trip("manual", "probe", None)
+        world.risk()
+        said = {f["step"]: f["outcome"] for f in world.journal.of("hard_stop")}
+        assert said["purge"].startswith("1 queued")
+        sequence = world.trading.risk.sequence
+        assert sequence is not None
+        assert world.run_until(lambda: sequence.verified, 15_000)
+        assert world.exchange_positions() == {}
+        assert world.listed("xyz") == []
+
+    return probe
+
+
+def _reducing(owner: str) -> Probe:
+    def probe(world: World) -> None:
+        feed = _still(world)
+        silent = {"market data": 10_000, "private stream": 12_000, "disconnect": 0, "clock": 0}[owner]
+        if owner == "private stream":
+            feed.hear()
+            mute = '{"channel":"orderUpdates"'
+            world.filter_frame = lambda text: [] if text.startswith(mute) else [text]
+            world.rest_by_hand("xyz:GOLD")
+            world.trading.flow._streams.answered("0x1", world.clock.mono_ms())
+        elif owner == "clock":
+            feed.hear()
+            world.step_clock(7000)
+            silent = 60_000
+        elif owner == "disconnect":
+            feed.hear()
+            world.cut()
+            world.run(35_000, 50)
+            world.connect()
+            assert world.run_until(lambda: world.readiness.word(world.clock.mono_ms(), tripped=False)[1] != [], 100)
+            silent = 5000
+        for _ in range((silent + 3000) // 500):
+            world.run(500, 50)
+            world.inject('{"channel":"pong"}')  # the connection lives
+            if _only_reducing(world):
+                break
+        assert _only_reducing(world)
+        reasons = world.readiness.reasons(world.clock.mono_ms())
+        words = {"market data": "no market data", "private stream": "orderUpdates is silent",
+                 "disconnect": "was gone for long", "clock": "clock: 7.0 s off"}  # fmt: skip
+        assert any(words[owner] in reason for reason in reasons)
+
+    return probe
+
+
+def _only_reducing(world: World) -> bool:
+    return world.readiness.word(world.clock.mono_ms(), tripped=False)[0] is State.REDUCING
+
+
 _ONLY: dict[str, Any] = {"min_holding_ms": 10_000_000, "time_stop_ms": 600_000}
 """Mark regression and time stop never come."""
 
+ALONE_GOLD: dict[str, Any] = {"markets": "xyz:GOLD", "market_profile": "calibrated"}
 SETTINGS: dict[str, dict[str, Any]] = {
     "exit time_stop": {"time_stop_ms": 2000, "min_holding_ms": 10_000_000},
     "exit stop_loss": _ONLY | {"stop_loss_bps": D(1)},
@@ -256,6 +384,13 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "protection stop on the exchange": _ONLY | {"protective_stop_bps": D(300)},
     "gate MaxPositionTotal": {"max_notional_per_market": Decimal(100)},
     "duty margin": {"leverage": 3},
+    "trigger drawdown": ALONE | {"max_daily_loss_usd": D(5)},
+    "trigger manual": ALONE_GOLD | {"profile": "micro"},
+    **{f"guard {name}": ALONE_GOLD | ways[0] for name, ways in test_guards.WAYS.items()},
+    **{f"market gate {name}": ALONE_GOLD | ways[0] for name, ways in test_market_gates.WAYS.items()},
+    "market gate time_of_day": ALONE_GOLD | {"blackout": "00:00-23:59,23:59-00:00"},
+    **{f"hard stop {step}": ALONE for step in STEPS},
+    **{f"reducing {owner}": ALONE | {"markets": "xyz:GOLD"} for owner in OWNERS},
     "duty unknown orders": {"post_timeout_ms": 1000},
 }
 PROBES: dict[str, Probe] = {
@@ -295,6 +430,12 @@ PROBES: dict[str, Probe] = {
     "duty markets": _markets,
     "duty first books": _first_books,
     "duty clock": _clock,
+    "trigger drawdown": _drawdown,
+    "trigger manual": _trial_ends,
+    **{f"guard {name}": _guard(name) for name in GUARDS},
+    **{f"hard stop {step}": _sequence(step) for step in STEPS},
+    **{f"market gate {name}": _market_gate(name) for name, _ in MARKET_GATES},
+    **{f"reducing {owner}": _reducing(owner) for owner in OWNERS},
     "thread rest": _ready,
     "thread ws-reader": _trades,
     "thread risk": lambda w: _trigger(w, [_trip_of("-21")], "max_loss"),
@@ -337,10 +478,29 @@ def cut(world: World, row: str, patch: pytest.MonkeyPatch) -> None:
         assert world.trading.loop is not None
         patch.setattr(world.trading.loop._protector, "step", lambda now_ms: None)
     elif kind == "trigger":
+        if name == "drawdown":
+            patch.setattr(world.trading.risk._drawdown, "look", lambda *a: None)
+            return
+        if name == "manual":
+            patch.setattr(world.trading.risk._trial, "apply", lambda e: None)
+            return
         apply = world.trading.risk.monitor.apply
         patch.setattr(
             world.trading.risk.monitor, "apply", lambda e, now: None if (b := apply(e, now)) and b.code == name else b
         )
+    elif kind == "guard":
+        refusal = world.trading.guards.refusal
+        patch.setattr(
+            world.trading.guards, "refusal", lambda *a: None if (r := refusal(*a)) and r[0].value == name else r
+        )
+    elif kind == "market":
+        gate = name.removeprefix("gate ")
+        patch.setattr(market_gates, "MARKET_GATES", tuple(g for g in market_gates.MARKET_GATES if g[0] != gate))
+    elif kind == "hard":
+        _cut_step(world, name.removeprefix("stop "), patch)
+    elif kind == "reducing":
+        reduce = world.readiness.reduce
+        patch.setattr(world.readiness, "reduce", lambda owner, why: owner != name and reduce(owner, why))
     elif kind == "stream":
         before = world.filter_frame
 
@@ -355,6 +515,19 @@ def cut(world: World, row: str, patch: pytest.MonkeyPatch) -> None:
         stopped = {"rest": world.trading.housekeeping, "ws-reader": world, "risk": world, "tick": world}[name]
         method = {"rest": "step", "ws-reader": "deliver", "risk": "risk", "tick": "tick"}[name]
         patch.setattr(stopped, method, lambda *a: None)
+
+
+def _cut_step(world: World, step: str, patch: pytest.MonkeyPatch) -> None:
+    sequence = world.trading.risk.sequence
+    assert sequence is not None
+    if step == "purge":
+        patch.setattr(hard_stop_sequence, "purge_entries", lambda *a: 0)
+    elif step == "cancel":
+        patch.setattr(hard_stop_sequence, "cancel_entries", lambda *a: 0)
+    elif step == "flatten":
+        patch.setattr(sequence, "_close", lambda: 0)
+    else:
+        patch.setattr(sequence, "proved", lambda proof: None)
 
 
 def _dropping(world: World, without: Callable[[str], list[str]]) -> Callable[[], None]:
