@@ -263,7 +263,12 @@ class TradeFlow:
         self._answered(post, reply.outcome, now_ms)
 
     def send_by_http(self, post: Post, exchange: Callable[[], Any]) -> None:
-        """Post an action by HTTP, for want of a socket, and take its answer (rest thread)."""
+        """Post an action by HTTP, for want of a socket, and take its answer (rest thread).
+
+        One that waited here for so long that it was given up is not sent any more.
+        """
+        if not self._posts.waiting(post.post_id):
+            return
         try:
             outcome = parse_action_answer(exchange())
         except Exception as error:  # noqa: BLE001 whatever went wrong, the outcome is unknown

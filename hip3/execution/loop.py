@@ -220,7 +220,6 @@ class ExecutorLoop:
             post_id=post_id, batch=batch, nonce=nonce, generation=generation,
             sent_ms=now_ms, sent_us=self._clock.mono_us(),
         )  # fmt: skip
-        self._posts.register(post)
         if isinstance(batch, OrderBatch):
             for order in batch.orders:
                 self._tracker.mark_sent(
@@ -228,6 +227,8 @@ class ExecutorLoop:
                 )
                 if order.reduce_only:
                     self._flow.exiting.sent(order, now_ms)
+        # After the orders are marked: a disconnect that takes the post must find them sent, to make them unknown.
+        self._posts.register(post)
         self._address.spend(_items(batch))
         if lane == "http":
             self._http(post, body)

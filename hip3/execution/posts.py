@@ -57,6 +57,11 @@ class PostRequestManager:
             self._sent -= 1
             return True
 
+    def waiting(self, post_id: int) -> bool:
+        """Whether a post is in flight."""
+        with self._lock:
+            return post_id in self._pending
+
     def complete(self, post_id: int) -> Post | None:
         """A reply came; None for an unknown or already ended post, which is counted."""
         with self._lock:
