@@ -193,8 +193,8 @@ class Resolver:
         since = max(0, order.created_ms - NO_EXPIRY_MS)
         request = {"type": "userFillsByTime", "user": self._user, "startTime": since}
         fills, malformed = parse_fill_list(self._rest.info(request))
+        self._flow.on_fills(fills, now_ms)  # also others' that were missing: the positions could never agree
         if any(f.cloid == order.cloid for f in fills):
-            self._flow.on_fills(fills, now_ms)
             return False
         dex = order.coin.partition(":")[0]
         state = self._rest.info_json({"type": "clearinghouseState", "user": self._user, "dex": dex})
