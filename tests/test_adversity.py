@@ -60,6 +60,24 @@ def test_an_empty_answer_that_stays_is_believed_after_three_readings_over_a_minu
     assert len(world.journal.of("adopted")) == 1
 
 
+def test_an_old_answer_that_shows_a_closed_position_is_not_believed(tmp_path: Path) -> None:
+    """The fills are newer than such an answer: a position adopted from it would block its market for a minute."""
+    world = quiet_world(tmp_path)
+    _hold(world)
+    honest = world.rest.info_json
+    old = honest({"type": "clearinghouseState", "user": world.user, "dex": "xyz"})
+    world.by_hand(GOLD, Side.SELL, D("0.01"))
+    assert world.run_until(lambda: not world.trading.tracker.booked(), 3000)
+
+    def stale(request: dict[str, Any]) -> Any:
+        return old if (request["type"], request.get("dex")) == ("clearinghouseState", "xyz") else honest(request)
+
+    world.rest.info_json = stale  # type: ignore[method-assign]
+    world.trading.housekeeping.doubt()
+    world.run(30_000, step_ms=50)
+    assert world.journal.of("adopted") == []
+
+
 def test_an_empty_answer_at_the_start_is_put_right(tmp_path: Path) -> None:
     """A restart that is told "flat" believes what the fills say of the position, and takes no risk meanwhile."""
     world = quiet_world(tmp_path)

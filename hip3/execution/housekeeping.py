@@ -31,7 +31,7 @@ from hip3.exchange.clock_offset import ClockOffset
 from hip3.exchange.wire import parse_fill_list
 from hip3.execution.account import AccountReport, Rest, equity_of, read_account
 from hip3.execution.address_budget import AddressBudget
-from hip3.execution.bootstrap import opening
+from hip3.execution.bootstrap import by_fills, opening
 from hip3.execution.flow import TradeFlow
 from hip3.execution.margin import MarginSetter
 from hip3.execution.markets import Markets
@@ -54,6 +54,8 @@ GONE_MS = 60_000
 GONE_RETRY_MS = 20_000
 MOST_EMPTY_READINGS = 3
 RETRY_MS = 1000
+WHOLE_ROUND_MS = 10_000
+"""Once the weight is spent: until enough is back for the account, whose reading would else begin anew for ever."""
 UNBOOKED_MS = 2000
 FIRST_BOOK_MS = 2000
 
@@ -65,14 +67,20 @@ class Difference(msgspec.Struct, frozen=True):
     theirs: Decimal
     since_ms: int
     readings: int
+    ours_by_fills: bool
+    """The newest fill of the market says what our books say: the reading may be an old one."""
 
     @property
     def grown(self) -> bool:
         """The exchange has more than we knew of, or the other side."""
+        return not self.ours_by_fills and self._larger
+
+    @property
+    def _larger(self) -> bool:
         return abs(self.theirs) > abs(self.ours) or (self.theirs != 0 and (self.theirs > 0) != (self.ours > 0))
 
     def again(self) -> "Difference":
-        return Difference(self.ours, self.theirs, self.since_ms, self.readings + 1)
+        return msgspec.structs.replace(self, readings=self.readings + 1)
 
     def believable(self, now_ms: int) -> bool:
         if self.grown:
@@ -175,7 +183,7 @@ class Housekeeping:
             if isinstance(error, RateLimited):
                 # Asking again at once would only spend what the next duty needs.
                 wait = error.fields.get("wait_ms")
-                self._quiet_until_ms = now_ms + max(RETRY_MS, wait if isinstance(wait, int) else 0)
+                self._quiet_until_ms = now_ms + (wait + WHOLE_ROUND_MS if isinstance(wait, int) else RETRY_MS)
             self.failed_reads += 1
             self._next_read_ms = max(self._next_read_ms, now_ms + RETRY_MS)
             if self._read_generation != self._flow.generation:
@@ -249,14 +257,15 @@ class Housekeeping:
     def _positions_agree(self, report: AccountReport, now_ms: int) -> bool:
         """Compare booked sizes. More than we knew of is believed in the second reading; less, or nothing,
         only after three readings over a minute: an empty answer has erased real positions before."""
-        booked = self._tracker.booked()
+        booked, told = self._tracker.booked(), by_fills(report).positions
         differs: dict[str, Difference] = {}
         for coin in dict.fromkeys([*booked, *report.positions]):
             ours, theirs = booked.get(coin, ZERO), report.positions.get(coin, (ZERO, ZERO))[0]
             if ours != theirs:
                 known = self._differs.get(coin)
                 same = known is not None and (known.ours, known.theirs) == (ours, theirs)
-                differs[coin] = known.again() if known and same else Difference(ours, theirs, now_ms, 1)
+                by_fill = told.get(coin, (ZERO, ZERO))[0] == ours
+                differs[coin] = known.again() if known and same else Difference(ours, theirs, now_ms, 1, by_fill)
         for coin, difference in list(differs.items()):
             if difference.believable(now_ms):
                 how = opening(report, coin, None) if coin in report.positions else Opening(px=ZERO, ms=report.at_ms)
