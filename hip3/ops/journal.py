@@ -167,12 +167,12 @@ class EventLog:
             self.on_state("")
 
     def close(self) -> None:
-        """After the journal thread ended."""
+        """After the journal thread ended: what could not be written is tried once more."""
+        self._next_try_ms = 0
+        self._look_again()
         if self._store is not None:
             self._store.close()
         if self._intents is not None:
-            if self._intents_failed:
-                self._intents.retry(self._wall_ms())
             self._intents.close()
 
     @property
