@@ -1,6 +1,7 @@
 """What must hold: after every step, when the service stops, and at the end. `Violation` says what did not."""
 
 from decimal import Decimal
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,6 +17,10 @@ from hip3.stopping import Outcome, StopMode
 if TYPE_CHECKING:
     from hip3.simulate.service import Service
     from hip3.simulate.world import World
+
+
+NEWEST = 10
+"""So many of the ended orders are looked at after every step."""
 
 
 def check_step(world: "World", service: "Service") -> None:
@@ -44,6 +49,9 @@ def _check_orders(orders: Any) -> None:
     both = orders.live.keys() & orders.done.keys()
     if both:
         raise Violation(f"{both} are live and ended")
+    for cloid in islice(reversed(orders.done), NEWEST):
+        if not orders.done[cloid].state.terminal:
+            raise Violation(f"{cloid} is {orders.done[cloid].state.value} and counted as ended")
     entries = set()
     for cloid, tracked in orders.live.items():
         if tracked.state.terminal:

@@ -7,6 +7,8 @@ import random
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from hip3.core.money import floor_size, round_price
 from hip3.simulate.network import Call, Plain
 from hip3.simulate.plan import Mishap
@@ -66,9 +68,11 @@ class Mishaps:
     def requesting(self, call: Call) -> Plain | str:
         """A request leaves: a status instead of its answer, "lost request", "lost reply", or ""."""
         for m in self._active:
+            if m.on == "lost action" and call.path != "/exchange":
+                continue
             if m.kind == "http" and self._rng.randrange(100) < m.share:
                 self._world.hit(m)
-                return Plain(int(m.on), b"null") if m.on.isdigit() else m.on
+                return Plain(int(m.on), b"null") if m.on.isdigit() else m.on.replace("action", "request")
         return ""
 
     def saying(self, item: WsText) -> list[tuple[str, int]]:
@@ -85,7 +89,7 @@ class Mishaps:
         if self._acts("lose", name):
             return []
         if self._acts("damage", name):
-            return [(item.text[: len(item.text) // 2], 0)]
+            return [(self._damaged(item.text, name), 0)]
         if (late := self._acts("delay", name)) is not None:
             return [(item.text, late.ms)]
         if (swap := self._acts("swap", name)) is not None:
@@ -93,6 +97,15 @@ class Mishaps:
         if self._acts("double", name):
             return [(item.text, 0), (item.text, self._rng.choice((0, 700)))]
         return [(item.text, 0)]
+
+    def _damaged(self, text: str, name: str) -> str:
+        """Half of a frame; or, of a reply to what was executed, a failure on its way back."""
+        if name == "reply" and self._rng.random() < 0.6:
+            post_id = msgspec.json.decode(text)["data"]["id"]
+            failed = {"type": "error", "payload": "502 Bad Gateway"}
+            frame = {"channel": "post", "data": {"id": post_id, "response": failed}}
+            return msgspec.json.encode(frame).decode()
+        return text[: len(text) // 2]
 
     def _take(self, kind: str, on: str = "") -> bool:
         """A mishap that waits for its moment, and happens once."""
@@ -209,6 +222,12 @@ class Mishaps:
         self._world.operator.trip()
 
     def _begin_hand_trade(self, m: Mishap) -> None:
+        held = self._world.witness.positions()
+        if held and self._rng.random() < 0.7:  # some of a position of ours, the other way
+            coin, szi = self._rng.choice(sorted(held.items()))
+            oracle = self._world.venue.engine.markets[coin].oracle
+            usd = int(abs(szi) * oracle * self._rng.randint(30, 80) / 100)
+            m = msgspec.structs.replace(m, on=coin, ms=-usd if szi > 0 else usd)
         self._by_hand(m, Decimal("0.01") if m.ms > 0 else Decimal("-0.01"), "Ioc")
 
     def _begin_hand_order(self, m: Mishap) -> None:

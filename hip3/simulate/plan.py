@@ -34,7 +34,7 @@ class Mishap(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def row(self) -> str:
         """Its name in the coverage table."""
-        return f"{self.kind} {self.on}" if self.kind in _BY_ON else self.kind
+        return f"{self.kind} {self.on.replace('action', 'request')}" if self.kind in _BY_ON else self.kind
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +50,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     mishaps: tuple[Mishap, ...]
 
 
-WHEN = ("none", "queued", "queued", "sent", "unknown", "unknown", "open", "unbooked", "holding")
+WHEN = ("none", "queued", "queued", "queued", "sent", "unknown", "unknown", "open", "unbooked", "holding")
 Made = Callable[[random.Random, tuple[str, ...]], Mishap]
 _BY_ON = frozenset({"lose", "delay", "double", "swap", "damage", "kill", "stop", "http", "full"})
 
@@ -133,14 +133,14 @@ KINDS: tuple[tuple[float, Made], ...] = (
     (4, _message("delay")),
     (4, _message("double")),
     (4, _message("swap")),
-    (3, _message("damage")),
+    (4, _message("damage")),
     (3, _once("cut")),
     (3, _once("accept then cut")),
     (2, _during("refuse", 500, 4000)),
     (1.5, _during("silence", 1000, 12_000)),
     (2, _during("break send", 300, 3000)),
     (3, _late_posts),
-    (5, _during("http", 500, 6000, ("429", "500", "502", "lost request", "lost reply"), 70)),
+    (6, _during("http", 500, 6000, ("429", "500", "502", "lost request", "lost reply", "lost action"), 70)),
     (1.5, _during("empty account", 1000, 8000, ("xyz", "para"))),
     (1.5, _during("stale account", 1000, 8000, ("xyz", "para"))),
     (1, _clock),
@@ -153,7 +153,7 @@ KINDS: tuple[tuple[float, Made], ...] = (
     (5, _once("kill", ("anywhere", "after intent", "after intent", "after send", "at reply", "at fill"))),
     (2, _once("stop", ("flatten", "cancel", "leave", "signal"))),
     (0.3, _once("hard stop")),
-    (1, _hand("hand trade")),
+    (3, _hand("hand trade")),
     (0.7, _hand("hand order")),
 )
 
@@ -171,9 +171,9 @@ def rows() -> list[str]:
 def plan_of(seed: int) -> Plan:
     """The whole plan of a seed."""
     rng = random.Random(f"{seed}:plan")
-    coins = ("xyz:GOLD", "xyz:NVDA", "para:AVGO")[: rng.choice((1, 2, 3, 3))]
+    coins = ("xyz:GOLD", "xyz:NVDA", "para:AVGO")[: rng.choice((1, 2, 3, 3, 3))]
     weights = [w for w, _ in KINDS]
-    made = [m for _ in range(rng.randint(5, 22)) for m in _moment(rng.choices(KINDS, weights)[0][1](rng, coins), rng)]
+    made = [m for _ in range(rng.randint(5, 24)) for m in _moment(rng.choices(KINDS, weights)[0][1](rng, coins), rng)]
     return Plan(
         seed=seed, settings=_settings(rng, coins), coins=coins, preempt=rng.choice((0, 8, 40, 40, 200)),
         delay_ms=rng.choice((1, 5, 20)), latency_ms=rng.choice((5, 40, 150, 300)), chaos_ms=rng.randint(*CHAOS_MS),
@@ -198,6 +198,9 @@ def _moment(m: Mishap, rng: random.Random) -> list[Mishap]:
     # A post that is late becomes unknown, and is executed after all: its messages pass while it is. Or another
     # order is queued behind a slow tick while they pass.
     thread, least = ("rest", 700) if when == "unknown" else ("tick", 300)
+    if m.on == "lost action":  # nothing but time could prove it dead, and it lands at last
+        late = Mishap(kind="late post", at_ms=m.at_ms, for_ms=3000, ms=rng.randint(3500, 8000), when="none")
+        return [late, msgspec.structs.replace(m, when="sent", for_ms=9000, share=100)]
     late = Mishap(kind="late post", at_ms=m.at_ms, for_ms=3000, ms=rng.randint(least, 2500), when="none")
     slow = Mishap(kind="stall", on=thread, at_ms=m.at_ms, for_ms=rng.randint(1500, 4500), when="sent")
     return [late, slow, msgspec.structs.replace(m, when="sent", for_ms=m.for_ms and m.for_ms + 3000)]
@@ -210,11 +213,11 @@ def _settings(rng: random.Random, coins: tuple[str, ...]) -> dict[str, Any]:
         "taker_fee_bps": D(0), "slippage_bps": D(0), "min_edge_bps": D(1), "min_oracle_change_bps": D(0),
         "min_oracle_moves": 1, "oracle_move_bps": D(0), "sizing_alpha": D(1), "min_book_notional": D(0),
         "normal_book_notional": D(1), "entry_slippage_bps": D(rng.choice((0, 2))),
-        "max_notional_per_market": D(50), "max_notional_total": D(rng.choice((50, 70, 120, 150))),
-        "max_concurrent_positions": rng.choice((1, 2, 5)), "time_stop_ms": rng.choice((700, 1500, 3000)),
+        "max_notional_per_market": D(50), "max_notional_total": D(rng.choice((50, 70, 120, 150, 150))),
+        "max_concurrent_positions": rng.choice((1, 2, 5, 5)), "time_stop_ms": rng.choice((700, 1500, 3000)),
         "mark_regression_bps": D(rng.choice((0, 5))), "min_holding_ms": rng.choice((100, 1000)),
         "protective_stop_bps": D(rng.choice((0, 40, 40))), "post_timeout_ms": rng.choice((600, 1500)),
-        "expires_after_ms": rng.choice((0, 1000, 2500, 2500, 2500)), "max_inflight": rng.choice((5, 100)),
+        "expires_after_ms": rng.choice((0, 0, 1000, 2500, 2500, 6000)), "max_inflight": rng.choice((5, 100)),
         "hard_stop_max_loss_usd": D(rng.choice((1, 1000, 1000))),
         "hard_stop_max_consecutive_losses": rng.choice((3, 1000, 1000)),
         "hard_stop_max_rejects_per_hour": rng.choice((2, 1000, 1000)),

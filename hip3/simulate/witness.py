@@ -71,6 +71,8 @@ class Witness:
         """Posts of this process."""
         self._replies: Counter[int] = Counter()
         """How often the reply to each was read."""
+        self.given_up: set[int] = set()
+        """Posts whose orders became unknown before, by the journal."""
         self._highest = 0
         """Nonce on disk."""
         self._log_at = 0
@@ -93,6 +95,7 @@ class Witness:
         self._exits.clear()
         self._posted.clear()
         self._replies.clear()
+        self.given_up.clear()
         self._floor = self._highest
 
     # What is on disk.
@@ -186,7 +189,7 @@ class Witness:
     def late_reply(self, post_id: int) -> None:
         """A reply came that nobody waits for: its time must be over, or its connection, or it came twice."""
         sent = self._posted.get(post_id)
-        if sent is None or self._replies[post_id] > 1 or sent.key[1] != self._conn:
+        if sent is None or post_id in self.given_up or self._replies[post_id] > 1 or sent.key[1] != self._conn:
             return
         if self._world.clock.mono_ms() - sent.at_ms < self._world.settings.base.post_timeout_ms:
             raise Violation(f"the reply to post {post_id} came in time and nobody took it")

@@ -364,6 +364,8 @@ class World:
         """Something for the journal."""
         if kind == "late_reply":
             self.witness.late_reply(fields["post_id"])
+        elif kind == "post_lost":
+            self.witness.given_up.add(fields["post"].post_id)
         line = line_of(self, kind, fields)
         if line:
             self.say(line)

@@ -9,12 +9,15 @@ from pathlib import Path
 from hip3.core.events import Filled, OrderUpdate
 from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, OrderBatch, PendingOrder, Side
+from hip3.core.ports import SendOutcome
 from hip3.errors import JournalError
+from hip3.execution.posts import Post
 from hip3.ops.intents import IntentLog
 from hip3.ops.journal import EventLog
+from hip3.ops.store import JournalStore
 from hip3.position.tracker import PositionTracker
 from tests.builders import COIN, D, exit_order, fill, order
-from tests.world import quiet_world
+from tests.world import World, quiet_world
 
 LONG, NEXT = order(1, side=Side.BUY), order(3, side=Side.SELL)
 EXIT = exit_order(2)
@@ -108,6 +111,23 @@ def test_what_was_kept_is_written_at_the_end(tmp_path: Path) -> None:
     assert order(1).cloid in (tmp_path / "intents.log").read_text()
 
 
+def test_results_that_a_full_disk_refused_are_written_at_the_end(tmp_path: Path) -> None:
+    journal, _, _ = _journal(tmp_path)
+    store = journal._store
+    assert store is not None
+    store._db.execute("PRAGMA max_page_count=1")
+    for number in range(100):
+        journal.record("fault", what="x" * 1000 + str(number))
+    journal.keep("totals", 7)
+    journal.drain(0)
+    assert journal.store_failed
+    store._db.execute("PRAGMA max_page_count=1000000")
+    journal.close()
+    again = JournalStore(tmp_path / "journal.db")
+    assert again.fact("totals") == "7"
+    again.close()
+
+
 def test_an_exit_that_waits_for_a_slow_tick_is_not_tried_again(tmp_path: Path) -> None:
     world = quiet_world(tmp_path)
     world.by_hand("xyz:GOLD", Side.BUY, D("0.01"))
@@ -130,9 +150,7 @@ def test_a_used_nonce_of_a_clock_that_was_ahead_is_settled_all_the_same(tmp_path
     world = quiet_world(tmp_path, expires_after_ms=0)
     world.step_clock(7_200_000)
     world.sender.hold()
-    wished = order(9, coin="xyz:GOLD", px=D(1), epoch=world.generation)
-    world.trading.tracker.admit(wished, lambda ledger, w: w)
-    world.trading.scheduler.enqueue_new(wished, 0)
+    _queued(world)
     world.tick()
     world.sender.drop_held()
     tracked = world.trading.tracker.live()[0]
@@ -140,3 +158,36 @@ def test_a_used_nonce_of_a_clock_that_was_ahead_is_settled_all_the_same(tmp_path
     assert world.run_until(lambda: not world.trading.tracker.live(), 60_000, step_ms=50)
     assert tracked.certificate is not None
     assert tracked.certificate.startswith("processed")
+
+
+def _queued(world: World) -> PendingOrder:
+    wished = order(9, coin="xyz:GOLD", px=D(1), epoch=world.generation)
+    world.trading.tracker.admit(wished, lambda ledger, w: w)
+    world.trading.scheduler.enqueue_new(wished, 0)
+    return wished
+
+
+def test_a_disconnect_that_takes_a_post_before_its_bytes_leave_finds_its_orders(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path)
+    wished, posts = _queued(world), world.trading.posts
+    register = posts.register
+
+    def cut_in(post: Post) -> None:
+        register(post)
+        world.trading.flow.on_disconnected(world.generation, "just now")
+
+    posts.register = cut_in  # type: ignore[method-assign]
+    world.sender.fail_next(SendOutcome.NOT_SENT)
+    world.tick()
+    tracked = world.trading.tracker.get(wished.cloid)
+    assert tracked is not None
+    assert tracked.state is OrderState.UNKNOWN
+
+
+def test_a_post_by_http_that_was_given_up_while_it_waited_is_not_sent(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path)
+    batch = OrderBatch((exit_order(2),))
+    post = Post(post_id=999, batch=batch, nonce=1, generation=1, sent_ms=0, sent_us=0)
+    sent: list[str] = []
+    world.trading.flow.send_by_http(post, lambda: sent.append("it"))
+    assert sent == []

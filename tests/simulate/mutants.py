@@ -1,0 +1,167 @@
+"""Deliberately wrong executors: each a patch of production code that some seed of the simulation must catch."""
+
+from typing import NamedTuple
+
+
+class Mutant(NamedTuple):
+    """`patches`: (module below hip3/, what stands there once, what the wrong one says instead)."""
+
+    name: str
+    patches: tuple[tuple[str, str, str], ...]
+
+
+def _m(name: str, module: str, old: str, new: str) -> Mutant:
+    return Mutant(name, ((module, old, new),))
+
+
+TRACKER, LOOP, FLOW = "position/tracker.py", "execution/loop.py", "execution/flow.py"
+RESOLVER, GATES, POSTS = "execution/resolver.py", "execution/gates.py", "execution/posts.py"
+DESK, TRADING, KEEPING = "position/exits.py", "trading.py", "execution/housekeeping.py"
+
+MUTANTS: tuple[Mutant, ...] = (
+    # Fills and positions.
+    _m("a fill is deduplicated by its order", "position/results.py",
+       "return fill.key in self._seen or", "return fill.cloid in {k[0] for k in self._seen} or"),
+    _m("fills are not deduplicated", "position/results.py",
+       "return fill.key in self._seen or fill.time_ms < self._known_until_ms", "return False"),
+    _m("a restart counts fills again", "position/results.py", " and fill.key not in counted", ""),
+    _m("results are not kept for a restart", "execution/exiting.py",
+       'self._journal.keep("totals", totals)', "pass"),
+    _m("missing fills are not asked for", KEEPING, "        if not late and not gaps:\n", "        if True:\n"),
+    _m("what a reply executed is not counted before its fills", "position/order_index.py",
+       "        if tracked.provisional:\n            self.provisional", "        if False:\n            self.provisional"),
+    _m("entries count before the exits that went before them", "position/views.py",
+       "key=lambda t: t.nonce)", "key=lambda t: t.order.reduce_only)"),
+    _m("an update outbids the reply of an IOC", "position/tracked.py",
+       "self.reply.total_sz if self.order.tif is Tif.IOC else max(said, self.reply.total_sz)",
+       "max(said, self.reply.total_sz)"),
+    _m("the start believes an empty account", "execution/bootstrap.py",
+       "report = by_fills(read_beginning(rest, user, universe.dexs))",
+       "report = read_beginning(rest, user, universe.dexs)"),
+    _m("a stale reading is adopted although the fills say otherwise", KEEPING,
+       "by_fill = told.get(coin, (ZERO, ZERO))[0] == ours", "by_fill = False"),
+    _m("a round without weight begins anew at once", KEEPING,
+       "now_ms + (wait + WHOLE_ROUND_MS if isinstance(wait, int) else RETRY_MS)",
+       "now_ms + max(RETRY_MS, wait if isinstance(wait, int) else 0)"),
+    _m("what waits for the journal is lost at the end", "ops/journal.py",
+       "        self._next_try_ms = 0\n        self._look_again()\n", ""),
+    _m("a resync clears first", KEEPING, "        self.marks = report.marks\n",
+       "        self.marks = report.marks\n        for coin in list(self._tracker.booked()):\n"
+       "            self._tracker.adopt(coin, ZERO, Opening(px=ZERO, ms=0))\n"),
+    _m("an empty reading is believed at once", KEEPING,
+       "return self.readings >= GONE_READINGS and now_ms - self.since_ms >= GONE_MS", "return True"),
+    # Admission.
+    _m("the limit ignores unknown orders", "position/views.py",
+       "        if order.protective:\n            continue",
+       '        if order.protective or tracked.state.value == "unknown":\n            continue'),
+    _m("the limit ignores orders under way", "position/views.py",
+       "        if order.protective:\n            continue",
+       '        if order.protective or tracked.state.value == "sent":\n            continue'),
+    _m("the total limit ignores positions", GATES,
+       "    return used + sum((_position_usd(ledger, coin, e.marks[coin]) for coin in ledger.positions), ZERO)",
+       "    return used"),
+    _m("the total limit ignores pending entries", GATES,
+       "    used = sum(ledger.entries.values(), ZERO) + sum(ledger.foreign.values(), ZERO)\n",
+       "    used = sum(ledger.foreign.values(), ZERO)\n"),
+    _m("the limit cuts nothing", GATES, "    size = min(e.size, floor_size(", "    size = max(e.size, floor_size("),
+    _m("markets are not counted", GATES, "    if others >= e.max_positions:", "    if False:"),
+    _m("a held market is entered again", GATES, "    if szi:\n        return Skipped", "    if False:\n        return Skipped"),
+    Mutant("a pending entry does not stop the next", (
+        (GATES, "    if usd:\n", "    if False:\n"),
+        (GATES, "    used = _position_usd(ledger, e.coin, e.marks[e.coin])\n    return used + ledger.entries.get(e.coin, ZERO) +",
+         "    used = _position_usd(ledger, e.coin, e.marks[e.coin])\n    return used +"),
+    )),
+    Mutant("a tripped latch stops nothing", (
+        (GATES, "    if e.hard_stop is not None:", "    if False:"),
+        (LOOP, "        if self._latch.tripped:\n", "        if False:\n"),
+    )),
+    Mutant("READY does not matter", (
+        (GATES, "    if e.not_ready:", "    if False:"),
+        (LOOP, "        return None if epoch is not None and epoch == order.epoch else", "        return None if True else"),
+    )),
+    _m("READY without the account", "execution/readiness.py",
+       "        if self._needs_account and self._account_generation != self._generation:", "        if False:"),
+    _m("a stop does not stop entries", "execution/readiness.py",
+       "            self._stopping = True", "            self._stopping = False"),
+    # The life of an order.
+    _m("a time-out frees the order", FLOW,
+       "                self.dispatch(self._tracker.mark_unknown(order.cloid, why, now_ms), now_ms)\n        else:",
+       "                self.dispatch(self._tracker.drop(order.cloid, why), now_ms)\n        else:"),
+    _m("a pending order is never freed", "execution/flow.py",
+       "            return self._tracker.refuse(cloid, res.text)", "            return []"),
+    _m("a dropped order is never freed", TRACKER,
+       "        return self._change(cloid, OrderState.DROPPED, why)", "        return []"),
+    _m("an ended order stays among the live", "position/order_index.py",
+       "            self.live.pop(tracked.order.cloid, None)\n", ""),
+    _m("orders move backwards", "core/order_state.py", "    return to in TRANSITIONS[state]", "    return True"),
+    _m("a reply is paired with the wrong order", FLOW,
+       "zip(post.batch.orders, resolve(outcome, len(post.batch.orders)), strict=True)",
+       "zip(reversed(post.batch.orders), resolve(outcome, len(post.batch.orders)), strict=True)"),
+    _m("an unreadable answer means refused", "execution/replies.py",
+       "        fate = Fate.UNKNOWN if executed else Fate.REFUSED", "        fate = Fate.REFUSED"),
+    # Unknown outcomes.
+    _m("nobody resolves unknown orders", RESOLVER,
+       "        doubtful = [*self._tracker.live(OrderState.UNKNOWN), *self._left_open(now_ms)]",
+       "        doubtful = self._left_open(now_ms)"),
+    _m("an order the exchange does not know is dead", RESOLVER,
+       "            self._not_known(tracked, case, now_ms)\n",
+       '            self._dead(tracked, "guess", "not known", now_ms)\n'),
+    _m("a used nonce proves death", RESOLVER,
+       '            case.verdict = "duplicate" if "duplicate" in text else "too low" if "too low" in text else ""',
+       '            self._dead(tracked, "guess", text, now_ms)\n            return True'),
+    _m("two reads prove death without waiting for the expiry", RESOLVER,
+       '        return "expired" if expired else None', '        return "expired"'),
+    _m("a used nonce of a fast clock is waited for", RESOLVER,
+       "            signed_ms = min(tracked.nonce, case.used_ms)", "            signed_ms = tracked.nonce"),
+    # Sending.
+    _m("a nonce is the raw clock", "exchange/nonce.py", "            nonce = max(self._last + 1, now_ms)", "            nonce = now_ms"),
+    _m("a restart forgets the nonces", TRADING,
+       "NonceManager(recovered.nonce_floor if recovered is not None else 0)", "NonceManager(0)"),
+    _m("the intent is written after the send", LOOP,
+       "        if not self._record(batch, nonce, expires, wall_ms, now_ms):\n            return\n"
+       "        body = signed_body(action, nonce, signature, self._identity.vault, expires)\n"
+       "        self._send(batch, body, nonce, expires, now_ms, lane)\n",
+       "        body = signed_body(action, nonce, signature, self._identity.vault, expires)\n"
+       "        self._send(batch, body, nonce, expires, now_ms, lane)\n"
+       "        self._record(batch, nonce, expires, wall_ms, now_ms)\n"),
+    _m("entries go on without a durable intent", LOOP,
+       "            if isinstance(batch, OrderBatch) and not batch.reduce_only:\n                self._give_up",
+       "            if False:\n                self._give_up"),
+    Mutant("a disconnect finds a post whose orders are not marked", (
+        (LOOP, "        if isinstance(batch, OrderBatch):\n            for order in batch.orders:\n                self._tracker.mark_sent(",
+         "        self._posts.register(post)\n        if isinstance(batch, OrderBatch):\n"
+         "            for order in batch.orders:\n                self._tracker.mark_sent("),
+        (LOOP, "to make them unknown.\n        self._posts.register(post)\n", "to make them unknown.\n"),
+    )),
+    _m("a post by HTTP that was given up is sent", FLOW,
+       "        if not self._posts.waiting(post.post_id):\n            return\n", ""),
+    _m("a broken send counts as not sent", LOOP,
+       "        elif result.outcome is SendOutcome.NOT_SENT:", "        elif result.outcome is not SendOutcome.SENT:"),
+    _m("orders do not expire", LOOP, "        return self._exchange_ms() + self._expires_after_ms", "        return None"),
+    _m("expiry by the machine's clock", LOOP, "        return self._exchange_ms() +", "        return self._clock.wall_ms() +"),
+    _m("posts never time out", POSTS, "now_ms - p.sent_ms > timeout_ms", "False"),
+    _m("post ids repeat", POSTS, "            self._next_id += 1\n", "            self._next_id = self._next_id % 2 + 1\n"),
+    _m("a completed post is not counted", POSTS, "                self._completed += 1\n", "                pass\n"),
+    _m("exits are not reduce-only on the wire", "exchange/wire_out.py", '"r": order.reduce_only', '"r": False'),
+    _m("asset ids are off by one", "exchange/wire_out.py",
+       "order_item(order, asset_ids[order.coin])", "order_item(order, asset_ids[order.coin] + 1)"),
+    # Exits.
+    _m("exits are not claimed", DESK,
+       "            if state.deadline_ms is not None and now_ms < state.deadline_ms:\n                return None\n"
+       "            if now_ms < state.next_ms:\n                return None\n", ""),
+    _m("an exit that was not answered is forgotten", DESK,
+       "                state.next_ms = now_ms + UNANSWERED_RETRY_MS", "                state.next_ms = now_ms + 10**9"),
+    _m("an exit's time runs before it leaves", DESK, "                state.deadline_ms = now_ms + self._deadline_ms\n\n", "                pass\n\n"),
+    _m("holding times by the machine's clock", TRADING, "        exchange_ms=offset.exchange_ms, watch_foreign",
+       "        exchange_ms=clock.wall_ms, watch_foreign"),
+    _m("no time stop", "position/exit_rules.py", "    (ExitReason.TIME_STOP, time_stop),\n", ""),
+    # Restarts and files.
+    _m("the latch is in memory only", "risk/hard_stop.py", "            write_latch(self._path, state)\n", "            pass\n"),
+    _m("a restart forgets open orders", TRADING, "    if recovered is not None:\n        for order", "    if False:\n        for order"),
+    _m("an order that is unknown has ended on disk", "ops/journal.py",
+       '        if kind == "order" and fields["event"].after.terminal:', '        if kind == "order":'),
+    _m("what a full disk refused is never written", "ops/intents.py",
+       'if self._kept else ""', 'if False else ""'),
+    _m("lost acknowledgements are waited for", "exchange/protocol.py",
+       "        return now_ms - self._began_ms >= ACKNOWLEDGED_WITHIN_MS and not", "        return False and not"),
+)  # fmt: skip
