@@ -129,8 +129,8 @@ def _offset(rng: random.Random, coins: tuple[str, ...]) -> Mishap:
 
 KINDS: tuple[tuple[float, Made], ...] = (
     (8, _lost_reply),
-    (4, _message("lose")),
-    (4, _message("delay")),
+    (6, _message("lose")),
+    (6, _message("delay")),
     (4, _message("double")),
     (4, _message("swap")),
     (4, _message("damage")),
@@ -173,7 +173,7 @@ def plan_of(seed: int) -> Plan:
     rng = random.Random(f"{seed}:plan")
     coins = ("xyz:GOLD", "xyz:NVDA", "para:AVGO")[: rng.choice((1, 2, 3, 3, 3))]
     weights = [w for w, _ in KINDS]
-    made = [m for _ in range(rng.randint(5, 24)) for m in _moment(rng.choices(KINDS, weights)[0][1](rng, coins), rng)]
+    made = [m for _ in range(rng.randint(6, 24)) for m in _moment(rng.choices(KINDS, weights)[0][1](rng, coins), rng)]
     return Plan(
         seed=seed, settings=_settings(rng, coins), coins=coins, preempt=rng.choice((0, 8, 40, 40, 200)),
         delay_ms=rng.choice((1, 5, 20)), latency_ms=rng.choice((5, 40, 150, 300)), chaos_ms=rng.randint(*CHAOS_MS),
