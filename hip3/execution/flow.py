@@ -267,7 +267,7 @@ class TradeFlow:
 
         One that waited here for so long that it was given up is not sent any more.
         """
-        if not self._posts.waiting(post.post_id):
+        if not self._posts.holds(post.post_id):
             return
         try:
             outcome = parse_action_answer(exchange())

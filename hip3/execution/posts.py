@@ -57,7 +57,7 @@ class PostRequestManager:
             self._sent -= 1
             return True
 
-    def waiting(self, post_id: int) -> bool:
+    def holds(self, post_id: int) -> bool:
         """Whether a post is in flight."""
         with self._lock:
             return post_id in self._pending

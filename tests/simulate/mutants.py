@@ -134,7 +134,7 @@ MUTANTS: tuple[Mutant, ...] = (
         (LOOP, "to make them unknown.\n        self._posts.register(post)\n", "to make them unknown.\n"),
     )),
     _m("a post by HTTP that was given up is sent", FLOW,
-       "        if not self._posts.waiting(post.post_id):\n            return\n", ""),
+       "        if not self._posts.holds(post.post_id):\n            return\n", ""),
     _m("a broken send counts as not sent", LOOP,
        "        elif result.outcome is SendOutcome.NOT_SENT:", "        elif result.outcome is not SendOutcome.SENT:"),
     _m("orders do not expire", LOOP, "        return self._exchange_ms() + self._expires_after_ms", "        return None"),
