@@ -39,7 +39,6 @@ from hip3.core.market import MarketSpec, MarketView
 from hip3.core.order_state import OrderState
 from hip3.core.orders import CancelBatch, OrderBatch, PendingCancel, is_ours
 from hip3.core.ports import Clock, Journal
-from hip3.core.refusals import UNKNOWN_TEXT, classify
 from hip3.exchange.protocol import Session
 from hip3.exchange.wire_reply import parse_action_answer
 from hip3.execution.address_budget import EXPIRED_COST, AddressBudget
@@ -48,6 +47,7 @@ from hip3.execution.exiting import Exiting
 from hip3.execution.gate_trace import GateTrace
 from hip3.execution.posts import Post, PostRequestManager
 from hip3.execution.readiness import Readiness
+from hip3.execution.refusal_watch import RefusalWatch
 from hip3.execution.replies import Fate, Resolution, resolve
 from hip3.execution.scheduler import BatchScheduler
 from hip3.execution.strangers import Strangers
@@ -61,12 +61,8 @@ from hip3.risk.monitor import FlattenFailed, RiskEvent
 from hip3.strategy.detector import Detector
 
 MAX_CANCEL_TRIES = 5
-MAX_NEW_TEXTS = 100
 _FORCED = frozenset({"Auto-Deleveraging"})
 """Directions of fills that nobody ordered, beside those that carry a `liquidation` object."""
-_HALTED = "Trading is halted"
-HALT_MS = 60_000
-"""So long a market that said so is left alone; then it may say so again."""
 _CONTRADICTIONS = ("Reduce only order would increase position", "reduceOnlyRejected")
 """Refusals that contradict our books: the account is read at once."""
 
@@ -115,7 +111,7 @@ class TradeFlow:
         self._strangers = strangers
         self._on_storm = on_storm
         self._market_gates = market_gates
-        self._flags = flags
+        self._refusals = RefusalWatch(flags, journal)
         self._guards = guards
         self._streams = streams
         self._address = address
@@ -130,7 +126,6 @@ class TradeFlow:
         self.last_event_ms = self.connected_ms = clock.mono_ms()
         self.private_ms: dict[str, int] = {}
         """When each private stream last spoke (monotonic); written by the ws-reader."""
-        self._new_texts: set[str] = set()
         self.counts: Counter[str] = Counter()
         """Frames by kind that are not market data; written by the ws-reader."""
 
@@ -373,22 +368,13 @@ class TradeFlow:
         if event.after is OrderState.UNKNOWN:
             self._wake_rest()
         if event.after is OrderState.REJECTED:
-            self._report_new_text(event.why)
-            if event.why.startswith(_HALTED) and self._flags.set(event.order.coin, "halt", event.why, now_ms + HALT_MS):
-                self._journal.record("halted", coin=event.order.coin, why=event.why)
+            self._refusals.note(event.order.coin, event.why, now_ms)
         if event.after is OrderState.REJECTED and event.why.startswith(_CONTRADICTIONS):
             self._account_doubt()
         if event.order.reduce_only and (event.after.terminal or event.after is OrderState.UNKNOWN):
             failures = self.exiting.ended(event, now_ms)
             if failures:
                 self._risk(FlattenFailed(event.order.coin, failures))
-
-    def _report_new_text(self, text: str) -> None:
-        """A refusal that no row of the table knows is reported once."""
-        shape = text.partition(" asset=")[0]
-        if classify(shape) is UNKNOWN_TEXT and shape not in self._new_texts and len(self._new_texts) < MAX_NEW_TEXTS:
-            self._new_texts.add(shape)
-            self._journal.record("unknown_refusal", text=text)
 
     def _round_trip(self, trip: RoundTrip) -> None:
         self.exiting.maybe_flat(trip.coin)

@@ -1,0 +1,31 @@
+"""What a refusal says beside its own order: that its text is new to us, or that the market is halted.
+
+No lock of its own; a set's `add` is one step. Called from whichever thread hears of the refusal.
+"""
+
+from hip3.core.ports import Journal
+from hip3.core.refusals import UNKNOWN_TEXT, classify
+from hip3.risk.market_flags import MarketFlags
+
+MAX_NEW_TEXTS = 100
+HALTED = "Trading is halted"
+HALT_MS = 60_000
+"""So long a market that said so is left alone; then it may say so again."""
+
+
+class RefusalWatch:
+    """See the module."""
+
+    def __init__(self, flags: MarketFlags, journal: Journal) -> None:
+        self._flags = flags
+        self._journal = journal
+        self._new_texts: set[str] = set()
+
+    def note(self, coin: str, text: str, now_ms: int) -> None:
+        """An order in `coin` was refused; a text that no row of the table knows is reported once."""
+        shape = text.partition(" asset=")[0]
+        if classify(shape) is UNKNOWN_TEXT and shape not in self._new_texts and len(self._new_texts) < MAX_NEW_TEXTS:
+            self._new_texts.add(shape)
+            self._journal.record("unknown_refusal", text=text)
+        if text.startswith(HALTED) and self._flags.set(coin, "halt", text, now_ms + HALT_MS):
+            self._journal.record("halted", coin=coin, why=text)
