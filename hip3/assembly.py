@@ -9,6 +9,7 @@ from hip3.execution.account import Proof
 from hip3.execution.bootstrap import Beginning, Checked, Universe, check_signer, read_whole_beginning
 from hip3.execution.exiting import reopen
 from hip3.execution.identity import Identity
+from hip3.execution.markets import KeptCaps
 from hip3.execution.risk_desk import KeptRisk
 from hip3.ops.state_dir import began_ms
 from hip3.position.exits import Held
@@ -62,7 +63,8 @@ def assemble(app: "App", universe: Universe, beginning: Beginning | None) -> Tra
     before = Before(
         recovered=intents.recovered, risk=journal.fact("risk", KeptRisk),
         trips=journal.fact("trips", list[TripNote]) or [],
-        approved=journal.fact("approved", dict[str, MarketSpec]) or {}, began_ms=app.began_ms,
+        approved=journal.fact("approved", dict[str, MarketSpec]) or {}, caps=journal.fact("caps", KeptCaps),
+        began_ms=app.began_ms,
     )  # fmt: skip
     trading = build(
         settings=app.settings, clock=app.clock, universe=universe, identity=signer, user=who.account,

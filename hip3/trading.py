@@ -27,7 +27,7 @@ from hip3.execution.housekeeping import Housekeeping
 from hip3.execution.identity import Identity
 from hip3.execution.loop import ExecutorLoop, HttpLane
 from hip3.execution.margin import Margin, MarginSetter, changes
-from hip3.execution.markets import Markets
+from hip3.execution.markets import KeptCaps, Markets
 from hip3.execution.open_orders import OpenOrders
 from hip3.execution.posts import PostRequestManager
 from hip3.execution.protector import Protector
@@ -134,6 +134,7 @@ class Before(msgspec.Struct, frozen=True, kw_only=True):
     risk: KeptRisk | None = None
     trips: list[TripNote] = []
     approved: dict[str, MarketSpec] = {}
+    caps: KeptCaps | None = None
     began_ms: int = 0
     """When this account's state began (exchange time)."""
 
@@ -197,7 +198,7 @@ def build(
     )  # fmt: skip
     markets = Markets(
         clock=clock, rest=rest, specs=specs, dexs=universe.dexs, blocked=blocked, approved=before.approved,
-        flags=flags, journal=journal,
+        caps=before.caps, flags=flags, journal=journal,
     )  # fmt: skip
     executor = None
     if identity is not None:

@@ -25,6 +25,7 @@ from hip3.exchange.wire_out import order_action, signed_body
 from hip3.execution.account import prove
 from hip3.execution.bootstrap import learn_universe, read_whole_beginning
 from hip3.execution.identity import Identity
+from hip3.execution.markets import KeptCaps
 from hip3.execution.posts import Post
 from hip3.execution.readiness import Readiness
 from hip3.execution.risk_desk import KeptRisk
@@ -166,7 +167,7 @@ class World:
             identity=Identity(self.key, self.user, None, False), user=self.user, beginning=beginning,
             before=Before(
                 recovered=recovered, risk=self._kept("risk", KeptRisk), trips=self._kept("trips", list[TripNote]) or [],
-                approved=self._kept("approved", dict[str, MarketSpec]) or {}, began_ms=self.began_ms,
+                approved=self._kept("approved", dict[str, MarketSpec]) or {}, caps=self._kept("caps", KeptCaps), began_ms=self.began_ms,
             ),
             latch=self.latch, readiness=self.readiness, sender=self.sender, rest=self.rest, journal=self.journal,
             intents=self.intents, signed=self.rest, links=self._links(),

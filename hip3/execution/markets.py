@@ -6,7 +6,9 @@ until a person approves them; approval survives restarts. The first sight of a m
 fails changes nothing; caps that were not read for five minutes count as reached.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+
+import msgspec
 
 from hip3.core.market import MarketSpec
 from hip3.core.ports import Clock, Journal
@@ -22,6 +24,14 @@ NOT_READ = "its open-interest cap has not been read"
 APPROVE = "approve by ./run.sh resume"
 
 
+class KeptCaps(msgspec.Struct, frozen=True, kw_only=True):
+    """The last reading of the caps, for a restart that would have to pay for it again."""
+
+    at_ms: int
+    """Wall time."""
+    capped: list[str]
+
+
 class Markets:
     """See the module."""
 
@@ -34,6 +44,7 @@ class Markets:
         dexs: list[str],
         blocked: dict[str, str],
         approved: Mapping[str, MarketSpec],
+        caps: KeptCaps | None,
         flags: MarketFlags,
         journal: Journal,
     ) -> None:
@@ -54,6 +65,9 @@ class Markets:
             known = self._approved.setdefault(coin, spec)
             self._judge(coin, changed(known, spec))
             self._flags.set(coin, "oi_cap", NOT_READ)
+        age_ms = clock.wall_ms() - caps.at_ms if caps is not None else -1
+        if caps is not None and 0 <= age_ms < READ_MS:
+            self._take_caps(caps.capped, clock.mono_ms() - age_ms)
         if self._approved != dict(approved):
             self._journal.keep("approved", self._approved)
 
@@ -62,7 +76,6 @@ class Markets:
         if now_ms >= self._next_caps_ms:
             self._next_caps_ms = now_ms + RETRY_MS
             self._read_caps(now_ms)
-            self._next_caps_ms = now_ms + READ_MS
         if now_ms >= self._next_ms:
             self._next_ms = now_ms + READ_MS
             for coin, (spec, gone) in read_again(self._rest, self._specs, self._dexs).items():
@@ -84,7 +97,11 @@ class Markets:
             if not isinstance(answer, list):
                 raise VenueReadError(f"perpsAtOpenInterestCap of {dex} cannot be read: {str(answer)[:120]}")
             capped.update(str(coin) for coin in answer)
-        self._caps_ms = now_ms
+        self._take_caps(capped, now_ms)
+        self._journal.keep("caps", KeptCaps(at_ms=self._clock.wall_ms(), capped=sorted(capped)))
+
+    def _take_caps(self, capped: Collection[str], read_ms: int) -> None:
+        self._caps_ms, self._next_caps_ms = read_ms, read_ms + READ_MS
         for coin in self._specs:
             if coin in capped:
                 self._flags.set(coin, "oi_cap", "its open interest is at the cap")

@@ -49,7 +49,7 @@ class _Track:
 
     __slots__ = (
         "blocked", "book_time_ms", "ctx_gap_ms", "ctx_ms", "forward_ms", "generation", "mean", "normal_ms", "oracle",
-        "oracle_ms", "samples", "wide",
+        "oracle_ms", "samples", "was_clear", "wide",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -64,6 +64,7 @@ class _Track:
         self.mean = ZERO
         """EWMA of the spread as a share of the middle."""
         self.samples = 0
+        self.was_clear = False
         self.wide = False
         """The spread is wide enough to make orders smaller."""
         self.forward_ms = self.normal_ms = 0
@@ -137,12 +138,14 @@ class MarketGates:
                 return Standing(name, ZERO, why)
         if track.blocked is not None:
             self._note(track, view.coin, None, "")
+        track.was_clear = True
         return _WIDE if track.wide else CLEAR
 
     def _note(self, track: _Track, coin: str, gate: str | None, why: str) -> None:
         if track.blocked != gate:
             track.blocked = gate
-            self._on_change(coin, gate, why)
+            if track.was_clear:  # what blocks a market from its first look on has been told by its owner
+                self._on_change(coin, gate, why)
 
 
 class _Look(NamedTuple):
