@@ -38,13 +38,6 @@ MUTANTS: tuple[Mutant, ...] = (
     _m("the start believes an empty account", "execution/bootstrap.py",
        "report = by_fills(read_beginning(rest, user, universe.dexs))",
        "report = read_beginning(rest, user, universe.dexs)"),
-    _m("a stale reading is adopted although the fills say otherwise", KEEPING,
-       "by_fill = told.get(coin, (ZERO, ZERO))[0] == ours", "by_fill = False"),
-    _m("a round without weight begins anew at once", KEEPING,
-       "now_ms + (wait + WHOLE_ROUND_MS if isinstance(wait, int) else RETRY_MS)",
-       "now_ms + max(RETRY_MS, wait if isinstance(wait, int) else 0)"),
-    _m("what waits for the journal is lost at the end", "ops/journal.py",
-       "        self._next_try_ms = 0\n        self._look_again()\n", ""),
     _m("a resync clears first", KEEPING, "        self.marks = report.marks\n",
        "        self.marks = report.marks\n        for coin in list(self._tracker.booked()):\n"
        "            self._tracker.adopt(coin, ZERO, Opening(px=ZERO, ms=0))\n"),
@@ -111,8 +104,6 @@ MUTANTS: tuple[Mutant, ...] = (
        '            self._dead(tracked, "guess", text, now_ms)\n            return True'),
     _m("two reads prove death without waiting for the expiry", RESOLVER,
        '        return "expired" if expired else None', '        return "expired"'),
-    _m("a used nonce of a fast clock is waited for", RESOLVER,
-       "            signed_ms = min(tracked.nonce, case.used_ms)", "            signed_ms = tracked.nonce"),
     # Sending.
     _m("a nonce is the raw clock", "exchange/nonce.py", "            nonce = max(self._last + 1, now_ms)", "            nonce = now_ms"),
     _m("a restart forgets the nonces", TRADING,
