@@ -70,7 +70,7 @@ MUTANTS: tuple[Mutant, ...] = (
     )),
     Mutant("READY does not matter", (
         (GATES, "    if e.not_ready:", "    if False:"),
-        (LOOP, "        return None if epoch is not None and epoch == order.epoch else", "        return None if True else"),
+        (LOOP, "        if epoch is None or epoch != order.epoch:", "        if False:"),
     )),
     _m("READY without the account", "execution/readiness.py",
        "        if self._needs_account and self._account_generation != self._generation:", "        if False:"),
@@ -107,13 +107,13 @@ MUTANTS: tuple[Mutant, ...] = (
     # Sending.
     _m("a nonce is the raw clock", "exchange/nonce.py", "            nonce = max(self._last + 1, now_ms)", "            nonce = now_ms"),
     _m("a restart forgets the nonces", TRADING,
-       "NonceManager(recovered.nonce_floor if recovered is not None else 0)", "NonceManager(0)"),
+       "NonceManager(before.recovered.nonce_floor if before.recovered is not None else 0)", "NonceManager(0)"),
     _m("the intent is written after the send", LOOP,
        "        if not self._record(batch, nonce, expires, wall_ms, now_ms):\n            return\n"
        "        body = signed_body(action, nonce, signature, self._identity.vault, expires)\n"
-       "        self._send(batch, body, nonce, expires, now_ms, lane)\n",
+       "        self._send(batch, body, nonce, expires, lane)\n",
        "        body = signed_body(action, nonce, signature, self._identity.vault, expires)\n"
-       "        self._send(batch, body, nonce, expires, now_ms, lane)\n"
+       "        self._send(batch, body, nonce, expires, lane)\n"
        "        self._record(batch, nonce, expires, wall_ms, now_ms)\n"),
     _m("entries go on without a durable intent", LOOP,
        "            if isinstance(batch, OrderBatch) and not batch.reduce_only:\n                self._give_up",
