@@ -4,7 +4,7 @@ Confined to the `rest` thread. A part that cannot be read makes the whole unknow
 flat or empty.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -21,6 +21,25 @@ class Rest(Protocol):
 
     def info(self, request: dict[str, Any]) -> bytes: ...
     def info_json(self, request: dict[str, Any]) -> Any: ...
+
+
+class ClockedRest:
+    """A `Rest` that tells `told(exchange_ms, round_trip_ms)` what answers say of the exchange's clock."""
+
+    def __init__(self, rest: Rest, mono_ms: Callable[[], int], told: Callable[[int, int], None]) -> None:
+        self._rest, self._mono_ms, self._told = rest, mono_ms, told
+
+    def info(self, request: dict[str, Any]) -> bytes:
+        """As it is."""
+        return self._rest.info(request)
+
+    def info_json(self, request: dict[str, Any]) -> Any:
+        """As it is, with a look at the time in it."""
+        sent = self._mono_ms()
+        answer = self._rest.info_json(request)
+        if request["type"] in ("exchangeStatus", "clearinghouseState"):
+            self._told(int(answer["time"]), self._mono_ms() - sent)
+        return answer
 
 
 class AccountReport(msgspec.Struct, frozen=True, kw_only=True):

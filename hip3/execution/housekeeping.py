@@ -9,7 +9,7 @@ read that fails changes nothing and is tried again. Duties, most urgent first:
     strange orders          updates of orders that are not in our books are asked for; a storm reads everything
     the address budget      every 60 s, from userRateLimit
     the markets             every 60 s: precision, asset id, delisting
-    the clock               every 15 s: the offset shifts expiresAfter
+    the clock               every 15 s, and with each reading of the account: the offset shifts expiresAfter
     first books             a market whose touch has not come after 2 s is read once
     the account, again      every 60 s
 """
@@ -29,7 +29,7 @@ from hip3.core.ports import Clock, Journal
 from hip3.errors import ODD_ANSWERS, Hip3Error, RateLimited, VenueReadError
 from hip3.exchange.clock_offset import ClockOffset
 from hip3.exchange.wire import parse_fill_list
-from hip3.execution.account import AccountReport, Rest, equity_of, read_account
+from hip3.execution.account import AccountReport, ClockedRest, Rest, equity_of, read_account
 from hip3.execution.address_budget import AddressBudget
 from hip3.execution.bootstrap import by_fills, opening
 from hip3.execution.flow import TradeFlow
@@ -122,7 +122,7 @@ class Housekeeping:
         self._market_state = market_state
         self._readiness = readiness
         self._journal = journal
-        self._offset = offset
+        self._clocked = ClockedRest(rest, clock.mono_ms, offset.add)
         self._resolver = resolver
         self._address = address
         self._margin = margin
@@ -216,7 +216,7 @@ class Housekeeping:
         """Read and compare; False while our books and the exchange do not agree."""
         assert self._user is not None
         open_before = self._tracker.live(OrderState.OPEN)
-        report = read_account(self._rest, self._user, self.dexs)
+        report = read_account(self._clocked, self._user, self.dexs)
         self.marks = report.marks
         self.equity = equity_of(self._rest, self._user, self._abstraction, report)
         self._flow.on_fills(report.fills, now_ms)
@@ -321,9 +321,7 @@ class Housekeeping:
         if now_ms < self._next_clock_ms:
             return
         self._next_clock_ms = now_ms + CLOCK_MS
-        sent = self._clock.mono_ms()
-        answer = self._rest.info_json({"type": "exchangeStatus"})
-        self._offset.add(int(answer["time"]), self._clock.mono_ms() - sent)
+        self._clocked.info_json({"type": "exchangeStatus"})
 
     # Market data.
 
