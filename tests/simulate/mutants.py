@@ -118,14 +118,6 @@ MUTANTS: tuple[Mutant, ...] = (
     _m("entries go on without a durable intent", LOOP,
        "            if isinstance(batch, OrderBatch) and not batch.reduce_only:\n                self._give_up",
        "            if False:\n                self._give_up"),
-    Mutant("a disconnect finds a post whose orders are not marked", (
-        (LOOP, "        if isinstance(batch, OrderBatch):\n            for order in batch.orders:\n                self._tracker.mark_sent(",
-         "        self._posts.register(post)\n        if isinstance(batch, OrderBatch):\n"
-         "            for order in batch.orders:\n                self._tracker.mark_sent("),
-        (LOOP, "to make them unknown.\n        self._posts.register(post)\n", "to make them unknown.\n"),
-    )),
-    _m("a post by HTTP that was given up is sent", FLOW,
-       "        if not self._posts.holds(post.post_id):\n            return\n", ""),
     _m("a broken send counts as not sent", LOOP,
        "        elif result.outcome is SendOutcome.NOT_SENT:", "        elif result.outcome is not SendOutcome.SENT:"),
     _m("orders do not expire", LOOP, "        return self._exchange_ms() + self._expires_after_ms", "        return None"),
