@@ -161,13 +161,13 @@ class World:
     def _reset(self) -> None:
         """The latch is reset by hand, and the service trades again; another counter may be over its limit, too."""
         path = self.file("latch.json")
-        assert path is not None
         codes: set[str] = set()
         while self.tripped:
+            was = LatchState() if path is None else read_latch(path)
+            if path is None or not was.tripped:
+                raise Violation("the latch tripped and is not on disk")
             self.say("the latch is reset by hand")
-            done = Reset(
-                at_ms=self.clock.wall_ms(), user="operator", reason="looked at it", was=read_latch(path).reason or ""
-            )
+            done = Reset(at_ms=self.clock.wall_ms(), user="operator", reason="looked at it", was=was.reason or "")
             if done.code in codes:
                 raise Violation(f"{done.code} trips again right after its reset")
             codes.add(done.code)
