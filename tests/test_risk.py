@@ -345,3 +345,21 @@ def test_a_checkpoint_that_is_not_passed_stops_the_trial(
     trip(feed, net)
     world.risk()
     assert word in (world.latch.state().reason or "")
+
+
+def test_a_post_s_time_counts_from_when_it_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A round that was held up before its send must not make the reply look late (simulate found it)."""
+    from hip3.execution import loop
+
+    feed = ready(tmp_path)
+    world, sign = feed.world, loop.sign_l1_action
+
+    def slow(*args: Any, **kw: Any) -> Any:
+        world.clock.advance(6000)
+        return sign(*args, **kw)
+
+    monkeypatch.setattr(loop, "sign_l1_action", slow)
+    assert feed.refused_by() is None
+    world.tick()
+    (post,) = world.trading.posts.waiting()
+    assert post.sent_ms == world.clock.mono_ms()
