@@ -296,6 +296,8 @@ def load_markets_file(settings: Settings) -> MarketSettings:
         values: dict[str, Any] = {}
         for name, value in table.items():
             fault = f"not a setting of a market; {_near(name, allowed)}" if name not in allowed else None
+            if settings.profile == "micro" and name in MICRO:
+                fault = "is set by HIP3_PROFILE=micro; leave it out"
             fault = fault or _take(name, str(value), values)
             if fault:
                 faults.append(f"HIP3_MARKETS_FILE: {coin}.{name}: {fault}")

@@ -133,3 +133,20 @@ def test_a_markets_file_overrides_one_market_and_refuses_what_it_does_not_know(t
     with pytest.raises(ConfigError) as error:
         config.load_markets_file(settings)
     assert len(error.value.faults) == 3
+
+
+def test_the_small_money_trial_sets_its_limits_and_nothing_else_does(tmp_path: Path) -> None:
+    small = config.load({"HIP3_PROFILE": "micro"}, None)
+    assert (small.order_notional, small.max_notional_per_market, small.max_notional_total) == (11, 15, 15)
+    assert small.max_concurrent_positions == 1
+    with pytest.raises(ConfigError) as clash:
+        config.load({"HIP3_PROFILE": "micro", "HIP3_MAX_NOTIONAL_TOTAL": "500"}, None)
+    assert "is set by HIP3_PROFILE=micro" in clash.value.faults[0]
+    with pytest.raises(ConfigError) as two:
+        config.load({"HIP3_PROFILE": "micro", "HIP3_MARKETS": "xyz:GOLD,xyz:NVDA"}, None)
+    assert "one market" in two.value.faults[0]
+    file = tmp_path / "markets.toml"
+    file.write_text('["xyz:GOLD"]\nmax_notional_per_market = 400\n')
+    with pytest.raises(ConfigError) as table:
+        config.load_markets_file(config.load({"HIP3_PROFILE": "micro", "HIP3_MARKETS_FILE": str(file)}, None))
+    assert "is set by HIP3_PROFILE=micro" in table.value.faults[0]
