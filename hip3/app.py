@@ -86,6 +86,12 @@ class App:
         self.supervised = Supervised(Path(base.state_dir))
         self.margins: dict[str, Margin] = {}
         """What a start has read so far; on the rest thread."""
+        self.folder: Path | None = None
+        """The account's state."""
+        self.knew_account = False
+        """An earlier run has had this account's state."""
+        self.exchange_clock: tuple[int, int] | None = None
+        """The exchange's time, and ours (monotonic) when it was read."""
         self.began_ms = 0
         """When this account's state began (exchange time)."""
         self.failed = ""
@@ -137,6 +143,7 @@ class App:
             return False
         self.who = who
         folder = account_dir(Path(base.state_dir), base.network, who.account or "observe", fresh=base.own_exchange)
+        self.folder, self.knew_account = folder, (folder / "account.json").exists()
         self.latch = HardStopLatch(latch_path(folder), self.clock.wall_ms())
         self._announce(who, folder)
         self.intents = IntentLog(folder / "intents.log", sync=base.journal_sync)
@@ -166,6 +173,7 @@ class App:
     def _check_overrides(self, universe: Universe) -> None:
         """A table of the markets file that is about no market of ours is a slip, not a wish."""
         unknown = [c for c in self.settings.overrides if c not in universe.specs and c not in universe.blocked]
+        unknown += [c for c in self.settings.weights() if c not in universe.specs and c not in universe.blocked]
         if unknown:
             raise PreflightError([f"HIP3_MARKETS_FILE: {coin} is none of the traded markets" for coin in unknown])
 

@@ -10,8 +10,9 @@ from hip3.execution.bootstrap import Beginning, Checked, Universe, check_signer,
 from hip3.execution.exiting import reopen
 from hip3.execution.identity import Identity
 from hip3.execution.markets import KeptCaps
+from hip3.execution.readiness import PAUSED
 from hip3.execution.risk_desk import KeptRisk
-from hip3.ops.state_dir import began_ms
+from hip3.ops.state_dir import began_ms, is_paused
 from hip3.position.exits import Held
 from hip3.position.tracked import KeptTotals
 from hip3.risk.guards import TripNote
@@ -37,7 +38,9 @@ def read_beginning(app: "App", rest: RestClient, who: Who, universe: Universe, f
     fresh = checked is not None and checked.covers(signer, who.account, coins, now_ms)
     if who.vault is None and not fresh:
         check_signer(rest, signer, who.account)
-    app.began_ms = began_ms(folder, int(rest.info_json({"type": "exchangeStatus"})["time"]))
+    now = int(rest.info_json({"type": "exchangeStatus"})["time"])
+    app.exchange_clock = (now, app.clock.mono_ms())
+    app.began_ms = began_ms(folder, now)
     totals = app.journal.fact("totals", KeptTotals) or KeptTotals(since_ms=app.began_ms)
     held = app.journal.fact("held", list[Held]) or []
     if checked is not None and fresh:
@@ -65,15 +68,32 @@ def assemble(app: "App", universe: Universe, beginning: Beginning | None) -> Tra
         trips=journal.fact("trips", list[TripNote]) or [],
         approved=journal.fact("approved", dict[str, MarketSpec]) or {}, caps=journal.fact("caps", KeptCaps),
         began_ms=app.began_ms,
+        clock=app.exchange_clock,
     )  # fmt: skip
     trading = build(
         settings=app.settings, clock=app.clock, universe=universe, identity=signer, user=who.account,
         beginning=beginning, before=before, latch=latch, readiness=app.readiness, sender=app.writer, rest=rest,
         journal=journal, intents=intents, signed=rest, links=_links(app),
     )  # fmt: skip
-    app.readiness.reduce("operator", journal.fact("paused", str) or "")
+    _hold_what_is_unknown(app, before)
     reopen(trading.exits, journal.fact("closed", dict[str, int]) or {}, app.clock)
     return trading
+
+
+LOST = "the journal was lost: what today has come to is not known (./run.sh resume begins the day's limits anew)"
+UNREAD = "the journal could not be read at the start: the limits of before are not known; put it right and restart"
+
+
+def _hold_what_is_unknown(app: "App", before: Before) -> None:
+    """A pause outlasts its process; limits whose measure is gone stop entries until a person has looked."""
+    base, folder = app.settings.base, app.folder
+    if folder is not None and is_paused(folder):
+        app.readiness.reduce("operator", PAUSED)
+    limited = base.max_daily_loss_usd > 0 or base.max_drawdown_pct > 0
+    if not app.journal.facts_known:
+        app.readiness.reduce("journal", UNREAD)
+    elif limited and app.knew_account and before.risk is None:
+        app.readiness.reduce("journal", LOST)
 
 
 def _links(app: "App") -> Links:

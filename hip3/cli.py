@@ -77,6 +77,7 @@ def parser() -> argparse.ArgumentParser:
     actions.add_parser("show")
     reset = actions.add_parser("reset")
     reset.add_argument("--reason", required=True)
+    reset.add_argument("--account", metavar="NAME", default=None, help="where several are tripped: which one")
     bench = commands.add_parser("bench", help="measure the hot paths beside their floors and peers")
     bench.add_argument("--json", action="store_true")
     simulate = commands.add_parser("simulate", help="seeded fault simulation of the whole service")
@@ -290,7 +291,7 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _latch(args: argparse.Namespace) -> int:
-    from hip3.latch_command import latches, reset, show
+    from hip3.latch_command import reset, show
 
     base = _settings().base
     root = Path(base.state_dir)
@@ -299,10 +300,9 @@ def _latch(args: argparse.Namespace) -> int:
     from hip3.alerting import tell_reset
     from hip3.clock import SystemClock
 
-    was = {path.parent.name: state.reason or "" for path, state in latches(root).items() if state.tripped}
-    code = reset(root, args.reason)
-    _faults(tell_reset(base, was, args.reason, SystemClock()), code)
-    return code
+    was = dict(reset(root, args.reason, args.account))
+    _faults(tell_reset(base, was, args.reason, SystemClock()), OK)
+    return OK
 
 
 def _bench(args: argparse.Namespace) -> int:

@@ -2,8 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
+from hip3.execution.readiness import PAUSED
 from hip3.operating import TIMEOUT_MS, CancelAll, Flatten
 from hip3.ops.control import Later
+from hip3.ops.state_dir import keep_pause
 from hip3.stopping import Outcome, StopMode
 
 if TYPE_CHECKING:
@@ -34,13 +36,13 @@ def handle(app: "App", request: dict[str, Any]) -> dict[str, Any] | Later | None
     return {"error": f"unknown command {command!r}"}
 
 
-PAUSED = "paused by the operator: exits and cancels only (./run.sh resume)"
-
-
 def pause(app: "App", why: str) -> dict[str, Any]:
     """No entries until `resume` (""), also after a restart."""
     app.readiness.reduce("operator", why)
-    app.journal.keep("paused", why)
+    if app.folder is not None:
+        keep_pause(app.folder, paused=bool(why))
+    if not why:
+        app.readiness.reduce("journal", "")
     app.journal.record("operator", command="pause" if why else "resume")
     return {"told": why or "resumed: entries again"}
 

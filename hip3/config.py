@@ -171,21 +171,28 @@ def _combination_faults(s: Settings) -> list[str]:
         )
     if s.exit_slippage_bps > s.exit_max_slippage_bps:
         faults.append("HIP3_EXIT_SLIPPAGE_BPS is above HIP3_EXIT_MAX_SLIPPAGE_BPS")
+    if s.tick_ms > s.time_stop_ms:
+        faults.append("HIP3_TICK_MS is above HIP3_TIME_STOP_MS")
+    faults += _risk_faults(s) + _market_faults(s) + _address_faults(s) + _url_faults(s)
+    if s.network != "embedded" and not s.coins:
+        faults.append("HIP3_MARKETS must be given outside embedded; there is no auto-discovery")
+    if s.network != "embedded" and s.trading and not sources:
+        faults.append("HIP3_MODE=trade outside embedded needs a key, for example HIP3_PRIVATE_KEY_FILE")
+    return faults
+
+
+def _risk_faults(s: Settings) -> list[str]:
+    faults = []
     if s.market_health_disable > s.market_health_enable:
         faults.append("HIP3_MARKET_HEALTH_DISABLE is above HIP3_MARKET_HEALTH_ENABLE")
+    if s.market_health and s.market_health_min_samples > s.market_health_window:
+        faults.append("HIP3_MARKET_HEALTH_MIN_SAMPLES is above HIP3_MARKET_HEALTH_WINDOW: it would never be judged")
     try:
         parse_windows(s.blackout)
     except ValueError as error:
         faults.append(f"HIP3_BLACKOUT: {error}")
     if s.profile == "micro" and len(s.coins) > 1:
         faults.append("HIP3_PROFILE=micro trades one market; name one in HIP3_MARKETS")
-    if s.tick_ms > s.time_stop_ms:
-        faults.append("HIP3_TICK_MS is above HIP3_TIME_STOP_MS")
-    faults += _market_faults(s) + _address_faults(s) + _url_faults(s)
-    if s.network != "embedded" and not s.coins:
-        faults.append("HIP3_MARKETS must be given outside embedded; there is no auto-discovery")
-    if s.network != "embedded" and s.trading and not sources:
-        faults.append("HIP3_MODE=trade outside embedded needs a key, for example HIP3_PRIVATE_KEY_FILE")
     return faults
 
 

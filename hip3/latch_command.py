@@ -32,13 +32,28 @@ def show(root: Path) -> int:
     return 0
 
 
-def reset(root: Path, reason: str) -> int:
-    """Reset tripped latches; the service must not run. ConfigError without a reason."""
+def chosen(tripped: list[str], account: str | None) -> list[str]:
+    """The one latch that is meant; ConfigError where several are tripped and none is named, or none of that name."""
+    meant = tripped if account is None else [name for name in tripped if account.lower() in name]
+    if len(meant) > 1:
+        raise ConfigError([f"several latches are tripped ({', '.join(meant)}): name one with --account"])
+    if tripped and not meant:
+        raise ConfigError([f"no tripped latch is of {account}; tripped: {', '.join(tripped)}"])
+    return meant
+
+
+def reset(root: Path, reason: str, account: str | None = None) -> list[tuple[str, str]]:
+    """Reset the tripped latch, of `account` where several are; (state folder's name, why it was tripped) of each.
+
+    The service must not run. ConfigError without a reason.
+    """
     if not reason.strip():
         raise ConfigError(["latch reset needs --reason with the cause and what was done about it"])
     lock = StateLock(root)
     try:
         tripped = {path: state for path, state in latches(root).items() if state.tripped}
+        meant = chosen([path.parent.name for path in tripped], account)
+        tripped = {path: state for path, state in tripped.items() if path.parent.name in meant}
         for path, state in tripped.items():
             done = Reset(
                 at_ms=SystemClock().wall_ms(), user=pwd.getpwuid(os.getuid()).pw_name,
@@ -47,13 +62,13 @@ def reset(root: Path, reason: str) -> int:
             _note(path, done)
             if path.is_dir():
                 path.rename(path.with_name(f"latch.json.set-aside-{done.at_ms}"))
-            write_latch(path, LatchState(reset=done))
+            write_latch(path, LatchState(False, reset=done))
             print(f"{path.parent.name}: reset (was: {state.reason})")  # noqa: T201
         if not tripped:
             print("no latch is tripped")  # noqa: T201
     finally:
         lock.release()
-    return 0
+    return [(path.parent.name, state.reason or "") for path, state in tripped.items()]
 
 
 def _note(path: Path, done: Reset) -> None:

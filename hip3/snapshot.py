@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def snapshot(app: "App") -> dict[str, Any]:
     """Everything a user sees, as of now."""
     base, trading, now = app.settings.base, app.trading, app.clock.mono_ms()
-    latch = app.latch.state() if app.latch is not None else LatchState()
+    latch = app.latch.state() if app.latch is not None else LatchState(False)
     state, reasons = app.readiness.word(now, tripped=latch.tripped)
     shown = ([f"hard stop: {latch.reason}"] if latch.tripped else []) + reasons
     if trading is not None:

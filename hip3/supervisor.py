@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from hip3.app import App
 
 RISK_WAIT_S = 0.1
+REST_STILL_MS = 60_000
+"""So long without a round of readings: nobody looks at caps, parameters, unknown orders, equity."""
 
 
 class Supervisor:
@@ -61,7 +63,7 @@ class Supervisor:
                     app.failed = f"thread {worker.name} died"
                     app.ask_stop(StopMode.FLATTEN, 5000)
                 elif worker.failure is not None:
-                    logger.error(f"thread {worker.name} is gone; trading goes on")
+                    logger.error(f"thread {worker.name} is gone; positions are looked after")
                     worker.stop()
         if app.own is not None and not app.own.alive:
             app.failed = "the embedded exchange ended"
@@ -86,6 +88,9 @@ class Supervisor:
             app.journal.record("stood_still", ms=found.stood_still_ms)
             app.connection.drop(f"nothing ran for {found.stood_still_ms} ms")
         app.readiness.hold("watchdog", found.slow)
+        rest = app.workers["rest"]
+        still = now_ms - rest.last_beat_ms > REST_STILL_MS or not rest.alive
+        app.readiness.hold("rest", "the rest thread does not read any more; restart" if still else "")
         if found.hung:
             app.failed = found.slow
             app.ask_stop(StopMode.LEAVE, 0)  # what hangs cannot flatten; a fresh process can

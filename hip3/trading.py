@@ -135,6 +135,8 @@ class Before(msgspec.Struct, frozen=True, kw_only=True):
     trips: list[TripNote] = []
     approved: dict[str, MarketSpec] = {}
     caps: KeptCaps | None = None
+    clock: tuple[int, int] | None = None
+    """The exchange's time, and ours (monotonic) when it was read."""
     began_ms: int = 0
     """When this account's state began (exchange time)."""
 
@@ -178,6 +180,8 @@ def build(
     """Wire everything. Without an identity (observe) there is no executor and no tick."""
     base, specs, blocked = settings.base, universe.specs, dict(universe.blocked)
     market_state, offset = MarketState(specs), ClockOffset(clock)
+    if before.clock is not None:  # what is judged now must be judged by the exchange's time
+        offset.add(before.clock[0] + clock.mono_ms() - before.clock[1], 0)
     detector = Detector(detector_params(settings, specs))
     tracker = new_tracker(beginning, before.recovered, clock.mono_ms())
     exits = ExitDesk(base.post_timeout_ms + 1000)

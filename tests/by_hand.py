@@ -47,8 +47,13 @@ class Feed:
     def _send(self, text: bytes) -> None:
         self.world.inject(text.decode())
 
+    def read(self) -> None:
+        """The rest thread's round."""
+        self.world.trading.housekeeping.step(self.world.clock.mono_ms())
+
     def usual(self, count: int = 25) -> None:
-        """So many touches with the usual spread, one every 100 ms, and contexts with them."""
+        """So many touches with the usual spread, one every 100 ms, and contexts with them; what is due is read."""
+        self.read()
         for _ in range(count):
             self.world.clock.advance(100)
             self.bbo()

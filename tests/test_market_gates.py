@@ -187,6 +187,7 @@ def test_a_wide_spread_that_stays_is_the_usual_one_after_a_while(tmp_path: Path)
     feed = ready(tmp_path)
     for _ in range(11):
         feed.world.clock.advance(60_000)
+        feed.read()
         feed.bbo(spread=D("0.003"))
         feed.ctx()
     feed.bbo(spread=D("0.003"))

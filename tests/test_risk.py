@@ -33,7 +33,7 @@ def _reset(world: World, reason: str = "looked at it") -> None:
     """`latch reset`, as the command does it."""
     path = world.folder / "latch.json"
     was = read_latch(path).reason or ""
-    write_latch(path, LatchState(reset=Reset(at_ms=world.clock.wall_ms(), user="me", reason=reason, was=was)))
+    write_latch(path, LatchState(False, reset=Reset(at_ms=world.clock.wall_ms(), user="me", reason=reason, was=was)))
 
 
 # Counters over restarts.

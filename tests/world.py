@@ -168,6 +168,7 @@ class World:
             before=Before(
                 recovered=recovered, risk=self._kept("risk", KeptRisk), trips=self._kept("trips", list[TripNote]) or [],
                 approved=self._kept("approved", dict[str, MarketSpec]) or {}, caps=self._kept("caps", KeptCaps), began_ms=self.began_ms,
+                clock=(self.exchange_ms(), self.clock.mono_ms()),
             ),
             latch=self.latch, readiness=self.readiness, sender=self.sender, rest=self.rest, journal=self.journal,
             intents=self.intents, signed=self.rest, links=self._links(),

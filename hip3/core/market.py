@@ -4,11 +4,18 @@ The values of hip3 are `msgspec.Struct`s: immutable, slotted, and five times che
 frozen dataclass, which counts on the path of every market-data frame (docs/decisions/0003).
 """
 
+from collections.abc import Container
 from decimal import Decimal
 
 import msgspec
 
 from hip3.core.money import HALF, ONE, ZERO
+
+
+def in_dexs(coin: str, dexs: Container[str]) -> bool:
+    """Whether a coin belongs to one of these builder dexs; the main dex and spot belong to none."""
+    dex, colon, _ = coin.partition(":")
+    return bool(colon) and dex in dexs
 
 
 class MarketSpec(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import msgspec
 
 from hip3.core.events import Fill
-from hip3.core.market import MarketSpec
+from hip3.core.market import MarketSpec, in_dexs
 from hip3.core.money import ZERO
 from hip3.core.orders import is_ours
 from hip3.errors import PreflightError, VenueReadError, WireError
@@ -165,8 +165,10 @@ def read_whole_beginning(
     """Everything of the account that trading begins with; `totals` and `held` are of an earlier run, `margins` what
     is known of them already and is added to."""
     report = by_fills(read_beginning(rest, user, universe.dexs))
+    missed = missed_fills(rest, user, report, totals.since_ms)
+    fills = [f for f in missed if in_dexs(f.coin, universe.dexs)]  # what is traded elsewhere is none of our business
     return Beginning(
-        report=report, fills=missed_fills(rest, user, report, totals.since_ms), totals=totals, held=held,
+        report=report, fills=fills, totals=totals, held=held,
         margins=read_margins(rest, user, universe.specs, margins),
         abstraction=str(rest.info_json({"type": "userAbstraction", "user": user})),
     )  # fmt: skip

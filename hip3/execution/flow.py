@@ -35,7 +35,7 @@ from hip3.core.events import (
     UserFundings,
 )
 from hip3.core.ledger import FillBooked, FundingBooked, OrderChanged, OrderFinished, RoundTrip, Stranger, TrackerEvent
-from hip3.core.market import MarketSpec, MarketView
+from hip3.core.market import MarketSpec, MarketView, in_dexs
 from hip3.core.order_state import OrderState
 from hip3.core.orders import CancelBatch, OrderBatch, PendingCancel, is_ours
 from hip3.core.ports import Clock, Journal
@@ -282,6 +282,8 @@ class TradeFlow:
                 self._cancel_answer(cancel, res)
             return
         for order, res in zip(post.batch.orders, resolve(outcome, len(post.batch.orders)), strict=True):
+            if isinstance(res.status, Resting | Filled) and post.generation == self.generation:
+                self._streams.answered(order.cloid, now_ms)
             self.dispatch(self._apply(order.cloid, res, now_ms), now_ms)
 
     def _apply(self, cloid: str, res: Resolution, now_ms: int) -> list[TrackerEvent]:
@@ -289,8 +291,6 @@ class TradeFlow:
             return self._tracker.mark_unknown(cloid, res.text, now_ms)
         if res.fate is Fate.REFUSED or res.status is None:
             return self._tracker.refuse(cloid, res.text)
-        if isinstance(res.status, Resting | Filled):
-            self._streams.answered(cloid, now_ms)
         return self._tracker.on_status(cloid, res.status)
 
     def _cancel_answer(self, cancel: PendingCancel, res: Resolution) -> None:
@@ -330,12 +330,12 @@ class TradeFlow:
 
     def on_fills(self, fills: Iterable[Fill], now_ms: int) -> None:
         """userFills, or what a reading says of fills: those of the configured dexs."""
-        ours = [f for f in fills if f.coin.partition(":")[0] in self._dexs and ":" in f.coin]
+        ours = [f for f in fills if in_dexs(f.coin, self._dexs)]
         self.dispatch(self._tracker.on_fills(ours), now_ms)
 
     def on_fundings(self, items: Iterable[Funding], now_ms: int) -> None:
         """Funding payments of the configured dexs."""
-        ours = [f for f in items if ":" in f.coin and f.coin.partition(":")[0] in self._dexs]
+        ours = [f for f in items if in_dexs(f.coin, self._dexs)]
         self.dispatch(self._tracker.on_fundings(ours), now_ms)
 
     # What follows.

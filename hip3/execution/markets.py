@@ -15,12 +15,11 @@ from hip3.core.ports import Clock, Journal
 from hip3.errors import VenueReadError
 from hip3.exchange.registry import changed, read_again
 from hip3.execution.account import Rest
-from hip3.risk.market_flags import MarketFlags
+from hip3.risk.market_flags import CAP, MarketFlags
 
 READ_MS = 60_000
 RETRY_MS = 5000
 CAP_VALID_MS = 300_000
-NOT_READ = "its open-interest cap has not been read"
 APPROVE = "approve by ./run.sh resume"
 
 
@@ -60,11 +59,9 @@ class Markets:
         self._seen: dict[str, MarketSpec | None] = dict(specs)
         self._next_ms = clock.mono_ms() + READ_MS
         self._next_caps_ms = 0
-        self._caps_ms = clock.mono_ms()
         for coin, spec in specs.items():
             known = self._approved.setdefault(coin, spec)
             self._judge(coin, changed(known, spec))
-            self._flags.set(coin, "oi_cap", NOT_READ)
         age_ms = clock.wall_ms() - caps.at_ms if caps is not None else -1
         if caps is not None and 0 <= age_ms < READ_MS:
             self._take_caps(caps.capped, clock.mono_ms() - age_ms)
@@ -88,9 +85,6 @@ class Markets:
             self._journal.record("market_blocked", coin=coin, why=why)
 
     def _read_caps(self, now_ms: int) -> None:
-        if now_ms - self._caps_ms > CAP_VALID_MS:
-            for coin in self._specs:
-                self._flags.set(coin, "oi_cap", NOT_READ)
         capped: set[str] = set()
         for dex in dict.fromkeys(coin.partition(":")[0] for coin in self._specs):
             answer = self._rest.info_json({"type": "perpsAtOpenInterestCap", "dex": dex})
@@ -101,12 +95,12 @@ class Markets:
         self._journal.keep("caps", KeptCaps(at_ms=self._clock.wall_ms(), capped=sorted(capped)))
 
     def _take_caps(self, capped: Collection[str], read_ms: int) -> None:
-        self._caps_ms, self._next_caps_ms = read_ms, read_ms + READ_MS
+        self._flags.caps_until_ms, self._next_caps_ms = read_ms + CAP_VALID_MS, read_ms + READ_MS
         for coin in self._specs:
             if coin in capped:
-                self._flags.set(coin, "oi_cap", "its open interest is at the cap")
+                self._flags.set(coin, CAP, "its open interest is at the cap")
             else:
-                self._flags.clear(coin, "oi_cap")
+                self._flags.clear(coin, CAP)
 
     def approve(self, coin: str) -> str:
         """Take a market's parameters as they are now; a sentence on what follows. KeyError: no market of ours."""

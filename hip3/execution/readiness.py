@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 from hip3.locks import new_lock
 
+PAUSED = "paused by the operator: exits and cancels only (./run.sh resume)"
 SILENT_MS = 8000
 """Contexts come about once a second: so long without any frame means that what we know is old."""
 

@@ -89,6 +89,7 @@ class RiskDesk:
         self._streams = streams
         self._trip = trip
         self._reset_ms = 0
+        self._trial_before = KeptTrial()
         self._kept: KeptRisk | None = None
         self._notes = 0
         self._next_look_ms = 0
@@ -102,16 +103,22 @@ class RiskDesk:
         self._reset_ms = kept.reset_ms
         for note in past.notes:
             self._guards.closed(note)
-        reset = past.reset if past.reset is not None and past.reset.at_ms > kept.reset_ms else None
+        self._trial_before = kept.trial
+        # By its time alone, whichever way the clock was set since.
+        reset = past.reset if past.reset is not None and past.reset.at_ms != kept.reset_ms else None
         missed = [t for t in past.trips if not self.monitor.counted(t)]
-        self._count(t for t in missed if reset is not None and t.closed_ms <= reset.at_ms)
+        noted = {(n.coin, n.closed_ms) for n in past.notes}
+        ahead_ms = self._exchange_ms() - self._clock.wall_ms()
+        until_ms = -1 if reset is None else reset.at_ms + ahead_ms
+        self._count((t for t in missed if t.closed_ms <= until_ms), noted)
         if reset is not None:
             self._acknowledge(reset)
-        breach = self._count(t for t in missed if reset is None or t.closed_ms > reset.at_ms)
+        breach = self._count((t for t in missed if t.closed_ms > until_ms), noted)
         if reset is None or reset.code != "flatten_failures":
             for failed in past.failures:
                 breach = breach or self.monitor.apply(failed, self._exchange_ms())
         breach = breach or self.monitor.judge(self._exchange_ms())
+        breach = breach or (None if self._trial is None else self._trial.judge())
         if breach is not None:
             self._trip(breach.code, breach.detail, breach.evidence)
         self._keep()
@@ -134,10 +141,11 @@ class RiskDesk:
         if self._trial is not None:
             self._trial.begin_anew(reset.was)
 
-    def _count(self, trips: Iterable[RoundTrip]) -> Breach | None:
+    def _count(self, trips: Iterable[RoundTrip], noted: set[tuple[str, int]]) -> Breach | None:
         found = None
         for trip in trips:
-            self._guards.closed(note_of(trip))
+            if (trip.coin, trip.closed_ms) not in noted:
+                self._guards.closed(note_of(trip))
             found = self._fold(trip) or found
         return found
 
@@ -177,27 +185,32 @@ class RiskDesk:
         self._readiness.reduce("drawdown", why)
         value = self._value()
         if value is None:
-            return  # a mark is missing: then no entry passes either
+            return  # a mark is missing: then no entry passes either; or fills are under way
         breach = self._drawdown.look(value, equity, self._exchange_ms())
         if breach is not None:
             self._trip(breach.code, breach.detail, breach.evidence)
         self._keep()
 
     def _value(self) -> Decimal | None:
-        """The result since this account's state began, open positions at their marks."""
-        realized, fees, _, _ = self._tracker.totals()
+        """The result since this account's state began, open positions at their marks; None: not known now.
+
+        A position that a reply closed has no result before its fills are booked.
+        """
+        if self._tracker.unbooked():
+            return None
+        realized, fees, fills, _ = self._tracker.totals()
         value = realized - fees + self._tracker.funding()
         for position in self._tracker.positions():
             mark = self._mark(position.coin)
             if mark is None:
                 return None
             value += position.szi * (mark - position.entry_px) if position.entry_px else ZERO
-        return value
+        return value if self._tracker.totals()[2] == fills else None  # else a fill came between
 
     def _keep(self) -> None:
         kept = KeptRisk(
             reset_ms=self._reset_ms, counters=self.monitor.kept(), day=self._drawdown.kept,
-            trial=KeptTrial() if self._trial is None else self._trial.kept,
+            trial=self._trial_before if self._trial is None else self._trial.kept,
         )  # fmt: skip
         if kept != self._kept:
             self._kept = kept

@@ -10,6 +10,7 @@ Guards: what is awaited. Called from: ws-reader (what came), tick and rest (repl
 reason is taken back by `look` as soon as it does not hold. Monotonic milliseconds.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable
 
 from hip3.core.ports import Clock, Journal
@@ -51,6 +52,8 @@ class StreamWatch:
         self._disconnect_limit_ms = disconnect_limit_ms
         self._awaited: dict[str, int] = {}
         """Orders whose orderUpdates have not come, and `FILLS`: since when."""
+        self._told: OrderedDict[str, None] = OrderedDict()
+        """Orders that orderUpdates told of lately: their reply may come after it."""
         self._connected = False
         self._cut_ms: int | None = None
         self._calm_from_ms: int | None = None
@@ -62,7 +65,7 @@ class StreamWatch:
         """A new connection: what the one before left out comes with its snapshots."""
         with self._lock:
             long = self._cut_ms is not None and now_ms - self._cut_ms > self._disconnect_limit_ms
-            self._calm_from_ms = now_ms if long else None
+            self._calm_from_ms = now_ms if long else self._calm_from_ms  # a cut within the calm does not end it
             self._connected, self._cut_ms = True, None
             self._awaited.clear()
         self.market_ms = now_ms
@@ -77,14 +80,18 @@ class StreamWatch:
     def answered(self, cloid: str, now_ms: int) -> None:
         """A reply says that an order stands or executed: orderUpdates must follow."""
         with self._lock:
-            if self._connected and len(self._awaited) < MOST_AWAITED:
+            if self._connected and cloid not in self._told and len(self._awaited) < MOST_AWAITED:
                 self._awaited.setdefault(cloid, now_ms)
 
     def updated(self, cloid: str | None) -> None:
         """orderUpdates told of an order."""
-        if cloid in self._awaited:
-            with self._lock:
-                self._awaited.pop(cloid, None)
+        if cloid is None:
+            return
+        with self._lock:
+            self._awaited.pop(cloid, None)
+            self._told[cloid] = None
+            if len(self._told) > MOST_AWAITED:
+                self._told.popitem(last=False)
 
     def fills_read(self, now_ms: int) -> None:
         """Fills came by a reading which userFills should have told."""
@@ -94,7 +101,9 @@ class StreamWatch:
 
     def fills_told(self) -> None:
         """A userFills frame came."""
-        self.updated(FILLS)
+        if FILLS in self._awaited:
+            with self._lock:
+                self._awaited.pop(FILLS, None)
 
     def look(self, now_ms: int) -> None:
         """Say what is silent, and take back what is not any more (risk thread)."""

@@ -28,6 +28,7 @@ CAPACITY = 50_000
 RETRY_MS = 1000
 T = TypeVar("T")
 _FACT = "fact:"
+PRECIOUS = frozenset({"risk", "trips", "approved"})
 
 
 class EventLog:
@@ -50,6 +51,7 @@ class EventLog:
         self._intents: IntentLog | None = None
         self._unwritten: deque[Row] = deque(maxlen=CAPACITY)
         self._facts: dict[str, str] = {}
+        self._facts_unread = False
         self._next_try_ms = 0
         self.store_failed = ""
         self.lost = 0
@@ -67,8 +69,18 @@ class EventLog:
         if kind == "fill":
             self.on_fill_lost()
 
+    @property
+    def facts_known(self) -> bool:
+        """Whether what earlier runs kept could be read at the start."""
+        return not self._facts_unread
+
     def keep(self, name: str, value: object) -> None:
-        """Note the latest value of a fact that a restart needs; it replaces the one before."""
+        """Note the latest value of a fact that a restart needs; it replaces the one before.
+
+        Where that could not be read, what limits are measured by must not be written over by what is not the whole.
+        """
+        if self._facts_unread and name in PRECIOUS:
+            return
         self.record(_FACT + name, value=value)
 
     def fact(self, name: str, kind: type[T]) -> T | None:
@@ -91,6 +103,7 @@ class EventLog:
         """Write to this journal from now on; called once, before anything trades."""
         self._path, self._intents = path, intents
         self._open_store()
+        self._facts_unread = self._store is None
         for order, nonce, expires in intents.recovered.open:
             if self._store is None or not self._store.knows(order.cloid):
                 self.record("intent", order=order, nonce=nonce, expires_ms=expires, recovered=True)

@@ -51,6 +51,22 @@ def socket_path(root: Path) -> Path:
     return root.resolve() / "control.sock"
 
 
+PAUSE_FILE = "paused"
+
+
+def keep_pause(folder: Path, *, paused: bool) -> None:
+    """Remember an operator's pause of an account: in a file, since a journal may be set aside."""
+    if paused:
+        (folder / PAUSE_FILE).touch()
+    else:
+        (folder / PAUSE_FILE).unlink(missing_ok=True)
+
+
+def is_paused(folder: Path) -> bool:
+    """Whether an operator's pause stands."""
+    return (folder / PAUSE_FILE).exists()
+
+
 def began_ms(folder: Path, now_ms: int) -> int:
     """When this account's state began (exchange time); written once. Results count from here."""
     path = folder / "account.json"

@@ -54,15 +54,15 @@ class Drawdown:
     def look(self, value: Decimal, equity: Decimal | None, now_ms: int) -> Breach | None:
         """Judge the value at `now_ms` (exchange time)."""
         day, known = now_ms // DAY_MS, self.kept
-        if known.day != day:
+        if known.day < day:  # a clock that was set back begins no day anew
             known = KeptDay(day=day, start=value, peak=value, equity=equity)
         elif value > known.peak or known.equity is None:
             peak = max(value, known.peak)
             known = KeptDay(
-                day=day, start=known.start, peak=peak, equity=equity if equity is not None else known.equity
+                day=known.day, start=known.start, peak=peak, equity=equity if equity is not None else known.equity
             )
         self.kept = known
-        return self._daily(known.start - value) or self._share(known, known.peak - value)
+        return self._daily(known.start - value) or self._share(known, known.peak - value, equity)
 
     def _daily(self, lost: Decimal) -> Breach | None:
         limit = self.limits.max_daily_loss_usd
@@ -70,12 +70,16 @@ class Drawdown:
             return None
         return Breach("drawdown", f"{lost:.2f} USD lost today, more than {limit}", {"lost_usd": str(lost)})
 
-    def _share(self, known: KeptDay, fallen: Decimal) -> Breach | None:
+    def _share(self, known: KeptDay, fallen: Decimal, equity: Decimal | None) -> Breach | None:
         limit = self.limits.max_drawdown_pct
         if limit <= 0 or known.equity is None or known.equity <= 0:
             return None
-        share = div(fallen * HUNDRED, known.equity)
+        # What was withdrawn since the peak is not there to lose.
+        whole = known.equity if equity is None else min(known.equity, equity + fallen)
+        if whole <= 0:
+            return Breach("drawdown", "nothing is left of the account", {"fallen_usd": str(fallen)})
+        share = div(fallen * HUNDRED, whole)
         if share <= limit:
             return None
-        evidence = {"fallen_usd": str(fallen), "equity_usd": str(known.equity)}
+        evidence = {"fallen_usd": str(fallen), "equity_usd": str(whole)}
         return Breach("drawdown", f"{share:.2f} % below today's highest value, more than {limit} %", evidence)

@@ -33,7 +33,7 @@ GUARDS = tuple(
 )  # fmt: skip
 """In the order they are asked."""
 HOUR_MS = 3_600_000
-KEPT = 200
+KEPT = 1000
 """More round trips are not remembered; an hour that held more has other limits to stop it."""
 
 

@@ -21,7 +21,7 @@ TRACES = ("journal.db", "intents.log")
 """Files of an account's state: beside them a latch file must be."""
 
 
-class Reset(msgspec.Struct, frozen=True, kw_only=True):
+class Reset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a person did about a tripped latch."""
 
     at_ms: int
@@ -38,10 +38,10 @@ class Reset(msgspec.Struct, frozen=True, kw_only=True):
         return self.was.partition(":")[0]
 
 
-class LatchState(msgspec.Struct, frozen=True):
+class LatchState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the latch says. `reason` begins with a code of the interface."""
 
-    tripped: bool = False
+    tripped: bool
     reason: str | None = None
     at_ms: int | None = None
     evidence: dict[str, Any] = {}
@@ -113,7 +113,7 @@ def read_latch(path: Path) -> LatchState:
     except FileNotFoundError:
         if any(path.with_name(trace).exists() for trace in TRACES):
             return LatchState(True, f"{UNREADABLE}: {path} is missing beside a journal")
-        return LatchState()
+        return LatchState(False)
     except OSError as error:
         return LatchState(True, f"{UNREADABLE}: {path}: {error}")
     try:

@@ -10,6 +10,8 @@ import msgspec
 from hip3.locks import new_lock
 
 FOREVER = 1 << 62
+CAP = "oi_cap"
+NOT_READ = "its open-interest cap has not been read"
 
 
 class Flag(msgspec.Struct, frozen=True):
@@ -26,6 +28,8 @@ class MarketFlags:
     def __init__(self) -> None:
         self._lock = new_lock("MarketFlags")
         self._flags: dict[str, dict[str, Flag]] = {}
+        self.caps_until_ms = -FOREVER
+        """Until when the last reading of the open-interest caps holds. Written by rest alone, without the lock."""
 
     def set(self, coin: str, owner: str, why: str, until_ms: int = FOREVER) -> bool:
         """Raise a flag, or renew it; whether it was not up before."""
@@ -46,7 +50,8 @@ class MarketFlags:
 
     def of(self, coin: str, now_ms: int) -> dict[str, Flag]:
         """The flags of one market that are up."""
-        if coin not in self._flags:  # the hot path: one look, without the lock
+        unread = now_ms > self.caps_until_ms
+        if coin not in self._flags and not unread:  # the hot path: one look, without the lock
             return {}
         with self._lock:
             of = self._flags.get(coin, {})
@@ -54,12 +59,13 @@ class MarketFlags:
                 del of[owner]
             if not of:
                 self._flags.pop(coin, None)
-            return dict(of)
+            return of | ({CAP: Flag(CAP, NOT_READ)} if unread else {})
 
     def sentences(self, now_ms: int) -> list[str]:
         """Every flag that is up, for people."""
+        unread = [f"no market is entered: {NOT_READ}"] if now_ms > self.caps_until_ms else []
         with self._lock:
-            return [
+            return unread + [
                 f"{coin} is not entered: {flag.why}"
                 for coin, of in sorted(self._flags.items())
                 for flag in of.values()

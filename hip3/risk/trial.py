@@ -15,6 +15,8 @@ from hip3.risk.monitor import Breach, RiskEvent, slippage_bps
 
 ORDER_USD = Decimal(11)
 TRADES = 100
+CHECKPOINTS = (10, 50)
+OVER, STOPS = "the micro trial is over", "the micro trial stops"
 
 
 class KeptTrial(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +30,8 @@ class KeptTrial(msgspec.Struct, frozen=True, kw_only=True):
     """Sum over finished orders, entries and exits."""
     finished: int = 0
     trades: int = 0
+    passed: int = 0
+    """The last checkpoint that was passed, or that a person let pass."""
     net_usd: Decimal = ZERO
     net_bps: Decimal = ZERO
     """Sum over trades."""
@@ -67,26 +71,35 @@ class Trial:
             self.kept = msgspec.structs.replace(
                 k, trades=k.trades + 1, net_usd=k.net_usd + event.net, net_bps=k.net_bps + event.net_bps
             )
-            return self._checkpoint()
+            return self.judge()
         return None
 
-    def _checkpoint(self) -> Breach | None:
+    def judge(self) -> Breach | None:
+        """The checkpoint that is due; one that is not passed is due until a person resets the latch for it."""
         k = self.kept
         figures = {
             "trades": k.trades, "fill_rate": f"{k.fill_rate:.2f}", "net_usd": f"{k.net_usd:.4f}",
             "slippage_bps": f"{k.mean_slippage_bps:.1f}", "edge_bps": f"{k.edge_bps:.2f}",
         }  # fmt: skip
-        why = ""
-        if k.trades == 10 and (k.fill_rate < Decimal("0.8") or k.mean_slippage_bps >= 20):
-            why = "after 10 trades the fill rate must be 0.8 and the mean slippage below 20 bps"
-        elif k.trades == 50 and (k.fill_rate < Decimal("0.7") or k.net_usd < -5):
-            why = "after 50 trades the fill rate must be 0.7 and the loss no more than 5 USD"
-        elif k.trades >= TRADES:
+        if k.trades >= TRADES:
             passed = "passed: it kept an edge" if k.edge_bps > 0 else "failed: it kept no edge"
-            return Breach("manual", f"the micro trial is over and {passed} of {k.edge_bps:.2f} bps", figures)
-        return Breach("manual", f"the micro trial stops: {why}", figures) if why else None
+            return Breach("manual", f"{OVER} and {passed} of {k.edge_bps:.2f} bps", figures)
+        due = max((at for at in CHECKPOINTS if k.passed < at <= k.trades), default=0)
+        why = ""
+        if due == 10 and (k.fill_rate < Decimal("0.8") or k.mean_slippage_bps >= 20):
+            why = "after 10 trades the fill rate must be 0.8 and the mean slippage below 20 bps"
+        elif due == 50 and (k.fill_rate < Decimal("0.7") or k.net_usd < -5):
+            why = "after 50 trades the fill rate must be 0.7 and the loss no more than 5 USD"
+        if why:
+            return Breach("manual", f"{STOPS}: {why}", figures)
+        if due:
+            self.kept = msgspec.structs.replace(k, passed=due)
+        return None
 
     def begin_anew(self, was: str) -> None:
         """A person reset the latch: after the end of a trial the next one begins; at a checkpoint it goes on."""
-        if was.startswith("manual: the micro trial is over"):
+        if was.startswith(f"manual: {OVER}"):
             self.kept = KeptTrial()
+        elif was.startswith(f"manual: {STOPS}"):
+            due = max((at for at in CHECKPOINTS if at <= self.kept.trades), default=0)
+            self.kept = msgspec.structs.replace(self.kept, passed=due)

@@ -163,7 +163,7 @@ class World:
         path = self.file("latch.json")
         codes: set[str] = set()
         while self.tripped:
-            was = LatchState() if path is None else read_latch(path)
+            was = LatchState(False) if path is None else read_latch(path)
             if path is None or not was.tripped:
                 raise Violation("the latch tripped and is not on disk")
             self.say("the latch is reset by hand")
@@ -171,7 +171,7 @@ class World:
             if done.code in codes:
                 raise Violation(f"{done.code} trips again right after its reset")
             codes.add(done.code)
-            write_latch(path, LatchState(reset=done))
+            write_latch(path, LatchState(False, reset=done))
             self.tripped, self._start_at, self.outcome = False, 0, None
             if not self._until(self.settled, self.clock.mono_ms() + READY_MS):
                 raise Violation(f"not READY after the latch was reset: {self._why_not()}")

@@ -120,7 +120,7 @@ def test_reset_needs_a_reason_and_is_recorded(tmp_path: Path, capsys: pytest.Cap
     assert read_latch(folder / "latch.json").tripped
     assert show(tmp_path) == 0
     assert "max_loss: 21 USD" in capsys.readouterr().out
-    assert reset(tmp_path, "looked at it") == 0
+    assert reset(tmp_path, "looked at it") == [(folder.name, "max_loss: 21 USD")]
     assert not read_latch(folder / "latch.json").tripped
     record = json.loads((folder / "latch_resets.jsonl").read_text())
     assert (record["reason"], record["was"]) == ("looked at it", "max_loss: 21 USD")

@@ -1,0 +1,306 @@
+"""What a review of the limits found: ways past them, and limits that stopped what was healthy."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+
+from hip3 import assembly
+from hip3.config import MarketSettings
+from hip3.core.ledger import RoundTrip
+from hip3.core.orders import ExitReason, Side
+from hip3.errors import ConfigError
+from hip3.execution.readiness import Readiness
+from hip3.execution.streams import StreamWatch
+from hip3.latch_command import reset
+from hip3.ops.intents import IntentLog
+from hip3.ops.journal import EventLog
+from hip3.risk.drawdown import Drawdown, DrawdownLimits
+from hip3.risk.guards import EntryGuards, GuardSettings, TripNote
+from hip3.risk.hard_stop import HardStopLatch, LatchState, read_latch, write_latch
+from hip3.risk.trial import KeptTrial, Trial
+from hip3.supervisor import Supervisor
+from hip3.trading import Before
+from hip3.venue.venue import WsText
+from tests.fakes import FakeClock, MemoryJournal
+from tests.test_risk import _lose, _reset
+from tests.world import World, quiet_world
+
+D = Decimal
+GOLD = "xyz:GOLD"
+DAY_MS = 86_400_000
+TRADING: dict[str, Any] = {"min_edge_bps": D(5), "min_holding_ms": 0, "time_stop_ms": 200}
+
+
+def _elsewhere(world: World, coin: str, pnl: str) -> None:
+    """A round trip of the account in a market that is none of the service's."""
+    at = world.exchange_ms() - 1000
+
+    def fill(tid: int, side: str, start: str, closed: str, direction: str) -> dict[str, Any]:
+        return {
+            "coin": coin, "px": "60000", "sz": "0.01", "side": side, "time": at + tid, "startPosition": start,
+            "dir": direction, "closedPnl": closed, "hash": "0x0", "oid": 900 + tid, "crossed": True, "fee": "0.27",
+            "tid": tid, "feeToken": "USDC",
+        }  # fmt: skip
+
+    extra = [fill(2, "A", "0.01", pnl, "Close Long"), fill(1, "B", "0", "0", "Open Long")]
+    honest = world.rest.info
+
+    def info(request: dict[str, Any]) -> bytes:
+        body = honest(request)
+        return msgspec.json.encode(extra + msgspec.json.decode(body)) if request["type"] == "userFills" else body
+
+    world.rest.info = info  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("coin", ["BTC", "@107", "abc:XYZ"])
+@pytest.mark.parametrize("pnl", ["-35", "100"])
+def test_results_of_other_markets_count_neither_live_nor_at_a_start(tmp_path: Path, coin: str, pnl: str) -> None:
+    world = quiet_world(tmp_path, on_disk=True)
+    world.run(2000)
+    _elsewhere(world, coin, pnl)
+    world.restart()
+    assert not world.latch.tripped
+    assert world.trading.risk.monitor.net_usd == 0
+    assert world.trading.tracker.totals()[0] == 0
+
+
+def test_a_reply_that_comes_after_its_order_update_awaits_nothing(tmp_path: Path) -> None:
+    world = World(tmp_path, seed=1, **TRADING)
+    taken = world.venue.take_output
+
+    def replies_last() -> list[Any]:
+        out = list(taken())
+        late = [o for o in out if isinstance(o, WsText) and '"channel":"post"' in o.text]
+        return [o for o in out if o not in late] + late
+
+    world.venue.take_output = replies_last  # type: ignore[method-assign,assignment]
+    reducing = 0
+    for _ in range(60):
+        world.run(1000, 20)
+        reducing += bool(world.readiness.reduced_by("private stream"))
+    assert world.trading.loop is not None
+    assert world.trading.loop.sent_orders > 3
+    assert (reducing, world.generation) == (0, 1)
+
+
+def test_a_clock_that_was_wrong_for_one_start_forgets_nothing(tmp_path: Path) -> None:
+    limits = {"max_daily_loss_usd": D(15), "hard_stop_max_loss_usd": D(1000), "max_notional_per_market": D(1000)}
+    world = quiet_world(tmp_path, on_disk=True, hard_stop_max_rejects_per_hour=30, **limits)
+    world.trading.risk.monitor.rejects.extend([world.exchange_ms()] * 3)
+    _lose(world, 12)
+    world.run(2000)
+    world.step_clock(DAY_MS)
+    world.restart()
+    world.run(3000)
+    world.step_clock(-DAY_MS)
+    assert len(world.trading.risk.monitor.rejects) == 3
+    assert world.run_until(lambda: world.ready, 120_000, 50)
+    _lose(world, 12)
+    world.run(3000)
+    assert (world.latch.state().reason or "").startswith("drawdown")
+
+
+def test_a_reset_counts_whichever_way_the_clock_was_set(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path, hard_stop_max_loss_usd=D(5), on_disk=True)
+    world.step_clock(3_600_000)
+    _lose(world, 12)
+    _reset(world)
+    world.restart()
+    world.step_clock(-3_600_000)
+    assert world.run_until(lambda: world.ready, 120_000, 50)
+    _lose(world, 12)
+    assert world.latch.tripped
+    _reset(world)
+    world.restart()
+    assert not world.latch.tripped
+
+
+@pytest.mark.parametrize("text", ["{}", '{"positions": []}', '{"tripped_": true}', '{"tripped": false, "more": 1}'])
+def test_another_object_is_no_latch(tmp_path: Path, text: str) -> None:
+    (tmp_path / "latch.json").write_text(text)
+    (tmp_path / "journal.db").write_text("x")
+    assert HardStopLatch(tmp_path / "latch.json", 5).tripped
+
+
+def _trip_of(usd: int) -> RoundTrip:
+    return RoundTrip(
+        coin=GOLD, opened_ms=1, closed_ms=2, realized=D(usd), fees=D(0), entry_px=D(1), exit_px=D(1), entered_usd=D(11)
+    )
+
+
+def test_a_checkpoint_is_due_until_it_is_passed_or_reset(tmp_path: Path) -> None:
+    trial = Trial(KeptTrial(trades=9, orders=9, filled=1))
+    assert trial.apply(_trip_of(1)) is not None  # perhaps nobody heard: another limit had tripped before
+    trial.begin_anew("slippage: x")
+    assert trial.judge() is not None
+    trial.begin_anew("manual: the micro trial stops: after 10 trades")
+    assert trial.judge() is None
+    assert trial.apply(_trip_of(1)) is None
+
+
+def test_a_start_without_the_profile_keeps_the_trial(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path, on_disk=True, profile="micro", hard_stop_max_loss_usd=D(1000), markets=GOLD)
+    _lose(world, 1)
+    _lose(world, 1)
+    with_it = world.settings
+    world.settings = MarketSettings(msgspec.structs.replace(with_it.base, profile=None))
+    world.restart()
+    _lose(world, 1)
+    world.settings = with_it
+    world.restart()
+    assert world.trading.risk.figures()["trial_trades"] == 2  # what was traded without it is none of it
+
+
+def test_only_the_latch_that_is_meant_is_reset(tmp_path: Path) -> None:
+    for name in ("mainnet-0xaaaaaaaa", "testnet-0xbbbbbbbb"):
+        (tmp_path / name).mkdir()
+        write_latch(tmp_path / name / "latch.json", LatchState(True, "max_loss: x", 5))
+    with pytest.raises(ConfigError) as which:
+        reset(tmp_path, "fixed")
+    assert "mainnet-0xaaaaaaaa, testnet-0xbbbbbbbb" in which.value.faults[0]
+    with pytest.raises(ConfigError):
+        reset(tmp_path, "fixed", "0xcc")
+    assert reset(tmp_path, "fixed", "0xbbbb") == [("testnet-0xbbbbbbbb", "max_loss: x")]
+    assert read_latch(tmp_path / "mainnet-0xaaaaaaaa" / "latch.json").tripped
+
+
+def test_caps_that_nobody_reads_any_more_count_as_reached(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path)
+    world.trading.housekeeping.step = lambda now_ms: None  # type: ignore[method-assign]
+    world.run(400_000, 100)
+    assert set(world.trading.gates.standing().values()) == {"oi_cap"}
+
+
+def test_a_rest_thread_that_is_gone_ends_ready() -> None:
+    held: dict[str, str] = {}
+
+    def worker(name: str, *, trades: bool, alive: bool) -> Any:
+        return SimpleNamespace(
+            name=name, trades=trades, alive=alive, failure=None if alive else RuntimeError("x"), last_beat_ms=1000,
+            stopping=SimpleNamespace(is_set=lambda: False), stop=lambda: None,
+        )  # fmt: skip
+
+    app: Any = SimpleNamespace(
+        clock=FakeClock(), own=None, latch=None, failed="", started_ms=0, settings=None,
+        workers={"rest": worker("rest", trades=False, alive=False), "risk": worker("risk", trades=True, alive=True)},
+        connection=SimpleNamespace(connecting=False, drop=lambda why: None),
+        readiness=SimpleNamespace(hold=held.__setitem__), status=lambda: {"state": "READY", "reasons": []},
+        journal=SimpleNamespace(record=lambda *a, **k: None), alerting=SimpleNamespace(beat=lambda *a: None),
+    )  # fmt: skip
+    Supervisor(app, SimpleNamespace()).watch(app.clock.mono_ms())  # type: ignore[arg-type]
+    assert "rest thread" in held["rest"]
+
+
+def _held_back(tmp_path: Path, *, known: bool, risk: Any = None, **settings: Any) -> list[str]:
+    """Why a start with these facts holds entries back."""
+    world = quiet_world(tmp_path, **settings)
+    app: Any = SimpleNamespace(
+        settings=world.settings, folder=tmp_path, readiness=Readiness(needs_account=True), knew_account=True,
+        journal=SimpleNamespace(facts_known=known),
+    )  # fmt: skip
+    assembly._hold_what_is_unknown(app, Before(risk=risk))
+    return app.readiness.word(0, tripped=False)[1]
+
+
+def test_limits_whose_measure_is_lost_hold_entries_back(tmp_path: Path) -> None:
+    assert any("journal was lost" in why for why in _held_back(tmp_path, known=True, max_daily_loss_usd=D(5)))
+    assert not any("journal" in why for why in _held_back(tmp_path, known=True))
+    assert any("could not be read" in why for why in _held_back(tmp_path, known=False))
+
+
+def test_a_journal_that_cannot_be_read_at_the_start_is_not_written_over(tmp_path: Path) -> None:
+    folder = tmp_path / "later"
+    journal = EventLog(FakeClock().wall_ms)
+    journal.open(folder / "journal.db", IntentLog(tmp_path / "intents.log"))
+    assert not journal.facts_known
+    folder.mkdir()
+    journal.keep("risk", {"net": 1})
+    journal.keep("held", [1])
+    journal._next_try_ms = 0
+    journal.drain(0)
+    journal.drain(0)
+    assert journal.fact("risk", dict) is None
+    assert journal.fact("held", list) == [1]
+    journal.close()
+
+
+def _with_a_gain(tmp_path: Path, until_fills: Callable[[World], None]) -> World:
+    world = quiet_world(
+        tmp_path, max_drawdown_pct=D("0.5"), max_notional_per_market=D(1000), max_notional_total=D(2000),
+        mark_regression_bps=D(0),
+    )  # fmt: skip
+    world.by_hand(GOLD, Side.BUY, D("0.1"))
+    world.run(1000)
+    world.venue.move(GOLD, world.venue.engine.markets[GOLD].oracle + 300, world.exchange_ms())
+    world.run(3000)
+    held: list[str] = []
+
+    def late(text: str) -> list[str]:
+        fills = '"channel":"userFills"' in text
+        if fills:
+            held.append(text)
+        return [] if fills else [text]
+
+    world.filter_frame = late
+    world.trading.flow.exiting.request(ExitReason.MANUAL)
+    until_fills(world)
+    world.filter_frame = lambda text: [text]
+    for text in held:
+        world.inject(text)
+    world.run(1500)
+    return world
+
+
+def test_a_gain_whose_fills_are_late_is_no_fall(tmp_path: Path) -> None:
+    world = _with_a_gain(tmp_path, lambda w: w.run(1500))
+    assert not world.latch.tripped
+    assert world.trading.tracker.totals()[0] > 20
+
+
+def test_what_was_withdrawn_is_not_there_to_lose() -> None:
+    watch = Drawdown(DrawdownLimits(max_drawdown_pct=D(10)))
+    assert watch.look(D(0), D(1000), 1) is None
+    assert watch.look(D(0), D(100), 2) is None  # 900 are withdrawn
+    assert watch.look(D(-40), D(60), 3) is not None
+
+
+def test_a_second_cut_does_not_end_the_calm_after_a_long_one() -> None:
+    readiness = Readiness(needs_account=False)
+    streams = StreamWatch(
+        clock=FakeClock(), readiness=readiness, journal=MemoryJournal(), offset_ms=lambda: 0,
+        reconnect=lambda why: None, disconnect_limit_ms=30_000,
+    )  # fmt: skip
+    streams.connected(0)
+    streams.disconnected(1000)
+    streams.connected(61_000)
+    streams.disconnected(61_500)
+    streams.connected(62_000)
+    streams.look(62_100)
+    assert readiness.reduced_by("disconnect")
+    streams.market_ms = 75_000
+    streams.look(75_000)
+    assert not readiness.reduced_by("disconnect")
+
+
+def test_the_guards_count_a_round_trip_once_though_killed_in_between(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path, tilt_guard=True, tilt_max_consecutive_losses=2, on_disk=True)
+    counted, world.risk = world.risk, lambda: None  # type: ignore[method-assign]
+    _lose(world, 1)
+    world.trading.risk._keep()  # as after any earlier event
+    losses = world.trading.guards._losses
+    world.risk = counted  # type: ignore[method-assign]
+    world.restart()
+    assert world.trading.guards._losses == losses == 1
+    assert world.trading.risk.monitor.losing_run == 1
+
+
+def test_an_hour_of_many_small_losses_is_seen_whole() -> None:
+    guards = EntryGuards({}, GuardSettings(max_hourly_drawdown_usd=D(5)))
+    for number in range(400):
+        guards.closed(TripNote(GOLD, 1000 + number * 6000, D("-0.02"), D(-10)))
+    assert guards.refusal(GOLD, D(1), 1000 + 400 * 6000) is not None
