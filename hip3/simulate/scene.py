@@ -12,7 +12,16 @@ from hip3.venue.settings import Common, Profile, VenueSetup, load_setup
 if TYPE_CHECKING:
     from hip3.simulate.world import World
 
-_LIVELY = Profile(stale_factor=600, jump_factor=600, depth_factor=20)
+_LIVELY = Profile(
+    stale_factor=600,
+    jump_factor=600,
+    edge_factor=1,
+    thaw_factor=1,
+    depth_factor=10,
+    noise_factor=20,
+    touch_sigma=0.5,
+    touch_max=4,
+)
 _COMMON = Common(
     edge_bps=12, thaw_s=2.0, stale_share=0.8, jump_min_bps=5, jump_max_bps=60, noise_trades_per_minute=6, noise_usd=150
 )
@@ -45,7 +54,9 @@ def setup_of(plan: Plan) -> VenueSetup:
     """The exchange of a plan: its markets alone, restless and deep."""
     setup = load_setup()
     markets = [
-        msgspec.structs.replace(m, stale_per_hour=4, jumps_per_hour=4, oracle_step_bps=4.0)
+        msgspec.structs.replace(
+            m, stale_per_hour=4, jumps_per_hour=4, oracle_step_bps=4.0, spread_bps=min(m.spread_bps, 6)
+        )
         for m in setup.markets
         if m.coin in plan.coins
     ]

@@ -29,6 +29,10 @@ LADDER = ((1, 10), (22, 15), (45, 20), (90, 30))
 """Levels of a maker: distance from fair in tenths of the half spread (the first is 1 whole), and
 size in tenths of the touch."""
 MAKERS = 2
+TOUCH_MIN = 0.3
+CLOSED_MOVES = ((0.005, 3.2), (0.075, 0.769))
+"""Of a closed market's half seconds: up to which chance it moves, and how far, in standard deviations of 5.4 s. Else
+it stands still. Together one standard deviation, excess kurtosis 18."""
 
 
 class Quote(NamedTuple):
@@ -108,7 +112,7 @@ class MarketModel:
                 out.append((due, self._publish(due)))
             elif due == self._next_noise:
                 self._next_noise = due + self._noise_gap()
-                usd = self._common.noise_usd * self._profile.depth_factor
+                usd = self._common.noise_usd * self._profile.noise_factor
                 out.append((due, Take(self._agents.random() < 0.5, self._agents.randint(usd // 3, usd * 2))))
             else:
                 out.extend(self._look(due))
@@ -133,12 +137,12 @@ class MarketModel:
         del self._history[:-8]
 
     def _closed_step(self) -> None:
-        """The book walks; excess kurtosis by a rare larger step. The oracle follows slowly."""
-        steps = 5400 // STEP_MS
-        scale = self._setup.oracle_step_bps * 1000 / steps**0.5
-        if self._rng.random() < 0.01:
-            scale *= 5
-        self._outside = moved(self._outside, int(self._rng.gauss(0, scale)))
+        """The book stands still mostly and moves seldom, now and then far. The oracle follows slowly."""
+        chance, step = self._rng.random(), self._rng.gauss(0, self._setup.oracle_step_bps * 1000)
+        for limit, size in CLOSED_MOVES:
+            if chance < limit:
+                self._outside = moved(self._outside, int(step * size))
+                return
 
     def _episode_gap(self) -> int:
         rate = (
@@ -153,7 +157,8 @@ class MarketModel:
         jump = self._setup.jumps_per_hour * self._profile.jump_factor
         c = self._common
         is_jump = self._rng.random() * (stale + jump) < jump
-        size = self._rng.uniform(c.jump_min_bps, c.jump_max_bps) if is_jump else self._rng.expovariate(1 / c.edge_bps)
+        edge_bps, thaw_s = c.edge_bps * self._profile.edge_factor, c.thaw_s * self._profile.thaw_factor
+        size = self._rng.uniform(c.jump_min_bps, c.jump_max_bps) if is_jump else self._rng.expovariate(1 / edge_bps)
         sign = self._rng.choice((-1, 1))
         steps = self._rng.randint(2, 3) * PUBLISH_MS // STEP_MS
         self._drift = [int(sign * size * 1000 / steps)] * steps
@@ -161,7 +166,7 @@ class MarketModel:
         if asleep:
             second = self._next_publish + PUBLISH_MS
             for maker in range(MAKERS):
-                self._asleep_until[maker] = second + int(self._rng.expovariate(1 / c.thaw_s) * 1000)
+                self._asleep_until[maker] = second + int(self._rng.expovariate(1 / thaw_s) * 1000)
         self._next_episode = now + steps * STEP_MS + self._episode_gap()
 
     def _publish(self, now: int) -> Publish:
@@ -204,8 +209,9 @@ class MarketModel:
         if quoted is not None and abs(fair - quoted) * MILLI_BPS < quoted * max(half // 2, 100):
             return None
         self._quoted[maker] = fair
-        touch = self._setup.touch_usd * self._profile.depth_factor
-        size = int(touch * min(max(self._agents.lognormvariate(0, 0.5), 0.3), 4) / MAKERS)
+        profile = self._profile
+        scatter = min(max(self._agents.lognormvariate(0, profile.touch_sigma), TOUCH_MIN), profile.touch_max)
+        size = int(self._setup.touch_usd * profile.depth_factor * scatter)
         return Quote(maker, fair, half, size)
 
     def requote(self, maker: int) -> None:

@@ -21,7 +21,14 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     stale_factor: float
     jump_factor: float
+    edge_factor: float
+    thaw_factor: float
     depth_factor: int
+    noise_factor: int
+    touch_sigma: float
+    """Of the logarithm of a touch's size around its median ..."""
+    touch_max: float
+    """... and the most it may be of it."""
 
 
 class Common(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
