@@ -63,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
     exchange.add_argument("--speed", type=_seconds, default=1.0, metavar="X", help="faster than real time")
     exchange.add_argument("--config", type=Path, default=None, metavar="FILE", help="markets and accounts (TOML)")
     exchange.add_argument("--faults", type=Path, default=None, metavar="FILE", help="what goes wrong, when (TOML)")
+    exchange.add_argument("--recording", type=Path, default=None, metavar="FILE", help="books and oracles (JSON lines)")
     exchange.add_argument("--until-eof", action="store_true", help="end when standard input does")
     check = commands.add_parser("check", help="preflight: settings, key, exchange, markets, folders, alerts")
     check.add_argument("--json", action="store_true")
@@ -204,17 +205,21 @@ def _exchange(args: argparse.Namespace) -> int:
     import secrets
 
     from hip3.clock import SystemClock
+    from hip3.venue.recording import NOTHING, load_recording
     from hip3.venue.server import ExchangeServer
     from hip3.venue.settings import load_setup
     from hip3.venue.venue import Venue
 
     setup = load_setup(args.config, args.faults)
+    recording = NOTHING if args.recording is None else load_recording(args.recording, setup.markets)
     seed = secrets.randbelow(2**32) if args.seed is None else args.seed
     if args.latency < 0 or seed < 0:
         raise ConfigError(["--latency and --seed must not be negative"])
 
     def make(now_ms: int) -> Venue:
-        return Venue(setup, seed=seed, profile=args.profile, now_ms=now_ms, latency_ms=args.latency)
+        return Venue(
+            setup, seed=seed, profile=args.profile, now_ms=now_ms, latency_ms=args.latency, recording=recording
+        )
 
     try:
         server = ExchangeServer(make, SystemClock(), host=args.host, port=args.port, speed=args.speed)

@@ -10,8 +10,9 @@ from hip3.core.money import div, floor_size, round_price
 from hip3.exchange.signing import keccak256
 from hip3.venue.account import Account
 from hip3.venue.engine import Engine
-from hip3.venue.market import LADDER, MAKERS, UNIT, MarketModel, Publish, Quote, Take, moved, to_price
+from hip3.venue.market import LADDER, MAKERS, UNIT, MarketModel, Publish, Quote, Take, Touch, Wish, moved, to_price
 from hip3.venue.model import Market, Request
+from hip3.venue.recording import RecordedModel, Recording, at_least_minimum
 from hip3.venue.settings import VenueSetup
 
 AGENT_CASH = Decimal(10) ** 12
@@ -25,10 +26,15 @@ def _address(name: str) -> str:
 class Crowd:
     """Drives all models and does what they wish. Confined to the venue's thread."""
 
-    def __init__(self, engine: Engine, setup: VenueSetup, profile: str, seed: int, now_ms: int) -> None:
+    def __init__(
+        self, engine: Engine, setup: VenueSetup, profile: str, seed: int, now_ms: int, recording: Recording
+    ) -> None:
         self._engine = engine
-        self.models = {
-            m.coin: MarketModel(m, setup.common, setup.profiles[profile], seed, now_ms) for m in setup.markets
+        self.models: dict[str, MarketModel | RecordedModel] = {
+            m.coin: recording.model(m.coin, now_ms)
+            if recording.covers(m.coin)
+            else MarketModel(m, setup.common, setup.profiles[profile], seed, now_ms)
+            for m in setup.markets
         }
         self._basis_ema: dict[str, Decimal] = {}
         self._addresses = {name: _address(name) for name in ("noise", *(f"maker {n}" for n in range(MAKERS)))}
@@ -38,20 +44,25 @@ class Crowd:
         for coin, model in self.models.items():
             market = self._engine.markets[coin]
             for _, wish in model.advance(now_ms):
-                if isinstance(wish, Publish):
-                    self._set_oracle(market, to_price(wish.oracle), now_ms)
-                elif isinstance(wish, Quote):
-                    self._requote(market, wish, now_ms)
-                else:
-                    self._noise(market, model, wish, now_ms)
+                self._do(market, model, wish, now_ms)
+
+    def _do(self, market: Market, model: MarketModel | RecordedModel, wish: Wish, now_ms: int) -> None:
+        if isinstance(wish, Publish):
+            self._set_oracle(market, to_price(wish.oracle), now_ms)
+        elif isinstance(wish, Quote):
+            self._requote(market, wish, now_ms)
+        elif isinstance(wish, Touch):
+            self._quote_touch(market, wish, now_ms)
+        else:
+            self._noise(market, model, wish, now_ms)
 
     def move(self, coin: str, px: Decimal, now_ms: int) -> None:
         """The outside price jumps, everybody knows, and the deployer's 1 % limit does not hold."""
         market = self._engine.markets[coin]
         for maker in range(MAKERS):
             self._engine.cancel_all(self._agent(f"maker {maker}", market.info.dex), coin, now_ms)
-        for quote in self.models[coin].jump(int(px * UNIT)):
-            self._requote(market, quote, now_ms)
+        for wish in self.models[coin].jump(int(px * UNIT)):
+            self._do(market, self.models[coin], wish, now_ms)
         self._basis_ema.pop(coin, None)
         market.oracle = round_price(px, market.info.sz_decimals, up=False)
         self._engine.set_mark(market, px, now_ms)
@@ -89,7 +100,15 @@ class Crowd:
                 if px * sz >= 10:
                     self._engine.place(account, Request(market, is_buy, px, sz, False, "Gtc", None), now_ms)
 
-    def _noise(self, market: Market, model: MarketModel, take: Take, now_ms: int) -> None:
+    def _quote_touch(self, market: Market, touch: Touch, now_ms: int) -> None:
+        info = market.info
+        account = self._agent("maker 0", info.dex)
+        self._engine.cancel_all(account, info.coin, now_ms)
+        for is_buy, px, sz in ((True, touch.bid, touch.bid_sz), (False, touch.ask, touch.ask_sz)):
+            sz_quoted = at_least_minimum(px, sz, info.sz_decimals)
+            self._engine.place(account, Request(market, is_buy, px, sz_quoted, False, "Gtc", None), now_ms)
+
+    def _noise(self, market: Market, model: MarketModel | RecordedModel, take: Take, now_ms: int) -> None:
         best = market.book.best_ask() if take.is_buy else market.book.best_bid()
         if best is None:
             return

@@ -58,7 +58,16 @@ class Publish(NamedTuple):
     oracle: int
 
 
-Wish = Quote | Take | Publish
+class Touch(NamedTuple):
+    """The best bid and ask as recorded, and nothing behind them."""
+
+    bid: Decimal
+    bid_sz: Decimal
+    ask: Decimal
+    ask_sz: Decimal
+
+
+Wish = Quote | Take | Publish | Touch
 
 
 def to_price(units: int) -> Decimal:
@@ -218,7 +227,7 @@ class MarketModel:
         """The venue says that this maker's touch was taken: quote again at the next look."""
         self._quoted[maker] = None
 
-    def jump(self, units: int) -> list[Quote]:
+    def jump(self, units: int) -> list[Wish]:
         """The outside price and the oracle are at `units` now, and every maker knows: their new ladders."""
         self._outside = self._oracle = units
         self._history = [(when, units) for when, _ in self._history]

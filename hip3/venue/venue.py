@@ -21,6 +21,7 @@ from hip3.venue.model import Market, MarketInfo
 from hip3.venue.numbers import num
 from hip3.venue.output import HttpReply, Output, WsClose, WsText
 from hip3.venue.publisher import Publisher
+from hip3.venue.recording import NOTHING, Recording
 from hip3.venue.settings import Dex, VenueSetup
 from hip3.venue.sub_accounts import SubAccounts, Vault
 
@@ -30,9 +31,13 @@ DRIP_USD = Decimal(1000)
 
 
 class Venue:
-    """One exchange. `latency_ms` is how long an action travels before it is executed."""
+    """One exchange. `latency_ms` is how long an action travels before it is executed; the coins of a
+    `recording` do what it says instead of what the seed does."""
 
-    def __init__(self, setup: VenueSetup, *, seed: int, profile: str, now_ms: int, latency_ms: int = 0) -> None:
+    def __init__(
+        self, setup: VenueSetup, *, seed: int, profile: str, now_ms: int, latency_ms: int = 0,
+        recording: Recording = NOTHING,
+    ) -> None:  # fmt: skip
         self.seed: int = seed
         self.profile: str = profile
         self.dexs: list[Dex] = setup.dexs
@@ -48,7 +53,7 @@ class Venue:
                 m.oi_cap if m.dex else None,
             )  # fmt: skip
             counts[m.dex] += 1
-            infos.append((info, m.px))
+            infos.append((info, recording.px(m)))
         self.engine: Engine = Engine(infos, setup.parameters)
         self._by_dex = {d: [m for m in self.engine.markets.values() if m.info.dex == d] for d in dex_index}
         self.agents: Agents = Agents()
@@ -69,7 +74,7 @@ class Venue:
         self._out: list[Output] = []
         pool = Mempool(latency_ms, setup.parameters.latency_jitter_ms, seed)
         self._gateway = Gateway(self, self._limits, pool, self._out)
-        self._crowd = Crowd(self.engine, setup, profile, seed, now_ms)
+        self._crowd = Crowd(self.engine, setup, profile, seed, now_ms, recording)
         self._models = self._crowd.models
         self._funding = Funding(self.engine, now_ms)
         self.publisher: Publisher = Publisher(self, now_ms, self._out)

@@ -10,6 +10,7 @@ from hyperliquid.utils import signing
 from hip3.exchange.signing import SigningKey, sign_l1_action
 from hip3.venue.actions import exchange
 from hip3.venue.info import answer
+from hip3.venue.recording import NOTHING, Recording
 from hip3.venue.settings import load_setup
 from hip3.venue.venue import Venue, WsText
 
@@ -38,9 +39,10 @@ USER_TYPES = {
 class Desk:
     """One venue, some keys, each funded with 1000 USDC per dex unless said otherwise."""
 
-    def __init__(self, *, quiet: bool = True, **setup: Any) -> None:
+    def __init__(self, *, quiet: bool = True, recording: Recording = NOTHING, **setup: Any) -> None:
         built_in = load_setup()
-        self.venue = Venue(msgspec.structs.replace(built_in, **setup), seed=1, profile="lively", now_ms=START)
+        setup_used = msgspec.structs.replace(built_in, **setup)
+        self.venue = Venue(setup_used, seed=1, profile="lively", now_ms=START, recording=recording)
         self.now = START + 1000
         if quiet:  # nobody but the test
             self.venue._models.clear()
