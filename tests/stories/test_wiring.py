@@ -219,9 +219,11 @@ def _first_books(world: World) -> None:
 
 
 def _clock(world: World) -> None:
+    """The account's answers tell the time, too; the clock's own question comes between them."""
     _ready(world)
-    world.run(1000)
-    assert world.trading.offset.known
+    world.rest.asked.clear()
+    world.run(20_000, 50)
+    assert {"type": "exchangeStatus"} in world.rest.asked
 
 
 def _protected(world: World) -> None:
