@@ -239,3 +239,24 @@ def test_a_full_disk_stops_entries_and_not_exits(tmp_path: Path) -> None:
     world.intents.broken = False
     world.readiness.hold("intents", "")  # the journal thread found that writing works again
     assert world.run_until(lambda: bool(world.exchange_positions()), 90_000)
+
+
+def test_a_fill_while_the_account_is_read_keeps_ready_away_for_a_moment_only(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path)
+    _hold(world)
+    world.cut()
+    honest = world.rest.info_json
+    old = honest({"type": "clearinghouseState", "user": world.user, "dex": "xyz"})
+    readings = []
+
+    def overtaken(request: dict[str, Any]) -> Any:
+        if (request["type"], request.get("dex")) == ("clearinghouseState", "xyz"):
+            readings.append(request)
+            return old if len(readings) == 1 else honest(request)
+        return honest(request)
+
+    world.rest.info_json = overtaken  # type: ignore[method-assign]
+    world.by_hand(GOLD, Side.SELL, D("0.01"))
+    world.connect()
+    assert world.run_until(lambda: world.ready, 4000)
+    assert len(readings) >= 2

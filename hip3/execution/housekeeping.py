@@ -274,7 +274,9 @@ class Housekeeping:
                 del differs[coin]
         self._differs = differs
         if differs:
-            wait = RETRY_MS if any(d.grown for d in differs.values()) else GONE_RETRY_MS
+            # A first difference may be a fill that came while the account was read: look again at once.
+            soon = any(d.grown or d.readings == 1 for d in differs.values())
+            wait = RETRY_MS if soon else GONE_RETRY_MS
             self._next_read_ms = now_ms + wait
             self._next_compare_ms = min(self._next_compare_ms, now_ms + wait)
         return not differs
