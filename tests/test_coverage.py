@@ -82,10 +82,12 @@ def test_a_latch_that_trips_between_queue_and_send_lets_nothing_leave(tmp_path: 
     world.trading.tracker.admit(wished, lambda ledger, w: w)
     world.trading.scheduler.enqueue_new(wished, 0)
     world.latch.trip("manual", "test", world.clock.wall_ms())
-    nonces = len(world.intents.records)
+    assert world.trading.loop is not None
+    nonce, nonces = world.trading.loop.last_nonce, len(world.intents.records)
     world.tick()
+    assert world.trading.loop.last_nonce == nonce  # it was not even signed
     assert not [text for text in world.sender.sent if wished.cloid in text]
-    assert len(world.intents.records) == nonces  # not even a nonce was used
+    assert len(world.intents.records) == nonces
     assert wished.coin not in world.trading.tracker.ledger().entries
 
 

@@ -18,6 +18,7 @@ from hip3.core.order_state import OrderState
 from hip3.errors import ConfigError, PreflightError
 from hip3.exchange.embedded import key_number_one
 from hip3.exchange.signing import SigningKey
+from hip3.execution.streams import CLOCK_STOP_MS
 from hip3.risk.hard_stop import LatchState, Reset, read_latch, write_latch
 from hip3.settings import Settings
 from hip3.simulate.checks import check_books, check_files, check_step, unfinished
@@ -105,6 +106,7 @@ class World:
         self._until(lambda: False, end)
         self._calm()
         self.say("the faults are over")
+        self._set_clock()
         if not self._until(self.settled, self.clock.mono_ms() + READY_MS):
             raise Violation(f"not READY {READY_MS // 1000} s after the faults: {self._why_not()}")
         if not self._until(self._all_known, self.clock.mono_ms() + KNOWN_MS):
@@ -134,8 +136,16 @@ class World:
         self.threads.kill_armed = False
         for actor in self.threads.actors.values():
             actor.stalled_until = 0
+
+    def _set_clock(self) -> None:
+        """Somebody sets the machine's clock to the exchange's; until then positions must be left all the same."""
+        held = self._opened()
+        limit = self.clock.mono_ms() + self.settings.base.time_stop_ms + FLAT_MS
+        wrong = abs(self.network.skew_ms - self.venue.clock_offset_ms) > CLOCK_STOP_MS
+        if wrong and not self._until(lambda: not held.items() & self._opened().items(), limit):
+            raise Violation(f"positions stay open while the clock is wrong: {self.witness.positions()}")
         ahead = self.venue.clock_offset_ms
-        self.clock.step_wall(ahead - self.network.skew_ms)  # somebody sets the machine's clock to the exchange's
+        self.clock.step_wall(ahead - self.network.skew_ms)
         self.network.skew_ms = ahead
 
     def _stop_for_good(self) -> None:

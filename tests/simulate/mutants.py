@@ -67,6 +67,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("a tripped latch stops nothing", (
         (GATES, "    if e.hard_stop is not None:", "    if False:"),
         (LOOP, "        if self._latch.tripped:\n", "        if False:\n"),
+        (LOOP, "        if self._latch.tripped and isinstance(batch", "        if False and isinstance(batch"),
     )),
     Mutant("READY does not matter", (
         (GATES, "    if e.not_ready:", "    if False:"),
