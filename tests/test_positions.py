@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from hip3 import snapshot
@@ -14,7 +15,7 @@ from hip3.core.orders import ExitReason, Side
 from hip3.position.order_index import OrderIndex
 from hip3.position.tracked import TrackedOrder
 from tests.builders import order
-from tests.world import World
+from tests.world import World, quiet_world
 
 GOLD = "xyz:GOLD"
 QUIET = {"min_edge_bps": Decimal(5000), "min_holding_ms": 10_000_000}
@@ -174,3 +175,15 @@ def test_an_order_that_ends_is_found_at_every_instant() -> None:
     index.live = Watched({order().cloid: tracked})
     index.move(tracked, OrderState.DROPPED, "test")
     assert index.find(order().cloid, None) is tracked
+
+
+def test_a_restart_counts_a_position_at_the_price_of_its_admission(tmp_path: Path) -> None:
+    """Else an entry that was filled better than its limit would make room for another one (simulate, seed 722)."""
+    world = quiet_world(tmp_path)
+    world.by_hand("xyz:GOLD", Side.BUY, Decimal("0.01"))
+    world.run(500)
+    (held,) = world.trading.exits.held(world.trading.tracker.positions())
+    dear = msgspec.structs.replace(held, admission_px=held.admission_px * 2)
+    world.journal.kept["held"] = [dear]
+    world.restart()
+    assert world.trading.tracker.ledger().held["xyz:GOLD"] == Decimal("0.01") * dear.admission_px

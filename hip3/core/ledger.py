@@ -93,6 +93,8 @@ class PositionView(msgspec.Struct, frozen=True, kw_only=True):
     entry_edge_bps: Decimal
     foreign: bool = False
     """None of it came from an order of ours."""
+    admission_px: Decimal = ZERO
+    """The price at which the limits count it, where that is above the mark."""
 
 
 class LedgerView(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,7 +103,7 @@ class LedgerView(msgspec.Struct, frozen=True, kw_only=True):
     positions: dict[str, Decimal]
     """Signed sizes that are not zero."""
     held: dict[str, Decimal]
-    """USD of positions at the price of their admission (adopted ones: at entry)."""
+    """USD of positions at the price of their admission (adopted ones: at entry, or at what an earlier run kept)."""
     entries: dict[str, Decimal]
     """USD of entries not proven dead, by market, at the price of their admission."""
     reducing: frozenset[str]

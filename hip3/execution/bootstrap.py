@@ -238,5 +238,6 @@ def opening(report: AccountReport, coin: str, held: Held | None) -> Opening:
     return Opening(
         px=px, ms=since, fees=sum((f.fee for f in fills), ZERO), realized=sum((f.closed_pnl for f in fills), ZERO),
         edge_bps=held.entry_edge_bps if held is not None else ZERO,
+        admission_px=held.admission_px if held is not None else ZERO,
         foreign=held.foreign if held is not None else not ours,
     )  # fmt: skip

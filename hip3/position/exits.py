@@ -19,6 +19,7 @@ import msgspec
 
 from hip3.core.ledger import PositionView
 from hip3.core.market import MarketView
+from hip3.core.money import ZERO
 from hip3.core.orders import ExitReason
 from hip3.locks import new_lock
 from hip3.position.exit_rules import ExitMemory, ExitParams, remember
@@ -45,6 +46,8 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     entry_ms: int
     """Exchange time."""
     entry_edge_bps: Decimal
+    admission_px: Decimal = ZERO
+    """The price at which the limits counted it."""
     foreign: bool = False
     memory: ExitMemory | None = None
     reason: ExitReason | None = None
@@ -117,6 +120,7 @@ class ExitDesk:
                     coin=p.coin,
                     entry_ms=p.entry_ms,
                     entry_edge_bps=p.entry_edge_bps,
+                    admission_px=p.admission_px,
                     foreign=p.foreign,
                     memory=self._memory.get(p.coin),
                 )

@@ -25,6 +25,7 @@ class Holding:
         "_base_exited",
         "_base_opened_ms",
         "_base_szi",
+        "admission_px",
         "coin",
         "edge_bps",
         "entered",
@@ -49,6 +50,8 @@ class Holding:
         self.exited = (ZERO, ZERO)
         self.opened_ms = 0
         """When the first of it was entered; 0 if nothing was."""
+        self.admission_px = ZERO
+        """The price at which an earlier run's limits counted the entry."""
         self.edge_bps = ZERO
         """The entry's edge, where an earlier run kept it."""
         self.foreign = False

@@ -127,6 +127,8 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
     """Paid for it so far."""
     realized: Decimal = ZERO
     edge_bps: Decimal = ZERO
+    admission_px: Decimal = ZERO
+    """The price at which an earlier run's limits counted it; 0: not known."""
     foreign: bool = False
 
 

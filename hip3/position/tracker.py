@@ -297,6 +297,7 @@ class PositionTracker:
             if not holding.szi or (holding.szi > 0) != (szi > 0):
                 self._results.begin_trip(coin, fees=opening.fees, realized=opening.realized)
                 holding.entry_ms, holding.edge_bps, holding.foreign = opening.ms, opening.edge_bps, opening.foreign
+                holding.admission_px = opening.admission_px
             holding.adopt(szi, opening.px, holding.entry_ms, edge_bps=holding.edge_bps, foreign=holding.foreign)
 
     def changed_totals(self) -> KeptTotals | None:

@@ -62,7 +62,7 @@ def _admission_px(orders: OrderIndex, holdings: Holdings, coin: str) -> Decimal:
     entry, holding = orders.entry.get(coin), holdings.get(coin)
     if entry is not None:
         return entry.order.admission_px
-    return holding.entry_px if holding is not None else ZERO
+    return max(holding.entry_px, holding.admission_px) if holding is not None else ZERO
 
 
 def position_view(orders: OrderIndex, holdings: Holdings, coin: str, szi: Decimal) -> PositionView:
@@ -75,4 +75,7 @@ def position_view(orders: OrderIndex, holdings: Holdings, coin: str, szi: Decima
         edge = entry.order.edge_bps
         if not since:
             px, since = entry.avg_px, entry.order.created_ms
-    return PositionView(coin=coin, szi=szi, entry_px=px, entry_ms=since, entry_edge_bps=edge, foreign=foreign)
+    return PositionView(
+        coin=coin, szi=szi, entry_px=px, entry_ms=since, entry_edge_bps=edge, foreign=foreign,
+        admission_px=_admission_px(orders, holdings, coin),
+    )  # fmt: skip
