@@ -1,5 +1,6 @@
 """What a start of the service reads of the account, and how its parts are put together with what was kept."""
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,8 @@ from hip3.execution.bootstrap import Beginning, Checked, Universe, check_signer,
 from hip3.execution.exiting import reopen
 from hip3.execution.identity import Identity
 from hip3.execution.markets import KeptCaps
-from hip3.execution.readiness import PAUSED
 from hip3.execution.risk_desk import KeptRisk
-from hip3.ops.state_dir import began_ms, is_paused
+from hip3.ops.state_dir import began_ms, keep_pause, pause_of
 from hip3.position.exits import Held
 from hip3.position.tracked import KeptTotals
 from hip3.risk.guards import TripNote
@@ -87,13 +87,15 @@ UNREAD = "the journal could not be read at the start: the limits of before are n
 def _hold_what_is_unknown(app: "App", before: Before) -> None:
     """A pause outlasts its process; limits whose measure is gone stop entries until a person has looked."""
     base, folder = app.settings.base, app.folder
-    if folder is not None and is_paused(folder):
-        app.readiness.reduce("operator", PAUSED)
+    assert folder is not None
     limited = base.max_daily_loss_usd > 0 or base.max_drawdown_pct > 0
+    lost = limited and app.knew_account and before.risk is None
     if not app.journal.facts_known:
         app.readiness.reduce("journal", UNREAD)
-    elif limited and app.knew_account and before.risk is None:
-        app.readiness.reduce("journal", LOST)
+    elif lost and not pause_of(folder):
+        with contextlib.suppress(OSError):  # then it holds for this run alone
+            keep_pause(folder, LOST)  # also over the next start, which finds the facts that this one keeps
+    app.readiness.reduce("operator", pause_of(folder) or (LOST if lost else ""))
 
 
 def _links(app: "App") -> Links:

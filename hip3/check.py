@@ -17,6 +17,7 @@ from hip3.clock import SystemClock
 from hip3.config import MarketSettings
 from hip3.core.events import ActionRefused, Statuses
 from hip3.core.money import parse
+from hip3.core.ports import CLOCK_STOP_MS, CLOCK_WARN_MS
 from hip3.errors import ODD_ANSWERS, AlreadyRunning, ConfigError, Hip3Error, PreflightError, RateLimited, VenueReadError
 from hip3.exchange.clock_offset import ClockOffset
 from hip3.exchange.nonce import NonceManager
@@ -37,8 +38,6 @@ from hip3.settings import Settings
 from hip3.start import OwnExchange, Who, configured_key, identity
 from hip3.trading import latch_path
 
-CLOCK_LIMIT_MS = 5000
-CLOCK_WARN_MS = 2000
 DAY_MS = 86_400_000
 WEEK_MS = 7 * DAY_MS
 
@@ -146,7 +145,7 @@ class _ExchangeChecks:
         offset, sent = ClockOffset(system), system.mono_ms()
         offset.add(self._now(), system.mono_ms() - sent)
         ahead = -offset.offset_ms
-        if abs(ahead) > CLOCK_LIMIT_MS:
+        if abs(ahead) > CLOCK_STOP_MS:
             way = "ahead of" if ahead > 0 else "behind"
             fault = (
                 f"this machine's clock is {abs(ahead)} ms {way} the exchange's; set it (chrony, ntpd): no entry leaves"

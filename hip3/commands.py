@@ -40,9 +40,7 @@ def pause(app: "App", why: str) -> dict[str, Any]:
     """No entries until `resume` (""), also after a restart."""
     app.readiness.reduce("operator", why)
     if app.folder is not None:
-        keep_pause(app.folder, paused=bool(why))
-    if not why:
-        app.readiness.reduce("journal", "")
+        keep_pause(app.folder, why)
     app.journal.record("operator", command="pause" if why else "resume")
     return {"told": why or "resumed: entries again"}
 

@@ -33,7 +33,7 @@ from hip3.execution.posts import PostRequestManager
 from hip3.execution.protector import Protector
 from hip3.execution.readiness import Readiness
 from hip3.execution.resolver import Resolver, Signed
-from hip3.execution.risk_desk import KeptRisk, Past, RiskDesk, Trip
+from hip3.execution.risk_desk import KeptRisk, Past, RiskDesk, Trip, pending
 from hip3.execution.scheduler import BatchScheduler
 from hip3.execution.strangers import Strangers
 from hip3.execution.streams import StreamWatch
@@ -153,9 +153,8 @@ def _past(before: Before, beginning: Beginning | None, latch: HardStopLatch) -> 
 
 def _anew(held: list[Held], reset: Reset | None, before: Before) -> list[Held]:
     """A reset after too many failed exits begins to count them anew."""
-    fresh = (
-        reset is not None and reset.code == "flatten_failures" and reset.at_ms > (before.risk or KeptRisk()).reset_ms
-    )
+    due = pending(reset, before.risk)
+    fresh = due is not None and due.code == "flatten_failures"
     return [msgspec.structs.replace(h, failures=0, attempt=0) for h in held] if fresh else held
 
 

@@ -13,6 +13,7 @@ from typing import TypeVar
 from loguru import logger
 
 from hip3.core.ports import Clock
+from hip3.errors import VenueReadError
 
 T = TypeVar("T")
 
@@ -76,7 +77,10 @@ class RestJobs:
         self._jobs: queue.Queue[Callable[[], None]] = queue.Queue(maxsize=1000)
 
     def submit(self, job: Callable[[], T]) -> "Future[T]":
-        """Run `job` on the rest thread; its result or error comes by the future."""
+        """Run `job` on the rest thread; its result or error comes by the future.
+
+        Never waits: where the rest thread takes nothing any more the future fails, and the tick goes on.
+        """
         future: Future[T] = Future()
 
         def run() -> None:
@@ -86,7 +90,10 @@ class RestJobs:
                 except Exception as error:  # noqa: BLE001 it belongs to who asked
                     future.set_exception(error)
 
-        self._jobs.put(run)
+        try:
+            self._jobs.put_nowait(run)
+        except queue.Full:
+            future.set_exception(VenueReadError("the rest thread takes no more jobs"))
         return future
 
     def wake(self) -> None:

@@ -8,34 +8,10 @@ import msgspec
 from hip3.core.orders import OrderBatch, PendingOrder
 from hip3.core.ports import SendOutcome, SendResult
 from hip3.errors import JournalError
+from hip3.simulate.clock import SimClock
 
-START_MS = 1_790_000_000_000
-
-
-class FakeClock:
-    """Wall and monotonic time that move only when told."""
-
-    def __init__(self, wall_ms: int = START_MS) -> None:
-        self._wall_ms = wall_ms
-        self._mono_us = 1_000_000_000
-
-    def wall_ms(self) -> int:
-        return self._wall_ms
-
-    def mono_ms(self) -> int:
-        return self._mono_us // 1000
-
-    def mono_us(self) -> int:
-        return self._mono_us
-
-    def advance(self, ms: int) -> None:
-        """Both clocks go on."""
-        self._wall_ms += ms
-        self._mono_us += ms * 1000
-
-    def step_wall(self, ms: int) -> None:
-        """Somebody sets the machine's clock."""
-        self._wall_ms += ms
+FakeClock = SimClock
+"""Wall and monotonic time that move only when told."""
 
 
 class MockSender:

@@ -253,3 +253,29 @@ def test_changed_parameters_stay_unapproved_over_a_restart(tmp_path: Path) -> No
     assert world.run_until(lambda: world.ready, 5000)
     world.run(2000)
     assert GOLD not in world.trading.gates.standing()
+
+
+def test_a_market_that_is_delisted_is_a_halt_that_a_person_ends_once_it_is_back(tmp_path: Path) -> None:
+    feed = ready(tmp_path)
+    world, honest = feed.world, feed.world.rest.info_json
+
+    def delisted(request: dict[str, Any]) -> Any:
+        answer = honest(request)
+        if (request["type"], request.get("dex")) == ("meta", "xyz"):
+            for market in answer["universe"]:
+                market["isDelisted"] = market["name"] == GOLD
+        return answer
+
+    world.rest.info_json = delisted  # type: ignore[method-assign]
+    world.clock.advance(61 * SECOND)
+    feed.usual(2)
+    assert world.trading.gates.standing() == {GOLD: "halt"}
+    assert "take it out" in world.trading.markets.approve(GOLD)
+    assert world.trading.gates.standing() == {GOLD: "halt"}
+    world.rest.info_json = honest  # type: ignore[method-assign]
+    world.clock.advance(61 * SECOND)
+    feed.usual(2)
+    assert world.trading.gates.standing() == {GOLD: "halt"}
+    assert world.trading.markets.approve(GOLD) == f"{GOLD} is approved"
+    feed.usual(2)
+    assert world.trading.gates.standing() == {}

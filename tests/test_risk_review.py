@@ -13,19 +13,23 @@ from hip3 import assembly
 from hip3.config import MarketSettings
 from hip3.core.ledger import RoundTrip
 from hip3.core.orders import ExitReason, Side
-from hip3.errors import ConfigError
+from hip3.errors import ConfigError, VenueReadError
 from hip3.execution.readiness import Readiness
+from hip3.execution.risk_desk import KeptRisk
 from hip3.execution.streams import StreamWatch
 from hip3.latch_command import reset
 from hip3.ops.intents import IntentLog
 from hip3.ops.journal import EventLog
+from hip3.ops.state_dir import PAUSE_FILE, keep_pause, pause_of
+from hip3.position.exits import Held
 from hip3.risk.drawdown import Drawdown, DrawdownLimits
 from hip3.risk.guards import EntryGuards, GuardSettings, TripNote
-from hip3.risk.hard_stop import HardStopLatch, LatchState, read_latch, write_latch
+from hip3.risk.hard_stop import HardStopLatch, LatchState, Reset, read_latch, write_latch
 from hip3.risk.trial import KeptTrial, Trial
 from hip3.supervisor import Supervisor
 from hip3.trading import Before
 from hip3.venue.venue import WsText
+from hip3.workers import RestJobs
 from tests.fakes import FakeClock, MemoryJournal
 from tests.test_risk import _lose, _reset
 from tests.world import World, quiet_world
@@ -209,6 +213,10 @@ def _held_back(tmp_path: Path, *, known: bool, risk: Any = None, **settings: Any
 
 def test_limits_whose_measure_is_lost_hold_entries_back(tmp_path: Path) -> None:
     assert any("journal was lost" in why for why in _held_back(tmp_path, known=True, max_daily_loss_usd=D(5)))
+    again = _held_back(tmp_path, known=True, risk=KeptRisk(), max_daily_loss_usd=D(5))
+    assert any("journal was lost" in why for why in again)  # nobody has looked yet
+    keep_pause(tmp_path, "")
+    assert not any("journal" in why for why in _held_back(tmp_path, known=True, risk=KeptRisk()))
     assert not any("journal" in why for why in _held_back(tmp_path, known=True))
     assert any("could not be read" in why for why in _held_back(tmp_path, known=False))
 
@@ -304,3 +312,38 @@ def test_an_hour_of_many_small_losses_is_seen_whole() -> None:
     for number in range(400):
         guards.closed(TripNote(GOLD, 1000 + number * 6000, D("-0.02"), D(-10)))
     assert guards.refusal(GOLD, D(1), 1000 + 400 * 6000) is not None
+
+
+def test_a_pause_that_cannot_be_read_is_one(tmp_path: Path) -> None:
+    assert pause_of(tmp_path) == ""
+    (tmp_path / PAUSE_FILE).write_bytes(b"\xff\xfe")
+    assert "cannot be read" in pause_of(tmp_path)
+    (tmp_path / PAUSE_FILE).write_bytes(b"")
+    assert pause_of(tmp_path)
+
+
+def test_a_rest_thread_that_takes_nothing_holds_up_nobody() -> None:
+    jobs = RestJobs()
+    for _ in range(1100):
+        jobs.wake()
+    done = jobs.submit(lambda: 1)
+    with pytest.raises(VenueReadError):
+        done.result(timeout=0)
+
+
+def test_a_reset_after_failed_exits_counts_whichever_way_the_clock_was_set(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path, on_disk=True)
+    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    world.run(1500)
+    (held,) = world.journal.fact("held", list[Held])
+    failed = msgspec.structs.replace(held, reason=ExitReason.MANUAL, attempt=4, failures=4)
+    world.trading.flow.exiting._journal = MemoryJournal()
+    later = Reset(at_ms=world.clock.wall_ms() + 3_600_000, user="me", reason="x", was="max_loss: y")
+    world.journal.keep("held", [failed])
+    world.journal.keep("risk", KeptRisk(reset_ms=later.at_ms))
+    done = msgspec.structs.replace(later, at_ms=world.clock.wall_ms(), was="flatten_failures: 4")
+    write_latch(tmp_path / "latch.json", LatchState(False, reset=done))
+    world.risk = lambda: None  # type: ignore[method-assign]
+    world.restart()
+    assert not world.latch.tripped
+    assert [h.failures for h in world.trading.exits.held(world.trading.tracker.positions())] == [0]

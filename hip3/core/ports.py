@@ -16,6 +16,10 @@ class Clock(Protocol):
     def mono_us(self) -> int: ...
 
 
+CLOCK_WARN_MS, CLOCK_STOP_MS = 2000, 5000
+"""A machine's clock that is further off the exchange's than this is told; further than that, no entry leaves."""
+
+
 class SendOutcome(enum.Enum):
     """What is known after a send."""
 

@@ -57,6 +57,8 @@ class Markets:
         self._flags = flags
         self._journal = journal
         self._seen: dict[str, MarketSpec | None] = dict(specs)
+        self._stopped: set[str] = set()
+        """Markets that this duty has blocked: a person's word opens them again, once they are there."""
         self._next_ms = clock.mono_ms() + READ_MS
         self._next_caps_ms = 0
         for coin, spec in specs.items():
@@ -66,7 +68,7 @@ class Markets:
         if caps is not None and 0 <= age_ms < READ_MS:
             self._take_caps(caps.capped, clock.mono_ms() - age_ms)
         if self._approved != dict(approved):
-            self._journal.keep("approved", self._approved)
+            self._journal.keep("approved", dict(self._approved))
 
     def step(self, now_ms: int) -> None:
         """Read what is due. VenueReadError: nothing changed."""
@@ -77,11 +79,19 @@ class Markets:
             self._next_ms = now_ms + READ_MS
             for coin, (spec, gone) in read_again(self._rest, self._specs, self._dexs).items():
                 self._seen[coin] = spec
-                self._judge(coin, gone or changed(self._approved[coin], spec))
+                if gone is not None:
+                    self._stop(coin, gone)  # meta itself says so: there is nothing to approve
+                else:
+                    self._judge(coin, changed(self._approved[coin], spec))
 
     def _judge(self, coin: str, why: str | None) -> None:
-        if why is not None and self._blocked.get(coin) != f"{why}; {APPROVE} {coin}":
-            self._blocked[coin] = f"{why}; {APPROVE} {coin}"
+        if why is not None:
+            self._stop(coin, f"{why}; {APPROVE} {coin}")
+
+    def _stop(self, coin: str, why: str) -> None:
+        self._stopped.add(coin)
+        if self._blocked.get(coin) != why:
+            self._blocked[coin] = why
             self._journal.record("market_blocked", coin=coin, why=why)
 
     def _read_caps(self, now_ms: int) -> None:
@@ -112,6 +122,7 @@ class Markets:
         self._journal.record("market_approved", coin=coin)
         if changed(running, seen) is not None:
             return f"{coin} is approved; its parameters are taken with the next start"
-        if APPROVE in self._blocked.get(coin, ""):
+        if coin in self._stopped:
+            self._stopped.discard(coin)
             self._blocked.pop(coin, None)
         return f"{coin} is approved"

@@ -39,6 +39,12 @@ class KeptRisk(msgspec.Struct, frozen=True, kw_only=True):
     trial: KeptTrial = KeptTrial()
 
 
+def pending(reset: Reset | None, kept: KeptRisk | None) -> Reset | None:
+    """A reset that was not acted on yet: known by its time alone, whichever way the clock was set since."""
+    done = 0 if kept is None else kept.reset_ms
+    return reset if reset is not None and reset.at_ms != done else None
+
+
 class Past(msgspec.Struct, frozen=True, kw_only=True):
     """What a start knows of the time before."""
 
@@ -104,8 +110,7 @@ class RiskDesk:
         for note in past.notes:
             self._guards.closed(note)
         self._trial_before = kept.trial
-        # By its time alone, whichever way the clock was set since.
-        reset = past.reset if past.reset is not None and past.reset.at_ms != kept.reset_ms else None
+        reset = pending(past.reset, past.kept)
         missed = [t for t in past.trips if not self.monitor.counted(t)]
         noted = {(n.coin, n.closed_ms) for n in past.notes}
         ahead_ms = self._exchange_ms() - self._clock.wall_ms()

@@ -13,7 +13,7 @@ reason is taken back by `look` as soon as it does not hold. Monotonic millisecon
 from collections import OrderedDict
 from collections.abc import Callable
 
-from hip3.core.ports import Clock, Journal
+from hip3.core.ports import CLOCK_STOP_MS, CLOCK_WARN_MS, Clock, Journal
 from hip3.execution.readiness import Readiness
 from hip3.locks import new_lock
 
@@ -21,8 +21,6 @@ SILENT_MS = 8000
 PRIVATE_SILENT_MS = 10_000
 RECONNECT_MS = 30_000
 CALM_MS = 10_000
-CLOCK_WARN_MS = 2000
-CLOCK_STOP_MS = 5000
 MOST_AWAITED = 1000
 FILLS = "userFills"
 OWNERS = ("market data", "private stream", "disconnect", "clock")
@@ -44,7 +42,6 @@ class StreamWatch:
     ) -> None:
         """`offset_ms()`: exchange time minus ours; `reconnect(why)` drops the connection."""
         self._lock = new_lock("StreamWatch")
-        self._clock = clock
         self._readiness = readiness
         self._journal = journal
         self._offset_ms = offset_ms

@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from hip3.core.ports import CLOCK_WARN_MS
+
 Level = Literal["page", "warn", "info"]
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
@@ -17,7 +19,6 @@ DAY_MS = 24 * HOUR_MS
 WEEK_MS = 7 * DAY_MS
 LEAST_BUDGET_PERCENT = 20
 LEAST_DISK_PERCENT = 10
-CLOCK_WARN_MS = 2000
 START_PROOF_MS = 10_000
 """A start is told with what it found; later than this without."""
 MOST_KEYS = 1000
@@ -309,7 +310,7 @@ class Judge:
         return [*self._stuck.values()]
 
     def _threads(self, facts: Facts) -> list[Alert]:
-        return [Alert(kind="thread", subject=name, text=f"thread {name} died; trading goes on") for name in facts.dead]
+        return [Alert(kind="thread", subject=name, text=f"thread {name} died") for name in facts.dead]
 
 
 class _Sent:

@@ -54,17 +54,23 @@ def socket_path(root: Path) -> Path:
 PAUSE_FILE = "paused"
 
 
-def keep_pause(folder: Path, *, paused: bool) -> None:
-    """Remember an operator's pause of an account: in a file, since a journal may be set aside."""
-    if paused:
-        (folder / PAUSE_FILE).touch()
+def keep_pause(folder: Path, why: str) -> None:
+    """Remember why an account's entries wait for a person, or that they do not (""): a journal may be set aside."""
+    if why:
+        (folder / PAUSE_FILE).write_text(why, encoding="utf-8")
     else:
         (folder / PAUSE_FILE).unlink(missing_ok=True)
 
 
-def is_paused(folder: Path) -> bool:
-    """Whether an operator's pause stands."""
-    return (folder / PAUSE_FILE).exists()
+def pause_of(folder: Path) -> str:
+    """Why entries wait for a person; empty if they do not. A file that cannot be read is a pause, too."""
+    path = folder / PAUSE_FILE
+    try:
+        return path.read_text(encoding="utf-8") or f"paused ({path} is empty)"
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        return f"paused ({path} cannot be read: {error})"
 
 
 def began_ms(folder: Path, now_ms: int) -> int:

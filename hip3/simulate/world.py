@@ -15,10 +15,10 @@ from typing import Any
 from hip3.config import MarketSettings
 from hip3.core.money import round_price
 from hip3.core.order_state import OrderState
+from hip3.core.ports import CLOCK_STOP_MS
 from hip3.errors import ConfigError, PreflightError
 from hip3.exchange.embedded import key_number_one
 from hip3.exchange.signing import SigningKey
-from hip3.execution.streams import CLOCK_STOP_MS
 from hip3.risk.hard_stop import LatchState, Reset, read_latch, write_latch
 from hip3.settings import Settings
 from hip3.simulate.checks import check_books, check_files, check_step, unfinished
