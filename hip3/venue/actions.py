@@ -82,12 +82,16 @@ def exchange(venue: "Venue", body: Any, now_ms: int) -> Answer:
 
 def _l1(venue: "Venue", body: dict[str, Any], now_ms: int) -> Answer:
     action = canonical(body["action"])
-    signers = recover_l1(body, action)
-    if not signers:
-        return err("Unable to recover signer.")
-    known = [s for s in signers if venue.owner_of(s, now_ms) is not None]
-    signer = known[0] if known else signers[0]
-    owner = venue.owner_of(signer, now_ms)
+    strangers = []
+    for signer in recover_l1(body, action):
+        owner = venue.owner_of(signer, now_ms)
+        if owner is not None:
+            break
+        strangers.append(signer)
+    else:
+        if not strangers:
+            return err("Unable to recover signer.")
+        signer, owner = strangers[0], None
     account = venue.engine.account(owner) if owner is not None else None
     if account is None:
         return err(f"User or API Wallet {signer} does not exist.")

@@ -5,6 +5,7 @@ Source "b" (testnet) and "a" (mainnet) are both accepted, since clients decide b
 """
 
 from bisect import bisect_left, insort
+from collections.abc import Iterator
 from typing import Any
 
 from coincurve import PublicKey
@@ -166,8 +167,11 @@ def _recover(digest: bytes, signature: Any) -> str | None:
     return address_of(key.format(compressed=False))
 
 
-def recover_l1(body: dict[str, Any], action: dict[str, Any]) -> list[str]:
-    """The addresses that may have signed: one per source; empty if nothing can be recovered."""
+def recover_l1(body: dict[str, Any], action: dict[str, Any]) -> Iterator[str]:
+    """The addresses that may have signed, one per source; none if nothing can be recovered.
+
+    An iterator, because a recovery is the dearest part of an order and the first is nearly always the one.
+    """
     try:
         connection_id = action_hash(
             action,
@@ -176,9 +180,11 @@ def recover_l1(body: dict[str, Any], action: dict[str, Any]) -> list[str]:
             expires_after=body.get("expiresAfter"),
         )
     except SigningError:
-        return []
-    found = (_recover(l1_digest(connection_id, mainnet=m), body.get("signature")) for m in (False, True))
-    return [address for address in found if address is not None]
+        return
+    for mainnet in (False, True):
+        address = _recover(l1_digest(connection_id, mainnet=mainnet), body.get("signature"))
+        if address is not None:
+            yield address
 
 
 def recover_user_signed(action: dict[str, Any], signature: Any) -> str | None:
