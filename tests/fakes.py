@@ -46,7 +46,9 @@ class MockSender:
         """The held posts are lost on the way."""
         self._holding, self._held = False, []
 
-    def send(self, text: str) -> SendResult:
+    def send(self, text: str, generation: int | None = None) -> SendResult:
+        if generation not in (None, self.generation):
+            return SendResult(SendOutcome.NOT_SENT, self.generation, "its connection is gone")
         outcome = self._fail.pop(0) if self._fail else SendOutcome.SENT
         if outcome is SendOutcome.SENT:
             self.sent.append(text)

@@ -98,7 +98,7 @@ def test_a_batch_that_a_disconnect_took_is_not_put_back(tmp_path: Path) -> None:
 
     lost: list[str] = []
 
-    def cut_while_sending(text: str) -> SendResult:
+    def cut_while_sending(text: str, generation: int | None = None) -> SendResult:
         lost.append(msgspec.json.decode(text)["request"]["payload"]["action"]["orders"][0]["c"])
         world.trading.flow.on_disconnected(world.generation, "in the middle of it")
         return SendResult(SendOutcome.NOT_SENT, world.generation, "gone")
@@ -414,6 +414,29 @@ def test_a_spent_weight_budget_keeps_every_duty_quiet_until_it_is_free(tmp_path:
     assert asked[0] <= 3
     world.rest.info = info  # type: ignore[method-assign]
     assert world.run_until(lambda: world.ready, 8000)
+
+
+def test_an_account_is_read_though_its_weight_comes_back_bit_by_bit(tmp_path: Path) -> None:
+    """Asking again as soon as one request is paid for would begin the same reading anew for ever."""
+    from hip3.exchange.rate_limit import IP_WEIGHT_PER_MINUTE, TokenBucket
+    from hip3.exchange.rest import weight_of
+
+    world = World(tmp_path, seed=1)
+    info, bucket = world.rest.info, TokenBucket(IP_WEIGHT_PER_MINUTE, world.clock.mono_ms())
+
+    def weighed(request: dict[str, Any]) -> bytes:
+        weight, now = weight_of(request), world.clock.mono_ms()
+        if not bucket.try_take(weight, now):
+            raise RateLimited("spent", wait_ms=bucket.wait_ms(weight, now))
+        return info(request)
+
+    world.rest.info = weighed  # type: ignore[method-assign]
+    assert world.run_until(lambda: world.ready, 10_000, step_ms=50)
+    while bucket.try_take(1, world.clock.mono_ms()):
+        pass
+    world.cut()
+    world.connect()
+    assert world.run_until(lambda: world.ready, 60_000, step_ms=50)
 
 
 def test_a_refusal_nobody_knows_is_reported_once(tmp_path: Path) -> None:

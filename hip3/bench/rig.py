@@ -128,8 +128,8 @@ class TimedWriter(WriteHandle):
         self.clock = clock
         self.sent_ns: list[int] = []
 
-    def send(self, text: str) -> SendResult:
-        result = super().send(text)
+    def send(self, text: str, generation: int | None = None) -> SendResult:
+        result = super().send(text, generation)
         if result.outcome is SendOutcome.SENT and text is not PING:
             self.sent_ns.append(SystemClock.mono_ns())
         return result

@@ -42,7 +42,12 @@ class SendResult(msgspec.Struct, frozen=True):
 class Sender(Protocol):
     """The only way out for signed actions. Called by the tick thread only."""
 
-    def send(self, text: str) -> SendResult: ...
+    def send(self, text: str, generation: int | None = None) -> SendResult:
+        """One frame; NOT_SENT where the connection is another than the one of `generation`.
+
+        A post belongs to one connection: when that broke, its orders are unknown and perhaps already proved dead.
+        """
+        ...
 
     @property
     def connected(self) -> bool: ...

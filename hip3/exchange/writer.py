@@ -45,24 +45,29 @@ class WriteHandle:
         with self._lock:
             return self._socket is not None
 
-    def send(self, text: str) -> SendResult:
-        """Send one frame. NOT_SENT only if not one byte left this process."""
+    def send(self, text: str, generation: int | None = None) -> SendResult:
+        """Send one frame, on the connection of `generation` where one is named.
+
+        NOT_SENT only if not one byte left this process.
+        """
         if not self._bucket.try_take(1, self._clock.mono_ms()):
             return SendResult(SendOutcome.NOT_SENT, self._generation, "2000 messages a minute are spent")
         with self._lock:
-            socket, generation = self._socket, self._generation
+            socket, current = self._socket, self._generation
             if socket is None:
-                return SendResult(SendOutcome.NOT_SENT, generation, "not connected")
+                return SendResult(SendOutcome.NOT_SENT, current, "not connected")
+            if generation not in (None, current):
+                return SendResult(SendOutcome.NOT_SENT, current, "its connection is gone")
             try:
                 socket.send(text)
             except Exception as error:  # noqa: BLE001 any failure leaves it open what was sent
                 self._socket = None
                 failure = f"{type(error).__name__}: {error}"
             else:
-                return SendResult(SendOutcome.SENT, generation)
+                return SendResult(SendOutcome.SENT, current)
         # The reader must notice too: a connection that cannot be written to is over.
         _shutdown(socket)
-        return SendResult(SendOutcome.MAYBE_SENT, generation, failure)
+        return SendResult(SendOutcome.MAYBE_SENT, current, failure)
 
 
 def _shutdown(socket: Socket) -> None:

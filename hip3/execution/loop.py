@@ -110,17 +110,18 @@ class ExecutorLoop:
         """One round at monotonic `now_ms`; True if another should follow at once."""
         for post in self._posts.expire(now_ms, self._post_timeout_ms):
             self._flow.on_post_lost(post, "no reply in time", now_ms)
+        generation = self._flow.generation  # first: what is judged below must leave on no later connection
         lane = self._lane(now_ms)
         if lane is None:
             return False  # nothing can leave: exits are not attempted either, they would only be worse for it
-        self._flow.exiting.check(self._flow.generation, now_ms)
+        self._flow.exiting.check(generation, now_ms)
         self._protector.step(now_ms)
         batch = self._scheduler.take(self._posts.inflight, entries=lane == "ws")
         if batch is None:
             return False
         checked = self._recheck(batch, now_ms)
         if checked is not None:
-            self._dispatch(checked, now_ms, lane)
+            self._dispatch(checked, now_ms, generation if lane == "ws" else HTTP_GENERATION)
         return self._scheduler.sendable(self._posts.inflight, entries=lane == "ws")
 
     def _lane(self, now_ms: int) -> str | None:
@@ -162,7 +163,7 @@ class ExecutorLoop:
             return "approved in another READY epoch"
         return self._stale(order.coin, now_ms)
 
-    def _dispatch(self, batch: ActionBatch, now_ms: int, lane: str) -> None:
+    def _dispatch(self, batch: ActionBatch, now_ms: int, generation: int) -> None:
         wall_ms = self._clock.wall_ms()
         expires = self._expiry(batch)
         try:
@@ -181,7 +182,7 @@ class ExecutorLoop:
         if not self._record(batch, nonce, expires, wall_ms, now_ms):
             return
         body = signed_body(action, nonce, signature, self._identity.vault, expires)
-        self._send(batch, body, nonce, expires, lane)
+        self._send(batch, body, nonce, expires, generation)
 
     def _record(self, batch: ActionBatch, nonce: int, expires: int | None, wall_ms: int, now_ms: int) -> bool:
         """Make the intent durable; False: it is not, and the batch takes new risk, so it is over."""
@@ -212,10 +213,9 @@ class ExecutorLoop:
             return cancel_action(batch.cancels, self._asset_ids)
         return order_action(batch.orders, self._asset_ids)
 
-    def _send(self, batch: ActionBatch, body: dict[str, Any], nonce: int, expires: int | None, lane: str) -> None:
+    def _send(self, batch: ActionBatch, body: dict[str, Any], nonce: int, expires: int | None, generation: int) -> None:
         now_ms = self._clock.mono_ms()  # the round may have been held up since it began
         post_id = self._posts.next_id()
-        generation = self._flow.generation if lane == "ws" else HTTP_GENERATION
         post = Post(
             post_id=post_id, batch=batch, nonce=nonce, generation=generation,
             sent_ms=now_ms, sent_us=self._clock.mono_us(),
@@ -230,11 +230,11 @@ class ExecutorLoop:
         # After the orders are marked: a disconnect that takes the post must find them sent, to make them unknown.
         self._posts.register(post)
         self._address.spend(_items(batch))
-        if lane == "http":
+        if generation == HTTP_GENERATION:
             self._http(post, body)
             self._note_sent(post)
             return
-        result = self._sender.send(post_frame(post_id, body))
+        result = self._sender.send(post_frame(post_id, body), generation)
         if result.outcome is SendOutcome.SENT:
             self._note_sent(post)
         elif result.outcome is SendOutcome.NOT_SENT:

@@ -76,6 +76,16 @@ def test_without_a_connection_not_one_byte_leaves(port: Any) -> None:
     assert sent() == []
 
 
+def test_what_belongs_to_another_connection_does_not_leave(port: Any) -> None:
+    sender, make, sent = port
+    make("open")
+    result = sender.send("a", 6)
+    assert (result.outcome, result.generation) == (SendOutcome.NOT_SENT, 7)
+    assert result.detail
+    assert sender.send("b", 7).outcome is SendOutcome.SENT
+    assert sent() == ["b"]
+
+
 def test_a_send_that_breaks_may_have_left(port: Any) -> None:
     sender, make, sent = port
     make("breaking")

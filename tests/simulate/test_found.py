@@ -184,6 +184,25 @@ def test_a_disconnect_that_takes_a_post_before_its_bytes_leave_finds_its_orders(
     assert tracked.state is OrderState.UNKNOWN
 
 
+def test_a_post_whose_connection_is_gone_does_not_leave_on_the_next(tmp_path: Path) -> None:
+    """Its orders may be proved dead by then: the same nonce would be signed for two things."""
+    world = quiet_world(tmp_path)
+    wished, posts = _queued(world), world.trading.posts
+    register = posts.register
+
+    def cut_in(post: Post) -> None:
+        register(post)
+        world.cut()
+        world.connect()
+
+    posts.register = cut_in  # type: ignore[method-assign]
+    world.tick()
+    assert world.sender.sent_entries() == []
+    tracked = world.trading.tracker.get(wished.cloid)
+    assert tracked is not None
+    assert tracked.state is OrderState.UNKNOWN
+
+
 def test_a_post_by_http_that_was_given_up_while_it_waited_is_not_sent(tmp_path: Path) -> None:
     world = quiet_world(tmp_path)
     batch = OrderBatch((exit_order(2),))

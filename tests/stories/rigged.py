@@ -62,7 +62,7 @@ def _exit(log: Any, batch: Any, *_: Any) -> bool:
 
 
 def _order_frame(reduce_only: str) -> Callable[..., bool]:
-    return lambda handle, text: '"type":"order"' in text and f'"r":{reduce_only}' in text
+    return lambda handle, text, *_: '"type":"order"' in text and f'"r":{reduce_only}' in text
 
 
 def _live_fills(flow: Any, fills: Any, now_ms: int) -> bool:
