@@ -15,11 +15,12 @@ is itself a recorded intent. Nothing is ever sent again under a doubt.
 """
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, Protocol
 
 import msgspec
 
-from hip3.core.events import ActionRefused, Statuses
+from hip3.core.events import ActionRefused, Fill, Statuses
 from hip3.core.money import ZERO, parse
 from hip3.core.order_state import OrderState
 from hip3.core.orders import Tif
@@ -35,12 +36,15 @@ from hip3.execution.identity import Identity
 from hip3.position.tracked import TrackedOrder
 from hip3.position.tracker import PositionTracker
 
-ASK_EVERY_MS = 1000
+ASK_EVERY_MS, ASK_SELDOM_MS = 1000, 5000
+"""How soon an order is asked for again: later each time while only time can prove it dead, and when it can."""
 LEFT_OPEN_MS = 2000
 """An IOC never rests: one that looks open for longer lost its last message."""
 MARGIN_MS = 2000
 NO_EXPIRY_MS = 30_000
 READS = 2
+MOST_FILLS = 2000
+"""userFillsByTime gives no more at once, the oldest first: the newest may be missing."""
 
 
 class Signed(Protocol):
@@ -52,15 +56,55 @@ class Signed(Protocol):
 class _Case:
     """What was tried for one nonce."""
 
-    __slots__ = ("next_ms", "reads", "used_ms", "verdict")
+    __slots__ = ("asked", "next_ms", "reads", "used_ms", "verdict")
 
     def __init__(self) -> None:
-        self.next_ms = 0
+        self.asked = self.next_ms = 0
         self.verdict = ""
         """"": no noop answered yet; "duplicate" or "too low": it was refused with that."""
         self.used_ms: int | None = None
         """Exchange time at which the nonce was seen to be used."""
         self.reads = 0
+
+
+class _Round:
+    """What one round reads at most once, however many orders are doubtful: it is dear, and about all of them.
+
+    None of it is newer than what is asked about an order itself afterwards, so nothing is proved by it too early.
+    """
+
+    def __init__(self, rest: Rest, user: str) -> None:
+        self._rest, self._user = rest, user
+        self._exchange_ms: int | None = None
+        self._fills: tuple[int, tuple[Fill, ...], int] | None = None
+        self._positions: dict[str, dict[str, Decimal]] = {}
+
+    def exchange_ms(self) -> int:
+        """The exchange's time, not later than now."""
+        if self._exchange_ms is None:
+            self._exchange_ms = int(self._rest.info_json({"type": "exchangeStatus"})["time"])
+        return self._exchange_ms
+
+    def forget_the_time(self) -> None:
+        """Read the clock anew."""
+        self._exchange_ms = None
+
+    def fills(self, since_ms: int) -> tuple[tuple[Fill, ...], int, bool]:
+        """(fills since then and perhaps before, how many were malformed, whether they were read just now)."""
+        if self._fills is not None and self._fills[0] <= since_ms and len(self._fills[1]) < MOST_FILLS:
+            return *self._fills[1:], False
+        request = {"type": "userFillsByTime", "user": self._user, "startTime": since_ms}
+        fills, malformed = parse_fill_list(self._rest.info(request))
+        self._fills = (since_ms, fills, malformed)
+        return fills, malformed, True
+
+    def position(self, coin: str) -> Decimal:
+        """The signed size that the exchange shows."""
+        dex = coin.partition(":")[0]
+        if dex not in self._positions:
+            state = self._rest.info_json({"type": "clearinghouseState", "user": self._user, "dex": dex})
+            self._positions[dex] = {p["position"]["coin"]: parse(p["position"]["szi"]) for p in state["assetPositions"]}
+        return self._positions[dex].get(coin, ZERO)
 
 
 class Resolver:
@@ -89,6 +133,7 @@ class Resolver:
         self._journal = journal
         self._count_action = count_action
         self._cases: dict[str, _Case] = {}
+        self._round = _Round(rest, identity.account)
 
     @property
     def _user(self) -> str:
@@ -99,9 +144,11 @@ class Resolver:
         doubtful = [*self._tracker.live(OrderState.UNKNOWN), *self._left_open(now_ms)]
         waiting = {t.order.cloid for t in doubtful}
         self._cases = {cloid: case for cloid, case in self._cases.items() if cloid in waiting}
+        self._round = _Round(self._rest, self._user)
         for tracked in doubtful:
             case = self._cases.setdefault(tracked.order.cloid, _Case())
             if now_ms >= case.next_ms:
+                case.asked += 1
                 case.next_ms = now_ms + ASK_EVERY_MS
                 self._ask(tracked, case, now_ms)
 
@@ -132,29 +179,33 @@ class Resolver:
         self._journal.record("certificate", cloid=tracked.order.cloid, how=how, detail=detail)
 
     def _not_known(self, tracked: TrackedOrder, case: _Case, now_ms: int) -> None:
-        if not case.verdict and self._burn_nonce(tracked, case, now_ms):
-            return
-        exchange_ms = int(self._rest.info_json({"type": "exchangeStatus"})["time"])
-        how = self._over(tracked, case, exchange_ms)
-        if how is None:
+        if not case.verdict:
+            self._round.forget_the_time()  # a noop takes its time: what is judged after it is judged by a later clock
+            if self._burn_nonce(tracked, case, now_ms):
+                return
+        left_ms = self._left_ms(tracked, case, self._round.exchange_ms())
+        if left_ms > 0:
             case.reads = 0
+            case.next_ms = now_ms + min(left_ms, ASK_SELDOM_MS, ASK_EVERY_MS * case.asked)
             return
         case.reads = case.reads + 1 if self._reads_agree(tracked, now_ms) else 0
         if case.reads >= READS:
+            how = "processed" if case.verdict == "duplicate" else "expired"
             self._dead(tracked, how, f"nonce {tracked.nonce}, expiry {tracked.expires_ms}, {READS} reads", now_ms)
 
-    def _over(self, tracked: TrackedOrder, case: _Case, exchange_ms: int) -> str | None:
-        """Which certificate two agreeing reads would give now; None: it might still land."""
-        expired = tracked.expires_ms is not None and exchange_ms > tracked.expires_ms + MARGIN_MS
+    def _left_ms(self, tracked: TrackedOrder, case: _Case, exchange_ms: int) -> int:
+        """How long until two agreeing reads prove it dead; 0: they do so now. Until then it might still land."""
+        if case.verdict == "duplicate" and case.used_ms is None:
+            case.used_ms = exchange_ms
         if case.verdict == "too low":
-            return "expired"
-        if case.verdict == "duplicate":
-            case.used_ms = exchange_ms if case.used_ms is None else case.used_ms
-            # The nonce tells when it was signed by a clock that may have been ahead.
-            signed_ms = min(tracked.nonce, case.used_ms)
-            waited = exchange_ms > signed_ms + NO_EXPIRY_MS if tracked.expires_ms is None else expired
-            return "processed" if waited else None
-        return "expired" if expired else None
+            return 0
+        if tracked.expires_ms is not None:
+            return max(0, tracked.expires_ms + MARGIN_MS + 1 - exchange_ms)
+        if case.used_ms is None:
+            return ASK_EVERY_MS  # without an expiry only a noop's answer can tell
+        # The nonce tells when it was signed by a clock that may have been ahead.
+        signed_ms = min(tracked.nonce, case.used_ms)
+        return max(0, signed_ms + NO_EXPIRY_MS + 1 - exchange_ms)
 
     def _burn_nonce(self, tracked: TrackedOrder, case: _Case, now_ms: int) -> bool:
         """Send a noop with the order's own nonce; True if that settled it."""
@@ -190,14 +241,10 @@ class Resolver:
     def _reads_agree(self, tracked: TrackedOrder, now_ms: int) -> bool:
         """Neither order nor fill is known, and the position is what our books say."""
         order = tracked.order
-        since = max(0, order.created_ms - NO_EXPIRY_MS)
-        request = {"type": "userFillsByTime", "user": self._user, "startTime": since}
-        fills, malformed = parse_fill_list(self._rest.info(request))
-        self._flow.on_fills(fills, now_ms)  # also others' that were missing: the positions could never agree
+        fills, malformed, new = self._round.fills(max(0, order.created_ms - NO_EXPIRY_MS))
+        if new:
+            self._flow.on_fills(fills, now_ms)  # also others' that were missing: the positions could never agree
         if any(f.cloid == order.cloid for f in fills):
             return False
-        dex = order.coin.partition(":")[0]
-        state = self._rest.info_json({"type": "clearinghouseState", "user": self._user, "dex": dex})
-        held = {p["position"]["coin"]: parse(p["position"]["szi"]) for p in state["assetPositions"]}
-        theirs = held.get(order.coin, ZERO)
+        theirs = self._round.position(order.coin)
         return not malformed and theirs == self._tracker.booked().get(order.coin, ZERO)

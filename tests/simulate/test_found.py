@@ -4,13 +4,17 @@ Their seeds are regression plans, too (`tests/simulate/regressions`): the same f
 """
 
 import os
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from hip3.core.events import Filled, OrderUpdate
 from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, OrderBatch, PendingOrder, Side
 from hip3.core.ports import SendOutcome
 from hip3.errors import JournalError
+from hip3.exchange.rate_limit import IP_WEIGHT_PER_MINUTE
+from hip3.exchange.rest import weight_of
 from hip3.execution.posts import Post
 from hip3.ops.intents import IntentLog
 from hip3.ops.journal import EventLog
@@ -158,6 +162,39 @@ def test_a_used_nonce_of_a_clock_that_was_ahead_is_settled_all_the_same(tmp_path
     assert world.run_until(lambda: not world.trading.tracker.live(), 60_000, step_ms=50)
     assert tracked.certificate is not None
     assert tracked.certificate.startswith("processed")
+
+
+def test_many_doubtful_orders_share_what_is_read_about_the_account(tmp_path: Path) -> None:
+    """Read for each by itself, the weight was spent before any of them was settled."""
+    world = quiet_world(tmp_path, expires_after_ms=0)
+    world.sender.hold()
+    for number in range(12):
+        _exit_queued(world, number)
+        world.tick()
+        world.clock.advance(10)
+    world.sender.drop_held()
+    live = world.trading.tracker.live()
+    for nonce in {t.nonce for t in live}:
+        world.sign({"type": "noop"}, nonce)
+    info, spent = world.rest.info, [0]
+
+    def weighed(request: dict[str, Any]) -> bytes:
+        spent[0] += weight_of(request)
+        return info(request)
+
+    world.rest.info = weighed  # type: ignore[method-assign]
+    assert len(live) == 12
+    began_ms = world.clock.mono_ms()
+    assert world.run_until(lambda: not world.trading.tracker.live(), 50_000, step_ms=50)
+    minutes = Decimal(world.clock.mono_ms() - began_ms) / 60_000
+    assert spent[0] < minutes * IP_WEIGHT_PER_MINUTE
+
+
+def _exit_queued(world: World, number: int) -> PendingOrder:
+    wished = exit_order(number, coin="xyz:GOLD")
+    world.trading.tracker.register(wished)
+    world.trading.scheduler.enqueue_reduce_only(wished)
+    return wished
 
 
 def _queued(world: World) -> PendingOrder:
