@@ -14,7 +14,7 @@ from hip3.config import MarketSettings
 from hip3.core.market import MarketSpec, MarketView
 from hip3.core.ports import Clock, Intents, Journal, Sender
 from hip3.exchange.clock_offset import ClockOffset
-from hip3.exchange.nonce import NonceManager
+from hip3.exchange.nonce import NonceManager, floor_of
 from hip3.execution.account import Proof, Rest
 from hip3.execution.address_budget import AddressBudget
 from hip3.execution.bootstrap import Beginning, Universe, opening, still_held
@@ -229,7 +229,13 @@ def build(
         account_doubt=lambda: housekeeping.doubt(),  # noqa: PLW0108 housekeeping is built last
         on_risk_lost=lambda: links.trip("thread_dead", "the risk queue is full: events are lost", None),
     )  # fmt: skip
-    nonces = NonceManager(before.recovered.nonce_floor if before.recovered is not None else 0)
+    nonces = NonceManager(
+        floor_of(
+            before.recovered.nonce_floor if before.recovered is not None else 0,
+            offset.exchange_ms() if offset.known else None,
+            clock.wall_ms(),
+        )
+    )
     loop, resolver, margin, open_orders, sequence = None, None, None, None, None
     if identity is not None:
         protector = Protector(

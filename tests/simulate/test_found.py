@@ -190,6 +190,20 @@ def test_many_doubtful_orders_share_what_is_read_about_the_account(tmp_path: Pat
     assert spent[0] < minutes * IP_WEIGHT_PER_MINUTE
 
 
+def test_a_nonce_that_no_disk_holds_is_not_given_out_again(tmp_path: Path) -> None:
+    """Signed while the disk was full; then the clock was set back, and the process began anew."""
+    world = quiet_world(tmp_path)
+    signed_ms = world.exchange_ms()
+    world.clock.advance(1000)
+    world.step_clock(-7_200_000)
+    world.restart()
+    wished = _exit_queued(world, 1)
+    world.tick()
+    tracked = world.trading.tracker.get(wished.cloid)
+    assert tracked is not None
+    assert tracked.nonce > signed_ms
+
+
 def _exit_queued(world: World, number: int) -> PendingOrder:
     wished = exit_order(number, coin="xyz:GOLD")
     world.trading.tracker.register(wished)
