@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -92,6 +93,27 @@ def check_books(world: "World", service: "Service", outcome: Outcome) -> None:
         raise Violation(f"results are {(realized, fees, fills)}, by the exchange {wanted}")
 
 
+READING_MS = 3000
+"""No reading of the account takes longer."""
+
+
+def check_adopted(world: "World", coin: str, theirs: Decimal) -> None:
+    """As the books take a size from a reading: the exchange had it, and not only before that reading."""
+    if theirs not in world.witness.sizes_since(coin, world.clock.mono_ms() - READING_MS):
+        raise Violation(f"{theirs} of {coin} is adopted, and that is no longer so")
+
+
+def check_kept(world: "World", service: "Service") -> None:
+    """As the service ends by itself: the results that it knows are in its journal, unless the disk is full."""
+    path = world.file("journal.db")
+    if service.trading is None or path is None or world.disk.journal_full:
+        return
+    known = service.trading.tracker.totals()[:3]
+    kept = _kept_totals(path)
+    if (kept.realized, kept.fees, kept.fills) != known:
+        raise Violation(f"it knows {known}, and its journal keeps {(kept.realized, kept.fees, kept.fills)}")
+
+
 def totals(world: "World") -> tuple[Decimal, Decimal, int]:
     """(closedPnl, fees, number) of the exchange's own fills."""
     account = world.venue.engine.account(world.user)
@@ -133,11 +155,15 @@ def check_files(world: "World") -> None:
 def _check_journal(world: "World") -> None:
     path = world.file("journal.db")
     assert path is not None
+    kept = _kept_totals(path)
+    if (kept.realized, kept.fees, kept.fills) != totals(world):
+        raise Violation(f"the journal keeps {(kept.realized, kept.fees, kept.fills)}, by the exchange {totals(world)}")
+
+
+def _kept_totals(path: Path) -> KeptTotals:
     store = JournalStore(path)
     try:
         body = store.fact("totals")
     finally:
         store.close()
-    kept = KeptTotals(since_ms=0) if body is None else msgspec.json.decode(body, type=KeptTotals)
-    if (kept.realized, kept.fees, kept.fills) != totals(world):
-        raise Violation(f"the journal keeps {(kept.realized, kept.fees, kept.fills)}, by the exchange {totals(world)}")
+    return KeptTotals(since_ms=0) if body is None else msgspec.json.decode(body, type=KeptTotals)

@@ -17,6 +17,7 @@ class Disk:
     def __init__(self) -> None:
         self._real_fd: int | None = None
         """The intent log's own descriptor while it has one that cannot be written to."""
+        self.journal_full = False
 
     @property
     def intents_full(self) -> bool:
@@ -31,10 +32,12 @@ class Disk:
             self._real_fd, service.intents._fd = service.intents._fd, os.open("/dev/full", os.O_WRONLY)
         store: Any = service.journal._store
         if journal and store is not None:
+            self.journal_full = True
             store._db.execute("PRAGMA max_page_count=1")
 
     def free(self, service: "Service") -> None:
         """They can again."""
+        self.journal_full = False
         if self._real_fd is not None and service.intents is not None:
             os.close(service.intents._fd)
             service.intents._fd, self._real_fd = self._real_fd, None
@@ -54,6 +57,7 @@ class Disk:
 
     def forget(self) -> None:
         """The service has closed its files itself."""
+        self.journal_full = False
         if self._real_fd is not None:
             os.close(self._real_fd)
             self._real_fd = None

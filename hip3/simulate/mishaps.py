@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hip3.core.money import floor_size, round_price
+from hip3.simulate.mishap import Mishap
 from hip3.simulate.network import Call, Plain
-from hip3.simulate.plan import Mishap
 from hip3.venue import halts
 from hip3.venue.faults import Fault
 from hip3.venue.model import Request
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from hip3.simulate.world import World
 
 CHANNELS = {"post": "reply", "orderUpdates": "update", "userFills": "fill"}
+ACTIONS_ONLY = {"lost action": "lost request", "lost answer": "lost reply"}
+"""Ways of HTTP that hit signed actions and no reading."""
 JUNK = (
     '{"channel":"flood","data":{}}', '{"channel":"error","data":"Invalid subscription"}', "{", "[]", "null",
     '{"channel":"bbo","data":{"coin":"xyz:NONE","time":1,"bbo":[null,null]}}', '{"channel":"orderUpdates","data":[{}]}',
@@ -68,11 +70,11 @@ class Mishaps:
     def requesting(self, call: Call) -> Plain | str:
         """A request leaves: a status instead of its answer, "lost request", "lost reply", or ""."""
         for m in self._active:
-            if m.on == "lost action" and call.path != "/exchange":
+            if m.on in ACTIONS_ONLY and call.path != "/exchange":
                 continue
             if m.kind == "http" and self._rng.randrange(100) < m.share:
                 self._world.hit(m)
-                return Plain(int(m.on), b"null") if m.on.isdigit() else m.on.replace("action", "request")
+                return Plain(int(m.on), b"null") if m.on.isdigit() else ACTIONS_ONLY.get(m.on, m.on)
         return ""
 
     def saying(self, item: WsText) -> list[tuple[str, int]]:
@@ -86,6 +88,8 @@ class Mishaps:
             self._world.network.drop(item.conn)
             return []
         self._kill(f"at {name}")
+        if self._acts("double", name):
+            return [(item.text, 0), (item.text, self._rng.choice((0, 700)))]
         if self._acts("lose", name):
             return []
         if self._acts("damage", name):
@@ -94,8 +98,6 @@ class Mishaps:
             return [(item.text, late.ms)]
         if (swap := self._acts("swap", name)) is not None:
             return [(item.text, self._rng.randint(0, swap.ms))]
-        if self._acts("double", name):
-            return [(item.text, 0), (item.text, self._rng.choice((0, 700)))]
         return [(item.text, 0)]
 
     def _damaged(self, text: str, name: str) -> str:
@@ -119,6 +121,9 @@ class Mishaps:
     def intent_written(self) -> None:
         """An intent is on disk, its bytes have not left."""
         self._kill("after intent")
+        if self._take("cut in"):
+            self._world.network.drop_all()
+            self._world.threads.crowd()
 
     def _kill(self, where: str) -> None:
         if self._take("kill", where):
@@ -131,7 +136,7 @@ class Mishaps:
         slow = {"queued": "tick", "unknown": "rest", "unbooked": "rest"}.get(m.when)
         if slow is not None and m.kind != "http":  # so that the state lasts
             self._begin_stall(Mishap(kind="stall", at_ms=0, on=slow, for_ms=self._rng.randint(50, 1500)))
-        if m.for_ms or m.kind == "accept then cut" or (m.kind == "kill" and m.on != "anywhere"):
+        if m.for_ms or m.kind in ("accept then cut", "cut in") or (m.kind == "kill" and m.on != "anywhere"):
             self._active.append(m)
         start = getattr(self, "_begin_" + m.kind.replace(" ", "_"), None)
         if start is not None:

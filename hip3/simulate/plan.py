@@ -3,6 +3,7 @@
 A plan can be cut down (`keep`, `until_ms`) without changing the rest of it: that is how a failing seed is shrunk.
 """
 
+import functools
 import random
 from collections.abc import Callable
 from decimal import Decimal
@@ -10,31 +11,15 @@ from typing import Any
 
 import msgspec
 
+from hip3.simulate.combined import Combined, combined
+from hip3.simulate.mishap import Mishap
+
 D = Decimal
 CHAOS_MS = (10_000, 25_000)
 MESSAGES = ("reply", "update", "fill")
-
-
-class Mishap(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One thing that goes wrong, or that somebody does."""
-
-    kind: str
-    at_ms: int
-    for_ms: int = 0
-    """How long; 0: it happens once."""
-    on: str = ""
-    """Which messages, thread, market, dex or way."""
-    ms: int = 0
-    """How late, how far off."""
-    share: int = 100
-    """Percent of the messages that it hits."""
-    when: str = ""
-    """Not before an order is in this state."""
-
-    @property
-    def row(self) -> str:
-        """Its name in the coverage table."""
-        return f"{self.kind} {self.on.replace('action', 'request')}" if self.kind in _BY_ON else self.kind
+COINS = ("xyz:GOLD", "xyz:NVDA", "para:AVGO")
+ROOMY: dict[str, Any] = {"max_concurrent_positions": 5, "max_notional_total": D(150), "max_inflight": 100}
+"""So that orders of several markets can be in different states at once."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,10 +36,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 WHEN = ("none", "queued", "queued", "queued", "sent", "unknown", "unknown", "open", "unbooked", "holding")
+_SHORT = ("none", "queued", "unknown")
+"""States in which messages seldom pass."""
 Made = Callable[[random.Random, tuple[str, ...]], Mishap]
-_BY_ON = frozenset({"lose", "delay", "double", "swap", "damage", "kill", "stop", "http", "full"})
-
-
 _PASSING = frozenset(
     {"lose", "delay", "double", "swap", "damage", "accept then cut", "silence", "http", "break send", "late post"}
 )
@@ -131,16 +115,22 @@ KINDS: tuple[tuple[float, Made], ...] = (
     (8, _lost_reply),
     (6, _message("lose")),
     (6, _message("delay")),
-    (4, _message("double")),
-    (4, _message("swap")),
-    (4, _message("damage")),
+    (5, _message("double")),
+    (6, _message("swap")),
+    (6, _message("damage")),
     (3, _once("cut")),
     (3, _once("accept then cut")),
+    (1, _once("cut in")),
     (2, _during("refuse", 500, 4000)),
     (1.5, _during("silence", 1000, 12_000)),
     (2, _during("break send", 300, 3000)),
     (3, _late_posts),
-    (6, _during("http", 500, 6000, ("429", "500", "502", "lost request", "lost reply", "lost action"), 70)),
+    (
+        6,
+        _during(
+            "http", 500, 6000, ("429", "500", "502", "lost request", "lost reply", "lost action", "lost answer"), 70
+        ),
+    ),
     (1.5, _during("empty account", 1000, 8000, ("xyz", "para"))),
     (1.5, _during("stale account", 1000, 8000, ("xyz", "para"))),
     (1, _clock),
@@ -160,41 +150,71 @@ KINDS: tuple[tuple[float, Made], ...] = (
 
 def rows() -> list[str]:
     """Every row of the coverage table, in order."""
-    found: dict[str, None] = {}
+    return [row for row, _ in _kinds_of_rows()]
+
+
+@functools.cache
+def _kinds_of_rows() -> tuple[tuple[str, str], ...]:
+    found: dict[str, str] = {}
     rng = random.Random(1)
     for _, make in KINDS:
-        names = {make(rng, ("xyz:GOLD",)).row for _ in range(200)}
-        found |= dict.fromkeys(sorted(names))
-    return list(found)
+        made = [make(rng, ("xyz:GOLD",)) for _ in range(200)]
+        found |= {m.row: m.kind for m in sorted(made, key=lambda m: m.row)}
+    return tuple(found.items())
 
 
 def plan_of(seed: int) -> Plan:
     """The whole plan of a seed."""
     rng = random.Random(f"{seed}:plan")
-    coins = ("xyz:GOLD", "xyz:NVDA", "para:AVGO")[: rng.choice((1, 2, 3, 3, 3))]
+    which, number = seed % 3, seed // 3  # of three seeds one has mishaps that go together, the others aim
+    count = rng.choice((1, 2, 3, 3, 3))
+    coins = COINS[:count] if which == 0 else COINS
     weights = [w for w, _ in KINDS]
     made = [m for _ in range(rng.randint(6, 24)) for m in _moment(rng.choices(KINDS, weights)[0][1](rng, coins), rng)]
-    return Plan(
+    plan = Plan(
         seed=seed, settings=_settings(rng, coins), coins=coins, preempt=rng.choice((0, 8, 40, 40, 200)),
         delay_ms=rng.choice((1, 5, 20)), latency_ms=rng.choice((5, 40, 150, 300)), chaos_ms=rng.randint(*CHAOS_MS),
-        mishaps=tuple(sorted(made, key=lambda m: m.at_ms)),
+        mishaps=(),
     )  # fmt: skip
+    extra = random.Random(f"{seed}:extra")
+    if which == 0:
+        more, needs = combined(extra, plan.chaos_ms, coins)
+    else:
+        more, needs = _aimed(number, extra, coins, short=which == 1)
+    mishaps = tuple(sorted([*made, *more], key=lambda m: m.at_ms))
+    return msgspec.structs.replace(plan, mishaps=mishaps, settings=plan.settings | needs)
+
+
+def _aimed(number: int, rng: random.Random, coins: tuple[str, ...], *, short: bool) -> Combined:
+    """Some cells of the coverage are seldom hit by chance: each of these seeds aims at one of them, in turn."""
+    cells = [
+        (row, when)
+        for row, kind in _kinds_of_rows()
+        for when in dict.fromkeys(WHEN)
+        if short == (kind in _PASSING and when in _SHORT)
+    ]
+    row, when = cells[number % len(cells)]
+    makers = [make for _, make in KINDS]
+    found = (m for m in (make(rng, coins) for _ in range(500) for make in makers) if m.row == row)
+    cancels = {"start_policy": "cancel_all"} if short and when == "none" else {}  # else no reply passes then
+    aims = [m for _ in range(3) for m in _in_state(next(found), when, rng)]
+    return [msgspec.structs.replace(m, share=100) for m in aims], ROOMY | cancels
 
 
 def _moment(m: Mishap, rng: random.Random) -> list[Mishap]:
     """Most mishaps wait for a state of an order; what makes that state last comes with them."""
-    if rng.random() < 0.3:
-        return [m]
-    when = rng.choice(WHEN)
+    return [m] if rng.random() < 0.3 else _in_state(m, rng.choice(WHEN), rng)
+
+
+def _in_state(m: Mishap, when: str, rng: random.Random) -> list[Mishap]:
     here = msgspec.structs.replace(m, when=when)
-    if m.kind not in _PASSING or when not in ("none", "queued", "unknown"):
-        return [here]
+    if m.kind not in _PASSING or when not in _SHORT or (m.kind, when) == ("silence", "queued"):
+        return [here]  # in silence no signal comes while the tick is slow
     if when == "none":  # somebody's order is told of, and a new process cancels it, while we have none
         hand = Mishap(kind="hand order", on="xyz:GOLD", ms=rng.choice((-20, 20)), at_ms=m.at_ms, when=when)
         kill = Mishap(kind="kill", on="anywhere", at_ms=m.at_ms + 200)
-        return [msgspec.structs.replace(here, for_ms=here.for_ms and here.for_ms + 2000), hand, kill][
-            : rng.choice((2, 3))
-        ]
+        lasts = here.for_ms and max(here.for_ms + 2000, 7000)  # until the new process has started
+        return [msgspec.structs.replace(here, for_ms=lasts), hand, kill][: rng.choice((2, 3))]
     # A post that is late becomes unknown, and is executed after all: its messages pass while it is. Or another
     # order is queued behind a slow tick while they pass.
     thread, least = ("rest", 700) if when == "unknown" else ("tick", 300)

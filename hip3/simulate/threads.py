@@ -12,6 +12,7 @@ from typing import Any
 from hip3.simulate.clock import SimClock
 
 NEVER = 1 << 60
+CROWD = 12
 BLOCKS = frozenset({"rest", "main"})
 """Threads that wait within a step: they seldom run on top of another, which could not go on meanwhile."""
 
@@ -43,6 +44,7 @@ class Threads:
         self.clock = clock
         self._rng = random.Random(f"{seed}:threads")
         self._preempt = preempt
+        self._crowded = 0
         self.left = self._next_switch()
         self.actors: dict[str, Actor] = {}
         self.holding: str | None = None
@@ -54,6 +56,9 @@ class Threads:
         self.after_step: Callable[[str], None] = lambda name: None
 
     def _next_switch(self) -> int:
+        if self._crowded:
+            self._crowded -= 1
+            return self._rng.randint(1, 2)
         return 1 + int(self._rng.expovariate(1 / self._preempt)) if self._preempt else NEVER
 
     def lock(self, name: str) -> "SimLock":
@@ -68,9 +73,15 @@ class Threads:
         self.left = self._next_switch()
         if self.quiet:
             return
-        ready = [a for a in self._ready(self.clock.mono_ms()) if a.name not in BLOCKS or self._rng.random() < 0.2]
+        often = 1.0 if self._crowded else 0.2
+        ready = [a for a in self._ready(self.clock.mono_ms()) if a.name not in BLOCKS or self._rng.random() < often]
         if ready:
             self._run(self._rng.choice(ready))
+
+    def crowd(self) -> None:
+        """For the next few steps threads cut in at nearly every place where they could."""
+        self._crowded = CROWD
+        self.left = min(self.left, self._next_switch())
 
     def kill_soon(self) -> None:
         """The process dies at one of the next few points where it could be interrupted."""

@@ -16,6 +16,7 @@ import msgspec
 from hip3.core.money import ZERO, parse
 from hip3.core.orders import PendingOrder
 from hip3.core.refusals import Kind, classify
+from hip3.execution.posts import Post
 from hip3.ops.intents import Intent
 from hip3.simulate.network import Call
 from hip3.simulate.threads import Violation
@@ -73,6 +74,10 @@ class Witness:
         """How often the reply to each was read."""
         self.given_up: set[int] = set()
         """Posts whose orders became unknown before, by the journal."""
+        self._never: set[int] = set()
+        """Nonces of posts that were given up before a byte of them left."""
+        self._was: dict[str, list[tuple[int, Decimal]]] = {}
+        """Sizes of positions as they changed, by market: (since, size)."""
         self._highest = 0
         """Nonce on disk."""
         self._log_at = 0
@@ -199,6 +204,12 @@ class Witness:
         with suppress(msgspec.DecodeError):
             self._replies[msgspec.json.decode(text)["data"]["id"]] += 1
 
+    def gave_up(self, post: Post) -> None:
+        """The service no longer waits for a post: its orders are unknown from here, and their fate is being proved."""
+        self.given_up.add(post.post_id)
+        if post.nonce not in self._nonces:
+            self._never.add(post.nonce)
+
     def _order(self, item: dict[str, Any]) -> WireOrder:
         market = self._world.venue.engine.by_asset.get(item["a"])
         coin = "?" if market is None else market.info.coin
@@ -211,6 +222,8 @@ class Witness:
         if before and sent.kind != "noop":
             raise Violation(f"nonce {sent.nonce} was signed for two actions ({before}, {sent.kind})")
         self._nonces[sent.nonce] = before or sent.kind
+        if sent.nonce in self._never and sent.kind != "noop":
+            raise Violation(f"the {sent.kind} with nonce {sent.nonce} left after its post had been given up")
         if sent.nonce <= self._floor and not before and sent.kind != "noop":
             raise Violation(f"nonce {sent.nonce} is below {self._floor}, which an earlier process gave out")
         may_lack = sent.kind == "cancel" or (sent.orders and sent.orders[0].reduce_only)
@@ -306,12 +319,26 @@ class Witness:
 
     def exchange_moved(self) -> None:
         """The exchange had its step."""
+        self._note_sizes()
         if self.hands:
             account = self._world.venue.engine.account(self._world.user)
             held = self.positions()
             resting = {o.coin for o in account.open_orders.values() if o.cloid is None} if account else set()
             self.hands = {c for c in self.hands if c in held or c in resting}
         self.check_exposure()
+
+    def _note_sizes(self) -> None:
+        now, held = self._world.clock.mono_ms(), self.positions()
+        for coin in {*held, *self._was}:
+            was = self._was.setdefault(coin, [(0, ZERO)])
+            if was[-1][1] != held.get(coin, ZERO):
+                was.append((now, held.get(coin, ZERO)))
+
+    def sizes_since(self, coin: str, since_ms: int) -> set[Decimal]:
+        """Every size that the position has had since then, by the exchange's books."""
+        was = self._was.get(coin, [(0, ZERO)])
+        ended = [began for began, _ in was[1:]] + [self._world.clock.mono_ms() + 1]
+        return {size for (_, size), end in zip(was, ended, strict=True) if end > since_ms}
 
     def may_land(self) -> list[WireOrder]:
         """Entries that the exchange may still execute: their nonce is unused, their time is not over."""

@@ -21,13 +21,14 @@ from hip3.exchange.embedded import key_number_one
 from hip3.exchange.signing import SigningKey
 from hip3.risk.hard_stop import LatchState, Reset, read_latch, write_latch
 from hip3.settings import Settings
-from hip3.simulate.checks import check_books, check_files, check_step, unfinished
+from hip3.simulate.checks import check_adopted, check_books, check_files, check_kept, check_step, unfinished
 from hip3.simulate.clock import SimClock
 from hip3.simulate.disk import Disk
+from hip3.simulate.mishap import Mishap
 from hip3.simulate.mishaps import Mishaps
 from hip3.simulate.network import Network
 from hip3.simulate.operator import Operator
-from hip3.simulate.plan import Mishap, Plan
+from hip3.simulate.plan import Plan
 from hip3.simulate.scene import line_of, setup_of
 from hip3.simulate.service import MAIN_MS, Service
 from hip3.simulate.threads import NEVER, Actor, Killed, Threads, Violation
@@ -265,6 +266,7 @@ class World:
         assert self.service is not None
         self.say(f"process {self.number} ends, {'as asked' if outcome.clean else 'not as asked'}: {outcome.sentence}")
         check_books(self, self.service, outcome)
+        check_kept(self, self.service)
         self.outcome = outcome
         self._gone(self._rng.randint(200, 2000))
 
@@ -375,7 +377,9 @@ class World:
         if kind == "late_reply":
             self.witness.late_reply(fields["post_id"])
         elif kind == "post_lost":
-            self.witness.given_up.add(fields["post"].post_id)
+            self.witness.gave_up(fields["post"])
+        elif kind == "adopted":
+            check_adopted(self, fields["coin"], fields["theirs"])
         line = line_of(self, kind, fields)
         if line:
             self.say(line)

@@ -41,6 +41,8 @@ MUTANTS: tuple[Mutant, ...] = (
     _m("a resync clears first", KEEPING, "        self.marks = report.marks\n",
        "        self.marks = report.marks\n        for coin in list(self._tracker.booked()):\n"
        "            self._tracker.adopt(coin, ZERO, Opening(px=ZERO, ms=0))\n"),
+    _m("a stale reading is adopted although the fills say otherwise", KEEPING,
+       "by_fill = told.get(coin, (ZERO, ZERO))[0] == ours", "by_fill = False"),
     _m("an empty reading is believed at once", KEEPING,
        "return self.readings >= GONE_READINGS and now_ms - self.since_ms >= GONE_MS", "return True"),
     # Admission.
@@ -104,18 +106,32 @@ MUTANTS: tuple[Mutant, ...] = (
        '            case.verdict = "duplicate" if "duplicate" in text else "too low" if "too low" in text else ""',
        '            self._dead(tracked, "guess", text, now_ms)\n            return True'),
     _m("two reads prove death without waiting for the expiry", RESOLVER,
-       '        return "expired" if expired else None', '        return "expired"'),
+       "        if left_ms > 0:\n", "        if False:\n"),
+    _m("a used nonce of a fast clock is waited for", RESOLVER,
+       "        signed_ms = min(tracked.nonce, case.used_ms)", "        signed_ms = tracked.nonce"),
     # Sending.
     _m("a nonce is the raw clock", "exchange/nonce.py", "            nonce = max(self._last + 1, now_ms)", "            nonce = now_ms"),
     _m("a restart forgets the nonces", TRADING,
-       "NonceManager(before.recovered.nonce_floor if before.recovered is not None else 0)", "NonceManager(0)"),
+       "            before.recovered.nonce_floor if before.recovered is not None else 0,\n", "            0,\n"),
+    _m("nonces that a full disk did not take are given out again", "exchange/nonce.py",
+       "    return max(kept, unkept)", "    return kept"),
     _m("the intent is written after the send", LOOP,
        "        if not self._record(batch, nonce, expires, wall_ms, now_ms):\n            return\n"
        "        body = signed_body(action, nonce, signature, self._identity.vault, expires)\n"
-       "        self._send(batch, body, nonce, expires, lane)\n",
+       "        self._send(batch, body, nonce, expires, generation)\n",
        "        body = signed_body(action, nonce, signature, self._identity.vault, expires)\n"
-       "        self._send(batch, body, nonce, expires, lane)\n"
+       "        self._send(batch, body, nonce, expires, generation)\n"
        "        self._record(batch, nonce, expires, wall_ms, now_ms)\n"),
+    Mutant("a disconnect finds a post whose orders are not marked", (
+        (LOOP, "        if isinstance(batch, OrderBatch):\n            for order in batch.orders:\n                self._tracker.mark_sent(",
+         "        self._posts.register(post)\n        if isinstance(batch, OrderBatch):\n"
+         "            for order in batch.orders:\n                self._tracker.mark_sent("),
+        (LOOP, "to make them unknown.\n        self._posts.register(post)\n", "to make them unknown.\n"),
+    )),
+    _m("a post by HTTP that was given up is sent", FLOW,
+       "        if not self._posts.holds(post.post_id):\n            return\n", ""),
+    _m("a post leaves on a later connection", "exchange/writer.py",
+       "            if generation not in (None, current):", "            if False:"),
     _m("entries go on without a durable intent", LOOP,
        "            if isinstance(batch, OrderBatch) and not batch.reduce_only:\n                self._give_up",
        "            if False:\n                self._give_up"),
@@ -144,6 +160,8 @@ MUTANTS: tuple[Mutant, ...] = (
     _m("a restart forgets open orders", TRADING, "    if recovered is not None:\n        for order", "    if False:\n        for order"),
     _m("an order that is unknown has ended on disk", "ops/journal.py",
        '        if kind == "order" and fields["event"].after.terminal:', '        if kind == "order":'),
+    _m("what waits for the journal is lost at the end", "ops/journal.py",
+       "        self._next_try_ms = 0\n        self._look_again()\n", ""),
     _m("what a full disk refused is never written", "ops/intents.py",
        'if self._kept else ""', 'if False else ""'),
     _m("lost acknowledgements are waited for", "exchange/protocol.py",

@@ -1,0 +1,78 @@
+"""Mishaps that show something only together, in an order that chance alone would rarely find. Pure.
+
+Each is what a run of bad luck looks like: a clock that jumps and an answer that is lost after it; a reading of the
+account that is old just as it is read anew; a disk that is full until the service stops.
+"""
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+from hip3.simulate.mishap import Mishap
+
+Combined = tuple[list[Mishap], dict[str, Any]]
+"""Mishaps, and the settings they need."""
+Made = Callable[[random.Random, int, tuple[str, ...]], Combined]
+
+HOURS_MS = 7_200_000
+
+
+def _fast_clock(rng: random.Random, at: int, coins: tuple[str, ...]) -> Combined:
+    """An order signed hours ahead is lost, and so are the answers to what would prove it dead."""
+    return [
+        Mishap(kind="late post", at_ms=at, for_ms=9000, ms=4000),
+        Mishap(kind="clock", at_ms=at, ms=HOURS_MS),
+        Mishap(kind="http", on="lost answer", at_ms=at, for_ms=10_000, share=60),
+        Mishap(kind="cut", at_ms=at + rng.randint(200, 1500), when="sent"),
+    ], {"expires_after_ms": 0, "time_stop_ms": 700}
+
+
+def _old_reading(rng: random.Random, at: int, coins: tuple[str, ...]) -> Combined:
+    """The exchange's answers lag behind a position that is closed, and everything is read anew meanwhile."""
+    dex = rng.choice(coins).partition(":")[0]
+    return [
+        Mishap(kind="stale account", on=dex, at_ms=at, for_ms=rng.randint(6000, 9000), when="holding"),
+        Mishap(kind="cut", at_ms=at + rng.randint(1500, 4000)),
+    ], {"time_stop_ms": 700}
+
+
+def _full_until_the_end(rng: random.Random, at: int, coins: tuple[str, ...]) -> Combined:
+    """The disk has space again just as the service stops."""
+    mode = rng.choice(("leave", "leave", "cancel", "signal"))
+    full = Mishap(kind="full", on=rng.choice(("journal", "both")), at_ms=at, for_ms=rng.randint(1500, 4000))
+    stop = Mishap(kind="stop", on=mode, at_ms=at + full.for_ms - rng.randint(0, 600))
+    return [full, stop], {}
+
+
+def _cut_while_sending(rng: random.Random, at: int, coins: tuple[str, ...]) -> Combined:
+    """The connection goes between an order's intent and its bytes, again and again, and HTTP takes long meanwhile."""
+    every = rng.randint(600, 1500)
+    cuts = [Mishap(kind="cut in", at_ms=at + n * every) for n in range(5)]
+    slow = Mishap(kind="http", on="lost reply", at_ms=at, for_ms=5 * every, share=50)
+    return [*cuts, slow][: rng.choice((5, 6, 6))], {}
+
+
+def _late_and_unproved(rng: random.Random, at: int, coins: tuple[str, ...]) -> Combined:
+    """No noop can be signed, so nothing but time could prove an order dead, and it lands at last."""
+    late = Mishap(kind="late post", at_ms=at, for_ms=3000, ms=rng.randint(3500, 8000), when="none")
+    lost = Mishap(kind="http", on="lost action", at_ms=at, for_ms=9000, when="sent")
+    full = Mishap(kind="full", on="intents", at_ms=at, for_ms=9000, when="sent")
+    return [late, rng.choice((lost, full, full))], {"expires_after_ms": rng.choice((0, 6000)), "post_timeout_ms": 600}
+
+
+def _given_up_by_http(rng: random.Random, at: int, coins: tuple[str, ...]) -> Combined:
+    """Without a socket exits go by HTTP, and wait there for longer than anybody waits for them."""
+    return [
+        Mishap(kind="refuse", at_ms=at, for_ms=rng.randint(6000, 9000), when="holding"),
+        Mishap(kind="stall", on="rest", at_ms=at + 2100, for_ms=rng.randint(1000, 3000), when="sent"),
+    ], {"post_timeout_ms": 600, "time_stop_ms": 700}
+
+
+KINDS: tuple[Made, ...] = (
+    _fast_clock, _old_reading, _full_until_the_end, _cut_while_sending, _late_and_unproved, _given_up_by_http,
+)  # fmt: skip
+
+
+def combined(rng: random.Random, chaos_ms: int, coins: tuple[str, ...]) -> Combined:
+    """One of them, so that it ends before the faults do."""
+    return rng.choice(KINDS)(rng, rng.randrange(1000, max(2000, chaos_ms - 6000)), coins)
