@@ -23,7 +23,7 @@ from hip3.venue import engine as venue_engine
 from tests.world import World
 
 MINUTE_MS = 60_000
-STEP_MS = 100
+STEP_MS = 50
 WARM_UP_MINUTES = 120
 """By then everything that is bounded has reached its bound; of a shorter run four fifths."""
 RESTARTS = (2, 5, 8)

@@ -219,8 +219,8 @@ class Engine:
     def cancel_all(self, account: Account, coin: str, now_ms: int) -> None:
         """Take all orders of an account off one book (the market makers' requote)."""
         market = self.markets[coin]
-        for order in self.open_orders(account):
-            if order.coin == coin and order.oid in account.open_orders:
+        for order in [o for o in account.open_orders.values() if o.coin == coin]:
+            if order.oid in account.open_orders:
                 self.remove(account, market, order, "canceled", now_ms)
 
     def schedule_cancel(self, account: Account, when_ms: int | None) -> None:

@@ -56,9 +56,11 @@ def refusal(engine: "Engine", account: Account, r: Request, without: BookOrder |
     market = r.market
     if market.halted:
         return "Trading is halted.", None
-    if engine.post_only and not account.is_agent and (r.tif != "Alo" or r.trigger is not None):
+    if account.is_agent:  # the exchange's own traders ask for nothing illegal, and have no limits
+        return _matching_refusal(engine, account, r, ZERO, without)
+    if engine.post_only and (r.tif != "Alo" or r.trigger is not None):
         return "Only post-only orders allowed immediately after network upgrade", None
-    if not account.is_agent and _too_many(account, r):
+    if _too_many(account, r):
         return "Too many open orders", "tooManyOpenOrdersRejected"
     if not is_legal_price(r.px, market.info.sz_decimals):
         return "Price must be divisible by tick size.", "tickRejected"
@@ -71,10 +73,9 @@ def refusal(engine: "Engine", account: Account, r: Request, without: BookOrder |
         return "Reduce only order would increase position.", "reduceOnlyRejected"
     if r.trigger is not None:
         return trigger_refusal(r, market.mark)
-    if not account.is_agent:
-        limited = _exposure_refusal(engine, account, r, position)
-        if limited is not None:
-            return limited
+    limited = _exposure_refusal(engine, account, r, position)
+    if limited is not None:
+        return limited
     return _matching_refusal(engine, account, r, position, without)
 
 
@@ -147,6 +148,8 @@ def _matching_refusal(
 ) -> Refusal | None:
     """What the book and the account say to an order that may trade now."""
     book = r.market.book
+    if account.is_agent and r.tif == "Gtc":
+        return None
     crosses = book.would_cross(is_buy=r.is_buy, limit_px=r.px)
     if r.tif == "Alo" and crosses:
         bid, ask = book.best_bid(), book.best_ask()
