@@ -22,8 +22,10 @@ find_python() {
 }
 
 # install MARK FILE...: pip-installs the requirement files unless MARK says they already are.
+# The tests' packages are compiled as they are imported: most of their modules never are.
 install() {
-  local mark=".venv/installed.$1" want
+  local mark=".venv/installed.$1" want compile=--compile
+  [ "$1" = test ] && compile=--no-compile
   shift
   want=$(cat "$@" | cksum)
   [ -x .venv/bin/python ] && [ "$(cat "$mark" 2>/dev/null)" = "$want" ] && return
@@ -40,7 +42,7 @@ install() {
     fi
     local args=() file
     for file in "$@"; do args+=(-r "$file"); done
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check "${args[@]}" >&2 ||
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check "$compile" "${args[@]}" >&2 ||
       die "pip could not install $*; its message stands above"
     echo "$want" >"$mark"
   ) 8>.venv.lock

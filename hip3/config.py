@@ -5,6 +5,7 @@ checks everything and raises `ConfigError` with every fault at once. `.env.examp
 the same table (`example_env`) and a test compares the two.
 """
 
+import functools
 import logging
 import os
 import re
@@ -39,6 +40,7 @@ FIELDS: dict[str, Any] = {field.name: field for field in msgspec.structs.fields(
 _HEX = frozenset("0123456789abcdefABCDEF")
 
 
+@functools.cache
 def meta_of(name: str) -> msgspec.Meta:
     """The description, bounds and marks of one setting."""
     for argument in get_args(FIELDS[name].type):

@@ -98,7 +98,7 @@ class Crowd:
                 px = round_price(px, info.sz_decimals, up=not is_buy)
                 sz = floor_size(div(Decimal(quote.touch_usd * share // 10), px), info.sz_decimals)
                 if px * sz >= 10:
-                    self._engine.place(account, Request(market, is_buy, px, sz, False, "Gtc", None), now_ms)
+                    self._engine.rest_quote(account, Request(market, is_buy, px, sz, False, "Gtc", None), now_ms)
 
     def _quote_touch(self, market: Market, touch: Touch, now_ms: int) -> None:
         info = market.info

@@ -220,8 +220,20 @@ class Engine:
         """Take all orders of an account off one book (the market makers' requote)."""
         market = self.markets[coin]
         for order in [o for o in account.open_orders.values() if o.coin == coin]:
-            if order.oid in account.open_orders:
+            if account.is_agent:  # nobody is told, and it has no family
+                self.delist(account, order)
+            elif order.oid in account.open_orders:
                 self.remove(account, market, order, "canceled", now_ms)
+
+    def rest_quote(self, account: Account, r: Request, now_ms: int) -> None:
+        """A quote of the exchange's own maker: most rest at once, and what would trade goes the way of all orders."""
+        if r.market.halted or r.market.book.would_cross(is_buy=r.is_buy, limit_px=r.px):
+            self.place(account, r, now_ms)
+            return
+        order = self.new_order(account, r, now_ms)
+        r.market.book.add(order)
+        self.enlist(account, order)
+        self.touched.add(order.coin)
 
     def schedule_cancel(self, account: Account, when_ms: int | None) -> None:
         """Set the dead man's switch of an account, or take it back."""

@@ -21,6 +21,8 @@ import requests
 from hip3.clock import SystemClock
 from hip3.exchange.signing import SigningKey, sign_l1_action
 from hip3.exchange.wire_out import signed_body
+from hip3.ops.control import ask
+from hip3.ops.state_dir import socket_path
 from hip3.venue.info import answer
 from hip3.venue.server import ExchangeServer
 from hip3.venue.settings import load_setup
@@ -198,13 +200,21 @@ class Service:
         )
 
     def status(self) -> dict[str, Any] | None:
+        """What the command prints."""
         answer = self.run("status", "--json")
         return json.loads(answer.stdout) if answer.returncode == 0 else None
+
+    def _told(self) -> dict[str, Any] | None:
+        """The same from the control socket: a command for each look would cost more than the service itself."""
+        try:
+            return ask(socket_path(Path(self.env["HIP3_STATE_DIR"])), {"command": "status"})
+        except TimeoutError:
+            return None
 
     def wait_for(self, condition: Any, deadline_s: float, what: str) -> dict[str, Any]:
         def check() -> Any:
             assert self.process.poll() is None, f"the service ended: {self.stderr[-2000:]}"
-            status = self.status()
+            status = self._told()
             return status if status is not None and condition(status) else None
 
         return eventually(check, deadline_s, what)
