@@ -1,5 +1,6 @@
 """Watches every test: a lock taken while another is held, a thread left running."""
 
+import gc
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,11 +40,22 @@ class LeafLock:
     def locked(self) -> bool:
         return self._lock.locked()
 
-    def __enter__(self) -> bool:
-        return self.acquire()
+    def __enter__(self) -> bool:  # the same as acquire and release: a world takes thousands a second
+        held = getattr(_held, "name", None)
+        assert held is None, f"{self.name} was taken while {held} was held: every lock is a leaf"
+        self._lock.acquire()
+        _held.name = self.name
+        return True
 
     def __exit__(self, *exc: Any) -> None:
-        self.release()
+        _held.name = None
+        self._lock.release()
+
+
+def pytest_collection_finish() -> None:
+    """Modules and collected tests live to the end: nothing is gained by looking through them again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
