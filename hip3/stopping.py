@@ -99,7 +99,8 @@ class Stopper:
         if self._mode is StopMode.FLATTEN:
             configured = [p for p in tracker.positions() if p.coin in self._trading.specs]
             return not configured and not tracker.live() and not tracker.unbooked()
-        return not [t for t in tracker.live() if not t.order.reduce_only]
+        # A stop on the exchange stays; an exit that is under way or unknown would make the end an unproved one.
+        return not [t for t in tracker.live() if not (t.order.reduce_only and t.state is OrderState.OPEN)]
 
     def _as_asked(self, proof: Proof, unknown: int) -> bool:
         if self._mode is StopMode.LEAVE:
