@@ -136,8 +136,9 @@ class Connection:
             self.connecting = False
         self._ws = ws
         self._session = Session(self.generation, self._subscriptions(), self._clock.mono_ms())
-        self._writer.attach(ws, self.generation)
+        # In this order: nothing leaves before it is known which connection it leaves on.
         self._inbound.on_connected(self._session)
+        self._writer.attach(ws, self.generation)
         return ""
 
     def _close(self) -> None:
