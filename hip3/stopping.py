@@ -10,6 +10,7 @@ from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason
 from hip3.execution import hard_stop_sequence
 from hip3.execution.account import Proof
+from hip3.position.tracked import TrackedOrder
 from hip3.trading import Trading
 
 if TYPE_CHECKING:
@@ -65,6 +66,12 @@ def stop_before_trading(app: "App", mode: StopMode) -> Outcome:
     return Outcome(clean=clean, proof=proof, unknown=unknown, mode=mode)
 
 
+def _fate_open(tracked: TrackedOrder) -> bool:
+    """Whether the exchange may still execute an order that nobody here will hear of. What rests is in the proof."""
+    exiting = tracked.order.reduce_only and not tracked.order.protective
+    return tracked.state in (OrderState.SENT, OrderState.UNKNOWN) or (exiting and tracked.state is OrderState.OPEN)
+
+
 class Stopper:
     """Runs on main; sends nothing itself."""
 
@@ -81,7 +88,7 @@ class Stopper:
             self._wait_until_done()
         left_s = max(PROOF_MS, self._end_ms - app.clock.mono_ms()) / 1000
         proof = app.prove(min(left_s, 10.0))
-        unknown = len(trading.tracker.live(OrderState.UNKNOWN))
+        unknown = sum(_fate_open(t) for t in trading.tracker.live())
         return Outcome(clean=self._as_asked(proof, unknown), proof=proof, unknown=unknown, mode=self._mode)
 
     def _wait_until_done(self) -> None:
@@ -99,8 +106,8 @@ class Stopper:
         if self._mode is StopMode.FLATTEN:
             configured = [p for p in tracker.positions() if p.coin in self._trading.specs]
             return not configured and not tracker.live() and not tracker.unbooked()
-        # A stop on the exchange stays; an exit that is under way or unknown would make the end an unproved one.
-        return not [t for t in tracker.live() if not (t.order.reduce_only and t.state is OrderState.OPEN)]
+        # A stop on the exchange stays; an exit whose fate is open would make the end an unproved one.
+        return not [t for t in tracker.live() if not (t.order.protective and t.state is OrderState.OPEN)]
 
     def _as_asked(self, proof: Proof, unknown: int) -> bool:
         if self._mode is StopMode.LEAVE:

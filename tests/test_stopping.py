@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 
 from hip3 import stopping
+from hip3.core.events import OrderUpdate
+from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, Side
 from hip3.execution.account import prove
+from hip3.position.tracked import TrackedOrder
 from hip3.stopping import Outcome, StopMode, Stopper
 from tests.builders import D
 from tests.world import World, quiet_world
@@ -16,7 +19,7 @@ from tests.world import World, quiet_world
 GOLD = "xyz:GOLD"
 
 
-def _stop(world: World, mode: StopMode, monkeypatch: pytest.MonkeyPatch) -> Outcome:
+def _stop(world: World, mode: StopMode, monkeypatch: pytest.MonkeyPatch, *, limit_ms: int = 20_000) -> Outcome:
     """Stop, while the world goes on in the pauses."""
     pause = SimpleNamespace(wait=lambda seconds: world.run(int(seconds * 1000)))
     monkeypatch.setattr(stopping, "threading", SimpleNamespace(Event=lambda: pause))
@@ -24,7 +27,7 @@ def _stop(world: World, mode: StopMode, monkeypatch: pytest.MonkeyPatch) -> Outc
         clock=world.clock, readiness=world.readiness,
         prove=lambda seconds: prove(world.rest, world.user, world.trading.housekeeping.dexs),
     )  # fmt: skip
-    return Stopper(app, world.trading, mode, 20_000).run()
+    return Stopper(app, world.trading, mode, limit_ms).run()
 
 
 def test_a_cancelling_stop_waits_for_an_exit_whose_fate_is_open(
@@ -40,3 +43,38 @@ def test_a_cancelling_stop_waits_for_an_exit_whose_fate_is_open(
     outcome = _stop(world, StopMode.CANCEL, monkeypatch)
     assert (outcome.clean, outcome.unknown) == (True, 0)
     assert [(t.state, t.order.reduce_only, t.order.protective) for t in world.trading.tracker.live()] == []
+
+
+def _exit_under_way(world: World) -> TrackedOrder:
+    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    assert world.run_until(lambda: bool(world.trading.tracker.positions()), 5000)
+    world.sender.hold()
+    world.trading.flow.exiting.request(ExitReason.MANUAL)
+    assert world.run_until(lambda: bool(world.trading.tracker.live()), 1000)
+    world.tick()
+    (tracked,) = world.trading.tracker.live()
+    return tracked
+
+
+def test_an_exit_that_is_still_under_way_as_the_time_is_over_is_no_clean_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = quiet_world(tmp_path)
+    assert _exit_under_way(world).state is OrderState.SENT
+    outcome = _stop(world, StopMode.CANCEL, monkeypatch, limit_ms=0)
+    assert (outcome.clean, outcome.unknown) == (False, 1)
+
+
+def test_an_exit_that_was_told_as_open_and_never_ended_is_no_stop_that_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = quiet_world(tmp_path)
+    order = _exit_under_way(world).order
+    told = OrderUpdate(
+        coin=GOLD, side=order.side, oid=1, cloid=order.cloid, limit_px=order.px, remaining=order.sz,
+        orig_sz=order.sz, status="open", status_ms=world.exchange_ms(),
+    )  # fmt: skip
+    world.trading.flow.on_order_updates((told,), world.clock.mono_ms())
+    assert world.trading.tracker.live(OrderState.OPEN)
+    outcome = _stop(world, StopMode.CANCEL, monkeypatch, limit_ms=3000)
+    assert (outcome.clean, outcome.unknown) == (False, 1)
