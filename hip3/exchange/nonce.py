@@ -15,8 +15,8 @@ own; a clock that was set back by hours must not keep exits from leaving."""
 def floor_of(kept: int, exchange_ms: int | None, wall_ms: int) -> int:
     """What no nonce of this run may be at or below: `kept` on disk, and what was signed while the disk was full.
 
-    Those that no disk holds were below the exchange's time; our own clock may have been set back since. Never so
-    far ahead of it that nothing could leave.
+    Those that no disk holds were below the exchange's time, unless our clock was ahead of it; it may have been set
+    back since. Never so far ahead of it that nothing could leave.
     """
     unkept = 0 if exchange_ms is None else min(exchange_ms, wall_ms + MAX_LEAD_MS // 2)
     return max(kept, unkept)

@@ -85,14 +85,12 @@ class _Round:
             self._exchange_ms = int(self._rest.info_json({"type": "exchangeStatus"})["time"])
         return self._exchange_ms
 
-    def forget_the_time(self) -> None:
-        """Read the clock anew."""
-        self._exchange_ms = None
-
     def fills(self, since_ms: int) -> tuple[tuple[Fill, ...], int, bool]:
         """(fills since then and perhaps before, how many were malformed, whether they were read just now)."""
-        if self._fills is not None and self._fills[0] <= since_ms and len(self._fills[1]) < MOST_FILLS:
-            return *self._fills[1:], False
+        if self._fills is not None:
+            since, fills, malformed = self._fills
+            if not malformed and since <= since_ms and len(fills) < MOST_FILLS:
+                return fills, 0, False
         request = {"type": "userFillsByTime", "user": self._user, "startTime": since_ms}
         fills, malformed = parse_fill_list(self._rest.info(request))
         self._fills = (since_ms, fills, malformed)
@@ -146,6 +144,8 @@ class Resolver:
         self._cases = {cloid: case for cloid, case in self._cases.items() if cloid in waiting}
         self._round = _Round(self._rest, self._user)
         for tracked in doubtful:
+            if tracked.state.terminal:  # proved dead with another order of its batch
+                continue
             case = self._cases.setdefault(tracked.order.cloid, _Case())
             if now_ms >= case.next_ms:
                 case.asked += 1
@@ -161,17 +161,19 @@ class Resolver:
         answer = self._rest.info_json({"type": "orderStatus", "user": self._user, "oid": cloid})
         status = answer.get("status") if isinstance(answer, dict) else None
         if status == "order":
-            self._known(tracked, answer["order"], now_ms)
+            self._known(tracked, case, answer["order"], now_ms)
         elif status != "unknownOid":
             raise VenueReadError(f"orderStatus of {cloid}: {str(answer)[:120]}")
         elif tracked.state is OrderState.UNKNOWN:
             self._not_known(tracked, case, now_ms)
 
-    def _known(self, tracked: TrackedOrder, record: Any, now_ms: int) -> None:
+    def _known(self, tracked: TrackedOrder, case: _Case, record: Any, now_ms: int) -> None:
         """(status) The exchange knows the order; its fills come first, then its state."""
         update = parse_order_record(msgspec.json.encode(record))
-        fills, _ = parse_fill_list(self._rest.info({"type": "userFills", "user": self._user}))
-        self._flow.on_fills(fills, now_ms)
+        case.next_ms = now_ms + min(ASK_SELDOM_MS, ASK_EVERY_MS * case.asked)  # should it be open still
+        if not update.status.endswith("Rejected"):  # such a one has no fills
+            fills, _ = parse_fill_list(self._rest.info({"type": "userFills", "user": self._user}))
+            self._flow.on_fills(fills, now_ms)
         self._flow.on_order_updates((update,), now_ms)
         self._certify(tracked, "status", update.status)
 
@@ -180,15 +182,16 @@ class Resolver:
 
     def _not_known(self, tracked: TrackedOrder, case: _Case, now_ms: int) -> None:
         if not case.verdict:
-            self._round.forget_the_time()  # a noop takes its time: what is judged after it is judged by a later clock
-            if self._burn_nonce(tracked, case, now_ms):
+            if self._burn_nonce(tracked, now_ms):
                 return
+            self._round = _Round(self._rest, self._user)  # it may have landed while the noop was under way
         left_ms = self._left_ms(tracked, case, self._round.exchange_ms())
         if left_ms > 0:
             case.reads = 0
             case.next_ms = now_ms + min(left_ms, ASK_SELDOM_MS, ASK_EVERY_MS * case.asked)
             return
         case.reads = case.reads + 1 if self._reads_agree(tracked, now_ms) else 0
+        case.next_ms = self._clock.mono_ms() + ASK_EVERY_MS  # a second between the readings, however long they took
         if case.reads >= READS:
             how = "processed" if case.verdict == "duplicate" else "expired"
             self._dead(tracked, how, f"nonce {tracked.nonce}, expiry {tracked.expires_ms}, {READS} reads", now_ms)
@@ -207,7 +210,7 @@ class Resolver:
         signed_ms = min(tracked.nonce, case.used_ms)
         return max(0, signed_ms + NO_EXPIRY_MS + 1 - exchange_ms)
 
-    def _burn_nonce(self, tracked: TrackedOrder, case: _Case, now_ms: int) -> bool:
+    def _burn_nonce(self, tracked: TrackedOrder, now_ms: int) -> bool:
         """Send a noop with the order's own nonce; True if that settled it."""
         wall_ms = self._clock.wall_ms()
         try:
@@ -229,8 +232,11 @@ class Resolver:
             return True
         if isinstance(outcome, ActionRefused):
             text = outcome.text
-            case.verdict = "duplicate" if "duplicate" in text else "too low" if "too low" in text else ""
-            if not case.verdict:
+            verdict = "duplicate" if "duplicate" in text else "too low" if "too low" in text else ""
+            for other in self._tracker.live(OrderState.UNKNOWN):  # its batch, too
+                if other.nonce == tracked.nonce:
+                    self._cases.setdefault(other.order.cloid, _Case()).verdict = verdict
+            if not verdict:
                 self._journal.record("noop_refused", cloid=tracked.order.cloid, text=text)
         return False
 

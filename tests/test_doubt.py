@@ -1,0 +1,87 @@
+"""Orders whose fate is open, several at once: what is read for all of them proves nothing too early for any."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from hip3.core.order_state import OrderState
+from hip3.core.orders import PendingOrder
+from hip3.position.tracked import TrackedOrder
+from tests.builders import exit_order
+from tests.world import World, quiet_world
+
+GOLD = "xyz:GOLD"
+
+
+def _lost(world: World, *orders: PendingOrder) -> list[TrackedOrder]:
+    """These left in one action and never arrived."""
+    world.sender.hold()
+    for wished in orders:
+        world.trading.tracker.register(wished)
+        world.trading.scheduler.enqueue_reduce_only(wished)
+    world.tick()
+    world.sender.drop_held()
+    found = [world.trading.tracker.get(o.cloid) for o in orders]
+    assert all(t is not None and t.state is OrderState.SENT for t in found)
+    return [t for t in found if t is not None]
+
+
+def test_a_fill_that_cannot_be_read_keeps_only_orders_of_its_own_time_doubtful(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path, expires_after_ms=0)
+    now = world.clock.wall_ms()
+    (old,) = _lost(world, exit_order(1, coin=GOLD, created_ms=now - 600_000))
+    (young,) = _lost(world, exit_order(2, coin=GOLD, created_ms=now))
+    for tracked in (old, young):
+        world.sign({"type": "noop"}, tracked.nonce)
+    info = world.rest.info
+
+    def torn(request: dict[str, Any]) -> bytes:
+        answer = info(request)
+        if request["type"] == "userFillsByTime" and request["startTime"] < now - 100_000:
+            return msgspec.json.encode([*msgspec.json.decode(answer), {"coin": 1}])
+        return answer
+
+    world.rest.info = torn  # type: ignore[method-assign]
+    assert world.run_until(lambda: young.state is OrderState.DEAD, 60_000, step_ms=50)
+    assert old.state is OrderState.UNKNOWN
+
+
+def test_a_reading_from_before_a_noop_proves_nothing_after_it(tmp_path: Path) -> None:
+    """The second order's time runs out while its noop is under way; by then it may have landed."""
+    world = quiet_world(tmp_path, expires_after_ms=8000)
+    asked: list[str] = []
+    (first,) = _lost(world, exit_order(1, coin=GOLD))
+    world.sign({"type": "noop"}, first.nonce)
+    world.rest.failing.add("/exchange")  # the first is left to time alone
+    world.run(9000, step_ms=50)
+    (second,) = _lost(world, exit_order(2, coin=GOLD))
+    world.sign({"type": "noop"}, second.nonce)
+    world.run(6000, step_ms=50)
+    assert second.state is OrderState.UNKNOWN
+    world.rest.failing.clear()
+    info, exchange = world.rest.info, world.rest.exchange
+
+    def noted(request: dict[str, Any]) -> bytes:
+        asked.append(request["type"])
+        return info(request)
+
+    def slow(body: dict[str, Any]) -> Any:
+        answer = exchange(body)
+        asked.append("noop")
+        world.clock.advance(10_000)
+        return answer
+
+    world.rest.info, world.rest.exchange = noted, slow  # type: ignore[method-assign]
+    assert world.run_until(lambda: second.state is OrderState.DEAD, 30_000, step_ms=50)
+    last_noop = len(asked) - asked[::-1].index("noop")
+    assert asked[last_noop:].count("clearinghouseState") >= 2
+
+
+def test_one_noop_asks_for_all_orders_of_its_action(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path, expires_after_ms=0)
+    lost = _lost(world, *(exit_order(n, coin=coin) for n, coin in enumerate(list(world.trading.specs)[:8])))
+    (nonce,) = {t.nonce for t in lost}
+    world.sign({"type": "noop"}, nonce)
+    assert world.run_until(lambda: all(t.state is OrderState.DEAD for t in lost), 60_000, step_ms=50)
+    assert len(world.rest.signed) == 1
