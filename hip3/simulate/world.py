@@ -40,7 +40,7 @@ READY_MS = 120_000
 """With the faults over, READY or a latched stop is reached within this."""
 KNOWN_MS = 45_000
 """And then no order is unknown and no fill missing within this: an order without expiry needs 30 s."""
-FLAT_MS = 120_000
+FLAT_MS = 13_000
 """Every position of before is closed by its own rules within this beyond its time stop."""
 WORLDS_OWN = frozenset({"exchange", "main", "oracle", "plan"})
 
