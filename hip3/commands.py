@@ -38,9 +38,12 @@ def handle(app: "App", request: dict[str, Any]) -> dict[str, Any] | Later | None
 
 def pause(app: "App", why: str) -> dict[str, Any]:
     """No entries until `resume` (""), also after a restart."""
-    app.readiness.reduce("operator", why)
+    if why:
+        app.readiness.reduce("operator", why)  # whatever the disk says
     if app.folder is not None:
         keep_pause(app.folder, why)
+    if not why:  # last: while the file stands the pause does
+        app.readiness.reduce("operator", "")
     app.journal.record("operator", command="pause" if why else "resume")
     return {"told": why or "resumed: entries again"}
 

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from hip3 import assembly
+from hip3.commands import pause
 from hip3.config import MarketSettings
 from hip3.core.ledger import RoundTrip
 from hip3.core.orders import ExitReason, Side
@@ -347,3 +348,13 @@ def test_a_reset_after_failed_exits_counts_whichever_way_the_clock_was_set(tmp_p
     world.restart()
     assert not world.latch.tripped
     assert [h.failures for h in world.trading.exits.held(world.trading.tracker.positions())] == [0]
+
+
+def test_a_pause_that_cannot_be_taken_from_the_disk_stands(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path)
+    (tmp_path / PAUSE_FILE).mkdir()  # it cannot be removed
+    world.readiness.reduce("operator", "paused")
+    app: Any = SimpleNamespace(readiness=world.readiness, folder=tmp_path, journal=world.journal)
+    with pytest.raises(OSError):
+        pause(app, "")
+    assert not world.ready
