@@ -248,7 +248,7 @@ def _settings(rng: random.Random, coins: tuple[str, ...]) -> dict[str, Any]:
 
 
 def cut(plan: Plan, keep: list[int] | None, until_ms: int | None, *, calm: bool) -> Plan:
-    """The plan with these mishaps only, ending its faults at `until_ms`; `calm`: threads never cut in."""
+    """The plan with these mishaps only, ending its faults at `until_ms`; `calm`: threads cut in at a `cut in` only."""
     mishaps = plan.mishaps if keep is None else tuple(plan.mishaps[i] for i in keep if i < len(plan.mishaps))
     chaos = plan.chaos_ms if until_ms is None else min(plan.chaos_ms, until_ms)
     return msgspec.structs.replace(plan, mishaps=mishaps, chaos_ms=chaos, preempt=0 if calm else plan.preempt)

@@ -4,6 +4,7 @@ Their seeds are regression plans, too (`tests/simulate/regressions`): the same f
 """
 
 import os
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -204,6 +205,18 @@ def test_a_nonce_that_no_disk_holds_is_not_given_out_again(tmp_path: Path) -> No
     assert tracked.nonce > signed_ms
 
 
+def _once_registered(world: World, then: Callable[[], None]) -> None:
+    """Between a post's registration and its bytes, another thread does this."""
+    posts = world.trading.posts
+    register = posts.register
+
+    def cut_in(post: Post) -> None:
+        register(post)
+        then()
+
+    posts.register = cut_in  # type: ignore[method-assign]
+
+
 def _exit_queued(world: World, number: int) -> PendingOrder:
     wished = exit_order(number, coin="xyz:GOLD")
     world.trading.tracker.register(wished)
@@ -220,14 +233,8 @@ def _queued(world: World) -> PendingOrder:
 
 def test_a_disconnect_that_takes_a_post_before_its_bytes_leave_finds_its_orders(tmp_path: Path) -> None:
     world = quiet_world(tmp_path)
-    wished, posts = _queued(world), world.trading.posts
-    register = posts.register
-
-    def cut_in(post: Post) -> None:
-        register(post)
-        world.trading.flow.on_disconnected(world.generation, "just now")
-
-    posts.register = cut_in  # type: ignore[method-assign]
+    wished = _queued(world)
+    _once_registered(world, lambda: world.trading.flow.on_disconnected(world.generation, "just now"))
     world.sender.fail_next(SendOutcome.NOT_SENT)
     world.tick()
     tracked = world.trading.tracker.get(wished.cloid)
@@ -238,15 +245,13 @@ def test_a_disconnect_that_takes_a_post_before_its_bytes_leave_finds_its_orders(
 def test_a_post_whose_connection_is_gone_does_not_leave_on_the_next(tmp_path: Path) -> None:
     """Its orders may be proved dead by then: the same nonce would be signed for two things."""
     world = quiet_world(tmp_path)
-    wished, posts = _queued(world), world.trading.posts
-    register = posts.register
+    wished = _queued(world)
 
-    def cut_in(post: Post) -> None:
-        register(post)
+    def reconnect() -> None:
         world.cut()
         world.connect()
 
-    posts.register = cut_in  # type: ignore[method-assign]
+    _once_registered(world, reconnect)
     world.tick()
     assert world.sender.sent_entries() == []
     tracked = world.trading.tracker.get(wished.cloid)

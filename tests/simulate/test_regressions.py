@@ -41,4 +41,4 @@ def test_what_was_wrong_stays_right(path: Path) -> None:
 
 
 def test_there_are_some() -> None:
-    assert len(FILES) >= 3
+    assert len(FILES) >= 10
