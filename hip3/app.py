@@ -19,7 +19,7 @@ from hip3 import __version__
 from hip3.alerting import Alerting, secrets_of
 from hip3.assembly import assemble, read_beginning
 from hip3.commands import handle, told
-from hip3.config import MarketSettings, redacted
+from hip3.config.reading import MarketSettings, redacted
 from hip3.core.ports import Clock
 from hip3.errors import ODD_ANSWERS, PreflightError, VenueReadError, WireError
 from hip3.exchange.backoff import Backoff

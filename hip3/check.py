@@ -14,7 +14,8 @@ import msgspec
 
 from hip3.alerting import free_percent, send_once
 from hip3.clock import SystemClock
-from hip3.config import MarketSettings
+from hip3.config.reading import MarketSettings
+from hip3.config.settings import Settings
 from hip3.core.events import ActionRefused, Statuses
 from hip3.core.money import parse
 from hip3.core.ports import CLOCK_STOP_MS, CLOCK_WARN_MS
@@ -34,7 +35,6 @@ from hip3.ops.intents import IntentLog
 from hip3.ops.state_dir import StateLock, account_dir
 from hip3.ops.store import kept
 from hip3.risk.hard_stop import HardStopLatch
-from hip3.settings import Settings
 from hip3.start import OwnExchange, Who, configured_key, identity
 from hip3.trading import latch_path
 

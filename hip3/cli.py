@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from hip3.errors import AlreadyRunning, ConfigError, PreflightError
 
 if TYPE_CHECKING:
-    from hip3.config import MarketSettings
+    from hip3.config.reading import MarketSettings
 
 OK, FAILED, USAGE, NOT_RUNNING, CHECK_FAILED, NO_ANSWER, RUNNING, NO_JOURNAL, NOT_AS_ASKED = range(9)
 ENV_FILE = Path(".env")
@@ -143,9 +143,9 @@ def _faults(faults: Sequence[str], code: int) -> int:
 
 
 def _settings() -> "MarketSettings":
-    from hip3 import config
+    from hip3.config import reading
 
-    return config.load_markets_file(config.load(os.environ, ENV_FILE))
+    return reading.load_markets_file(reading.load(os.environ, ENV_FILE))
 
 
 def _run(args: argparse.Namespace) -> int:

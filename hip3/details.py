@@ -6,7 +6,7 @@
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from hip3.config import redacted
+from hip3.config.reading import redacted
 from hip3.core.decisions import Rejected, Skipped
 from hip3.core.market import MarketView
 from hip3.core.order_state import OrderState

@@ -15,7 +15,7 @@ from typing import Any
 from loguru import logger
 
 from hip3.clock import SystemClock
-from hip3.config import MarketSettings
+from hip3.config.reading import MarketSettings
 from hip3.core.events import Filled
 from hip3.core.ledger import OrderChanged, PositionView
 from hip3.core.market import Level, MarketSpec, MarketView

@@ -1,6 +1,8 @@
 """From the settings to what each part is given: one function per part, one place per name."""
 
-from hip3.config import MarketSettings
+from hip3.config.reading import MarketSettings
+from hip3.config.settings import Settings
+from hip3.config.windows import parse_windows
 from hip3.core.market import MarketSpec
 from hip3.core.money import ZERO
 from hip3.exchange.registry import sum_fee_bps
@@ -10,9 +12,7 @@ from hip3.risk.drawdown import DrawdownLimits
 from hip3.risk.guards import GuardSettings
 from hip3.risk.market_gates import MarketGateParams
 from hip3.risk.monitor import RiskLimits
-from hip3.settings import Settings
 from hip3.strategy.detector import Detector, DetectorParams
-from hip3.windows import parse_windows
 
 
 def detector_params(settings: MarketSettings, specs: dict[str, MarketSpec]) -> dict[str, DetectorParams]:

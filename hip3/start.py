@@ -14,12 +14,12 @@ from pathlib import Path
 
 import msgspec
 
+from hip3.config.settings import Settings
 from hip3.errors import PreflightError, VenueReadError
 from hip3.exchange.embedded import SEED_REQUEST, drip_request, key_number_one
 from hip3.exchange.keys import KeySource, load_key
 from hip3.exchange.rest import RestClient
 from hip3.exchange.signing import SigningKey
-from hip3.settings import Settings
 
 START_TIMEOUT_S = 20
 SCRIPT = Path(__file__).resolve().parent.parent / "hip3.py"

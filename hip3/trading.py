@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from hip3.config import MarketSettings
+from hip3.config.reading import MarketSettings
 from hip3.core.market import MarketSpec, MarketView
 from hip3.core.ports import Clock, Intents, Journal, Sender
 from hip3.exchange.clock_offset import ClockOffset

@@ -15,7 +15,7 @@ from eth_account import Account
 
 from hip3.alerting import Alerting
 from hip3.clock import SystemClock
-from hip3.config import load
+from hip3.config.reading import load
 from hip3.core.money import bps_of
 from hip3.core.orders import PendingOrder, Side
 from hip3.errors import ConfigError

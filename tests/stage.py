@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from hip3.config import load, load_markets_file
+from hip3.config.reading import load, load_markets_file
 from hip3.core.orders import PendingOrder, Side
 from hip3.ops.intents import Recovered
 from hip3.start import configured_key, identity

@@ -14,7 +14,8 @@ from hip3 import alerting as alerting_module
 from hip3.alerting import Alerting, free_percent, secrets_of, send_once, tell_reset
 from hip3.app import App
 from hip3.clock import SystemClock
-from hip3.config import MarketSettings
+from hip3.config.reading import MarketSettings
+from hip3.config.settings import Settings, split_urls
 from hip3.core.orders import ExitReason
 from hip3.errors import ConfigError
 from hip3.exchange.signing import SigningKey
@@ -23,7 +24,6 @@ from hip3.ops import logs
 from hip3.ops.alerts import KINDS, RECORDS, Alert
 from hip3.ops.channels import CAPACITY, MOST_TRIES, Channel, open_channels, secret_parts
 from hip3.ops.journal import EventLog
-from hip3.settings import Settings, split_urls
 from hip3.snapshot import snapshot
 from hip3.start import Who
 from hip3.workers import Worker

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hip3 import config
+from hip3.config import reading
 from hip3.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -14,25 +14,25 @@ KEY = "0x" + "ab" * 32
 
 def _faults(environ: dict[str, str], env_file: Path | None = None) -> list[str]:
     with pytest.raises(ConfigError) as error:
-        config.load(environ, env_file)
+        reading.load(environ, env_file)
     return error.value.faults
 
 
 def test_env_example_is_the_table() -> None:
-    assert (ROOT / ".env.example").read_text() == config.example_env()
+    assert (ROOT / ".env.example").read_text() == reading.example_env()
 
 
 def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text("HIP3_TICK_MS=50\nHIP3_MIN_EDGE_BPS=7\nOTHER=1\n")
-    settings = config.load({"HIP3_TICK_MS": "60", "PATH": "/bin"}, file)
+    settings = reading.load({"HIP3_TICK_MS": "60", "PATH": "/bin"}, file)
     assert (settings.tick_ms, settings.min_edge_bps) == (60, Decimal(7))
 
 
 def test_every_default_of_the_example_is_accepted_as_given() -> None:
-    lines = [line[1:] for line in config.example_env().splitlines() if line.startswith("#HIP3_")]
+    lines = [line[1:] for line in reading.example_env().splitlines() if line.startswith("#HIP3_")]
     environ = dict(line.split("=", 1) for line in lines)
-    assert config.load(environ, None) == config.load({}, None)
+    assert reading.load(environ, None) == reading.load({}, None)
 
 
 @pytest.mark.parametrize(
@@ -95,8 +95,8 @@ def test_a_readable_env_with_a_key_is_refused_and_the_key_is_not_shown(tmp_path:
     assert "chmod 600" in faults[0]
     assert KEY not in faults[0]
     file.chmod(0o600)
-    settings = config.load({}, file)
-    assert config.redacted(settings)["private_key"] == "***"
+    settings = reading.load({}, file)
+    assert reading.redacted(settings)["private_key"] == "***"
 
 
 def test_alert_addresses_are_secrets_like_the_key(tmp_path: Path) -> None:
@@ -106,19 +106,19 @@ def test_alert_addresses_are_secrets_like_the_key(tmp_path: Path) -> None:
     (fault,) = _faults({}, file)
     assert "chmod 600" in fault
     file.chmod(0o600)
-    shown = config.redacted(config.load({}, file))
+    shown = reading.redacted(reading.load({}, file))
     assert (shown["alert_urls"], shown["deadman_url"]) == ("***", "***")
 
 
 def test_defaults_follow_the_network() -> None:
-    embedded = config.load({}, None)
+    embedded = reading.load({}, None)
     assert embedded.trading
     assert embedded.own_exchange
-    testnet = config.load({"HIP3_NETWORK": "testnet", "HIP3_MARKETS": "xyz:GOLD"}, None)
+    testnet = reading.load({"HIP3_NETWORK": "testnet", "HIP3_MARKETS": "xyz:GOLD"}, None)
     assert not testnet.trading
     assert testnet.websocket_url == "wss://api.hyperliquid-testnet.xyz/ws"
     assert testnet.dexs == ["xyz"]
-    other = config.load({"HIP3_API_URL": "http://127.0.0.1:3001"}, None)
+    other = reading.load({"HIP3_API_URL": "http://127.0.0.1:3001"}, None)
     assert not other.own_exchange
     assert other.websocket_url == "ws://127.0.0.1:3001/ws"
 
@@ -126,27 +126,27 @@ def test_defaults_follow_the_network() -> None:
 def test_a_markets_file_overrides_one_market_and_refuses_what_it_does_not_know(tmp_path: Path) -> None:
     file = tmp_path / "markets.toml"
     file.write_text('["xyz:GOLD"]\nmin_edge_bps = 12\ntime_stop_ms = 5000\n')
-    settings = config.load({"HIP3_MARKETS_FILE": str(file)}, None)
-    markets = config.load_markets_file(settings)
+    settings = reading.load({"HIP3_MARKETS_FILE": str(file)}, None)
+    markets = reading.load_markets_file(settings)
     assert (markets.for_market("xyz:GOLD").min_edge_bps, markets.for_market("xyz:TSLA").min_edge_bps) == (12, 5)
     file.write_text('["xyz:GOLD"]\nmin_edge = 12\ntick_ms = 5\ntime_stop_ms = "x"\n')
     with pytest.raises(ConfigError) as error:
-        config.load_markets_file(settings)
+        reading.load_markets_file(settings)
     assert len(error.value.faults) == 3
 
 
 def test_the_small_money_trial_sets_its_limits_and_nothing_else_does(tmp_path: Path) -> None:
-    small = config.load({"HIP3_PROFILE": "micro"}, None)
+    small = reading.load({"HIP3_PROFILE": "micro"}, None)
     assert (small.order_notional, small.max_notional_per_market, small.max_notional_total) == (11, 15, 15)
     assert small.max_concurrent_positions == 1
     with pytest.raises(ConfigError) as clash:
-        config.load({"HIP3_PROFILE": "micro", "HIP3_MAX_NOTIONAL_TOTAL": "500"}, None)
+        reading.load({"HIP3_PROFILE": "micro", "HIP3_MAX_NOTIONAL_TOTAL": "500"}, None)
     assert "is set by HIP3_PROFILE=micro" in clash.value.faults[0]
     with pytest.raises(ConfigError) as two:
-        config.load({"HIP3_PROFILE": "micro", "HIP3_MARKETS": "xyz:GOLD,xyz:NVDA"}, None)
+        reading.load({"HIP3_PROFILE": "micro", "HIP3_MARKETS": "xyz:GOLD,xyz:NVDA"}, None)
     assert "one market" in two.value.faults[0]
     file = tmp_path / "markets.toml"
     file.write_text('["xyz:GOLD"]\nmax_notional_per_market = 400\n')
     with pytest.raises(ConfigError) as table:
-        config.load_markets_file(config.load({"HIP3_PROFILE": "micro", "HIP3_MARKETS_FILE": str(file)}, None))
+        reading.load_markets_file(reading.load({"HIP3_PROFILE": "micro", "HIP3_MARKETS_FILE": str(file)}, None))
     assert "is set by HIP3_PROFILE=micro" in table.value.faults[0]

@@ -141,9 +141,9 @@ def test_the_share_of_equity_fails_closed(tmp_path: Path) -> None:
 def test_occupied_markets_are_weighed_where_asked(tmp_path: Path) -> None:
     file = tmp_path / "markets.toml"
     file.write_text('[groups.metals]\nmarkets = ["xyz:GOLD", "xyz:SILVER"]\nweight = 2.5\n')
-    from hip3 import config
+    from hip3.config import reading
 
-    settings = config.load_markets_file(config.load({"HIP3_MARKETS_FILE": str(file)}, None))
+    settings = reading.load_markets_file(reading.load({"HIP3_MARKETS_FILE": str(file)}, None))
     assert settings.weights() == {"xyz:GOLD": D("2.5"), "xyz:SILVER": D("2.5")}
     folder = tmp_path / "world"
     folder.mkdir()

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from hip3.config import MarketSettings
+from hip3.config.reading import MarketSettings
 from hip3.core.money import taker_price
 from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, PendingOrder, Side, Tif

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from hip3 import config
+from hip3.config import reading
 from hip3.core.events import OrderUpdate
 from hip3.core.ledger import OrderFinished
 from hip3.core.order_state import OrderState
@@ -203,7 +203,7 @@ def test_a_malformed_line_of_env_is_a_fault(tmp_path: Path) -> None:
     for line in ("HIP3_MAX_NOTIONAL_TOTAL: 60", "HIP3_MAX_NOTIONAL_TOTAL 60", "HIP3_MAX_NOTIONAL_TOTAL"):
         file.write_text(f"HIP3_TICK_MS=50\n{line}\n")
         with pytest.raises(ConfigError) as error:
-            config.load({}, file)
+            reading.load({}, file)
         assert "line 2" in error.value.faults[0]
         assert "HIP3_MAX_NOTIONAL_TOTAL" in error.value.faults[0]
 
@@ -214,7 +214,7 @@ def test_a_malformed_line_of_env_is_a_fault(tmp_path: Path) -> None:
 )
 def test_an_address_that_is_none_is_a_fault_of_the_settings(name: str, url: str) -> None:
     with pytest.raises(ConfigError) as error:
-        config.load({name: url}, None)
+        reading.load({name: url}, None)
     assert name in error.value.faults[0]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from hip3 import assembly
 from hip3.commands import pause
-from hip3.config import MarketSettings
+from hip3.config.reading import MarketSettings
 from hip3.core.ledger import RoundTrip
 from hip3.core.orders import ExitReason, Side
 from hip3.errors import ConfigError, VenueReadError

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hip3.config import FIELDS, PREFIX, is_address, meta_of
+from hip3.config.reading import FIELDS, PREFIX, is_address, meta_of
 from tests.settings_rows import ROWS, Value
 from tests.stage import Env
 from tests.stories.test_settings import SHOWN

@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from hip3.config import MarketSettings
+from hip3.config.reading import MarketSettings
+from hip3.config.settings import Settings
 from hip3.core.market import MarketSpec
 from hip3.core.money import taker_price
 from hip3.core.orders import ExitReason, PendingOrder, Side, Tif
@@ -35,7 +36,6 @@ from hip3.position.exits import Held
 from hip3.position.tracked import KeptTotals, TrackedOrder
 from hip3.risk.guards import TripNote
 from hip3.risk.hard_stop import HardStopLatch
-from hip3.settings import Settings
 from hip3.trading import Before, Links, Trading, build
 from hip3.venue.actions import exchange
 from hip3.venue.info import Text, answer

@@ -24,7 +24,8 @@ from loguru import logger
 from hip3.app import App
 from hip3.bench.shots import back, shot
 from hip3.clock import SystemClock
-from hip3.config import MarketSettings
+from hip3.config.reading import MarketSettings
+from hip3.config.settings import Settings
 from hip3.core.events import Event, PostReply
 from hip3.core.market import MarketView
 from hip3.core.ports import SendOutcome, SendResult
@@ -35,7 +36,6 @@ from hip3.exchange.protocol import Session
 from hip3.exchange.signing import SigningKey
 from hip3.exchange.writer import WriteHandle
 from hip3.execution.readiness import State
-from hip3.settings import Settings
 from hip3.start import SCRIPT
 from hip3.stopping import StopMode
 from hip3.trading import Trading

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from hip3.config.settings import Settings
 from hip3.core.events import Fill
 from hip3.core.market import MarketSpec, in_dexs
 from hip3.core.money import ZERO
@@ -19,7 +20,6 @@ from hip3.execution.account import AccountReport, Rest, read_account
 from hip3.execution.margin import Margin, read_margins
 from hip3.position.exits import Held
 from hip3.position.tracked import KeptTotals, Opening
-from hip3.settings import Settings
 
 AGREEING_TRIES = 5
 CHECKED_MS = 3_600_000

@@ -15,10 +15,10 @@ from urllib.parse import unquote
 
 import requests
 
+from hip3.config.settings import split_urls
 from hip3.core.ports import Clock
 from hip3.errors import ConfigError
 from hip3.ops.alerts import Message
-from hip3.settings import split_urls
 
 CAPACITY = 100
 WAIT_S = 0.2

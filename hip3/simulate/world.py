@@ -12,7 +12,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from hip3.config import MarketSettings
+from hip3.config.reading import MarketSettings
+from hip3.config.settings import Settings
 from hip3.core.money import round_price
 from hip3.core.order_state import OrderState
 from hip3.core.ports import CLOCK_STOP_MS
@@ -20,7 +21,6 @@ from hip3.errors import ConfigError, PreflightError
 from hip3.exchange.embedded import key_number_one
 from hip3.exchange.signing import SigningKey
 from hip3.risk.hard_stop import LatchState, Reset, read_latch, write_latch
-from hip3.settings import Settings
 from hip3.simulate.checks import check_adopted, check_books, check_files, check_kept, check_step, unfinished
 from hip3.simulate.clock import SimClock
 from hip3.simulate.disk import Disk

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from hip3 import cli, config
+from hip3 import cli
+from hip3.config import reading
 from hip3.ops.alerts import KINDS
 from hip3.ops.control import ask
 from hip3.ops.state_dir import socket_path
@@ -95,7 +96,7 @@ def test_the_acceptance_document_has_its_items_and_only_commands_and_settings_th
         if words[0] not in LATER - _known():
             cli.parser().parse_args(words)
     named = {name.lower() for name in re.findall(r"HIP3_([A-Z_]+)", text)}
-    assert named <= set(config.FIELDS)
+    assert named <= set(reading.FIELDS)
 
 
 @pytest.fixture(scope="module")

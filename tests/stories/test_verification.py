@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from hip3 import config
+from hip3.config import reading
 from hip3.core.money import is_legal_price
 from hip3.core.order_state import OrderState
 from hip3.core.orders import PendingCancel
@@ -43,7 +43,7 @@ def test_item_1_a_fresh_account_is_ready_by_acknowledgements_alone(tmp_path: Pat
 )
 def test_item_1_the_other_network_s_address_refuses_the_start(network: str, url: str) -> None:
     with pytest.raises(ConfigError) as error:
-        config.load({"HIP3_NETWORK": network, "HIP3_API_URL": url, "HIP3_MARKETS": "xyz:GOLD"}, None)
+        reading.load({"HIP3_NETWORK": network, "HIP3_API_URL": url, "HIP3_MARKETS": "xyz:GOLD"}, None)
     assert "HIP3_NETWORK" in error.value.faults[0]
 
 

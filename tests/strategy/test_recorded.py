@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from hip3.config import MarketSettings
+from hip3.config.reading import MarketSettings
+from hip3.config.settings import Settings
 from hip3.core.decisions import DislocationSignal
 from hip3.core.events import BboUpdate, CtxUpdate
 from hip3.core.market import Level, MarketSpec
 from hip3.core.money import ZERO, bps_of
 from hip3.core.orders import Side
 from hip3.feed.market_state import MarketState
-from hip3.settings import Settings
 from hip3.strategy.detector import Detector
 from hip3.trading import detector_params
 

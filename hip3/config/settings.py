@@ -1,4 +1,4 @@
-"""The one table of settings: names, defaults, bounds and meanings. `hip3.config` reads and checks them."""
+"""The one table of settings: names, defaults, bounds and meanings. `hip3.config.reading` reads and checks them."""
 
 import re
 from decimal import Decimal

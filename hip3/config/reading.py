@@ -1,6 +1,6 @@
 """Reading and checking the settings.
 
-`hip3.settings.Settings` is the table. `load` reads it from the environment and `.env` (the environment wins),
+`hip3.config.settings.Settings` is the table. `load` reads it from the environment and `.env` (the environment wins),
 checks everything and raises `ConfigError` with every fault at once. `.env.example` is printed from
 the same table (`example_env`) and a test compares the two.
 """
@@ -21,9 +21,9 @@ from urllib.parse import urlsplit
 import msgspec
 from dotenv import dotenv_values
 
+from hip3.config.settings import Settings, split_urls
+from hip3.config.windows import parse_windows
 from hip3.errors import ConfigError
-from hip3.settings import Settings, split_urls
-from hip3.windows import parse_windows
 
 PREFIX = "HIP3_"
 

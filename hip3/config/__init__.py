@@ -1,0 +1,1 @@
+"""Settings: their names and bounds, how they are read, and times of day."""
