@@ -149,11 +149,11 @@ def _settings() -> "MarketSettings":
 
 
 def _run(args: argparse.Namespace) -> int:
-    from hip3.app import App
     from hip3.clock import SystemClock
     from hip3.ops.logs import rotate_output
     from hip3.ops.state_dir import StateLock
     from hip3.ops.supervised import Supervised
+    from hip3.service.app import App
 
     settings = _settings()
     clock, supervised = SystemClock(), Supervised(Path(settings.base.state_dir))
@@ -302,8 +302,8 @@ def _latch(args: argparse.Namespace) -> int:
     root = Path(base.state_dir)
     if args.action == "show":
         return show(root)
-    from hip3.alerting import tell_reset
     from hip3.clock import SystemClock
+    from hip3.service.alerting import tell_reset
 
     was = dict(reset(root, args.reason, args.account))
     _faults(tell_reset(base, was, args.reason, SystemClock()), OK)

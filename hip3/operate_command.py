@@ -35,17 +35,17 @@ from hip3.execution.account import Proof, prove
 from hip3.execution.executor import CloidSource
 from hip3.execution.exiting import CLOSED_MS
 from hip3.execution.replies import Fate, Resolution, resolve
-from hip3.operating import NO_ANSWER, NOT_AS_ASKED, OK, TIMEOUT_MS
 from hip3.ops import logs
 from hip3.ops.control import ask
 from hip3.ops.intents import IntentLog
 from hip3.ops.journal import EventLog
 from hip3.ops.state_dir import StateLock, account_dir, socket_path
-from hip3.params import exit_params
 from hip3.position.flatten import build
 from hip3.risk.hard_stop import HardStopLatch
-from hip3.start import Who, configured_key, identity, key_source
-from hip3.trading import latch_path
+from hip3.service.operating import NO_ANSWER, NOT_AS_ASKED, OK, TIMEOUT_MS
+from hip3.service.params import exit_params
+from hip3.service.start import Who, configured_key, identity, key_source
+from hip3.service.trading import latch_path
 
 FAILED, NOT_RUNNING, NO_JOURNAL = 1, 3, 7
 PATIENCE_S = 5.0

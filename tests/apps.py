@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from hip3.ops.journal import EventLog
-from hip3.snapshot import snapshot
+from hip3.service.snapshot import snapshot
 from tests.world import World
 
 
@@ -20,7 +20,7 @@ class Jobs:
 
 
 class AppOf:
-    """The parts of `hip3.app.App` that are read from outside; a world without files gets a journal that is empty."""
+    """The parts of `hip3.service.app.App` that are read from outside; a world without files gets a journal that is empty."""
 
     def __init__(self, world: World) -> None:
         self.settings, self.clock, self.readiness, self.latch = (

@@ -44,7 +44,7 @@ POSITION_ROWS: tuple[Row, ...] = (
     Row(
         "PM-PERF-1 PM-STD-4 PM-PAT-2",
         "unrealised results come from snapshots, outside the lock",
-        "hip3/snapshot.py",
+        "hip3/service/snapshot.py",
         P + "test_unrealized_results_need_no_lock_of_the_books",
         "p.szi * (mark - p.entry_px)",
         "p.szi * (mark - p.entry_px) + len(app.trading.tracker.positions())",

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 from eth_account import Account
 
-from hip3.alerting import Alerting
 from hip3.clock import SystemClock
 from hip3.config.reading import load
 from hip3.core.money import bps_of
@@ -22,8 +21,9 @@ from hip3.errors import ConfigError
 from hip3.exchange.embedded import SEED_REQUEST, key_number_one
 from hip3.exchange.rest import RestClient
 from hip3.exchange.signing import SigningKey
-from hip3.start import OwnExchange, configured_key
-from hip3.supervisor import Supervisor
+from hip3.service.alerting import Alerting
+from hip3.service.start import OwnExchange, configured_key
+from hip3.service.supervisor import Supervisor
 from tests.builders import D
 from tests.stage import QUIET, Env, EnvWorld, Stage
 from tests.stories.listener import listener

@@ -9,8 +9,8 @@ from typing import Any
 from hip3.config.reading import load, load_markets_file
 from hip3.core.orders import PendingOrder, Side
 from hip3.ops.intents import Recovered
-from hip3.start import configured_key, identity
-from hip3.trading import Trading
+from hip3.service.start import configured_key, identity
+from hip3.service.trading import Trading
 from tests.apps import AppOf
 from tests.world import World
 

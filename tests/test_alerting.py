@@ -10,9 +10,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from hip3 import alerting as alerting_module
-from hip3.alerting import Alerting, free_percent, secrets_of, send_once, tell_reset
-from hip3.app import App
 from hip3.clock import SystemClock
 from hip3.config.reading import MarketSettings
 from hip3.config.settings import Settings, split_urls
@@ -24,9 +21,12 @@ from hip3.ops import logs
 from hip3.ops.alerts import KINDS, RECORDS, Alert
 from hip3.ops.channels import CAPACITY, MOST_TRIES, Channel, open_channels, secret_parts
 from hip3.ops.journal import EventLog
-from hip3.snapshot import snapshot
-from hip3.start import Who
-from hip3.workers import Worker
+from hip3.service import alerting as alerting_module
+from hip3.service.alerting import Alerting, free_percent, secrets_of, send_once, tell_reset
+from hip3.service.app import App
+from hip3.service.snapshot import snapshot
+from hip3.service.start import Who
+from hip3.service.workers import Worker
 from tests.fakes import FakeClock
 from tests.ops.test_alerts import SAMPLES
 from tests.stories.listener import Listener, listener

@@ -14,7 +14,7 @@ from hip3.operate_command import Hand
 from hip3.ops.intents import IntentLog, Recovered
 from hip3.ops.state_dir import account_dir
 from hip3.ops.store import story
-from hip3.start import Who
+from hip3.service.start import Who
 from tests.builders import order
 from tests.test_operating import GOLD, TSLA, _oids, _resting, _stop_order
 from tests.world import VenueRest, World, quiet_world

@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from hip3 import snapshot
 from hip3.core.ledger import PositionView
 from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, Side
 from hip3.position.order_index import OrderIndex
 from hip3.position.tracked import TrackedOrder
+from hip3.service import snapshot
 from tests.builders import order
 from tests.world import World, quiet_world
 

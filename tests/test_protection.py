@@ -10,7 +10,7 @@ from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, Side
 from hip3.position.protection import Protection, decide, trigger_px
 from hip3.position.tracked import TrackedOrder
-from hip3.stopping import cancel_entries
+from hip3.service.stopping import cancel_entries
 from tests.builders import COIN, D, exit_order, spec
 from tests.world import World, quiet_world
 

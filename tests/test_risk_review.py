@@ -9,8 +9,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from hip3 import assembly
-from hip3.commands import pause
 from hip3.config.reading import MarketSettings
 from hip3.core.ledger import RoundTrip
 from hip3.core.orders import ExitReason, Side
@@ -27,10 +25,12 @@ from hip3.risk.drawdown import Drawdown, DrawdownLimits
 from hip3.risk.guards import EntryGuards, GuardSettings, TripNote
 from hip3.risk.hard_stop import HardStopLatch, LatchState, Reset, read_latch, write_latch
 from hip3.risk.trial import KeptTrial, Trial
-from hip3.supervisor import Supervisor
-from hip3.trading import Before
+from hip3.service import assembly
+from hip3.service.control_requests import pause
+from hip3.service.supervisor import Supervisor
+from hip3.service.trading import Before
+from hip3.service.workers import RestJobs
 from hip3.venue.venue import WsText
-from hip3.workers import RestJobs
 from tests.fakes import FakeClock, MemoryJournal
 from tests.test_risk import _lose, _reset
 from tests.world import World, quiet_world

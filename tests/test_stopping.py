@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from hip3 import stopping
 from hip3.core.events import OrderUpdate
 from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, Side
 from hip3.execution.account import prove
 from hip3.position.tracked import TrackedOrder
-from hip3.stopping import Outcome, StopMode, Stopper
+from hip3.service import stopping
+from hip3.service.stopping import Outcome, StopMode, Stopper
 from tests.builders import D
 from tests.world import World, quiet_world
 

@@ -3,7 +3,7 @@
 import gc
 import sys
 
-from hip3.tuning import SWITCH_INTERVAL_S, tune
+from hip3.service.tuning import SWITCH_INTERVAL_S, tune
 
 
 def test_what_the_start_made_is_frozen_and_threads_switch_early() -> None:

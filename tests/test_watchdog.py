@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hip3.ops.supervised import LASTED_MS, LONGEST_PAUSE_MS, Supervised
-from hip3.watchdog import HUNG_MS, SLOW_MS, STILL_MS, Verdict, Watchdog
+from hip3.service.watchdog import HUNG_MS, SLOW_MS, STILL_MS, Verdict, Watchdog
 
 
 def _rounds(dog: Watchdog, beats: dict[str, int], until_ms: int, start_ms: int = 0) -> Verdict:

@@ -36,7 +36,7 @@ from hip3.position.exits import Held
 from hip3.position.tracked import KeptTotals, TrackedOrder
 from hip3.risk.guards import TripNote
 from hip3.risk.hard_stop import HardStopLatch
-from hip3.trading import Before, Links, Trading, build
+from hip3.service.trading import Before, Links, Trading, build
 from hip3.venue.actions import exchange
 from hip3.venue.info import Text, answer
 from hip3.venue.settings import load_setup

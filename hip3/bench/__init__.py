@@ -10,5 +10,5 @@
     facts       the machine a result was taken on
     command     `hip3.py bench`
 
-Nothing of the service is rebuilt here: what is timed is what `hip3.app` wires.
+Nothing of the service is rebuilt here: what is timed is what `hip3.service.app` wires.
 """

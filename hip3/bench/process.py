@@ -15,11 +15,11 @@ from hip3.bench.rows import Row, at_most, beside, figure, in_ms, ours
 from hip3.bench.stats import Samples, now_ns
 from hip3.ops.control import ask
 from hip3.ops.state_dir import socket_path
-from hip3.start import SCRIPT
+from hip3.service.start import SCRIPT
 
 MEGABYTE = 1024 * 1024
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-IMPORTS = "import hip3.app, sys; print('ready', flush=True); sys.stdin.read()"
+IMPORTS = "import hip3.service.app, sys; print('ready', flush=True); sys.stdin.read()"
 """What the interpreter itself costs with everything the service imports."""
 READY_S = 30.0
 

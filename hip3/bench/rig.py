@@ -1,6 +1,6 @@
 """The service itself, in this process, on an embedded exchange that is a process of its own.
 
-`Rig` starts `hip3.app.App` as `hip3.py run` does, its threads included. What is measured runs as a *job* on the
+`Rig` starts `hip3.service.app.App` as `hip3.py run` does, its threads included. What is measured runs as a *job* on the
 thread that it belongs to: `on_reader` after the next frame (a ping brings one), `on_tick` before the next round.
 So the confinement of the parts holds, and their locks, queues and neighbours are the real ones.
 """
@@ -21,7 +21,6 @@ from typing import Any, NamedTuple, TypeVar
 import requests
 from loguru import logger
 
-from hip3.app import App
 from hip3.bench.shots import back, shot
 from hip3.clock import SystemClock
 from hip3.config.reading import MarketSettings
@@ -36,10 +35,11 @@ from hip3.exchange.protocol import Session
 from hip3.exchange.signing import SigningKey
 from hip3.exchange.writer import WriteHandle
 from hip3.execution.readiness import State
-from hip3.start import SCRIPT
-from hip3.stopping import StopMode
-from hip3.trading import Trading
-from hip3.workers import Worker
+from hip3.service.app import App
+from hip3.service.start import SCRIPT
+from hip3.service.stopping import StopMode
+from hip3.service.trading import Trading
+from hip3.service.workers import Worker
 
 T = TypeVar("T")
 PATIENCE_S = 10.0

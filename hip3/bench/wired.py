@@ -21,7 +21,7 @@ from hip3.bench.rig import DEX, Rig, funded_key, pause
 from hip3.bench.rows import Goal, Row, absent, at_least, at_most, beside, ours
 from hip3.bench.shots import BELOW
 from hip3.bench.stats import Samples, now_ns
-from hip3.workers import Worker
+from hip3.service.workers import Worker
 
 BETWEEN_S = 0.02
 """A signal comes rarely: caches have forgotten the last one."""

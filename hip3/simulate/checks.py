@@ -11,9 +11,9 @@ from hip3.core.money import ZERO
 from hip3.core.order_state import OrderState
 from hip3.ops.store import JournalStore
 from hip3.position.tracked import KeptTotals
+from hip3.service.stopping import Outcome, StopMode
 from hip3.simulate.threads import Violation
 from hip3.simulate.witness import ends_of
-from hip3.stopping import Outcome, StopMode
 
 if TYPE_CHECKING:
     from hip3.simulate.service import Service

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from hip3.commands import handle
+from hip3.service.control_requests import handle
 
 if TYPE_CHECKING:
     from hip3.simulate.world import World

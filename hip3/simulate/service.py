@@ -1,4 +1,4 @@
-"""The service itself, without threads, sockets or real waiting: `hip3.app.App` with its edges replaced.
+"""The service itself, without threads, sockets or real waiting: `hip3.service.app.App` with its edges replaced.
 
 What is replaced is what blocks or belongs to a process: workers do not start a thread but are stepped by
 `Threads`, pauses let the others run, the socket and the HTTP session are the network's. All else, the start, the
@@ -9,20 +9,20 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import hip3.app
 import hip3.ops.journal
-import hip3.stopping
-import hip3.supervisor
-from hip3.app import App
+import hip3.service.app
+import hip3.service.stopping
+import hip3.service.supervisor
 from hip3.core.ports import Clock
 from hip3.errors import VenueReadError
 from hip3.exchange.rest import RestClient
 from hip3.execution.posts import Post
 from hip3.ops.intents import Intent, IntentLog
 from hip3.ops.journal import EventLog
+from hip3.service.app import App
+from hip3.service.workers import RestJobs, Worker
 from hip3.simulate.network import SimHttp
 from hip3.simulate.threads import NEVER, Actor, Violation
-from hip3.workers import RestJobs, Worker
 
 if TYPE_CHECKING:
     from hip3.simulate.world import World
@@ -258,7 +258,7 @@ class Service(App):
 
 
 class _Pauses:
-    """What `hip3.stopping` takes for the threading module."""
+    """What `hip3.service.stopping` takes for the threading module."""
 
     def __init__(self, world: "World") -> None:
         self._world = world
@@ -277,6 +277,6 @@ class _NoPause:
 def replaced(world: "World") -> list[tuple[Any, str, Any]]:
     """(module, name, value) of what blocks or belongs to a process."""
     return [
-        (hip3.app, "tune", lambda: None), (hip3.stopping, "threading", _Pauses(world)),
-        (hip3.supervisor, "RISK_WAIT_S", 0.0), (hip3.ops.journal, "time", _NoPause),
+        (hip3.service.app, "tune", lambda: None), (hip3.service.stopping, "threading", _Pauses(world)),
+        (hip3.service.supervisor, "RISK_WAIT_S", 0.0), (hip3.ops.journal, "time", _NoPause),
     ]  # fmt: skip

@@ -21,6 +21,7 @@ from hip3.errors import ConfigError, PreflightError
 from hip3.exchange.embedded import key_number_one
 from hip3.exchange.signing import SigningKey
 from hip3.risk.hard_stop import LatchState, Reset, read_latch, write_latch
+from hip3.service.stopping import Outcome
 from hip3.simulate.checks import check_adopted, check_books, check_files, check_kept, check_step, unfinished
 from hip3.simulate.clock import SimClock
 from hip3.simulate.disk import Disk
@@ -33,7 +34,6 @@ from hip3.simulate.scene import line_of, setup_of
 from hip3.simulate.service import MAIN_MS, Service
 from hip3.simulate.threads import NEVER, Actor, Killed, Threads, Violation
 from hip3.simulate.witness import Sent, Witness, ends_of
-from hip3.stopping import Outcome
 from hip3.venue.venue import Venue
 
 READY_MS = 120_000

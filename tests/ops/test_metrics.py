@@ -9,9 +9,9 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from hip3.details import histograms
 from hip3.ops.histogram import FAST_US, Histogram
 from hip3.ops.metrics import MetricsPage
+from hip3.service.details import histograms
 from tests.apps import AppOf, status_of
 from tests.builders import D
 from tests.stage import Stage
@@ -171,7 +171,7 @@ def test_the_running_service_feeds_each_histogram(busy: World) -> None:
 
 
 def test_a_tick_that_nothing_woke_is_measured() -> None:
-    from hip3.supervisor import Supervisor
+    from hip3.service.supervisor import Supervisor
     from tests.fakes import FakeClock
 
     clock, lag = FakeClock(), Histogram(FAST_US)

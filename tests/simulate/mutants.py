@@ -16,7 +16,7 @@ def _m(name: str, module: str, old: str, new: str) -> Mutant:
 
 TRACKER, LOOP, FLOW = "position/tracker.py", "execution/loop.py", "execution/flow.py"
 RESOLVER, GATES, POSTS = "execution/resolver.py", "execution/gates.py", "execution/posts.py"
-DESK, TRADING, KEEPING = "position/exits.py", "trading.py", "execution/housekeeping.py"
+DESK, TRADING, KEEPING = "position/exits.py", "service/trading.py", "execution/housekeeping.py"
 
 MUTANTS: tuple[Mutant, ...] = (
     # Fills and positions.

@@ -17,14 +17,14 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from hip3 import stopping
 from hip3.cli import main
 from hip3.core.money import floor_size, taker_price
 from hip3.core.orders import PendingOrder, Side, Tif
 from hip3.exchange.writer import WriteHandle
 from hip3.execution.flow import TradeFlow
 from hip3.ops.intents import IntentLog
-from hip3.supervisor import Supervisor
+from hip3.service import stopping
+from hip3.service.supervisor import Supervisor
 
 
 class _Fuse:

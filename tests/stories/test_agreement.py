@@ -19,7 +19,7 @@ from hip3.exchange.embedded import key_number_one
 from hip3.exchange.signing import SigningKey
 from hip3.ops.control import ask
 from hip3.ops.state_dir import socket_path
-from hip3.start import OwnExchange
+from hip3.service.start import OwnExchange
 from tests.stories.process import LocalExchange, Service, eventually, local_exchange, service
 from tests.stories.test_stop import HOLD, QUIET
 

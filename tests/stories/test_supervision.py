@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from hip3 import cli
-from hip3.app import JOIN_S, SIGTERM_TIMEOUT_MS
 from hip3.ops.logs import OUTPUT_BYTES, rotate_output
+from hip3.service.app import JOIN_S, SIGTERM_TIMEOUT_MS
 from tests.stories.process import ROOT, eventually, local_exchange
 
 CRON = "cd {box} && ./run.sh run --supervised >> logs/cron.log 2>&1"

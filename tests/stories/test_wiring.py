@@ -29,7 +29,7 @@ from hip3.risk import market_gates
 from hip3.risk.guards import GUARDS
 from hip3.risk.market_gates import MARKET_GATES
 from hip3.risk.monitor import FlattenFailed
-from hip3.wiring import report
+from hip3.service.wiring import report
 from tests import test_guards, test_market_gates
 from tests.builders import D, order
 from tests.by_hand import Feed

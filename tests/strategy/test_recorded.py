@@ -21,8 +21,8 @@ from hip3.core.market import Level, MarketSpec
 from hip3.core.money import ZERO, bps_of
 from hip3.core.orders import Side
 from hip3.feed.market_state import MarketState
+from hip3.service.trading import detector_params
 from hip3.strategy.detector import Detector
-from hip3.trading import detector_params
 
 Events = list[dict[str, Any]]
 COINS = ("para:UNITREE", "xyz:UNITREE")

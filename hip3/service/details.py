@@ -12,11 +12,11 @@ from hip3.core.market import MarketView
 from hip3.core.order_state import OrderState
 from hip3.core.orders import OrderBatch
 from hip3.exchange.rate_limit import IP_WEIGHT_PER_MINUTE
-from hip3.trading import Trading
+from hip3.service.trading import Trading
 
 if TYPE_CHECKING:
-    from hip3.app import App
     from hip3.ops.metrics import Histograms
+    from hip3.service.app import App
 
 MISMATCHES = {
     "adopted": "position", "orders_differ": "order", "gap_accepted": "fill", "storm": "storm",

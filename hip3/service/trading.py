@@ -39,15 +39,6 @@ from hip3.execution.strangers import Strangers
 from hip3.execution.streams import StreamWatch
 from hip3.feed.market_state import MarketState
 from hip3.ops.intents import Recovered
-from hip3.params import (
-    detector_params,
-    drawdown_limits,
-    entry_limits,
-    exit_params,
-    guard_settings,
-    market_gate_params,
-    risk_limits,
-)
 from hip3.position.exits import ExitDesk, Held
 from hip3.position.tracker import PositionTracker
 from hip3.position.trips import round_trips
@@ -58,6 +49,15 @@ from hip3.risk.market_flags import MarketFlags
 from hip3.risk.market_gates import MarketGates
 from hip3.risk.monitor import FlattenFailed, RiskEvent, RiskMonitor
 from hip3.risk.trial import Trial
+from hip3.service.params import (
+    detector_params,
+    drawdown_limits,
+    entry_limits,
+    exit_params,
+    guard_settings,
+    market_gate_params,
+    risk_limits,
+)
 from hip3.strategy.detector import Detector
 
 RISK_QUEUE = 10_000

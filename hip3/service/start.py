@@ -22,7 +22,7 @@ from hip3.exchange.rest import RestClient
 from hip3.exchange.signing import SigningKey
 
 START_TIMEOUT_S = 20
-SCRIPT = Path(__file__).resolve().parent.parent / "hip3.py"
+SCRIPT = Path(__file__).resolve().parents[2] / "hip3.py"
 
 
 class OwnExchange:

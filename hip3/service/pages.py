@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
-from hip3.details import histograms
 from hip3.ops.http import StatusServer
 from hip3.ops.metrics import MetricsPage
 from hip3.ops.status_text import status_text
+from hip3.service.details import histograms
 
 if TYPE_CHECKING:
-    from hip3.app import App
+    from hip3.service.app import App
 
 
 def status_server(app: "App") -> StatusServer | None:

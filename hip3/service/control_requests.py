@@ -3,13 +3,13 @@
 from typing import TYPE_CHECKING, Any
 
 from hip3.execution.readiness import PAUSED
-from hip3.operating import TIMEOUT_MS, CancelAll, Flatten
 from hip3.ops.control import Later
 from hip3.ops.state_dir import keep_pause
-from hip3.stopping import Outcome, StopMode
+from hip3.service.operating import TIMEOUT_MS, CancelAll, Flatten
+from hip3.service.stopping import Outcome, StopMode
 
 if TYPE_CHECKING:
-    from hip3.app import App
+    from hip3.service.app import App
 
 DEFAULT_TIMEOUT_MS = {StopMode.FLATTEN: 30_000, StopMode.CANCEL: 10_000, StopMode.LEAVE: 5000}
 """How long a stop may take without --timeout."""

@@ -16,13 +16,13 @@ from hip3.ops.state_dir import began_ms, keep_pause, pause_of
 from hip3.position.exits import Held
 from hip3.position.tracked import KeptTotals
 from hip3.risk.guards import TripNote
-from hip3.start import Who
-from hip3.trading import Before, Links, Trading, build, margin_changes
+from hip3.service.start import Who
+from hip3.service.trading import Before, Links, Trading, build, margin_changes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hip3.app import App
+    from hip3.service.app import App
 
 
 class Nobody:

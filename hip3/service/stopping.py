@@ -11,10 +11,10 @@ from hip3.core.orders import ExitReason
 from hip3.execution import hard_stop_sequence
 from hip3.execution.account import Proof
 from hip3.position.tracked import TrackedOrder
-from hip3.trading import Trading
+from hip3.service.trading import Trading
 
 if TYPE_CHECKING:
-    from hip3.app import App
+    from hip3.service.app import App
 
 POLL_S = 0.05
 PROOF_MS = 1000

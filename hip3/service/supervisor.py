@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from loguru import logger
 
 from hip3.ops.supervised import LASTED_MS
-from hip3.stopping import StopMode
-from hip3.trading import Trading
-from hip3.watchdog import Watchdog
+from hip3.service.stopping import StopMode
+from hip3.service.trading import Trading
+from hip3.service.watchdog import Watchdog
 
 if TYPE_CHECKING:
-    from hip3.app import App
+    from hip3.service.app import App
 
 RISK_WAIT_S = 0.1
 REST_STILL_MS = 60_000

@@ -16,9 +16,6 @@ from typing import Any, TypeVar
 from loguru import logger
 
 from hip3 import __version__
-from hip3.alerting import Alerting, secrets_of
-from hip3.assembly import assemble, read_beginning
-from hip3.commands import handle, told
 from hip3.config.reading import MarketSettings, redacted
 from hip3.core.ports import Clock
 from hip3.errors import ODD_ANSWERS, PreflightError, VenueReadError, WireError
@@ -39,16 +36,19 @@ from hip3.ops.intents import IntentLog
 from hip3.ops.journal import EventLog
 from hip3.ops.state_dir import account_dir, socket_path
 from hip3.ops.supervised import Supervised
-from hip3.pages import status_server
 from hip3.risk.hard_stop import HardStopLatch
-from hip3.snapshot import snapshot
-from hip3.start import OwnExchange, Who, configured_key, identity
-from hip3.stopping import Outcome, StopMode, Stopper, stop_before_trading
-from hip3.supervisor import Supervisor
-from hip3.trading import Trading, latch_path
-from hip3.tuning import tune
-from hip3.wiring import report
-from hip3.workers import RestJobs, Worker
+from hip3.service.alerting import Alerting, secrets_of
+from hip3.service.assembly import assemble, read_beginning
+from hip3.service.control_requests import handle, told
+from hip3.service.pages import status_server
+from hip3.service.snapshot import snapshot
+from hip3.service.start import OwnExchange, Who, configured_key, identity
+from hip3.service.stopping import Outcome, StopMode, Stopper, stop_before_trading
+from hip3.service.supervisor import Supervisor
+from hip3.service.trading import Trading, latch_path
+from hip3.service.tuning import tune
+from hip3.service.wiring import report
+from hip3.service.workers import RestJobs, Worker
 
 T = TypeVar("T")
 POLL_S = 0.2

@@ -12,11 +12,11 @@ from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, PendingCancel
 from hip3.execution.account import Proof, prove
 from hip3.execution.exiting import CLOSED_MS
-from hip3.stopping import cancel_entries
-from hip3.trading import Trading
+from hip3.service.stopping import cancel_entries
+from hip3.service.trading import Trading
 
 if TYPE_CHECKING:
-    from hip3.app import App
+    from hip3.service.app import App
 
 OK, USAGE, NO_ANSWER, NOT_AS_ASKED = 0, 2, 5, 8
 FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 300, 5000

@@ -28,12 +28,12 @@ from hip3.execution.bootstrap import AgentTerm, agent_until
 from hip3.ops import logs
 from hip3.ops.alerts import RECORDS, Alert, AlertLimits, Desk, Facts, Judge, Unknown, message
 from hip3.ops.channels import Channel, open_channels, ping, secret_parts
-from hip3.workers import Worker
+from hip3.service.workers import Worker
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from hip3.app import App
+    from hip3.service.app import App
 
 CAPACITY = 1000
 WAIT_S = 0.1

@@ -9,13 +9,13 @@ from hip3.core.ledger import PositionView
 from hip3.core.market import MarketView
 from hip3.core.money import ZERO
 from hip3.core.order_state import OrderState
-from hip3.details import details
 from hip3.execution.readiness import State
 from hip3.risk.hard_stop import LatchState
-from hip3.trading import Trading
+from hip3.service.details import details
+from hip3.service.trading import Trading
 
 if TYPE_CHECKING:
-    from hip3.app import App
+    from hip3.service.app import App
 
 
 def snapshot(app: "App") -> dict[str, Any]:

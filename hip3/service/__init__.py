@@ -1,0 +1,1 @@
+"""One process: start, supervise, be asked, stop."""
