@@ -258,33 +258,33 @@ def _status(args: argparse.Namespace) -> int:
 
 
 def _stop(args: argparse.Namespace) -> int:
-    from hip3.stop_command import stop
+    from hip3.commands.stop import stop
 
     timeout_ms = None if args.timeout is None else int(args.timeout * 1000)
     return stop(Path(_settings().base.state_dir), args.mode, timeout_ms)
 
 
 def _operate(args: argparse.Namespace) -> int:
-    from hip3.operate_command import operate
+    from hip3.commands.by_hand import operate
 
     timeout_ms = None if args.timeout is None else int(args.timeout * 1000)
     return operate(_settings(), args.command, getattr(args, "market", None), timeout_ms)
 
 
 def _pause(args: argparse.Namespace) -> int:
-    from hip3.pause_command import tell
+    from hip3.commands.pause import tell
 
     return tell(Path(_settings().base.state_dir), args.command, getattr(args, "market", None))
 
 
 def _explain(args: argparse.Namespace) -> int:
-    from hip3.explain_command import explain
+    from hip3.commands.explain import explain
 
     return explain(Path(_settings().base.state_dir), args.cloid)
 
 
 def _check(args: argparse.Namespace) -> int:
-    from hip3.check import run_checks
+    from hip3.commands.check import run_checks
 
     findings = run_checks(_settings(), sign=args.sign)
     if args.json:
@@ -296,7 +296,7 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _latch(args: argparse.Namespace) -> int:
-    from hip3.latch_command import reset, show
+    from hip3.commands.latch import reset, show
 
     base = _settings().base
     root = Path(base.state_dir)

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from hip3.commands.by_hand import Hand
 from hip3.core.orders import OrderBatch, Side
 from hip3.errors import ConfigError, VenueReadError
-from hip3.operate_command import Hand
 from hip3.ops.intents import IntentLog, Recovered
 from hip3.ops.state_dir import account_dir
 from hip3.ops.store import story

@@ -109,8 +109,8 @@ def test_an_unreadable_latch_counts_as_tripped(tmp_path: Path) -> None:
 
 
 def test_reset_needs_a_reason_and_is_recorded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from hip3.commands.latch import reset, show
     from hip3.errors import ConfigError
-    from hip3.latch_command import reset, show
 
     folder = tmp_path / "embedded-0x12345678"
     folder.mkdir()

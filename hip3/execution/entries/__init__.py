@@ -1,0 +1,1 @@
+"""May we: the gates that a signal passes, and the budget of orders."""

@@ -1,0 +1,1 @@
+"""How positions end: by rule, by stop on the exchange, by HardStop."""

@@ -1,0 +1,1 @@
+"""What leaves: the queue, the tick, posts in flight, replies."""
