@@ -36,7 +36,7 @@ POSITION_ROWS: tuple[Row, ...] = (
     Row(
         "PM-SEC-1 PM-STD-3",
         "a limit without the account's state refuses",
-        "hip3/execution/gates.py",
+        "hip3/execution/entries/gates.py",
         G + "test_each_gate_refuses_what_it_is_for",
         "    if price is None or ledger is None or e.blocked is not None:\n        missing = e.blocked or",
         "    if ledger is None:\n        return e.size\n    if price is None or e.blocked is not None:\n        missing = e.blocked or",
@@ -52,7 +52,7 @@ POSITION_ROWS: tuple[Row, ...] = (
     Row(
         "PM-QUAL-1 PM-STD-5",
         "no order below the minimum, after every cut",
-        "hip3/execution/gates.py",
+        "hip3/execution/entries/gates.py",
         G + "test_the_size_is_cut_to_what_is_left_and_below_eleven_dollars_is_a_refusal",
         "    if not meets_minimum(e.limit_px, size):",
         "    if size <= 0:",
@@ -92,7 +92,7 @@ POSITION_ROWS: tuple[Row, ...] = (
     Row(
         "PM-TEST-3 PM-REC-3",
         "limits count what is not proven dead",
-        "hip3/execution/gates.py",
+        "hip3/execution/entries/gates.py",
         G + "test_each_gate_refuses_what_it_is_for",
         "    return used + ledger.entries.get(e.coin, ZERO) + ledger.foreign.get(e.coin, ZERO)",
         "    return used + ledger.foreign.get(e.coin, ZERO)",
@@ -148,7 +148,7 @@ POSITION_ROWS: tuple[Row, ...] = (
     Row(
         "PM-PAT-3",
         "a failed reading of the background changes nothing",
-        "hip3/execution/housekeeping.py",
+        "hip3/execution/truth/housekeeping.py",
         A + "test_one_failing_dex_of_two_is_unknown_and_not_flat",
         "        except (Hip3Error, *ODD_ANSWERS) as error:",
         "        except ZeroDivisionError as error:",
@@ -156,7 +156,7 @@ POSITION_ROWS: tuple[Row, ...] = (
     Row(
         "PM-MULTI",
         "a second instance on the account is noticed",
-        "hip3/execution/open_orders.py",
+        "hip3/execution/truth/open_orders.py",
         O + "test_a_second_instance_stops_entries_until_it_is_gone",
         '        self._readiness.hold("second_instance", why)',
         '        self._readiness.hold("second_instance", "")',
@@ -172,7 +172,7 @@ POSITION_ROWS: tuple[Row, ...] = (
     Row(
         "RS-2a",
         "the start policy cancel_all",
-        "hip3/execution/open_orders.py",
+        "hip3/execution/truth/open_orders.py",
         O + "test_the_policy_cancel_all_begins_with_an_empty_list",
         "        if self._cancel_all:\n            return True\n",
         "",
@@ -180,7 +180,7 @@ POSITION_ROWS: tuple[Row, ...] = (
     Row(
         "RS-2b RS-2c",
         "reconcile: our own orders that have no place now are cancelled",
-        "hip3/execution/open_orders.py",
+        "hip3/execution/truth/open_orders.py",
         O + "test_an_order_of_an_earlier_run_has_no_place_now_and_is_cancelled",
         "        return order.placed_ms <= self._started_ms or self._known_before(order.cloid)",
         "        return False",
@@ -188,7 +188,7 @@ POSITION_ROWS: tuple[Row, ...] = (
     Row(
         "RS-2d",
         "and inventory is seeded with its age and its edge",
-        "hip3/execution/bootstrap.py",
+        "hip3/execution/truth/bootstrap.py",
         P + "test_a_restart_keeps_age_edge_and_what_the_exits_remember",
         "        edge_bps=held.entry_edge_bps if held is not None else ZERO,",
         "        edge_bps=ZERO,",
@@ -196,7 +196,7 @@ POSITION_ROWS: tuple[Row, ...] = (
     Row(
         "RS-3 RS-6.4",
         "a storm of unknown orders stops entries and reads everything",
-        "hip3/execution/strangers.py",
+        "hip3/execution/truth/strangers.py",
         O + "test_a_storm_of_unknown_orders_stops_entries_and_reads_everything",
         "        return len(self._came) > STORM and",
         "        return len(self._came) > STORM + 1 and",
@@ -204,7 +204,7 @@ POSITION_ROWS: tuple[Row, ...] = (
     Row(
         "RS-3b",
         "an order whose mapping was lost is found again by its status",
-        "hip3/execution/open_orders.py",
+        "hip3/execution/truth/open_orders.py",
         O + "test_an_order_that_is_gone_without_a_word_is_asked_for",
         "            if tracked.oid is not None and tracked.oid not in listed and tracked.state is OrderState.OPEN:",
         "            if tracked.oid is None:",
@@ -220,7 +220,7 @@ POSITION_ROWS: tuple[Row, ...] = (
     Row(
         "RS-6.5",
         "open orders are compared every minute",
-        "hip3/execution/open_orders.py",
+        "hip3/execution/truth/open_orders.py",
         O + "test_an_order_that_lives_against_our_books_is_cancelled",
         "            if tracked is not None and tracked.state.terminal:\n                self._settle",
         "            if tracked is not None and not tracked.state:\n                self._settle",

@@ -50,7 +50,7 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
     Row(
         "C-4 B13",
         "ActionBatch: orders or cancels, never both",
-        "hip3/execution/scheduler.py",
+        "hip3/execution/sending/scheduler.py",
         Q + "test_cancels_before_reduce_only_before_new_and_never_mixed",
         "            if self._cancels:\n                return CancelBatch",
         "            if self._cancels and not self._reduce:\n                return CancelBatch",
@@ -66,7 +66,7 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
     Row(
         "C-6 D-1 D-2",
         "results and reasons, QueuedDegraded",
-        "hip3/execution/scheduler.py",
+        "hip3/execution/sending/scheduler.py",
         Q + "test_the_limit_in_flight_is_never_exceeded_and_slots_are_kept_for_exits",
         "degraded = inflight + 1 >= self.high_watermark",
         "degraded = False",
@@ -116,7 +116,7 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
     Row(
         "B-1 B-10.7",
         "in flight counts posts, is the table's length",
-        "hip3/execution/posts.py",
+        "hip3/execution/sending/posts.py",
         Q + "test_sent_minus_completed_is_in_flight_at_every_instant",
         "            self._completed += len(ended)",
         "            self._completed += 1",
@@ -124,7 +124,7 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
     Row(
         "B-2 B-10.4",
         "capacities 200, 500, 1000",
-        "hip3/execution/scheduler.py",
+        "hip3/execution/sending/scheduler.py",
         Q + "test_every_queue_is_bounded_and_says_so",
         "if len(self._new) >= NEW:",
         "if len(self._new) > NEW:",
@@ -132,7 +132,7 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
     Row(
         "B-3 B-10.1",
         "three queues, cancel before reduce-only before new",
-        "hip3/execution/scheduler.py",
+        "hip3/execution/sending/scheduler.py",
         Q + "test_cancels_before_reduce_only_before_new_and_never_mixed",
         "            if self._reduce:\n                return OrderBatch",
         "            if self._reduce and not self._new:\n                return OrderBatch",
@@ -140,7 +140,7 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
     Row(
         "B-4 B-10.5 B-10.6",
         "enqueue_new: limit and watermark act",
-        "hip3/execution/scheduler.py",
+        "hip3/execution/sending/scheduler.py",
         Q + "test_the_limit_in_flight_is_never_exceeded_and_slots_are_kept_for_exits",
         "if inflight >= self.high_watermark:",
         "if inflight >= self.max_inflight:",
@@ -148,7 +148,7 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
     Row(
         "B-5 NN-5",
         "reduce-only is queued whatever is in flight",
-        "hip3/execution/scheduler.py",
+        "hip3/execution/sending/scheduler.py",
         Q + "test_a_second_exit_of_a_market_is_answered_truthfully",
         "if any((o.coin, o.protective) == (order.coin, order.protective) for o in self._reduce):",
         "if any((o.coin, o.protective) == (order.cloid, order.protective) for o in self._reduce):",
@@ -156,7 +156,7 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
     Row(
         "B-6 NN-6",
         "cancels first, also at the watermark",
-        "hip3/execution/scheduler.py",
+        "hip3/execution/sending/scheduler.py",
         Q + "test_cancels_before_reduce_only_before_new_and_never_mixed",
         "                return CancelBatch(tuple(_take(self._cancels)))",
         "                return None",
@@ -164,7 +164,7 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
     Row(
         "B-7 B-10.2",
         "one kind per tick, at most 50",
-        "hip3/execution/scheduler.py",
+        "hip3/execution/sending/scheduler.py",
         Q + "test_a_batch_holds_at_most_fifty_in_order_of_arrival",
         "BATCH = 50",
         "BATCH = 60",
@@ -172,7 +172,7 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
     Row(
         "B-8",
         "sent and completed account exactly",
-        "hip3/execution/posts.py",
+        "hip3/execution/sending/posts.py",
         Q + "test_each_post_ends_exactly_once_whatever_comes_after",
         "self.late_replies += 1",
         "self._completed += 1",
@@ -180,7 +180,7 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
     Row(
         "B-9 B-10.9",
         "purge returns what it dropped",
-        "hip3/execution/scheduler.py",
+        "hip3/execution/sending/scheduler.py",
         Q + "test_purge_returns_what_it_dropped_and_leaves_the_rest",
         "            self._new.clear()\n            return purged",
         "            return purged",
@@ -188,7 +188,7 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
     Row(
         "B-10.8",
         "HardStop filter after the queue",
-        "hip3/execution/loop.py",
+        "hip3/execution/sending/loop.py",
         "tests/test_coverage.py::test_a_latch_that_trips_between_queue_and_send_lets_nothing_leave",
         '        if self._latch.tripped:\n            return "HardStop"',
         "        if self._latch.tripped:\n            pass",
@@ -196,7 +196,7 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
     Row(
         "B-10.10 B-10.11 B-10.12",
         "put back to the front, in order",
-        "hip3/execution/scheduler.py",
+        "hip3/execution/sending/scheduler.py",
         Q + "test_what_did_not_leave_returns_to_the_front",
         "target.extendleft(reversed(batch.orders))",
         "target.extend(batch.orders)",
@@ -335,7 +335,7 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
     Row(
         "I-1 CON-4 SUG-4 REV-3 DOC",
         "gate 2 is wired: one readiness object, asked twice",
-        "hip3/execution/gates.py",
+        "hip3/execution/entries/gates.py",
         G + "test_each_gate_refuses_what_it_is_for",
         "    if e.not_ready:\n",
         "    if not e.not_ready and e.not_ready:\n",
@@ -343,7 +343,7 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
     Row(
         "I-2",
         "post ids pair replies",
-        "hip3/execution/posts.py",
+        "hip3/execution/sending/posts.py",
         Q + "test_each_post_ends_exactly_once_whatever_comes_after",
         "post = self._pending.pop(post_id, None)\n            if post is None:",
         "post = self._pending.get(post_id)\n            if post is None:",
@@ -351,7 +351,7 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
     Row(
         "I-3 CON-2 SUG-3 REV-4",
         "posts end once; expiry in one pass",
-        "hip3/execution/posts.py",
+        "hip3/execution/sending/posts.py",
         Q + "test_each_post_ends_exactly_once_whatever_comes_after",
         "now_ms - p.sent_ms > timeout_ms",
         "now_ms - p.sent_ms > timeout_ms * 2",
@@ -359,7 +359,7 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
     Row(
         "I-4 I-5",
         "gate order",
-        "hip3/execution/gates.py",
+        "hip3/execution/entries/gates.py",
         G + "test_the_order_is_the_documented_one",
         'Gate(3, "MaxPositionPerMarket", max_position_per_market),\n    Gate(4, "MaxPositionTotal", max_position_total),',
         'Gate(3, "MaxPositionTotal", max_position_total),\n    Gate(4, "MaxPositionPerMarket", max_position_per_market),',
@@ -367,7 +367,7 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
     Row(
         "I-6",
         "exits pass no gate",
-        "hip3/execution/scheduler.py",
+        "hip3/execution/sending/scheduler.py",
         T + "test_a_tripped_latch_lets_no_entry_leave_and_positions_are_still_closed",
         "            self._reduce.append(order)\n",
         "            pass\n",
@@ -375,7 +375,7 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
     Row(
         "I-7",
         "tick: re-check, sign, record, register, send",
-        "hip3/execution/loop.py",
+        "hip3/execution/sending/loop.py",
         T + "test_the_intent_is_durable_before_the_bytes_leave",
         "        if not self._record(batch, nonce, expires, wall_ms, now_ms):\n            return\n        body = signed_body(action, nonce, signature, self._identity.vault, expires)\n        self._send(batch, body, nonce, expires, generation)",
         "        body = signed_body(action, nonce, signature, self._identity.vault, expires)\n        self._send(batch, body, nonce, expires, generation)\n        self._record(batch, nonce, expires, wall_ms, now_ms)",
@@ -383,7 +383,7 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
     Row(
         "I-8 NN-2",
         "HardStop: no entry, exits go on",
-        "hip3/execution/gates.py",
+        "hip3/execution/entries/gates.py",
         T + "test_a_tripped_latch_lets_no_entry_leave_and_positions_are_still_closed",
         "    if e.hard_stop is not None:\n",
         "    if e.hard_stop is not None and e.exiting:\n",
@@ -456,7 +456,7 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
     Row(
         "W-11.1",
         "time-out",
-        "hip3/execution/loop.py",
+        "hip3/execution/sending/loop.py",
         T + "test_a_lost_request_is_proven_dead_after_its_expiry_and_frees_the_market",
         'self._flow.on_post_lost(post, "no reply in time", now_ms)',
         "pass",
@@ -464,7 +464,7 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
     Row(
         "W-11.2",
         "fewer statuses than orders",
-        "hip3/execution/replies.py",
+        "hip3/execution/sending/replies.py",
         Q + "test_what_a_reply_says_of_each_order",
         'return out + [Resolution(Fate.UNKNOWN, text="the reply has no entry for it")] * missing',
         "return out + [Resolution(Fate.REFUSED)] * missing",
@@ -472,7 +472,7 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
     Row(
         "W-11.3",
         "one pre-validation entry is everybody's",
-        "hip3/execution/replies.py",
+        "hip3/execution/sending/replies.py",
         Q + "test_what_a_reply_says_of_each_order",
         '" asset=" not in only.text',
         '" asset=" in only.text',
@@ -480,7 +480,7 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
     Row(
         "W-11.4",
         "status err and type error",
-        "hip3/execution/replies.py",
+        "hip3/execution/sending/replies.py",
         Q + "test_what_a_reply_says_of_each_order",
         'NOT_EXECUTED = ("400", "415", "422", "429")',
         'NOT_EXECUTED = ("400", "415", "422", "429", "500")',
@@ -488,7 +488,7 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
     Row(
         "W-11.5",
         "disconnect: exits go by HTTP after 2 s",
-        "hip3/execution/loop.py",
+        "hip3/execution/sending/loop.py",
         T + "test_exits_and_cancels_go_by_http_once_the_socket_was_gone_for_two_seconds",
         'return "http" if now_ms - self._cut_since >= HTTP_AFTER_MS else None',
         "return None",
@@ -496,7 +496,7 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
     Row(
         "W-11.6 W-11.7",
         "what a disconnect took, or is no longer queued, is not sent",
-        "hip3/execution/loop.py",
+        "hip3/execution/sending/loop.py",
         R + "test_an_order_that_is_no_longer_queued_is_not_sent",
         '            return "no longer wanted"',
         "            pass",
@@ -553,7 +553,7 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
     Row(
         "R-4",
         "position limit per market, size cut",
-        "hip3/execution/gates.py",
+        "hip3/execution/entries/gates.py",
         G + "test_the_size_is_cut_to_what_is_left_and_below_eleven_dollars_is_a_refusal",
         "    left = limit - used\n",
         "    left = limit\n",
@@ -561,7 +561,7 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
     Row(
         "R-5",
         "position limit in total, each at its own mark",
-        "hip3/execution/gates.py",
+        "hip3/execution/entries/gates.py",
         G + "test_each_gate_refuses_what_it_is_for",
         "sum((_position_usd(ledger, coin, e.marks[coin]) for coin in ledger.positions), ZERO)",
         "sum((_position_usd(ledger, e.coin, e.marks[coin]) for coin in ledger.positions), ZERO)",
@@ -578,7 +578,7 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
     Row(
         "NN-1",
         "cloid made once, kept",
-        "hip3/execution/executor.py",
+        "hip3/execution/entries/executor.py",
         "tests/test_coverage.py::test_every_cloid_is_new_and_recognisable_as_ours",
         'return f"0x{RUN_TAG}{self._run}{next(self._count):012x}"',
         'return f"0x{RUN_TAG}{self._run}{0:012x}"',
@@ -602,7 +602,7 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
     Row(
         "CON-1 SUG-1 REV-1",
         "ActionBudget: check, consume and reset are one step",
-        "hip3/execution/budget.py",
+        "hip3/execution/entries/budget.py",
         "tests/test_coverage.py::test_a_budget_whose_reset_is_overtaken_gives_no_more_than_its_limit",
         "        with self._lock:\n            if now_ms - self._start_ms >= WINDOW_MS:\n                self._start_ms, self._count = now_ms, 0\n",
         "        with self._lock:\n            stale = now_ms - self._start_ms >= WINDOW_MS\n        with self._lock:\n            if stale:\n                self._start_ms, self._count = now_ms, 0\n",
@@ -610,7 +610,7 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
     Row(
         "CON-3",
         "registration cannot be dropped",
-        "hip3/execution/executor.py",
+        "hip3/execution/entries/executor.py",
         "tests/test_coverage.py::test_a_refused_enqueue_leaves_nothing_behind",
         "        self._tracker.drop(order.cloid, answer.value)\n",
         "",

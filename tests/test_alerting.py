@@ -16,7 +16,7 @@ from hip3.config.settings import Settings, split_urls
 from hip3.core.orders import ExitReason
 from hip3.errors import ConfigError
 from hip3.exchange.signing import SigningKey
-from hip3.execution.bootstrap import AgentTerm
+from hip3.execution.truth.bootstrap import AgentTerm
 from hip3.ops import logs
 from hip3.ops.alerts import KINDS, RECORDS, Alert
 from hip3.ops.channels import CAPACITY, MOST_TRIES, Channel, open_channels, secret_parts

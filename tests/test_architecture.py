@@ -4,7 +4,7 @@ import ast
 import re
 from pathlib import Path
 
-from hip3.execution.gates import GATES
+from hip3.execution.entries.gates import GATES
 
 ROOT = Path(__file__).resolve().parents[1]
 CODE = sorted((ROOT / "hip3").rglob("*.py"))

@@ -12,7 +12,7 @@ import pytest
 
 from hip3.core.decisions import Rejected, RejectReason
 from hip3.errors import Hip3Error, SigningError
-from hip3.execution.budget import ActionBudget
+from hip3.execution.entries.budget import ActionBudget
 from tests import coverage_table
 from tests.builders import order
 from tests.coverage_position import COMES_LATER, Row
@@ -134,7 +134,7 @@ def test_a_refused_enqueue_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_every_cloid_is_new_and_recognisable_as_ours() -> None:
-    from hip3.execution.executor import RUN_TAG, CloidSource
+    from hip3.execution.entries.executor import RUN_TAG, CloidSource
 
     sources = [CloidSource() for _ in range(3)]
     cloids = [source.next() for source in sources for _ in range(500)]

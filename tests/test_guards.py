@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hip3.core.ledger import RoundTrip
-from hip3.execution.gates import GATES
+from hip3.execution.entries.gates import GATES
 from hip3.risk.guards import GUARDS, EntryGuards, GuardSettings, TripNote, score
 from tests.by_hand import GOLD
 from tests.test_market_gates import Feed, ready

@@ -9,7 +9,7 @@ import pytest
 
 from hip3.core.orders import RUN_TAG, Side
 from hip3.exchange.wire import parse_order_updates
-from hip3.execution.strangers import MINUTE_MS, STORM, Strangers
+from hip3.execution.truth.strangers import MINUTE_MS, STORM, Strangers
 from tests.builders import D, order
 from tests.world import ALONE, World, quiet_world
 

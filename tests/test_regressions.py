@@ -15,8 +15,8 @@ from hip3.core.ledger import OrderFinished
 from hip3.core.order_state import OrderState
 from hip3.core.ports import SendOutcome, SendResult
 from hip3.errors import ConfigError, RateLimited
-from hip3.execution.margin import Margin, read_margins
-from hip3.execution.readiness import Readiness
+from hip3.execution.truth.margin import Margin, read_margins
+from hip3.execution.truth.readiness import Readiness
 from hip3.ops.state_dir import account_dir
 from hip3.position.tracker import PositionTracker
 from hip3.risk.hard_stop import HardStopLatch

@@ -237,7 +237,7 @@ def test_an_exchange_that_cannot_be_read_leaves_the_stop_unverified(tmp_path: Pa
 
 
 def test_it_trips_while_an_entry_is_being_signed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hip3.execution import loop
+    from hip3.execution.sending import loop
 
     feed = ready(tmp_path)
     world, sign = feed.world, loop.sign_l1_action
@@ -349,7 +349,7 @@ def test_a_checkpoint_that_is_not_passed_stops_the_trial(
 
 def test_a_post_s_time_counts_from_when_it_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A round that was held up before its send must not make the reply look late (simulate found it)."""
-    from hip3.execution import loop
+    from hip3.execution.sending import loop
 
     feed = ready(tmp_path)
     world, sign = feed.world, loop.sign_l1_action

@@ -14,9 +14,9 @@ from hip3.config.reading import MarketSettings
 from hip3.core.ledger import RoundTrip
 from hip3.core.orders import ExitReason, Side
 from hip3.errors import ConfigError, VenueReadError
-from hip3.execution.readiness import Readiness
-from hip3.execution.risk_desk import KeptRisk
-from hip3.execution.streams import StreamWatch
+from hip3.execution.exits.risk_desk import KeptRisk
+from hip3.execution.truth.readiness import Readiness
+from hip3.execution.truth.streams import StreamWatch
 from hip3.ops.intents import IntentLog
 from hip3.ops.journal import EventLog
 from hip3.ops.state_dir import PAUSE_FILE, keep_pause, pause_of

@@ -9,7 +9,7 @@ import pytest
 from hip3.core.events import OrderUpdate
 from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, Side
-from hip3.execution.account import prove
+from hip3.execution.truth.account import prove
 from hip3.position.tracked import TrackedOrder
 from hip3.service import stopping
 from hip3.service.stopping import Outcome, StopMode, Stopper

@@ -23,13 +23,13 @@ from hip3.exchange.protocol import Session
 from hip3.exchange.signing import SigningKey, sign_l1_action
 from hip3.exchange.subscriptions import wanted
 from hip3.exchange.wire_out import order_action, signed_body
-from hip3.execution.account import prove
-from hip3.execution.bootstrap import learn_universe, read_whole_beginning
-from hip3.execution.identity import Identity
-from hip3.execution.markets import KeptCaps
-from hip3.execution.posts import Post
-from hip3.execution.readiness import Readiness
-from hip3.execution.risk_desk import KeptRisk
+from hip3.execution.exits.risk_desk import KeptRisk
+from hip3.execution.sending.identity import Identity
+from hip3.execution.sending.posts import Post
+from hip3.execution.truth.account import prove
+from hip3.execution.truth.bootstrap import learn_universe, read_whole_beginning
+from hip3.execution.truth.markets import KeptCaps
+from hip3.execution.truth.readiness import Readiness
 from hip3.ops.intents import IntentLog, Recovered
 from hip3.ops.journal import EventLog
 from hip3.position.exits import Held

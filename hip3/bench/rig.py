@@ -34,7 +34,7 @@ from hip3.exchange.embedded import drip_request
 from hip3.exchange.protocol import Session
 from hip3.exchange.signing import SigningKey
 from hip3.exchange.writer import WriteHandle
-from hip3.execution.readiness import State
+from hip3.execution.truth.readiness import State
 from hip3.service.app import App
 from hip3.service.start import SCRIPT
 from hip3.service.stopping import StopMode

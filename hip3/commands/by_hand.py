@@ -31,10 +31,10 @@ from hip3.exchange.rest import RestClient
 from hip3.exchange.signing import sign_l1_action
 from hip3.exchange.wire_out import cancel_action, order_action, signed_body
 from hip3.exchange.wire_reply import parse_action_answer
-from hip3.execution.account import Proof, prove
-from hip3.execution.executor import CloidSource
-from hip3.execution.exiting import CLOSED_MS
-from hip3.execution.replies import Fate, Resolution, resolve
+from hip3.execution.entries.executor import CloidSource
+from hip3.execution.exits.exiting import CLOSED_MS
+from hip3.execution.sending.replies import Fate, Resolution, resolve
+from hip3.execution.truth.account import Proof, prove
 from hip3.ops import logs
 from hip3.ops.control import ask
 from hip3.ops.intents import IntentLog

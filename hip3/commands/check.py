@@ -27,8 +27,8 @@ from hip3.exchange.rest import RestClient
 from hip3.exchange.signing import SigningKey, sign_l1_action
 from hip3.exchange.wire_out import signed_body
 from hip3.exchange.wire_reply import parse_action_answer
-from hip3.execution.account import STANDARD, equity_of, read_account
-from hip3.execution.bootstrap import AgentTerm, check_signer, learn_universe
+from hip3.execution.truth.account import STANDARD, equity_of, read_account
+from hip3.execution.truth.bootstrap import AgentTerm, check_signer, learn_universe
 from hip3.ops.alerts import LEAST_DISK_PERCENT, Alert
 from hip3.ops.intents import IntentLog
 from hip3.ops.state_dir import StateLock, account_dir

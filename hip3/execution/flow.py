@@ -41,17 +41,17 @@ from hip3.core.orders import CancelBatch, OrderBatch, PendingCancel, is_ours
 from hip3.core.ports import Clock, Journal
 from hip3.exchange.protocol import Session
 from hip3.exchange.wire_reply import parse_action_answer
-from hip3.execution.address_budget import EXPIRED_COST, AddressBudget
-from hip3.execution.executor import Executor
-from hip3.execution.exiting import Exiting
-from hip3.execution.gate_trace import GateTrace
-from hip3.execution.posts import Post, PostRequestManager
-from hip3.execution.readiness import Readiness
-from hip3.execution.refusal_watch import RefusalWatch
-from hip3.execution.replies import Fate, Resolution, resolve
-from hip3.execution.scheduler import BatchScheduler
-from hip3.execution.strangers import Strangers
-from hip3.execution.streams import StreamWatch
+from hip3.execution.entries.executor import Executor
+from hip3.execution.entries.gate_trace import GateTrace
+from hip3.execution.entries.refusal_watch import RefusalWatch
+from hip3.execution.exits.exiting import Exiting
+from hip3.execution.sending.address_budget import EXPIRED_COST, AddressBudget
+from hip3.execution.sending.posts import Post, PostRequestManager
+from hip3.execution.sending.replies import Fate, Resolution, resolve
+from hip3.execution.sending.scheduler import BatchScheduler
+from hip3.execution.truth.readiness import Readiness
+from hip3.execution.truth.strangers import Strangers
+from hip3.execution.truth.streams import StreamWatch
 from hip3.feed.market_state import MarketState
 from hip3.position.tracker import PositionTracker
 from hip3.risk.guards import EntryGuards, note_of

@@ -24,7 +24,7 @@ from hip3.config.settings import Settings
 from hip3.core.order_state import OrderState
 from hip3.core.ports import Clock
 from hip3.errors import ODD_ANSWERS, Hip3Error
-from hip3.execution.bootstrap import AgentTerm, agent_until
+from hip3.execution.truth.bootstrap import AgentTerm, agent_until
 from hip3.ops import logs
 from hip3.ops.alerts import RECORDS, Alert, AlertLimits, Desk, Facts, Judge, Unknown, message
 from hip3.ops.channels import Channel, open_channels, ping, secret_parts

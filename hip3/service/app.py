@@ -24,11 +24,11 @@ from hip3.exchange.connection import Connection
 from hip3.exchange.rest import RestClient
 from hip3.exchange.subscriptions import wanted
 from hip3.exchange.writer import WriteHandle
-from hip3.execution.account import Proof, prove
-from hip3.execution.bootstrap import Beginning, Universe, learn_universe
-from hip3.execution.margin import Margin
-from hip3.execution.posts import Post
-from hip3.execution.readiness import Readiness
+from hip3.execution.sending.posts import Post
+from hip3.execution.truth.account import Proof, prove
+from hip3.execution.truth.bootstrap import Beginning, Universe, learn_universe
+from hip3.execution.truth.margin import Margin
+from hip3.execution.truth.readiness import Readiness
 from hip3.ops import logs
 from hip3.ops.control import ControlServer
 from hip3.ops.http import StatusServer

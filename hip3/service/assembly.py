@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from hip3.core.market import MarketSpec
 from hip3.exchange.rest import RestClient
-from hip3.execution.account import Proof
-from hip3.execution.bootstrap import Beginning, Checked, Universe, check_signer, read_whole_beginning
-from hip3.execution.exiting import reopen
-from hip3.execution.identity import Identity
-from hip3.execution.markets import KeptCaps
-from hip3.execution.risk_desk import KeptRisk
+from hip3.execution.exits.exiting import reopen
+from hip3.execution.exits.risk_desk import KeptRisk
+from hip3.execution.sending.identity import Identity
+from hip3.execution.truth.account import Proof
+from hip3.execution.truth.bootstrap import Beginning, Checked, Universe, check_signer, read_whole_beginning
+from hip3.execution.truth.markets import KeptCaps
 from hip3.ops.state_dir import began_ms, keep_pause, pause_of
 from hip3.position.exits import Held
 from hip3.position.tracked import KeptTotals

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, PendingCancel
-from hip3.execution.account import Proof, prove
-from hip3.execution.exiting import CLOSED_MS
+from hip3.execution.exits.exiting import CLOSED_MS
+from hip3.execution.truth.account import Proof, prove
 from hip3.service.stopping import cancel_entries
 from hip3.service.trading import Trading
 

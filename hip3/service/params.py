@@ -6,7 +6,7 @@ from hip3.config.windows import parse_windows
 from hip3.core.market import MarketSpec
 from hip3.core.money import ZERO
 from hip3.exchange.registry import sum_fee_bps
-from hip3.execution.executor import EntryLimits
+from hip3.execution.entries.executor import EntryLimits
 from hip3.position.exit_rules import ExitParams
 from hip3.risk.drawdown import DrawdownLimits
 from hip3.risk.guards import GuardSettings

@@ -9,7 +9,7 @@ from hip3.core.ledger import PositionView
 from hip3.core.market import MarketView
 from hip3.core.money import ZERO
 from hip3.core.order_state import OrderState
-from hip3.execution.readiness import State
+from hip3.execution.truth.readiness import State
 from hip3.risk.hard_stop import LatchState
 from hip3.service.details import details
 from hip3.service.trading import Trading

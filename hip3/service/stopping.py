@@ -8,8 +8,8 @@ import msgspec
 
 from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason
-from hip3.execution import hard_stop_sequence
-from hip3.execution.account import Proof
+from hip3.execution.exits import hard_stop_sequence
+from hip3.execution.truth.account import Proof
 from hip3.position.tracked import TrackedOrder
 from hip3.service.trading import Trading
 

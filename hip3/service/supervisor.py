@@ -1,6 +1,6 @@
 """Supervisor: the bodies of the tick and risk threads, and what main watches.
 
-A tripped latch ends no process: positions are looked after (`execution/hard_stop_sequence.py`).
+A tripped latch ends no process: positions are looked after (`execution/exits/hard_stop_sequence.py`).
 """
 
 from typing import TYPE_CHECKING

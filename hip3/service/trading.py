@@ -15,28 +15,28 @@ from hip3.core.market import MarketSpec, MarketView
 from hip3.core.ports import Clock, Intents, Journal, Sender
 from hip3.exchange.clock_offset import ClockOffset
 from hip3.exchange.nonce import NonceManager, floor_of
-from hip3.execution.account import Proof, Rest
-from hip3.execution.address_budget import AddressBudget
-from hip3.execution.bootstrap import Beginning, Universe, opening, still_held
-from hip3.execution.budget import ActionBudget
-from hip3.execution.executor import CloidSource, Executor
-from hip3.execution.exiting import Exiting
+from hip3.execution.entries.budget import ActionBudget
+from hip3.execution.entries.executor import CloidSource, Executor
+from hip3.execution.exits.exiting import Exiting
+from hip3.execution.exits.hard_stop_sequence import HardStopSequence
+from hip3.execution.exits.protector import Protector
+from hip3.execution.exits.risk_desk import KeptRisk, Past, RiskDesk, Trip, pending
 from hip3.execution.flow import TradeFlow
-from hip3.execution.hard_stop_sequence import HardStopSequence
-from hip3.execution.housekeeping import Housekeeping
-from hip3.execution.identity import Identity
-from hip3.execution.loop import ExecutorLoop, HttpLane
-from hip3.execution.margin import Margin, MarginSetter, changes
-from hip3.execution.markets import KeptCaps, Markets
-from hip3.execution.open_orders import OpenOrders
-from hip3.execution.posts import PostRequestManager
-from hip3.execution.protector import Protector
-from hip3.execution.readiness import Readiness
-from hip3.execution.resolver import Resolver, Signed
-from hip3.execution.risk_desk import KeptRisk, Past, RiskDesk, Trip, pending
-from hip3.execution.scheduler import BatchScheduler
-from hip3.execution.strangers import Strangers
-from hip3.execution.streams import StreamWatch
+from hip3.execution.sending.address_budget import AddressBudget
+from hip3.execution.sending.identity import Identity
+from hip3.execution.sending.loop import ExecutorLoop, HttpLane
+from hip3.execution.sending.posts import PostRequestManager
+from hip3.execution.sending.scheduler import BatchScheduler
+from hip3.execution.truth.account import Proof, Rest
+from hip3.execution.truth.bootstrap import Beginning, Universe, opening, still_held
+from hip3.execution.truth.housekeeping import Housekeeping
+from hip3.execution.truth.margin import Margin, MarginSetter, changes
+from hip3.execution.truth.markets import KeptCaps, Markets
+from hip3.execution.truth.open_orders import OpenOrders
+from hip3.execution.truth.readiness import Readiness
+from hip3.execution.truth.resolver import Resolver, Signed
+from hip3.execution.truth.strangers import Strangers
+from hip3.execution.truth.streams import StreamWatch
 from hip3.feed.market_state import MarketState
 from hip3.ops.intents import Recovered
 from hip3.position.exits import ExitDesk, Held

@@ -8,9 +8,9 @@ cuts each row and sees a session fail.
 from collections.abc import Iterable
 
 from hip3.exchange.subscriptions import wanted
-from hip3.execution.gates import GATES
-from hip3.execution.hard_stop_sequence import STEPS
-from hip3.execution.streams import OWNERS
+from hip3.execution.entries.gates import GATES
+from hip3.execution.exits.hard_stop_sequence import STEPS
+from hip3.execution.truth.streams import OWNERS
 from hip3.position.exit_rules import RULES
 from hip3.risk.guards import GUARDS
 from hip3.risk.market_gates import MARKET_GATES

@@ -16,7 +16,7 @@ import hip3.service.supervisor
 from hip3.core.ports import Clock
 from hip3.errors import VenueReadError
 from hip3.exchange.rest import RestClient
-from hip3.execution.posts import Post
+from hip3.execution.sending.posts import Post
 from hip3.ops.intents import Intent, IntentLog
 from hip3.ops.journal import EventLog
 from hip3.service.app import App

@@ -16,7 +16,7 @@ import msgspec
 from hip3.core.money import ZERO, parse
 from hip3.core.orders import PendingOrder
 from hip3.core.refusals import Kind, classify
-from hip3.execution.posts import Post
+from hip3.execution.sending.posts import Post
 from hip3.ops.intents import Intent
 from hip3.simulate.network import Call
 from hip3.simulate.threads import Violation

@@ -8,7 +8,7 @@ import pytest
 from hip3.core.events import OrderUpdate
 from hip3.core.orders import Side
 from hip3.errors import VenueReadError
-from hip3.execution.account import AccountReport, Proof, equity_of, positions_of, prove, read_account
+from hip3.execution.truth.account import AccountReport, Proof, equity_of, positions_of, prove, read_account
 from tests.builders import COIN, D, fill
 
 STATE = {

@@ -8,7 +8,7 @@ import pytest
 
 from hip3.core.decisions import Rejected, RejectReason, Skipped, SkipReason
 from hip3.core.ledger import LedgerView
-from hip3.execution.gates import GATES, LEDGER_GATES, Entry, run
+from hip3.execution.entries.gates import GATES, LEDGER_GATES, Entry, run
 from tests.builders import COIN, D
 
 ORDER = (

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hip3.execution import loop as loop_module
+from hip3.execution.sending import loop as loop_module
 from tests.world import World
 
 STEP_MS = 50

@@ -14,9 +14,9 @@ def _m(name: str, module: str, old: str, new: str) -> Mutant:
     return Mutant(name, ((module, old, new),))
 
 
-TRACKER, LOOP, FLOW = "position/tracker.py", "execution/loop.py", "execution/flow.py"
-RESOLVER, GATES, POSTS = "execution/resolver.py", "execution/gates.py", "execution/posts.py"
-DESK, TRADING, KEEPING = "position/exits.py", "service/trading.py", "execution/housekeeping.py"
+TRACKER, LOOP, FLOW = "position/tracker.py", "execution/sending/loop.py", "execution/flow.py"
+RESOLVER, GATES, POSTS = "execution/truth/resolver.py", "execution/entries/gates.py", "execution/sending/posts.py"
+DESK, TRADING, KEEPING = "position/exits.py", "service/trading.py", "execution/truth/housekeeping.py"
 
 MUTANTS: tuple[Mutant, ...] = (
     # Fills and positions.
@@ -25,7 +25,7 @@ MUTANTS: tuple[Mutant, ...] = (
     _m("fills are not deduplicated", "position/results.py",
        "return fill.key in self._seen or fill.time_ms < self._known_until_ms", "return False"),
     _m("a restart counts fills again", "position/results.py", " and fill.key not in counted", ""),
-    _m("results are not kept for a restart", "execution/exiting.py",
+    _m("results are not kept for a restart", "execution/exits/exiting.py",
        'self._journal.keep("totals", totals)', "pass"),
     _m("missing fills are not asked for", KEEPING, "        if not late and not gaps:\n", "        if True:\n"),
     _m("what a reply executed is not counted before its fills", "position/order_index.py",
@@ -35,7 +35,7 @@ MUTANTS: tuple[Mutant, ...] = (
     _m("an update outbids the reply of an IOC", "position/tracked.py",
        "self.reply.total_sz if self.order.tif is Tif.IOC else max(said, self.reply.total_sz)",
        "max(said, self.reply.total_sz)"),
-    _m("the start believes an empty account", "execution/bootstrap.py",
+    _m("the start believes an empty account", "execution/truth/bootstrap.py",
        "report = by_fills(read_beginning(rest, user, universe.dexs))",
        "report = read_beginning(rest, user, universe.dexs)"),
     _m("a resync clears first", KEEPING, "        self.marks = report.marks\n",
@@ -75,9 +75,9 @@ MUTANTS: tuple[Mutant, ...] = (
         (GATES, "    if e.not_ready:", "    if False:"),
         (LOOP, "        if epoch is None or epoch != order.epoch:", "        if False:"),
     )),
-    _m("READY without the account", "execution/readiness.py",
+    _m("READY without the account", "execution/truth/readiness.py",
        "        if self._needs_account and self._account_generation != self._generation:", "        if False:"),
-    _m("a stop does not stop entries", "execution/readiness.py",
+    _m("a stop does not stop entries", "execution/truth/readiness.py",
        "            self._stopping = True", "            self._stopping = False"),
     # The life of an order.
     _m("a time-out frees the order", FLOW,
@@ -93,7 +93,7 @@ MUTANTS: tuple[Mutant, ...] = (
     _m("a reply is paired with the wrong order", FLOW,
        "zip(post.batch.orders, resolve(outcome, len(post.batch.orders)), strict=True)",
        "zip(reversed(post.batch.orders), resolve(outcome, len(post.batch.orders)), strict=True)"),
-    _m("an unreadable answer means refused", "execution/replies.py",
+    _m("an unreadable answer means refused", "execution/sending/replies.py",
        "        fate = Fate.UNKNOWN if executed else Fate.REFUSED", "        fate = Fate.REFUSED"),
     # Unknown outcomes.
     _m("nobody resolves unknown orders", RESOLVER,

@@ -16,7 +16,7 @@ from hip3.core.ports import SendOutcome
 from hip3.errors import JournalError
 from hip3.exchange.rate_limit import IP_WEIGHT_PER_MINUTE
 from hip3.exchange.rest import weight_of
-from hip3.execution.posts import Post
+from hip3.execution.sending.posts import Post
 from hip3.ops.intents import IntentLog
 from hip3.ops.journal import EventLog
 from hip3.ops.store import JournalStore

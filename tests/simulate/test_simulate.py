@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hip3.execution.resolver import Resolver
+from hip3.execution.truth.resolver import Resolver
 from hip3.simulate.command import many
 from hip3.simulate.coverage import UNREACHABLE, empty, table
 from hip3.simulate.plan import cut, plan_of, rows

@@ -17,12 +17,12 @@ from hip3.core.ledger import RoundTrip
 from hip3.core.money import taker_price
 from hip3.core.order_state import OrderState
 from hip3.core.orders import Side, Tif
-from hip3.execution import executor as executor_module
-from hip3.execution import hard_stop_sequence
-from hip3.execution.gates import GATES
-from hip3.execution.hard_stop_sequence import STEPS
-from hip3.execution.readiness import State
-from hip3.execution.streams import OWNERS
+from hip3.execution.entries import executor as executor_module
+from hip3.execution.entries.gates import GATES
+from hip3.execution.exits import hard_stop_sequence
+from hip3.execution.exits.hard_stop_sequence import STEPS
+from hip3.execution.truth.readiness import State
+from hip3.execution.truth.streams import OWNERS
 from hip3.position import exit_rules
 from hip3.position.tracked import Opening
 from hip3.risk import market_gates
@@ -458,7 +458,7 @@ def _pending(world: World) -> None:
 
 
 def _roomy(world: World) -> Any:
-    from hip3.execution.executor import EntryLimits
+    from hip3.execution.entries.executor import EntryLimits
 
     wide = EntryLimits(max_per_market=D(10_000), max_total=D(100_000), max_positions=100, slippage_bps=D(0))
     return lambda coin: wide

@@ -16,8 +16,8 @@ from hip3.core.orders import is_ours
 from hip3.errors import PreflightError, VenueReadError, WireError
 from hip3.exchange.registry import BASE_TAKER_RATE, dex_indices, read_markets, select, taker_rate
 from hip3.exchange.wire import parse_fill_list
-from hip3.execution.account import AccountReport, Rest, read_account
-from hip3.execution.margin import Margin, read_margins
+from hip3.execution.truth.account import AccountReport, Rest, read_account
+from hip3.execution.truth.margin import Margin, read_margins
 from hip3.position.exits import Held
 from hip3.position.tracked import KeptTotals, Opening
 

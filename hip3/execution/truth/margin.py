@@ -18,9 +18,9 @@ from hip3.exchange.nonce import NonceManager
 from hip3.exchange.signing import sign_l1_action
 from hip3.exchange.wire_out import leverage_action, signed_body
 from hip3.exchange.wire_reply import parse_action_answer
-from hip3.execution.account import Rest
-from hip3.execution.identity import Identity
-from hip3.execution.resolver import Signed
+from hip3.execution.sending.identity import Identity
+from hip3.execution.truth.account import Rest
+from hip3.execution.truth.resolver import Signed
 
 WAITING = "margin type or leverage is not set yet"
 RETRY_MS = 2000

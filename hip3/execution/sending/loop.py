@@ -25,13 +25,13 @@ from hip3.errors import JournalError, NonceError, SigningError
 from hip3.exchange.nonce import NonceManager
 from hip3.exchange.signing import sign_l1_action
 from hip3.exchange.wire_out import cancel_action, order_action, post_frame, signed_body
-from hip3.execution.address_budget import AddressBudget
+from hip3.execution.exits.protector import Protector
 from hip3.execution.flow import TradeFlow
-from hip3.execution.identity import Identity
-from hip3.execution.posts import Post, PostRequestManager
-from hip3.execution.protector import Protector
-from hip3.execution.readiness import Readiness
-from hip3.execution.scheduler import BatchScheduler
+from hip3.execution.sending.address_budget import AddressBudget
+from hip3.execution.sending.identity import Identity
+from hip3.execution.sending.posts import Post, PostRequestManager
+from hip3.execution.sending.scheduler import BatchScheduler
+from hip3.execution.truth.readiness import Readiness
 from hip3.ops.histogram import FAST_US, SLOW_US, Histogram
 from hip3.position.tracker import PositionTracker
 from hip3.risk.hard_stop import HardStopLatch

@@ -2,7 +2,7 @@
 
 from hip3.core.decisions import Rejected, Skipped, Verdict
 from hip3.core.money import ZERO
-from hip3.execution.gates import GATES, Entry, market_usd, total_usd
+from hip3.execution.entries.gates import GATES, Entry, market_usd, total_usd
 from hip3.risk.guards import GUARDS
 
 Passed = tuple[int, str, dict[str, str], bool]

@@ -30,9 +30,9 @@ from hip3.exchange.signing import sign_l1_action
 from hip3.exchange.wire import parse_fill_list, parse_order_record
 from hip3.exchange.wire_out import signed_body
 from hip3.exchange.wire_reply import parse_action_answer
-from hip3.execution.account import Rest
 from hip3.execution.flow import TradeFlow
-from hip3.execution.identity import Identity
+from hip3.execution.sending.identity import Identity
+from hip3.execution.truth.account import Rest
 from hip3.position.tracked import TrackedOrder
 from hip3.position.tracker import PositionTracker
 

@@ -14,7 +14,7 @@ from hip3.core.market import MarketSpec
 from hip3.core.ports import Clock, Journal
 from hip3.errors import VenueReadError
 from hip3.exchange.registry import changed, read_again
-from hip3.execution.account import Rest
+from hip3.execution.truth.account import Rest
 from hip3.risk.market_flags import CAP, MarketFlags
 
 READ_MS = 60_000

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, PendingCancel
 from hip3.core.ports import Clock, Journal
-from hip3.execution.account import Proof
 from hip3.execution.flow import TradeFlow
-from hip3.execution.scheduler import BatchScheduler
+from hip3.execution.sending.scheduler import BatchScheduler
+from hip3.execution.truth.account import Proof
 from hip3.position.tracker import PositionTracker
 from hip3.risk.hard_stop import HardStopLatch
 

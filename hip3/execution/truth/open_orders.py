@@ -21,11 +21,11 @@ from hip3.core.orders import PendingCancel, PendingOrder, Tif, is_ours
 from hip3.core.ports import Clock, Journal
 from hip3.errors import VenueReadError
 from hip3.exchange.wire import parse_order_record
-from hip3.execution.account import AccountReport, Rest
 from hip3.execution.flow import TradeFlow
-from hip3.execution.readiness import Readiness
-from hip3.execution.scheduler import BatchScheduler
-from hip3.execution.strangers import Strangers
+from hip3.execution.sending.scheduler import BatchScheduler
+from hip3.execution.truth.account import AccountReport, Rest
+from hip3.execution.truth.readiness import Readiness
+from hip3.execution.truth.strangers import Strangers
 from hip3.position.tracked import TrackedOrder
 from hip3.position.tracker import PositionTracker
 

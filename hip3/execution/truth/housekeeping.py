@@ -29,17 +29,17 @@ from hip3.core.ports import Clock, Journal
 from hip3.errors import ODD_ANSWERS, Hip3Error, RateLimited, VenueReadError
 from hip3.exchange.clock_offset import ClockOffset
 from hip3.exchange.wire import parse_fill_list
-from hip3.execution.account import AccountReport, ClockedRest, Rest, equity_of, read_account
-from hip3.execution.address_budget import AddressBudget
-from hip3.execution.bootstrap import by_fills, opening
 from hip3.execution.flow import TradeFlow
-from hip3.execution.margin import MarginSetter
-from hip3.execution.markets import Markets
-from hip3.execution.open_orders import OpenOrders
-from hip3.execution.readiness import Readiness
-from hip3.execution.resolver import Resolver
-from hip3.execution.strangers import Strangers
-from hip3.execution.streams import StreamWatch
+from hip3.execution.sending.address_budget import AddressBudget
+from hip3.execution.truth.account import AccountReport, ClockedRest, Rest, equity_of, read_account
+from hip3.execution.truth.bootstrap import by_fills, opening
+from hip3.execution.truth.margin import MarginSetter
+from hip3.execution.truth.markets import Markets
+from hip3.execution.truth.open_orders import OpenOrders
+from hip3.execution.truth.readiness import Readiness
+from hip3.execution.truth.resolver import Resolver
+from hip3.execution.truth.strangers import Strangers
+from hip3.execution.truth.streams import StreamWatch
 from hip3.feed.market_state import MarketState
 from hip3.position.tracked import Opening
 from hip3.position.tracker import PositionTracker

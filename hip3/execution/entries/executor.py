@@ -30,12 +30,12 @@ from hip3.core.market import MarketSpec
 from hip3.core.money import shift_bps, taker_price
 from hip3.core.orders import RUN_TAG, PendingOrder
 from hip3.core.ports import Clock
-from hip3.execution.address_budget import AddressBudget
-from hip3.execution.budget import ActionBudget
-from hip3.execution.gates import LATCH_GATES, LEDGER_GATES, READY_GATES, Entry, Refusal, run
-from hip3.execution.posts import PostRequestManager
-from hip3.execution.readiness import Readiness
-from hip3.execution.scheduler import BatchScheduler
+from hip3.execution.entries.budget import ActionBudget
+from hip3.execution.entries.gates import LATCH_GATES, LEDGER_GATES, READY_GATES, Entry, Refusal, run
+from hip3.execution.sending.address_budget import AddressBudget
+from hip3.execution.sending.posts import PostRequestManager
+from hip3.execution.sending.scheduler import BatchScheduler
+from hip3.execution.truth.readiness import Readiness
 from hip3.feed.market_state import MarketState
 from hip3.position.exits import ExitDesk
 from hip3.position.tracker import PositionTracker
