@@ -18,8 +18,8 @@ from typing import Any
 
 from loguru import logger
 
-from hip3.venue import candles as venue_candles
-from hip3.venue import engine as venue_engine
+from hip3.venue.answers import candles as venue_candles
+from hip3.venue.engine import engine as venue_engine
 from tests.world import World
 
 MINUTE_MS = 60_000

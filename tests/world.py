@@ -37,9 +37,9 @@ from hip3.position.tracked import KeptTotals, TrackedOrder
 from hip3.risk.guards import TripNote
 from hip3.risk.hard_stop import HardStopLatch
 from hip3.service.trading import Before, Links, Trading, build
-from hip3.venue.actions import exchange
-from hip3.venue.info import Text, answer
-from hip3.venue.settings import load_setup
+from hip3.venue.actions.actions import exchange
+from hip3.venue.answers.info import Text, answer
+from hip3.venue.market.settings import load_setup
 from hip3.venue.venue import Venue, WsText
 from tests.fakes import FakeClock, MemoryIntents, MemoryJournal, MockSender
 

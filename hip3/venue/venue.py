@@ -8,22 +8,22 @@ from decimal import Decimal
 
 from hip3.exchange.embedded import key_number_one
 from hip3.exchange.signing import SigningKey
-from hip3.venue.auth import Agents, NonceSet
-from hip3.venue.crowd import Crowd
-from hip3.venue.engine import Engine
-from hip3.venue.faults import Faults, control
-from hip3.venue.funding import Funding
-from hip3.venue.gateway import Gateway
-from hip3.venue.hub import Hub
-from hip3.venue.limits import Limits
-from hip3.venue.mempool import Mempool
-from hip3.venue.model import Market, MarketInfo
-from hip3.venue.numbers import num
-from hip3.venue.output import HttpReply, Output, WsClose, WsText
-from hip3.venue.publisher import Publisher
-from hip3.venue.recording import NOTHING, Recording
-from hip3.venue.settings import Dex, VenueSetup
-from hip3.venue.sub_accounts import SubAccounts, Vault
+from hip3.venue.actions.auth import Agents, NonceSet
+from hip3.venue.actions.sub_accounts import SubAccounts, Vault
+from hip3.venue.answers.hub import Hub
+from hip3.venue.answers.output import HttpReply, Output, WsClose, WsText
+from hip3.venue.answers.publisher import Publisher
+from hip3.venue.engine.engine import Engine
+from hip3.venue.engine.funding import Funding
+from hip3.venue.engine.mempool import Mempool
+from hip3.venue.engine.model import Market, MarketInfo
+from hip3.venue.engine.numbers import num
+from hip3.venue.market.crowd import Crowd
+from hip3.venue.market.recording import NOTHING, Recording
+from hip3.venue.market.settings import Dex, VenueSetup
+from hip3.venue.serving.faults import Faults, control
+from hip3.venue.serving.gateway import Gateway
+from hip3.venue.serving.limits import Limits
 
 __all__ = ["HttpReply", "Venue", "WsClose", "WsText"]
 

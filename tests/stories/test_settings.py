@@ -15,8 +15,8 @@ import requests
 
 from hip3.exchange.embedded import key_number_one
 from hip3.exchange.signing import SigningKey
-from hip3.venue import actions
-from hip3.venue.auth import recover_l1
+from hip3.venue.actions import actions
+from hip3.venue.actions.auth import recover_l1
 from tests.stories.process import LocalExchange, Service, eventually, local_exchange, service
 
 RIG = [sys.executable, str(Path(__file__).with_name("fsynced.py"))]

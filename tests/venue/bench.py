@@ -3,10 +3,10 @@
 from decimal import Decimal
 from typing import Any
 
-from hip3.venue.account import Account
-from hip3.venue.book import Trigger
-from hip3.venue.engine import Engine
-from hip3.venue.model import FillEvent, Market, MarketInfo, OrderEvent, Request
+from hip3.venue.engine.account import Account
+from hip3.venue.engine.book import Trigger
+from hip3.venue.engine.engine import Engine
+from hip3.venue.engine.model import FillEvent, Market, MarketInfo, OrderEvent, Request
 
 D = Decimal
 A, B, C = ("0x" + letter * 40 for letter in "abc")

@@ -1,4 +1,4 @@
-"""What a client hears of a market, and the statistics of it that hip3/venue/calibration.toml names."""
+"""What a client hears of a market, and the statistics of it that hip3/venue/market/calibration.toml names."""
 
 import bisect
 import itertools
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from hip3.venue.settings import load_setup
+from hip3.venue.market.settings import load_setup
 from hip3.venue.venue import Venue, WsText
 
 START = 1_790_000_000_000

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from hip3.exchange.signing import SigningKey
-from hip3.venue import actions, auth
+from hip3.venue.actions import actions, auth
 from tests.venue.desk import GOLD, GOLD_ID, D, Desk, wire
 
 MILLION = D(1_000_000)

@@ -1,4 +1,4 @@
-"""The market of the profile `calibrated` against published figures (hip3/venue/calibration.toml)."""
+"""The market of the profile `calibrated` against published figures (hip3/venue/market/calibration.toml)."""
 
 import tomllib
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-import hip3.venue
+import hip3.venue.market
 from tests.venue.calibration import ONE, POOLED, Heard, listen, pooled
 
 
@@ -31,7 +31,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 DATA = msgspec.convert(
-    tomllib.loads(Path(hip3.venue.__file__).with_name("calibration.toml").read_text(encoding="utf-8")),
+    tomllib.loads(Path(hip3.venue.market.__file__).with_name("calibration.toml").read_text(encoding="utf-8")),
     File,
     strict=False,
 )

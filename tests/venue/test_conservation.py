@@ -10,12 +10,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from hip3.core.money import ZERO
-from hip3.venue import account_actions, halts, transfers
-from hip3.venue.book import BookOrder, Trigger
-from hip3.venue.engine import Engine
-from hip3.venue.funding import Funding
-from hip3.venue.model import FillEvent, OrderEvent, Request
-from hip3.venue.modify import modify
+from hip3.venue.actions import account_actions, transfers
+from hip3.venue.engine import halts
+from hip3.venue.engine.book import BookOrder, Trigger
+from hip3.venue.engine.engine import Engine
+from hip3.venue.engine.funding import Funding
+from hip3.venue.engine.model import FillEvent, OrderEvent, Request
+from hip3.venue.engine.modify import modify
 from tests.venue.bench import GOLD, TSLA, Bench, D
 
 USERS = ["0x" + letter * 40 for letter in "abcd"]

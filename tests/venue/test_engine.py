@@ -8,9 +8,9 @@ import pytest
 
 from hip3.core.money import truncate
 from hip3.exchange.registry import hip3_fee_factor
-from hip3.venue.auth import NonceSet
-from hip3.venue.engine import Engine
-from hip3.venue.model import FillEvent, MarketInfo, OrderEvent, Request
+from hip3.venue.actions.auth import NonceSet
+from hip3.venue.engine.engine import Engine
+from hip3.venue.engine.model import FillEvent, MarketInfo, OrderEvent, Request
 
 A, B, C = ("0x" + letter * 40 for letter in "abc")
 D = Decimal

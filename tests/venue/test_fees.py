@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from hip3.core.money import ONE, ZERO, truncate
-from hip3.venue import fees
-from hip3.venue.account import Account
-from hip3.venue.fees import BUILDER_UNIT, DAY_MS, base_rates, rate_of
-from hip3.venue.model import MAKER_RATE, TAKER_RATE, MarketInfo
+from hip3.venue.engine import fees
+from hip3.venue.engine.account import Account
+from hip3.venue.engine.fees import BUILDER_UNIT, DAY_MS, base_rates, rate_of
+from hip3.venue.engine.model import MAKER_RATE, TAKER_RATE, MarketInfo
 from tests.venue.bench import A, B, Bench, C
 from tests.venue.desk import GOLD, D, Desk, wire
 

@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from hip3.venue.funding import HOUR_MS, Funding, premium_of, rate_of
-from hip3.venue.model import MarketInfo
-from hip3.venue.user_streams import user_frames
+from hip3.venue.answers.user_streams import user_frames
+from hip3.venue.engine.funding import HOUR_MS, Funding, premium_of, rate_of
+from hip3.venue.engine.model import MarketInfo
 from tests.venue.bench import GOLD, A, B, Bench, C, D
 from tests.venue.desk import START, Desk
 

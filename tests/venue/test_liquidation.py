@@ -3,11 +3,11 @@
 import msgspec
 import pytest
 
-from hip3.venue.account import DexAccount, Position
-from hip3.venue.margin import liquidation_px, maintenance
-from hip3.venue.model import LedgerEvent, Market, MarketInfo, Request, UserEvent
-from hip3.venue.settings import load_setup
-from hip3.venue.user_streams import user_frames
+from hip3.venue.answers.user_streams import user_frames
+from hip3.venue.engine.account import DexAccount, Position
+from hip3.venue.engine.margin import liquidation_px, maintenance
+from hip3.venue.engine.model import LedgerEvent, Market, MarketInfo, Request, UserEvent
+from hip3.venue.market.settings import load_setup
 from hip3.venue.venue import Venue
 from tests.venue.bench import GOLD, TSLA, A, B, Bench, C, D
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from hip3.venue import halts
-from hip3.venue.model import Request
-from hip3.venue.parameters import Parameters
+from hip3.venue.engine import halts
+from hip3.venue.engine.model import Request
+from hip3.venue.engine.parameters import Parameters
 from tests.venue.bench import GOLD, A, B, Bench, C, D
 from tests.venue.desk import Desk
 

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from hip3.exchange.signing import SigningKey
-from hip3.venue.recording import load_recording
-from hip3.venue.settings import load_setup
+from hip3.venue.market.recording import load_recording
+from hip3.venue.market.settings import load_setup
 from tests.stories.process import command, eventually, exchange
 from tests.venue.desk import GOLD, START, Desk
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from hip3.venue import rules
-from hip3.venue.model import Request
-from hip3.venue.orders import frontend_order, open_order
+from hip3.venue.engine import rules
+from hip3.venue.engine.model import Request
+from hip3.venue.engine.orders import frontend_order, open_order
 from tests.venue.bench import GOLD, TSLA, A, B, Bench, C, D
 
 

@@ -1,0 +1,1 @@
+"""Signed requests in: who may act, and what each action does."""

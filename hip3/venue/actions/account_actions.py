@@ -1,0 +1,140 @@
+"""Actions on an account's margin and budget: leverage, isolated margin, reserved requests, agents.
+
+Texts: docs/venue-facts.md F6, F24.
+"""
+
+from decimal import ROUND_CEILING, Decimal
+from typing import TYPE_CHECKING, Any
+
+from hip3.core.money import CTX, ZERO, div, parse
+from hip3.venue.actions.auth import BadAction
+from hip3.venue.actions.replies import Answer, err, ok
+from hip3.venue.engine.account import Account, DexAccount, Position
+from hip3.venue.engine.fees import BUILDER_CAP, REFERRAL_DISCOUNT
+from hip3.venue.engine.model import Market
+from hip3.venue.engine.rules import free_margin
+
+if TYPE_CHECKING:
+    from hip3.venue.venue import Venue
+
+MAX_BUILDERS = 10
+BUILDER_CASH = Decimal(100)
+MICRO = Decimal("0.000001")
+REQUEST_PRICE = Decimal("0.0005")
+
+
+def approve_agent(venue: "Venue", account: Account, action: dict[str, Any], now_ms: int) -> Answer:
+    """Let another key sign for the account."""
+    agent = str(action.get("agentAddress", "")).lower()
+    refusal = venue.agents.approve(account.address, agent, str(action.get("agentName") or ""), now_ms)
+    return ok("default") if refusal is None else err(refusal)
+
+
+def approve_builder_fee(venue: "Venue", account: Account, action: dict[str, Any], now_ms: int) -> Answer:
+    """Let a builder take up to `maxFeeRate` (a percentage) of what its orders trade; 0 % takes it back."""
+    builder, text = str(action.get("builder", "")).lower(), str(action.get("maxFeeRate", ""))
+    try:
+        tenths = int(parse(text.removesuffix("%")) * 1000)
+    except ValueError:
+        raise BadAction("maxFeeRate") from None
+    if not text.endswith("%") or len(builder) != 42 or not 0 <= tenths <= BUILDER_CAP:
+        raise BadAction("builder")
+    known = venue.engine.account(builder)
+    if tenths and (known is None or known.dex("").value(venue.engine.marks()) < BUILDER_CASH):
+        return err("Builder has insufficient balance to be approved.")
+    if tenths and builder not in account.builders and len(account.builders) >= MAX_BUILDERS:
+        return err("Too many approved builders.")
+    account.builders.pop(builder, None)
+    if tenths:
+        account.builders[builder] = tenths
+    return ok("default")
+
+
+def set_referrer(venue: "Venue", account: Account, action: dict[str, Any], now_ms: int) -> Answer:
+    """Any code gives the discount."""
+    if not isinstance(action.get("code"), str) or not action["code"]:
+        raise BadAction("code")
+    account.referral = REFERRAL_DISCOUNT
+    return ok("default")
+
+
+def update_leverage(venue: "Venue", account: Account, action: dict[str, Any], now_ms: int) -> Answer:
+    """Leverage and margin mode of a coin, of its position too."""
+    market, leverage = venue.engine.by_asset.get(action.get("asset", -1)), action.get("leverage")
+    isolated = not action.get("isCross", True)
+    if market is None or not isinstance(leverage, int):
+        raise BadAction("updateLeverage")
+    info = market.info
+    if not 1 <= leverage <= info.max_leverage:
+        return err("Invalid leverage value")
+    if info.margin_mode is not None and not isolated:
+        return err("Cross margin is not allowed for this asset.")
+    held = account.dex(info.dex)
+    position = held.positions.get(info.coin)
+    if position is not None:
+        if position.isolated != isolated:
+            return err("Cannot switch leverage type with open position.")
+        if leverage < position.leverage and not _affords(venue, held, position, market, leverage):
+            kind, way = ("Isolated", "add margin to the position") if isolated else ("Cross", "deposit more collateral")
+            head = f"{kind} position does not have sufficient margin available to decrease leverage."
+            return err(f"{head} To decrease leverage, {way}.")
+        position.leverage = leverage
+    account.leverage[info.coin] = (leverage, isolated)
+    return ok("default")
+
+
+def _affords(venue: "Venue", held: DexAccount, position: Position, market: Market, leverage: int) -> bool:
+    """Whether what backs a position is its initial margin at a lower leverage."""
+    needed = div(abs(position.szi) * market.mark, Decimal(leverage))
+    if position.isolated:
+        return needed <= position.margin_used(market.mark)
+    marks = venue.engine.marks()
+    others = held.cross_margin(marks) - position.margin_used(market.mark)
+    return others + needed <= held.cross_value(marks)
+
+
+def update_isolated_margin(venue: "Venue", account: Account, action: dict[str, Any], now_ms: int) -> Answer:
+    """Move cash (`ntli`, in millionths, negative to take out) between the account and an isolated position."""
+    market, ntli = venue.engine.by_asset.get(action.get("asset", -1)), action.get("ntli")
+    if market is None or not isinstance(ntli, int) or isinstance(ntli, bool):
+        raise BadAction("updateIsolatedMargin")
+    amount, info = ntli * MICRO, market.info
+    held = account.dex(info.dex)
+    position = held.positions.get(info.coin)
+    if amount == 0:
+        return err("Update to isolated margin cannot be zero.")
+    if position is None:
+        return err("Cannot update margin for empty position.")
+    if not position.isolated:
+        return err("Position does not use isolated margin.")
+    if amount > 0:
+        if amount > free_margin(venue.engine, account, info.dex):
+            return err("Account does not have sufficient margin available for increase.")
+    elif info.margin_mode == "strictIsolated":
+        return err("Cannot remove isolated margin for this asset. To remove margin, reduce the position.")
+    elif position.margin_used(market.mark) + amount < _least(position, market):
+        return err("Position does not have sufficient margin for reduction.")
+    held.raw_usd -= amount
+    position.iso_raw_usd += amount
+    return ok("default")
+
+
+def _least(position: Position, market: Market) -> Decimal:
+    """What must stay with a position: its initial margin, and a tenth of its notional."""
+    notional = abs(position.szi) * market.mark
+    initial = div(notional, Decimal(position.leverage)).quantize(MICRO, ROUND_CEILING, CTX)
+    return max(initial, notional / 10)
+
+
+def reserve_request_weight(venue: "Venue", account: Account, action: dict[str, Any], now_ms: int) -> Answer:
+    """Buy requests on top of the address limit, from the main dex."""
+    weight = action.get("weight")
+    if not isinstance(weight, int) or isinstance(weight, bool) or weight <= 0:
+        raise BadAction("weight")
+    cost = weight * REQUEST_PRICE
+    if cost > max(ZERO, free_margin(venue.engine, account, "")):
+        return err("Insufficient balance for token transfer")
+    account.dex("").raw_usd -= cost
+    account.fees += cost
+    account.reserved += weight
+    return ok("default")

@@ -1,0 +1,163 @@
+"""Actions on orders: place, cancel, modify, the dead man's switch, as `POST /exchange` carries them. Shapes:
+docs/venue-facts.md F5, F17, F23."""
+
+from typing import TYPE_CHECKING, Any
+
+from hip3.core.money import parse
+from hip3.venue.actions.auth import DAY_MS, BadAction
+from hip3.venue.actions.replies import Answer, err, ok
+from hip3.venue.engine.account import Account
+from hip3.venue.engine.book import Trigger
+from hip3.venue.engine.fees import BUILDER_CAP
+from hip3.venue.engine.model import Request
+from hip3.venue.engine.modify import modify as replace
+
+if TYPE_CHECKING:
+    from hip3.venue.venue import Venue
+
+_TIFS = frozenset({"Ioc", "Alo", "Gtc", "FrontendMarket"})
+SCHEDULED_PER_DAY = 10
+_GROUPINGS = frozenset({"na", "normalTpsl", "positionTpsl"})
+
+
+def order(venue: "Venue", account: Account, action: dict[str, Any], now_ms: int) -> Answer:
+    """Place the orders of one action."""
+    grouping = action.get("grouping")
+    if isinstance(grouping, dict):
+        return err("Insufficient delegatable balance for priority order")  # nobody has staked anything here
+    if grouping not in _GROUPINGS:
+        raise BadAction("grouping")
+    if not action["orders"]:
+        return ok("order", [{"error": "Orders are empty."}])
+    builder = _builder(action)
+    if builder is not None and builder[1] > account.builders.get(builder[0], 0):
+        return err("Builder fee has not been approved.")
+    requests = [request_of(venue, item, grouping) for item in action["orders"]]
+    good = [r._replace(builder=builder) for r in requests if r is not None]
+    if len(good) < len(requests):
+        return ok("order", [{"error": venue.engine.parameters.invalid_asset_text}])
+    fault = venue.engine.prevalidate(good)
+    if fault is not None:
+        return ok("order", [{"error": fault}])
+    return ok("order", venue.engine.place_group(account, good, grouping, now_ms))
+
+
+def _builder(action: dict[str, Any]) -> tuple[str, int] | None:
+    """(address, tenths of a basis point) of the action's builder."""
+    builder = action.get("builder")
+    if builder is None:
+        return None
+    address, tenths = str(builder.get("b", "")).lower(), builder.get("f")
+    if not isinstance(tenths, int) or isinstance(tenths, bool) or not 0 <= tenths <= BUILDER_CAP or len(address) != 42:
+        raise BadAction("builder")
+    return address, tenths
+
+
+def request_of(venue: "Venue", item: dict[str, Any], grouping: str = "na") -> Request | None:
+    """One order parsed; None for an unknown asset; BadAction for a shape that is none."""
+    try:
+        px, sz = parse(item["p"]), parse(item["s"])
+        asset, is_buy, reduce_only, cloid = item["a"], item["b"], item["r"], item.get("c")
+        kind = item["t"]
+        tif, trigger = (kind["limit"]["tif"], None) if "limit" in kind else _trigger(kind["trigger"], is_buy)
+    except (KeyError, TypeError, ValueError):
+        raise BadAction("order") from None
+    if not isinstance(asset, int) or not isinstance(is_buy, bool) or not isinstance(reduce_only, bool):
+        raise BadAction("order")
+    if tif not in _TIFS:
+        raise BadAction("tif")
+    if cloid is not None and not is_cloid(cloid):
+        raise BadAction("cloid")
+    market = venue.engine.by_asset.get(asset)
+    if market is None:
+        return None
+    on_position = trigger is not None and grouping == "positionTpsl"
+    name = None if cloid is None else cloid.lower()
+    return Request(market, is_buy, px, sz, reduce_only, tif, name, trigger, on_position)
+
+
+def _trigger(kind: dict[str, Any], is_buy: bool) -> tuple[str, Trigger]:
+    """(the tif it will have, the trigger). A stop buys above and sells below, a take-profit the other way."""
+    is_market, tpsl = kind["isMarket"], kind["tpsl"]
+    if not isinstance(is_market, bool) or tpsl not in ("tp", "sl"):
+        raise ValueError("trigger")
+    above = is_buy == (tpsl == "sl")
+    return "Ioc" if is_market else "Gtc", Trigger(parse(kind["triggerPx"]), is_market, tpsl, above)
+
+
+def is_cloid(cloid: Any) -> bool:
+    """0x and 32 hexadecimal digits."""
+    return (
+        isinstance(cloid, str)
+        and len(cloid) == 34
+        and cloid.startswith("0x")
+        and all(c in "0123456789abcdefABCDEF" for c in cloid[2:])
+    )
+
+
+def cancel(venue: "Venue", account: Account, action: dict[str, Any], now_ms: int) -> Answer:
+    """Cancel by oid or by cloid."""
+    out = []
+    for item in action["cancels"]:
+        if action["type"] == "cancel":
+            if not isinstance(item.get("o"), int):
+                raise BadAction("oid")
+            market = venue.engine.by_asset.get(item.get("a"))
+            out.append(venue.engine.cancel_oid(account, market, item["o"], now_ms))
+        else:
+            if not is_cloid(item.get("cloid")):
+                raise BadAction("cloid")
+            market = venue.engine.by_asset.get(item.get("asset"))
+            out.append(venue.engine.cancel_cloid(account, market, item["cloid"].lower(), now_ms))
+    return ok("cancel", out)
+
+
+def modify(venue: "Venue", account: Account, action: dict[str, Any], now_ms: int) -> Answer:
+    """Replace one order. Unlike batchModify it answers `default`, and a refusal refuses the action."""
+    entry = _replace(venue, account, [action], now_ms, place=action.get("a") is True)[0]
+    return err(entry["error"]) if isinstance(entry, dict) and "error" in entry else ok("default")
+
+
+def batch_modify(venue: "Venue", account: Account, action: dict[str, Any], now_ms: int) -> Answer:
+    """Replace orders, one status entry each."""
+    return ok("order", _replace(venue, account, action["modifies"], now_ms, place=action.get("a") is True))
+
+
+def _replace(
+    venue: "Venue", account: Account, items: list[dict[str, Any]], now_ms: int, *, place: bool
+) -> list[dict[str, Any]]:
+    pairs = [(_target(item), request_of(venue, item["order"])) for item in items]
+    good = [r for _, r in pairs if r is not None]
+    if not good or len(good) < len(pairs):
+        return [{"error": venue.engine.parameters.invalid_asset_text if pairs else "Orders are empty."}]
+    fault = venue.engine.prevalidate(good)
+    if fault is not None:
+        return [{"error": fault}]
+    engine = venue.engine
+    return [replace(engine, account, t, r, now_ms, place=place) for (t, _), r in zip(pairs, good, strict=True)]
+
+
+def _target(item: dict[str, Any]) -> int | str:
+    target = item.get("oid")
+    if is_cloid(target):
+        return str(target).lower()
+    if not isinstance(target, int) or isinstance(target, bool) or not isinstance(item.get("order"), dict):
+        raise BadAction("oid")
+    return target
+
+
+def schedule_cancel(venue: "Venue", account: Account, action: dict[str, Any], now_ms: int) -> Answer:
+    """Cancel all orders at `time`, or take that back; from a traded volume on, ten times a day."""
+    gate, when = venue.engine.parameters.schedule_cancel_volume, action.get("time")
+    if account.volume < gate:
+        head = "Cannot set scheduled cancel time until enough volume traded."
+        return err(f"{head} Required: ${gate}. Traded: ${account.volume:.2f}.")
+    if when is not None:
+        if not isinstance(when, int) or isinstance(when, bool):
+            raise BadAction("time")
+        if when < now_ms + 5000:
+            return err("Scheduled cancel time must be at least 5 seconds from now.")
+        if account.cancels_triggered[0] == now_ms // DAY_MS and account.cancels_triggered[1] >= SCHEDULED_PER_DAY:
+            return err("Too many scheduled cancels triggered for the day.")
+    venue.engine.schedule_cancel(account, when)
+    return ok("default")

@@ -1,0 +1,1 @@
+"""Info requests and streams out."""

@@ -1,0 +1,134 @@
+"""Candles of every interval from trades. Pure.
+
+Trades touch the running minute only; when a minute is over it is folded into the longer intervals. A minute
+without trades has a flat candle at the last price. The last row of an answer is still forming
+(docs/venue-facts.md F30).
+"""
+
+from collections import deque
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from hip3.core.money import ZERO
+from hip3.venue.engine.numbers import num
+
+MINUTE = 60_000
+HOUR, DAY = 60 * MINUTE, 1440 * MINUTE
+KEPT = 5000
+_FIXED = {
+    "1m": MINUTE, "3m": 3 * MINUTE, "5m": 5 * MINUTE, "15m": 15 * MINUTE, "30m": 30 * MINUTE, "1h": HOUR,
+    "2h": 2 * HOUR, "4h": 4 * HOUR, "8h": 8 * HOUR, "12h": 12 * HOUR, "1d": DAY, "3d": 3 * DAY,
+}  # fmt: skip
+INTERVALS = (*_FIXED, "1w", "1M")
+_MONDAY = 4 * DAY
+"""1970-01-01 was a Thursday."""
+
+
+def bounds(interval: str, when_ms: int) -> tuple[int, int]:
+    """(first, last) millisecond of the candle that holds `when_ms`. KeyError for an unknown interval."""
+    if interval == "1M":
+        day = datetime.fromtimestamp(when_ms // 1000, UTC)
+        start = datetime(day.year, day.month, 1, tzinfo=UTC)
+        end = datetime(day.year + day.month // 12, day.month % 12 + 1, 1, tzinfo=UTC)
+        return int(start.timestamp()) * 1000, int(end.timestamp()) * 1000 - 1
+    length = 7 * DAY if interval == "1w" else _FIXED[interval]
+    shift = _MONDAY if interval == "1w" else 0
+    start_ms = when_ms - (when_ms - shift) % length
+    return start_ms, start_ms + length - 1
+
+
+class Bar:
+    """One candle."""
+
+    __slots__ = ("close", "count", "end", "high", "low", "open", "start", "volume")
+
+    def __init__(self, start: int, end: int, px: Decimal) -> None:
+        self.start, self.end = start, end
+        self.open = self.high = self.low = self.close = px
+        self.volume, self.count = ZERO, 0
+
+    def trade(self, px: Decimal, sz: Decimal) -> None:
+        """Add one trade."""
+        if not self.count:
+            self.open = self.high = self.low = px
+        self.high, self.low, self.close = max(self.high, px), min(self.low, px), px
+        self.volume += sz
+        self.count += 1
+
+    def fold(self, other: "Bar") -> None:
+        """Add a shorter candle that follows."""
+        self.high, self.low, self.close = max(self.high, other.high), min(self.low, other.low), other.close
+        self.volume += other.volume
+        self.count += other.count
+
+    def copy(self) -> "Bar":
+        """A candle of the same figures."""
+        twin = Bar(self.start, self.end, self.open)
+        twin.high, twin.low, twin.close = self.high, self.low, self.close
+        twin.volume, twin.count = self.volume, self.count
+        return twin
+
+    def shown(self, coin: str, interval: str) -> dict[str, Any]:
+        """As candleSnapshot and the stream print it."""
+        return {
+            "t": self.start, "T": self.end, "s": coin, "i": interval, "o": num(self.open), "c": num(self.close),
+            "h": num(self.high), "l": num(self.low), "v": num(self.volume), "n": self.count,
+        }  # fmt: skip
+
+
+class Candles:
+    """All candles of one market."""
+
+    def __init__(self, coin: str, px: Decimal, now_ms: int) -> None:
+        self._coin = coin
+        self._minute = Bar(*bounds("1m", now_ms), px)
+        self._closed: dict[str, deque[Bar]] = {i: deque(maxlen=KEPT) for i in INTERVALS}
+        self._forming: dict[str, Bar | None] = dict.fromkeys(INTERVALS[1:])
+
+    def trade(self, px: Decimal, sz: Decimal, now_ms: int) -> None:
+        """One trade."""
+        self.advance(now_ms)
+        self._minute.trade(px, sz)
+
+    def advance(self, now_ms: int) -> bool:
+        """Close the minutes that are over; whether one was."""
+        if now_ms <= self._minute.end:
+            return False
+        while now_ms > self._minute.end:
+            self._close_minute()
+        return True
+
+    def _close_minute(self) -> None:
+        minute = self._minute
+        self._closed["1m"].append(minute)
+        for interval in INTERVALS[1:]:
+            bar = self._merged(interval)
+            over = minute.end == bar.end
+            self._forming[interval] = None if over else bar
+            if over:
+                self._closed[interval].append(bar)
+        self._minute = Bar(minute.end + 1, minute.end + MINUTE, minute.close)
+
+    def _merged(self, interval: str) -> Bar:
+        """The forming candle with the running minute in it."""
+        if interval == "1m":
+            return self._minute
+        forming = self._forming[interval]
+        if forming is None:
+            bar = self._minute.copy()
+            bar.start, bar.end = bounds(interval, bar.start)
+            return bar
+        bar = forming.copy()
+        bar.fold(self._minute)
+        return bar
+
+    def current(self, interval: str) -> dict[str, Any]:
+        """The candle that is forming."""
+        return self._merged(interval).shown(self._coin, interval)
+
+    def snapshot(self, interval: str, start_ms: int, end_ms: int) -> list[dict[str, Any]]:
+        """Candles that begin within the range (both ends included), oldest first, the newest 5000."""
+        bars = [*self._closed[interval], self._merged(interval)]
+        first, _ = bounds(interval, start_ms)
+        return [bar.shown(self._coin, interval) for bar in bars if first <= bar.start <= end_ms][-KEPT - 1 :]

@@ -1,0 +1,154 @@
+"""Who listens to which stream. Pure: subscriptions in, frames out.
+
+Acknowledgement, then data. A coin that is not listed closes the whole socket without a word; an
+unknown type or a missing field gets an error frame (docs/venue-facts.md F9).
+"""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from hip3.exchange.subscriptions import key_of
+from hip3.venue.answers import spot
+from hip3.venue.answers.candles import INTERVALS
+from hip3.venue.answers.info_market import legal_aggregation
+from hip3.venue.answers.state_streams import STATES, state_frame
+from hip3.venue.answers.streams import bad_request, error_frame, first_frames, text_of
+from hip3.venue.serving.limits import MAX_SUBSCRIPTIONS, Limits
+
+if TYPE_CHECKING:
+    from hip3.venue.venue import Venue
+
+COIN_STREAMS = frozenset({"bbo", "l2Book", "trades", "activeAssetCtx", "candle", "activeAssetData"})
+USER_STREAMS = frozenset(
+    {
+        "orderUpdates", "userFills", "userEvents", "userFundings", "userNonFundingLedgerUpdates",
+        "userTwapSliceFills", "userTwapHistory", "notification", "userHistoricalOrders",
+    }
+)  # fmt: skip
+OTHER_STREAMS = frozenset({"allMids"})
+_EXTRAS = ("nSigFigs", "mantissa", "fast", "aggregateByTime")
+
+
+def stream_key(subscription: dict[str, Any]) -> str:
+    """Identity of a subscription; what changes its data is part of it."""
+    key = key_of(subscription)
+    for name in _EXTRAS:
+        value = subscription.get(name)
+        if value is not None and value is not False:
+            key += f":{name}={value}"
+    return key
+
+
+def _shown(subscription: dict[str, Any]) -> str:
+    return json.dumps(subscription, separators=(",", ":"))
+
+
+class Hub:
+    """Sockets and their subscriptions. Confined to the venue's thread."""
+
+    def __init__(self, limits: Limits, max_users: int) -> None:
+        self._limits, self._max_users = limits, max_users
+        self._by_key: dict[str, set[int]] = {}
+        self._by_conn: dict[int, dict[str, dict[str, Any]]] = {}
+        self.subscriptions: dict[str, dict[str, Any]] = {}
+        """key -> one of the subscriptions that have it, while anybody listens."""
+
+    @property
+    def sockets(self) -> list[int]:
+        """All open sockets."""
+        return sorted(self._by_conn)
+
+    def connect(self, conn: int) -> None:
+        """A socket opened."""
+        self._by_conn[conn] = {}
+
+    def disconnect(self, conn: int) -> None:
+        """A socket is gone."""
+        for key in self._by_conn.pop(conn, {}):
+            self._drop(conn, key)
+
+    def _drop(self, conn: int, key: str) -> None:
+        listeners = self._by_key.get(key)
+        if listeners is not None:
+            listeners.discard(conn)
+            if not listeners:
+                del self._by_key[key], self.subscriptions[key]
+
+    def listeners(self, key: str) -> list[int]:
+        """The sockets subscribed to `key`, which may be none."""
+        return sorted(self._by_key.get(key, ()))
+
+    def heard(self, key: str) -> bool:
+        """Whether anybody listens: frames nobody hears are not made."""
+        return key in self._by_key
+
+    def subscribe(self, venue: "Venue", conn: int, subscription: dict[str, Any], now_ms: int) -> list[str] | None:
+        """Frames to answer with; None: close the socket."""
+        kind = subscription.get("type")
+        fault = _fault(subscription)
+        if fault is not None:
+            return [fault]
+        if kind in COIN_STREAMS and not _listed(venue, kind, subscription["coin"]):
+            return None
+        key, own = stream_key(subscription), self._by_conn[conn]
+        if key in own:
+            return [error_frame(f"Already subscribed: {_shown(subscription)}")]
+        full = self._full(conn, subscription)
+        if full is not None:
+            return [error_frame(full)]
+        own[key] = subscription
+        self._by_key.setdefault(key, set()).add(conn)
+        self.subscriptions.setdefault(key, subscription)
+        echoed = ({"nSigFigs": None, "mantissa": None} | subscription) if kind == "l2Book" else subscription
+        ack = {"channel": "subscriptionResponse", "data": {"method": "subscribe", "subscription": echoed}}
+        if kind in STATES:
+            venue.publisher.remember(key, subscription)
+            return [text_of(ack), state_frame(venue, subscription, now_ms)]
+        return [text_of(ack), *first_frames(venue, subscription, now_ms)]
+
+    def _full(self, conn: int, subscription: dict[str, Any]) -> str | None:
+        """What the IP's limits say to one subscription more."""
+        mine = [s for c in self._limits.together(conn) for s in self._by_conn.get(c, {}).values()]
+        if len(mine) >= MAX_SUBSCRIPTIONS:
+            return "Cannot subscribe to more than 1000 channels."
+        user = subscription.get("user")
+        if isinstance(user, str):
+            users = {str(s["user"]).lower() for s in mine if "user" in s}
+            if user.lower() not in users and len(users) >= self._max_users:
+                return f"Cannot track more than {self._max_users} total users."
+        return None
+
+    def unsubscribe(self, conn: int, subscription: dict[str, Any]) -> list[str]:
+        """Frames to answer with."""
+        key = stream_key(subscription)
+        if self._by_conn[conn].pop(key, None) is None:
+            return [error_frame(f"Already unsubscribed: {_shown(subscription)}")]
+        self._drop(conn, key)
+        data = {"method": "unsubscribe", "subscription": subscription}
+        return [text_of({"channel": "subscriptionResponse", "data": data})]
+
+
+def _listed(venue: "Venue", kind: Any, coin: str) -> bool:
+    return coin in venue.engine.markets or (coin in spot.COINS and kind != "activeAssetData")
+
+
+def _fault(subscription: dict[str, Any]) -> str | None:
+    """The error frame of a subscription that cannot be, or None."""
+    kind = subscription.get("type")
+    known = kind in COIN_STREAMS or kind in USER_STREAMS or kind in STATES or kind in OTHER_STREAMS
+    coin, user, dex = subscription.get("coin"), subscription.get("user"), subscription.get("dex")
+    needs_user = (
+        kind in USER_STREAMS or (isinstance(kind, str) and STATES.get(kind, False)) or kind == "activeAssetData"
+    )
+    parses = (
+        known
+        and (kind not in COIN_STREAMS or isinstance(coin, str))
+        and (not needs_user or (isinstance(user, str) and len(user) == 42))
+        and (dex is None or isinstance(dex, str))
+    )
+    if not parses:
+        return bad_request(json.dumps({"method": "subscribe", "subscription": subscription}))
+    invalid = (kind == "candle" and subscription.get("interval") not in INTERVALS) or (
+        kind == "l2Book" and not legal_aggregation(subscription)
+    )
+    return error_frame(f"Invalid subscription {_shown(subscription)}") if invalid else None

@@ -1,0 +1,216 @@
+"""Answers about accounts: margin, orders, fills, limits, roles. Shapes: docs/venue-facts.md F13."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from hip3.core.money import ZERO, div, truncate
+from hip3.venue.actions.replies import Answer, account_of, dex_of, user_of
+from hip3.venue.engine.account import Account, DexAccount, Position
+from hip3.venue.engine.book import BookOrder
+from hip3.venue.engine.margin import cross_maintenance, liquidation_px
+from hip3.venue.engine.numbers import num
+from hip3.venue.engine.orders import frontend_order, open_order
+from hip3.venue.engine.rules import withdrawable
+
+if TYPE_CHECKING:
+    from hip3.venue.venue import Venue
+
+MAX_FILLS = 2000
+MAX_ROWS = 500
+
+
+def clearinghouse(venue: "Venue", account: Account | None, dex: str, now_ms: int) -> dict[str, Any]:
+    """clearinghouseState of one dex; all zeros for an address that never was."""
+    held = account.dex(dex) if account is not None else DexAccount()
+    marks = venue.engine.marks()
+    cross = [(c, p) for c, p in held.positions.items() if not p.isolated]
+    isolated = [(c, p) for c, p in held.positions.items() if p.isolated]
+    cross_value = held.cross_value(marks)
+    cross_ntl = sum((abs(p.szi) * marks[c] for c, p in cross), ZERO)
+    all_ntl = cross_ntl + sum((abs(p.szi) * marks[c] for c, p in isolated), ZERO)
+    margin = held.cross_margin(marks)
+    iso_margin = sum((p.margin_used(marks[c]) for c, p in isolated), ZERO)
+    free = ZERO if account is None else withdrawable(venue.engine, account, dex)
+    raw, paid = held.raw_usd, {} if account is None else account.funding_paid
+    return {
+        "marginSummary": _summary(
+            held.value(marks),
+            all_ntl,
+            raw + sum((p.iso_raw_usd for _, p in isolated), ZERO),
+            margin + iso_margin,
+        ),
+        "crossMarginSummary": _summary(cross_value, cross_ntl, raw, margin),
+        "crossMaintenanceMarginUsed": num(truncate(cross_maintenance(held, venue.engine.markets), 6)),
+        "withdrawable": num(truncate(free, 6)),
+        "assetPositions": [
+            {"type": "oneWay", "position": _position(venue, held, c, p, paid.get(c, ZERO))}
+            for c, p in held.positions.items()
+        ],
+        "time": now_ms,
+    }
+
+
+def _summary(value: Decimal, ntl: Decimal, raw: Decimal, margin: Decimal) -> dict[str, str]:
+    return {
+        "accountValue": num(truncate(value, 6)), "totalNtlPos": num(truncate(ntl, 6)),
+        "totalRawUsd": num(truncate(raw, 6)), "totalMarginUsed": num(truncate(margin, 6)),
+    }  # fmt: skip
+
+
+def _position(venue: "Venue", held: DexAccount, coin: str, p: Position, all_time: Decimal) -> dict[str, Any]:
+    market = venue.engine.markets[coin]
+    mark, info = market.mark, market.info
+    leverage: dict[str, Any] = {"type": "isolated" if p.isolated else "cross", "value": p.leverage}
+    if p.isolated:
+        leverage["rawUsd"] = num(truncate(p.iso_raw_usd, 6))
+    pnl = p.unrealized(mark)
+    liquidation = liquidation_px(held, p, venue.engine.markets, coin, venue.engine.marks())
+    return {
+        "coin": coin, "szi": num(p.szi), "leverage": leverage,
+        "entryPx": num(truncate(p.entry_px, max(0, 6 - info.sz_decimals))),
+        "positionValue": num(truncate(abs(p.szi) * mark, 6)), "unrealizedPnl": num(truncate(pnl, 6)),
+        "returnOnEquity": num(truncate(div(pnl * p.leverage, p.entry_ntl), 10)),
+        "liquidationPx": None if liquidation is None else num(liquidation),
+        "marginUsed": num(truncate(p.margin_used(mark), 6)),
+        "maxLeverage": info.max_leverage,
+        "cumFunding": {
+            "allTime": num(all_time), "sinceOpen": num(p.funding), "sinceChange": num(p.funding_since_change),
+        },
+    }  # fmt: skip
+
+
+def clearinghouse_answer(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+    dex = dex_of(request)
+    if not venue.has_dex(dex):
+        return 500, None
+    return 200, clearinghouse(venue, account_of(venue, request), dex, now_ms)
+
+
+def _orders(venue: "Venue", account: Account | None, dex: str) -> list[BookOrder]:
+    """Open orders of a dex, newest first."""
+    return [] if account is None else list(reversed(venue.engine.open_orders(account, dex)))
+
+
+def open_orders(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+    """Open orders in short; a trigger order looks like a reduce-only limit."""
+    return 200, [open_order(o) for o in _orders(venue, account_of(venue, request), dex_of(request))]
+
+
+def open_list(venue: "Venue", account: Account | None, dex: str) -> list[dict[str, Any]]:
+    """Open orders in full."""
+    return [frontend_order(o, o.sz) for o in _orders(venue, account, dex)]
+
+
+def frontend_open_orders(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+    """Open orders in full."""
+    return 200, open_list(venue, account_of(venue, request), dex_of(request))
+
+
+def order_status(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+    account, wanted = account_of(venue, request), request["oid"]
+    if account is None:
+        return 200, {"status": "unknownOid"}
+    oid = account.by_cloid.get(wanted.lower(), -1) if isinstance(wanted, str) else int(wanted)
+    record = account.history.get(oid)
+    return 200, {"status": "unknownOid"} if record is None else {"status": "order", "order": record}
+
+
+def historical_orders(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+    account = account_of(venue, request)
+    return 200, [] if account is None else list(reversed(account.history.values()))
+
+
+def user_fills(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+    """The newest fills first."""
+    account = account_of(venue, request)
+    fills = [] if account is None else list(account.fills)
+    return 200, list(reversed(_aggregated(fills, request)))[:MAX_FILLS]
+
+
+def user_fills_by_time(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+    """Fills of a time range, oldest first unless `reversed`."""
+    account = account_of(venue, request)
+    start, end = int(request["startTime"]), int(request.get("endTime") or now_ms)
+    fills = [] if account is None else [f for f in account.fills if start <= f["time"] <= end]
+    fills = _aggregated(fills, request)
+    return 200, (list(reversed(fills)) if request.get("reversed") else fills)[:MAX_FILLS]
+
+
+def _aggregated(fills: list[dict[str, Any]], request: dict[str, Any]) -> list[dict[str, Any]]:
+    """With `aggregateByTime` the fills of one crossing order at one time are one fill at their mean price."""
+    if not request.get("aggregateByTime"):
+        return fills
+    out: list[dict[str, Any]] = []
+    for fill in fills:
+        last = out[-1] if out else None
+        if last is None or not fill["crossed"] or (last["oid"], last["time"]) != (fill["oid"], fill["time"]):
+            out.append(dict(fill))
+            continue
+        sizes = [Decimal(last["sz"]), Decimal(fill["sz"])]
+        paid = Decimal(last["px"]) * sizes[0] + Decimal(fill["px"]) * sizes[1]
+        last["px"], last["sz"] = num(truncate(div(paid, sum(sizes, ZERO)), 8)), num(sum(sizes, ZERO))
+        for key in ("closedPnl", "fee"):
+            last[key] = num(Decimal(last[key]) + Decimal(fill[key]))
+    return out
+
+
+def ledger(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+    """Deposits, transfers, liquidations within a time range, oldest first."""
+    account = account_of(venue, request)
+    return 200, [] if account is None else in_range(account.ledger, request, now_ms)
+
+
+def in_range(rows: Iterable[dict[str, Any]], request: dict[str, Any], now_ms: int) -> list[dict[str, Any]]:
+    """The first 500 rows with startTime <= time <= endTime."""
+    start, end = int(request["startTime"]), int(request.get("endTime") or now_ms)
+    return [row for row in rows if start <= row["time"] <= end][:MAX_ROWS]
+
+
+def user_funding(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+    """Funding payments within a time range, oldest first."""
+    account = account_of(venue, request)
+    return 200, [] if account is None else in_range(account.funding_rows, request, now_ms)
+
+
+def user_role(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+    user = user_of(request)
+    master = venue.agents.account_of(user, now_ms)
+    if master is not None:
+        return 200, {"role": "agent", "data": {"user": master}}
+    sub = venue.subs.get(user)
+    if sub is not None:
+        return 200, {"role": "subAccount", "data": {"master": sub.master}}
+    if user in venue.subs.vaults:
+        return 200, {"role": "vault"}
+    return 200, {"role": "missing" if venue.engine.account(user) is None else "user"}
+
+
+def active_asset_data(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+    market = venue.engine.markets[request["coin"]]
+    user = user_of(request)
+    account = venue.engine.account(user) or Account(user)
+    leverage, isolated = venue.engine.leverage_of(account, market)
+    held, marks = account.dex(market.info.dex), venue.engine.marks()
+    free = max(ZERO, held.cross_value(marks) - held.cross_margin(marks))
+    size = truncate(div(free * leverage, market.mark), market.info.sz_decimals)
+    shown: dict[str, Any] = {"type": "isolated" if isolated else "cross", "value": leverage}
+    if isolated:
+        position = held.positions.get(market.info.coin)
+        shown["rawUsd"] = num(position.iso_raw_usd if position is not None else ZERO)
+    return 200, {
+        "user": user, "coin": market.info.coin, "leverage": shown, "maxTradeSzs": [num(size)] * 2,
+        "availableToTrade": [num(truncate(free, 6))] * 2, "markPx": num(market.mark),
+    }  # fmt: skip
+
+
+def portfolio(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+    """Value, gain and volume of each period; only the present value is known, and the volume so far."""
+    account, marks = account_of(venue, request), venue.engine.marks()
+    value = ZERO if account is None else sum((held.value(marks) for held in account.dexs.values()), ZERO)
+    row = {
+        "accountValueHistory": [[now_ms, num(truncate(value, 6))]], "pnlHistory": [[now_ms, "0.0"]],
+        "vlm": num(ZERO if account is None else account.volume),
+    }  # fmt: skip
+    periods = ("day", "week", "month", "allTime", "perpDay", "perpWeek", "perpMonth", "perpAllTime")
+    return 200, [[period, row] for period in periods]

@@ -1,0 +1,1 @@
+"""Books, accounts and rules: matching, margin, funding, liquidation. Pure."""

@@ -1,0 +1,176 @@
+"""Accounts of the embedded exchange: cash per dex, positions, margin. Pure.
+
+Standard mode: every dex is a margin account of its own. `raw_usd` is its cash: a buy takes
+price x size out of it, a sell puts it in, so that value = raw_usd + sum of szi x mark. An isolated
+position has cash of its own, which is moved there when it grows and back when it shrinks.
+
+Cash is exact: fees are truncated to 6 decimals, entry notionals are kept, so closedPnl of a whole
+round trip is exactly what was paid out (docs/venue-facts.md F7).
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from decimal import ROUND_CEILING, Decimal
+from typing import Any
+
+from hip3.core.money import CTX, ZERO, div, truncate
+from hip3.venue.engine.book import BookOrder
+
+USD_DECIMALS = 6
+
+
+class Position:
+    """One position. `szi` is signed; `entry_ntl` is what its size was bought or sold for."""
+
+    __slots__ = (
+        "entry_ntl", "funding", "funding_since_change", "iso_raw_usd", "isolated", "leverage", "liquidated_ms", "szi",
+    )  # fmt: skip
+
+    def __init__(self, leverage: int, *, isolated: bool) -> None:
+        self.szi = ZERO
+        self.entry_ntl = ZERO
+        self.leverage = leverage
+        self.isolated = isolated
+        self.iso_raw_usd = ZERO
+        self.funding = ZERO
+        """Paid since it was opened."""
+        self.funding_since_change = ZERO
+        self.liquidated_ms: int | None = None
+        """When a liquidation order was sent last."""
+
+    @property
+    def entry_px(self) -> Decimal:
+        return div(self.entry_ntl, abs(self.szi)) if self.szi else ZERO
+
+    def unrealized(self, mark: Decimal) -> Decimal:
+        """Gain at `mark`."""
+        value = abs(self.szi) * mark - self.entry_ntl
+        return value if self.szi > 0 else -value
+
+    def margin_used(self, mark: Decimal) -> Decimal:
+        """Cross: notional / leverage, truncated. Isolated: what is set aside, at mark."""
+        if self.isolated:
+            return self.iso_raw_usd + self.szi * mark
+        return truncate(div(abs(self.szi) * mark, Decimal(self.leverage)), USD_DECIMALS)
+
+
+class DexAccount:
+    """One user's margin account on one dex."""
+
+    def __init__(self) -> None:
+        self.raw_usd = ZERO
+        self.positions: dict[str, Position] = {}
+
+    def apply_fill(
+        self, coin: str, signed_sz: Decimal, px: Decimal, leverage: int, *, isolated: bool
+    ) -> tuple[Decimal, Decimal]:
+        """Book one fill without its fee: (position before, closedPnl)."""
+        position = self.positions.get(coin)
+        if position is None:
+            position = self.positions[coin] = Position(leverage, isolated=isolated)
+        before = position.szi
+        position.funding_since_change = ZERO
+        closing = ZERO
+        if before and (before > 0) != (signed_sz > 0):
+            closing = min(abs(before), abs(signed_sz))
+        pnl = self._close(position, closing, px) if closing else ZERO
+        opening = abs(signed_sz) - closing
+        if opening:
+            self._open(position, opening if signed_sz > 0 else -opening, px)
+        if not position.szi:
+            del self.positions[coin]
+        return before, pnl
+
+    def _open(self, position: Position, signed: Decimal, px: Decimal) -> None:
+        notional = abs(signed) * px
+        position.szi += signed
+        position.entry_ntl += notional
+        if position.isolated:
+            margin = div(notional, Decimal(position.leverage)).quantize(Decimal("0.000001"), ROUND_CEILING, CTX)
+            self.raw_usd -= margin
+            position.iso_raw_usd += margin - signed * px
+        else:
+            self.raw_usd -= signed * px
+
+    def _close(self, position: Position, size: Decimal, px: Decimal) -> Decimal:
+        held = abs(position.szi)
+        sign = 1 if position.szi > 0 else -1
+        whole = size == held
+        share = position.entry_ntl if whole else truncate(div(position.entry_ntl * size, held), USD_DECIMALS)
+        pnl = (size * px - share) * sign
+        if position.isolated:
+            equity = position.iso_raw_usd + position.szi * px
+            freed = equity if whole else truncate(div(equity * size, held), USD_DECIMALS)
+            position.iso_raw_usd += sign * size * px - freed
+            self.raw_usd += freed
+        else:
+            self.raw_usd += sign * size * px
+        position.szi -= sign * size
+        position.entry_ntl -= share
+        return pnl
+
+    def cross_value(self, marks: Mapping[str, Decimal]) -> Decimal:
+        """Account value of the cross part."""
+        return self.raw_usd + sum((p.szi * marks[c] for c, p in self.positions.items() if not p.isolated), ZERO)
+
+    def value(self, marks: Mapping[str, Decimal]) -> Decimal:
+        """Account value with the isolated positions."""
+        isolated = (p.margin_used(marks[c]) for c, p in self.positions.items() if p.isolated)
+        return self.cross_value(marks) + sum(isolated, ZERO)
+
+    def cross_margin(self, marks: Mapping[str, Decimal]) -> Decimal:
+        """Initial margin of the cross positions."""
+        return sum((p.margin_used(marks[c]) for c, p in self.positions.items() if not p.isolated), ZERO)
+
+
+class Account:
+    """One address. `agent` accounts make the market: no margin, no history, no streams."""
+
+    def __init__(self, address: str, *, agent: bool = False) -> None:
+        self.address = address
+        self.is_agent = agent
+        self.dexs: dict[str, DexAccount] = {}
+        self.leverage: dict[str, tuple[int, bool]] = {}
+        """coin -> (leverage, isolated) where the user set it."""
+        self.spot = ZERO
+        """Spot USDC."""
+        self.volume = ZERO
+        self.fees = ZERO
+        self.actions_used = 0
+        self.reserved = 0
+        """Actions bought on top of what the volume gives."""
+        self.over_limit_ms: int | None = None
+        """When it acted last beyond its limit."""
+        self.cancel_at_ms: int | None = None
+        """The dead man's switch."""
+        self.cancels_triggered = (0, 0)
+        """(day, how often the switch fired on it)."""
+        self.open_orders: dict[int, BookOrder] = {}
+        """Resting and dormant orders, oldest first."""
+        self.by_cloid: dict[str, int] = {}
+        self.history: dict[int, dict[str, Any]] = {}
+        """oid -> frontend order with status, the newest 2000."""
+        self.fills: deque[dict[str, Any]] = deque(maxlen=10_000)
+        self.funding_paid: dict[str, Decimal] = {}
+        """coin -> all that was ever paid."""
+        self.funding_rows: deque[dict[str, Any]] = deque(maxlen=10_000)
+        self.daily: dict[int, tuple[Decimal, Decimal]] = {}
+        """UTC day -> (taken, made) volume as the fee tiers count it."""
+        self.referral = ZERO
+        """Discount on fees for having named a referrer."""
+        self.builders: dict[str, int] = {}
+        """Approved builders and the highest fee of each, in tenths of a basis point."""
+        self.ledger: deque[dict[str, Any]] = deque(maxlen=10_000)
+        """Deposits, transfers, liquidations, oldest first."""
+
+    def dex(self, name: str) -> DexAccount:
+        """The margin account on a dex, made when first needed."""
+        found = self.dexs.get(name)
+        if found is None:
+            found = self.dexs[name] = DexAccount()
+        return found
+
+    @property
+    def action_cap(self) -> int:
+        """How many actions the address may have sent so far: 10,000, one per dollar traded, what was bought."""
+        return 10_000 + int(self.volume) + self.reserved

@@ -1,0 +1,233 @@
+"""How orders meet: price-time matching, self-trade, fills, fees, reduce-only shrinking. Pure.
+
+Functions on the engine's state. Rules: docs/venue-facts.md F12 (matching) and F7 (fees, closedPnl).
+"""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from hip3.core.money import ZERO, to_wire, truncate
+from hip3.venue.engine import fees
+from hip3.venue.engine.account import USD_DECIMALS, Account
+from hip3.venue.engine.book import BookOrder
+from hip3.venue.engine.model import FillEvent, Market, Request, TradeEvent, UserEvent
+from hip3.venue.engine.numbers import num
+from hip3.venue.engine.orders import average, direction, fill_id
+from hip3.venue.engine.rules import IMMEDIATE, has_margin
+
+if TYPE_CHECKING:
+    from hip3.venue.engine.engine import Engine
+
+_NO_MATCH = "Order could not immediately match against any resting orders."
+
+
+class Deal(NamedTuple):
+    """What both sides of one trade share."""
+
+    px: Decimal
+    size: Decimal
+    tid: int
+    tx: str
+    now_ms: int
+    liquidation: dict[str, Any] | None = None
+    """The `liquidation` object of both fills, if the taker is being liquidated."""
+
+
+def execute(
+    engine: "Engine",
+    account: Account,
+    market: Market,
+    order: BookOrder,
+    now_ms: int,
+    liquidation: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Match, then rest or drop what is left: the status entry. The order is known as open already."""
+    asked = order.sz
+    paid = _match(engine, account, market, order, now_ms, liquidation)
+    done = asked - order.sz
+    engine.touched.add(order.coin)
+    if order.sz > 0 and order.tif not in IMMEDIATE:
+        market.book.add(order)
+        engine.enlist(account, order)
+        return {"resting": ids(order)}
+    if not done:
+        engine.ended(account, order, "iocCancelRejected", now_ms)
+        return {"error": _NO_MATCH + engine.suffix(market)}
+    engine.ended(account, order, "filled" if order.sz == 0 else "canceled", now_ms)
+    entry = {"totalSz": num(done), "avgPx": num(average(paid, done, market.info.sz_decimals))}
+    return {"filled": entry | ids(order)}
+
+
+def ids(order: BookOrder) -> dict[str, Any]:
+    """oid, and cloid if there is one."""
+    return {"oid": order.oid} if order.cloid is None else {"oid": order.oid, "cloid": order.cloid}
+
+
+def _match(
+    engine: "Engine",
+    account: Account,
+    market: Market,
+    order: BookOrder,
+    now_ms: int,
+    liquidation: dict[str, Any] | None,
+) -> Decimal:
+    """Trade against the book within the limit; returns the notional paid."""
+    paid = ZERO
+    while order.sz > 0:
+        maker = market.book.next_maker(is_buy=order.is_buy, limit_px=order.limit_px)
+        if maker is None:
+            break
+        other = engine.accounts[maker.owner]
+        if maker.owner == account.address:
+            engine.remove(other, market, maker, "selfTradeCanceled", now_ms)
+            continue
+        if not _affords(engine, other, market, maker):
+            engine.remove(other, market, maker, "marginCanceled", now_ms)
+            continue
+        size = min(order.sz, maker.sz)
+        deal = Deal(maker.limit_px, size, fill_id(order.oid, maker.oid), engine.tx_hash(), now_ms, liquidation)
+        _trade(engine, account, other, market, order, maker, deal)
+        paid += size * maker.limit_px
+    return paid
+
+
+def _affords(engine: "Engine", account: Account, market: Market, resting: BookOrder) -> bool:
+    """Margin is looked at once more when a resting order is met: losses may have eaten it."""
+    if account.is_agent or resting.reduce_only:
+        return True
+    request = Request(market, resting.is_buy, resting.limit_px, resting.sz, False, resting.tif, None)
+    return has_margin(engine, account, request, engine.position(account, market), resting)
+
+
+def _trade(
+    engine: "Engine",
+    taker: Account,
+    maker: Account,
+    market: Market,
+    order: BookOrder,
+    resting: BookOrder,
+    deal: Deal,
+) -> None:
+    before = engine.position(taker, market), engine.position(maker, market)
+    order.sz -= deal.size
+    resting.sz -= deal.size
+    book_fill(engine, taker, market, order, deal, crossed=True)
+    book_fill(engine, maker, market, resting, deal, crossed=False)
+    count_open_interest(engine, market, before, (taker, maker))
+    market.last_px = deal.px
+    market.day_notional += deal.size * deal.px
+    market.day_base += deal.size
+    users = [taker.address, maker.address] if order.is_buy else [maker.address, taker.address]  # buyer first
+    trade = {
+        "coin": order.coin, "side": "B" if order.is_buy else "A", "px": num(deal.px), "sz": num(deal.size),
+        "time": deal.now_ms, "hash": deal.tx, "tid": deal.tid, "users": users,
+    }  # fmt: skip
+    market.trades.append(trade)
+    del market.trades[:-30]
+    engine.events.append(TradeEvent(order.coin, trade, deal.px, deal.size))
+    shrink_reduce_only(engine, taker, market, deal.now_ms)
+    if resting.sz == 0:
+        engine.remove(maker, market, resting, "filled", deal.now_ms)
+        _notify(engine, maker, resting)
+    shrink_reduce_only(engine, maker, market, deal.now_ms)
+
+
+def _notify(engine: "Engine", account: Account, order: BookOrder) -> None:
+    """What the front end pops up."""
+    if not account.is_agent:
+        what = f"{'Bought' if order.is_buy else 'Sold'} {to_wire(order.orig_sz)} {order.coin}"
+        text = f"Resting order filled: {what} at ${to_wire(order.limit_px)}"
+        engine.events.append(UserEvent(account.address, {"notification": text}, "notification"))
+
+
+def count_open_interest(
+    engine: "Engine", market: Market, before: tuple[Decimal, Decimal], pair: tuple[Account, Account]
+) -> None:
+    """Open interest is one side: the sum of all longs."""
+    longs = sum((max(engine.position(account, market), ZERO) for account in pair), ZERO)
+    market.open_interest += longs - sum((max(b, ZERO) for b in before), ZERO)
+
+
+def book_fill(
+    engine: "Engine",
+    account: Account,
+    market: Market,
+    order: BookOrder,
+    deal: Deal,
+    *,
+    crossed: bool,
+    free: bool = False,
+    label: str | None = None,
+) -> None:
+    """One side of a trade: position, cash, fee, and the fill its owner sees.
+
+    `free`: no fee, as in settlements. `label` replaces the usual `dir`.
+    """
+    dex = account.dex(market.info.dex)
+    leverage, isolated = engine.leverage_of(account, market)
+    signed = deal.size if order.is_buy else -deal.size
+    before, pnl = dex.apply_fill(order.coin, signed, deal.px, leverage, isolated=isolated)
+    if account.is_agent:
+        if not free:
+            _pay(engine, account, market, deal, crossed=crossed)
+        return
+    fee = ZERO if free else _pay(engine, account, market, deal, crossed=crossed)
+    built = ZERO if free else _pay_builder(engine, account, market, order, deal)
+    if order.coin in dex.positions:
+        market.holders[account.address] = None
+    else:
+        market.holders.pop(account.address, None)
+    fill: dict[str, Any] = {
+        "coin": order.coin, "px": num(deal.px), "sz": num(deal.size), "side": "B" if order.is_buy else "A",
+        "time": deal.now_ms, "startPosition": num(before), "dir": label or direction(before, signed),
+        "closedPnl": num(pnl), "hash": deal.tx, "oid": order.oid, "crossed": crossed, "fee": num(fee + built),
+        "tid": deal.tid, "feeToken": "USDC", "twapId": None,
+    }  # fmt: skip
+    if built:
+        fill["builderFee"] = num(built)
+    if order.cloid is not None:
+        fill["cloid"] = order.cloid
+    if deal.liquidation is not None:
+        fill["liquidation"] = deal.liquidation
+    account.fills.append(fill)
+    engine.events.append(FillEvent(account.address, fill))
+
+
+def _pay(engine: "Engine", account: Account, market: Market, deal: Deal, *, crossed: bool) -> Decimal:
+    """The exchange's fee, and the volume that counts for tiers."""
+    notional = deal.size * deal.px
+    fee = truncate(notional * engine.fee_rate(account, market, deal.now_ms, crossed=crossed), USD_DECIMALS)
+    account.dex(market.info.dex).raw_usd -= fee
+    account.fees += fee
+    account.volume += notional
+    credit = notional * fees.GROWTH if market.info.growth else notional
+    engine.count_volume(account, credit, deal.now_ms, crossed=crossed)
+    return fee
+
+
+def _pay_builder(engine: "Engine", account: Account, market: Market, order: BookOrder, deal: Deal) -> Decimal:
+    """The builder's part, on top, to the builder's account on the same dex."""
+    if order.builder is None:
+        return ZERO
+    address, tenths = order.builder
+    fee = truncate(deal.size * deal.px * tenths * fees.BUILDER_UNIT, USD_DECIMALS)
+    account.dex(market.info.dex).raw_usd -= fee
+    engine.fund(address, market.info.dex, fee)
+    return fee
+
+
+def shrink_reduce_only(engine: "Engine", account: Account, market: Market, now_ms: int) -> None:
+    """Reduce-only orders, dormant ones too, shrink with the position and go when it is gone."""
+    if account.is_agent:
+        return
+    position = engine.position(account, market)
+    for order in engine.open_orders(account):
+        if order.coin != market.info.coin or not order.reduce_only or order.waiting:
+            continue
+        if order.oid not in account.open_orders or (order.sz == 0 and not order.dormant):
+            continue  # gone with a sibling meanwhile; or just filled and about to leave the book
+        if position == 0 or (position > 0) == order.is_buy:
+            rival = any(s.fired and s.sz == 0 for s in order.siblings)
+            engine.remove(account, market, order, "siblingFilledCanceled" if rival else "reduceOnlyCanceled", now_ms)
+        elif order.sz > abs(position):
+            order.sz = abs(position)

@@ -1,0 +1,69 @@
+"""Replacing an order: the new one has a new id and the last place in its queue, the old one is `canceled`. Pure.
+
+Without `a: true` the new order must be ALO, or a GTC that does not cross, which becomes ALO; never a trigger
+(docs/venue-facts.md F23). A new order that is refused leaves the old one where it is.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from hip3.venue.engine import rules, triggers
+from hip3.venue.engine.account import Account
+from hip3.venue.engine.book import BookOrder
+from hip3.venue.engine.model import Request
+
+if TYPE_CHECKING:
+    from hip3.venue.engine.engine import Engine
+
+GONE = "Cannot modify canceled or filled order"
+INVALID = "Attempted to modify to invalid new order"
+
+
+def modify(engine: "Engine", account: Account, target: int | str, r: Request, now_ms: int, *, place: bool) -> Any:
+    """Replace the order of an oid or cloid: the status entry. `place` is the action's always_place."""
+    oid = account.by_cloid.get(target, -1) if isinstance(target, str) else target
+    old = account.open_orders.get(oid)
+    if old is None:
+        return {"error": GONE}
+    fitting = r if place else _passive(r)
+    if fitting is None or old.coin != r.market.info.coin:
+        return {"error": INVALID}
+    refusal = rules.refusal(engine, account, fitting, without=old)
+    if refusal is not None:
+        return engine.refuse(account, fitting, refusal, now_ms)
+    children, old.children = old.children, []
+    engine.remove(account, r.market, old, "canceled", now_ms)
+    new, entry = engine.admit(account, fitting, now_ms)
+    _inherit(engine, account, old, new, children, now_ms)
+    engine.settle(now_ms)
+    return entry
+
+
+def _passive(r: Request) -> Request | None:
+    """The order as an ALO, if it can be one."""
+    if r.trigger is not None or r.tif not in ("Alo", "Gtc"):
+        return None
+    if r.tif == "Gtc" and r.market.book.would_cross(is_buy=r.is_buy, limit_px=r.px):
+        return None
+    return r._replace(tif="Alo")
+
+
+def _inherit(
+    engine: "Engine",
+    account: Account,
+    old: BookOrder,
+    new: BookOrder | None,
+    children: list[BookOrder],
+    now_ms: int,
+) -> None:
+    """TP/SL children stay with the new order, a member of a group is replaced in it."""
+    if new is None:  # it may still have met only the user's own orders
+        for child in children:
+            engine.remove(account, engine.markets[child.coin], child, "canceled", now_ms)
+        return
+    if old.siblings:
+        group = old.siblings
+        group[group.index(old)] = new
+        new.siblings = group
+    new.children = children
+    if children and new.oid not in account.open_orders:
+        triggers.arm_children(engine, account, new, now_ms)

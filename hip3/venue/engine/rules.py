@@ -1,0 +1,210 @@
+"""Which orders the embedded exchange takes: validity, limits and margin, in the order they are checked. Pure.
+
+Texts, order statuses and what is said once for a whole action: docs/venue-facts.md F11; margin: F12; trigger
+orders: F17.
+"""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from hip3.core.money import ZERO, decimals_of, div, is_legal_price
+from hip3.venue.engine.account import Account
+from hip3.venue.engine.book import BookOrder
+from hip3.venue.engine.model import Market, Request
+from hip3.venue.engine.numbers import num
+from hip3.venue.engine.parameters import Parameters
+
+if TYPE_CHECKING:
+    from hip3.venue.engine.engine import Engine
+
+MIN_NOTIONAL = Decimal(10)
+OPEN_ORDERS = 1000
+OPEN_ORDERS_CAP = 5000
+VOLUME_PER_ORDER = 5_000_000
+MAX_MARKET_ORDER = ((25, 30_000_000), (20, 5_000_000), (10, 2_000_000), (0, 500_000))
+"""(from this maximum leverage on, dollars)."""
+IMMEDIATE = frozenset({"Ioc", "FrontendMarket", "LiquidationMarket"})
+
+Refusal = tuple[str, str | None]
+"""(text without suffix, order status that says the same; None if no order came to be)."""
+
+
+def prevalidate(requests: list[Request], parameters: Parameters) -> str | None:
+    """The first fault that refuses a whole action, without suffix; None if there is none."""
+    for r in requests:
+        decimals = r.market.info.sz_decimals
+        if r.sz < 0 or (r.sz == 0 and not r.position_tpsl):
+            return "Order has zero size."
+        if decimals_of(r.sz) > decimals:
+            return "Order has invalid size."
+        prices = [r.px] if r.trigger is None else [r.px, r.trigger.px]
+        if any(px <= 0 or decimals_of(px) > max(0, 6 - decimals) for px in prices):
+            return "Order has invalid price."
+        if abs(r.px - r.market.oracle) > parameters.price_band * r.market.oracle:
+            band = int(parameters.price_band * 100)
+            return f"Order price cannot be more than {band}% away from the reference price"
+        if r.trigger is not None and not r.reduce_only:
+            return "Trigger order is not reduce only."
+        most = max_value(r)
+        if r.px * r.sz > most:
+            return f"Order value too large. Max is ${most}."
+    return None
+
+
+def refusal(engine: "Engine", account: Account, r: Request, without: BookOrder | None = None) -> Refusal | None:
+    """The first rule that an order breaks; `without` is the open order that it would replace."""
+    market = r.market
+    if market.halted:
+        return "Trading is halted.", None
+    if account.is_agent:  # the exchange's own traders ask for nothing illegal, and have no limits
+        return _matching_refusal(engine, account, r, ZERO, without)
+    if engine.post_only and (r.tif != "Alo" or r.trigger is not None):
+        return "Only post-only orders allowed immediately after network upgrade", None
+    if _too_many(account, r):
+        return "Too many open orders", "tooManyOpenOrdersRejected"
+    if not is_legal_price(r.px, market.info.sz_decimals):
+        return "Price must be divisible by tick size.", "tickRejected"
+    position = engine.position(account, market)
+    reduces = position != 0 and (position > 0) != r.is_buy
+    closes = reduces and (r.sz >= abs(position) or (r.position_tpsl and r.sz == 0))
+    if r.px * r.sz < MIN_NOTIONAL and not closes:
+        return "Order must have minimum value of $10.", "minTradeNtlRejected"
+    if r.reduce_only and not reduces:
+        return "Reduce only order would increase position.", "reduceOnlyRejected"
+    if r.trigger is not None:
+        return trigger_refusal(r, market.mark)
+    limited = _exposure_refusal(engine, account, r, position)
+    if limited is not None:
+        return limited
+    return _matching_refusal(engine, account, r, position, without)
+
+
+def max_value(r: Request) -> int:
+    """The most one order may be worth: by the market's leverage, ten times more for limit orders."""
+    most = next(ntl for leverage, ntl in MAX_MARKET_ORDER if r.market.info.max_leverage >= leverage)
+    return most if r.tif in IMMEDIATE else most * 10
+
+
+def _exposure_refusal(engine: "Engine", account: Account, r: Request, position: Decimal) -> Refusal | None:
+    """Open-interest cap, distance from the oracle, and the tier that the position would come into."""
+    market, signed = r.market, r.sz if r.is_buy else -r.sz
+    grows = abs(position + signed) > abs(position) or (position + signed) * position < 0
+    if market.at_cap and grows:
+        flips = position != 0 and (position > 0) != r.is_buy
+        status = f"position{'Flip' if flips else 'Increase'}AtOpenInterestCapRejected"
+        return "Order would increase open interest while open interest is capped", status
+    if market.at_cap and r.tif not in IMMEDIATE and not r.reduce_only and aggressive(market, r.is_buy, r.px):
+        text = "Order rejected due to price more aggressive than oracle while at open interest cap"
+        return text, "tooAggressiveAtOpenInterestCapRejected"
+    distance = engine.parameters.oracle_distance
+    if distance and abs(r.px - market.oracle) > distance * market.oracle:
+        return "Price too far from oracle", "oracleRejected"
+    leverage, _ = engine.leverage_of(account, market)
+    notional = abs(position + signed) * market.mark
+    allowed = [highest for lower, highest in market.info.margin_tiers if lower <= notional][-1]
+    if grows and leverage > allowed:
+        return "Order would cause position to exceed margin tier limit at current leverage", "perpMaxPositionRejected"
+    return None
+
+
+def aggressive(market: Market, is_buy: bool, px: Decimal) -> bool:
+    """Whether a price is on the far side of the oracle."""
+    return px > market.oracle if is_buy else px < market.oracle
+
+
+def enforce_cap(engine: "Engine", market: Market, now_ms: int) -> None:
+    """At the cap, resting orders more aggressive than the oracle go."""
+    for account in engine.accounts.values():
+        if account.is_agent:
+            continue
+        for order in engine.open_orders(account, market.info.dex):
+            if order.coin != market.info.coin or order.reduce_only or order.oid not in account.open_orders:
+                continue
+            if aggressive(market, order.is_buy, order.limit_px):
+                engine.remove(account, market, order, "openInterestCapCanceled", now_ms)
+
+
+def trigger_refusal(r: Request, reference: Decimal) -> Refusal | None:
+    """What is wrong with a trigger price, seen from the price it will be compared with."""
+    assert r.trigger is not None
+    if not is_legal_price(r.trigger.px, r.market.info.sz_decimals):
+        return "Price must be divisible by tick size.", "tickRejected"
+    if r.trigger.due(reference):
+        return "Invalid TP/SL price.", "badTriggerPxRejected"
+    return None
+
+
+def child_refusal(r: Request, parent: BookOrder) -> Refusal | None:
+    """What is wrong with a TP/SL child that waits for its parent, whose price is its reference."""
+    if r.is_buy == parent.is_buy:
+        return "Reduce only order would increase position.", "reduceOnlyRejected"
+    if r.px * r.sz < MIN_NOTIONAL and r.sz < parent.orig_sz:
+        return "Order must have minimum value of $10.", "minTradeNtlRejected"
+    return trigger_refusal(r, parent.limit_px)
+
+
+def _matching_refusal(
+    engine: "Engine", account: Account, r: Request, position: Decimal, without: BookOrder | None
+) -> Refusal | None:
+    """What the book and the account say to an order that may trade now."""
+    book = r.market.book
+    if account.is_agent and r.tif == "Gtc":
+        return None
+    crosses = book.would_cross(is_buy=r.is_buy, limit_px=r.px)
+    if r.tif == "Alo" and crosses:
+        bid, ask = book.best_bid(), book.best_ask()
+        bbo = f"{'' if bid is None else num(bid)}@{'' if ask is None else num(ask)}"
+        return f"Post only order would have immediately matched, bbo was {bbo}.", "badAloPxRejected"
+    if not account.is_agent and not has_margin(engine, account, r, position, without):
+        return "Insufficient margin to place order.", "perpMarginRejected"
+    if r.tif in IMMEDIATE and not crosses:
+        return "Order could not immediately match against any resting orders.", "iocCancelRejected"
+    return None
+
+
+def _too_many(account: Account, r: Request) -> bool:
+    """From 1000 open orders on nothing that only reduces or waits; 1000 + 1 per 5M traded, up to 5000, at all."""
+    count = len(account.open_orders)
+    if count < OPEN_ORDERS:
+        return False
+    cap = min(OPEN_ORDERS_CAP, OPEN_ORDERS + int(account.volume) // VOLUME_PER_ORDER)
+    return r.reduce_only or (count >= cap and r.tif not in IMMEDIATE)
+
+
+def has_margin(
+    engine: "Engine", account: Account, r: Request, position: Decimal, without: BookOrder | None = None
+) -> bool:
+    """Initial margin for what the order adds, at its limit price (docs/venue-facts.md F12)."""
+    signed = r.sz if r.is_buy else -r.sz
+    added = abs(position + signed) - abs(position)
+    if added <= 0:
+        return True
+    leverage, _ = engine.leverage_of(account, r.market)
+    return div(added * r.px, Decimal(leverage)) <= free_margin(engine, account, r.market.info.dex, without)
+
+
+def free_margin(engine: "Engine", account: Account, dex: str, without: BookOrder | None = None) -> Decimal:
+    """Cross cash of a dex that neither positions nor resting orders need."""
+    held, marks = account.dex(dex), engine.marks()
+    return held.cross_value(marks) - held.cross_margin(marks) - _resting_margin(engine, account, dex, without)
+
+
+def withdrawable(engine: "Engine", account: Account, dex: str) -> Decimal:
+    """Cross cash that may leave: a tenth of the cross notional stays at least (docs/venue-facts.md F13)."""
+    held, marks = account.dex(dex), engine.marks()
+    notional = sum((abs(p.szi) * marks[c] for c, p in held.positions.items() if not p.isolated), ZERO)
+    needed = held.cross_margin(marks) + _resting_margin(engine, account, dex, None)
+    return max(ZERO, held.cross_value(marks) - max(needed, notional / 10))
+
+
+def _resting_margin(engine: "Engine", account: Account, dex: str, without: BookOrder | None) -> Decimal:
+    orders = (o for o in engine.open_orders(account, dex) if o is not without)
+    return sum((_order_margin(engine, account, o) for o in orders), ZERO)
+
+
+def _order_margin(engine: "Engine", account: Account, order: BookOrder) -> Decimal:
+    if order.reduce_only:
+        return ZERO
+    market: Market = engine.markets[order.coin]
+    leverage, _ = engine.leverage_of(account, market)
+    return div(order.sz * order.limit_px, Decimal(leverage))

@@ -1,0 +1,1 @@
+"""Sockets, limits of an address, faults."""
