@@ -52,7 +52,7 @@ class LeafLock:
         self._lock.release()
 
 
-LONG_FIRST = ("tests/test_day.py", "tests/stories/", "tests/bench/")
+LONG_FIRST = ("tests/sessions/test_day.py", "tests/stories/", "tests/bench/")
 
 
 @pytest.hookimpl(trylast=True)

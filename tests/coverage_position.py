@@ -26,11 +26,11 @@ class Later(NamedTuple):
 
 K = "tests/position/test_tracker.py::"
 X = "tests/position/test_exits.py::"
-G = "tests/execution/test_gates.py::"
-O = "tests/test_open_orders.py::"  # noqa: E741
-P = "tests/test_positions.py::"
+G = "tests/execution/entries/test_gates.py::"
+O = "tests/execution/truth/test_open_orders.py::"  # noqa: E741
+P = "tests/sessions/test_positions.py::"
 F = "tests/ops/test_files.py::"
-A = "tests/test_adversity.py::"
+A = "tests/sessions/test_adversity.py::"
 
 POSITION_ROWS: tuple[Row, ...] = (
     Row(
@@ -85,7 +85,7 @@ POSITION_ROWS: tuple[Row, ...] = (
         "PM-TEST-2b",
         "the stop on the exchange follows the filled size",
         "hip3/position/protection.py",
-        "tests/test_protection.py::test_what_to_do",
+        "tests/execution/exits/test_protector.py::test_what_to_do",
         "t.order.side is side and t.order.sz == abs(position.szi)]",
         "t.order.side is side]",
     ),
@@ -213,7 +213,7 @@ POSITION_ROWS: tuple[Row, ...] = (
         "RS-6.3",
         "a market whose tick size is unknown is not traded",
         "hip3/exchange/registry.py",
-        "tests/test_regressions.py::test_a_changed_precision_stops_its_market_only",
+        "tests/sessions/test_regressions.py::test_a_changed_precision_stops_its_market_only",
         "    if new.sz_decimals != old.sz_decimals:",
         "    if new.sz_decimals != new.sz_decimals:",
     ),

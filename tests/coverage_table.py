@@ -8,10 +8,10 @@ are not negotiable), the module, the test, and a mutant: a small patch that make
 
 from tests.coverage_position import COMES_LATER, POSITION_ROWS, Row
 
-T = "tests/test_trading.py::"
-R = "tests/test_regressions.py::"
-Q = "tests/execution/test_queues.py::"
-G = "tests/execution/test_gates.py::"
+T = "tests/sessions/test_trading.py::"
+R = "tests/sessions/test_regressions.py::"
+Q = "tests/execution/sending/test_scheduler.py::"
+G = "tests/execution/entries/test_gates.py::"
 K = "tests/position/test_tracker.py::"
 X = "tests/position/test_exits.py::"
 S = "tests/exchange/test_signing.py::"

@@ -11,7 +11,7 @@ from hip3.core.orders import PendingOrder, Side
 from hip3.ops.intents import Recovered
 from hip3.service.start import configured_key, identity
 from hip3.service.trading import Trading
-from tests.apps import AppOf
+from tests.service.apps import AppOf
 from tests.world import World
 
 Env = dict[str, str]

@@ -12,8 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from hip3.ops.histogram import FAST_US, Histogram
 from hip3.ops.metrics import MetricsPage
 from hip3.service.details import histograms
-from tests.apps import AppOf, status_of
 from tests.builders import D
+from tests.service.apps import AppOf, status_of
 from tests.stage import Stage
 from tests.world import World
 

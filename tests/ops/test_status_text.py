@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from hip3.core.orders import Side
 from hip3.ops.status_text import WIDTH, age, bar, status_text
-from tests.apps import AppOf, status_of
 from tests.builders import D
+from tests.service.apps import AppOf, status_of
 from tests.world import World, quiet_world
 
 UGLY = [

@@ -30,10 +30,10 @@ from hip3.risk.guards import GUARDS
 from hip3.risk.market_gates import MARKET_GATES
 from hip3.risk.monitor import FlattenFailed
 from hip3.service.wiring import report
-from tests import test_guards, test_market_gates
 from tests.builders import D, order
-from tests.by_hand import Feed
-from tests.test_guards import trip
+from tests.commands.stopped import Feed
+from tests.risk import test_guards, test_market_gates
+from tests.risk.test_guards import trip
 from tests.world import ALONE, World
 
 Probe = Callable[[World], None]

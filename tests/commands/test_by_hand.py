@@ -16,7 +16,7 @@ from hip3.ops.state_dir import account_dir
 from hip3.ops.store import story
 from hip3.service.start import Who
 from tests.builders import order
-from tests.test_operating import GOLD, TSLA, _oids, _resting, _stop_order
+from tests.service.test_operating import GOLD, TSLA, _oids, _resting, _stop_order
 from tests.world import VenueRest, World, quiet_world
 
 D = Decimal

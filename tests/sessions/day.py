@@ -1,4 +1,4 @@
-"""Hours of trading in simulated time, in a process of its own: `python -m tests.day HOURS SEED FOLDER`.
+"""Hours of trading in simulated time, in a process of its own: `python -m tests.sessions.day HOURS SEED FOLDER`.
 
 The production core with its journal and intent log on disk, the exchange's core beside it, a cut every few
 minutes, and some restarts before the warm-up is over: a restart within a process leaves holes in its memory that a

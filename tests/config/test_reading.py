@@ -8,7 +8,7 @@ import pytest
 from hip3.config import reading
 from hip3.errors import ConfigError
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 KEY = "0x" + "ab" * 32
 
 

@@ -10,8 +10,8 @@ from hip3.core.orders import ExitReason, Side
 from hip3.risk.drawdown import DAY_MS, Drawdown, DrawdownLimits
 from hip3.risk.hard_stop import HardStopLatch, LatchState, Reset, read_latch, write_latch
 from hip3.risk.monitor import TRIGGERS
-from tests.test_guards import trip
-from tests.test_market_gates import Feed, ready
+from tests.risk.test_guards import trip
+from tests.risk.test_market_gates import Feed, ready
 from tests.world import World, quiet_world
 
 D = Decimal

@@ -1,4 +1,4 @@
-"""Every setting changes what the service does: `tests/settings_rows.py`, row by row, from environment text to the wire.
+"""Every setting changes what the service does: `tests/config/settings_rows.py`, row by row, from environment text to the wire.
 
 `docs/settings.md` is the same table for people, printed by `document`.
 """
@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from hip3.config.reading import FIELDS, PREFIX, is_address, meta_of
-from tests.settings_rows import ROWS, Value
+from tests.config.settings_rows import ROWS, Value
 from tests.stage import Env
 from tests.stories.test_settings import SHOWN
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "settings.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "settings.md"
 
 
 def test_every_setting_of_the_example_has_a_row_and_no_row_is_of_anything_else() -> None:
@@ -58,7 +58,7 @@ def document() -> str:
     lines = [
         "# What each setting changes",
         "",
-        "Printed from `tests/settings_rows.py` and `tests/stories/test_settings.py`, whose tests see each of these on the",
+        "Printed from `tests/config/settings_rows.py` and `tests/stories/test_settings.py`, whose tests see each of these on the",
         "wire, in the status or in a file of a service that runs with the value. What a setting means stands in",
         "[.env.example](../.env.example).",
         "",
@@ -77,5 +77,5 @@ def document() -> str:
 
 
 def test_the_page_is_the_table() -> None:
-    # If not: PYTHONPATH=. .venv/bin/python -c "from tests import test_settings_table as t; t.PAGE.write_text(t.document())"
+    # If not: PYTHONPATH=. .venv/bin/python -c "from tests.config import test_settings as t; t.PAGE.write_text(t.document())"
     assert PAGE.read_text() == document()

@@ -1,7 +1,7 @@
 """For each setting two values, and what differs on the wire or in the status of a service that runs with them.
 
 A row: the two values, what is looked at, and what is seen with each. `also` is set in both cases. A value may be a
-function of a folder, which makes a file there. `tests/test_settings_table.py` runs them, and fails where a setting of
+function of a folder, which makes a file there. `tests/config/test_settings.py` runs them, and fails where a setting of
 `.env.example` has no row. To add a setting: one row here.
 """
 

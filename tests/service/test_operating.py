@@ -14,7 +14,7 @@ from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, PendingOrder, Side, Tif
 from hip3.execution.exits.exiting import reopen
 from hip3.service.operating import CancelAll, Flatten, Operation
-from tests.apps import AppOf, status_of
+from tests.service.apps import AppOf, status_of
 from tests.world import World, quiet_world
 
 D = Decimal

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hip3.risk.market_gates import MARKET_GATES
-from tests.by_hand import GOLD, Feed
+from tests.commands.stopped import GOLD, Feed
 from tests.world import World
 
 D = Decimal

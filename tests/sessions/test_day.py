@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def _trade(hours: str, seed: str, folder: Path) -> dict[str, Any]:
     run = subprocess.run(
-        [sys.executable, "-m", "tests.day", hours, seed, str(folder)], cwd=ROOT, capture_output=True, text=True,
+        [sys.executable, "-m", "tests.sessions.day", hours, seed, str(folder)], cwd=ROOT, capture_output=True, text=True,
         check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr[-3000:]

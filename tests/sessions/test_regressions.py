@@ -21,7 +21,7 @@ from hip3.ops.state_dir import account_dir
 from hip3.position.tracker import PositionTracker
 from hip3.risk.hard_stop import HardStopLatch
 from tests.builders import COIN, D, exit_order, fill, order
-from tests.venue.test_streams import Client
+from tests.venue.answers.test_streams import Client
 from tests.world import World
 
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 import hip3.venue.market
-from tests.venue.calibration import ONE, POOLED, Heard, listen, pooled
+from tests.venue.market.calibration import ONE, POOLED, Heard, listen, pooled
 
 
 class Figure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

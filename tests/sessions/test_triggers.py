@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from hip3.core.orders import Side
+from tests.service.test_alerting import Bench
+from tests.sessions.test_adversity import GOLD, _deaf_for
 from tests.stories.listener import Listener, listener
-from tests.test_adversity import GOLD, _deaf_for
-from tests.test_alerting import Bench
 
 TRADING: dict[str, Any] = {"min_edge_bps": Decimal(5), "min_holding_ms": 0, "time_stop_ms": 200}
 """Left at once: what was paid for the touch and in fees is lost."""

@@ -10,8 +10,8 @@ import pytest
 from hip3.core.ledger import RoundTrip
 from hip3.execution.entries.gates import GATES
 from hip3.risk.guards import GUARDS, EntryGuards, GuardSettings, TripNote, score
-from tests.by_hand import GOLD
-from tests.test_market_gates import Feed, ready
+from tests.commands.stopped import GOLD
+from tests.risk.test_market_gates import Feed, ready
 
 D = Decimal
 MINUTE = 60_000

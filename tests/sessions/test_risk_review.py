@@ -32,7 +32,7 @@ from hip3.service.trading import Before
 from hip3.service.workers import RestJobs
 from hip3.venue.venue import WsText
 from tests.fakes import FakeClock, MemoryJournal
-from tests.test_risk import _lose, _reset
+from tests.sessions.test_risk import _lose, _reset
 from tests.world import World, quiet_world
 
 D = Decimal
