@@ -4,35 +4,32 @@ A halt cancels all orders and settles all positions at mark; `meta` says isDelis
 market keeps its place in the universe. It can be resumed (docs/venue-facts.md F29).
 """
 
-from typing import TYPE_CHECKING
-
 from hip3.core.money import ZERO
+from hip3.venue.engine.endings import remove
 from hip3.venue.engine.matching import Deal, book_fill
 from hip3.venue.engine.model import Market, Request
 from hip3.venue.engine.orders import fill_id
-
-if TYPE_CHECKING:
-    from hip3.venue.engine.engine import Engine
+from hip3.venue.engine.state import State
 
 _NOBODY = 0
 
 
-def halt(engine: "Engine", market: Market, now_ms: int) -> None:
+def halt(state: State, market: Market, now_ms: int) -> None:
     """Cancel every order, settle every position at mark, refuse new orders."""
     market.halted = True
     coin = market.info.coin
-    for account in list(engine.accounts.values()):
-        for order in engine.open_orders(account):
+    for account in list(state.accounts.values()):
+        for order in state.open_orders(account):
             if order.coin == coin and order.oid in account.open_orders:
-                engine.remove(account, market, order, "delistedCanceled", now_ms)
-    for account in list(engine.accounts.values()):
-        size = engine.position(account, market)
+                remove(state, account, market, order, "delistedCanceled", now_ms)
+    for account in list(state.accounts.values()):
+        size = state.position(account, market)
         if not size:
             continue
         request = Request(market, size < 0, market.mark, abs(size), True, "Ioc", None)
-        order = engine.new_order(account, request, now_ms)
-        deal = Deal(market.mark, abs(size), fill_id(order.oid, _NOBODY), engine.tx_hash(), now_ms)
-        book_fill(engine, account, market, order, deal, crossed=False, free=True, label="Settlement")
+        order = state.new_order(account, request, now_ms)
+        deal = Deal(market.mark, abs(size), fill_id(order.oid, _NOBODY), state.tx_hash(), now_ms)
+        book_fill(state, account, market, order, deal, crossed=False, free=True, label="Settlement")
     market.open_interest = ZERO
 
 

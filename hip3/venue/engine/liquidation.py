@@ -9,19 +9,18 @@ of the other side at its bankruptcy price (docs/venue-facts.md F20, F21).
 """
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from hip3.core.money import ZERO, ceil_size, div, round_price
 from hip3.venue.engine.account import Account, DexAccount, Position
 from hip3.venue.engine.book import BookOrder
+from hip3.venue.engine.endings import remove
 from hip3.venue.engine.margin import bankruptcy_px, cross_maintenance, equity, maintenance
 from hip3.venue.engine.matching import Deal, book_fill, count_open_interest, execute, shrink_reduce_only
 from hip3.venue.engine.model import Market, Request, UserEvent
 from hip3.venue.engine.numbers import num
 from hip3.venue.engine.orders import fill_id, mix
-
-if TYPE_CHECKING:
-    from hip3.venue.engine.engine import Engine
+from hip3.venue.engine.state import State
 
 SLICE_ABOVE = Decimal(100_000)
 SLICE = Decimal("0.2")
@@ -41,94 +40,94 @@ class _Case(NamedTuple):
     market: Market
 
 
-def check(engine: "Engine", market: Market, now_ms: int) -> None:
+def check(state: State, market: Market, now_ms: int) -> None:
     """The mark of a market moved: liquidate whoever cannot hold any longer."""
     for address in list(market.holders):
-        account = engine.accounts[address]
+        account = state.accounts[address]
         held = account.dex(market.info.dex)
         position = held.positions.get(market.info.coin)
         if position is None:
             continue
         if position.isolated:
-            _check_isolated(engine, _Case(account, held, position, market), now_ms)
-        elif held.cross_value(engine.marks()) < cross_maintenance(held, engine.markets):
-            _liquidate_cross(engine, account, held, market.info.dex, now_ms)
+            _check_isolated(state, _Case(account, held, position, market), now_ms)
+        elif held.cross_value(state.marks()) < cross_maintenance(held, state.markets):
+            _liquidate_cross(state, account, held, market.info.dex, now_ms)
 
 
-def _needed(engine: "Engine", case: _Case) -> Decimal:
+def _needed(state: State, case: _Case) -> Decimal:
     if case.position.isolated:
         return maintenance(case.market.info, abs(case.position.szi) * case.market.mark)
-    return cross_maintenance(case.held, engine.markets)
+    return cross_maintenance(case.held, state.markets)
 
 
-def _backing(engine: "Engine", case: _Case) -> Decimal:
-    return equity(case.held, case.position, case.market, engine.marks())
+def _backing(state: State, case: _Case) -> Decimal:
+    return equity(case.held, case.position, case.market, state.marks())
 
 
 def _open(case: _Case) -> bool:
     return case.held.positions.get(case.market.info.coin) is case.position
 
 
-def _check_isolated(engine: "Engine", case: _Case, now_ms: int) -> None:
-    if _backing(engine, case) >= _needed(engine, case):
+def _check_isolated(state: State, case: _Case, now_ms: int) -> None:
+    if _backing(state, case) >= _needed(state, case):
         return
-    _announce(engine, case.account, [case], now_ms)
+    _announce(state, case.account, [case], now_ms)
     coin = case.market.info.coin
-    for order in engine.open_orders(case.account):
+    for order in state.open_orders(case.account):
         if order.coin == coin and order.oid in case.account.open_orders:
-            engine.remove(case.account, case.market, order, "liquidatedCanceled", now_ms)
-    _to_the_book(engine, case, now_ms)
+            remove(state, case.account, case.market, order, "liquidatedCanceled", now_ms)
+    _to_the_book(state, case, now_ms)
     if not _open(case):
         return
-    if case.market.info.margin_mode is None and _backing(engine, case) < _needed(engine, case) * 2 / 3:
-        _to_the_backstop(engine, case, now_ms)
-    elif _backing(engine, case) <= 0:
-        _deleverage(engine, case, now_ms)
+    if case.market.info.margin_mode is None and _backing(state, case) < _needed(state, case) * 2 / 3:
+        _to_the_backstop(state, case, now_ms)
+    elif _backing(state, case) <= 0:
+        _deleverage(state, case, now_ms)
 
 
-def _liquidate_cross(engine: "Engine", account: Account, held: DexAccount, dex: str, now_ms: int) -> None:
+def _liquidate_cross(state: State, account: Account, held: DexAccount, dex: str, now_ms: int) -> None:
     """Position by position, the one that needs most first, until the rest can be held."""
-    cases = [_Case(account, held, p, engine.markets[c]) for c, p in held.positions.items() if not p.isolated]
+    cases = [_Case(account, held, p, state.markets[c]) for c, p in held.positions.items() if not p.isolated]
     cases.sort(key=lambda c: maintenance(c.market.info, abs(c.position.szi) * c.market.mark), reverse=True)
-    _announce(engine, account, cases, now_ms)
+    _announce(state, account, cases, now_ms)
     isolated = {coin for coin, p in held.positions.items() if p.isolated}
-    for order in engine.open_orders(account, dex):
+    for order in state.open_orders(account, dex):
         if order.coin not in isolated and order.oid in account.open_orders:
-            engine.remove(account, engine.markets[order.coin], order, "liquidatedCanceled", now_ms)
+            remove(state, account, state.markets[order.coin], order, "liquidatedCanceled", now_ms)
     for case in cases:
-        if held.cross_value(engine.marks()) >= cross_maintenance(held, engine.markets):
+        if held.cross_value(state.marks()) >= cross_maintenance(held, state.markets):
             return
-        _to_the_book(engine, case, now_ms)
-    if held.cross_value(engine.marks()) < cross_maintenance(held, engine.markets) * 2 / 3:
+        _to_the_book(state, case, now_ms)
+    if held.cross_value(state.marks()) < cross_maintenance(held, state.markets) * 2 / 3:
         for case in cases:
             if _open(case):
-                _to_the_backstop(engine, case, now_ms)
+                _to_the_backstop(state, case, now_ms)
         left, held.raw_usd = held.raw_usd, ZERO
-        _backstop(engine, dex).dex(dex).raw_usd += left
+        _backstop(state, dex).dex(dex).raw_usd += left
 
 
-def _announce(engine: "Engine", account: Account, cases: list[_Case], now_ms: int) -> None:
+def _announce(state: State, account: Account, cases: list[_Case], now_ms: int) -> None:
     """Once per position's way into liquidation: the user event and the ledger entry."""
     fresh = [c for c in cases if c.position.liquidated_ms is None]
     if not fresh:
         return
     notional = sum((abs(c.position.szi) * c.market.mark for c in cases), ZERO)
-    value = _backing(engine, cases[0])
+    value = _backing(state, cases[0])
     ntl, worth = num(notional), num(value)
     liquidation = {
         "lid": mix(len(account.ledger) * 7 + now_ms) >> 20, "liquidator": _NOBODY, "liquidated_user": account.address,
         "liquidated_ntl_pos": ntl, "liquidated_account_value": worth,
     }  # fmt: skip
-    engine.events.append(UserEvent(account.address, {"liquidation": liquidation}))
+    state.events.append(UserEvent(account.address, {"liquidation": liquidation}))
     kind = "Isolated" if cases[0].position.isolated else "Cross"
     delta: dict[str, Any] = {
         "type": "liquidation", "liquidatedNtlPos": ntl, "accountValue": worth, "leverageType": kind,
         "liquidatedPositions": [{"coin": c.market.info.coin, "szi": num(c.position.szi)} for c in cases],
     }  # fmt: skip
-    engine.note(account, delta, now_ms)
+    state.note(account, delta, now_ms)
 
 
-def _to_the_book(engine: "Engine", case: _Case, now_ms: int) -> None:
+def _to_the_book(state: State, case: _Case, now_ms: int) -> None:
     """A market order for the position, or for a fifth of a large one."""
     account, position, market = case.account, case.position, case.market
     size = abs(position.szi)
@@ -138,61 +137,61 @@ def _to_the_book(engine: "Engine", case: _Case, now_ms: int) -> None:
             return
         size = min(size, ceil_size(size * SLICE, market.info.sz_decimals))
     position.liquidated_ms = now_ms
-    order = _order(engine, case, size, _limit(engine, case, now_ms), now_ms)
+    order = _order(state, case, size, _limit(state, case, now_ms), now_ms)
     if not market.book.would_cross(is_buy=order.is_buy, limit_px=order.limit_px):
         return
-    engine.tell(account, order, "open", now_ms)
-    execute(engine, account, market, order, now_ms, _said(case, "market"))
+    state.tell(account, order, "open", now_ms)
+    execute(state, account, market, order, now_ms, _said(case, "market"))
 
 
-def _limit(engine: "Engine", case: _Case, now_ms: int) -> Decimal:
+def _limit(state: State, case: _Case, now_ms: int) -> Decimal:
     """The last legal price at which the close does not cost more than there is."""
     market = case.market
-    fee = engine.fee_rate(case.account, market, now_ms, crossed=True)
-    px = bankruptcy_px(case.held, case.position, market, engine.marks(), fee)
+    fee = state.fee_rate(case.account, market, now_ms, crossed=True)
+    px = bankruptcy_px(case.held, case.position, market, state.marks(), fee)
     nearest, furthest = market.mark * _FURTHEST, market.mark * (2 - _FURTHEST)
     return round_price(min(max(px, nearest), furthest), market.info.sz_decimals, up=case.position.szi > 0)
 
 
-def _order(engine: "Engine", case: _Case, size: Decimal, px: Decimal, now_ms: int) -> BookOrder:
+def _order(state: State, case: _Case, size: Decimal, px: Decimal, now_ms: int) -> BookOrder:
     request = Request(case.market, case.position.szi < 0, px, size, True, "LiquidationMarket", None)
-    return engine.new_order(case.account, request, now_ms)
+    return state.new_order(case.account, request, now_ms)
 
 
 def _said(case: _Case, method: str) -> dict[str, Any]:
     return {"liquidatedUser": case.account.address, "markPx": num(case.market.mark), "method": method}
 
 
-def _backstop(engine: "Engine", dex: str) -> Account:
-    index = next(m.info.asset_id for m in engine.markets.values() if m.info.dex == dex) // 10_000 % 10
+def _backstop(state: State, dex: str) -> Account:
+    index = next(m.info.asset_id for m in state.markets.values() if m.info.dex == dex) // 10_000 % 10
     address = f"0x4{index:039x}"
-    account = engine.account(address)
+    account = state.account(address)
     if account is None or dex not in account.dexs:
-        account = engine.fund(address, dex, BACKSTOP_CASH, agent=True)
+        account = state.fund(address, dex, BACKSTOP_CASH, agent=True)
     return account
 
 
-def _to_the_backstop(engine: "Engine", case: _Case, now_ms: int) -> None:
+def _to_the_backstop(state: State, case: _Case, now_ms: int) -> None:
     """The backstop takes the position at mark, and the margin with it."""
-    backstop, dex = _backstop(engine, case.market.info.dex), case.market.info.dex
+    backstop, dex = _backstop(state, case.market.info.dex), case.market.info.dex
     isolated, side = case.position.isolated, "Long" if case.position.szi > 0 else "Short"
     before = case.held.raw_usd
     label = f"Liquidated {'Isolated' if isolated else 'Cross'} {side}"
-    _hand_over(engine, case, backstop, abs(case.position.szi), case.market.mark, label, "backstop", now_ms)
+    _hand_over(state, case, backstop, abs(case.position.szi), case.market.mark, label, "backstop", now_ms)
     if isolated:  # what was set aside came free; of a cross account everything goes when all positions have gone
         freed = case.held.raw_usd - before
         case.held.raw_usd -= freed
         backstop.dex(dex).raw_usd += freed
 
 
-def _deleverage(engine: "Engine", case: _Case, now_ms: int) -> None:
+def _deleverage(state: State, case: _Case, now_ms: int) -> None:
     """Close against the other side, the most profitable and most leveraged first."""
     market, coin = case.market, case.market.info.coin
     long = case.position.szi > 0
-    px = bankruptcy_px(case.held, case.position, market, engine.marks(), ZERO)
+    px = bankruptcy_px(case.held, case.position, market, state.marks(), ZERO)
     px = round_price(px, market.info.sz_decimals, up=long)
     rivals: list[tuple[Decimal, Account]] = []
-    for account in engine.accounts.values():
+    for account in state.accounts.values():
         other = account.dex(market.info.dex).positions.get(coin)
         if other is not None and other.szi and (other.szi > 0) != long:
             gain = div(other.unrealized(market.mark), other.entry_ntl)
@@ -201,12 +200,12 @@ def _deleverage(engine: "Engine", case: _Case, now_ms: int) -> None:
     for _, rival in rivals:
         if not _open(case):
             return
-        size = min(abs(case.position.szi), abs(engine.position(rival, market)))
-        _hand_over(engine, case, rival, size, px, "Auto-Deleveraging", None, now_ms)
+        size = min(abs(case.position.szi), abs(state.position(rival, market)))
+        _hand_over(state, case, rival, size, px, "Auto-Deleveraging", None, now_ms)
 
 
 def _hand_over(
-    engine: "Engine",
+    state: State,
     case: _Case,
     other: Account,
     size: Decimal,
@@ -217,14 +216,14 @@ def _hand_over(
 ) -> None:
     """Close `size` of the position against `other` at `px`, past the book and without a fee."""
     market, account = case.market, case.account
-    before = engine.position(account, market), engine.position(other, market)
-    mine = _order(engine, case, size, px, now_ms)
+    before = state.position(account, market), state.position(other, market)
+    mine = _order(state, case, size, px, now_ms)
     request = Request(market, not mine.is_buy, px, size, False, "LiquidationMarket", None)
-    theirs = engine.new_order(other, request, now_ms)
+    theirs = state.new_order(other, request, now_ms)
     said = None if method is None else _said(case, method)
-    deal = Deal(px, size, fill_id(mine.oid, theirs.oid), engine.tx_hash(), now_ms, said)
-    book_fill(engine, account, market, mine, deal, crossed=True, free=True, label=label)
-    book_fill(engine, other, market, theirs, deal, crossed=False, free=True, label=label)
-    count_open_interest(engine, market, before, (account, other))
+    deal = Deal(px, size, fill_id(mine.oid, theirs.oid), state.tx_hash(), now_ms, said)
+    book_fill(state, account, market, mine, deal, crossed=True, free=True, label=label)
+    book_fill(state, other, market, theirs, deal, crossed=False, free=True, label=label)
+    count_open_interest(state, market, before, (account, other))
     for who in (account, other):
-        shrink_reduce_only(engine, who, market, now_ms)
+        shrink_reduce_only(state, who, market, now_ms)

@@ -4,19 +4,18 @@ Functions on the engine's state. Rules: docs/venue-facts.md F12 (matching) and F
 """
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from hip3.core.money import ZERO, to_wire, truncate
 from hip3.venue.engine import fees
 from hip3.venue.engine.account import USD_DECIMALS, Account
 from hip3.venue.engine.book import BookOrder
+from hip3.venue.engine.endings import ended, remove
 from hip3.venue.engine.model import FillEvent, Market, Request, TradeEvent, UserEvent
 from hip3.venue.engine.numbers import num
 from hip3.venue.engine.orders import average, direction, fill_id
 from hip3.venue.engine.rules import IMMEDIATE, has_margin
-
-if TYPE_CHECKING:
-    from hip3.venue.engine.engine import Engine
+from hip3.venue.engine.state import State
 
 _NO_MATCH = "Order could not immediately match against any resting orders."
 
@@ -34,7 +33,7 @@ class Deal(NamedTuple):
 
 
 def execute(
-    engine: "Engine",
+    state: State,
     account: Account,
     market: Market,
     order: BookOrder,
@@ -43,17 +42,17 @@ def execute(
 ) -> dict[str, Any]:
     """Match, then rest or drop what is left: the status entry. The order is known as open already."""
     asked = order.sz
-    paid = _match(engine, account, market, order, now_ms, liquidation)
+    paid = _match(state, account, market, order, now_ms, liquidation)
     done = asked - order.sz
-    engine.touched.add(order.coin)
+    state.touched.add(order.coin)
     if order.sz > 0 and order.tif not in IMMEDIATE:
         market.book.add(order)
-        engine.enlist(account, order)
+        state.enlist(account, order)
         return {"resting": ids(order)}
     if not done:
-        engine.ended(account, order, "iocCancelRejected", now_ms)
-        return {"error": _NO_MATCH + engine.suffix(market)}
-    engine.ended(account, order, "filled" if order.sz == 0 else "canceled", now_ms)
+        ended(state, account, order, "iocCancelRejected", now_ms)
+        return {"error": _NO_MATCH + state.suffix(market)}
+    ended(state, account, order, "filled" if order.sz == 0 else "canceled", now_ms)
     entry = {"totalSz": num(done), "avgPx": num(average(paid, done, market.info.sz_decimals))}
     return {"filled": entry | ids(order)}
 
@@ -64,7 +63,7 @@ def ids(order: BookOrder) -> dict[str, Any]:
 
 
 def _match(
-    engine: "Engine",
+    state: State,
     account: Account,
     market: Market,
     order: BookOrder,
@@ -77,30 +76,30 @@ def _match(
         maker = market.book.next_maker(is_buy=order.is_buy, limit_px=order.limit_px)
         if maker is None:
             break
-        other = engine.accounts[maker.owner]
+        other = state.accounts[maker.owner]
         if maker.owner == account.address:
-            engine.remove(other, market, maker, "selfTradeCanceled", now_ms)
+            remove(state, other, market, maker, "selfTradeCanceled", now_ms)
             continue
-        if not _affords(engine, other, market, maker):
-            engine.remove(other, market, maker, "marginCanceled", now_ms)
+        if not _affords(state, other, market, maker):
+            remove(state, other, market, maker, "marginCanceled", now_ms)
             continue
         size = min(order.sz, maker.sz)
-        deal = Deal(maker.limit_px, size, fill_id(order.oid, maker.oid), engine.tx_hash(), now_ms, liquidation)
-        _trade(engine, account, other, market, order, maker, deal)
+        deal = Deal(maker.limit_px, size, fill_id(order.oid, maker.oid), state.tx_hash(), now_ms, liquidation)
+        _trade(state, account, other, market, order, maker, deal)
         paid += size * maker.limit_px
     return paid
 
 
-def _affords(engine: "Engine", account: Account, market: Market, resting: BookOrder) -> bool:
+def _affords(state: State, account: Account, market: Market, resting: BookOrder) -> bool:
     """Margin is looked at once more when a resting order is met: losses may have eaten it."""
     if account.is_agent or resting.reduce_only:
         return True
     request = Request(market, resting.is_buy, resting.limit_px, resting.sz, False, resting.tif, None)
-    return has_margin(engine, account, request, engine.position(account, market), resting)
+    return has_margin(state, account, request, state.position(account, market), resting)
 
 
 def _trade(
-    engine: "Engine",
+    state: State,
     taker: Account,
     maker: Account,
     market: Market,
@@ -108,12 +107,12 @@ def _trade(
     resting: BookOrder,
     deal: Deal,
 ) -> None:
-    before = engine.position(taker, market), engine.position(maker, market)
+    before = state.position(taker, market), state.position(maker, market)
     order.sz -= deal.size
     resting.sz -= deal.size
-    book_fill(engine, taker, market, order, deal, crossed=True)
-    book_fill(engine, maker, market, resting, deal, crossed=False)
-    count_open_interest(engine, market, before, (taker, maker))
+    book_fill(state, taker, market, order, deal, crossed=True)
+    book_fill(state, maker, market, resting, deal, crossed=False)
+    count_open_interest(state, market, before, (taker, maker))
     market.last_px = deal.px
     market.day_notional += deal.size * deal.px
     market.day_base += deal.size
@@ -124,32 +123,32 @@ def _trade(
     }  # fmt: skip
     market.trades.append(trade)
     del market.trades[:-30]
-    engine.events.append(TradeEvent(order.coin, trade, deal.px, deal.size))
-    shrink_reduce_only(engine, taker, market, deal.now_ms)
+    state.events.append(TradeEvent(order.coin, trade, deal.px, deal.size))
+    shrink_reduce_only(state, taker, market, deal.now_ms)
     if resting.sz == 0:
-        engine.remove(maker, market, resting, "filled", deal.now_ms)
-        _notify(engine, maker, resting)
-    shrink_reduce_only(engine, maker, market, deal.now_ms)
+        remove(state, maker, market, resting, "filled", deal.now_ms)
+        _notify(state, maker, resting)
+    shrink_reduce_only(state, maker, market, deal.now_ms)
 
 
-def _notify(engine: "Engine", account: Account, order: BookOrder) -> None:
+def _notify(state: State, account: Account, order: BookOrder) -> None:
     """What the front end pops up."""
     if not account.is_agent:
         what = f"{'Bought' if order.is_buy else 'Sold'} {to_wire(order.orig_sz)} {order.coin}"
         text = f"Resting order filled: {what} at ${to_wire(order.limit_px)}"
-        engine.events.append(UserEvent(account.address, {"notification": text}, "notification"))
+        state.events.append(UserEvent(account.address, {"notification": text}, "notification"))
 
 
 def count_open_interest(
-    engine: "Engine", market: Market, before: tuple[Decimal, Decimal], pair: tuple[Account, Account]
+    state: State, market: Market, before: tuple[Decimal, Decimal], pair: tuple[Account, Account]
 ) -> None:
     """Open interest is one side: the sum of all longs."""
-    longs = sum((max(engine.position(account, market), ZERO) for account in pair), ZERO)
+    longs = sum((max(state.position(account, market), ZERO) for account in pair), ZERO)
     market.open_interest += longs - sum((max(b, ZERO) for b in before), ZERO)
 
 
 def book_fill(
-    engine: "Engine",
+    state: State,
     account: Account,
     market: Market,
     order: BookOrder,
@@ -164,15 +163,15 @@ def book_fill(
     `free`: no fee, as in settlements. `label` replaces the usual `dir`.
     """
     dex = account.dex(market.info.dex)
-    leverage, isolated = engine.leverage_of(account, market)
+    leverage, isolated = state.leverage_of(account, market)
     signed = deal.size if order.is_buy else -deal.size
     before, pnl = dex.apply_fill(order.coin, signed, deal.px, leverage, isolated=isolated)
     if account.is_agent:
         if not free:
-            _pay(engine, account, market, deal, crossed=crossed)
+            _pay(state, account, market, deal, crossed=crossed)
         return
-    fee = ZERO if free else _pay(engine, account, market, deal, crossed=crossed)
-    built = ZERO if free else _pay_builder(engine, account, market, order, deal)
+    fee = ZERO if free else _pay(state, account, market, deal, crossed=crossed)
+    built = ZERO if free else _pay_builder(state, account, market, order, deal)
     if order.coin in dex.positions:
         market.holders[account.address] = None
     else:
@@ -190,44 +189,44 @@ def book_fill(
     if deal.liquidation is not None:
         fill["liquidation"] = deal.liquidation
     account.fills.append(fill)
-    engine.events.append(FillEvent(account.address, fill))
+    state.events.append(FillEvent(account.address, fill))
 
 
-def _pay(engine: "Engine", account: Account, market: Market, deal: Deal, *, crossed: bool) -> Decimal:
+def _pay(state: State, account: Account, market: Market, deal: Deal, *, crossed: bool) -> Decimal:
     """The exchange's fee, and the volume that counts for tiers."""
     notional = deal.size * deal.px
-    fee = truncate(notional * engine.fee_rate(account, market, deal.now_ms, crossed=crossed), USD_DECIMALS)
+    fee = truncate(notional * state.fee_rate(account, market, deal.now_ms, crossed=crossed), USD_DECIMALS)
     account.dex(market.info.dex).raw_usd -= fee
     account.fees += fee
     account.volume += notional
     credit = notional * fees.GROWTH if market.info.growth else notional
-    engine.count_volume(account, credit, deal.now_ms, crossed=crossed)
+    state.count_volume(account, credit, deal.now_ms, crossed=crossed)
     return fee
 
 
-def _pay_builder(engine: "Engine", account: Account, market: Market, order: BookOrder, deal: Deal) -> Decimal:
+def _pay_builder(state: State, account: Account, market: Market, order: BookOrder, deal: Deal) -> Decimal:
     """The builder's part, on top, to the builder's account on the same dex."""
     if order.builder is None:
         return ZERO
     address, tenths = order.builder
     fee = truncate(deal.size * deal.px * tenths * fees.BUILDER_UNIT, USD_DECIMALS)
     account.dex(market.info.dex).raw_usd -= fee
-    engine.fund(address, market.info.dex, fee)
+    state.fund(address, market.info.dex, fee)
     return fee
 
 
-def shrink_reduce_only(engine: "Engine", account: Account, market: Market, now_ms: int) -> None:
+def shrink_reduce_only(state: State, account: Account, market: Market, now_ms: int) -> None:
     """Reduce-only orders, dormant ones too, shrink with the position and go when it is gone."""
     if account.is_agent:
         return
-    position = engine.position(account, market)
-    for order in engine.open_orders(account):
+    position = state.position(account, market)
+    for order in state.open_orders(account):
         if order.coin != market.info.coin or not order.reduce_only or order.waiting:
             continue
         if order.oid not in account.open_orders or (order.sz == 0 and not order.dormant):
             continue  # gone with a sibling meanwhile; or just filled and about to leave the book
         if position == 0 or (position > 0) == order.is_buy:
             rival = any(s.fired and s.sz == 0 for s in order.siblings)
-            engine.remove(account, market, order, "siblingFilledCanceled" if rival else "reduceOnlyCanceled", now_ms)
+            remove(state, account, market, order, "siblingFilledCanceled" if rival else "reduceOnlyCanceled", now_ms)
         elif order.sz > abs(position):
             order.sz = abs(position)

@@ -4,21 +4,20 @@ Without `a: true` the new order must be ALO, or a GTC that does not cross, which
 (docs/venue-facts.md F23). A new order that is refused leaves the old one where it is.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from hip3.venue.engine import rules, triggers
+from hip3.venue.engine import placing, rules, triggers
 from hip3.venue.engine.account import Account
 from hip3.venue.engine.book import BookOrder
+from hip3.venue.engine.endings import arm_children, remove
 from hip3.venue.engine.model import Request
-
-if TYPE_CHECKING:
-    from hip3.venue.engine.engine import Engine
+from hip3.venue.engine.state import State
 
 GONE = "Cannot modify canceled or filled order"
 INVALID = "Attempted to modify to invalid new order"
 
 
-def modify(engine: "Engine", account: Account, target: int | str, r: Request, now_ms: int, *, place: bool) -> Any:
+def modify(state: State, account: Account, target: int | str, r: Request, now_ms: int, *, place: bool) -> Any:
     """Replace the order of an oid or cloid: the status entry. `place` is the action's always_place."""
     oid = account.by_cloid.get(target, -1) if isinstance(target, str) else target
     old = account.open_orders.get(oid)
@@ -27,14 +26,14 @@ def modify(engine: "Engine", account: Account, target: int | str, r: Request, no
     fitting = r if place else _passive(r)
     if fitting is None or old.coin != r.market.info.coin:
         return {"error": INVALID}
-    refusal = rules.refusal(engine, account, fitting, without=old)
+    refusal = rules.refusal(state, account, fitting, without=old)
     if refusal is not None:
-        return engine.refuse(account, fitting, refusal, now_ms)
+        return placing.refuse(state, account, fitting, refusal, now_ms)
     children, old.children = old.children, []
-    engine.remove(account, r.market, old, "canceled", now_ms)
-    new, entry = engine.admit(account, fitting, now_ms)
-    _inherit(engine, account, old, new, children, now_ms)
-    engine.settle(now_ms)
+    remove(state, account, r.market, old, "canceled", now_ms)
+    new, entry = placing.admit(state, account, fitting, now_ms)
+    _inherit(state, account, old, new, children, now_ms)
+    triggers.settle(state, now_ms)
     return entry
 
 
@@ -48,7 +47,7 @@ def _passive(r: Request) -> Request | None:
 
 
 def _inherit(
-    engine: "Engine",
+    state: State,
     account: Account,
     old: BookOrder,
     new: BookOrder | None,
@@ -58,7 +57,7 @@ def _inherit(
     """TP/SL children stay with the new order, a member of a group is replaced in it."""
     if new is None:  # it may still have met only the user's own orders
         for child in children:
-            engine.remove(account, engine.markets[child.coin], child, "canceled", now_ms)
+            remove(state, account, state.markets[child.coin], child, "canceled", now_ms)
         return
     if old.siblings:
         group = old.siblings
@@ -66,4 +65,4 @@ def _inherit(
         new.siblings = group
     new.children = children
     if children and new.oid not in account.open_orders:
-        triggers.arm_children(engine, account, new, now_ms)
+        arm_children(state, account, new, now_ms)

@@ -5,17 +5,15 @@ orders: F17.
 """
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 from hip3.core.money import ZERO, decimals_of, div, is_legal_price
 from hip3.venue.engine.account import Account
 from hip3.venue.engine.book import BookOrder
+from hip3.venue.engine.endings import remove
 from hip3.venue.engine.model import Market, Request
 from hip3.venue.engine.numbers import num
 from hip3.venue.engine.parameters import Parameters
-
-if TYPE_CHECKING:
-    from hip3.venue.engine.engine import Engine
+from hip3.venue.engine.state import State
 
 MIN_NOTIONAL = Decimal(10)
 OPEN_ORDERS = 1000
@@ -51,20 +49,20 @@ def prevalidate(requests: list[Request], parameters: Parameters) -> str | None:
     return None
 
 
-def refusal(engine: "Engine", account: Account, r: Request, without: BookOrder | None = None) -> Refusal | None:
+def refusal(state: State, account: Account, r: Request, without: BookOrder | None = None) -> Refusal | None:
     """The first rule that an order breaks; `without` is the open order that it would replace."""
     market = r.market
     if market.halted:
         return "Trading is halted.", None
     if account.is_agent:  # the exchange's own traders ask for nothing illegal, and have no limits
-        return _matching_refusal(engine, account, r, ZERO, without)
-    if engine.post_only and (r.tif != "Alo" or r.trigger is not None):
+        return _matching_refusal(state, account, r, ZERO, without)
+    if state.post_only and (r.tif != "Alo" or r.trigger is not None):
         return "Only post-only orders allowed immediately after network upgrade", None
     if _too_many(account, r):
         return "Too many open orders", "tooManyOpenOrdersRejected"
     if not is_legal_price(r.px, market.info.sz_decimals):
         return "Price must be divisible by tick size.", "tickRejected"
-    position = engine.position(account, market)
+    position = state.position(account, market)
     reduces = position != 0 and (position > 0) != r.is_buy
     closes = reduces and (r.sz >= abs(position) or (r.position_tpsl and r.sz == 0))
     if r.px * r.sz < MIN_NOTIONAL and not closes:
@@ -73,10 +71,10 @@ def refusal(engine: "Engine", account: Account, r: Request, without: BookOrder |
         return "Reduce only order would increase position.", "reduceOnlyRejected"
     if r.trigger is not None:
         return trigger_refusal(r, market.mark)
-    limited = _exposure_refusal(engine, account, r, position)
+    limited = _exposure_refusal(state, account, r, position)
     if limited is not None:
         return limited
-    return _matching_refusal(engine, account, r, position, without)
+    return _matching_refusal(state, account, r, position, without)
 
 
 def max_value(r: Request) -> int:
@@ -85,7 +83,7 @@ def max_value(r: Request) -> int:
     return most if r.tif in IMMEDIATE else most * 10
 
 
-def _exposure_refusal(engine: "Engine", account: Account, r: Request, position: Decimal) -> Refusal | None:
+def _exposure_refusal(state: State, account: Account, r: Request, position: Decimal) -> Refusal | None:
     """Open-interest cap, distance from the oracle, and the tier that the position would come into."""
     market, signed = r.market, r.sz if r.is_buy else -r.sz
     grows = abs(position + signed) > abs(position) or (position + signed) * position < 0
@@ -96,10 +94,10 @@ def _exposure_refusal(engine: "Engine", account: Account, r: Request, position: 
     if market.at_cap and r.tif not in IMMEDIATE and not r.reduce_only and aggressive(market, r.is_buy, r.px):
         text = "Order rejected due to price more aggressive than oracle while at open interest cap"
         return text, "tooAggressiveAtOpenInterestCapRejected"
-    distance = engine.parameters.oracle_distance
+    distance = state.parameters.oracle_distance
     if distance and abs(r.px - market.oracle) > distance * market.oracle:
         return "Price too far from oracle", "oracleRejected"
-    leverage, _ = engine.leverage_of(account, market)
+    leverage, _ = state.leverage_of(account, market)
     notional = abs(position + signed) * market.mark
     allowed = [highest for lower, highest in market.info.margin_tiers if lower <= notional][-1]
     if grows and leverage > allowed:
@@ -112,16 +110,16 @@ def aggressive(market: Market, is_buy: bool, px: Decimal) -> bool:
     return px > market.oracle if is_buy else px < market.oracle
 
 
-def enforce_cap(engine: "Engine", market: Market, now_ms: int) -> None:
+def enforce_cap(state: State, market: Market, now_ms: int) -> None:
     """At the cap, resting orders more aggressive than the oracle go."""
-    for account in engine.accounts.values():
+    for account in state.accounts.values():
         if account.is_agent:
             continue
-        for order in engine.open_orders(account, market.info.dex):
+        for order in state.open_orders(account, market.info.dex):
             if order.coin != market.info.coin or order.reduce_only or order.oid not in account.open_orders:
                 continue
             if aggressive(market, order.is_buy, order.limit_px):
-                engine.remove(account, market, order, "openInterestCapCanceled", now_ms)
+                remove(state, account, market, order, "openInterestCapCanceled", now_ms)
 
 
 def trigger_refusal(r: Request, reference: Decimal) -> Refusal | None:
@@ -144,7 +142,7 @@ def child_refusal(r: Request, parent: BookOrder) -> Refusal | None:
 
 
 def _matching_refusal(
-    engine: "Engine", account: Account, r: Request, position: Decimal, without: BookOrder | None
+    state: State, account: Account, r: Request, position: Decimal, without: BookOrder | None
 ) -> Refusal | None:
     """What the book and the account say to an order that may trade now."""
     book = r.market.book
@@ -155,7 +153,7 @@ def _matching_refusal(
         bid, ask = book.best_bid(), book.best_ask()
         bbo = f"{'' if bid is None else num(bid)}@{'' if ask is None else num(ask)}"
         return f"Post only order would have immediately matched, bbo was {bbo}.", "badAloPxRejected"
-    if not account.is_agent and not has_margin(engine, account, r, position, without):
+    if not account.is_agent and not has_margin(state, account, r, position, without):
         return "Insufficient margin to place order.", "perpMarginRejected"
     if r.tif in IMMEDIATE and not crosses:
         return "Order could not immediately match against any resting orders.", "iocCancelRejected"
@@ -171,40 +169,38 @@ def _too_many(account: Account, r: Request) -> bool:
     return r.reduce_only or (count >= cap and r.tif not in IMMEDIATE)
 
 
-def has_margin(
-    engine: "Engine", account: Account, r: Request, position: Decimal, without: BookOrder | None = None
-) -> bool:
+def has_margin(state: State, account: Account, r: Request, position: Decimal, without: BookOrder | None = None) -> bool:
     """Initial margin for what the order adds, at its limit price (docs/venue-facts.md F12)."""
     signed = r.sz if r.is_buy else -r.sz
     added = abs(position + signed) - abs(position)
     if added <= 0:
         return True
-    leverage, _ = engine.leverage_of(account, r.market)
-    return div(added * r.px, Decimal(leverage)) <= free_margin(engine, account, r.market.info.dex, without)
+    leverage, _ = state.leverage_of(account, r.market)
+    return div(added * r.px, Decimal(leverage)) <= free_margin(state, account, r.market.info.dex, without)
 
 
-def free_margin(engine: "Engine", account: Account, dex: str, without: BookOrder | None = None) -> Decimal:
+def free_margin(state: State, account: Account, dex: str, without: BookOrder | None = None) -> Decimal:
     """Cross cash of a dex that neither positions nor resting orders need."""
-    held, marks = account.dex(dex), engine.marks()
-    return held.cross_value(marks) - held.cross_margin(marks) - _resting_margin(engine, account, dex, without)
+    held, marks = account.dex(dex), state.marks()
+    return held.cross_value(marks) - held.cross_margin(marks) - _resting_margin(state, account, dex, without)
 
 
-def withdrawable(engine: "Engine", account: Account, dex: str) -> Decimal:
+def withdrawable(state: State, account: Account, dex: str) -> Decimal:
     """Cross cash that may leave: a tenth of the cross notional stays at least (docs/venue-facts.md F13)."""
-    held, marks = account.dex(dex), engine.marks()
+    held, marks = account.dex(dex), state.marks()
     notional = sum((abs(p.szi) * marks[c] for c, p in held.positions.items() if not p.isolated), ZERO)
-    needed = held.cross_margin(marks) + _resting_margin(engine, account, dex, None)
+    needed = held.cross_margin(marks) + _resting_margin(state, account, dex, None)
     return max(ZERO, held.cross_value(marks) - max(needed, notional / 10))
 
 
-def _resting_margin(engine: "Engine", account: Account, dex: str, without: BookOrder | None) -> Decimal:
-    orders = (o for o in engine.open_orders(account, dex) if o is not without)
-    return sum((_order_margin(engine, account, o) for o in orders), ZERO)
+def _resting_margin(state: State, account: Account, dex: str, without: BookOrder | None) -> Decimal:
+    orders = (o for o in state.open_orders(account, dex) if o is not without)
+    return sum((_order_margin(state, account, o) for o in orders), ZERO)
 
 
-def _order_margin(engine: "Engine", account: Account, order: BookOrder) -> Decimal:
+def _order_margin(state: State, account: Account, order: BookOrder) -> Decimal:
     if order.reduce_only:
         return ZERO
-    market: Market = engine.markets[order.coin]
-    leverage, _ = engine.leverage_of(account, market)
+    market: Market = state.markets[order.coin]
+    leverage, _ = state.leverage_of(account, market)
     return div(order.sz * order.limit_px, Decimal(leverage))

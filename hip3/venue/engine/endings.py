@@ -1,0 +1,59 @@
+"""How orders end, and what follows for the rest of their family. Pure.
+
+An order's TP/SL children are armed when it is filled and go when it is cancelled; of a group whose member is
+filled the others go (docs/venue-facts.md F17, F18).
+"""
+
+from hip3.venue.engine.account import Account
+from hip3.venue.engine.book import BookOrder
+from hip3.venue.engine.model import Market
+from hip3.venue.engine.state import State
+
+
+def remove(state: State, account: Account, market: Market, order: BookOrder, status: str, now_ms: int) -> None:
+    """End an open order."""
+    state.delist(account, order)
+    ended(state, account, order, status, now_ms)
+
+
+def ended(state: State, account: Account, order: BookOrder, status: str, now_ms: int) -> None:
+    """An order is over: say so, and let its TP/SL family follow."""
+    state.tell(account, order, status, now_ms)
+    if order.children or order.siblings:
+        _after_end(state, account, order, status, now_ms)
+
+
+def arm_children(state: State, account: Account, parent: BookOrder, now_ms: int) -> bool:
+    """The parent is filled: its children wait for the mark now; False if there is no position to protect."""
+    market = state.markets[parent.coin]
+    position = state.position(account, market)
+    held = position != 0 and (position > 0) == parent.is_buy
+    for child in list(parent.children):
+        if not held:
+            remove(state, account, market, child, "reduceOnlyCanceled", now_ms)
+            continue
+        child.waiting = False
+        child.sz = min(child.sz, abs(position))
+    state.recheck[parent.coin] = None
+    return held
+
+
+def _after_end(state: State, account: Account, order: BookOrder, status: str, now_ms: int) -> None:
+    """An order of a family or group has ended: what follows for the others."""
+    market = state.markets[order.coin]
+    if order.waiting:
+        for parent in account.open_orders.values():
+            if order in parent.children:
+                parent.children.remove(order)
+    if order.children:
+        filled = status == "filled" or (status == "marginCanceled" and order.sz < order.orig_sz)
+        if filled:
+            arm_children(state, account, order, now_ms)
+        else:
+            for child in list(order.children):
+                remove(state, account, market, child, "canceled", now_ms)
+        order.children = []
+    if status == "filled":
+        for sibling in order.siblings:
+            if sibling is not order and sibling.oid in account.open_orders:
+                remove(state, account, market, sibling, "siblingFilledCanceled", now_ms)

@@ -1,0 +1,185 @@
+"""The state of the embedded exchange's engine: books, accounts, marks, order ids. Pure: time is an argument.
+
+It has the reads and the elementary moves, each of which leaves it whole; what an exchange does with them are
+functions on it (`endings`, `rules`, `matching`, `triggers`, `placing`, `liquidation`, `funding`, `halts`), and
+`engine` puts these in order. What the streams must tell is appended to `events` and taken by the venue.
+"""
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+from hip3.core.money import ZERO
+from hip3.venue.engine import fees
+from hip3.venue.engine.account import Account
+from hip3.venue.engine.book import BookOrder
+from hip3.venue.engine.model import MAKER_RATE, TAKER_RATE, Event, LedgerEvent, Market, MarketInfo, OrderEvent, Request
+from hip3.venue.engine.orders import frontend_order, mix
+from hip3.venue.engine.parameters import DEFAULT, Parameters
+
+FIRST_OID = 500_000_000_000
+MAX_HISTORY = 2000
+DAY_MS = 86_400_000
+
+
+class _Marks(Mapping[str, Decimal]):
+    """The mark price of every market, as it is when asked."""
+
+    def __init__(self, markets: dict[str, Market]) -> None:
+        self._markets = markets
+
+    def __getitem__(self, coin: str) -> Decimal:
+        return self._markets[coin].mark
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._markets)
+
+    def __len__(self) -> int:
+        return len(self._markets)
+
+
+class State:
+    """All markets and accounts. Confined to the venue's one thread."""
+
+    def __init__(self, markets: list[tuple[MarketInfo, Decimal]], parameters: Parameters = DEFAULT) -> None:
+        self.parameters = parameters
+        self.markets = {info.coin: Market(info, px) for info, px in markets}
+        self.by_asset = {m.info.asset_id: m for m in self.markets.values()}
+        self.accounts: dict[str, Account] = {}
+        self.events: list[Event] = []
+        self.touched: set[str] = set()
+        self.left = ZERO
+        """Cash that was withdrawn."""
+        self.residue = ZERO
+        """What cutting funding payments to 6 decimals has left over."""
+        self.post_only = False
+        """The minutes after a network upgrade: only post-only orders."""
+        self._volume: dict[int, Decimal] = {}
+        """UTC day -> maker volume of everybody."""
+        self.recheck: dict[str, None] = {}
+        """Coins whose triggers must be looked at again once the present order is done."""
+        self._marks = _Marks(self.markets)
+        self.switches: dict[str, int] = {}
+        """Account -> when its dead man's switch cancels everything."""
+        self._next_oid = FIRST_OID
+        self._next_hash = 1
+
+    # Accounts.
+
+    def account(self, address: str) -> Account | None:
+        """The account of an address, if it exists."""
+        return self.accounts.get(address)
+
+    def fund(self, address: str, dex: str, amount: Decimal, *, agent: bool = False) -> Account:
+        """Put cash into a dex account; the account exists from now on."""
+        account = self.accounts.get(address)
+        if account is None:
+            account = self.accounts[address] = Account(address, agent=agent)
+        account.dex(dex).raw_usd += amount
+        return account
+
+    def marks(self) -> Mapping[str, Decimal]:
+        """Mark price of every market."""
+        return self._marks
+
+    def leverage_of(self, account: Account, market: Market) -> tuple[int, bool]:
+        """(leverage, isolated) that holds for a new position: the user's, else the default."""
+        info = market.info
+        isolated_only = info.margin_mode is not None
+        return account.leverage.get(info.coin, (min(20, info.max_leverage), isolated_only))
+
+    def position(self, account: Account, market: Market) -> Decimal:
+        """Signed size held."""
+        position = account.dex(market.info.dex).positions.get(market.info.coin)
+        return position.szi if position is not None else ZERO
+
+    def open_orders(self, account: Account, dex: str | None = None) -> list[BookOrder]:
+        """Resting and dormant orders of an account, oldest first; of one dex if given."""
+        orders = account.open_orders.values()
+        return [o for o in orders if dex is None or self.markets[o.coin].info.dex == dex]
+
+    # Fees.
+
+    def base_rates(self, account: Account, now_ms: int) -> tuple[Decimal, Decimal]:
+        """(taker, maker) of the account's volume tier."""
+        if not account.daily:
+            return TAKER_RATE, MAKER_RATE
+        return fees.base_rates(account, self._volume, now_ms)
+
+    def fee_rate(self, account: Account, market: Market, now_ms: int, *, crossed: bool) -> Decimal:
+        """What the account pays on this market."""
+        rates = self.base_rates(account, now_ms)
+        return fees.rate_of(market.info, rates[0] if crossed else rates[1], account.referral)
+
+    def count_volume(self, account: Account, notional: Decimal, now_ms: int, *, crossed: bool) -> None:
+        """Credit volume to the day, of the account and (maker) of the exchange."""
+        day = now_ms // DAY_MS
+        if not crossed:
+            self._volume[day] = self._volume.get(day, ZERO) + notional
+        if not account.is_agent:
+            taken, made = account.daily.get(day, (ZERO, ZERO))
+            account.daily[day] = (taken + notional, made) if crossed else (taken, made + notional)
+
+    def volume_of(self, day: int) -> Decimal:
+        """Maker volume of everybody on a UTC day, which is all volume, seen from one side."""
+        return self._volume.get(day, ZERO)
+
+    # Orders.
+
+    def suffix(self, market: Market) -> str:
+        """What the exchange appends to the refusal of one order."""
+        return f" asset={market.info.asset_id}" if self.parameters.asset_suffix else ""
+
+    def new_order(self, account: Account, r: Request, now_ms: int) -> BookOrder:
+        """An order with an id, nowhere yet."""
+        self._next_oid += 1
+        return BookOrder(
+            oid=self._next_oid, owner=account.address, coin=r.market.info.coin, is_buy=r.is_buy, limit_px=r.px,
+            sz=r.sz, tif=r.tif, reduce_only=r.reduce_only, cloid=r.cloid, placed_ms=now_ms, trigger=r.trigger,
+            position_tpsl=r.position_tpsl, builder=r.builder,
+        )  # fmt: skip
+
+    def enlist(self, account: Account, order: BookOrder) -> None:
+        """Count an order among the open ones of its account."""
+        account.open_orders[order.oid] = order
+        if order.cloid is not None:
+            account.by_cloid[order.cloid] = order.oid
+
+    def delist(self, account: Account, order: BookOrder) -> None:
+        """Take an open order out of where it waits; it has not ended yet."""
+        market = self.markets[order.coin]
+        if order.dormant:
+            del market.triggers[order.oid]
+        else:
+            market.book.remove(order)
+            self.touched.add(order.coin)
+        del account.open_orders[order.oid]
+
+    # What the world is told.
+
+    def tell(self, account: Account, order: BookOrder, status: str, now_ms: int) -> None:
+        """Write an order's state into its history and into the streams."""
+        if account.is_agent:
+            return
+        record = frontend_order(order, order.sz)
+        account.history.pop(order.oid, None)
+        account.history[order.oid] = {"order": record, "status": status, "statusTimestamp": now_ms}
+        if order.cloid is not None:
+            account.by_cloid[order.cloid] = order.oid
+        while len(account.history) > MAX_HISTORY:
+            oldest: Any = account.history.pop(next(iter(account.history)))
+            account.by_cloid.pop(oldest["order"]["cloid"] or "", None)
+        self.events.append(OrderEvent(account.address, order, status, now_ms, order.sz))
+
+    def note(self, account: Account, delta: dict[str, Any], now_ms: int) -> None:
+        """An entry of the account's ledger: anything but trades and funding."""
+        if account.is_agent:
+            return
+        entry = {"time": now_ms, "hash": self.tx_hash(), "delta": delta}
+        account.ledger.append(entry)
+        self.events.append(LedgerEvent(account.address, entry))
+
+    def tx_hash(self) -> str:
+        """A new transaction hash."""
+        self._next_hash += 1
+        return "0x" + format(mix(self._next_hash), "016x") * 4
