@@ -206,8 +206,8 @@ def _exchange(args: argparse.Namespace) -> int:
 
     from hip3.clock import SystemClock
     from hip3.venue.market.recording import NOTHING, load_recording
-    from hip3.venue.market.settings import load_setup
-    from hip3.venue.serving.server import ExchangeServer
+    from hip3.venue.server import ExchangeServer
+    from hip3.venue.setup.settings import load_setup
     from hip3.venue.venue import Venue
 
     setup = load_setup(args.config, args.faults)

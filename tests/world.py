@@ -39,7 +39,7 @@ from hip3.risk.hard_stop import HardStopLatch
 from hip3.service.trading import Before, Links, Trading, build
 from hip3.venue.actions.actions import exchange
 from hip3.venue.answers.info import Text, answer
-from hip3.venue.market.settings import load_setup
+from hip3.venue.setup.settings import load_setup
 from hip3.venue.venue import Venue, WsText
 from tests.fakes import FakeClock, MemoryIntents, MemoryJournal, MockSender
 

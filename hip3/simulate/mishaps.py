@@ -12,10 +12,10 @@ import msgspec
 from hip3.core.money import floor_size, round_price
 from hip3.simulate.mishap import Mishap
 from hip3.simulate.network import Call, Plain
-from hip3.venue.answers.output import WsText
 from hip3.venue.engine import halts
 from hip3.venue.engine.model import Request
 from hip3.venue.serving.faults import Fault
+from hip3.venue.serving.output import WsText
 
 if TYPE_CHECKING:
     from hip3.simulate.world import World

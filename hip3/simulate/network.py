@@ -15,7 +15,7 @@ import websocket
 
 from hip3.simulate.clock import SimClock
 from hip3.simulate.threads import NEVER, Threads
-from hip3.venue.answers.output import HttpReply, Output, WsClose, WsText
+from hip3.venue.serving.output import HttpReply, Output, WsClose, WsText
 from hip3.venue.venue import Venue
 
 if TYPE_CHECKING:

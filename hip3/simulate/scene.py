@@ -6,8 +6,8 @@ import msgspec
 
 from hip3.core.orders import PendingOrder
 from hip3.simulate.plan import Plan
-from hip3.venue.engine.parameters import Parameters
-from hip3.venue.market.settings import Common, Profile, VenueSetup, load_setup
+from hip3.venue.setup.parameters import Parameters
+from hip3.venue.setup.settings import Common, Profile, VenueSetup, load_setup
 
 if TYPE_CHECKING:
     from hip3.simulate.world import World

@@ -20,7 +20,7 @@ from hip3.execution.sending.posts import Post
 from hip3.ops.intents import Intent
 from hip3.simulate.network import Call
 from hip3.simulate.threads import Violation
-from hip3.venue.answers.output import HttpReply, Output, WsText
+from hip3.venue.serving.output import HttpReply, Output, WsText
 
 if TYPE_CHECKING:
     from hip3.simulate.world import World

@@ -10,9 +10,6 @@ from hip3.exchange.embedded import key_number_one
 from hip3.exchange.signing import SigningKey
 from hip3.venue.actions.auth import Agents, NonceSet
 from hip3.venue.actions.sub_accounts import SubAccounts, Vault
-from hip3.venue.answers.hub import Hub
-from hip3.venue.answers.output import HttpReply, Output, WsClose, WsText
-from hip3.venue.answers.publisher import Publisher
 from hip3.venue.engine.engine import Engine
 from hip3.venue.engine.funding import Funding
 from hip3.venue.engine.mempool import Mempool
@@ -20,10 +17,13 @@ from hip3.venue.engine.model import Market, MarketInfo
 from hip3.venue.engine.numbers import num
 from hip3.venue.market.crowd import Crowd
 from hip3.venue.market.recording import NOTHING, Recording
-from hip3.venue.market.settings import Dex, VenueSetup
 from hip3.venue.serving.faults import Faults, control
 from hip3.venue.serving.gateway import Gateway
+from hip3.venue.serving.hub import Hub
 from hip3.venue.serving.limits import Limits
+from hip3.venue.serving.output import HttpReply, Output, WsClose, WsText
+from hip3.venue.serving.publisher import Publisher
+from hip3.venue.setup.settings import Dex, VenueSetup
 
 __all__ = ["HttpReply", "Venue", "WsClose", "WsText"]
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from loguru import logger
 
-from hip3.venue.answers import candles as venue_candles
+from hip3.venue.books import candles as venue_candles
 from hip3.venue.engine import engine as venue_engine
 from tests.world import World
 

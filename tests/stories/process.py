@@ -24,8 +24,8 @@ from hip3.exchange.wire_out import signed_body
 from hip3.ops.control import ask
 from hip3.ops.state_dir import socket_path
 from hip3.venue.answers.info import answer
-from hip3.venue.market.settings import load_setup
-from hip3.venue.serving.server import ExchangeServer
+from hip3.venue.server import ExchangeServer
+from hip3.venue.setup.settings import load_setup
 from hip3.venue.venue import Venue
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,7 +11,7 @@ from hip3.exchange.signing import SigningKey, sign_l1_action
 from hip3.venue.actions.actions import exchange
 from hip3.venue.answers.info import answer
 from hip3.venue.market.recording import NOTHING, Recording
-from hip3.venue.market.settings import load_setup
+from hip3.venue.setup.settings import load_setup
 from hip3.venue.venue import Venue, WsText
 
 START = 1_790_000_000_000

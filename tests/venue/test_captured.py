@@ -13,7 +13,7 @@ import pytest
 from hip3.core.money import ZERO, truncate
 from hip3.exchange.signing import SigningKey, sign_l1_action
 from hip3.venue.actions.actions import exchange
-from hip3.venue.market.settings import VaultSetup
+from hip3.venue.setup.settings import VaultSetup
 from tests.venue.desk import GOLD, GOLD_ID, START, D, Desk, wire
 from tests.venue.shapes import differences, shape
 

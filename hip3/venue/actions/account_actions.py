@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hip3.core.money import CTX, ZERO, div, parse
 from hip3.venue.actions.auth import BadAction
-from hip3.venue.actions.replies import Answer, err, ok
+from hip3.venue.answers.replies import Answer, err, ok
 from hip3.venue.engine.account import Account, DexAccount, Position
 from hip3.venue.engine.fees import BUILDER_CAP, REFERRAL_DISCOUNT
 from hip3.venue.engine.model import Market

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from hip3.venue.actions import account_actions, order_actions, sub_accounts, transfers
 from hip3.venue.actions.auth import USER_SIGNED, BadAction, canonical, recover_l1, recover_user_signed
-from hip3.venue.actions.replies import UNPROCESSABLE, Answer, err, ok
+from hip3.venue.answers.replies import UNPROCESSABLE, Answer, err, ok
 from hip3.venue.engine.account import Account
 
 if TYPE_CHECKING:

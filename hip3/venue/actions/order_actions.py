@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from hip3.core.money import parse
 from hip3.venue.actions.auth import DAY_MS, BadAction
-from hip3.venue.actions.replies import Answer, err, ok
+from hip3.venue.answers.replies import Answer, err, ok
 from hip3.venue.engine.account import Account
 from hip3.venue.engine.book import Trigger
 from hip3.venue.engine.fees import BUILDER_CAP

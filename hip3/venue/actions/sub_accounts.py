@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from hip3.core.money import ZERO, div, truncate
 from hip3.exchange.signing import keccak256
 from hip3.venue.actions.auth import BadAction
-from hip3.venue.actions.replies import Answer, err, ok, user_of
 from hip3.venue.actions.transfers import MICRO, amount_of, give, spot_state, take
 from hip3.venue.answers.info_account import clearinghouse
+from hip3.venue.answers.replies import Answer, err, ok, user_of
 from hip3.venue.engine.account import Account
 from hip3.venue.engine.engine import Engine
 from hip3.venue.engine.numbers import num

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hip3.core.money import ZERO, parse
 from hip3.venue.actions.auth import BadAction
-from hip3.venue.actions.replies import Answer, err, ok
+from hip3.venue.answers.replies import Answer, err, ok
 from hip3.venue.engine.account import Account
 from hip3.venue.engine.numbers import num
 from hip3.venue.engine.rules import withdrawable

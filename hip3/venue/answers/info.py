@@ -8,11 +8,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from hip3.venue.actions import sub_accounts, transfers
-from hip3.venue.actions.replies import UNPROCESSABLE, Answer, Text, account_of, user_of
 from hip3.venue.answers import info_account as accounts
 from hip3.venue.answers import info_fees as fees
 from hip3.venue.answers import info_market as markets
 from hip3.venue.answers import spot
+from hip3.venue.answers.replies import UNPROCESSABLE, Answer, Text, account_of, user_of
 from hip3.venue.answers.state_streams import web_data
 from hip3.venue.engine.numbers import num
 from hip3.venue.engine.rules import MAX_MARKET_ORDER

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from hip3.core.money import ZERO, div, truncate
-from hip3.venue.actions.replies import Answer, account_of, dex_of, user_of
+from hip3.venue.answers.replies import Answer, account_of, dex_of, user_of
 from hip3.venue.engine.account import Account, DexAccount, Position
 from hip3.venue.engine.book import BookOrder
 from hip3.venue.engine.margin import cross_maintenance, liquidation_px

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from hip3.core.money import ZERO
-from hip3.venue.actions.replies import Answer, account_of
+from hip3.venue.answers.replies import Answer, account_of
 from hip3.venue.engine import fees
 from hip3.venue.engine.model import MAKER_RATE, TAKER_RATE
 from hip3.venue.engine.numbers import num

@@ -4,9 +4,9 @@ from decimal import ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING, Any
 
 from hip3.core.money import CTX, ZERO, truncate
-from hip3.venue.actions.replies import Answer, dex_of
-from hip3.venue.answers.candles import INTERVALS
 from hip3.venue.answers.info_account import in_range
+from hip3.venue.answers.replies import Answer, dex_of
+from hip3.venue.books.candles import INTERVALS
 from hip3.venue.engine.funding import HOUR_MS, impact_prices, premium_of
 from hip3.venue.engine.model import Market, MarketInfo
 from hip3.venue.engine.numbers import num

@@ -7,7 +7,7 @@ Trading them is not offered; they are there because clients look them up and sub
 from typing import Any
 
 from hip3.core.money import ZERO
-from hip3.venue.actions.replies import Answer
+from hip3.venue.answers.replies import Answer
 from hip3.venue.engine.numbers import num
 
 USDC_ID = "0x6d1e7cde53ba9467b783cb7c530ce054"

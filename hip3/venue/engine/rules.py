@@ -12,8 +12,8 @@ from hip3.venue.engine.book import BookOrder
 from hip3.venue.engine.endings import remove
 from hip3.venue.engine.model import Market, Request
 from hip3.venue.engine.numbers import num
-from hip3.venue.engine.parameters import Parameters
 from hip3.venue.engine.state import State
+from hip3.venue.setup.parameters import Parameters
 
 MIN_NOTIONAL = Decimal(10)
 OPEN_ORDERS = 1000

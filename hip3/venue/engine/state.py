@@ -15,7 +15,7 @@ from hip3.venue.engine.account import Account
 from hip3.venue.engine.book import BookOrder
 from hip3.venue.engine.model import MAKER_RATE, TAKER_RATE, Event, LedgerEvent, Market, MarketInfo, OrderEvent, Request
 from hip3.venue.engine.orders import frontend_order, mix
-from hip3.venue.engine.parameters import DEFAULT, Parameters
+from hip3.venue.setup.parameters import DEFAULT, Parameters
 
 FIRST_OID = 500_000_000_000
 MAX_HISTORY = 2000

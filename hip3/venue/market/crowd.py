@@ -25,7 +25,7 @@ from hip3.venue.market.market import (
     to_price,
 )
 from hip3.venue.market.recording import RecordedModel, Recording, at_least_minimum
-from hip3.venue.market.settings import VenueSetup
+from hip3.venue.setup.settings import VenueSetup
 
 AGENT_CASH = Decimal(10) ** 12
 _NOISE_REACH = Decimal("0.002")

@@ -14,7 +14,7 @@ import random
 from decimal import Decimal
 from typing import NamedTuple
 
-from hip3.venue.market.settings import Common, MarketSetup, Profile
+from hip3.venue.setup.settings import Common, MarketSetup, Profile
 
 UNIT = 100_000_000
 MILLI_BPS = 10_000_000

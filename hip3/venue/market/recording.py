@@ -18,7 +18,7 @@ from hip3.core.money import ceil_size, div, floor_size, round_price
 from hip3.errors import ConfigError
 from hip3.venue.engine.rules import MIN_NOTIONAL
 from hip3.venue.market.market import PUBLISH_MS, UNIT, Publish, Touch, Wish
-from hip3.venue.market.settings import MarketSetup
+from hip3.venue.setup.settings import MarketSetup
 
 NEVER = 1 << 60
 

@@ -1,1 +1,1 @@
-"""Sockets, limits of an address, faults."""
+"""Sockets' side: requests and messages in, frames out, limits of an address, faults."""

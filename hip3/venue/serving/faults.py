@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from hip3.venue.actions.replies import Answer, Text
-from hip3.venue.answers.output import HttpReply, Output, WsClose, WsText
+from hip3.venue.answers.replies import Answer, Text
 from hip3.venue.engine import halts
+from hip3.venue.serving.output import HttpReply, Output, WsClose, WsText
 
 if TYPE_CHECKING:
     from hip3.venue.venue import Venue

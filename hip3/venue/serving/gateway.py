@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from hip3.venue.actions.actions import exchange
-from hip3.venue.actions.replies import UNPROCESSABLE, Answer, Text
 from hip3.venue.answers import streams
 from hip3.venue.answers.info import answer
-from hip3.venue.answers.output import HttpReply, Output, WsClose, WsText
+from hip3.venue.answers.replies import UNPROCESSABLE, Answer, Text
 from hip3.venue.engine.mempool import Mempool
 from hip3.venue.serving.limits import Limits, weight_of
+from hip3.venue.serving.output import HttpReply, Output, WsClose, WsText
 
 if TYPE_CHECKING:
     from hip3.venue.venue import Venue

@@ -6,7 +6,7 @@ An address of "" is not limited: the simulation and tests speak to the core dire
 from collections import deque
 from typing import Any
 
-from hip3.venue.engine.parameters import Parameters
+from hip3.venue.setup.parameters import Parameters
 
 MINUTE_MS = 60_000
 MAX_SOCKETS = 10

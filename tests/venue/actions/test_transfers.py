@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from hip3.exchange.signing import SigningKey
-from hip3.venue.market.settings import VaultSetup
+from hip3.venue.setup.settings import VaultSetup
 from tests.venue.desk import D, Desk
 
 STRANGER = "0x" + "5" * 40

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from hip3.venue.market.settings import load_setup
+from hip3.venue.setup.settings import load_setup
 from hip3.venue.venue import Venue, WsClose, WsText
 
 START = 1_790_000_000_000

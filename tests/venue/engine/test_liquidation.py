@@ -7,7 +7,7 @@ from hip3.venue.answers.user_streams import user_frames
 from hip3.venue.engine.account import DexAccount, Position
 from hip3.venue.engine.margin import liquidation_px, maintenance
 from hip3.venue.engine.model import LedgerEvent, Market, MarketInfo, Request, UserEvent
-from hip3.venue.market.settings import load_setup
+from hip3.venue.setup.settings import load_setup
 from hip3.venue.venue import Venue
 from tests.venue.bench import GOLD, TSLA, A, B, Bench, C, D
 

@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from hip3.exchange.signing import SigningKey, sign_l1_action
-from hip3.venue.answers.output import HttpReply
 from hip3.venue.engine.mempool import CANCELS, MAKES, TAKES, Mempool, class_of
-from hip3.venue.engine.parameters import Parameters
-from hip3.venue.market.settings import load_setup
+from hip3.venue.serving.output import HttpReply
+from hip3.venue.setup.parameters import Parameters
+from hip3.venue.setup.settings import load_setup
 from hip3.venue.venue import Venue
 from tests.venue.desk import GOLD, GOLD_ID, START, D, wire
 

@@ -4,7 +4,7 @@ import pytest
 
 from hip3.venue.engine import halts
 from hip3.venue.engine.model import Request
-from hip3.venue.engine.parameters import Parameters
+from hip3.venue.setup.parameters import Parameters
 from tests.venue.bench import GOLD, A, B, Bench, C, D
 from tests.venue.desk import Desk
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from hip3.venue.market.settings import load_setup
+from hip3.venue.setup.settings import load_setup
 from hip3.venue.venue import Venue, WsText
 
 START = 1_790_000_000_000

@@ -10,7 +10,7 @@ import pytest
 
 from hip3.exchange.signing import SigningKey
 from hip3.venue.market.recording import load_recording
-from hip3.venue.market.settings import load_setup
+from hip3.venue.setup.settings import load_setup
 from tests.stories.process import command, eventually, exchange
 from tests.venue.desk import GOLD, START, Desk
 

@@ -9,9 +9,9 @@ import requests
 
 from hip3.errors import ConfigError
 from hip3.exchange.signing import SigningKey
-from hip3.venue.answers.output import HttpReply, WsClose, WsText
-from hip3.venue.market.settings import load_setup
 from hip3.venue.serving.faults import Fault
+from hip3.venue.serving.output import HttpReply, WsClose, WsText
+from hip3.venue.setup.settings import load_setup
 from tests.stories.process import exchange
 from tests.venue.desk import GOLD, Desk
 

@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from hip3.venue.answers.output import HttpReply, WsClose, WsText
-from hip3.venue.market.settings import load_setup
 from hip3.venue.serving import limits
 from hip3.venue.serving.limits import weight_of
+from hip3.venue.serving.output import HttpReply, WsClose, WsText
+from hip3.venue.setup.settings import load_setup
 from hip3.venue.venue import Venue
 from tests.venue.desk import GOLD, START
 

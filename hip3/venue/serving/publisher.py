@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from hip3.venue.answers import streams
-from hip3.venue.answers.candles import Candles
-from hip3.venue.answers.output import Output, WsText
 from hip3.venue.answers.state_streams import STATES, comparable, state_frame
 from hip3.venue.answers.user_streams import user_frames
+from hip3.venue.books.candles import Candles
 from hip3.venue.engine.model import Event, TradeEvent
+from hip3.venue.serving.output import Output, WsText
 
 if TYPE_CHECKING:
     from hip3.venue.venue import Venue

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from hip3.exchange.subscriptions import key_of
 from hip3.venue.answers import spot
-from hip3.venue.answers.candles import INTERVALS
 from hip3.venue.answers.info_market import legal_aggregation
 from hip3.venue.answers.state_streams import STATES, state_frame
 from hip3.venue.answers.streams import bad_request, error_frame, first_frames, text_of
+from hip3.venue.books.candles import INTERVALS
 from hip3.venue.serving.limits import MAX_SUBSCRIPTIONS, Limits
 
 if TYPE_CHECKING:

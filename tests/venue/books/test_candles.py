@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from hip3.core.money import ZERO
-from hip3.venue.answers.candles import INTERVALS, MINUTE, Candles, bounds
+from hip3.venue.books.candles import INTERVALS, MINUTE, Candles, bounds
 from tests.venue.desk import GOLD, START, D, Desk
 
 T0 = 1_790_006_400_000  # midnight

@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 
 from hip3.errors import ConfigError
-from hip3.venue.engine.parameters import DEFAULT, Parameters
 from hip3.venue.serving.faults import Fault
+from hip3.venue.setup.parameters import DEFAULT, Parameters
 
 DATA_FILE = Path(__file__).with_name("markets.toml")
 

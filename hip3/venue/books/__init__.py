@@ -1,0 +1,1 @@
+"""What the exchange keeps beside its engine: who may act for whom, candles."""

@@ -1,0 +1,1 @@
+"""What an exchange is made with: markets, dexs, profiles, parameters, scripted faults."""
