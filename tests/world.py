@@ -63,7 +63,7 @@ class VenueRest:
         self.asked.append(request)
         if request["type"] in self.failing:
             raise VenueReadError("HTTP 500", status=500)
-        status, body = answer(self._venue, request, self._now_ms())
+        status, body = answer(self._venue.books, request, self._now_ms())
         if status != 200 or isinstance(body, Text):
             raise VenueReadError(f"HTTP {status}: {body}", status=status)
         return msgspec.json.encode(body)
@@ -77,7 +77,7 @@ class VenueRest:
             raise VenueReadError("/exchange: no answer")
         self.signed.append(body)
         sent = msgspec.json.decode(msgspec.json.encode(body))
-        status, answer_body = exchange(self._venue, sent, self._now_ms())
+        status, answer_body = exchange(self._venue.books, sent, self._now_ms())
         if status != 200:
             raise VenueReadError(f"HTTP {status}")
         return msgspec.json.decode(msgspec.json.encode(answer_body))
@@ -326,7 +326,7 @@ class World:
         self._hand_nonces += 1
         signature = sign_l1_action(self.key, action, nonce, mainnet=False)
         status, body = exchange(
-            self.venue, msgspec.json.decode(msgspec.json.encode(signed_body(action, nonce, signature))),
+            self.venue.books, msgspec.json.decode(msgspec.json.encode(signed_body(action, nonce, signature))),
             self.exchange_ms(),
         )  # fmt: skip
         assert (status, body["status"]) == (200, "ok"), body

@@ -14,8 +14,8 @@ from hip3.simulate.mishap import Mishap
 from hip3.simulate.network import Call, Plain
 from hip3.venue.engine import halts
 from hip3.venue.engine.model import Request
-from hip3.venue.serving.faults import Fault
 from hip3.venue.serving.output import WsText
+from hip3.venue.setup.fault import Fault
 
 if TYPE_CHECKING:
     from hip3.simulate.world import World

@@ -342,7 +342,7 @@ class Witness:
 
     def may_land(self) -> list[WireOrder]:
         """Entries that the exchange may still execute: their nonce is unused, their time is not over."""
-        now, used = self._world.network.exchange_ms(), self._world.venue.nonces(self._world.user)._kept
+        now, used = self._world.network.exchange_ms(), self._world.venue.books.nonces(self._world.user)._kept
         return [
             order
             for sent in self.under_way.values()

@@ -8,13 +8,10 @@ from decimal import Decimal
 
 from hip3.exchange.embedded import key_number_one
 from hip3.exchange.signing import SigningKey
-from hip3.venue.actions.auth import Agents, NonceSet
-from hip3.venue.actions.sub_accounts import SubAccounts, Vault
+from hip3.venue.books.books import DRIP_USD, Books
 from hip3.venue.engine.engine import Engine
 from hip3.venue.engine.funding import Funding
 from hip3.venue.engine.mempool import Mempool
-from hip3.venue.engine.model import Market, MarketInfo
-from hip3.venue.engine.numbers import num
 from hip3.venue.market.crowd import Crowd
 from hip3.venue.market.recording import NOTHING, Recording
 from hip3.venue.serving.faults import Faults, control
@@ -23,11 +20,9 @@ from hip3.venue.serving.hub import Hub
 from hip3.venue.serving.limits import Limits
 from hip3.venue.serving.output import HttpReply, Output, WsClose, WsText
 from hip3.venue.serving.publisher import Publisher
-from hip3.venue.setup.settings import Dex, VenueSetup
+from hip3.venue.setup.settings import VenueSetup
 
 __all__ = ["HttpReply", "Venue", "WsClose", "WsText"]
-
-DRIP_USD = Decimal(1000)
 
 
 class Venue:
@@ -38,78 +33,31 @@ class Venue:
         self, setup: VenueSetup, *, seed: int, profile: str, now_ms: int, latency_ms: int = 0,
         recording: Recording = NOTHING,
     ) -> None:  # fmt: skip
-        self.seed: int = seed
-        self.profile: str = profile
-        self.dexs: list[Dex] = setup.dexs
-        dex_index = {"": 0} | {dex.name: i for i, dex in enumerate(setup.dexs, 1)}
-        scales = {dex.name: dex.fee_scale for dex in setup.dexs}
-        counts = dict.fromkeys(dex_index, 0)
-        infos = []
-        for m in setup.markets:
-            base = 100_000 + 10_000 * dex_index[m.dex] if m.dex else 0
-            info = MarketInfo(
-                m.coin, m.dex, base + counts[m.dex], m.sz_decimals, m.max_leverage, m.margin_mode, m.growth,
-                scales.get(m.dex), tuple((lower, leverage) for lower, leverage in m.margin_tiers),
-                m.oi_cap if m.dex else None,
-            )  # fmt: skip
-            counts[m.dex] += 1
-            infos.append((info, recording.px(m)))
-        self.engine: Engine = Engine(infos, setup.parameters)
-        self._by_dex = {d: [m for m in self.engine.markets.values() if m.info.dex == d] for d in dex_index}
-        self.agents: Agents = Agents()
-        self._nonces: dict[str, NonceSet] = {}
-        self.subs: SubAccounts = SubAccounts()
-        for vault in setup.vaults:
-            address = vault.address.lower()
-            self.subs.vaults[address] = Vault(address, vault.leader.lower(), vault.name)
-            self.engine.fund(address, "", Decimal(0))
+        px = {m.coin: recording.px(m) for m in setup.markets}
+        self.books: Books = Books(setup, px, seed=seed, profile=profile, now_ms=now_ms)
+        self.engine: Engine = self.books.engine
         self.faults: Faults = Faults()
         for fault in setup.faults:
             self.faults.add(fault, now_ms)
         self.clock_offset_ms = 0
         """How far the exchange's clock is off, for whoever gives it the time."""
         self._now = now_ms
-        self._limits = Limits(setup.parameters)
-        self.hub: Hub = Hub(self._limits, setup.parameters.ws_users)
         self._out: list[Output] = []
-        pool = Mempool(latency_ms, setup.parameters.latency_jitter_ms, seed)
-        self._gateway = Gateway(self, self._limits, pool, self._out)
+        self._limits = Limits(setup.parameters)
+        self.hub: Hub = Hub(self.books, self._limits)
+        self.publisher: Publisher = Publisher(self.books, self.hub, now_ms, self._out)
+        self._gateway = Gateway(
+            self.books, hub=self.hub, publisher=self.publisher, faults=self.faults, limits=self._limits,
+            pool=Mempool(latency_ms, setup.parameters.latency_jitter_ms, seed), out=self._out,
+        )  # fmt: skip
         self._crowd = Crowd(self.engine, setup, profile, seed, now_ms, recording)
         self._models = self._crowd.models
         self._funding = Funding(self.engine, now_ms)
-        self.publisher: Publisher = Publisher(self, now_ms, self._out)
         self._next_block = now_ms
         for account, amount in setup.accounts.items():
-            self._fund_all(account.lower(), amount)
-        self._fund_all(SigningKey(key_number_one(seed)).address, DRIP_USD)
+            self.books.fund_all(account.lower(), amount)
+        self.books.fund_all(SigningKey(key_number_one(seed)).address, DRIP_USD)
         self.advance(now_ms)
-
-    # Accounts.
-
-    def has_dex(self, name: str) -> bool:
-        return name in self._by_dex
-
-    def markets_of(self, dex: str) -> list[Market]:
-        """Markets of a dex in the order of its universe."""
-        return self._by_dex.get(dex, [])
-
-    def drip(self, address: str, now_ms: int) -> None:
-        """The faucet: 1,000 USDC on the main and on every builder dex."""
-        self._fund_all(address, DRIP_USD)
-        delta = {"type": "deposit", "usdc": num(DRIP_USD * len(self._by_dex))}
-        self.engine.note(self.engine.accounts[address], delta, now_ms)
-
-    def _fund_all(self, address: str, amount: Decimal) -> None:
-        for dex in self._by_dex:
-            self.engine.fund(address, dex, amount)
-
-    def owner_of(self, signer: str, now_ms: int) -> str | None:
-        """The account a signer may act for: its own, or its master's."""
-        return signer if self.engine.account(signer) is not None else self.agents.account_of(signer, now_ms)
-
-    def nonces(self, signer: str) -> NonceSet:
-        """The nonce set of a signer."""
-        return self._nonces.setdefault(signer, NonceSet())
 
     # Requests.
 
@@ -117,7 +65,7 @@ class Venue:
         """One HTTP POST; its answer appears in the output, an action's after the latency."""
         self._now = now_ms
         if path == "/control":
-            self._gateway.reply(token, *control(self, body, now_ms))
+            self._gateway.reply(token, *control(self, self.faults, body, now_ms))
         else:
             self._gateway.http(token, path, body, now_ms, ip)
 

@@ -268,7 +268,9 @@ def test_without_noop_and_status_the_order_waits_for_its_expiry_and_two_agreeing
     assert tracked is not None
     assert tracked.expires_ms is not None
     world.rest.failing.discard("/exchange")
-    world.venue.nonces(world.user).use(tracked.nonce, world.clock.wall_ms())  # as if an earlier noop was processed
+    world.venue.books.nonces(world.user).use(
+        tracked.nonce, world.clock.wall_ms()
+    )  # as if an earlier noop was processed
     while world.clock.wall_ms() <= tracked.expires_ms + 2000:
         assert _state(world, order) is OrderState.UNKNOWN
         assert world.trading.tracker.ledger().entries[order.coin] == order.exposure

@@ -102,7 +102,7 @@ class LocalExchange:
 
     def info(self, **request: Any) -> Any:
         """What the exchange would answer, asked of its core: a test may look as often as it likes."""
-        return self.do(lambda venue, now_ms: json.loads(json.dumps(answer(venue, request, now_ms)[1])))
+        return self.do(lambda venue, now_ms: json.loads(json.dumps(answer(venue.books, request, now_ms)[1])))
 
     def stop(self) -> None:
         self._server.stop()

@@ -73,7 +73,7 @@ class Desk:
             "vaultAddress": vault,
             "expiresAfter": expires,
         }
-        status, reply = exchange(self.venue, msgspec.json.decode(msgspec.json.encode(body)), self.now)
+        status, reply = exchange(self.venue.books, msgspec.json.decode(msgspec.json.encode(body)), self.now)
         assert status == 200, (status, reply)
         return reply
 
@@ -89,12 +89,12 @@ class Desk:
             wallet, action, types, f"HyperliquidTransaction:{name}", is_mainnet=False
         )
         body = {"action": action, "nonce": self._nonce, "signature": signature}
-        status, reply = exchange(self.venue, body, self.now)
+        status, reply = exchange(self.venue.books, body, self.now)
         assert status == 200, (status, reply)
         return reply
 
     def info(self, kind: str, **request: Any) -> Any:
-        status, body = answer(self.venue, {"type": kind, **request}, self.now)
+        status, body = answer(self.venue.books, {"type": kind, **request}, self.now)
         assert status == 200, (status, body)
         return msgspec.json.decode(msgspec.json.encode(body))
 

@@ -50,7 +50,7 @@ class Scene:
             self.listen(type=kind, coin=GOLD)
         self.listen(type="candle", coin=GOLD, interval="1m")
         self.listen(type="allDexsAssetCtxs")
-        self.desk.venue.agents.approve(self.user, "0x" + "9" * 40, f"bot valid_until {START * 2}", START)
+        self.desk.venue.books.agents.approve(self.user, "0x" + "9" * 40, f"bot valid_until {START * 2}", START)
         deposit = {"type": "vaultTransfer", "vaultAddress": VAULT, "isDeposit": True, "usd": 100_000_000}
         assert self.desk.act(self.one, deposit)["status"] == "ok"
         build(self)
@@ -345,4 +345,4 @@ def test_a_duplicate_nonce_and_a_broken_signature_answer_as_captured() -> None:
     again = desk.act(one, {"type": "noop"}, nonce=nonce)
     assert again == {"status": "err", "response": f"Invalid nonce: duplicate nonce {nonce}"}
     broken = {"action": {"type": "noop"}, "nonce": nonce + 1, "signature": {"r": "0x0", "s": "0x0", "v": 27}}
-    assert exchange(desk.venue, broken, desk.now)[1] == {"status": "err", "response": "Unable to recover signer."}
+    assert exchange(desk.venue.books, broken, desk.now)[1] == {"status": "err", "response": "Unable to recover signer."}

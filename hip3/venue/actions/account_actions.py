@@ -4,18 +4,16 @@ Texts: docs/venue-facts.md F6, F24.
 """
 
 from decimal import ROUND_CEILING, Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hip3.core.money import CTX, ZERO, div, parse
 from hip3.venue.actions.auth import BadAction
 from hip3.venue.answers.replies import Answer, err, ok
+from hip3.venue.books.books import Books
 from hip3.venue.engine.account import Account, DexAccount, Position
 from hip3.venue.engine.fees import BUILDER_CAP, REFERRAL_DISCOUNT
 from hip3.venue.engine.model import Market
 from hip3.venue.engine.rules import free_margin
-
-if TYPE_CHECKING:
-    from hip3.venue.venue import Venue
 
 MAX_BUILDERS = 10
 BUILDER_CASH = Decimal(100)
@@ -23,14 +21,14 @@ MICRO = Decimal("0.000001")
 REQUEST_PRICE = Decimal("0.0005")
 
 
-def approve_agent(venue: "Venue", account: Account, action: dict[str, Any], now_ms: int) -> Answer:
+def approve_agent(books: Books, account: Account, action: dict[str, Any], now_ms: int) -> Answer:
     """Let another key sign for the account."""
     agent = str(action.get("agentAddress", "")).lower()
-    refusal = venue.agents.approve(account.address, agent, str(action.get("agentName") or ""), now_ms)
+    refusal = books.agents.approve(account.address, agent, str(action.get("agentName") or ""), now_ms)
     return ok("default") if refusal is None else err(refusal)
 
 
-def approve_builder_fee(venue: "Venue", account: Account, action: dict[str, Any], now_ms: int) -> Answer:
+def approve_builder_fee(books: Books, account: Account, action: dict[str, Any], now_ms: int) -> Answer:
     """Let a builder take up to `maxFeeRate` (a percentage) of what its orders trade; 0 % takes it back."""
     builder, text = str(action.get("builder", "")).lower(), str(action.get("maxFeeRate", ""))
     try:
@@ -39,8 +37,8 @@ def approve_builder_fee(venue: "Venue", account: Account, action: dict[str, Any]
         raise BadAction("maxFeeRate") from None
     if not text.endswith("%") or len(builder) != 42 or not 0 <= tenths <= BUILDER_CAP:
         raise BadAction("builder")
-    known = venue.engine.account(builder)
-    if tenths and (known is None or known.dex("").value(venue.engine.marks()) < BUILDER_CASH):
+    known = books.engine.account(builder)
+    if tenths and (known is None or known.dex("").value(books.engine.marks()) < BUILDER_CASH):
         return err("Builder has insufficient balance to be approved.")
     if tenths and builder not in account.builders and len(account.builders) >= MAX_BUILDERS:
         return err("Too many approved builders.")
@@ -50,7 +48,7 @@ def approve_builder_fee(venue: "Venue", account: Account, action: dict[str, Any]
     return ok("default")
 
 
-def set_referrer(venue: "Venue", account: Account, action: dict[str, Any], now_ms: int) -> Answer:
+def set_referrer(books: Books, account: Account, action: dict[str, Any], now_ms: int) -> Answer:
     """Any code gives the discount."""
     if not isinstance(action.get("code"), str) or not action["code"]:
         raise BadAction("code")
@@ -58,9 +56,9 @@ def set_referrer(venue: "Venue", account: Account, action: dict[str, Any], now_m
     return ok("default")
 
 
-def update_leverage(venue: "Venue", account: Account, action: dict[str, Any], now_ms: int) -> Answer:
+def update_leverage(books: Books, account: Account, action: dict[str, Any], now_ms: int) -> Answer:
     """Leverage and margin mode of a coin, of its position too."""
-    market, leverage = venue.engine.by_asset.get(action.get("asset", -1)), action.get("leverage")
+    market, leverage = books.engine.by_asset.get(action.get("asset", -1)), action.get("leverage")
     isolated = not action.get("isCross", True)
     if market is None or not isinstance(leverage, int):
         raise BadAction("updateLeverage")
@@ -74,7 +72,7 @@ def update_leverage(venue: "Venue", account: Account, action: dict[str, Any], no
     if position is not None:
         if position.isolated != isolated:
             return err("Cannot switch leverage type with open position.")
-        if leverage < position.leverage and not _affords(venue, held, position, market, leverage):
+        if leverage < position.leverage and not _affords(books, held, position, market, leverage):
             kind, way = ("Isolated", "add margin to the position") if isolated else ("Cross", "deposit more collateral")
             head = f"{kind} position does not have sufficient margin available to decrease leverage."
             return err(f"{head} To decrease leverage, {way}.")
@@ -83,19 +81,19 @@ def update_leverage(venue: "Venue", account: Account, action: dict[str, Any], no
     return ok("default")
 
 
-def _affords(venue: "Venue", held: DexAccount, position: Position, market: Market, leverage: int) -> bool:
+def _affords(books: Books, held: DexAccount, position: Position, market: Market, leverage: int) -> bool:
     """Whether what backs a position is its initial margin at a lower leverage."""
     needed = div(abs(position.szi) * market.mark, Decimal(leverage))
     if position.isolated:
         return needed <= position.margin_used(market.mark)
-    marks = venue.engine.marks()
+    marks = books.engine.marks()
     others = held.cross_margin(marks) - position.margin_used(market.mark)
     return others + needed <= held.cross_value(marks)
 
 
-def update_isolated_margin(venue: "Venue", account: Account, action: dict[str, Any], now_ms: int) -> Answer:
+def update_isolated_margin(books: Books, account: Account, action: dict[str, Any], now_ms: int) -> Answer:
     """Move cash (`ntli`, in millionths, negative to take out) between the account and an isolated position."""
-    market, ntli = venue.engine.by_asset.get(action.get("asset", -1)), action.get("ntli")
+    market, ntli = books.engine.by_asset.get(action.get("asset", -1)), action.get("ntli")
     if market is None or not isinstance(ntli, int) or isinstance(ntli, bool):
         raise BadAction("updateIsolatedMargin")
     amount, info = ntli * MICRO, market.info
@@ -108,7 +106,7 @@ def update_isolated_margin(venue: "Venue", account: Account, action: dict[str, A
     if not position.isolated:
         return err("Position does not use isolated margin.")
     if amount > 0:
-        if amount > free_margin(venue.engine, account, info.dex):
+        if amount > free_margin(books.engine, account, info.dex):
             return err("Account does not have sufficient margin available for increase.")
     elif info.margin_mode == "strictIsolated":
         return err("Cannot remove isolated margin for this asset. To remove margin, reduce the position.")
@@ -126,13 +124,13 @@ def _least(position: Position, market: Market) -> Decimal:
     return max(initial, notional / 10)
 
 
-def reserve_request_weight(venue: "Venue", account: Account, action: dict[str, Any], now_ms: int) -> Answer:
+def reserve_request_weight(books: Books, account: Account, action: dict[str, Any], now_ms: int) -> Answer:
     """Buy requests on top of the address limit, from the main dex."""
     weight = action.get("weight")
     if not isinstance(weight, int) or isinstance(weight, bool) or weight <= 0:
         raise BadAction("weight")
     cost = weight * REQUEST_PRICE
-    if cost > max(ZERO, free_margin(venue.engine, account, "")):
+    if cost > max(ZERO, free_margin(books.engine, account, "")):
         return err("Insufficient balance for token transfer")
     account.dex("").raw_usd -= cost
     account.fees += cost

@@ -2,19 +2,17 @@
 docs/venue-facts.md F6 and F11."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hip3.venue.actions import account_actions, order_actions, sub_accounts, transfers
 from hip3.venue.actions.auth import USER_SIGNED, BadAction, canonical, recover_l1, recover_user_signed
 from hip3.venue.answers.replies import UNPROCESSABLE, Answer, err, ok
+from hip3.venue.books.books import Books
 from hip3.venue.engine.account import Account
-
-if TYPE_CHECKING:
-    from hip3.venue.venue import Venue
 
 MAX_BATCH = 200
 OVER_LIMIT_MS = 10_000
-Handler = Callable[["Venue", Account, dict[str, Any], int], Answer]
+Handler = Callable[[Books, Account, dict[str, Any], int], Answer]
 
 _ITEM_LISTS = ("orders", "cancels", "modifies")
 _CANCELS = frozenset({"cancel", "cancelByCloid"})
@@ -29,7 +27,7 @@ L1: dict[str, Handler] = {
     "modify": order_actions.modify,
     "batchModify": order_actions.batch_modify,
     "scheduleCancel": order_actions.schedule_cancel,
-    "noop": lambda venue, account, action, now_ms: ok("default"),
+    "noop": lambda books, account, action, now_ms: ok("default"),
     "updateLeverage": account_actions.update_leverage,
     "updateIsolatedMargin": account_actions.update_isolated_margin,
     "reserveRequestWeight": account_actions.reserve_request_weight,
@@ -63,7 +61,7 @@ BY_USER: dict[str, Handler] = {
 }
 
 
-def exchange(venue: "Venue", body: Any, now_ms: int) -> Answer:
+def exchange(books: Books, body: Any, now_ms: int) -> Answer:
     """The answer to one signed action; it is executed here."""
     try:
         if not isinstance(body, dict) or not isinstance(body.get("action"), dict):
@@ -74,17 +72,17 @@ def exchange(venue: "Venue", body: Any, now_ms: int) -> Answer:
         if kind in NOT_OFFERED:
             return err(f"{kind} is not offered by the embedded exchange")
         if kind in USER_SIGNED:
-            return _user_signed(venue, body, now_ms)
-        return _l1(venue, body, now_ms)
+            return _user_signed(books, body, now_ms)
+        return _l1(books, body, now_ms)
     except BadAction:
         return UNPROCESSABLE
 
 
-def _l1(venue: "Venue", body: dict[str, Any], now_ms: int) -> Answer:
+def _l1(books: Books, body: dict[str, Any], now_ms: int) -> Answer:
     action = canonical(body["action"])
     strangers = []
     for signer in recover_l1(body, action):
-        owner = venue.owner_of(signer, now_ms)
+        owner = books.owner_of(signer, now_ms)
         if owner is not None:
             break
         strangers.append(signer)
@@ -92,28 +90,28 @@ def _l1(venue: "Venue", body: dict[str, Any], now_ms: int) -> Answer:
         if not strangers:
             return err("Unable to recover signer.")
         signer, owner = strangers[0], None
-    account = venue.engine.account(owner) if owner is not None else None
+    account = books.engine.account(owner) if owner is not None else None
     if account is None:
         return err(f"User or API Wallet {signer} does not exist.")
     vault = body.get("vaultAddress")
     if vault is not None and action["type"] not in _OWNER_ONLY:
-        found = venue.subs.tradable(venue.engine, str(vault).lower(), account.address)
+        found = books.subs.tradable(books.engine, str(vault).lower(), account.address)
         if found is None:
             return err(f"Vault not registered: {vault}")
         account = found
-    refusal = venue.nonces(signer).use(body["nonce"], now_ms)
+    refusal = books.nonces(signer).use(body["nonce"], now_ms)
     if refusal is not None:
         return err(refusal)
     expires = body.get("expiresAfter")
     if isinstance(expires, int) and now_ms > expires:
         account.actions_used += 5
-        return err(venue.engine.parameters.expired_text)
+        return err(books.engine.parameters.expired_text)
     if action["type"] in _SELF_SIGNED and signer != owner:
         return err(f"Must deposit before performing actions. User: {signer}")
-    return _run(venue, account, action, now_ms)
+    return _run(books, account, action, now_ms)
 
 
-def _run(venue: "Venue", account: Account, action: dict[str, Any], now_ms: int) -> Answer:
+def _run(books: Books, account: Account, action: dict[str, Any], now_ms: int) -> Answer:
     kind = action["type"]
     items: list[Any] = next((action[name] for name in _ITEM_LISTS if name in action), [])
     if len(items) > MAX_BATCH:
@@ -129,7 +127,7 @@ def _run(venue: "Venue", account: Account, action: dict[str, Any], now_ms: int) 
             f"traded ${account.volume:.2f}. Place taker orders to free up 1 request per USDC traded."
         )
     account.actions_used += cost
-    return handler(venue, account, action, now_ms)
+    return handler(books, account, action, now_ms)
 
 
 def _drips(account: Account, now_ms: int) -> bool:
@@ -140,7 +138,7 @@ def _drips(account: Account, now_ms: int) -> bool:
     return True
 
 
-def _user_signed(venue: "Venue", body: dict[str, Any], now_ms: int) -> Answer:
+def _user_signed(books: Books, body: dict[str, Any], now_ms: int) -> Answer:
     action = body["action"]
     inner = action.get("nonce", action.get("time"))
     if inner != body["nonce"]:
@@ -148,10 +146,10 @@ def _user_signed(venue: "Venue", body: dict[str, Any], now_ms: int) -> Answer:
     signer = recover_user_signed(action, body.get("signature"))
     if signer is None:
         return err("Unable to recover signer.")
-    account = venue.engine.account(signer)
+    account = books.engine.account(signer)
     if account is None:
         return err(f"Must deposit before performing actions. User: {signer}")
-    refusal = venue.nonces(signer).use(body["nonce"], now_ms)
+    refusal = books.nonces(signer).use(body["nonce"], now_ms)
     if refusal is not None:
         return err(refusal)
-    return BY_USER[action["type"]](venue, account, action, now_ms)
+    return BY_USER[action["type"]](books, account, action, now_ms)

@@ -1,26 +1,25 @@
 """Actions on orders: place, cancel, modify, the dead man's switch, as `POST /exchange` carries them. Shapes:
 docs/venue-facts.md F5, F17, F23."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hip3.core.money import parse
-from hip3.venue.actions.auth import DAY_MS, BadAction
+from hip3.venue.actions.auth import BadAction
 from hip3.venue.answers.replies import Answer, err, ok
+from hip3.venue.books.books import Books
 from hip3.venue.engine.account import Account
 from hip3.venue.engine.book import Trigger
 from hip3.venue.engine.fees import BUILDER_CAP
 from hip3.venue.engine.model import Request
 from hip3.venue.engine.modify import modify as replace
-
-if TYPE_CHECKING:
-    from hip3.venue.venue import Venue
+from hip3.venue.engine.state import DAY_MS
 
 _TIFS = frozenset({"Ioc", "Alo", "Gtc", "FrontendMarket"})
 SCHEDULED_PER_DAY = 10
 _GROUPINGS = frozenset({"na", "normalTpsl", "positionTpsl"})
 
 
-def order(venue: "Venue", account: Account, action: dict[str, Any], now_ms: int) -> Answer:
+def order(books: Books, account: Account, action: dict[str, Any], now_ms: int) -> Answer:
     """Place the orders of one action."""
     grouping = action.get("grouping")
     if isinstance(grouping, dict):
@@ -32,14 +31,14 @@ def order(venue: "Venue", account: Account, action: dict[str, Any], now_ms: int)
     builder = _builder(action)
     if builder is not None and builder[1] > account.builders.get(builder[0], 0):
         return err("Builder fee has not been approved.")
-    requests = [request_of(venue, item, grouping) for item in action["orders"]]
+    requests = [request_of(books, item, grouping) for item in action["orders"]]
     good = [r._replace(builder=builder) for r in requests if r is not None]
     if len(good) < len(requests):
-        return ok("order", [{"error": venue.engine.parameters.invalid_asset_text}])
-    fault = venue.engine.prevalidate(good)
+        return ok("order", [{"error": books.engine.parameters.invalid_asset_text}])
+    fault = books.engine.prevalidate(good)
     if fault is not None:
         return ok("order", [{"error": fault}])
-    return ok("order", venue.engine.place_group(account, good, grouping, now_ms))
+    return ok("order", books.engine.place_group(account, good, grouping, now_ms))
 
 
 def _builder(action: dict[str, Any]) -> tuple[str, int] | None:
@@ -53,7 +52,7 @@ def _builder(action: dict[str, Any]) -> tuple[str, int] | None:
     return address, tenths
 
 
-def request_of(venue: "Venue", item: dict[str, Any], grouping: str = "na") -> Request | None:
+def request_of(books: Books, item: dict[str, Any], grouping: str = "na") -> Request | None:
     """One order parsed; None for an unknown asset; BadAction for a shape that is none."""
     try:
         px, sz = parse(item["p"]), parse(item["s"])
@@ -68,7 +67,7 @@ def request_of(venue: "Venue", item: dict[str, Any], grouping: str = "na") -> Re
         raise BadAction("tif")
     if cloid is not None and not is_cloid(cloid):
         raise BadAction("cloid")
-    market = venue.engine.by_asset.get(asset)
+    market = books.engine.by_asset.get(asset)
     if market is None:
         return None
     on_position = trigger is not None and grouping == "positionTpsl"
@@ -95,45 +94,45 @@ def is_cloid(cloid: Any) -> bool:
     )
 
 
-def cancel(venue: "Venue", account: Account, action: dict[str, Any], now_ms: int) -> Answer:
+def cancel(books: Books, account: Account, action: dict[str, Any], now_ms: int) -> Answer:
     """Cancel by oid or by cloid."""
     out = []
     for item in action["cancels"]:
         if action["type"] == "cancel":
             if not isinstance(item.get("o"), int):
                 raise BadAction("oid")
-            market = venue.engine.by_asset.get(item.get("a"))
-            out.append(venue.engine.cancel_oid(account, market, item["o"], now_ms))
+            market = books.engine.by_asset.get(item.get("a"))
+            out.append(books.engine.cancel_oid(account, market, item["o"], now_ms))
         else:
             if not is_cloid(item.get("cloid")):
                 raise BadAction("cloid")
-            market = venue.engine.by_asset.get(item.get("asset"))
-            out.append(venue.engine.cancel_cloid(account, market, item["cloid"].lower(), now_ms))
+            market = books.engine.by_asset.get(item.get("asset"))
+            out.append(books.engine.cancel_cloid(account, market, item["cloid"].lower(), now_ms))
     return ok("cancel", out)
 
 
-def modify(venue: "Venue", account: Account, action: dict[str, Any], now_ms: int) -> Answer:
+def modify(books: Books, account: Account, action: dict[str, Any], now_ms: int) -> Answer:
     """Replace one order. Unlike batchModify it answers `default`, and a refusal refuses the action."""
-    entry = _replace(venue, account, [action], now_ms, place=action.get("a") is True)[0]
+    entry = _replace(books, account, [action], now_ms, place=action.get("a") is True)[0]
     return err(entry["error"]) if isinstance(entry, dict) and "error" in entry else ok("default")
 
 
-def batch_modify(venue: "Venue", account: Account, action: dict[str, Any], now_ms: int) -> Answer:
+def batch_modify(books: Books, account: Account, action: dict[str, Any], now_ms: int) -> Answer:
     """Replace orders, one status entry each."""
-    return ok("order", _replace(venue, account, action["modifies"], now_ms, place=action.get("a") is True))
+    return ok("order", _replace(books, account, action["modifies"], now_ms, place=action.get("a") is True))
 
 
 def _replace(
-    venue: "Venue", account: Account, items: list[dict[str, Any]], now_ms: int, *, place: bool
+    books: Books, account: Account, items: list[dict[str, Any]], now_ms: int, *, place: bool
 ) -> list[dict[str, Any]]:
-    pairs = [(_target(item), request_of(venue, item["order"])) for item in items]
+    pairs = [(_target(item), request_of(books, item["order"])) for item in items]
     good = [r for _, r in pairs if r is not None]
     if not good or len(good) < len(pairs):
-        return [{"error": venue.engine.parameters.invalid_asset_text if pairs else "Orders are empty."}]
-    fault = venue.engine.prevalidate(good)
+        return [{"error": books.engine.parameters.invalid_asset_text if pairs else "Orders are empty."}]
+    fault = books.engine.prevalidate(good)
     if fault is not None:
         return [{"error": fault}]
-    engine = venue.engine
+    engine = books.engine
     return [replace(engine, account, t, r, now_ms, place=place) for (t, _), r in zip(pairs, good, strict=True)]
 
 
@@ -146,9 +145,9 @@ def _target(item: dict[str, Any]) -> int | str:
     return target
 
 
-def schedule_cancel(venue: "Venue", account: Account, action: dict[str, Any], now_ms: int) -> Answer:
+def schedule_cancel(books: Books, account: Account, action: dict[str, Any], now_ms: int) -> Answer:
     """Cancel all orders at `time`, or take that back; from a traded volume on, ten times a day."""
-    gate, when = venue.engine.parameters.schedule_cancel_volume, action.get("time")
+    gate, when = books.engine.parameters.schedule_cancel_volume, action.get("time")
     if account.volume < gate:
         head = "Cannot set scheduled cancel time until enough volume traded."
         return err(f"{head} Required: ${gate}. Traded: ${account.volume:.2f}.")
@@ -159,5 +158,5 @@ def schedule_cancel(venue: "Venue", account: Account, action: dict[str, Any], no
             return err("Scheduled cancel time must be at least 5 seconds from now.")
         if account.cancels_triggered[0] == now_ms // DAY_MS and account.cancels_triggered[1] >= SCHEDULED_PER_DAY:
             return err("Too many scheduled cancels triggered for the day.")
-    venue.engine.schedule_cancel(account, when)
+    books.engine.schedule_cancel(account, when)
     return ok("default")

@@ -1,62 +1,55 @@
 """Answers to `POST /info`: which function answers which type.
 
-`answer(venue, request, now)` returns (HTTP status, body): JSON values, or a `Text` for plain text.
+`answer(books, request, now)` returns (HTTP status, body): JSON values, or a `Text` for plain text.
 """
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from hip3.venue.actions import sub_accounts, transfers
 from hip3.venue.answers import info_account as accounts
 from hip3.venue.answers import info_fees as fees
 from hip3.venue.answers import info_market as markets
+from hip3.venue.answers import info_vaults as vaults
 from hip3.venue.answers import spot
 from hip3.venue.answers.replies import UNPROCESSABLE, Answer, Text, account_of, user_of
 from hip3.venue.answers.state_streams import web_data
+from hip3.venue.books.books import Books
 from hip3.venue.engine.numbers import num
 from hip3.venue.engine.rules import MAX_MARKET_ORDER
-
-if TYPE_CHECKING:
-    from hip3.venue.venue import Venue
 
 __all__ = ["HANDLERS", "Answer", "Text", "answer"]
 
 
-def answer(venue: "Venue", request: Any, now_ms: int) -> Answer:
+def answer(books: Books, request: Any, now_ms: int) -> Answer:
     """The answer to one info request."""
     if not isinstance(request, dict):
         return UNPROCESSABLE
     handler = HANDLERS.get(str(request.get("type")))
     if handler is None:
         return UNPROCESSABLE
-    fixed = venue.faults.instead(request, now_ms)
-    if fixed is not None:
-        return fixed
     try:
-        reply = handler(venue, venue.faults.emptied(request, now_ms), now_ms)
-        venue.faults.keep(request, reply, now_ms)
-        return reply
+        return handler(books, request, now_ms)
     except (KeyError, TypeError, ValueError, AttributeError):
         return UNPROCESSABLE
 
 
-def _drip(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
-    venue.drip(user_of(request), now_ms)
+def _drip(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
+    books.drip(user_of(request), now_ms)
     return 200, None
 
 
-def _empty_of_user(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+def _empty_of_user(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
     """Nobody has any: there are no TWAP orders here."""
     user_of(request)
     return 200, []
 
 
-def _constant(value: Any) -> Callable[["Venue", dict[str, Any], int], Answer]:
-    return lambda venue, request, now_ms: (200, value)
+def _constant(value: Any) -> Callable[[Books, dict[str, Any], int], Answer]:
+    return lambda books, request, now_ms: (200, value)
 
 
-HANDLERS: dict[str, Callable[["Venue", dict[str, Any], int], Answer]] = {
+HANDLERS: dict[str, Callable[[Books, dict[str, Any], int], Answer]] = {
     "perpDexs": markets.perp_dexs,
     "meta": markets.meta,
     "metaAndAssetCtxs": markets.meta_and_ctxs,
@@ -65,7 +58,7 @@ HANDLERS: dict[str, Callable[["Venue", dict[str, Any], int], Answer]] = {
     "l2Book": markets.l2_book,
     "recentTrades": lambda v, r, n: (200, list(reversed(v.engine.markets[r["coin"]].trades))),
     "clearinghouseState": accounts.clearinghouse_answer,
-    "spotClearinghouseState": lambda v, r, n: (200, transfers.spot_state(account_of(v, r))),
+    "spotClearinghouseState": lambda v, r, n: (200, spot.spot_state(account_of(v, r))),
     "openOrders": accounts.open_orders,
     "frontendOpenOrders": accounts.frontend_open_orders,
     "orderStatus": accounts.order_status,
@@ -93,11 +86,11 @@ HANDLERS: dict[str, Callable[["Venue", dict[str, Any], int], Answer]] = {
     "predictedFundings": markets.predicted_fundings,
     "userFunding": accounts.user_funding,
     "userNonFundingLedgerUpdates": accounts.ledger,
-    "subAccounts": sub_accounts.sub_accounts,
-    "subAccounts2": sub_accounts.sub_accounts,
-    "vaultDetails": sub_accounts.vault_details,
-    "userVaultEquities": sub_accounts.user_vault_equities,
-    "preTransferCheck": transfers.pre_transfer_check,
+    "subAccounts": vaults.sub_accounts,
+    "subAccounts2": vaults.sub_accounts,
+    "vaultDetails": vaults.vault_details,
+    "userVaultEquities": vaults.user_vault_equities,
+    "preTransferCheck": vaults.pre_transfer_check,
     "candleSnapshot": markets.candle_snapshot,
     "webData2": lambda v, r, n: (200, web_data(v, user_of(r), n)),
     "portfolio": accounts.portfolio,

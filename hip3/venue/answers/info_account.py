@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hip3.core.money import ZERO, div, truncate
 from hip3.venue.answers.replies import Answer, account_of, dex_of, user_of
+from hip3.venue.books.books import Books
 from hip3.venue.engine.account import Account, DexAccount, Position
 from hip3.venue.engine.book import BookOrder
 from hip3.venue.engine.margin import cross_maintenance, liquidation_px
@@ -13,17 +14,14 @@ from hip3.venue.engine.numbers import num
 from hip3.venue.engine.orders import frontend_order, open_order
 from hip3.venue.engine.rules import withdrawable
 
-if TYPE_CHECKING:
-    from hip3.venue.venue import Venue
-
 MAX_FILLS = 2000
 MAX_ROWS = 500
 
 
-def clearinghouse(venue: "Venue", account: Account | None, dex: str, now_ms: int) -> dict[str, Any]:
+def clearinghouse(books: Books, account: Account | None, dex: str, now_ms: int) -> dict[str, Any]:
     """clearinghouseState of one dex; all zeros for an address that never was."""
     held = account.dex(dex) if account is not None else DexAccount()
-    marks = venue.engine.marks()
+    marks = books.engine.marks()
     cross = [(c, p) for c, p in held.positions.items() if not p.isolated]
     isolated = [(c, p) for c, p in held.positions.items() if p.isolated]
     cross_value = held.cross_value(marks)
@@ -31,7 +29,7 @@ def clearinghouse(venue: "Venue", account: Account | None, dex: str, now_ms: int
     all_ntl = cross_ntl + sum((abs(p.szi) * marks[c] for c, p in isolated), ZERO)
     margin = held.cross_margin(marks)
     iso_margin = sum((p.margin_used(marks[c]) for c, p in isolated), ZERO)
-    free = ZERO if account is None else withdrawable(venue.engine, account, dex)
+    free = ZERO if account is None else withdrawable(books.engine, account, dex)
     raw, paid = held.raw_usd, {} if account is None else account.funding_paid
     return {
         "marginSummary": _summary(
@@ -41,10 +39,10 @@ def clearinghouse(venue: "Venue", account: Account | None, dex: str, now_ms: int
             margin + iso_margin,
         ),
         "crossMarginSummary": _summary(cross_value, cross_ntl, raw, margin),
-        "crossMaintenanceMarginUsed": num(truncate(cross_maintenance(held, venue.engine.markets), 6)),
+        "crossMaintenanceMarginUsed": num(truncate(cross_maintenance(held, books.engine.markets), 6)),
         "withdrawable": num(truncate(free, 6)),
         "assetPositions": [
-            {"type": "oneWay", "position": _position(venue, held, c, p, paid.get(c, ZERO))}
+            {"type": "oneWay", "position": _position(books, held, c, p, paid.get(c, ZERO))}
             for c, p in held.positions.items()
         ],
         "time": now_ms,
@@ -58,14 +56,14 @@ def _summary(value: Decimal, ntl: Decimal, raw: Decimal, margin: Decimal) -> dic
     }  # fmt: skip
 
 
-def _position(venue: "Venue", held: DexAccount, coin: str, p: Position, all_time: Decimal) -> dict[str, Any]:
-    market = venue.engine.markets[coin]
+def _position(books: Books, held: DexAccount, coin: str, p: Position, all_time: Decimal) -> dict[str, Any]:
+    market = books.engine.markets[coin]
     mark, info = market.mark, market.info
     leverage: dict[str, Any] = {"type": "isolated" if p.isolated else "cross", "value": p.leverage}
     if p.isolated:
         leverage["rawUsd"] = num(truncate(p.iso_raw_usd, 6))
     pnl = p.unrealized(mark)
-    liquidation = liquidation_px(held, p, venue.engine.markets, coin, venue.engine.marks())
+    liquidation = liquidation_px(held, p, books.engine.markets, coin, books.engine.marks())
     return {
         "coin": coin, "szi": num(p.szi), "leverage": leverage,
         "entryPx": num(truncate(p.entry_px, max(0, 6 - info.sz_decimals))),
@@ -80,35 +78,35 @@ def _position(venue: "Venue", held: DexAccount, coin: str, p: Position, all_time
     }  # fmt: skip
 
 
-def clearinghouse_answer(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+def clearinghouse_answer(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
     dex = dex_of(request)
-    if not venue.has_dex(dex):
+    if not books.has_dex(dex):
         return 500, None
-    return 200, clearinghouse(venue, account_of(venue, request), dex, now_ms)
+    return 200, clearinghouse(books, account_of(books, request), dex, now_ms)
 
 
-def _orders(venue: "Venue", account: Account | None, dex: str) -> list[BookOrder]:
+def _orders(books: Books, account: Account | None, dex: str) -> list[BookOrder]:
     """Open orders of a dex, newest first."""
-    return [] if account is None else list(reversed(venue.engine.open_orders(account, dex)))
+    return [] if account is None else list(reversed(books.engine.open_orders(account, dex)))
 
 
-def open_orders(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+def open_orders(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
     """Open orders in short; a trigger order looks like a reduce-only limit."""
-    return 200, [open_order(o) for o in _orders(venue, account_of(venue, request), dex_of(request))]
+    return 200, [open_order(o) for o in _orders(books, account_of(books, request), dex_of(request))]
 
 
-def open_list(venue: "Venue", account: Account | None, dex: str) -> list[dict[str, Any]]:
+def open_list(books: Books, account: Account | None, dex: str) -> list[dict[str, Any]]:
     """Open orders in full."""
-    return [frontend_order(o, o.sz) for o in _orders(venue, account, dex)]
+    return [frontend_order(o, o.sz) for o in _orders(books, account, dex)]
 
 
-def frontend_open_orders(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+def frontend_open_orders(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
     """Open orders in full."""
-    return 200, open_list(venue, account_of(venue, request), dex_of(request))
+    return 200, open_list(books, account_of(books, request), dex_of(request))
 
 
-def order_status(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
-    account, wanted = account_of(venue, request), request["oid"]
+def order_status(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
+    account, wanted = account_of(books, request), request["oid"]
     if account is None:
         return 200, {"status": "unknownOid"}
     oid = account.by_cloid.get(wanted.lower(), -1) if isinstance(wanted, str) else int(wanted)
@@ -116,21 +114,21 @@ def order_status(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer
     return 200, {"status": "unknownOid"} if record is None else {"status": "order", "order": record}
 
 
-def historical_orders(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
-    account = account_of(venue, request)
+def historical_orders(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
+    account = account_of(books, request)
     return 200, [] if account is None else list(reversed(account.history.values()))
 
 
-def user_fills(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+def user_fills(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
     """The newest fills first."""
-    account = account_of(venue, request)
+    account = account_of(books, request)
     fills = [] if account is None else list(account.fills)
     return 200, list(reversed(_aggregated(fills, request)))[:MAX_FILLS]
 
 
-def user_fills_by_time(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+def user_fills_by_time(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
     """Fills of a time range, oldest first unless `reversed`."""
-    account = account_of(venue, request)
+    account = account_of(books, request)
     start, end = int(request["startTime"]), int(request.get("endTime") or now_ms)
     fills = [] if account is None else [f for f in account.fills if start <= f["time"] <= end]
     fills = _aggregated(fills, request)
@@ -155,9 +153,9 @@ def _aggregated(fills: list[dict[str, Any]], request: dict[str, Any]) -> list[di
     return out
 
 
-def ledger(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+def ledger(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
     """Deposits, transfers, liquidations within a time range, oldest first."""
-    account = account_of(venue, request)
+    account = account_of(books, request)
     return 200, [] if account is None else in_range(account.ledger, request, now_ms)
 
 
@@ -167,31 +165,31 @@ def in_range(rows: Iterable[dict[str, Any]], request: dict[str, Any], now_ms: in
     return [row for row in rows if start <= row["time"] <= end][:MAX_ROWS]
 
 
-def user_funding(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+def user_funding(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
     """Funding payments within a time range, oldest first."""
-    account = account_of(venue, request)
+    account = account_of(books, request)
     return 200, [] if account is None else in_range(account.funding_rows, request, now_ms)
 
 
-def user_role(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+def user_role(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
     user = user_of(request)
-    master = venue.agents.account_of(user, now_ms)
+    master = books.agents.account_of(user, now_ms)
     if master is not None:
         return 200, {"role": "agent", "data": {"user": master}}
-    sub = venue.subs.get(user)
+    sub = books.subs.get(user)
     if sub is not None:
         return 200, {"role": "subAccount", "data": {"master": sub.master}}
-    if user in venue.subs.vaults:
+    if user in books.subs.vaults:
         return 200, {"role": "vault"}
-    return 200, {"role": "missing" if venue.engine.account(user) is None else "user"}
+    return 200, {"role": "missing" if books.engine.account(user) is None else "user"}
 
 
-def active_asset_data(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
-    market = venue.engine.markets[request["coin"]]
+def active_asset_data(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
+    market = books.engine.markets[request["coin"]]
     user = user_of(request)
-    account = venue.engine.account(user) or Account(user)
-    leverage, isolated = venue.engine.leverage_of(account, market)
-    held, marks = account.dex(market.info.dex), venue.engine.marks()
+    account = books.engine.account(user) or Account(user)
+    leverage, isolated = books.engine.leverage_of(account, market)
+    held, marks = account.dex(market.info.dex), books.engine.marks()
     free = max(ZERO, held.cross_value(marks) - held.cross_margin(marks))
     size = truncate(div(free * leverage, market.mark), market.info.sz_decimals)
     shown: dict[str, Any] = {"type": "isolated" if isolated else "cross", "value": leverage}
@@ -204,9 +202,9 @@ def active_asset_data(venue: "Venue", request: dict[str, Any], now_ms: int) -> A
     }  # fmt: skip
 
 
-def portfolio(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+def portfolio(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
     """Value, gain and volume of each period; only the present value is known, and the volume so far."""
-    account, marks = account_of(venue, request), venue.engine.marks()
+    account, marks = account_of(books, request), books.engine.marks()
     value = ZERO if account is None else sum((held.value(marks) for held in account.dexs.values()), ZERO)
     row = {
         "accountValueHistory": [[now_ms, num(truncate(value, 6))]], "pnlHistory": [[now_ms, "0.0"]],

@@ -1,26 +1,24 @@
 """Answers about markets: universe, contexts, books, prices. Shapes and number formats: docs/venue-facts.md F13."""
 
 from decimal import ROUND_FLOOR, Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hip3.core.money import CTX, ZERO, truncate
 from hip3.venue.answers.info_account import in_range
 from hip3.venue.answers.replies import Answer, dex_of
+from hip3.venue.books.books import Books
 from hip3.venue.books.candles import INTERVALS
 from hip3.venue.engine.funding import HOUR_MS, impact_prices, premium_of
 from hip3.venue.engine.model import Market, MarketInfo
 from hip3.venue.engine.numbers import num
 
-if TYPE_CHECKING:
-    from hip3.venue.venue import Venue
-
 FIRST_TABLE = 50
 
 
-def perp_dexs(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+def perp_dexs(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
     out: list[Any] = [None]
-    for dex in venue.dexs:
-        caps = _caps(venue, dex.name)
+    for dex in books.dexs:
+        caps = _caps(books, dex.name)
         out.append(
             {
                 "name": dex.name, "fullName": dex.full_name, "deployer": dex.deployer, "oracleUpdater": None,
@@ -33,13 +31,13 @@ def perp_dexs(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
     return 200, out
 
 
-def meta_of(venue: "Venue", dex: str) -> dict[str, Any]:
+def meta_of(books: Books, dex: str) -> dict[str, Any]:
     universe = []
-    for market in venue.markets_of(dex):
+    for market in books.markets_of(dex):
         info = market.info
         entry: dict[str, Any] = {
             "szDecimals": info.sz_decimals, "name": info.coin, "maxLeverage": info.max_leverage,
-            "marginTableId": _table_id(venue, info),
+            "marginTableId": _table_id(books, info),
         }  # fmt: skip
         if info.margin_mode is not None:
             entry |= {"onlyIsolated": True, "marginMode": info.margin_mode}
@@ -48,27 +46,27 @@ def meta_of(venue: "Venue", dex: str) -> dict[str, Any]:
         if market.halted:
             entry["isDelisted"] = True
         universe.append(entry)
-    listed = {market.info.tiers for market in venue.markets_of(dex)}
-    tables = [[n, _table(tiers)] for n, tiers in _tables(venue).items() if tiers in listed]
+    listed = {market.info.tiers for market in books.markets_of(dex)}
+    tables = [[n, _table(tiers)] for n, tiers in _tables(books).items() if tiers in listed]
     return {"universe": universe, "marginTables": tables, "collateralToken": 0}
 
 
-def _caps(venue: "Venue", dex: str) -> list[list[str]]:
-    infos = sorted((m.info for m in venue.markets_of(dex)), key=lambda info: info.coin)
+def _caps(books: Books, dex: str) -> list[list[str]]:
+    infos = sorted((m.info for m in books.markets_of(dex)), key=lambda info: info.coin)
     return [[info.coin, num(info.oi_cap)] for info in infos if info.oi_cap is not None]
 
 
 Tiers = tuple[tuple[Decimal, int], ...]
 
 
-def _tables(venue: "Venue") -> dict[int, Tiers]:
+def _tables(books: Books) -> dict[int, Tiers]:
     """Margin tables with more than one tier, by id; ids below 50 are single tiers of that leverage."""
-    found = dict.fromkeys(m.info.tiers for m in venue.engine.markets.values() if m.info.tiers)
+    found = dict.fromkeys(m.info.tiers for m in books.engine.markets.values() if m.info.tiers)
     return dict(enumerate(found, FIRST_TABLE))
 
 
-def _table_id(venue: "Venue", info: MarketInfo) -> int:
-    return next((n for n, tiers in _tables(venue).items() if tiers == info.tiers), info.max_leverage)
+def _table_id(books: Books, info: MarketInfo) -> int:
+    return next((n for n, tiers in _tables(books).items() if tiers == info.tiers), info.max_leverage)
 
 
 def _table(tiers: Tiers) -> dict[str, Any]:
@@ -76,56 +74,56 @@ def _table(tiers: Tiers) -> dict[str, Any]:
     return {"description": f"tiered {tiers[0][1]}x" if len(tiers) > 1 else "", "marginTiers": rows}
 
 
-def margin_table(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+def margin_table(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
     """One margin table by its id."""
     number = request["id"]
-    tiers = _tables(venue).get(number, ((Decimal(0), number),))
+    tiers = _tables(books).get(number, ((Decimal(0), number),))
     if not isinstance(number, int) or (number >= FIRST_TABLE and len(tiers) == 1):
         raise ValueError("id")
     return 200, _table(tiers)
 
 
-def at_cap(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+def at_cap(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
     """The coins of a dex whose open interest is at its cap."""
-    return 200, [m.info.coin for m in venue.markets_of(dex_of(request)) if m.at_cap]
+    return 200, [m.info.coin for m in books.markets_of(dex_of(request)) if m.at_cap]
 
 
-def dex_limits(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+def dex_limits(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
     """Caps of a builder dex; null for the main one."""
     dex = dex_of(request)
-    if not dex or not venue.has_dex(dex):
+    if not dex or not books.has_dex(dex):
         return 200, None
     return 200, {
         "totalOiCap": "400000000.0", "oiSzCapPerPerp": "1000000000.0", "maxTransferNtl": "150000000.0",
-        "coinToOiCap": _caps(venue, dex),
+        "coinToOiCap": _caps(books, dex),
     }  # fmt: skip
 
 
-def dex_status(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+def dex_status(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
     """What was put into a dex, less what was taken out."""
     dex = dex_of(request)
-    users = (a for a in venue.engine.accounts.values() if not a.is_agent and dex in a.dexs)
-    marks = venue.engine.marks()
+    users = (a for a in books.engine.accounts.values() if not a.is_agent and dex in a.dexs)
+    marks = books.engine.marks()
     return 200, {"totalNetDeposit": num(truncate(sum((a.dex(dex).value(marks) for a in users), ZERO), 10))}
 
 
-def funding_history(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+def funding_history(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
     """Rates that were paid, oldest first."""
-    return 200, in_range(venue.engine.markets[request["coin"]].funding_history, request, now_ms)
+    return 200, in_range(books.engine.markets[request["coin"]].funding_history, request, now_ms)
 
 
-def predicted_fundings(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+def predicted_fundings(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
     """The rates of the main dex as they would be paid next."""
     due = now_ms - now_ms % HOUR_MS + HOUR_MS
     return 200, [
         [m.info.coin, [["HlPerp", {"fundingRate": num(m.funding), "nextFundingTime": due}]]]
-        for m in venue.markets_of("")
+        for m in books.markets_of("")
     ]
 
 
-def meta(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+def meta(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
     dex = dex_of(request)
-    return (200, meta_of(venue, dex)) if venue.has_dex(dex) else (500, None)
+    return (200, meta_of(books, dex)) if books.has_dex(dex) else (500, None)
 
 
 def ctx_of(market: Market) -> dict[str, Any]:
@@ -145,24 +143,24 @@ def ctx_of(market: Market) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def meta_and_ctxs(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+def meta_and_ctxs(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
     dex = dex_of(request)
-    if not venue.has_dex(dex):
+    if not books.has_dex(dex):
         return 500, None
-    return 200, [meta_of(venue, dex), [ctx_of(m) for m in venue.markets_of(dex)]]
+    return 200, [meta_of(books, dex), [ctx_of(m) for m in books.markets_of(dex)]]
 
 
-def mids_of(venue: "Venue", dex: str) -> dict[str, str]:
+def mids_of(books: Books, dex: str) -> dict[str, str]:
     """Mid price by coin; the last trade where a side is empty."""
     out = {}
-    for market in venue.markets_of(dex):
+    for market in books.markets_of(dex):
         bid, ask = market.book.best_bid(), market.book.best_ask()
         out[market.info.coin] = num(market.last_px if bid is None or ask is None else (bid + ask) / 2)
     return out
 
 
-def all_mids(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
-    return 200, mids_of(venue, dex_of(request))
+def all_mids(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
+    return 200, mids_of(books, dex_of(request))
 
 
 def levels_of(
@@ -209,9 +207,9 @@ def legal_aggregation(request: dict[str, Any]) -> bool:
     return mantissa is None or (figures == 5 and mantissa in (1, 2, 5))
 
 
-def l2_book(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+def l2_book(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
     """The book; null for an unlisted coin, HTTP 500 for an aggregation that is none."""
-    market = venue.engine.markets.get(request["coin"])
+    market = books.engine.markets.get(request["coin"])
     if market is None:
         return 200, None
     if not legal_aggregation(request):
@@ -221,10 +219,10 @@ def l2_book(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
     return 200, data if figures is None else data | {"spread": spread_of(market)}
 
 
-def candle_snapshot(venue: "Venue", request: dict[str, Any], now_ms: int) -> Answer:
+def candle_snapshot(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
     """Candles that begin within a range, the last one still forming."""
     wanted = request["req"]
-    candles = venue.publisher.candles.get(wanted["coin"])
+    candles = books.candles.get(wanted["coin"])
     if wanted["interval"] not in INTERVALS:
         raise ValueError("interval")
     if candles is None:

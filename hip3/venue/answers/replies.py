@@ -3,12 +3,10 @@
 HTTP 200 also for refusals (docs/venue-facts.md F6); what does not parse gets 422 and plain text.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from hip3.venue.books.books import Books
 from hip3.venue.engine.account import Account
-
-if TYPE_CHECKING:
-    from hip3.venue.venue import Venue
 
 
 class Text(str):
@@ -41,8 +39,8 @@ def user_of(request: dict[str, Any]) -> str:
     return user.lower()
 
 
-def account_of(venue: "Venue", request: dict[str, Any]) -> Account | None:
-    return venue.engine.account(user_of(request))
+def account_of(books: Books, request: dict[str, Any]) -> Account | None:
+    return books.engine.account(user_of(request))
 
 
 def dex_of(request: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from hip3.core.money import ZERO
 from hip3.venue.answers.replies import Answer
+from hip3.venue.engine.account import Account
 from hip3.venue.engine.numbers import num
 
 USDC_ID = "0x6d1e7cde53ba9467b783cb7c530ce054"
@@ -49,3 +50,11 @@ def spot_ctx(coin: str) -> dict[str, Any]:
 def spot_meta_and_ctxs() -> Answer:
     """spotMetaAndAssetCtxs."""
     return 200, [spot_meta(), [spot_ctx(str(pair["name"])) for pair in PAIRS]]
+
+
+def spot_state(account: Account | None) -> dict[str, Any]:
+    """spotClearinghouseState: USDC, if there ever was any."""
+    if account is None or not account.spot:
+        return {"balances": []}
+    total = num(account.spot)
+    return {"balances": [{"coin": "USDC", "token": 0, "total": total, "hold": "0.0", "entryNtl": "0.0"}]}

@@ -1,15 +1,13 @@
 """Frames of the WebSocket streams of market data, and the first ones after a subscription. Pure."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from hip3.venue.answers import spot
 from hip3.venue.answers.info_market import ctx_of, levels_of, mids_of, spread_of
+from hip3.venue.books.books import Books
 from hip3.venue.engine.numbers import num
-
-if TYPE_CHECKING:
-    from hip3.venue.venue import Venue
 
 SNAPSHOT_FILLS = 2000
 SNAPSHOT_ROWS = 500
@@ -33,25 +31,25 @@ def bad_request(text: str) -> str:
     return error_frame(f"Error parsing JSON into valid websocket request: {text[:1000]}")
 
 
-def first_frames(venue: "Venue", subscription: dict[str, Any], now_ms: int) -> list[str]:
+def first_frames(books: Books, subscription: dict[str, Any], now_ms: int) -> list[str]:
     """What follows the acknowledgement: the present state, or the newest of a user's time series."""
     kind = subscription["type"]
     if subscription.get("coin") in spot.COINS:
         return _spot_frames(kind, subscription["coin"], now_ms)
     if kind == "bbo":
-        return [bbo_frame(venue, subscription["coin"], now_ms)]
+        return [bbo_frame(books, subscription["coin"], now_ms)]
     if kind == "activeAssetCtx":
-        return [ctx_frame(venue, subscription["coin"])]
+        return [ctx_frame(books, subscription["coin"])]
     if kind == "l2Book":
-        return [book_frame(venue, subscription, now_ms)]
+        return [book_frame(books, subscription, now_ms)]
     if kind == "trades":
-        return [text_of({"channel": "trades", "data": venue.engine.markets[subscription["coin"]].trades})]
+        return [text_of({"channel": "trades", "data": books.engine.markets[subscription["coin"]].trades})]
     if kind == "allMids":
-        return [mids_frame(venue, subscription.get("dex") or "")]
+        return [mids_frame(books, subscription.get("dex") or "")]
     if kind == "candle":
-        candle = venue.publisher.candles[subscription["coin"]].current(subscription["interval"])
+        candle = books.candles[subscription["coin"]].current(subscription["interval"])
         return [text_of({"channel": "candle", "data": candle})]
-    return _user_snapshot(venue, kind, str(subscription.get("user") or "").lower())
+    return _user_snapshot(books, kind, str(subscription.get("user") or "").lower())
 
 
 def _spot_frames(kind: str, coin: str, now_ms: int) -> list[str]:
@@ -65,8 +63,8 @@ def _spot_frames(kind: str, coin: str, now_ms: int) -> list[str]:
     return [text_of({"channel": "trades", "data": []})] if kind == "trades" else []
 
 
-def _user_snapshot(venue: "Venue", kind: str, user: str) -> list[str]:
-    account = venue.engine.account(user)
+def _user_snapshot(books: Books, kind: str, user: str) -> list[str]:
+    account = books.engine.account(user)
     name, rows = "", []
     if kind == "userFills":
         name, rows = "fills", [] if account is None else list(reversed(account.fills))[:SNAPSHOT_FILLS]
@@ -86,23 +84,23 @@ def _user_snapshot(venue: "Venue", kind: str, user: str) -> list[str]:
     return [text_of({"channel": kind, "data": {"isSnapshot": True, "user": user, name: rows}})]
 
 
-def bbo_frame(venue: "Venue", coin: str, now_ms: int) -> str:
+def bbo_frame(books: Books, coin: str, now_ms: int) -> str:
     """The touch of one market."""
     sides = []
     for is_buy in (True, False):
-        touch = venue.engine.markets[coin].book.touch(is_buy=is_buy)
+        touch = books.engine.markets[coin].book.touch(is_buy=is_buy)
         sides.append(None if touch is None else {"px": num(touch[0]), "sz": num(touch[1]), "n": touch[2]})
     return text_of({"channel": "bbo", "data": {"coin": coin, "time": now_ms, "bbo": sides}})
 
 
-def ctx_frame(venue: "Venue", coin: str) -> str:
+def ctx_frame(books: Books, coin: str) -> str:
     """The asset context of one market."""
-    return text_of({"channel": "activeAssetCtx", "data": {"coin": coin, "ctx": ctx_of(venue.engine.markets[coin])}})
+    return text_of({"channel": "activeAssetCtx", "data": {"coin": coin, "ctx": ctx_of(books.engine.markets[coin])}})
 
 
-def book_frame(venue: "Venue", subscription: dict[str, Any], now_ms: int) -> str:
+def book_frame(books: Books, subscription: dict[str, Any], now_ms: int) -> str:
     """Twenty levels a side, five if `fast`, aggregated if told."""
-    market, fast = venue.engine.markets[subscription["coin"]], bool(subscription.get("fast"))
+    market, fast = books.engine.markets[subscription["coin"]], bool(subscription.get("fast"))
     figures, mantissa = subscription.get("nSigFigs"), subscription.get("mantissa")
     levels = levels_of(market, FAST_LEVELS if fast else 20, figures, mantissa)
     data = {"coin": market.info.coin, "time": now_ms, "levels": levels}
@@ -113,6 +111,6 @@ def book_frame(venue: "Venue", subscription: dict[str, Any], now_ms: int) -> str
     return text_of({"channel": "l2Book", "data": data})
 
 
-def mids_frame(venue: "Venue", dex: str) -> str:
+def mids_frame(books: Books, dex: str) -> str:
     """All mid prices of a dex."""
-    return text_of({"channel": "allMids", "data": {"mids": mids_of(venue, dex)}})
+    return text_of({"channel": "allMids", "data": {"mids": mids_of(books, dex)}})

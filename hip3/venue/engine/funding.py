@@ -8,15 +8,13 @@ oracle and the rate has a multiplier; on the main dex it is how far the impact p
 """
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hip3.core.money import ZERO, div, truncate
 from hip3.venue.engine.account import USD_DECIMALS, Account, Position
+from hip3.venue.engine.engine import Engine
 from hip3.venue.engine.model import FundingEvent, Market
 from hip3.venue.engine.numbers import num
-
-if TYPE_CHECKING:
-    from hip3.venue.engine.engine import Engine
 
 SAMPLE_MS = 5000
 HOUR_MS = 3_600_000
@@ -62,7 +60,7 @@ def rate_of(market: Market, premium: Decimal, multiplier: Decimal) -> Decimal:
 class Funding:
     """Samples and pays for all markets. Confined to the venue's thread."""
 
-    def __init__(self, engine: "Engine", now_ms: int) -> None:
+    def __init__(self, engine: Engine, now_ms: int) -> None:
         self._engine = engine
         self._next_sample = now_ms - now_ms % SAMPLE_MS + SAMPLE_MS
         self._next_hour = now_ms - now_ms % HOUR_MS + HOUR_MS

@@ -8,45 +8,32 @@ A fault is active from `at_ms` after its beginning for `for_ms` (0: for good), a
 import heapq
 import itertools
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Protocol
 
 import msgspec
 
 from hip3.venue.answers.replies import Answer, Text
 from hip3.venue.engine import halts
+from hip3.venue.engine.engine import Engine
 from hip3.venue.serving.output import HttpReply, Output, WsClose, WsText
+from hip3.venue.setup.fault import Fault
 
-if TYPE_CHECKING:
-    from hip3.venue.venue import Venue
-
-Kind = Literal[
-    "lose", "delay", "duplicate", "reorder", "cut", "refuse", "silence", "http", "empty", "stale", "halt", "change",
-    "clock", "malformed", "flood",
-]  # fmt: skip
 _ON_OUTPUT = frozenset({"lose", "delay", "duplicate", "reorder", "cut", "silence", "malformed"})
 
 
-class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One line of a script."""
+class Struck(Protocol):
+    """What faults and scripts do to the exchange as a whole; the venue's thread."""
 
-    kind: Kind
-    on: str = "*"
-    at_ms: int = 0
-    for_ms: int = 0
-    times: int = 0
-    ms: int = 500
-    """How late (delay), how far off (clock)."""
-    status: int = 500
-    """Of the answer (http)."""
-    dex: str | None = None
-    """Of the account answers meant (empty, stale)."""
-    coin: str = ""
-    """Of the market meant (halt, change)."""
-    count: int = 1000
-    """How many frames (flood)."""
-    sz_decimals: int | None = None
-    max_leverage: int | None = None
-    """What the market has from now on (change)."""
+    clock_offset_ms: int
+
+    @property
+    def engine(self) -> Engine: ...
+
+    def drop_all(self) -> None: ...
+
+    def say_to_all(self, frames: list[str]) -> None: ...
+
+    def move(self, coin: str, px: Decimal, now_ms: int) -> None: ...
 
 
 class _Running:
@@ -199,7 +186,7 @@ class Faults:
 
     # By the clock.
 
-    def tick(self, venue: "Venue", now_ms: int) -> None:
+    def tick(self, venue: Struck, now_ms: int) -> None:
         """Begin and end what concerns the exchange as a whole."""
         for run in list(self._running):
             if run.active(now_ms) and not run.entered:
@@ -210,7 +197,7 @@ class Faults:
                 if not run.held:
                     self._running.remove(run)
 
-    def _enter(self, venue: "Venue", fault: Fault, now_ms: int) -> None:
+    def _enter(self, venue: Struck, fault: Fault, now_ms: int) -> None:
         if fault.kind == "halt":
             halts.halt(venue.engine, venue.engine.markets[fault.coin], now_ms)
         elif fault.kind == "clock":
@@ -228,7 +215,7 @@ class Faults:
             )
 
     @staticmethod
-    def _leave(venue: "Venue", fault: Fault) -> None:
+    def _leave(venue: Struck, fault: Fault) -> None:
         if fault.kind == "halt":
             halts.resume(venue.engine.markets[fault.coin])
         elif fault.kind == "clock":
@@ -244,13 +231,7 @@ def _channel(text: str) -> str:
     return text[12 : text.index('"', 12)] if text.startswith('{"channel":"') else ""
 
 
-class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The file of `--faults`."""
-
-    faults: list[Fault] = []
-
-
-def control(venue: "Venue", body: bytes, now_ms: int) -> Answer:
+def control(venue: Struck, faults: Faults, body: bytes, now_ms: int) -> Answer:
     """`POST /control`: {"fault": {...}}, {"clear": true}, or {"move": {"coin", "px"}}."""
     try:
         request = msgspec.json.decode(body)
@@ -258,11 +239,11 @@ def control(venue: "Venue", body: bytes, now_ms: int) -> Answer:
             fault = msgspec.convert(request["fault"], Fault)
             if fault.kind in ("halt", "change") and fault.coin not in venue.engine.markets:
                 raise ValueError("coin")
-            venue.faults.add(fault, now_ms)
+            faults.add(fault, now_ms)
         elif "move" in request:
             venue.move(str(request["move"]["coin"]), Decimal(str(request["move"]["px"])), now_ms)
         elif request.get("clear") is True:
-            venue.faults.clear()
+            faults.clear()
         else:
             raise ValueError("fault, move or clear")
     except (msgspec.DecodeError, msgspec.ValidationError, ValueError, TypeError, KeyError, ArithmeticError) as error:

@@ -5,7 +5,7 @@ else (docs/venue-facts.md F10), and whatever a client made up, the exchange live
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -13,12 +13,13 @@ from hip3.venue.actions.actions import exchange
 from hip3.venue.answers import streams
 from hip3.venue.answers.info import answer
 from hip3.venue.answers.replies import UNPROCESSABLE, Answer, Text
+from hip3.venue.books.books import Books
 from hip3.venue.engine.mempool import Mempool
+from hip3.venue.serving.faults import Faults
+from hip3.venue.serving.hub import Hub
 from hip3.venue.serving.limits import Limits, weight_of
 from hip3.venue.serving.output import HttpReply, Output, WsClose, WsText
-
-if TYPE_CHECKING:
-    from hip3.venue.venue import Venue
+from hip3.venue.serving.publisher import Publisher
 
 
 class _Http(NamedTuple):
@@ -39,8 +40,12 @@ class _Post(NamedTuple):
 class Gateway:
     """One for the exchange. Confined to the venue's thread."""
 
-    def __init__(self, venue: "Venue", limits: Limits, pool: Mempool, out: list[Output]) -> None:
-        self._venue, self._limits, self._pool, self._out = venue, limits, pool, out
+    def __init__(
+        self, books: Books, *, hub: Hub, publisher: Publisher, faults: Faults, limits: Limits, pool: Mempool,
+        out: list[Output],
+    ) -> None:  # fmt: skip
+        self._books, self._hub, self._publisher, self._faults = books, hub, publisher, faults
+        self._limits, self._pool, self._out = limits, pool, out
 
     # HTTP.
 
@@ -51,17 +56,28 @@ class Gateway:
         except msgspec.DecodeError as error:
             self.reply(token, 400, Text(f"Failed to parse the request body as JSON: {error}"))
             return
-        status = self._venue.faults.http_status(token, path, request, now_ms)
+        status = self._faults.http_status(token, path, request, now_ms)
         if status is not None:
             self.reply(token, status, Text("null"))
         elif not self._limits.spend(ip, weight_of(path, request), now_ms):
-            self.reply(token, 429, Text(self._venue.engine.parameters.rate_limited_text))
+            self.reply(token, 429, Text(self._books.engine.parameters.rate_limited_text))
         elif path == "/exchange":
             self._later(now_ms, _Http(token, request))
         else:
-            status, reply = answer(self._venue, request, now_ms)
+            status, reply = self._read(request, now_ms)
             self._limits.charge(ip, weight_of(path, request, reply), now_ms)
             self.reply(token, status, reply)
+
+    def _read(self, request: Any, now_ms: int) -> Answer:
+        """The answer to a read: an old or an empty one where a fault wants it."""
+        if not isinstance(request, dict):
+            return answer(self._books, request, now_ms)
+        fixed = self._faults.instead(request, now_ms)
+        if fixed is not None:
+            return fixed
+        reply = answer(self._books, self._faults.emptied(request, now_ms), now_ms)
+        self._faults.keep(request, reply, now_ms)
+        return reply
 
     def reply(self, token: int, status: int, body: Any) -> None:
         """The answer to an HTTP request."""
@@ -94,11 +110,11 @@ class Gateway:
             self._frames(conn, [streams.bad_request(text)])
 
     def _subscription(self, conn: int, method: str, subscription: dict[str, Any], now_ms: int) -> None:
-        hub = self._venue.hub
+        hub = self._hub
         if method == "unsubscribe":
             self._frames(conn, hub.unsubscribe(conn, subscription))
             return
-        frames = hub.subscribe(self._venue, conn, subscription, now_ms)
+        frames = hub.subscribe(conn, subscription, now_ms)
         if frames is None:
             self._out.append(WsClose(conn))
         else:
@@ -115,11 +131,11 @@ class Gateway:
             self._frames(conn, [streams.error_frame(f"too many pending post requests id={post_id}")])
             return
         if not self._limits.spend(ip, weight_of(path, payload), now_ms):
-            self._post_reply(conn, post_id, "error", 429, Text(self._venue.engine.parameters.rate_limited_text))
+            self._post_reply(conn, post_id, "error", 429, Text(self._books.engine.parameters.rate_limited_text))
         elif is_action:
             self._later(now_ms, _Post(conn, post_id, payload))
         else:
-            status, body = answer(self._venue, payload, now_ms)
+            status, body = self._read(payload, now_ms)
             self._limits.charge(ip, weight_of(path, payload, body), now_ms)
             kind = payload.get("type") if isinstance(payload, dict) else None
             self._post_reply(conn, post_id, "info", status, {"type": kind, "data": body} if status == 200 else body)
@@ -144,7 +160,7 @@ class Gateway:
 
     def next_due(self) -> int | None:
         """When the next action is executed, if not with a block."""
-        return None if self._venue.engine.parameters.blocks else self._pool.next_due()
+        return None if self._books.engine.parameters.blocks else self._pool.next_due()
 
     def arrive(self) -> None:
         """Execute the next action, at its time."""
@@ -153,7 +169,7 @@ class Gateway:
 
     def block(self, now_ms: int) -> Iterator[None]:
         """Execute what has arrived, in two halves: makers and cancels, then takers."""
-        makers, takers = self._pool.block(now_ms) if self._venue.engine.parameters.blocks else ([], [])
+        makers, takers = self._pool.block(now_ms) if self._books.engine.parameters.blocks else ([], [])
         for item in makers:
             self._execute(item, now_ms)
         yield
@@ -166,11 +182,11 @@ class Gateway:
             self.reply(item.token, status, body)
         else:
             self._post_reply(item.conn, item.post_id, "action", status, body)
-        self._venue.publish(now_ms)
+        self._publisher.publish(now_ms)
 
     def _exchange(self, payload: Any, now_ms: int) -> Answer:
         try:
-            return exchange(self._venue, payload, now_ms)
+            return exchange(self._books, payload, now_ms)
         except (TypeError, ValueError, ArithmeticError, KeyError, AttributeError):
             return UNPROCESSABLE
 

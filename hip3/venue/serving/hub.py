@@ -5,18 +5,16 @@ unknown type or a missing field gets an error frame (docs/venue-facts.md F9).
 """
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hip3.exchange.subscriptions import key_of
 from hip3.venue.answers import spot
 from hip3.venue.answers.info_market import legal_aggregation
-from hip3.venue.answers.state_streams import STATES, state_frame
+from hip3.venue.answers.state_streams import STATES, comparable, state_frame
 from hip3.venue.answers.streams import bad_request, error_frame, first_frames, text_of
+from hip3.venue.books.books import Books
 from hip3.venue.books.candles import INTERVALS
 from hip3.venue.serving.limits import MAX_SUBSCRIPTIONS, Limits
-
-if TYPE_CHECKING:
-    from hip3.venue.venue import Venue
 
 COIN_STREAMS = frozenset({"bbo", "l2Book", "trades", "activeAssetCtx", "candle", "activeAssetData"})
 USER_STREAMS = frozenset(
@@ -46,12 +44,14 @@ def _shown(subscription: dict[str, Any]) -> str:
 class Hub:
     """Sockets and their subscriptions. Confined to the venue's thread."""
 
-    def __init__(self, limits: Limits, max_users: int) -> None:
-        self._limits, self._max_users = limits, max_users
+    def __init__(self, books: Books, limits: Limits) -> None:
+        self._books, self._limits, self._max_users = books, limits, books.engine.parameters.ws_users
         self._by_key: dict[str, set[int]] = {}
         self._by_conn: dict[int, dict[str, dict[str, Any]]] = {}
         self.subscriptions: dict[str, dict[str, Any]] = {}
         """key -> one of the subscriptions that have it, while anybody listens."""
+        self.told: dict[str, str] = {}
+        """key -> the state that its listeners were last told: it is not news until it changes."""
 
     @property
     def sockets(self) -> list[int]:
@@ -82,13 +82,13 @@ class Hub:
         """Whether anybody listens: frames nobody hears are not made."""
         return key in self._by_key
 
-    def subscribe(self, venue: "Venue", conn: int, subscription: dict[str, Any], now_ms: int) -> list[str] | None:
+    def subscribe(self, conn: int, subscription: dict[str, Any], now_ms: int) -> list[str] | None:
         """Frames to answer with; None: close the socket."""
         kind = subscription.get("type")
         fault = _fault(subscription)
         if fault is not None:
             return [fault]
-        if kind in COIN_STREAMS and not _listed(venue, kind, subscription["coin"]):
+        if kind in COIN_STREAMS and not _listed(self._books, kind, subscription["coin"]):
             return None
         key, own = stream_key(subscription), self._by_conn[conn]
         if key in own:
@@ -102,9 +102,9 @@ class Hub:
         echoed = ({"nSigFigs": None, "mantissa": None} | subscription) if kind == "l2Book" else subscription
         ack = {"channel": "subscriptionResponse", "data": {"method": "subscribe", "subscription": echoed}}
         if kind in STATES:
-            venue.publisher.remember(key, subscription)
-            return [text_of(ack), state_frame(venue, subscription, now_ms)]
-        return [text_of(ack), *first_frames(venue, subscription, now_ms)]
+            self.told[key] = comparable(self._books, subscription)
+            return [text_of(ack), state_frame(self._books, subscription, now_ms)]
+        return [text_of(ack), *first_frames(self._books, subscription, now_ms)]
 
     def _full(self, conn: int, subscription: dict[str, Any]) -> str | None:
         """What the IP's limits say to one subscription more."""
@@ -128,8 +128,8 @@ class Hub:
         return [text_of({"channel": "subscriptionResponse", "data": data})]
 
 
-def _listed(venue: "Venue", kind: Any, coin: str) -> bool:
-    return coin in venue.engine.markets or (coin in spot.COINS and kind != "activeAssetData")
+def _listed(books: Books, kind: Any, coin: str) -> bool:
+    return coin in books.engine.markets or (coin in spot.COINS and kind != "activeAssetData")
 
 
 def _fault(subscription: dict[str, Any]) -> str | None:

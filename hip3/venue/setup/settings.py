@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from hip3.errors import ConfigError
-from hip3.venue.serving.faults import Fault
+from hip3.venue.setup.fault import Fault
 from hip3.venue.setup.parameters import DEFAULT, Parameters
 
 DATA_FILE = Path(__file__).with_name("markets.toml")

@@ -202,7 +202,7 @@ def test_requests_can_be_bought_but_not_by_an_agent(desk: Desk, one: SigningKey)
     assert desk.info("userRateLimit", user=one.address)["nRequestsCap"] == before + 1000
     assert desk.info("clearinghouseState", user=one.address)["withdrawable"] == "999.5"
     agent = desk.key(9, cash=None)
-    desk.venue.agents.approve(one.address, agent.address, "bot", desk.now)
+    desk.venue.books.agents.approve(one.address, agent.address, "bot", desk.now)
     refused = desk.act(agent, action)["response"]
     assert refused == f"Must deposit before performing actions. User: {agent.address}"
 

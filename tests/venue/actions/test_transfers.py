@@ -91,7 +91,7 @@ def test_class_transfer_and_withdrawal(desk: Desk, one: SigningKey) -> None:
 
 def test_an_agent_sends_to_its_own_account_only(desk: Desk, one: SigningKey) -> None:
     agent = desk.key(9, cash=None)
-    desk.venue.agents.approve(one.address, agent.address, "bot", desk.now)
+    desk.venue.books.agents.approve(one.address, agent.address, "bot", desk.now)
     action = {
         "type": "agentSendAsset", "destination": one.address, "sourceDex": "", "destinationDex": "xyz",
         "token": "USDC", "amount": "5", "fromSubAccount": "", "nonce": 1,

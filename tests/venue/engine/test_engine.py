@@ -8,7 +8,7 @@ import pytest
 
 from hip3.core.money import truncate
 from hip3.exchange.registry import hip3_fee_factor
-from hip3.venue.actions.auth import NonceSet
+from hip3.venue.books.agents import NonceSet
 from hip3.venue.engine.engine import Engine
 from hip3.venue.engine.model import FillEvent, MarketInfo, OrderEvent, Request
 

@@ -1,0 +1,89 @@
+"""What actions and answers work on: the engine, and what the exchange keeps beside it.
+
+Below the exchange as a whole (`venue.Venue`), which joins it with market, sockets and faults. Pure, confined to
+the venue's one thread.
+"""
+
+from decimal import Decimal
+
+from hip3.venue.books.agents import Agents, NonceSet
+from hip3.venue.books.candles import Candles
+from hip3.venue.books.sub_accounts import SubAccounts, Vault
+from hip3.venue.engine.engine import Engine
+from hip3.venue.engine.model import Market, MarketInfo
+from hip3.venue.engine.numbers import num
+from hip3.venue.setup.settings import Dex, MarketSetup, VenueSetup
+
+DRIP_USD = Decimal(1000)
+
+
+class Books:
+    """The books of one exchange. `px` says what each market of the setup starts at."""
+
+    def __init__(self, setup: VenueSetup, px: dict[str, Decimal], *, seed: int, profile: str, now_ms: int) -> None:
+        self.seed, self.profile = seed, profile
+        self.dexs: list[Dex] = setup.dexs
+        infos = _infos(setup)
+        self.engine: Engine = Engine([(info, px[info.coin]) for info in infos], setup.parameters)
+        names = ["", *(dex.name for dex in setup.dexs)]
+        self._by_dex = {name: [m for m in self.engine.markets.values() if m.info.dex == name] for name in names}
+        self.agents: Agents = Agents()
+        self._nonces: dict[str, NonceSet] = {}
+        self.subs: SubAccounts = SubAccounts()
+        for vault in setup.vaults:
+            address = vault.address.lower()
+            self.subs.vaults[address] = Vault(address, vault.leader.lower(), vault.name)
+            self.engine.fund(address, "", Decimal(0))
+        self.candles: dict[str, Candles] = {c: Candles(c, m.last_px, now_ms) for c, m in self.engine.markets.items()}
+
+    # Markets.
+
+    def has_dex(self, name: str) -> bool:
+        """Whether there is such a dex; "" is the main one."""
+        return name in self._by_dex
+
+    def markets_of(self, dex: str) -> list[Market]:
+        """Markets of a dex in the order of its universe."""
+        return self._by_dex.get(dex, [])
+
+    # Accounts.
+
+    def drip(self, address: str, now_ms: int) -> None:
+        """The faucet: 1,000 USDC on the main and on every builder dex."""
+        self.fund_all(address, DRIP_USD)
+        delta = {"type": "deposit", "usdc": num(DRIP_USD * len(self._by_dex))}
+        self.engine.note(self.engine.accounts[address], delta, now_ms)
+
+    def fund_all(self, address: str, amount: Decimal) -> None:
+        """`amount` USDC into the account of every dex."""
+        for dex in self._by_dex:
+            self.engine.fund(address, dex, amount)
+
+    def owner_of(self, signer: str, now_ms: int) -> str | None:
+        """The account a signer may act for: its own, or its master's."""
+        return signer if self.engine.account(signer) is not None else self.agents.account_of(signer, now_ms)
+
+    def nonces(self, signer: str) -> NonceSet:
+        """The nonce set of a signer."""
+        return self._nonces.setdefault(signer, NonceSet())
+
+
+def _infos(setup: VenueSetup) -> list[MarketInfo]:
+    """Every market with its asset id: the main dex counts from 0, builder dex n from 100,000 + 10,000 n (F1)."""
+    index = {"": 0} | {dex.name: i for i, dex in enumerate(setup.dexs, 1)}
+    scales = {dex.name: dex.fee_scale for dex in setup.dexs}
+    counts = dict.fromkeys(index, 0)
+    infos = []
+    for m in setup.markets:
+        base = 100_000 + 10_000 * index[m.dex] if m.dex else 0
+        infos.append(_info(m, base + counts[m.dex], scales.get(m.dex)))
+        counts[m.dex] += 1
+    return infos
+
+
+def _info(m: MarketSetup, asset_id: int, fee_scale: Decimal | None) -> MarketInfo:
+    tiers = tuple((lower, leverage) for lower, leverage in m.margin_tiers)
+    return MarketInfo(
+        m.coin, m.dex, asset_id, m.sz_decimals, m.max_leverage, m.margin_mode, m.growth, fee_scale, tiers,
+        m.oi_cap if m.dex else None,
+    )  # fmt: skip
