@@ -175,19 +175,20 @@ def _run(args: argparse.Namespace) -> int:
             supervised.clear()
         supervised.started(clock.wall_ms())
         app = App(settings, clock)
+        running = app.running
         outcome = app.run(None if args.duration is None else int(args.duration * 1000))
-        if not app.failed:
+        if not running.failed:
             supervised.good()
     finally:
         lock.release()
     proof = outcome.sentence
-    if outcome.proof is not None and outcome.proof.positions is None and app.trading is not None:
-        held = ", ".join(f"{p.coin} {p.szi}" for p in app.trading.tracker.positions())
+    if outcome.proof is not None and outcome.proof.positions is None and running.trading is not None:
+        held = ", ".join(f"{p.coin} {p.szi}" for p in running.trading.tracker.positions())
         proof += f"; by our books: {held or 'flat'}"
     if args.duration is not None:
-        trading, latch = app.trading, app.latch
+        trading, latch = running.trading, running.latch
         state = latch.state() if latch is not None else None
-        table = app.journal.figures.table(
+        table = running.journal.figures.table(
             unknown_now=outcome.unknown,
             positions={} if trading is None else {p.coin: p.szi for p in trading.tracker.positions()},
             latch=None if state is None else state.reason,
@@ -196,8 +197,8 @@ def _run(args: argparse.Namespace) -> int:
         print(table, flush=True)
     else:
         print(f"stopped: {proof}", file=sys.stderr)
-    if app.failed:
-        return _faults([app.failed], FAILED)
+    if running.failed:
+        return _faults([running.failed], FAILED)
     return OK if outcome.clean else NOT_AS_ASKED
 
 

@@ -47,7 +47,7 @@ POSITION_ROWS: tuple[Row, ...] = (
         "hip3/service/snapshot.py",
         P + "test_unrealized_results_need_no_lock_of_the_books",
         "p.szi * (mark - p.entry_px)",
-        "p.szi * (mark - p.entry_px) + len(app.trading.tracker.positions())",
+        "p.szi * (mark - p.entry_px) + len(running.trading.tracker.positions())",
     ),
     Row(
         "PM-QUAL-1 PM-STD-5",

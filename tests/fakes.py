@@ -8,7 +8,7 @@ import msgspec
 from hip3.core.orders import OrderBatch, PendingOrder
 from hip3.core.ports import SendOutcome, SendResult
 from hip3.errors import JournalError
-from hip3.simulate.clock import SimClock
+from hip3.onethread.clock import SimClock
 
 FakeClock = SimClock
 """Wall and monotonic time that move only when told."""

@@ -11,7 +11,7 @@ from hip3.core.orders import PendingOrder, Side
 from hip3.ops.intents import Recovered
 from hip3.service.start import configured_key, identity
 from hip3.service.trading import Trading
-from tests.service.apps import AppOf
+from tests.service.apps import RunningOf
 from tests.world import World
 
 Env = dict[str, str]
@@ -159,8 +159,8 @@ class Stage:
     def status(self) -> dict[str, Any]:
         return self.app().status()
 
-    def app(self) -> AppOf:
-        app = AppOf(self.world)
+    def app(self) -> RunningOf:
+        app = RunningOf(self.world)
         app.who = self.world.who()
         return app
 

@@ -37,7 +37,7 @@ from hip3.exchange.writer import WriteHandle
 from hip3.execution.truth.readiness import State
 from hip3.service.app import App
 from hip3.service.start import SCRIPT
-from hip3.service.stopping import StopMode
+from hip3.service.stop_wish import StopMode
 from hip3.service.trading import Trading
 from hip3.service.workers import Worker
 
@@ -160,28 +160,29 @@ class Rig:
         self.clock = SystemClock()
         Path(base.state_dir).mkdir()
         self.app = App(MarketSettings(base), self.clock)
-        self.writer = self.app.writer = writer(self.clock)
+        self.running = self.app.running
+        self.writer = self.running.writer = writer(self.clock)
         self._replied: Future[int] | None = None
         """When the awaited reply had been processed to its end."""
         self._newest: dict[str, int] = {}
         """Time of the last book made by hand, by market."""
         self._reader_jobs: list[Callable[[Session], None]] = []
         self._tick_jobs: list[Callable[[], None]] = []
-        self._worker = Worker("bench-main", self._run, self.clock)
+        self._worker = Worker("bench-main", self.clock)
 
     def __enter__(self) -> "Rig":
         self._switch_interval = sys.getswitchinterval()
         self._sink = open(os.devnull, "w", encoding="utf-8")
         with contextlib.redirect_stderr(self._sink), _roomy_weight():
             # The service logs to what stderr is at its start: its lines are none of the table's.
-            self._worker.start()
-            self.wait(lambda: self.app.trading is not None, "a start")
+            self._worker.start(self._run)
+            self.wait(lambda: self.running.trading is not None, "a start")
         self.trading: Trading = self._wired()
         self.wait(lambda: self._word() is not State.NOT_READY, "READY")
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self.app.ask_stop(StopMode.LEAVE, 0)
+        self.running.stop.ask(StopMode.LEAVE, 0)
         self._worker.join(PATIENCE_S)
         logger.remove()
         gc.unfreeze()
@@ -189,7 +190,7 @@ class Rig:
         self._sink.close()
 
     def _word(self) -> State:
-        return self.app.readiness.word(self.clock.mono_ms(), tripped=False)[0]
+        return self.running.readiness.word(self.clock.mono_ms(), tripped=False)[0]
 
     def _run(self) -> None:
         self._worker.stop()
@@ -197,7 +198,7 @@ class Rig:
 
     def _wired(self) -> Trading:
         """Put the jobs' doors into the running parts."""
-        trading = self.app.trading
+        trading = self.running.trading
         assert trading is not None
         assert trading.loop is not None
         self.deliver = on_event = trading.flow.on_event
@@ -230,7 +231,7 @@ class Rig:
 
     @property
     def reasons(self) -> list[str]:
-        return self.app.readiness.reasons(self.clock.mono_ms())
+        return self.running.readiness.reasons(self.clock.mono_ms())
 
     def on_reader(self, job: Callable[[Session], T]) -> T:
         """Run `job` on the ws-reader thread after the next frame, and give its result."""
@@ -243,7 +244,7 @@ class Rig:
                 future.set_exception(error)
 
         self._reader_jobs.append(run)
-        self.app.writer.send(PING)
+        self.running.writer.send(PING)
         return future.result(PATIENCE_S * 4)
 
     def ping(self) -> int:
@@ -284,7 +285,7 @@ class Rig:
         waiting, sent = self._replied, len(self.writer.sent_ns)
         self._reader_jobs.append(fire)
         restored = back(coin, self.price(coin), book_ms)
-        self.app.writer.send(PING)
+        self.running.writer.send(PING)
         replied = waiting.result(PATIENCE_S)
         self.wait(lambda: len(self.writer.sent_ns) > sent, "a send that returned")
         self.on_reader(lambda session: self._receive_all(session, restored))

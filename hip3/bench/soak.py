@@ -102,7 +102,7 @@ class Soak:
         while self.messages < messages or self._writer.orders < orders:
             self._rig.on_reader(lambda session: self._block(session, more_orders=self._writer.orders < orders))
             # No backlog of records that a real pace would never pile up.
-            self._rig.wait(lambda: self._rig.app.journal.empty, "an empty journal queue")
+            self._rig.wait(lambda: self._rig.running.journal.empty, "an empty journal queue")
 
     def _block(self, session: Session, *, more_orders: bool) -> None:
         receive, texts = self._rig.receive, self._texts
@@ -130,7 +130,7 @@ class Soak:
         def quiet() -> bool:
             rig.on_reader(self._answer)
             tracker = rig.trading.tracker
-            return rig.app.journal.empty and not tracker.live() and not tracker.positions()
+            return rig.running.journal.empty and not tracker.live() and not tracker.positions()
 
         rig.wait(quiet, "an end of all orders")
         pause(0.5)

@@ -55,8 +55,8 @@ def hand_off(rig: Rig) -> Iterator[Callable[[], float]]:
             sock.send(payload)
             done.put(now_ns())
 
-    worker = Worker("bench-hand-off", step, rig.clock)
-    worker.start()
+    worker = Worker("bench-hand-off", rig.clock)
+    worker.start(step)
 
     def call() -> float:
         began = now_ns()

@@ -129,7 +129,8 @@ class EventLog:
 
     def drain(self, pause_s: float) -> None:
         """Let records gather for `pause_s`, then handle what is there. The journal thread's step."""
-        time.sleep(pause_s)
+        if pause_s:
+            time.sleep(pause_s)
         if not self._records:
             self._look_again()
             return

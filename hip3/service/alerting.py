@@ -14,8 +14,9 @@ import sys
 import threading
 import time
 from collections.abc import Iterable
+from concurrent.futures import Future
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from loguru import logger
 
@@ -27,13 +28,10 @@ from hip3.errors import ODD_ANSWERS, Hip3Error
 from hip3.execution.truth.bootstrap import AgentTerm, agent_until
 from hip3.ops import logs
 from hip3.ops.alerts import RECORDS, Alert, AlertLimits, Desk, Facts, Judge, Unknown, message
-from hip3.ops.channels import Channel, open_channels, ping, secret_parts
+from hip3.ops.channels import Channel, open_channels, secret_parts
+from hip3.service.running import Running
+from hip3.service.snapshot import snapshot
 from hip3.service.workers import Worker
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future
-
-    from hip3.service.app import App
 
 CAPACITY = 1000
 WAIT_S = 0.1
@@ -70,41 +68,30 @@ def at(wall_ms: int) -> str:
 class Alerting:
     """See the module. Made and ended by main."""
 
-    def __init__(self, app: "App") -> None:
-        base = app.settings.base
-        self._app = app
-        self.channels = open_channels(base.alert_urls, app.clock)
-        self._deadman = None if base.deadman_url is None else Channel("dead man", ping(base.deadman_url), app.clock)
+    def __init__(self, running: Running) -> None:
+        base = running.settings.base
+        self._running = running
+        self.channels, self._deadman = running.channels, running.deadman
         self._heard: queue.Queue[tuple[str, dict[str, Any]]] = queue.Queue(CAPACITY)
         self._judge = Judge(AlertLimits(base.unknown_alert_ms, base.not_ready_alert_ms))
         self._desk = Desk()
-        self._facts = FactFinder(app)
+        self._facts = FactFinder(running)
         self._redact = logs.redactor(secrets_of(base))
         self._next_look_ms = 0
         self._next_beat_ms = 0
-        self._beat_ms = app.clock.mono_ms()
+        self._beat_ms = running.clock.mono_ms()
         self._stop_heard_ms: int | None = None
         self._failed_looks = 0
-        app.journal.watched, app.journal.on_watched = frozenset(RECORDS), self.hear
-
-    def start(self) -> None:
-        """Begin the threads."""
-        app = self._app
-        app._worker("alerts", self.step)
-        for number, channel in enumerate(self._all(), 1):
-            app._worker(f"alert-{number}", channel.step)
-
-    def _all(self) -> list[Channel]:
-        return self.channels if self._deadman is None else [*self.channels, self._deadman]
+        running.journal.watched, running.journal.on_watched = frozenset(RECORDS), self.hear
 
     def beat(self) -> None:
         """Main says that it lives."""
-        self._beat_ms = self._app.clock.mono_ms()
+        self._beat_ms = self._running.clock.mono_ms()
 
     def hear(self, kind: str, fields: dict[str, Any]) -> None:
         """A record that is worth an alert was written; any thread, never waits."""
         if kind == "stop":
-            self._stop_heard_ms = self._app.clock.mono_ms()
+            self._stop_heard_ms = self._running.clock.mono_ms()
         try:
             self._heard.put_nowait((kind, fields))
         except queue.Full:
@@ -116,7 +103,7 @@ class Alerting:
             self._take(self._heard.get(timeout=WAIT_S))
             while True:
                 self._take(self._heard.get_nowait())
-        now = self._app.clock.mono_ms()
+        now = self._running.clock.mono_ms()
         if now >= self._next_look_ms:
             self._next_look_ms = now + LOOK_MS
             self._look(now)
@@ -148,41 +135,36 @@ class Alerting:
 
     def tell(self, alerts: Iterable[Alert]) -> None:
         """Send what is due. The alerts thread; main after it ended."""
-        app, base = self._app, self._app.settings.base
+        running, base = self._running, self._running.settings.base
         for alert in alerts:
-            due = self._desk.due(alert, app.clock.mono_ms())
+            due = self._desk.due(alert, running.clock.mono_ms())
             if due is None:
                 continue
-            app.journal.record("alert", what=due.kind, level=due.level, over=due.over, text=self._redact(due.text))
-            account = None if app.who is None else app.who.account
-            text = message(due, where(base, account), at(app.clock.wall_ms()), self._redact)
+            running.journal.record("alert", what=due.kind, level=due.level, over=due.over, text=self._redact(due.text))
+            account = None if running.who is None else running.who.account
+            text = message(due, where(base, account), at(running.clock.wall_ms()), self._redact)
             for channel in self.channels:
                 channel.offer(text)
 
-    def state(self) -> list[dict[str, Any]]:
-        """For the status: each channel's last result, by its place and service."""
-        now = self._app.clock.mono_ms()
-        return [channel.state(now) for channel in self._all()]
-
     def finish(self) -> None:
         """The process ends: the last alerts get a bounded time. Main, after all other threads but the channels'."""
-        app = self._app
-        workers = [w for name, w in app.workers.items() if name == "alerts" or name.startswith("alert-")]
+        running = self._running
+        workers = [w for name, w in running.workers.items() if name == "alerts" or name.startswith("alert-")]
         if not workers:
             return
-        app.workers["alerts"].stop()
-        app.workers["alerts"].join(WAIT_S * 3)
+        running.workers["alerts"].stop()
+        running.workers["alerts"].join(WAIT_S * 3)
         while not self._heard.empty():
             self._take(self._heard.get_nowait())
-        self._look(app.clock.mono_ms())  # a latch that tripped as the process ended
+        self._look(running.clock.mono_ms())  # a latch that tripped as the process ended
         error = sys.exc_info()[1]
         if isinstance(error, Exception):
             self.tell([Alert(kind="failed", text=f"the start failed: {error or type(error).__name__}")])
-        elif app.failed:
-            self.tell([Alert(kind="failed", text=f"the service ended by itself: {app.failed}")])
-        now = app.clock.mono_ms()
-        patience = LAST_BY_SIGNAL_MS if app._signals else LAST_MS
-        wait_for(self.channels, max((self._stop_heard_ms or now) + patience, now + LEAST_LAST_MS), app.clock)
+        elif running.failed:
+            self.tell([Alert(kind="failed", text=f"the service ended by itself: {running.failed}")])
+        now = running.clock.mono_ms()
+        patience = LAST_BY_SIGNAL_MS if running.stop.signals else LAST_MS
+        wait_for(self.channels, max((self._stop_heard_ms or now) + patience, now + LEAST_LAST_MS), running.clock)
         for worker in workers:
             worker.stop()
         for channel in self.channels:
@@ -193,8 +175,8 @@ class Alerting:
 class FactFinder:
     """Reads what the Judge needs. Confined to the alerts thread; the agent's term is read by the rest thread."""
 
-    def __init__(self, app: "App") -> None:
-        self._app = app
+    def __init__(self, running: Running) -> None:
+        self._running = running
         self._found: str | None = None
         self._disk: int | None = None
         self._next_disk_ms = 0
@@ -204,8 +186,8 @@ class FactFinder:
 
     def now(self) -> Facts:
         """The service as it is."""
-        app, now = self._app, self._app.clock.mono_ms()
-        status, trading = app.status(), app.trading
+        running, now = self._running, self._running.clock.mono_ms()
+        status, trading = snapshot(running), running.trading
         unknown: tuple[Unknown, ...] = ()
         budget = None
         if trading is not None:
@@ -216,11 +198,11 @@ class FactFinder:
                 budget = (spent.used, spent.cap)
         if self._found is None and status["state"] == "READY":
             self._found = found(status)
-        base, latch = app.settings.base, status["hard_stop"]
+        base, latch = running.settings.base, status["hard_stop"]
         return Facts(
             state=status["state"],
             reasons=tuple(status["reasons"]),
-            paused=bool(app.readiness.reduced_by("operator")),
+            paused=bool(running.readiness.reduced_by("operator")),
             latch=latch["reason"] if latch["tripped"] else None,
             latch_at_ms=latch["at_ms"],
             unknown=unknown,
@@ -229,39 +211,39 @@ class FactFinder:
             disk_percent=self._disk_percent(now),
             agent_left_ms=self._agent_left(now),
             clock_offset_ms=status["clock_offset_ms"],
-            dead=tuple(name for name, worker in app.workers.items() if worker.failure is not None),
+            dead=tuple(name for name, worker in running.workers.items() if worker.failure is not None),
             found=self._found,
-            uptime_ms=now - app.started_ms,
+            uptime_ms=now - running.started_ms,
             what=f"{__version__} {status['mode']} on {base.network}, account {status['account'] or 'none'}",
         )
 
     def _disk_percent(self, now_ms: int) -> int | None:
         if now_ms >= self._next_disk_ms:
             self._next_disk_ms = now_ms + DISK_MS
-            base = self._app.settings.base
+            base = self._running.settings.base
             self._disk = free_percent(Path(base.state_dir), Path(base.log_dir))
         return self._disk
 
     def _agent_left(self, now_ms: int) -> int | None:
         """Asked for every hour."""
-        app, who = self._app, self._app.who
-        if who is None or who.key is None or app.rest is None or app.trading is None:
+        running, who = self._running, self._running.who
+        if who is None or who.key is None or running.rest is None or running.trading is None:
             return None
         if self._agent is not None and self._agent.done():
             try:
                 self._agent_until, again = self._agent.result(), AGENT_MS
                 if self._agent_until is not None:
-                    app.journal.keep("agent", AgentTerm(who.key.address, self._agent_until))
+                    running.journal.keep("agent", AgentTerm(who.key.address, self._agent_until))
             except (Hip3Error, *ODD_ANSWERS):
                 again = AGENT_RETRY_MS  # what was known before still stands
             self._agent, self._next_agent_ms = None, now_ms + again
-        signer, master = who.key.address, (app.settings.base.account_address or who.key.address).lower()
+        signer, master = who.key.address, (running.settings.base.account_address or who.key.address).lower()
         if signer != master and self._agent is None and now_ms >= self._next_agent_ms:
-            rest = app.rest
-            self._agent = app.rest_jobs.submit(lambda: agent_until(rest, signer, master))
+            rest = running.rest
+            self._agent = running.rest_jobs.submit(lambda: agent_until(rest, signer, master))
         if self._agent_until is None:
             return None
-        return self._agent_until - app.trading.offset.exchange_ms()
+        return self._agent_until - running.trading.offset.exchange_ms()
 
 
 def found(status: dict[str, Any]) -> str:
@@ -301,10 +283,10 @@ def send_once(settings: Settings, alert: Alert, account: str | None, clock: Cloc
     """
     channels = open_channels(settings.alert_urls, clock)
     text = message(alert, where(settings, account), at(clock.wall_ms()), logs.redactor(secrets_of(settings)))
-    workers = [Worker(f"alert-{number}", channel.step, clock) for number, channel in enumerate(channels, 1)]
+    workers = [Worker(f"alert-{number}", clock) for number in range(1, len(channels) + 1)]
     for channel, worker in zip(channels, workers, strict=True):
         channel.offer(text)
-        worker.start()
+        worker.start(channel.step)
     wait_for(channels, clock.mono_ms() + LAST_MS, clock)
     out = []
     for channel, worker in zip(channels, workers, strict=True):

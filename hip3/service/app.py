@@ -9,9 +9,9 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from loguru import logger
 
@@ -20,274 +20,270 @@ from hip3.config.reading import MarketSettings, redacted
 from hip3.core.ports import Clock
 from hip3.errors import ODD_ANSWERS, PreflightError, VenueReadError, WireError
 from hip3.exchange.backoff import Backoff
-from hip3.exchange.connection import Connection
-from hip3.exchange.rest import RestClient
 from hip3.exchange.subscriptions import wanted
-from hip3.exchange.writer import WriteHandle
-from hip3.execution.sending.posts import Post
-from hip3.execution.truth.account import Proof, prove
-from hip3.execution.truth.bootstrap import Beginning, Universe, learn_universe
-from hip3.execution.truth.margin import Margin
-from hip3.execution.truth.readiness import Readiness
+from hip3.execution.truth.bootstrap import Universe, learn_universe
 from hip3.ops import logs
 from hip3.ops.control import ControlServer
 from hip3.ops.http import StatusServer
-from hip3.ops.intents import IntentLog
-from hip3.ops.journal import EventLog
 from hip3.ops.state_dir import account_dir, socket_path
-from hip3.ops.supervised import Supervised
 from hip3.risk.hard_stop import HardStopLatch
 from hip3.service.alerting import Alerting, secrets_of
-from hip3.service.assembly import assemble, read_beginning
+from hip3.service.assembly import StartReading, assemble
 from hip3.service.control_requests import handle, told
 from hip3.service.pages import status_server
-from hip3.service.snapshot import snapshot
+from hip3.service.running import Running
+from hip3.service.runtime import Runtime
 from hip3.service.start import OwnExchange, Who, configured_key, identity
-from hip3.service.stopping import Outcome, StopMode, Stopper, stop_before_trading
+from hip3.service.stop_wish import FLATTEN_TIMEOUT_MS, StopMode
+from hip3.service.stopping import Outcome, Stopper, stop_before_trading
 from hip3.service.supervisor import Supervisor
-from hip3.service.trading import Trading, latch_path
-from hip3.service.tuning import tune
+from hip3.service.trading import latch_path
 from hip3.service.wiring import report
-from hip3.service.workers import RestJobs, Worker
+from hip3.service.workers import Worker
 
 T = TypeVar("T")
 POLL_S = 0.2
 SIGTERM_TIMEOUT_MS = 2500
-FLATTEN_TIMEOUT_MS = 30_000
 JOIN_S = 1.0
-JOURNAL_S = 0.02
-"""How long records gather before they are written together."""
 
 
 class App:
-    """One run of the service."""
+    """One run of the service. Everything here runs on main."""
 
-    def __init__(self, settings: MarketSettings, clock: Clock) -> None:
-        self.settings, self.clock = settings, clock
-        base = settings.base
-        self.started_ms = clock.mono_ms()
-        self.journal = EventLog(clock.wall_ms)
-        self.readiness = Readiness(needs_account=base.trading)
-        self.rest_jobs = RestJobs()
-        self.writer = WriteHandle(clock)
-        self.stop_wish = threading.Event()
-        self._signals = 0
+    def __init__(self, settings: MarketSettings, clock: Clock, runtime: Runtime | None = None) -> None:
+        self.running = Running(settings, clock, runtime or Runtime())
+        self.alerting = Alerting(self.running)
+        self._key = configured_key(settings.base)
         self._end_ms: int | None = None
-        self._stop_mode: StopMode | None = None
-        self._stop_timeout_ms = FLATTEN_TIMEOUT_MS
-        self.own: OwnExchange | None = None
-        self.rest: RestClient | None = None
-        self.who: Who | None = None
-        self.latch: HardStopLatch | None = None
-        self.intents: IntentLog | None = None
-        self.trading: Trading | None = None
-        self.workers: dict[str, Worker] = {}
+        self._supervisor: Supervisor | None = None
+        self._control: ControlServer | None = None
         self._status_server: StatusServer | None = None
-        self.supervised = Supervised(Path(base.state_dir))
-        self.margins: dict[str, Margin] = {}
-        """What a start has read so far; on the rest thread."""
-        self.folder: Path | None = None
-        """The account's state."""
-        self.knew_account = False
-        """An earlier run has had this account's state."""
-        self.exchange_clock: tuple[int, int] | None = None
-        """The exchange's time, and ours (monotonic) when it was read."""
-        self.began_ms = 0
-        """When this account's state began (exchange time)."""
-        self.failed = ""
-        """Why the service ended by itself; empty when it did not."""
-        self._key = configured_key(base)
-        self.alerting = Alerting(self)
 
-    # Life.
+    # The whole of a run, from top to bottom.
 
     def run(self, duration_ms: int | None = None) -> Outcome:
         """Start, supervise, stop. PreflightError, ConfigError before anything trades."""
-        base = self.settings.base
+        running = self.running
+        base = running.settings.base
         logs.setup(Path(base.log_dir), secrets_of(base))
         self._install_signals()
-        self._end_ms = None if duration_ms is None else self.started_ms + duration_ms
+        self._end_ms = None if duration_ms is None else running.started_ms + duration_ms
         try:
-            self._start_helpers()
-            if self._start_trading():
-                self._supervise()
-            outcome = self._stop()
-            self.journal.record("stop", mode=outcome.mode.value, clean=outcome.clean, proof=outcome.sentence)
-            self._control.finish(told(outcome, self.failed))
+            self.start_helpers()
+            self.start_answering()
+            if self.start_trading():
+                while not self.stop_wanted():
+                    self.watch()
+                    running.stop.wait(POLL_S)
+            outcome = self.stop()
+            assert self._control is not None
+            self._control.finish(told(outcome, running.failed))
             return outcome
         finally:
-            self._close()
+            self.close()
 
-    def _start_helpers(self) -> None:
-        base = self.settings.base
-        self._worker("journal", lambda: self.journal.drain(JOURNAL_S))
-        self.alerting.start()
-        control = ControlServer(socket_path(Path(base.state_dir)), lambda request: handle(self, request))
-        self._worker("control", control.step)
-        self._control = control
-        self._status_server = status_server(self)
-        if self._status_server is not None:
-            self._worker("status-http", self._status_server.serve)
+    def start_helpers(self) -> None:
+        """The threads that a start needs."""
+        running = self.running
+        self._worker("journal", lambda: running.journal.drain(running.runtime.journal_gather_s))
         self._worker("rest", self._rest_step)
 
-    def _start_trading(self) -> bool:
+    def start_answering(self) -> None:
+        """The threads that tell people and answer them."""
+        running = self.running
+        self._worker("alerts", self.alerting.step)
+        for number, channel in enumerate(running.all_channels(), 1):
+            self._worker(f"alert-{number}", channel.step)
+        path = socket_path(Path(running.settings.base.state_dir))
+        self._control = ControlServer(path, lambda request: handle(running, request))
+        self._worker("control", self._control.step)
+        self._status_server = status_server(running)
+        if self._status_server is not None:
+            self._worker("status-http", self._status_server.serve)
+
+    def start_trading(self) -> bool:
         """Learn what must be known and start the trading threads; False if stopped meanwhile."""
-        base = self.settings.base
+        running = self.running
+        base, runtime = running.settings.base, running.runtime
         if base.own_exchange:
-            self.own = OwnExchange(base)
-        url = self.own.url if self.own is not None else base.http_url
-        self.rest = RestClient(url, self.clock)
-        rest = self.rest
+            running.own = OwnExchange(base)
+        url = running.own.url if running.own is not None else base.http_url
+        rest = running.rest = runtime.rest(url, running.clock)
         who = self._retry(lambda: identity(base, self._key, rest))
         if who is None:
             return False
-        self.who = who
-        folder = account_dir(Path(base.state_dir), base.network, who.account or "observe", fresh=base.own_exchange)
-        self.folder, self.knew_account = folder, (folder / "account.json").exists()
-        self.latch = HardStopLatch(latch_path(folder), self.clock.wall_ms())
-        self._announce(who, folder)
-        self.intents = IntentLog(folder / "intents.log", sync=base.journal_sync)
-        if self.intents.recovered.torn:
-            logger.warning(f"{self.intents.recovered.torn} damaged lines of the intent log were skipped")
-        self.journal.on_state = self._journal_state
-        self.journal.on_fill_lost = lambda: self.trip("thread_dead", "the journal queue is full: a fill is lost")
-        self.journal.open(folder / "journal.db", self.intents)
+        folder = self._open_state(who)
         universe = self._retry(lambda: learn_universe(rest, base, who.account))
         if universe is None:
             return False
         self._check_overrides(universe)
-        beginning = self._retry(lambda: read_beginning(self, rest, who, universe, folder))
-        if beginning is None:
+        reading = StartReading(running, rest, who, universe, folder)
+        if self._retry(reading.read) is None:
             return False
-        self.readiness.universe_known()
-        self.trading = assemble(self, universe, beginning if isinstance(beginning, Beginning) else None)
-        self._start_threads(url)
+        running.readiness.universe_known()
+        running.trading = assemble(running, universe, reading)
+        self._start_threads(url, who)
         return True
+
+    def watch(self) -> None:
+        """One round of supervision."""
+        assert self._supervisor is not None
+        self._supervisor.watch(self.running.clock.mono_ms())
+
+    def stop(self) -> Outcome:
+        """Stop trading in the mode that was asked for, and prove the outcome. The threads go on."""
+        running = self.running
+        mode, trading = running.stop.mode, running.trading
+        if trading is None:
+            outcome = stop_before_trading(running, mode)
+        elif trading.loop is None:
+            outcome = Outcome(clean=True, proof=None, unknown=0, mode=mode)
+        else:
+            outcome = Stopper(running, trading, mode, running.stop.timeout_ms).run()
+            trading.flow.exiting.keep_now()
+        running.journal.record("stop", mode=outcome.mode.value, clean=outcome.clean, proof=outcome.sentence)
+        return outcome
+
+    def close(self) -> None:
+        """Threads in order, journal last, one deadline for all; then the exchange of our own."""
+        running, workers = self.running, self.running.workers
+        order = [n for n in ("tick", "ws-reader", "risk", "rest", "control", "status-http") if n in workers]
+        for name in order:
+            workers[name].stop()
+        if self._status_server is not None:
+            self._status_server.close()
+        if running.trading is not None:
+            running.trading.scheduler.wake()
+        end = running.clock.mono_ms() + int(JOIN_S * 1000)
+        for name in order:
+            if not workers[name].join((end - running.clock.mono_ms()) / 1000):
+                logger.warning(f"thread {name} did not end in time")
+        if self._control is not None:
+            self._control.close()
+        if running.own is not None:
+            running.own.stop(0.3 if running.stop.signals else 3)
+        self.alerting.finish()
+        if "journal" in workers:
+            workers["journal"].stop()
+            if workers["journal"].join(0.7):  # else it hangs on a disk, and so would we
+                running.journal.drain(0)
+                running.journal.close()
+        logger.complete()
+
+    # The start, step by step.
+
+    def _open_state(self, who: Who) -> Path:
+        """The account's folder with latch, intent log and journal."""
+        running = self.running
+        running.who = who
+        base = running.settings.base
+        folder = account_dir(Path(base.state_dir), base.network, who.account or "observe", fresh=base.own_exchange)
+        running.folder, running.knew_account = folder, (folder / "account.json").exists()
+        latch = running.latch = HardStopLatch(latch_path(folder), running.clock.wall_ms())
+        self._announce(who, folder, latch)
+        intents = running.intents = running.runtime.intents(folder / "intents.log", sync=base.journal_sync)
+        if intents.recovered.torn:
+            logger.warning(f"{intents.recovered.torn} damaged lines of the intent log were skipped")
+        running.journal.on_state = self._journal_state
+        running.journal.on_fill_lost = lambda: running.trip("thread_dead", "the journal queue is full: a fill is lost")
+        running.journal.open(folder / "journal.db", intents)
+        return folder
 
     def _journal_state(self, why: str) -> None:
         """The journal thread says whether everything can be written; both owners' holds end with it."""
-        self.readiness.hold("journal", why)
+        readiness = self.running.readiness
+        readiness.hold("journal", why)
         if not why:
-            self.readiness.hold("intents", "")
+            readiness.hold("intents", "")
 
     def _check_overrides(self, universe: Universe) -> None:
         """A table of the markets file that is about no market of ours is a slip, not a wish."""
-        unknown = [c for c in self.settings.overrides if c not in universe.specs and c not in universe.blocked]
-        unknown += [c for c in self.settings.weights() if c not in universe.specs and c not in universe.blocked]
+        settings = self.running.settings
+        named = [*settings.overrides, *settings.weights()]
+        unknown = [coin for coin in named if coin not in universe.specs and coin not in universe.blocked]
         if unknown:
             raise PreflightError([f"HIP3_MARKETS_FILE: {coin} is none of the traded markets" for coin in unknown])
 
-    def _announce(self, who: Who, folder: Path) -> None:
+    def _announce(self, who: Who, folder: Path, latch: HardStopLatch) -> None:
         """The first line: what runs where, or what keeps it from trading."""
-        base, latch = self.settings.base, self.latch
-        assert latch is not None
-        where = base.http_url
-        if self.own is not None:
-            where = f"embedded exchange, profile {self.own.profile}, seed {self.own.seed}"
+        running = self.running
+        base, own = running.settings.base, running.own
+        where = f"embedded exchange, profile {own.profile}, seed {own.seed}" if own is not None else base.http_url
         mode = "trade" if base.trading else "observe"
         state = latch.state()
         stopped = f"HARD STOP {state.reason} (reset: ./run.sh latch reset --reason TEXT); " if state.tripped else ""
         logger.info(f"{stopped}hip3 {__version__} {mode} on {where}, account {who.account or 'none'}, state {folder}")
-        settings = redacted(base)
-        self.journal.record("start", version=__version__, settings=settings, overrides=len(self.settings.overrides))
-        logger.debug(f"settings {settings}")
+        overrides, shown = len(running.settings.overrides), redacted(base)
+        running.journal.record("start", version=__version__, settings=shown, overrides=overrides)
+        logger.debug(f"settings {shown}")
 
-    def by_http(self, post: Post, body: dict[str, Any]) -> None:
-        """Cancels and exits while there is no socket: the rest thread posts them."""
-        rest, trading = self.rest, self.trading
-        assert rest is not None
+    def _start_threads(self, url: str, who: Who) -> None:
+        running, runtime = self.running, self.running.runtime
+        trading = running.trading
         assert trading is not None
-        # The inbox is never full: no more than one post per batch is in flight.
-        self.rest_jobs.submit(lambda: trading.flow.send_by_http(post, lambda: rest.exchange(body)))
-
-    def _start_threads(self, url: str) -> None:
-        trading, base = self.trading, self.settings.base
-        assert trading is not None
-        who = self.who
-        user = who.account if who is not None and who.key is not None else None
-        ws_url = base.ws_url or "ws" + url.removeprefix("http") + "/ws"
-        tune()
-        supervisor = Supervisor(self, trading)
-        self._supervisor = supervisor
-        reader = self._make("ws-reader", lambda: None, trades=True)
-        connection = Connection(
+        user = who.account if who.key is not None else None
+        ws_url = running.settings.base.ws_url or "ws" + url.removeprefix("http") + "/ws"
+        runtime.tune()
+        supervisor = self._supervisor = Supervisor(running, trading)
+        reader = self._make("ws-reader", trades=True)
+        connection = running.connection = runtime.connection(
             url=ws_url, subscriptions=lambda: wanted(list(trading.specs), user), inbound=trading.flow,
-            writer=self.writer, clock=self.clock, stop=reader.stopping, beat=reader.beat,
+            writer=running.writer, clock=running.clock, stop=reader.stopping, beat=reader.beat,
         )  # fmt: skip
-        reader.replace_step(connection.run)
-        self.connection = connection
-        reader.start()
+        reader.start(lambda: runtime.read(connection))
         self._worker("risk", supervisor.risk_step, trades=True)
         if trading.loop is not None:
             self._worker("tick", supervisor.tick_step, trades=True)
-        logger.info("wired      " + ", ".join(report(trading, self.workers)))
+        logger.info("wired      " + ", ".join(report(trading, running.workers)))
 
-    def _make(self, name: str, step: Callable[[], None], *, trades: bool = False) -> Worker:
-        worker = Worker(name, step, self.clock, trades=trades)
-        self.workers[name] = worker
+    def _make(self, name: str, *, trades: bool = False) -> Worker:
+        worker = self.running.workers[name] = self.running.runtime.worker(name, self.running.clock, trades=trades)
         return worker
 
-    def _worker(self, name: str, step: Callable[[], None], *, trades: bool = False) -> Worker:
-        worker = self._make(name, step, trades=trades)
-        worker.start()
-        return worker
+    def _worker(self, name: str, step: Callable[[], None], *, trades: bool = False) -> None:
+        self._make(name, trades=trades).start(step)
 
     def _rest_step(self) -> None:
-        self.rest_jobs.run_one(0.2)
-        if self.trading is not None:
-            self.trading.housekeeping.step(self.clock.mono_ms())
+        running = self.running
+        running.rest_jobs.run_one(running.runtime.rest_wait_s)
+        if running.trading is not None:
+            running.trading.housekeeping.step(running.clock.mono_ms())
+
+    # Waiting.
 
     def _retry(self, job: Callable[[], T]) -> T | None:
         """Run `job` on the rest thread until it succeeds; None if stopped meanwhile."""
-        backoff = Backoff()
-        while not self._stop_wanted():
-            future = self.rest_jobs.submit(job)
+        running, backoff = self.running, Backoff()
+        while not self.stop_wanted():
+            future = running.rest_jobs.submit(job)
             try:
                 return self._await(future)
             except (VenueReadError, WireError, *ODD_ANSWERS) as error:
                 delay_ms = backoff.next_delay_ms(0.5)
-                self.readiness.universe_unknown(f"the exchange does not answer: {error}")
+                running.readiness.universe_unknown(f"the exchange does not answer: {error}")
                 logger.warning(f"{error}; next try in {delay_ms} ms")
-                end = self.clock.mono_ms() + delay_ms
-                while self.clock.mono_ms() < end and not self._stop_wanted():
-                    self.stop_wish.wait(POLL_S)
+                end = running.clock.mono_ms() + delay_ms
+                while running.clock.mono_ms() < end and not self.stop_wanted():
+                    running.stop.wait(POLL_S)
         return None
-
-    def _stop_wanted(self) -> bool:
-        """Whether to stop: a signal, the end of the duration, or a wish from elsewhere. Main only."""
-        self.alerting.beat()
-        if self._signals:
-            self.ask_stop(StopMode.CANCEL, SIGTERM_TIMEOUT_MS)
-        elif self._end_ms is not None and self.clock.mono_ms() >= self._end_ms:
-            self.ask_stop(StopMode.FLATTEN, FLATTEN_TIMEOUT_MS)
-        return self.stop_wish.is_set()
 
     def _await(self, future: "Future[T]") -> T:
         while True:
-            wait([future], timeout=POLL_S)
+            self.running.runtime.wait_for(future, POLL_S)
             if future.done():
                 return future.result()
-            if self._stop_wanted():
+            if self.stop_wanted():
                 raise VenueReadError("stopped while waiting for the exchange")
 
-    # Supervision.
-
-    def _supervise(self) -> None:
-        while not self._stop_wanted():
-            self._supervisor.watch(self.clock.mono_ms())
-            self.stop_wish.wait(POLL_S)
-
-    def trip(self, code: str, detail: str, evidence: dict[str, Any] | None = None) -> None:
-        """Trip the latch and do what follows from it."""
-        if self.latch is not None and self.latch.trip(code, detail, self.clock.wall_ms(), evidence):
-            logger.error(f"HARD STOP {code}: {detail} (reset: ./run.sh latch reset --reason TEXT)")
-            self.journal.record("latch_set", code=code, detail=detail, evidence=evidence or {})
-
-    def ask_stop(self, mode: StopMode, timeout_ms: int) -> None:
-        """End the service; the first wish counts."""
-        if not self.stop_wish.is_set():
-            self._stop_mode, self._stop_timeout_ms = mode, timeout_ms
-            self.stop_wish.set()
+    def stop_wanted(self) -> bool:
+        """Whether to stop: a signal, the end of the duration, or a wish from elsewhere."""
+        running = self.running
+        self.alerting.beat()
+        if running.stop.signals:
+            running.stop.ask(StopMode.CANCEL, SIGTERM_TIMEOUT_MS)
+        elif self._end_ms is not None and running.clock.mono_ms() >= self._end_ms:
+            running.stop.ask(StopMode.FLATTEN, FLATTEN_TIMEOUT_MS)
+        return running.stop.asked
 
     def _install_signals(self) -> None:
         if threading.current_thread() is threading.main_thread():
@@ -296,66 +292,6 @@ class App:
 
     def _on_signal(self, number: int, frame: object) -> None:
         # Nothing but a number: the main thread may hold any lock while it is interrupted.
-        self._signals += 1
-        if self._signals > 1:
+        self.running.stop.signals += 1
+        if self.running.stop.signals > 1:
             os._exit(8)  # a second signal ends at once
-
-    def _stop(self) -> Outcome:
-        mode = self._stop_mode or StopMode.CANCEL
-        if self.trading is None:
-            return stop_before_trading(self, mode)
-        if self.trading.loop is None:
-            return Outcome(clean=True, proof=None, unknown=0, mode=mode)
-        outcome = Stopper(self, self.trading, mode, self._stop_timeout_ms).run()
-        self.trading.flow.exiting.keep_now()
-        return outcome
-
-    def read_proof(self) -> Proof:
-        """What the exchange says is open (rest thread)."""
-        who, rest, trading = self.who, self.rest, self.trading
-        assert who is not None
-        assert rest is not None
-        dexs = self.settings.base.dexs if trading is None else trading.housekeeping.dexs
-        if not dexs:
-            return Proof(positions=None, orders=None, source="the start was not finished")
-        return prove(rest.urgent, who.account or "", dexs)
-
-    def prove(self, timeout_s: float) -> Proof:
-        """What the exchange says is open, read on the rest thread; unknown if that takes too long."""
-        future = self.rest_jobs.submit(self.read_proof)
-        try:
-            return future.result(timeout=timeout_s)
-        except TimeoutError:
-            return Proof(positions=None, orders=None, source="no answer in time")
-
-    def _close(self) -> None:
-        """Threads in order, journal last, one deadline for all; then the exchange of our own."""
-        order = ["tick", "ws-reader", "risk", "rest", "control", "status-http"]
-        for name in order:
-            if name in self.workers:
-                self.workers[name].stop()
-        if self._status_server is not None:
-            self._status_server.close()
-        if self.trading is not None:
-            self.trading.scheduler.wake()
-        end = self.clock.mono_ms() + int(JOIN_S * 1000)
-        for name in order:
-            if name in self.workers and not self.workers[name].join((end - self.clock.mono_ms()) / 1000):
-                logger.warning(f"thread {name} did not end in time")
-        if hasattr(self, "_control"):
-            self._control.close()
-        if self.own is not None:
-            self.own.stop(0.3 if self._signals else 3)
-        self.alerting.finish()
-        if "journal" in self.workers:
-            self.workers["journal"].stop()
-            if self.workers["journal"].join(0.7):  # else it hangs on a disk, and so would we
-                self.journal.drain(0)
-                self.journal.close()
-        logger.complete()
-
-    # What others ask.
-
-    def status(self) -> dict[str, Any]:
-        """The object of `status --json`."""
-        return snapshot(self)

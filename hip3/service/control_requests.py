@@ -1,57 +1,59 @@
 """What the control channel asks of the running service. Called by the control thread."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hip3.execution.truth.readiness import PAUSED
 from hip3.ops.control import Later
 from hip3.ops.state_dir import keep_pause
 from hip3.service.operating import TIMEOUT_MS, CancelAll, Flatten
-from hip3.service.stopping import Outcome, StopMode
-
-if TYPE_CHECKING:
-    from hip3.service.app import App
+from hip3.service.running import Running
+from hip3.service.snapshot import snapshot
+from hip3.service.stop_wish import StopMode
+from hip3.service.stopping import Outcome
 
 DEFAULT_TIMEOUT_MS = {StopMode.FLATTEN: 30_000, StopMode.CANCEL: 10_000, StopMode.LEAVE: 5000}
 """How long a stop may take without --timeout."""
 
 
-def handle(app: "App", request: dict[str, Any]) -> dict[str, Any] | Later | None:
+def handle(running: Running, request: dict[str, Any]) -> dict[str, Any] | Later | None:
     """The answer to one command, or what will have it; None: it is answered when the service has stopped."""
     command = request.get("command")
     if command == "status":
-        return app.status()
+        return snapshot(running)
     if command in ("cancel-all", "flatten"):
         timeout = int(request.get("timeout_ms") or TIMEOUT_MS)
-        asked = CancelAll(app, timeout) if command == "cancel-all" else Flatten(app, request.get("market"), timeout)
+        asked = (
+            CancelAll(running, timeout) if command == "cancel-all" else Flatten(running, request.get("market"), timeout)
+        )
         return asked.poll
     if command == "pause":
-        return pause(app, PAUSED)
+        return pause(running, PAUSED)
     if command == "resume":
-        return _resume(app, request.get("market"))
+        return _resume(running, request.get("market"))
     if command == "stop":
         mode = StopMode(request.get("mode", StopMode.CANCEL.value))
         timeout = request.get("timeout_ms") or DEFAULT_TIMEOUT_MS[mode]
-        app.ask_stop(mode, int(timeout))
+        running.stop.ask(mode, int(timeout))
         return None
     return {"error": f"unknown command {command!r}"}
 
 
-def pause(app: "App", why: str) -> dict[str, Any]:
+def pause(running: Running, why: str) -> dict[str, Any]:
     """No entries until `resume` (""), also after a restart."""
     if why:
-        app.readiness.reduce("operator", why)  # whatever the disk says
-    if app.folder is not None:
-        keep_pause(app.folder, why)
+        running.readiness.reduce("operator", why)  # whatever the disk says
+    if running.folder is not None:
+        keep_pause(running.folder, why)
     if not why:  # last: while the file stands the pause does
-        app.readiness.reduce("operator", "")
-    app.journal.record("operator", command="pause" if why else "resume")
+        running.readiness.reduce("operator", "")
+    running.journal.record("operator", command="pause" if why else "resume")
     return {"told": why or "resumed: entries again"}
 
 
-def _resume(app: "App", market: str | None) -> dict[str, Any]:
+def _resume(running: Running, market: str | None) -> dict[str, Any]:
     if market is None:
-        return pause(app, "")
-    trading = app.trading
+        return pause(running, "")
+    trading = running.trading
     if trading is None or market not in trading.specs:
         return {"error": f"{market} is no market of this service" if trading else "the start is not finished"}
     return {"told": trading.markets.approve(market)}

@@ -4,7 +4,7 @@
 """
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hip3.config.reading import redacted
 from hip3.core.decisions import Rejected, Skipped
@@ -12,11 +12,9 @@ from hip3.core.market import MarketView
 from hip3.core.order_state import OrderState
 from hip3.core.orders import OrderBatch
 from hip3.exchange.rate_limit import IP_WEIGHT_PER_MINUTE
+from hip3.ops.metrics import Histograms
+from hip3.service.running import Running
 from hip3.service.trading import Trading
-
-if TYPE_CHECKING:
-    from hip3.ops.metrics import Histograms
-    from hip3.service.app import App
 
 MISMATCHES = {
     "adopted": "position", "orders_differ": "order", "gap_accepted": "fill", "storm": "storm",
@@ -25,19 +23,19 @@ MISMATCHES = {
 """Records of the journal that are a difference between our books and the exchange's."""
 
 
-def details(app: "App", now_ms: int) -> dict[str, Any]:
+def details(running: Running, now_ms: int) -> dict[str, Any]:
     """The further keys, at monotonic `now_ms`; all of them also before anything is known."""
-    trading, journal = app.trading, app.journal
+    trading, journal = running.trading, running.journal
     kinds = journal.kinds.copy()
     out: dict[str, Any] = {
-        "config_hash": hashlib.sha256(repr(redacted(app.settings.base)).encode()).hexdigest()[:12],
+        "config_hash": hashlib.sha256(repr(redacted(running.settings.base)).encode()).hexdigest()[:12],
         "journal": {"failed": journal.store_failed, "lost": journal.lost},
         "reconciliation": {word: kinds[kind] for kind, word in MISMATCHES.items()},
     }
-    return out | (_of(app, trading, now_ms) if trading is not None else _nothing(app, now_ms))
+    return out | (_of(running, trading, now_ms) if trading is not None else _nothing(running, now_ms))
 
 
-def _nothing(app: "App", now_ms: int) -> dict[str, Any]:
+def _nothing(running: Running, now_ms: int) -> dict[str, Any]:
     lists = ("inflight", "unknown", "refusals", "streams", "flags")
     tables = ("closed_ms", "blocked", "market_gates", "market_gate_blocks", "refused_by_gate", "oracle_age_ms")
     unknown = ("address_used", "address_cap", "address_left_for_entries")
@@ -47,12 +45,12 @@ def _nothing(app: "App", now_ms: int) -> dict[str, Any]:
         "queues": {"cancels": 0, "reduce_only": 0, "new": 0},
         "nonce_last": None,
         "risk": None,
-        "budgets": _budgets(app, now_ms) | dict.fromkeys(unknown),
+        "budgets": _budgets(running, now_ms) | dict.fromkeys(unknown),
     }
 
 
-def _of(app: "App", trading: Trading, now_ms: int) -> dict[str, Any]:
-    wall_ms, executor = app.clock.wall_ms(), trading.executor
+def _of(running: Running, trading: Trading, now_ms: int) -> dict[str, Any]:
+    wall_ms, executor = running.clock.wall_ms(), trading.executor
     views = [v for v in trading.market_state.views().values() if v.generation == trading.flow.generation]
     address = trading.address.state()
     return {
@@ -80,7 +78,7 @@ def _of(app: "App", trading: Trading, now_ms: int) -> dict[str, Any]:
         "streams": _streams(trading, views, now_ms),
         "oracle_age_ms": {v.coin: now_ms - v.ctx_at_ms for v in views if v.ctx_at_ms is not None},
         "nonce_last": None if trading.loop is None else trading.loop.last_nonce,
-        "budgets": _budgets(app, now_ms)
+        "budgets": _budgets(running, now_ms)
         | {
             "address_used": address.used,
             "address_cap": address.cap,
@@ -89,11 +87,11 @@ def _of(app: "App", trading: Trading, now_ms: int) -> dict[str, Any]:
     }
 
 
-def _budgets(app: "App", now_ms: int) -> dict[str, Any]:
+def _budgets(running: Running, now_ms: int) -> dict[str, Any]:
     return {
-        "ip_weight_used": None if app.rest is None else app.rest.weight_used(now_ms),
+        "ip_weight_used": None if running.rest is None else running.rest.weight_used(now_ms),
         "ip_weight_limit": IP_WEIGHT_PER_MINUTE,
-        "inflight_limit": app.settings.base.max_inflight,
+        "inflight_limit": running.settings.base.max_inflight,
     }
 
 
@@ -119,10 +117,10 @@ def _streams(trading: Trading, views: list[MarketView], now_ms: int) -> list[dic
     return [{"stream": s, "dex": dex, "age_ms": now_ms - at} for (s, dex), at in sorted(heard.items())]
 
 
-def histograms(app: "App") -> "Histograms":
+def histograms(running: Running) -> Histograms:
     """What is counted by duration, for `/metrics`."""
-    out: Histograms = {"post_latency_seconds": ("action", app.journal.figures.post_us)}
-    loop = None if app.trading is None else app.trading.loop
+    out: Histograms = {"post_latency_seconds": ("action", running.journal.figures.post_us)}
+    loop = None if running.trading is None else running.trading.loop
     if loop is not None:
         out |= {"tick_lag_seconds": ("", {"": loop.lag}), "journal_fsync_seconds": ("", {"": loop.durable})}
     return out

@@ -6,17 +6,15 @@ on the rest thread before and after, and what it says is open is the answer.
 """
 
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, PendingCancel
 from hip3.execution.exits.exiting import CLOSED_MS
 from hip3.execution.truth.account import Proof, prove
+from hip3.service.running import Running
 from hip3.service.stopping import cancel_entries
 from hip3.service.trading import Trading
-
-if TYPE_CHECKING:
-    from hip3.service.app import App
 
 OK, USAGE, NO_ANSWER, NOT_AS_ASKED = 0, 2, 5, 8
 FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 300, 5000
@@ -29,9 +27,9 @@ class Operation:
 
     name = ""
 
-    def __init__(self, app: "App", timeout_ms: int = TIMEOUT_MS) -> None:
-        self._app = app
-        self._end_ms = app.clock.mono_ms() + timeout_ms
+    def __init__(self, running: Running, timeout_ms: int = TIMEOUT_MS) -> None:
+        self._running = running
+        self._end_ms = running.clock.mono_ms() + timeout_ms
         self._next_ms = 0
         self._pause_ms = FIRST_PAUSE_MS
         self._reading: Future[Proof] | None = None
@@ -40,7 +38,7 @@ class Operation:
 
     def poll(self) -> dict[str, Any] | None:
         """The answer, or None while it is not there yet."""
-        trading, now_ms = self._app.trading, self._app.clock.mono_ms()
+        trading, now_ms = self._running.trading, self._running.clock.mono_ms()
         if trading is None:
             return self._give_up("the start is not finished", now_ms)
         if trading.loop is None:
@@ -72,18 +70,18 @@ class Operation:
     def _give_up(self, why: str, now_ms: int) -> dict[str, Any] | None:
         if now_ms < self._end_ms:
             return None
-        reasons = "; ".join(self._app.readiness.reasons(now_ms))
+        reasons = "; ".join(self._running.readiness.reasons(now_ms))
         return {"code": NO_ANSWER, "error": f"{why}: {reasons}"}
 
     def _read(self, trading: Trading, now_ms: int) -> Proof | None:
         """A reading that has just come in, or None."""
         if self._reading is None:
             if now_ms >= self._next_ms:
-                rest, who, dexs = self._app.rest, self._app.who, trading.housekeeping.dexs
+                rest, who, dexs = self._running.rest, self._running.who, trading.housekeeping.dexs
                 assert rest is not None
                 assert who is not None
                 account = who.account or ""
-                self._reading = self._app.rest_jobs.submit(lambda: prove(rest.urgent, account, dexs))
+                self._reading = self._running.rest_jobs.submit(lambda: prove(rest.urgent, account, dexs))
             return None
         if not self._reading.done():
             return None
@@ -98,7 +96,7 @@ class Operation:
         before = "not read" if self._before is None else self._before.sentence(unknown)
         after = "not proved: no answer in time" if self._after is None else self._after.sentence(unknown)
         answer = {"command": self.name, "code": code, "before": before, "proof": after}
-        self._app.journal.record("operator", **answer)
+        self._running.journal.record("operator", **answer)
         return answer
 
 
@@ -108,7 +106,7 @@ class CancelAll(Operation):
     name = "cancel-all"
 
     def act(self, trading: Trading, proof: Proof, now_ms: int) -> None:
-        wall_ms = self._app.clock.wall_ms()
+        wall_ms = self._running.clock.wall_ms()
         for order in proof.to_cancel():
             # A full queue, or one that is wished already: the next reading asks again for what is left.
             trading.scheduler.enqueue_cancel(PendingCancel(coin=order.coin, oid=order.oid, created_ms=wall_ms))
@@ -122,13 +120,13 @@ class Flatten(Operation):
 
     name = "flatten"
 
-    def __init__(self, app: "App", market: str | None, timeout_ms: int = TIMEOUT_MS) -> None:
-        super().__init__(app, timeout_ms)
+    def __init__(self, running: Running, market: str | None, timeout_ms: int = TIMEOUT_MS) -> None:
+        super().__init__(running, timeout_ms)
         self._market = market
         self._asked = False
 
     def poll(self) -> dict[str, Any] | None:
-        trading = self._app.trading
+        trading = self._running.trading
         if trading is not None and trading.loop is not None:
             known = trading.flow.exiting.markets()
             if self._market is not None and self._market not in known:
@@ -137,24 +135,24 @@ class Flatten(Operation):
             # What is asked for does not wait for a reading: the books know what we hold.
             self._close(trading)
             if self._asked and self._books_are_flat(trading):
-                self._next_ms = min(self._next_ms, self._app.clock.mono_ms() + FIRST_PAUSE_MS)
+                self._next_ms = min(self._next_ms, self._running.clock.mono_ms() + FIRST_PAUSE_MS)
         return super().poll()
 
     def _close(self, trading: Trading) -> None:
-        app, now_ms = self._app, self._app.clock.mono_ms()
+        running, now_ms = self._running, self._running.clock.mono_ms()
         coins = {self._market} if self._market is not None else trading.flow.exiting.markets()
         if not self._asked:
             self._asked = True
             trading.exits.close(coins, now_ms + CLOSED_MS)
-            until = app.clock.wall_ms() + CLOSED_MS
-            app.journal.keep("closed", dict.fromkeys(sorted(coins), until))
+            until = running.clock.wall_ms() + CLOSED_MS
+            running.journal.keep("closed", dict.fromkeys(sorted(coins), until))
         for order in trading.scheduler.purge_coins(coins):
             trading.flow.dispatch(trading.tracker.drop(order.cloid, "flattened by hand"), now_ms)
         # Again with each poll: an entry that was under way may have made a position since.
         trading.flow.exiting.request(ExitReason.MANUAL, self._market)
 
     def act(self, trading: Trading, proof: Proof, now_ms: int) -> None:
-        cancel_entries(trading, self._app.clock.wall_ms(), self._market)
+        cancel_entries(trading, self._running.clock.wall_ms(), self._market)
         booked = trading.tracker.booked()
         if any(booked.get(coin) != szi for coin, szi in (proof.positions or {}).items() if self._mine(coin)):
             trading.housekeeping.doubt()  # a position that our books do not know is adopted first

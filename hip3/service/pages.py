@@ -1,6 +1,6 @@
 """The status over HTTP, tied to the running service."""
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from loguru import logger
 
@@ -8,19 +8,22 @@ from hip3.ops.http import StatusServer
 from hip3.ops.metrics import MetricsPage
 from hip3.ops.status_text import status_text
 from hip3.service.details import histograms
+from hip3.service.running import Running
+from hip3.service.snapshot import snapshot
 
-if TYPE_CHECKING:
-    from hip3.service.app import App
 
-
-def status_server(app: "App") -> StatusServer | None:
+def status_server(running: Running) -> StatusServer | None:
     """The server on HIP3_HTTP_PORT; None where it is turned off or the port is not free."""
-    port = app.settings.base.http_port
+    port = running.settings.base.http_port
     if not port:
         return None
-    metrics = MetricsPage(app.status, lambda: histograms(app))
+
+    def status() -> dict[str, Any]:
+        return snapshot(running)
+
+    metrics = MetricsPage(status, lambda: histograms(running))
     try:
-        return StatusServer(port, app.status, status_text, metrics.text, app.clock.mono_ms)
+        return StatusServer(port, status, status_text, metrics.text, running.clock.mono_ms)
     except OSError as error:
         logger.warning(f"no status over HTTP: port {port} is not free ({error.strerror}); set HIP3_HTTP_PORT")
         return None

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hip3 import __version__
 from hip3.core.ledger import PositionView
@@ -12,21 +12,19 @@ from hip3.core.order_state import OrderState
 from hip3.execution.truth.readiness import State
 from hip3.risk.hard_stop import LatchState
 from hip3.service.details import details
+from hip3.service.running import Running
 from hip3.service.trading import Trading
 
-if TYPE_CHECKING:
-    from hip3.service.app import App
 
-
-def snapshot(app: "App") -> dict[str, Any]:
+def snapshot(running: Running) -> dict[str, Any]:
     """Everything a user sees, as of now."""
-    base, trading, now = app.settings.base, app.trading, app.clock.mono_ms()
-    latch = app.latch.state() if app.latch is not None else LatchState(False)
-    state, reasons = app.readiness.word(now, tripped=latch.tripped)
+    base, trading, now = running.settings.base, running.trading, running.clock.mono_ms()
+    latch = running.latch.state() if running.latch is not None else LatchState(False)
+    state, reasons = running.readiness.word(now, tripped=latch.tripped)
     shown = ([f"hard stop: {latch.reason}"] if latch.tripped else []) + reasons
     if trading is not None:
         shown += [f"{coin} is not traded: {why}" for coin, why in dict(trading.blocked).items()]
-    who = app.who
+    who = running.who
     out: dict[str, Any] = {
         "state": state.value,
         "reasons": [] if state is State.READY else shown,
@@ -35,12 +33,12 @@ def snapshot(app: "App") -> dict[str, Any]:
         "account": None if who is None else who.account,
         "signer": None if who is None or who.key is None else who.key.address,
         "version": __version__,
-        "alerts": app.alerting.state(),
-        "uptime_s": (now - app.started_ms) // 1000,
+        "alerts": [channel.state(now) for channel in running.all_channels()],
+        "uptime_s": (now - running.started_ms) // 1000,
         "hard_stop": {"tripped": latch.tripped, "reason": latch.reason, "at_ms": latch.at_ms},
     }
-    out |= details(app, now)
-    return out | (_of(trading, app, now) if trading is not None else _empty(base.max_notional_total))
+    out |= details(running, now)
+    return out | (_of(trading, running, now) if trading is not None else _empty(base.max_notional_total))
 
 
 def _empty(limit: Decimal) -> dict[str, Any]:
@@ -62,9 +60,9 @@ def _counters(signals: int, queued: int, sent: int, filled: int, timeouts: int) 
     }  # fmt: skip
 
 
-def _of(trading: Trading, app: "App", now: int) -> dict[str, Any]:
-    base, tracker, executor = app.settings.base, trading.tracker, trading.executor
-    figures = app.journal.figures
+def _of(trading: Trading, running: Running, now: int) -> dict[str, Any]:
+    base, tracker, executor = running.settings.base, trading.tracker, trading.executor
+    figures = running.journal.figures
     ledger, views = tracker.ledger(), trading.market_state.views()
     realized, fees, _, _ = tracker.totals()
     counters = _counters(
@@ -80,7 +78,7 @@ def _of(trading: Trading, app: "App", now: int) -> dict[str, Any]:
         mark = _mark(views.get(coin)) or trading.housekeeping.marks.get(coin)
         worst += abs(szi) * (mark if mark is not None else ZERO)
     return {
-        "positions": [_position(p, views.get(p.coin), exiting, app) for p in tracker.positions()],
+        "positions": [_position(p, views.get(p.coin), exiting, running) for p in tracker.positions()],
         "orders": {
             "queued": sum(trading.scheduler.counts()),
             "inflight": trading.posts.inflight,
@@ -91,7 +89,7 @@ def _of(trading: Trading, app: "App", now: int) -> dict[str, Any]:
         "counters": counters,
         "pnl": {"realized_usd": _text(realized), "fees_usd": _text(fees), "funding_usd": _text(tracker.funding())},
         "ws": {
-            "connected": app.writer.connected,
+            "connected": running.writer.connected,
             "generation": trading.flow.generation,
             "last_message_age_ms": now - trading.flow.last_event_ms if trading.flow.generation else None,
         },
@@ -107,7 +105,7 @@ def _text(value: Decimal) -> str:
     return format(value.normalize(), "f") if value else "0"
 
 
-def _position(p: PositionView, view: MarketView | None, exiting: dict[str, Any], app: "App") -> dict[str, Any]:
+def _position(p: PositionView, view: MarketView | None, exiting: dict[str, Any], running: Running) -> dict[str, Any]:
     mark = _mark(view)
     pnl = None if mark is None or not p.entry_px else p.szi * (mark - p.entry_px)
     leaving = exiting.get(p.coin)
@@ -117,7 +115,7 @@ def _position(p: PositionView, view: MarketView | None, exiting: dict[str, Any],
         "entry_px": f"{p.entry_px:.8g}",
         "mark_px": None if mark is None else _text(mark),
         "unrealized_pnl_usd": None if pnl is None else f"{pnl:.4f}",
-        "age_ms": max(0, app.clock.wall_ms() - p.entry_ms),
+        "age_ms": max(0, running.clock.wall_ms() - p.entry_ms),
         "exit": None if leaving is None else leaving[0].value,
         "exit_attempts": 0 if leaving is None else leaving[1],
         "notional_usd": None if mark is None else f"{p.szi * mark:.2f}",

@@ -1,9 +1,5 @@
 """Stopping as a script, with one deadline, and proved by what the exchange says afterwards."""
 
-import enum
-import threading
-from typing import TYPE_CHECKING
-
 import msgspec
 
 from hip3.core.order_state import OrderState
@@ -11,21 +7,12 @@ from hip3.core.orders import ExitReason
 from hip3.execution.exits import hard_stop_sequence
 from hip3.execution.truth.account import Proof
 from hip3.position.tracked import TrackedOrder
+from hip3.service.running import Running
+from hip3.service.stop_wish import StopMode
 from hip3.service.trading import Trading
-
-if TYPE_CHECKING:
-    from hip3.service.app import App
 
 POLL_S = 0.05
 PROOF_MS = 1000
-
-
-class StopMode(enum.Enum):
-    """What is left open: nothing; positions; everything."""
-
-    FLATTEN = "flatten"
-    CANCEL = "cancel"
-    LEAVE = "leave"
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,13 +40,13 @@ def cancel_entries(trading: Trading, wall_ms: int, coin: str | None = None) -> N
     hard_stop_sequence.cancel_entries(trading.scheduler, trading.tracker, wall_ms, coin)
 
 
-def stop_before_trading(app: "App", mode: StopMode) -> Outcome:
+def stop_before_trading(running: Running, mode: StopMode) -> Outcome:
     """The start was not finished: what an earlier run left open is still there, and nobody may say otherwise."""
-    base = app.settings.base
-    if not base.trading or base.own_exchange or app.who is None:
+    base = running.settings.base
+    if not base.trading or base.own_exchange or running.who is None:
         return Outcome(clean=True, proof=None, unknown=0, mode=mode)
-    unknown = 0 if app.intents is None else len(app.intents.recovered.open)
-    proof = app.prove(2.0)
+    unknown = 0 if running.intents is None else len(running.intents.recovered.open)
+    proof = running.prove(2.0)
     # That no order of ours is open the intent log shows; that nothing is held only the exchange can.
     flat = proof.positions is not None and not proof.positions and proof.orders is not None
     clean = mode is StopMode.LEAVE or (not unknown and (mode is StopMode.CANCEL or flat))
@@ -75,26 +62,26 @@ def _fate_open(tracked: TrackedOrder) -> bool:
 class Stopper:
     """Runs on main; sends nothing itself."""
 
-    def __init__(self, app: "App", trading: Trading, mode: StopMode, timeout_ms: int) -> None:
-        self._app, self._trading, self._mode = app, trading, mode
-        self._end_ms = app.clock.mono_ms() + timeout_ms
+    def __init__(self, running: Running, trading: Trading, mode: StopMode, timeout_ms: int) -> None:
+        self._running, self._trading, self._mode = running, trading, mode
+        self._end_ms = running.clock.mono_ms() + timeout_ms
 
     def run(self) -> Outcome:
         """No new entries -> purge -> cancel -> flatten -> wait -> proof."""
-        app, trading = self._app, self._trading
-        app.readiness.stop_entries()
-        purge_entries(trading, "stopping", app.clock.mono_ms())
+        running, trading = self._running, self._trading
+        running.readiness.stop_entries()
+        purge_entries(trading, "stopping", running.clock.mono_ms())
         if self._mode is not StopMode.LEAVE:
             self._wait_until_done()
-        left_s = max(PROOF_MS, self._end_ms - app.clock.mono_ms()) / 1000
-        proof = app.prove(min(left_s, 10.0))
+        left_s = max(PROOF_MS, self._end_ms - running.clock.mono_ms()) / 1000
+        proof = running.prove(min(left_s, 10.0))
         unknown = sum(_fate_open(t) for t in trading.tracker.live())
         return Outcome(clean=self._as_asked(proof, unknown), proof=proof, unknown=unknown, mode=self._mode)
 
     def _wait_until_done(self) -> None:
-        pause = threading.Event()
-        while self._app.clock.mono_ms() < self._end_ms - PROOF_MS:
-            cancel_entries(self._trading, self._app.clock.wall_ms())
+        pause = self._running.runtime.event()
+        while self._running.clock.mono_ms() < self._end_ms - PROOF_MS:
+            cancel_entries(self._trading, self._running.clock.wall_ms())
             if self._mode is StopMode.FLATTEN:
                 self._trading.flow.exiting.request(ExitReason.STOP)
             if self._done():

@@ -21,27 +21,26 @@ T = TypeVar("T")
 class Worker:
     """Runs `step` until told to stop."""
 
-    def __init__(self, name: str, step: Callable[[], None], clock: Clock, *, trades: bool = False) -> None:
+    def __init__(self, name: str, clock: Clock, *, trades: bool = False) -> None:
         self.name, self.trades = name, trades
         self.failure: BaseException | None = None
         self.last_beat_ms = clock.mono_ms()
-        self._step, self._clock = step, clock
+        self._step: Callable[[], None] | None = None
+        self._clock = clock
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def replace_step(self, step: Callable[[], None]) -> None:
-        """Give the loop its body before the start, where body and worker need each other."""
-        assert self._thread.ident is None
+    def start(self, step: Callable[[], None]) -> None:
+        """Begin to run `step`, again and again."""
         self._step = step
+        self._thread.start()
 
     def beat(self) -> None:
         """Say that it lives."""
         self.last_beat_ms = self._clock.mono_ms()
 
     def _run(self) -> None:
+        assert self._step is not None
         try:
             while not self._stop.is_set():
                 self.beat()

@@ -3,46 +3,45 @@
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from hip3.core.money import ZERO
 from hip3.core.order_state import OrderState
+from hip3.onethread.threads import Violation
 from hip3.ops.store import JournalStore
 from hip3.position.tracked import KeptTotals
-from hip3.service.stopping import Outcome, StopMode
-from hip3.simulate.threads import Violation
-from hip3.simulate.witness import ends_of
-
-if TYPE_CHECKING:
-    from hip3.simulate.service import Service
-    from hip3.simulate.world import World
-
+from hip3.service.running import Running
+from hip3.service.stop_wish import StopMode
+from hip3.service.stopping import Outcome
+from hip3.simulate.disk import Disk
+from hip3.simulate.scene import Scene
+from hip3.simulate.witness import Witness, ends_of
 
 NEWEST = 10
 """So many of the ended orders are looked at after every step."""
 
 
-def check_step(world: "World", service: "Service") -> None:
+def check_step(scene: Scene, witness: Witness, running: Running) -> None:
     """After every step of any thread."""
-    latch, trading = service.latch, service.trading
+    latch, trading = running.latch, running.trading
     if latch is not None:
         state = latch.state()
-        if world.tripped and not state.tripped:
+        if scene.tripped and not state.tripped:
             raise Violation("the latch cleared by itself")
-        if state.tripped and not latch._unwritten and not world.tripped:
-            world.tripped = True
-            world.say(f"HARD STOP {state.reason}")
+        if state.tripped and not latch._unwritten and not scene.tripped:
+            scene.tripped = True
+            scene.say(f"HARD STOP {state.reason}")
     if trading is None:
         return
     sent, completed, inflight = trading.posts.accounts()
     if sent - completed != inflight:
         raise Violation(f"{sent} posts sent, {completed} completed, but {inflight} in flight")
-    if sent < world.witness.posts:  # more: a disconnect took a post before its first byte left
-        raise Violation(f"{world.witness.posts} posts left, {sent} are counted")
-    if inflight > world.settings.base.max_inflight:
-        raise Violation(f"{inflight} posts in flight, the limit is {world.settings.base.max_inflight}")
+    if sent < witness.posts:  # more: a disconnect took a post before its first byte left
+        raise Violation(f"{witness.posts} posts left, {sent} are counted")
+    if inflight > scene.settings.base.max_inflight:
+        raise Violation(f"{inflight} posts in flight, the limit is {scene.settings.base.max_inflight}")
     _check_orders(trading.tracker._orders)
 
 
@@ -63,32 +62,32 @@ def _check_orders(orders: Any) -> None:
             entries.add(tracked.order.coin)
 
 
-def unfinished(service: "Service") -> bool:
+def unfinished(running: Running) -> bool:
     """Whether orders are without an end."""
-    assert service.trading is not None
-    orders = service.trading.tracker._orders
+    assert running.trading is not None
+    orders = running.trading.tracker._orders
     return any(t.state is not OrderState.OPEN for t in orders.live.values()) or bool(orders.provisional)
 
 
-def check_books(world: "World", service: "Service", outcome: Outcome) -> None:
+def check_books(scene: Scene, witness: Witness, running: Running, outcome: Outcome) -> None:
     """As the service ends: what it says of itself is what the exchange has."""
-    trading = service.trading
+    trading = running.trading
     if trading is None or outcome.proof is None or not outcome.clean or outcome.mode is not StopMode.FLATTEN:
         return
-    account = world.venue.engine.account(world.user)
-    if account is None or world.witness.hands or world.venue.faults._running:
+    account = scene.venue.engine.account(scene.user)
+    if account is None or witness.hands or scene.venue.faults._running:
         return
-    held = world.witness.positions()
+    held = scene.positions()
     if held:
         raise Violation(f"it stopped flat, the exchange has {held}")
     ours = [o.cloid for o in account.open_orders.values() if o.cloid is not None]
     if ours:
-        raise Violation(f"it stopped flat, orders of ours rest: {[world.name(c) for c in ours]}")
+        raise Violation(f"it stopped flat, orders of ours rest: {[scene.name(c) for c in ours]}")
     tracker = trading.tracker
     if tracker.booked() or tracker.unbooked() or tracker.live():
         raise Violation(f"flat, but booked {tracker.booked()}, unbooked {tracker.unbooked()}, live {tracker.live()}")
     realized, fees, fills, _ = tracker.totals()
-    wanted = totals(world)
+    wanted = totals(scene)
     if (realized, fees, fills) != wanted:
         raise Violation(f"results are {(realized, fees, fills)}, by the exchange {wanted}")
 
@@ -97,26 +96,26 @@ READING_MS = 3000
 """No reading of the account takes longer."""
 
 
-def check_adopted(world: "World", coin: str, theirs: Decimal) -> None:
+def check_adopted(scene: Scene, witness: Witness, coin: str, theirs: Decimal) -> None:
     """As the books take a size from a reading: the exchange had it, and not only before that reading."""
-    if theirs not in world.witness.sizes_since(coin, world.clock.mono_ms() - READING_MS):
+    if theirs not in witness.sizes_since(coin, scene.clock.mono_ms() - READING_MS):
         raise Violation(f"{theirs} of {coin} is adopted, and that is no longer so")
 
 
-def check_kept(world: "World", service: "Service") -> None:
+def check_kept(scene: Scene, disk: Disk, running: Running) -> None:
     """As the service ends by itself: the results that it knows are in its journal, unless the disk is full."""
-    path = world.file("journal.db")
-    if service.trading is None or path is None or world.disk.journal_full:
+    path = scene.file("journal.db")
+    if running.trading is None or path is None or disk.journal_full:
         return
-    known = service.trading.tracker.totals()[:3]
+    known = running.trading.tracker.totals()[:3]
     kept = _kept_totals(path)
     if (kept.realized, kept.fees, kept.fills) != known:
         raise Violation(f"it knows {known}, and its journal keeps {(kept.realized, kept.fees, kept.fills)}")
 
 
-def totals(world: "World") -> tuple[Decimal, Decimal, int]:
+def totals(scene: Scene) -> tuple[Decimal, Decimal, int]:
     """(closedPnl, fees, number) of the exchange's own fills."""
-    account = world.venue.engine.account(world.user)
+    account = scene.venue.engine.account(scene.user)
     fills = [] if account is None else list(account.fills)
     return (
         sum((Decimal(str(f["closedPnl"])) for f in fills), ZERO),
@@ -124,40 +123,40 @@ def totals(world: "World") -> tuple[Decimal, Decimal, int]:
     )  # fmt: skip
 
 
-def check_files(world: "World") -> None:
+def check_files(scene: Scene, witness: Witness) -> None:
     """At the end: every order that left has one end on disk, and it is the exchange's; so are the results."""
-    path = world.file("intents.log")
+    path = scene.file("intents.log")
     if path is not None:
-        world.ends |= ends_of(path)
-    account = world.venue.engine.account(world.user)
+        scene.ends |= ends_of(path)
+    account = scene.venue.engine.account(scene.user)
     assert account is not None
     executed: dict[str, Decimal] = {}
     for fill in account.fills:
         cloid = fill.get("cloid")
         if cloid is not None:
             executed[str(cloid)] = executed.get(str(cloid), ZERO) + Decimal(str(fill["sz"]))
-    for cloid, order in world.witness.left.items():
-        end, did = world.ends.get(cloid), executed.get(cloid, ZERO)
-        if end is None and cloid in world.witness.admitted:
-            raise Violation(f"order {world.name(cloid)} left and has no end on disk")
+    for cloid, order in witness.left.items():
+        end, did = scene.ends.get(cloid), executed.get(cloid, ZERO)
+        if end is None and cloid in witness.admitted:
+            raise Violation(f"order {scene.name(cloid)} left and has no end on disk")
         if end is None:
             continue  # an exit that left while its intent could not be written, and its process was killed
         ended = OrderState(end)
         if did and ended not in (OrderState.FILLED, OrderState.CANCELED):
-            raise Violation(f"order {world.name(cloid)} is {end}, the exchange executed {did}")
+            raise Violation(f"order {scene.name(cloid)} is {end}, the exchange executed {did}")
         if not did and ended is OrderState.FILLED:
-            raise Violation(f"order {world.name(cloid)} is filled, the exchange executed nothing")
+            raise Violation(f"order {scene.name(cloid)} is filled, the exchange executed nothing")
         if ended is OrderState.FILLED and did < order.sz and not order.reduce_only:
-            raise Violation(f"order {world.name(cloid)} is filled, the exchange executed {did} of {order.sz}")
-    _check_journal(world)
+            raise Violation(f"order {scene.name(cloid)} is filled, the exchange executed {did} of {order.sz}")
+    _check_journal(scene)
 
 
-def _check_journal(world: "World") -> None:
-    path = world.file("journal.db")
+def _check_journal(scene: Scene) -> None:
+    path = scene.file("journal.db")
     assert path is not None
     kept = _kept_totals(path)
-    if (kept.realized, kept.fees, kept.fills) != totals(world):
-        raise Violation(f"the journal keeps {(kept.realized, kept.fees, kept.fills)}, by the exchange {totals(world)}")
+    if (kept.realized, kept.fees, kept.fills) != totals(scene):
+        raise Violation(f"the journal keeps {(kept.realized, kept.fees, kept.fills)}, by the exchange {totals(scene)}")
 
 
 def _kept_totals(path: Path) -> KeptTotals:

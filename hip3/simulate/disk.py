@@ -3,10 +3,9 @@
 import os
 import sqlite3
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from hip3.simulate.service import Service
+from hip3.service.running import Running
 
 MOST_PAGES = 1 << 30
 
@@ -24,33 +23,33 @@ class Disk:
         """Whether the intent log cannot grow."""
         return self._real_fd is not None
 
-    def fill(self, service: "Service", *, journal: bool, intents: bool) -> None:
+    def fill(self, running: Running, *, journal: bool, intents: bool) -> None:
         """Files cannot grow any more."""
-        if service.intents is None:
+        if running.intents is None:
             return
         if intents and self._real_fd is None:
-            self._real_fd, service.intents._fd = service.intents._fd, os.open("/dev/full", os.O_WRONLY)
-        store: Any = service.journal._store
+            self._real_fd, running.intents._fd = running.intents._fd, os.open("/dev/full", os.O_WRONLY)
+        store: Any = running.journal._store
         if journal and store is not None:
             self.journal_full = True
             store._db.execute("PRAGMA max_page_count=1")
 
-    def free(self, service: "Service") -> None:
+    def free(self, running: Running) -> None:
         """They can again."""
         self.journal_full = False
-        if self._real_fd is not None and service.intents is not None:
-            os.close(service.intents._fd)
-            service.intents._fd, self._real_fd = self._real_fd, None
-        store: Any = service.journal._store
+        if self._real_fd is not None and running.intents is not None:
+            os.close(running.intents._fd)
+            running.intents._fd, self._real_fd = self._real_fd, None
+        store: Any = running.journal._store
         if store is not None:
             with suppress(sqlite3.ProgrammingError):  # closed in order, by a stop that was cut short
                 store._db.execute(f"PRAGMA max_page_count={MOST_PAGES}")
 
-    def close(self, service: "Service") -> None:
+    def close(self, running: Running) -> None:
         """The process is gone, and with it what it held open."""
-        self.free(service)
-        store: Any = service.journal._store
-        for file in (service.intents, store):
+        self.free(running)
+        store: Any = running.journal._store
+        for file in (running.intents, store):
             with suppress(OSError):  # closed in order, by a stop that was cut short
                 if file is not None:
                     file.close()

@@ -5,20 +5,21 @@
 
 import random
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from hip3.core.money import floor_size, round_price
+from hip3.simulate.disk import Disk
 from hip3.simulate.mishap import Mishap
-from hip3.simulate.network import Call, Plain
+from hip3.simulate.network import Network
+from hip3.simulate.operator import Operator
+from hip3.simulate.scene import Scene
+from hip3.simulate.wire import Call, Plain
+from hip3.simulate.witness import Witness
 from hip3.venue.engine import halts
 from hip3.venue.engine.model import Request
 from hip3.venue.serving.output import WsText
 from hip3.venue.setup.fault import Fault
-
-if TYPE_CHECKING:
-    from hip3.simulate.world import World
 
 CHANNELS = {"post": "reply", "orderUpdates": "update", "userFills": "fill"}
 ACTIONS_ONLY = {"lost action": "lost request", "lost answer": "lost reply"}
@@ -38,9 +39,10 @@ def channel_of(text: str) -> str:
 class Mishaps:
     """See the module."""
 
-    def __init__(self, world: "World", seed: int) -> None:
-        self._world = world
-        self._rng = random.Random(f"{seed}:mishaps")
+    def __init__(self, scene: Scene, network: Network, witness: Witness, disk: Disk, operator: Operator) -> None:
+        self._scene, self._network, self._witness = scene, network, witness
+        self._disk, self._operator = disk, operator
+        self._rng = random.Random(f"{scene.plan.seed}:mishaps")
         self._active: list[Mishap] = []
         self._full_fd = -1
 
@@ -48,7 +50,7 @@ class Mishaps:
         """A mishap of this kind that hits what passes now."""
         for m in self._active:
             if m.kind == kind and on in (None, m.on) and self._rng.randrange(100) < m.share:
-                self._world.hit(m)
+                self._scene.hit(m)
                 return m
         return None
 
@@ -73,7 +75,7 @@ class Mishaps:
             if m.on in ACTIONS_ONLY and call.path != "/exchange":
                 continue
             if m.kind == "http" and self._rng.randrange(100) < m.share:
-                self._world.hit(m)
+                self._scene.hit(m)
                 return Plain(int(m.on), b"null") if m.on.isdigit() else ACTIONS_ONLY.get(m.on, m.on)
         return ""
 
@@ -85,7 +87,7 @@ class Mishaps:
         if name == "market":
             return [(item.text, 0)]
         if name == "reply" and self._take("accept then cut"):
-            self._world.network.drop(item.conn)
+            self._network.drop(item.conn)
             return []
         self._kill(f"at {name}")
         if self._acts("double", name):
@@ -114,7 +116,7 @@ class Mishaps:
         for m in self._active:
             if m.kind == kind and on in ("", m.on):
                 self._active.remove(m)
-                self._world.hit(m)
+                self._scene.hit(m)
                 return True
         return False
 
@@ -122,12 +124,12 @@ class Mishaps:
         """An intent is on disk, its bytes have not left."""
         self._kill("after intent")
         if self._take("cut in"):
-            self._world.network.drop_all()
-            self._world.threads.crowd()
+            self._network.drop_all()
+            self._scene.threads.crowd()
 
     def _kill(self, where: str) -> None:
         if self._take("kill", where):
-            self._world.threads.kill_soon()
+            self._scene.threads.kill_soon()
 
     # What the world tells.
 
@@ -140,7 +142,7 @@ class Mishaps:
             self._active.append(m)
         start = getattr(self, "_begin_" + m.kind.replace(" ", "_"), None)
         if start is not None:
-            self._world.hit(m)
+            self._scene.hit(m)
             start(m)
 
     def end(self, m: Mishap) -> None:
@@ -157,10 +159,10 @@ class Mishaps:
             self.end(m)
 
     def _begin_cut(self, m: Mishap) -> None:
-        self._world.network.drop_all()
+        self._network.drop_all()
 
     def _begin_refuse(self, m: Mishap) -> None:
-        self._world.network.drop_all()
+        self._network.drop_all()
 
     def _begin_empty_account(self, m: Mishap) -> None:
         self._fault(Fault(kind="empty", dex=m.on, for_ms=m.for_ms))
@@ -169,68 +171,68 @@ class Mishaps:
         self._fault(Fault(kind="stale", dex=m.on, for_ms=m.for_ms))
 
     def _end_empty_account(self, m: Mishap) -> None:
-        self._world.venue.faults.clear()
+        self._scene.venue.faults.clear()
 
     _end_stale_account = _end_empty_account
 
     def _fault(self, fault: Fault) -> None:
-        self._world.venue.faults.add(fault, self._world.network.exchange_ms())
+        self._scene.venue.faults.add(fault, self._scene.exchange_ms())
 
     def _begin_clock(self, m: Mishap) -> None:
-        self._world.clock.step_wall(m.ms)
-        self._world.network.skew_ms += m.ms
+        self._scene.clock.step_wall(m.ms)
+        self._scene.skew_ms += m.ms
 
     def _begin_exchange_clock(self, m: Mishap) -> None:
-        self._world.venue.clock_offset_ms += m.ms
+        self._scene.venue.clock_offset_ms += m.ms
 
     def _begin_halt(self, m: Mishap) -> None:
-        venue = self._world.venue
-        halts.halt(venue.engine, venue.engine.markets[m.on], self._world.network.exchange_ms())
+        venue = self._scene.venue
+        halts.halt(venue.engine, venue.engine.markets[m.on], self._scene.exchange_ms())
 
     def _end_halt(self, m: Mishap) -> None:
-        halts.resume(self._world.venue.engine.markets[m.on])
+        halts.resume(self._scene.venue.engine.markets[m.on])
 
     def _begin_change(self, m: Mishap) -> None:
-        market = self._world.venue.engine.markets[m.on]
+        market = self._scene.venue.engine.markets[m.on]
         market.info = market.info._replace(sz_decimals=market.info.sz_decimals - 1)
 
     def _end_change(self, m: Mishap) -> None:
-        market = self._world.venue.engine.markets[m.on]
+        market = self._scene.venue.engine.markets[m.on]
         market.info = market.info._replace(sz_decimals=market.info.sz_decimals + 1)
 
     def _begin_flood(self, m: Mishap) -> None:
-        self._world.network.inject([self._rng.choice(JUNK) for _ in range(200)])
+        self._network.inject([self._rng.choice(JUNK) for _ in range(200)])
 
     def _begin_full(self, m: Mishap) -> None:
-        if self._world.service is not None:
-            self._world.disk.fill(self._world.service, journal=m.on != "intents", intents=m.on != "journal")
+        if self._scene.running is not None:
+            self._disk.fill(self._scene.running, journal=m.on != "intents", intents=m.on != "journal")
 
     def _end_full(self, m: Mishap) -> None:
-        if self._world.service is not None:
-            self._world.disk.free(self._world.service)
+        if self._scene.running is not None:
+            self._disk.free(self._scene.running)
 
     def _begin_stall(self, m: Mishap) -> None:
         if m.on == "tick":
-            self._world.lure()
-        actor = self._world.threads.actors.get(m.on)
+            self._scene.lure()
+        actor = self._scene.threads.actors.get(m.on)
         if actor is not None:
-            actor.stalled_until = self._world.clock.mono_ms() + m.for_ms
+            actor.stalled_until = self._scene.clock.mono_ms() + m.for_ms
 
     def _begin_kill(self, m: Mishap) -> None:
         if m.on == "anywhere":
-            self._world.threads.kill_soon()
+            self._scene.threads.kill_soon()
 
     def _begin_stop(self, m: Mishap) -> None:
-        self._world.operator.stop(m.on)
+        self._operator.stop(m.on)
 
     def _begin_hard_stop(self, m: Mishap) -> None:
-        self._world.operator.trip()
+        self._operator.trip()
 
     def _begin_hand_trade(self, m: Mishap) -> None:
-        held = self._world.witness.positions()
+        held = self._scene.positions()
         if held and self._rng.random() < 0.7:  # some of a position of ours, the other way
             coin, szi = self._rng.choice(sorted(held.items()))
-            oracle = self._world.venue.engine.markets[coin].oracle
+            oracle = self._scene.venue.engine.markets[coin].oracle
             usd = int(abs(szi) * oracle * self._rng.randint(30, 80) / 100)
             m = msgspec.structs.replace(m, on=coin, ms=-usd if szi > 0 else usd)
         self._by_hand(m, Decimal("0.01") if m.ms > 0 else Decimal("-0.01"), "Ioc")
@@ -240,13 +242,13 @@ class Mishaps:
 
     def _by_hand(self, m: Mishap, away: Decimal, tif: str) -> None:
         """Somebody else acts on the account: past our nonces, like from the exchange's own page."""
-        world = self._world
-        market = world.venue.engine.markets[m.on]
-        account = world.venue.engine.account(world.user)
+        scene = self._scene
+        market = scene.venue.engine.markets[m.on]
+        account = scene.venue.engine.account(scene.user)
         if account is None:
             return
         px = round_price(market.oracle * (1 + away), market.info.sz_decimals, up=m.ms > 0)
         sz = floor_size(abs(m.ms) / market.oracle, market.info.sz_decimals)
-        world.witness.by_hand(m.on)
-        now = world.network.exchange_ms()
-        world.venue.engine.place(account, Request(market, m.ms > 0, px, sz, False, tif, None), now)
+        self._witness.by_hand(m.on)
+        now = scene.exchange_ms()
+        scene.venue.engine.place(account, Request(market, m.ms > 0, px, sz, False, tif, None), now)

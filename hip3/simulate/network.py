@@ -8,41 +8,16 @@ import heapq
 import itertools
 import random
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
 
 import requests
 import websocket
 
-from hip3.simulate.clock import SimClock
-from hip3.simulate.threads import NEVER, Threads
+from hip3.onethread.threads import NEVER
+from hip3.simulate.scene import Scene
+from hip3.simulate.wire import Call, Fates, Onlooker, Plain
 from hip3.venue.serving.output import HttpReply, Output, WsClose, WsText
-from hip3.venue.venue import Venue
-
-if TYPE_CHECKING:
-    from hip3.simulate.mishaps import Mishaps
-    from hip3.simulate.witness import Witness
 
 HTTP_TIMEOUT_MS = 5000
-
-
-class Plain(NamedTuple):
-    """What of a `requests.Response` the service reads."""
-
-    status_code: int
-    content: bytes
-
-    @property
-    def text(self) -> str:
-        return self.content.decode(errors="replace")
-
-
-class Call:
-    """One HTTP request under way."""
-
-    def __init__(self, path: str, body: bytes) -> None:
-        self.path, self.body = path, body
-        self.reply: Plain | None = None
-        self.broken = False
 
 
 class SimSocket:
@@ -67,7 +42,7 @@ class SimSocket:
         if not self.inbox or self.inbox[0][0] > self._network.clock.mono_ms():
             raise websocket.WebSocketTimeoutException("nothing arrived")
         text = heapq.heappop(self.inbox)[2]
-        self._network.heard_ms = self._network.clock.mono_ms()
+        self._network.scene.heard_ms = self._network.clock.mono_ms()
         if text.startswith('{"channel":"post"'):
             self._network.witness.reply_read(text)
         return websocket.ABNF.OPCODE_TEXT, text.encode()
@@ -100,24 +75,18 @@ class SimHttp:
 class Network:
     """See the module."""
 
-    def __init__(self, clock: SimClock, threads: Threads, venue: Venue, seed: int, *, delay_ms: int) -> None:
-        self.clock, self._threads, self._venue = clock, threads, venue
-        self._rng = random.Random(f"{seed}:network")
-        self._delay_ms = delay_ms
-        self.skew_ms = 0
-        """How far the machine's wall clock is ahead of the exchange's."""
-        self.heard_ms = 0
+    def __init__(self, scene: Scene, witness: Onlooker) -> None:
+        self.scene, self.witness = scene, witness
+        self.clock, self._threads, self._venue = scene.clock, scene.threads, scene.venue
+        self._rng = random.Random(f"{scene.plan.seed}:network")
+        self._delay_ms = scene.plan.delay_ms
         self._up: list[tuple[int, int, Callable[[int], None]]] = []
         self._serial = itertools.count()
         self._conns = itertools.count(1)
         self.sockets: dict[int, SimSocket] = {}
         self._calls: dict[int, Call] = {}
-        self.mishaps: Mishaps
-        self.witness: Witness
-
-    def exchange_ms(self) -> int:
-        """The exchange's time."""
-        return self.clock.wall_ms() - self.skew_ms + self._venue.clock_offset_ms
+        self.mishaps: Fates
+        """Set before the first frame: mishaps act on the network, too."""
 
     def _after(self) -> int:
         """When something sent now arrives: mostly at once, sometimes late."""
@@ -134,9 +103,9 @@ class Network:
         self.mishaps.connecting()
         conn = next(self._conns)
         socket = self.sockets[conn] = SimSocket(self, conn)
-        self.heard_ms = self.clock.mono_ms()
+        self.scene.heard_ms = self.clock.mono_ms()
         self.witness.connected(conn)
-        self._venue.connect(conn, self.exchange_ms(), "sim")
+        self._venue.connect(conn, self.scene.exchange_ms(), "sim")
         return socket
 
     def send(self, socket: SimSocket, text: str) -> None:
@@ -189,7 +158,7 @@ class Network:
 
     def due(self) -> int:
         """When the exchange has something to do."""
-        block = self._venue.next_due() - self.exchange_ms() + self.clock.mono_ms()  # in our time
+        block = self._venue.next_due() - self.scene.exchange_ms() + self.clock.mono_ms()  # in our time
         return min(block, self._up[0][0]) if self._up else block
 
     def step(self) -> None:
@@ -197,9 +166,9 @@ class Network:
         now = self.clock.mono_ms()
         while self._up and self._up[0][0] <= now:
             _, _, what = heapq.heappop(self._up)
-            what(self.exchange_ms())
+            what(self.scene.exchange_ms())
             self._route()
-        self._venue.advance(self.exchange_ms())
+        self._venue.advance(self.scene.exchange_ms())
         self._route()
         self.witness.exchange_moved()
 

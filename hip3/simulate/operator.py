@@ -1,31 +1,27 @@
 """What a person does to the service."""
 
-from typing import TYPE_CHECKING
-
 from hip3.service.control_requests import handle
-
-if TYPE_CHECKING:
-    from hip3.simulate.world import World
+from hip3.simulate.scene import Scene
 
 
 class Operator:
     """What a person does to the service."""
 
-    def __init__(self, world: "World") -> None:
-        self._world = world
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
 
     def stop(self, how: str, timeout_ms: int = 20_000) -> None:
         """`stop` in a mode, or a signal; the service is started again later."""
-        service = self._world.service
-        if service is None:
+        running = self._scene.running
+        if running is None:
             return
         if how == "signal":
-            service._signals += 1
+            running.stop.signals += 1
         else:
-            handle(service, {"command": "stop", "mode": how, "timeout_ms": timeout_ms})
+            handle(running, {"command": "stop", "mode": how, "timeout_ms": timeout_ms})
 
     def trip(self) -> None:
         """A hard stop by hand."""
-        service = self._world.service
-        if service is not None and service.latch is not None:
-            service.trip("manual", "by the operator")
+        running = self._scene.running
+        if running is not None and running.latch is not None:
+            running.trip("manual", "by the operator")

@@ -11,9 +11,8 @@ import msgspec
 from loguru import logger
 
 from hip3 import locks
+from hip3.onethread.threads import Violation
 from hip3.simulate.plan import Plan, cut, plan_of
-from hip3.simulate.service import replaced
-from hip3.simulate.threads import Violation
 from hip3.simulate.world import World
 
 MEMORY = Path("/dev/shm")  # noqa: S108 a folder in memory where there is one: thousands of small files are written
@@ -49,16 +48,11 @@ class Result(msgspec.Struct, kw_only=True):
 
 @contextmanager
 def _one_thread(world: World) -> Iterator[None]:
-    """What blocks is replaced, and every new lock is a place where threads are switched."""
-    before = locks.replace_factory(world.threads.lock)
-    changed = [(module, name, getattr(module, name), value) for module, name, value in replaced(world)]
-    for module, name, _, value in changed:
-        setattr(module, name, value)
+    """Every new lock is a place where threads are switched."""
+    before = locks.replace_factory(world.scene.threads.lock)
     try:
         yield
     finally:
-        for module, name, old, _ in changed:
-            setattr(module, name, old)
         locks.replace_factory(before)
 
 
@@ -74,14 +68,15 @@ def run(plan: Plan) -> Result:
                 world.run()
             except Violation as error:
                 violation = str(error).replace(path, "STATE")
-                world.say(f"VIOLATION {violation}")
+                world.scene.say(f"VIOLATION {violation}")
             finally:
-                world.threads.quiet = True
+                world.scene.threads.quiet = True
                 world.abandon()
     logger.enable("hip3")
+    scene = world.scene
     return Result(
-        seed=plan.seed, violation=violation, log=world.log, hits=dict(world.hits), counts=dict(world.counts),
-        steps=world.threads.steps,
+        seed=plan.seed, violation=violation, log=scene.log, hits=dict(scene.hits), counts=dict(scene.counts),
+        steps=scene.threads.steps,
     )  # fmt: skip
 
 

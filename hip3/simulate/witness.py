@@ -9,7 +9,7 @@ from collections import Counter
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -17,13 +17,12 @@ from hip3.core.money import ZERO, parse
 from hip3.core.orders import PendingOrder
 from hip3.core.refusals import Kind, classify
 from hip3.execution.sending.posts import Post
+from hip3.onethread.threads import Violation
 from hip3.ops.intents import Intent
-from hip3.simulate.network import Call
-from hip3.simulate.threads import Violation
+from hip3.simulate.disk import Disk
+from hip3.simulate.scene import Scene
+from hip3.simulate.wire import Call
 from hip3.venue.serving.output import HttpReply, Output, WsText
-
-if TYPE_CHECKING:
-    from hip3.simulate.world import World
 
 Key = tuple[str, int, int]
 SILENT_MS = 8000
@@ -57,8 +56,8 @@ class Sent(msgspec.Struct, frozen=True):
 class Witness:
     """See the module."""
 
-    def __init__(self, world: "World") -> None:
-        self._world = world
+    def __init__(self, scene: Scene, disk: Disk) -> None:
+        self._scene, self._disk = scene, disk
         self.admitted: dict[str, PendingOrder] = {}
         """Every order whose intent was on disk."""
         self.left: dict[str, WireOrder] = {}
@@ -113,7 +112,7 @@ class Witness:
 
     def _durable(self, nonce: int) -> bool:
         """Whether the intent log on disk holds the nonce."""
-        path = self._world.file("intents.log")
+        path = self._scene.file("intents.log")
         if path is None:
             return False
         with open(path, "rb") as file:
@@ -126,12 +125,12 @@ class Witness:
 
     def tick_began(self) -> None:
         """Entries of this round are decided on what is so now."""
-        service = self._world.service
-        assert service is not None
-        assert service.latch is not None
-        self._latched = service.latch._state.tripped
-        self._reducing = self._world.stopping
-        self._heard_ms = self._world.network.heard_ms
+        running = self._scene.running
+        assert running is not None
+        assert running.latch is not None
+        self._latched = running.latch._state.tripped
+        self._reducing = self._scene.stopping
+        self._heard_ms = self._scene.heard_ms
 
     def connected(self, conn: int) -> None:
         """A connection opened: nothing of the account was read in it yet."""
@@ -173,8 +172,8 @@ class Witness:
         action, nonce = body["action"], body["nonce"]
         kind = action["type"]
         orders = tuple(self._order(item) for item in action.get("orders", ()))
-        sent = Sent(key, kind, nonce, orders, self._world.clock.mono_ms(), body.get("expiresAfter"))
-        self._world.say_sent(sent)
+        sent = Sent(key, kind, nonce, orders, self._scene.clock.mono_ms(), body.get("expiresAfter"))
+        self._say(sent)
         self._check_nonce(sent)
         if orders:
             self._check_orders(sent, body)
@@ -191,12 +190,22 @@ class Witness:
                 self._check_exit(order, sent)
         self.check_exposure()
 
+    def _say(self, sent: Sent) -> None:
+        """What leaves."""
+        lane = sent.key[0]
+        for o in sent.orders:
+            side, what = ("buy" if o.is_buy else "sell"), ("stop" if o.stop else "exit" if o.reduce_only else "entry")
+            self._scene.say(f"{lane} {what} {self._scene.name(o.cloid)} {side} {o.sz} {o.coin} at {o.px}")
+            self._scene.counts[what] += 1
+        if not sent.orders:
+            self._scene.say(f"{lane} {sent.kind}")
+
     def late_reply(self, post_id: int) -> None:
         """A reply came that nobody waits for: its time must be over, or its connection, or it came twice."""
         sent = self._posted.get(post_id)
         if sent is None or post_id in self.given_up or self._replies[post_id] > 1 or sent.key[1] != self._conn:
             return
-        if self._world.clock.mono_ms() - sent.at_ms < self._world.settings.base.post_timeout_ms:
+        if self._scene.clock.mono_ms() - sent.at_ms < self._scene.settings.base.post_timeout_ms:
             raise Violation(f"the reply to post {post_id} came in time and nobody took it")
 
     def reply_read(self, text: str) -> None:
@@ -211,7 +220,7 @@ class Witness:
             self._never.add(post.nonce)
 
     def _order(self, item: dict[str, Any]) -> WireOrder:
-        market = self._world.venue.engine.by_asset.get(item["a"])
+        market = self._scene.venue.engine.by_asset.get(item["a"])
         coin = "?" if market is None else market.info.coin
         return WireOrder(
             item["c"], coin, item["b"], parse(item["p"]), parse(item["s"]), item["r"], "trigger" in item["t"]
@@ -227,18 +236,18 @@ class Witness:
         if sent.nonce <= self._floor and not before and sent.kind != "noop":
             raise Violation(f"nonce {sent.nonce} is below {self._floor}, which an earlier process gave out")
         may_lack = sent.kind == "cancel" or (sent.orders and sent.orders[0].reduce_only)
-        if not self._durable(sent.nonce) and not (may_lack and self._world.disk.intents_full):
+        if not self._durable(sent.nonce) and not (may_lack and self._disk.intents_full):
             raise Violation(f"the {sent.kind} with nonce {sent.nonce} left before its intent was on disk")
 
     def _check_orders(self, sent: Sent, body: dict[str, Any]) -> None:
         if len({o.reduce_only for o in sent.orders}) > 1:
             raise Violation("entries and exits in one action")
-        if self._world.settings.base.expires_after_ms and "expiresAfter" not in body:
+        if self._scene.settings.base.expires_after_ms and "expiresAfter" not in body:
             raise Violation("orders without expiry")
         for order in sent.orders:
             meant = self.admitted.get(order.cloid)
             if meant is None:
-                if not (order.reduce_only and self._world.disk.intents_full):
+                if not (order.reduce_only and self._disk.intents_full):
                     raise Violation(f"{order.cloid} left without an intent of its own")
             elif (meant.coin, meant.side.is_buy, meant.px, meant.sz, meant.reduce_only) != (
                 order.coin, order.is_buy, order.px, order.sz, order.reduce_only,
@@ -246,20 +255,20 @@ class Witness:
                 raise Violation(f"{order.cloid} left as {order}, meant as {meant}")
 
     def _check_entry(self, order: WireOrder, sent: Sent) -> None:
-        world, coin = self._world, order.coin
+        scene, coin = self._scene, order.coin
         if self._latched:
             raise Violation(f"entry {order.cloid} left after the latch had tripped")
         if self._reducing:
             raise Violation(f"entry {order.cloid} left while the service was stopping")
         if sent.key[0] != "ws" or sent.key[1] != self._conn:
             raise Violation(f"entry {order.cloid} did not leave on the connection of its epoch")
-        if not set(world.dexs) <= self._reads:
+        if not set(scene.dexs) <= self._reads:
             raise Violation(f"entry {order.cloid} left before the account was read in this epoch")
-        if world.clock.mono_ms() - self._heard_ms > SILENT_MS + 1000:
+        if scene.clock.mono_ms() - self._heard_ms > SILENT_MS + 1000:
             raise Violation(f"entry {order.cloid} left though nothing was heard for so long")
         if coin in self.hands:
             return
-        if self.positions().get(coin):
+        if self._scene.positions().get(coin):
             raise Violation(f"entry {order.cloid} left on top of a position in {coin}")
         others = [o for o in self.may_land() if o.coin == coin]
         if len(others) > 1:
@@ -267,7 +276,7 @@ class Witness:
 
     def _check_exit(self, order: WireOrder, sent: Sent) -> None:
         before = self._exits.get(order.coin)
-        soon = before is not None and sent.at_ms - before.at_ms < self._world.settings.base.post_timeout_ms
+        soon = before is not None and sent.at_ms - before.at_ms < self._scene.settings.base.post_timeout_ms
         if before is not None and soon and before.key in self.under_way and before.key[:2] == sent.key[:2]:
             raise Violation(f"two exits of {order.coin} are under way")
         self._exits[order.coin] = sent
@@ -307,28 +316,21 @@ class Witness:
     def _refused(self, sent: Sent, text: str) -> None:
         self.refusals += 1
         row = classify(text)
-        if row.kind in (Kind.OURS, Kind.FATAL) and not text.startswith(RACES) and not self._world.rules_change:
+        if row.kind in (Kind.OURS, Kind.FATAL) and not text.startswith(RACES) and not self._scene.rules_change:
             raise Violation(f"the exchange refuses a {sent.kind} as wrong: {text}")
-
-    def positions(self) -> dict[str, Decimal]:
-        """The account's positions by the exchange's books."""
-        account = self._world.venue.engine.account(self._world.user)
-        if account is None:
-            return {}
-        return {coin: p.szi for dex in account.dexs.values() for coin, p in dex.positions.items() if p.szi}
 
     def exchange_moved(self) -> None:
         """The exchange had its step."""
         self._note_sizes()
         if self.hands:
-            account = self._world.venue.engine.account(self._world.user)
-            held = self.positions()
+            account = self._scene.venue.engine.account(self._scene.user)
+            held = self._scene.positions()
             resting = {o.coin for o in account.open_orders.values() if o.cloid is None} if account else set()
             self.hands = {c for c in self.hands if c in held or c in resting}
         self.check_exposure()
 
     def _note_sizes(self) -> None:
-        now, held = self._world.clock.mono_ms(), self.positions()
+        now, held = self._scene.clock.mono_ms(), self._scene.positions()
         for coin in {*held, *self._was}:
             was = self._was.setdefault(coin, [(0, ZERO)])
             if was[-1][1] != held.get(coin, ZERO):
@@ -337,12 +339,12 @@ class Witness:
     def sizes_since(self, coin: str, since_ms: int) -> set[Decimal]:
         """Every size that the position has had since then, by the exchange's books."""
         was = self._was.get(coin, [(0, ZERO)])
-        ended = [began for began, _ in was[1:]] + [self._world.clock.mono_ms() + 1]
+        ended = [began for began, _ in was[1:]] + [self._scene.clock.mono_ms() + 1]
         return {size for (_, size), end in zip(was, ended, strict=True) if end > since_ms}
 
     def may_land(self) -> list[WireOrder]:
         """Entries that the exchange may still execute: their nonce is unused, their time is not over."""
-        now, used = self._world.network.exchange_ms(), self._world.venue.books.nonces(self._world.user)._kept
+        now, used = self._scene.exchange_ms(), self._scene.venue.books.nonces(self._scene.user)._kept
         return [
             order
             for sent in self.under_way.values()
@@ -356,12 +358,12 @@ class Witness:
         if self.hands:
             return
         usd: dict[str, Decimal] = {}
-        for coin, szi in self.positions().items():
+        for coin, szi in self._scene.positions().items():
             entry = self._last_entry.get(coin)
             usd[coin] = abs(szi) * self._admission(entry) if entry is not None else ZERO
         for order in self.may_land():
             usd[order.coin] = usd.get(order.coin, ZERO) + order.sz * self._admission(order)
-        base = self._world.settings.base
+        base = self._scene.settings.base
         for coin, used in usd.items():
             if used > base.max_notional_per_market:
                 raise Violation(f"{coin} may come to {used:.2f} USD, its limit is {base.max_notional_per_market}")

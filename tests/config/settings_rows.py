@@ -21,6 +21,7 @@ from hip3.errors import ConfigError
 from hip3.exchange.embedded import SEED_REQUEST, key_number_one
 from hip3.exchange.rest import RestClient
 from hip3.exchange.signing import SigningKey
+from hip3.ops.journal import EventLog
 from hip3.service.alerting import Alerting
 from hip3.service.start import OwnExchange, configured_key
 from hip3.service.supervisor import Supervisor
@@ -246,7 +247,7 @@ def _after_the_latch(s: Stage) -> bool:
     """Whether the position is left once the latch is tripped."""
     s.hold()
     s.world.latch.trip("manual", "by the test", s.world.clock.wall_ms())
-    Supervisor(s.app(), s.world.trading).risk_step()  # type: ignore[arg-type]
+    s.world.risk()
     s.run(500)
     return bool(s.exits())
 
@@ -345,7 +346,8 @@ def _alerts(kind: str, prepare: Callable[[Stage], object]) -> See:
         with listener() as hook:
             s = Stage(tmp, env | {"HIP3_ALERT_URLS": hook.json_url})
             app = s.app()
-            alerting = app.alerting = Alerting(app)  # type: ignore[arg-type]
+            app.journal = EventLog(app.clock.wall_ms)
+            alerting = Alerting(app)  # type: ignore[arg-type]
             prepare(s)
             for _ in range(6):
                 s.run(1000)
@@ -368,9 +370,7 @@ def _lost(s: Stage) -> None:
 
 def _channels(s: Stage) -> list[str]:
     """The alert channels in the status."""
-    app = s.app()
-    app.alerting = Alerting(app)  # type: ignore[arg-type]
-    return [channel["channel"] for channel in app.status()["alerts"]]
+    return [channel["channel"] for channel in s.app().status()["alerts"]]
 
 
 # Start, and who it is.

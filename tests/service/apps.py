@@ -5,6 +5,7 @@ from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import Any
 
+from hip3.ops.channels import Channel, open_channels, ping
 from hip3.ops.journal import EventLog
 from hip3.service.snapshot import snapshot
 from tests.world import World
@@ -19,8 +20,8 @@ class Jobs:
         return future
 
 
-class AppOf:
-    """The parts of `hip3.service.app.App` that are read from outside; a world without files gets a journal that is empty."""
+class RunningOf:
+    """The parts of a process (`hip3.service.running`) around a world; one without files gets a journal that is empty."""
 
     def __init__(self, world: World) -> None:
         self.settings, self.clock, self.readiness, self.latch = (
@@ -35,9 +36,15 @@ class AppOf:
         self.rest_jobs = Jobs()
         self.journal: Any = world.journal
         self.started_ms = world.clock.mono_ms()
-        self.alerting: Any = SimpleNamespace(state=list)
-        self.failed, self._signals = "", 0
+        self.failed, self.stop = "", SimpleNamespace(signals=0)
+        base = world.settings.base
+        self.channels = open_channels(base.alert_urls, world.clock)
+        url = base.deadman_url
+        self.deadman = None if url is None else Channel("dead man", ping(url), world.clock)
         self.workers: dict[str, Any] = {}
+
+    def all_channels(self) -> list[Channel]:
+        return [c for c in (*self.channels, self.deadman) if c is not None]
 
     def status(self) -> dict[str, Any]:
         if not isinstance(self.journal, EventLog):
@@ -47,4 +54,4 @@ class AppOf:
 
 def status_of(world: World) -> dict[str, Any]:
     """The object of `status --json`."""
-    return AppOf(world).status()
+    return RunningOf(world).status()

@@ -19,7 +19,7 @@ from hip3.exchange.signing import SigningKey
 from hip3.execution.truth.bootstrap import AgentTerm
 from hip3.ops import logs
 from hip3.ops.alerts import KINDS, RECORDS, Alert
-from hip3.ops.channels import CAPACITY, MOST_TRIES, Channel, open_channels, secret_parts
+from hip3.ops.channels import CAPACITY, MOST_TRIES, Channel, open_channels, ping, secret_parts
 from hip3.ops.journal import EventLog
 from hip3.service import alerting as alerting_module
 from hip3.service.alerting import Alerting, free_percent, secrets_of, send_once, tell_reset
@@ -54,17 +54,18 @@ class Bench:
             state_dir=str(tmp_path),
             log_dir=str(tmp_path),
         )
-        self.app: Any = SimpleNamespace(
+        self.running: Any = SimpleNamespace(
             settings=MarketSettings(base), clock=world.clock, journal=EventLog(world.clock.wall_ms), workers={},
             who=Who(world.key, world.user, None),
             rest=SimpleNamespace(info_json=self._read, weight_used=lambda now_ms: 0),
             rest_jobs=SimpleNamespace(submit=_at_once),
             latch=world.latch, trading=world.trading, readiness=world.readiness, writer=world.sender,
-            started_ms=world.clock.mono_ms(), failed="", _signals=0,
+            started_ms=world.clock.mono_ms(), failed="", stop=SimpleNamespace(signals=0),
+            channels=open_channels(base.alert_urls, world.clock),
+            deadman=None if deadman is None else Channel("dead man", ping(deadman), world.clock),
         )  # fmt: skip
-        self.app.status = lambda: snapshot(self.app)
-        self.app._worker = lambda name, step: self.app.workers.setdefault(name, Worker(name, step, world.clock))
-        self.alerting = self.app.alerting = Alerting(self.app)
+        self.running.all_channels = lambda: [c for c in (*self.running.channels, self.running.deadman) if c is not None]
+        self.alerting = Alerting(self.running)
 
     def _read(self, request: dict[str, Any]) -> Any:
         return self.world.rest.info_json(request)  # looked up late: tests replace it
@@ -74,7 +75,7 @@ class Bench:
         self.world.run(ms, 50)
         self.alerting.beat()
         self.alerting.step()
-        for channel in self.alerting._all():
+        for channel in self.running.all_channels():
             while not channel.idle:
                 channel.step()
 
@@ -95,7 +96,8 @@ def _ready(tmp_path: Path, hook: Listener, **settings: Any) -> Bench:
 @pytest.mark.parametrize("record", RECORDS)
 def test_every_record_of_the_table_reaches_the_listener(record: str, hook: Listener) -> None:
     app: Any = SimpleNamespace(
-        settings=MarketSettings(Settings(alert_urls=hook.json_url)), clock=FakeClock(), who=None, journal=EventLog(lambda: 0)
+        settings=MarketSettings(Settings(alert_urls=hook.json_url)), clock=FakeClock(), who=None,
+        journal=EventLog(lambda: 0), channels=open_channels(hook.json_url, FakeClock()), deadman=None,
     )  # fmt: skip
     alerting = Alerting(app)
     alerting._look = lambda now_ms: None  # type: ignore[method-assign]
@@ -132,13 +134,13 @@ def _agent(bench: Bench) -> None:
     real = bench.world.rest.info_json
     agents = [{"address": key.address, "name": "box", "validUntil": until}]
     bench.world.rest.info_json = lambda r: agents if r["type"] == "extraAgents" else real(r)  # type: ignore[method-assign]
-    bench.app.who = Who(key, bench.world.user, None)
-    bench.app.settings = MarketSettings(
-        msgspec.structs.replace(bench.app.settings.base, account_address=bench.world.user)
+    bench.running.who = Who(key, bench.world.user, None)
+    bench.running.settings = MarketSettings(
+        msgspec.structs.replace(bench.running.settings.base, account_address=bench.world.user)
     )
     bench.step()
     bench.step()
-    kept = [fields["value"] for _, kind, fields in bench.app.journal._records if kind == "fact:agent"]
+    kept = [fields["value"] for _, kind, fields in bench.running.journal._records if kind == "fact:agent"]
     assert kept == [AgentTerm(key.address, until)]
 
 
@@ -146,9 +148,9 @@ def _died(bench: Bench) -> None:
     def die() -> None:
         raise RuntimeError("told to")
 
-    worker = Worker("status-http", die, bench.world.clock)
-    bench.app.workers["status-http"] = worker
-    worker.start()
+    worker = Worker("status-http", bench.world.clock)
+    bench.running.workers["status-http"] = worker
+    worker.start(die)
     worker.join(5)
 
 
@@ -187,7 +189,7 @@ def test_a_stuck_exit_is_told_again_while_it_lasts_and_once_it_is_over(tmp_path:
     keep = exits.keep_only
     exits.keep_only = lambda coins: keep(coins | {"xyz:GOLD"})  # type: ignore[method-assign]
     exits.request("xyz:GOLD", ExitReason.MANUAL, 0)
-    bench.app.journal.record("exit_stuck", **SAMPLES["exit_stuck"][0])
+    bench.running.journal.record("exit_stuck", **SAMPLES["exit_stuck"][0])
     bench.step()
     assert len(hook.of("exit_stuck")) == 1
     bench.alerting._desk._sent["exit_stuck:xyz:GOLD"].at_ms -= KINDS["exit_stuck"].repeat_ms
@@ -240,7 +242,7 @@ def test_main_s_rounds_are_the_heartbeat(tmp_path: Path) -> None:
     clock = FakeClock()
     app = App(MarketSettings(Settings(state_dir=str(tmp_path))), clock)
     clock.advance(5000)
-    app._stop_wanted()
+    app.stop_wanted()
     assert app.alerting._beat_ms == clock.mono_ms()
 
 
@@ -308,9 +310,9 @@ def test_a_channel_that_hangs_holds_up_neither_the_others_nor_the_end(hook: List
 def test_a_channel_that_hangs_is_shown_as_such() -> None:
     clock, go_on = FakeClock(), threading.Event()
     channel = Channel("1 x", lambda message: "" if go_on.wait(10) else "late", clock)
-    worker = Worker("alert-1", channel.step, clock)
+    worker = Worker("alert-1", clock)
     channel.offer(_message())
-    worker.start()
+    worker.start(channel.step)
     eventually(lambda: channel._since_ms is not None, 5, "sending")
     clock.advance(11_000)
     assert channel.state(clock.mono_ms())["detail"] == "no answer for 11 s"
@@ -326,7 +328,7 @@ def test_the_status_shows_each_channel(tmp_path: Path, hook: Listener) -> None:
     assert bench.world.run_until(lambda: bench.world.ready, 8000)
     bench.alerting.step()
     bench.alerting.channels[0].step()
-    status = bench.app.status()
+    status = snapshot(bench.running)
     assert [(c["channel"], c["ok"]) for c in status["alerts"]] == [("1 json", False), ("dead man", None)]
     assert hook.place not in str(status["alerts"])
 
@@ -361,7 +363,7 @@ def test_tokens_of_an_address_are_secrets_and_names_of_machines_are_not(
 def test_an_alert_carries_no_key_and_no_address(tmp_path: Path, hook: Listener) -> None:
     bench = _ready(tmp_path, hook)
     key = "0x" + "5c" * 32
-    base = msgspec.structs.replace(bench.app.settings.base, private_key=key)
+    base = msgspec.structs.replace(bench.running.settings.base, private_key=key)
     bench.alerting._redact = logs.redactor(secrets_of(base))
     bench.alerting.tell([Alert(kind="failed", text=f"{key} and {key[2:].upper()} and {hook.json_url}")])
     bench.step()

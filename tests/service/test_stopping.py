@@ -11,7 +11,6 @@ from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, Side
 from hip3.execution.truth.account import prove
 from hip3.position.tracked import TrackedOrder
-from hip3.service import stopping
 from hip3.service.stopping import Outcome, StopMode, Stopper
 from tests.builders import D
 from tests.world import World, quiet_world
@@ -22,9 +21,8 @@ GOLD = "xyz:GOLD"
 def _stop(world: World, mode: StopMode, monkeypatch: pytest.MonkeyPatch, *, limit_ms: int = 20_000) -> Outcome:
     """Stop, while the world goes on in the pauses."""
     pause = SimpleNamespace(wait=lambda seconds: world.run(int(seconds * 1000)))
-    monkeypatch.setattr(stopping, "threading", SimpleNamespace(Event=lambda: pause))
     app: Any = SimpleNamespace(
-        clock=world.clock, readiness=world.readiness,
+        clock=world.clock, readiness=world.readiness, runtime=SimpleNamespace(event=lambda: pause),
         prove=lambda seconds: prove(world.rest, world.user, world.trading.housekeeping.dexs),
     )  # fmt: skip
     return Stopper(app, world.trading, mode, limit_ms).run()

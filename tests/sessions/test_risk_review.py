@@ -25,7 +25,7 @@ from hip3.risk.drawdown import Drawdown, DrawdownLimits
 from hip3.risk.guards import EntryGuards, GuardSettings, TripNote
 from hip3.risk.hard_stop import HardStopLatch, LatchState, Reset, read_latch, write_latch
 from hip3.risk.trial import KeptTrial, Trial
-from hip3.service import assembly
+from hip3.service import assembly, supervisor
 from hip3.service.control_requests import pause
 from hip3.service.supervisor import Supervisor
 from hip3.service.trading import Before
@@ -181,7 +181,7 @@ def test_caps_that_nobody_reads_any_more_count_as_reached(tmp_path: Path) -> Non
     assert set(world.trading.gates.standing().values()) == {"oi_cap"}
 
 
-def test_a_rest_thread_that_is_gone_ends_ready() -> None:
+def test_a_rest_thread_that_is_gone_ends_ready(monkeypatch: pytest.MonkeyPatch) -> None:
     held: dict[str, str] = {}
 
     def worker(name: str, *, trades: bool, alive: bool) -> Any:
@@ -194,9 +194,9 @@ def test_a_rest_thread_that_is_gone_ends_ready() -> None:
         clock=FakeClock(), own=None, latch=None, failed="", started_ms=0, settings=None,
         workers={"rest": worker("rest", trades=False, alive=False), "risk": worker("risk", trades=True, alive=True)},
         connection=SimpleNamespace(connecting=False, drop=lambda why: None),
-        readiness=SimpleNamespace(hold=held.__setitem__), status=lambda: {"state": "READY", "reasons": []},
-        journal=SimpleNamespace(record=lambda *a, **k: None), alerting=SimpleNamespace(beat=lambda *a: None),
+        readiness=SimpleNamespace(hold=held.__setitem__), journal=SimpleNamespace(record=lambda *a, **k: None),
     )  # fmt: skip
+    monkeypatch.setattr(supervisor, "snapshot", lambda running: {"state": "READY", "reasons": []})
     Supervisor(app, SimpleNamespace()).watch(app.clock.mono_ms())  # type: ignore[arg-type]
     assert "rest thread" in held["rest"]
 

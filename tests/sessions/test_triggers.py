@@ -68,7 +68,7 @@ def _tripped(tmp_path: Path, hook: Listener, code: str) -> Bench:
 
     def heard(kind: str, **fields: Any) -> None:
         record(kind, **fields)
-        bench.app.journal.record(kind, **fields)
+        bench.running.journal.record(kind, **fields)
 
     world.journal.record = heard
     assert world.run_until(lambda: world.ready, 8000)

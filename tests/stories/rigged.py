@@ -106,15 +106,15 @@ def rig(boundary: str, count: int) -> None:
 MARKETS = ("xyz:GOLD", "xyz:TSLA", "xyz:NVDA", "xyz:AAPL", "xyz:MSFT")
 
 
-def _wish(app: Any, coin: str, *, resting: bool) -> PendingOrder:
+def _wish(running: Any, coin: str, *, resting: bool) -> PendingOrder:
     """A buy at the touch, or one that rests ten percent below."""
-    trading = app.trading
+    trading = running.trading
     view, spec = trading.market_state.view(coin), trading.specs[coin]
     far = Decimal("0.9") if resting else Decimal("1.01")
     px = taker_price(view.ask.px * far, spec.sz_decimals, is_buy=True)
     return PendingOrder(
         cloid=trading.executor._cloids.next(), coin=coin, side=Side.BUY, px=px,
-        sz=floor_size(Decimal(15) / px, spec.sz_decimals), reduce_only=False, created_ms=app.clock.wall_ms(),
+        sz=floor_size(Decimal(15) / px, spec.sz_decimals), reduce_only=False, created_ms=running.clock.wall_ms(),
         tif=Tif.GTC if resting else Tif.IOC, epoch=trading.flow.generation, admission_px=px, touch_px=view.ask.px,
     )  # fmt: skip
 
@@ -125,13 +125,13 @@ def hold() -> None:
     placed: list[bool] = []
 
     def rigged(supervisor: Any, now_ms: int) -> None:
-        app = supervisor._app
-        if not placed and app.readiness.epoch(now_ms) is not None:
+        running = supervisor._running
+        if not placed and running.readiness.epoch(now_ms) is not None:
             placed.append(True)
             for coin, resting in [*((c, False) for c in MARKETS[:3]), *((c, True) for c in MARKETS)]:
-                wished = _wish(app, coin, resting=resting)
-                app.trading.tracker.admit(wished, lambda ledger, w: w)
-                app.trading.scheduler.enqueue_new(wished, 0)
+                wished = _wish(running, coin, resting=resting)
+                running.trading.tracker.admit(wished, lambda ledger, w: w)
+                running.trading.scheduler.enqueue_new(wished, 0)
         watch(supervisor, now_ms)
 
     Supervisor.watch = rigged  # type: ignore[method-assign]
@@ -144,7 +144,7 @@ def hang(name: str) -> None:
     rounds: list[int] = []
 
     def rigged(supervisor: Any) -> None:
-        if supervisor._app.readiness.epoch(supervisor._app.clock.mono_ms()) is not None:
+        if supervisor._running.readiness.epoch(supervisor._running.clock.mono_ms()) is not None:
             rounds.append(1)
         if len(rounds) > 10:
             threading.Event().wait()
@@ -159,7 +159,7 @@ def die(name: str) -> None:
     method = getattr(Supervisor, step)
 
     def rigged(supervisor: Any) -> None:
-        if supervisor._app.readiness.epoch(supervisor._app.clock.mono_ms()) is not None:
+        if supervisor._running.readiness.epoch(supervisor._running.clock.mono_ms()) is not None:
             raise RuntimeError("told to die")
         method(supervisor)
 

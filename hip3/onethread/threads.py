@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from hip3.simulate.clock import SimClock
+from hip3.onethread.clock import SimClock
 
 NEVER = 1 << 60
 CROWD = 12

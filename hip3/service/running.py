@@ -1,0 +1,87 @@
+"""The running parts of one process: what status, commands, alerts and the stop are handed instead of the `App`.
+
+Made once by `App`, whose main thread alone fills in what a start finds; everybody else reads. A part that is not
+known yet is None, and who uses it says what that means.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from loguru import logger
+
+from hip3.config.reading import MarketSettings
+from hip3.core.ports import Clock
+from hip3.exchange.connection import Connection
+from hip3.exchange.rest import RestClient
+from hip3.exchange.writer import WriteHandle
+from hip3.execution.truth.account import Proof, prove
+from hip3.execution.truth.readiness import Readiness
+from hip3.ops.channels import Channel, open_channels, ping
+from hip3.ops.intents import IntentLog
+from hip3.ops.supervised import Supervised
+from hip3.risk.hard_stop import HardStopLatch
+from hip3.service.runtime import Runtime
+from hip3.service.start import OwnExchange, Who
+from hip3.service.stop_wish import StopWish
+from hip3.service.trading import Trading
+from hip3.service.workers import Worker
+
+
+class Running:
+    """See the module. ConfigError for an alert address that is none."""
+
+    def __init__(self, settings: MarketSettings, clock: Clock, runtime: Runtime) -> None:
+        base = settings.base
+        self.settings, self.clock, self.runtime = settings, clock, runtime
+        self.started_ms = clock.mono_ms()
+        self.journal = runtime.journal(clock)
+        self.readiness = Readiness(needs_account=base.trading)
+        self.rest_jobs = runtime.jobs()
+        self.writer = WriteHandle(clock)
+        self.stop = StopWish(runtime.event())
+        self.supervised = Supervised(Path(base.state_dir))
+        self.channels = open_channels(base.alert_urls, clock)
+        self.deadman = None if base.deadman_url is None else Channel("dead man", ping(base.deadman_url), clock)
+        self.workers: dict[str, Worker] = {}
+        self.failed = ""
+        """Why the service ends by itself; empty when it does not."""
+        # What a start finds.
+        self.own: OwnExchange | None = None
+        self.rest: RestClient | None = None
+        self.who: Who | None = None
+        self.folder: Path | None = None
+        """The account's state."""
+        self.knew_account = False
+        """An earlier run has had this account's state."""
+        self.latch: HardStopLatch | None = None
+        self.intents: IntentLog | None = None
+        self.trading: Trading | None = None
+        self.connection: Connection | None = None
+
+    def all_channels(self) -> list[Channel]:
+        """Every place that alerts go to, the dead man's switch last."""
+        return self.channels if self.deadman is None else [*self.channels, self.deadman]
+
+    def trip(self, code: str, detail: str, evidence: dict[str, Any] | None = None) -> None:
+        """Trip the latch and write it down. Any thread."""
+        if self.latch is not None and self.latch.trip(code, detail, self.clock.wall_ms(), evidence):
+            logger.error(f"HARD STOP {code}: {detail} (reset: ./run.sh latch reset --reason TEXT)")
+            self.journal.record("latch_set", code=code, detail=detail, evidence=evidence or {})
+
+    def read_proof(self) -> Proof:
+        """What the exchange says is open. The rest thread."""
+        who, rest, trading = self.who, self.rest, self.trading
+        assert who is not None
+        assert rest is not None
+        dexs = self.settings.base.dexs if trading is None else trading.housekeeping.dexs
+        if not dexs:
+            return Proof(positions=None, orders=None, source="the start was not finished")
+        return prove(rest.urgent, who.account or "", dexs)
+
+    def prove(self, timeout_s: float) -> Proof:
+        """What the exchange says is open, read on the rest thread; unknown if that takes too long. Main."""
+        future = self.rest_jobs.submit(self.read_proof)
+        try:
+            return future.result(timeout=timeout_s)
+        except TimeoutError:
+            return Proof(positions=None, orders=None, source="no answer in time")
