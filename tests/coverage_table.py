@@ -416,7 +416,7 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
     Row(
         "W-5",
         "in flight ends with the connection",
-        "hip3/execution/flow.py",
+        "hip3/execution/orders_in.py",
         T + "test_a_post_cut_before_its_reply_is_unknown_until_the_exchange_tells",
         "        for post in self._posts.disconnected(generation):",
         "        for post in self._posts.disconnected(-1):",
@@ -458,7 +458,7 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
         "time-out",
         "hip3/execution/sending/loop.py",
         T + "test_a_lost_request_is_proven_dead_after_its_expiry_and_frees_the_market",
-        'self._flow.on_post_lost(post, "no reply in time", now_ms)',
+        'self._orders_in.on_post_lost(post, "no reply in time", now_ms)',
         "pass",
     ),
     Row(
@@ -578,7 +578,7 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
     Row(
         "NN-1",
         "cloid made once, kept",
-        "hip3/execution/entries/executor.py",
+        "hip3/execution/sending/cloids.py",
         "tests/test_coverage.py::test_every_cloid_is_new_and_recognisable_as_ours",
         'return f"0x{RUN_TAG}{self._run}{next(self._count):012x}"',
         'return f"0x{RUN_TAG}{self._run}{0:012x}"',

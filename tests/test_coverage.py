@@ -134,7 +134,8 @@ def test_a_refused_enqueue_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_every_cloid_is_new_and_recognisable_as_ours() -> None:
-    from hip3.execution.entries.executor import RUN_TAG, CloidSource
+    from hip3.core.orders import RUN_TAG
+    from hip3.execution.sending.cloids import CloidSource
 
     sources = [CloidSource() for _ in range(3)]
     cloids = [source.next() for source in sources for _ in range(500)]

@@ -16,7 +16,7 @@ from hip3.config.reading import MarketSettings
 from hip3.config.settings import Settings
 from hip3.core.market import MarketSpec
 from hip3.core.money import taker_price
-from hip3.core.orders import ExitReason, PendingOrder, Side, Tif
+from hip3.core.orders import ExitReason, PendingOrder, Post, Side, Tif
 from hip3.errors import VenueReadError
 from hip3.exchange.embedded import key_number_one
 from hip3.exchange.protocol import Session
@@ -24,19 +24,19 @@ from hip3.exchange.signing import SigningKey, sign_l1_action
 from hip3.exchange.subscriptions import wanted
 from hip3.exchange.wire_out import order_action, signed_body
 from hip3.execution.exits.risk_desk import KeptRisk
+from hip3.execution.readiness import Readiness
 from hip3.execution.sending.identity import Identity
-from hip3.execution.sending.posts import Post
 from hip3.execution.truth.account import prove
 from hip3.execution.truth.bootstrap import learn_universe, read_whole_beginning
 from hip3.execution.truth.markets import KeptCaps
-from hip3.execution.truth.readiness import Readiness
 from hip3.ops.intents import IntentLog, Recovered
 from hip3.ops.journal import EventLog
 from hip3.position.exits import Held
 from hip3.position.tracked import KeptTotals, TrackedOrder
 from hip3.risk.guards import TripNote
 from hip3.risk.hard_stop import HardStopLatch
-from hip3.service.trading import Before, Links, Trading, build
+from hip3.service.kept import Before
+from hip3.service.trading import Given, Links, Trading, build
 from hip3.venue.actions.actions import exchange
 from hip3.venue.answers.info import Text, answer
 from hip3.venue.setup.settings import load_setup
@@ -143,7 +143,7 @@ class World:
 
     def _http(self, post: Post, body: dict[str, Any]) -> None:
         """The HTTP lane, answered at once."""
-        self.trading.flow.send_by_http(post, lambda: self.rest.exchange(body))
+        self.trading.orders_in.send_by_http(post, lambda: self.rest.exchange(body))
 
     def _open_files(self) -> None:
         self.intents = IntentLog(self.folder / "intents.log")
@@ -162,7 +162,7 @@ class World:
         totals = self._kept("totals", KeptTotals) or KeptTotals(since_ms=self.began_ms)
         held = self._kept("held", list[Held]) or []
         beginning = read_whole_beginning(self.rest, self.user, universe, totals, held, {})
-        return build(
+        given = Given(
             settings=self.settings, clock=self.clock, universe=universe,
             identity=Identity(self.key, self.user, None, False), user=self.user, beginning=beginning,
             before=Before(
@@ -173,6 +173,7 @@ class World:
             latch=self.latch, readiness=self.readiness, sender=self.sender, rest=self.rest, journal=self.journal,
             intents=self.intents, signed=self.rest, links=self._links(),
         )  # fmt: skip
+        return build(given)
 
     def _links(self) -> Links:
         return Links(
@@ -341,7 +342,7 @@ class World:
     def flatten(self, limit_ms: int = 20_000) -> bool:
         """Stop entries and close everything."""
         self.readiness.stop_entries()
-        self.trading.flow.exiting.request(ExitReason.STOP)
+        self.trading.exiting.request(ExitReason.STOP)
         return self.run_until(lambda: not self.trading.tracker.ledger().occupied, limit_ms)
 
     def admission_px(self, coin: str) -> Decimal:

@@ -5,7 +5,7 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
-from hip3 import __version__
+from hip3.version import __version__
 
 PACKAGES = (
     "coincurve", "safe-pysha3", "msgpack", "msgspec", "websocket-client", "hyperliquid-python-sdk", "eth-account",

@@ -15,7 +15,7 @@ from hip3.bench.rows import Row, at_most, beside, figure, in_ms, ours
 from hip3.bench.stats import Samples, now_ns
 from hip3.ops.control import ask
 from hip3.ops.state_dir import socket_path
-from hip3.service.start import SCRIPT
+from hip3.service.start import PACKAGE_PARENT, hip3_command, hip3_environment
 
 MEGABYTE = 1024 * 1024
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -40,12 +40,11 @@ def cpu_s(pid: int) -> float:
 def service(folder: Path, **settings: str) -> Iterator[tuple[int, float]]:
     """`hip3.py run` as a process: its id, and the milliseconds from its start to READY."""
     folder.mkdir()
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("HIP3_")}
     places = {"HIP3_STATE_DIR": str(folder / "state"), "HIP3_LOG_DIR": str(folder / "logs"), "HIP3_HTTP_PORT": "0"}
     (folder / "state").mkdir()
     began = now_ns()
     child = subprocess.Popen(
-        [sys.executable, str(SCRIPT), "run"], cwd=folder, env=clean | places | settings,
+        hip3_command("run"), cwd=folder, env=hip3_environment() | places | settings,
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
@@ -71,7 +70,7 @@ def idle_interpreter() -> Iterator[tuple[int, float]]:
     """A Python that imported what the service imports and does nothing: its id, and its start in milliseconds."""
     began = now_ns()
     child = subprocess.Popen(
-        [sys.executable, "-c", IMPORTS], cwd=SCRIPT.parent, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", IMPORTS], cwd=PACKAGE_PARENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     assert child.stdin is not None
     assert child.stdout is not None
@@ -107,7 +106,7 @@ def child(module: str, folder: Path, *numbers: int) -> dict[str, Any]:
     """The figures that a measuring process of its own prints."""
     run = subprocess.run(
         [sys.executable, "-m", module, str(folder), *(str(number) for number in numbers)],
-        cwd=SCRIPT.parent, stdout=subprocess.PIPE, text=True, check=False,
+        cwd=PACKAGE_PARENT, stdout=subprocess.PIPE, text=True, check=False,
     )  # fmt: skip
     if run.returncode:
         raise Broken(f"{module} ended early; its message stands above")

@@ -34,9 +34,9 @@ from hip3.exchange.embedded import drip_request
 from hip3.exchange.protocol import Session
 from hip3.exchange.signing import SigningKey
 from hip3.exchange.writer import WriteHandle
-from hip3.execution.truth.readiness import State
+from hip3.execution.readiness import State
 from hip3.service.app import App
-from hip3.service.start import SCRIPT
+from hip3.service.start import hip3_command, hip3_environment
 from hip3.service.stop_wish import StopMode
 from hip3.service.trading import Trading
 from hip3.service.workers import Worker
@@ -80,13 +80,14 @@ def exchange(folder: Path, markets: int, *, speed: float = 1) -> Iterator[str]:
     """`hip3.py exchange --latency 0` with quiet markets, as a process; its URL."""
     config = folder / f"exchange-{markets}.toml"
     config.write_text(quiet_exchange(markets), encoding="ascii")
-    command = [
-        sys.executable, str(SCRIPT), "exchange", "--port", "0", "--seed", "1", "--latency", "0",
-        "--speed", str(speed), "--config", str(config), "--until-eof",
-    ]  # fmt: skip
+    command = hip3_command(
+        "exchange", "--port", "0", "--seed", "1", "--latency", "0", "--speed", str(speed), "--config", str(config),
+        "--until-eof",
+    )  # fmt: skip
     child = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        env=hip3_environment(),
+    )  # fmt: skip
     assert child.stdin is not None
     assert child.stdout is not None
     try:

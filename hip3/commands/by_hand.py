@@ -31,8 +31,8 @@ from hip3.exchange.rest import RestClient
 from hip3.exchange.signing import sign_l1_action
 from hip3.exchange.wire_out import cancel_action, order_action, signed_body
 from hip3.exchange.wire_reply import parse_action_answer
-from hip3.execution.entries.executor import CloidSource
 from hip3.execution.exits.exiting import CLOSED_MS
+from hip3.execution.sending.cloids import CloidSource
 from hip3.execution.sending.replies import Fate, Resolution, resolve
 from hip3.execution.truth.account import Proof, prove
 from hip3.ops import logs
@@ -42,10 +42,10 @@ from hip3.ops.journal import EventLog
 from hip3.ops.state_dir import StateLock, account_dir, socket_path
 from hip3.position.flatten import build
 from hip3.risk.hard_stop import HardStopLatch
+from hip3.service.kept import latch_path
 from hip3.service.operating import NO_ANSWER, NOT_AS_ASKED, OK, TIMEOUT_MS
 from hip3.service.params import exit_params
 from hip3.service.start import Who, configured_key, identity, key_source
-from hip3.service.trading import latch_path
 
 FAILED, NOT_RUNNING, NO_JOURNAL = 1, 3, 7
 PATIENCE_S = 5.0

@@ -35,8 +35,8 @@ from hip3.ops.state_dir import StateLock, account_dir
 from hip3.ops.store import kept
 from hip3.risk.hard_stop import HardStopLatch
 from hip3.service.alerting import free_percent, send_once
+from hip3.service.kept import latch_path
 from hip3.service.start import OwnExchange, Who, configured_key, identity
-from hip3.service.trading import latch_path
 
 DAY_MS = 86_400_000
 WEEK_MS = 7 * DAY_MS

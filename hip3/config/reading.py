@@ -21,8 +21,9 @@ from urllib.parse import urlsplit
 import msgspec
 from dotenv import dotenv_values
 
-from hip3.config.settings import Settings, split_urls
-from hip3.config.windows import parse_windows
+from hip3.config.settings import Settings
+from hip3.core.urls import split_urls
+from hip3.core.windows import parse_windows
 from hip3.errors import ConfigError
 
 PREFIX = "HIP3_"

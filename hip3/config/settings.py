@@ -1,6 +1,5 @@
 """The one table of settings: names, defaults, bounds and meanings. `hip3.config.reading` reads and checks them."""
 
-import re
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -297,12 +296,6 @@ def split(text: str | None) -> list[str]:
     """Comma separated words, trimmed, in order, without repeats."""
     words = [word.strip() for word in (text or "").split(",")]
     return list(dict.fromkeys(word for word in words if word))
-
-
-def split_urls(text: str | None) -> list[str]:
-    """Addresses, comma separated. One of them may hold commas itself: a new one begins with its service."""
-    parts = re.split(r"\s*,\s*(?=[a-zA-Z0-9]+://)|\s+", (text or "").strip())
-    return [part.strip(", ") for part in parts if part.strip(", ")]
 
 
 def ws_url_of(http_url: str) -> str:

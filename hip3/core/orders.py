@@ -129,3 +129,15 @@ class CancelBatch(msgspec.Struct, frozen=True):
 
 
 ActionBatch = OrderBatch | CancelBatch
+
+
+class Post(msgspec.Struct, frozen=True, kw_only=True):
+    """One signed action on its way, by the socket or by HTTP."""
+
+    post_id: int
+    batch: ActionBatch
+    nonce: int
+    generation: int
+    sent_ms: int
+    """Monotonic milliseconds."""
+    sent_us: int

@@ -15,8 +15,8 @@ from urllib.parse import unquote
 
 import requests
 
-from hip3.config.settings import split_urls
 from hip3.core.ports import Clock
+from hip3.core.urls import split_urls
 from hip3.errors import ConfigError
 from hip3.ops.alerts import Message
 

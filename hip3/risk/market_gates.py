@@ -15,10 +15,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from hip3.config.windows import Window, in_window
 from hip3.core.decisions import CLEAR, Standing
 from hip3.core.market import MarketView
 from hip3.core.money import BASIS_POINT, ONE, TEN_THOUSAND, ZERO
+from hip3.core.windows import Window, in_window
 from hip3.risk.market_flags import MarketFlags
 
 EWMA_SHARE = Decimal("0.05")

@@ -20,7 +20,6 @@ from typing import Any
 
 from loguru import logger
 
-from hip3 import __version__
 from hip3.config.settings import Settings
 from hip3.core.order_state import OrderState
 from hip3.core.ports import Clock
@@ -32,6 +31,7 @@ from hip3.ops.channels import Channel, open_channels, secret_parts
 from hip3.service.running import Running
 from hip3.service.snapshot import snapshot
 from hip3.service.workers import Worker
+from hip3.version import __version__
 
 CAPACITY = 1000
 WAIT_S = 0.1

@@ -15,7 +15,6 @@ from typing import TypeVar
 
 from loguru import logger
 
-from hip3 import __version__
 from hip3.config.reading import MarketSettings, redacted
 from hip3.core.ports import Clock
 from hip3.errors import ODD_ANSWERS, PreflightError, VenueReadError, WireError
@@ -30,6 +29,7 @@ from hip3.risk.hard_stop import HardStopLatch
 from hip3.service.alerting import Alerting, secrets_of
 from hip3.service.assembly import StartReading, assemble
 from hip3.service.control_requests import handle, told
+from hip3.service.kept import latch_path
 from hip3.service.pages import status_server
 from hip3.service.running import Running
 from hip3.service.runtime import Runtime
@@ -37,9 +37,9 @@ from hip3.service.start import OwnExchange, Who, configured_key, identity
 from hip3.service.stop_wish import FLATTEN_TIMEOUT_MS, StopMode
 from hip3.service.stopping import Outcome, Stopper, stop_before_trading
 from hip3.service.supervisor import Supervisor
-from hip3.service.trading import latch_path
 from hip3.service.wiring import report
 from hip3.service.workers import Worker
+from hip3.version import __version__
 
 T = TypeVar("T")
 POLL_S = 0.2
@@ -140,7 +140,7 @@ class App:
             outcome = Outcome(clean=True, proof=None, unknown=0, mode=mode)
         else:
             outcome = Stopper(running, trading, mode, running.stop.timeout_ms).run()
-            trading.flow.exiting.keep_now()
+            trading.exiting.keep_now()
         running.journal.record("stop", mode=outcome.mode.value, clean=outcome.clean, proof=outcome.sentence)
         return outcome
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from hip3.core.market import MarketSpec
+from hip3.core.orders import Post
 from hip3.exchange.rest import RestClient
 from hip3.execution.exits.exiting import reopen
 from hip3.execution.exits.risk_desk import KeptRisk
 from hip3.execution.sending.identity import Identity
-from hip3.execution.sending.posts import Post
 from hip3.execution.truth.account import Proof
 from hip3.execution.truth.bootstrap import Beginning, Checked, Universe, check_signer, read_whole_beginning
 from hip3.execution.truth.margin import Margin
@@ -19,9 +19,10 @@ from hip3.ops.state_dir import began_ms, keep_pause, pause_of
 from hip3.position.exits import Held
 from hip3.position.tracked import KeptTotals
 from hip3.risk.guards import TripNote
+from hip3.service.kept import Before, margin_changes
 from hip3.service.running import Running
 from hip3.service.start import Who
-from hip3.service.trading import Before, Links, Trading, build, margin_changes
+from hip3.service.trading import Given, Links, Trading, build
 
 
 class StartReading:
@@ -80,11 +81,12 @@ def assemble(running: Running, universe: Universe, reading: StartReading) -> Tra
         began_ms=reading.began_ms,
         clock=reading.exchange_clock,
     )  # fmt: skip
-    trading = build(
+    given = Given(
         settings=running.settings, clock=running.clock, universe=universe, identity=signer, user=who.account,
         beginning=reading.beginning, before=before, latch=latch, readiness=running.readiness, sender=running.writer,
         rest=rest, journal=journal, intents=intents, signed=rest, links=_links(running),
     )  # fmt: skip
+    trading = build(given)
     _hold_what_is_unknown(running, before)
     reopen(trading.exits, journal.fact("closed", dict[str, int]) or {}, running.clock)
     return trading
@@ -117,7 +119,7 @@ def _links(running: Running) -> Links:
         assert rest is not None
         assert trading is not None
         # The inbox is never full: no more than one post per batch is in flight.
-        running.rest_jobs.submit(lambda: trading.flow.send_by_http(post, lambda: rest.exchange(body)))
+        running.rest_jobs.submit(lambda: trading.orders_in.send_by_http(post, lambda: rest.exchange(body)))
 
     def reconnect(why: str) -> None:
         assert running.connection is not None

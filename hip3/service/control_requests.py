@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hip3.execution.truth.readiness import PAUSED
+from hip3.execution.readiness import PAUSED
 from hip3.ops.control import Later
 from hip3.ops.state_dir import keep_pause
 from hip3.service.operating import TIMEOUT_MS, CancelAll, Flatten

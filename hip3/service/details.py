@@ -51,7 +51,7 @@ def _nothing(running: Running, now_ms: int) -> dict[str, Any]:
 
 def _of(running: Running, trading: Trading, now_ms: int) -> dict[str, Any]:
     wall_ms, executor = running.clock.wall_ms(), trading.executor
-    views = [v for v in trading.market_state.views().values() if v.generation == trading.flow.generation]
+    views = [v for v in trading.market_state.views().values() if v.generation == trading.link.generation]
     address = trading.address.state()
     return {
         "closed_ms": trading.exits.closed(now_ms),
@@ -108,7 +108,7 @@ def _refusal(known: tuple[int, str, Rejected | Skipped], wall_ms: int) -> dict[s
 
 def _streams(trading: Trading, views: list[MarketView], now_ms: int) -> list[dict[str, Any]]:
     """The youngest message of each public stream by dex, and of each private one."""
-    heard: dict[tuple[str, str], int] = {(stream, ""): at for stream, at in trading.flow.private_ms.copy().items()}
+    heard: dict[tuple[str, str], int] = {(stream, ""): at for stream, at in trading.link.private_ms.copy().items()}
     for view in views:
         dex = view.coin.partition(":")[0]
         for stream, at in (("bbo", view.bbo_at_ms), ("activeAssetCtx", view.ctx_at_ms)):

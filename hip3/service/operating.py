@@ -128,7 +128,7 @@ class Flatten(Operation):
     def poll(self) -> dict[str, Any] | None:
         trading = self._running.trading
         if trading is not None and trading.loop is not None:
-            known = trading.flow.exiting.markets()
+            known = trading.exiting.markets()
             if self._market is not None and self._market not in known:
                 dexs = ", ".join(trading.housekeeping.dexs)
                 return {"code": USAGE, "error": f"there is no market {self._market} in the configured dexs ({dexs})"}
@@ -140,22 +140,22 @@ class Flatten(Operation):
 
     def _close(self, trading: Trading) -> None:
         running, now_ms = self._running, self._running.clock.mono_ms()
-        coins = {self._market} if self._market is not None else trading.flow.exiting.markets()
+        coins = {self._market} if self._market is not None else trading.exiting.markets()
         if not self._asked:
             self._asked = True
             trading.exits.close(coins, now_ms + CLOSED_MS)
             until = running.clock.wall_ms() + CLOSED_MS
             running.journal.keep("closed", dict.fromkeys(sorted(coins), until))
         for order in trading.scheduler.purge_coins(coins):
-            trading.flow.dispatch(trading.tracker.drop(order.cloid, "flattened by hand"), now_ms)
+            trading.consequences.dispatch(trading.tracker.drop(order.cloid, "flattened by hand"), now_ms)
         # Again with each poll: an entry that was under way may have made a position since.
-        trading.flow.exiting.request(ExitReason.MANUAL, self._market)
+        trading.exiting.request(ExitReason.MANUAL, self._market)
 
     def act(self, trading: Trading, proof: Proof, now_ms: int) -> None:
         cancel_entries(trading, self._running.clock.wall_ms(), self._market)
         booked = trading.tracker.booked()
         if any(booked.get(coin) != szi for coin, szi in (proof.positions or {}).items() if self._mine(coin)):
-            trading.housekeeping.doubt()  # a position that our books do not know is adopted first
+            trading.view.doubt()  # a position that our books do not know is adopted first
 
     def done(self, trading: Trading, proof: Proof) -> bool:
         flat = proof.positions is not None and not any(self._mine(coin) for coin in proof.positions)

@@ -2,9 +2,9 @@
 
 from hip3.config.reading import MarketSettings
 from hip3.config.settings import Settings
-from hip3.config.windows import parse_windows
 from hip3.core.market import MarketSpec
 from hip3.core.money import ZERO
+from hip3.core.windows import parse_windows
 from hip3.exchange.registry import sum_fee_bps
 from hip3.execution.entries.executor import EntryLimits
 from hip3.position.exit_rules import ExitParams

@@ -14,8 +14,8 @@ from hip3.core.ports import Clock
 from hip3.exchange.connection import Connection
 from hip3.exchange.rest import RestClient
 from hip3.exchange.writer import WriteHandle
+from hip3.execution.readiness import Readiness
 from hip3.execution.truth.account import Proof, prove
-from hip3.execution.truth.readiness import Readiness
 from hip3.ops.channels import Channel, open_channels, ping
 from hip3.ops.intents import IntentLog
 from hip3.ops.supervised import Supervised

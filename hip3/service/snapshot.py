@@ -4,16 +4,16 @@ from collections import Counter
 from decimal import Decimal
 from typing import Any
 
-from hip3 import __version__
 from hip3.core.ledger import PositionView
 from hip3.core.market import MarketView
 from hip3.core.money import ZERO
 from hip3.core.order_state import OrderState
-from hip3.execution.truth.readiness import State
+from hip3.execution.readiness import State
 from hip3.risk.hard_stop import LatchState
 from hip3.service.details import details
 from hip3.service.running import Running
 from hip3.service.trading import Trading
+from hip3.version import __version__
 
 
 def snapshot(running: Running) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def _of(trading: Trading, running: Running, now: int) -> dict[str, Any]:
     exiting = trading.exits.exiting()
     worst = sum(ledger.entries.values(), ZERO) + sum(ledger.foreign.values(), ZERO)
     for coin, szi in ledger.positions.items():
-        mark = _mark(views.get(coin)) or trading.housekeeping.marks.get(coin)
+        mark = _mark(views.get(coin)) or trading.view.marks.get(coin)
         worst += abs(szi) * (mark if mark is not None else ZERO)
     return {
         "positions": [_position(p, views.get(p.coin), exiting, running) for p in tracker.positions()],
@@ -90,8 +90,8 @@ def _of(trading: Trading, running: Running, now: int) -> dict[str, Any]:
         "pnl": {"realized_usd": _text(realized), "fees_usd": _text(fees), "funding_usd": _text(tracker.funding())},
         "ws": {
             "connected": running.writer.connected,
-            "generation": trading.flow.generation,
-            "last_message_age_ms": now - trading.flow.last_event_ms if trading.flow.generation else None,
+            "generation": trading.link.generation,
+            "last_message_age_ms": now - trading.link.last_event_ms if trading.link.generation else None,
         },
         "clock_offset_ms": trading.offset.offset_ms if trading.offset.known else None,
     }

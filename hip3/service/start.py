@@ -22,7 +22,18 @@ from hip3.exchange.rest import RestClient
 from hip3.exchange.signing import SigningKey
 
 START_TIMEOUT_S = 20
-SCRIPT = Path(__file__).resolve().parents[2] / "hip3.py"
+PACKAGE_PARENT = Path(__file__).resolve().parents[2]
+"""What must be on the path for `import hip3`: the checkout, or where pip put the package."""
+
+
+def hip3_command(*arguments: str) -> list[str]:
+    """The command line of another hip3 process: this interpreter, this package, wherever it was started."""
+    return [sys.executable, "-P", "-m", "hip3", *arguments]
+
+
+def hip3_environment() -> dict[str, str]:
+    """The environment of another hip3 process: ours without a single setting, so that no key is in it."""
+    return {k: v for k, v in os.environ.items() if not k.startswith("HIP3_")} | {"PYTHONPATH": str(PACKAGE_PARENT)}
 
 
 class OwnExchange:
@@ -32,13 +43,12 @@ class OwnExchange:
         seed = settings.exchange_seed
         self.seed = secrets.randbelow(2**32) if seed is None else seed
         self.profile = settings.exchange_profile
-        command = [
-            sys.executable, str(SCRIPT), "exchange", "--port", "0", "--seed", str(self.seed),
-            "--profile", self.profile, "--until-eof",
-        ]  # fmt: skip
+        command = hip3_command(
+            "exchange", "--port", "0", "--seed", str(self.seed), "--profile", self.profile, "--until-eof"
+        )
         self._child = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-            start_new_session=True, env={k: v for k, v in os.environ.items() if not k.startswith("HIP3_")},
+            start_new_session=True, env=hip3_environment(),
         )  # fmt: skip
         assert self._child.stdout is not None
         ready, _, _ = select.select([self._child.stdout], [], [], START_TIMEOUT_S)

@@ -32,7 +32,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 def purge_entries(trading: Trading, why: str, now_ms: int) -> None:
     """Queued entries die, and their owner is told."""
-    hard_stop_sequence.purge_entries(trading.scheduler, trading.tracker, trading.flow, why, now_ms)
+    hard_stop_sequence.purge_entries(trading.scheduler, trading.tracker, trading.consequences, why, now_ms)
 
 
 def cancel_entries(trading: Trading, wall_ms: int, coin: str | None = None) -> None:
@@ -83,7 +83,7 @@ class Stopper:
         while self._running.clock.mono_ms() < self._end_ms - PROOF_MS:
             cancel_entries(self._trading, self._running.clock.wall_ms())
             if self._mode is StopMode.FLATTEN:
-                self._trading.flow.exiting.request(ExitReason.STOP)
+                self._trading.exiting.request(ExitReason.STOP)
             if self._done():
                 return
             pause.wait(POLL_S)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hip3.execution.sending.posts import Post
+from hip3.core.orders import Post
 from hip3.onethread.process import Socket
 from hip3.ops.intents import Intent
 from hip3.service.running import Running

@@ -14,9 +14,8 @@ from typing import Any
 import msgspec
 
 from hip3.core.money import ZERO, parse
-from hip3.core.orders import PendingOrder
+from hip3.core.orders import PendingOrder, Post
 from hip3.core.refusals import Kind, classify
-from hip3.execution.sending.posts import Post
 from hip3.onethread.threads import Violation
 from hip3.ops.intents import Intent
 from hip3.simulate.disk import Disk

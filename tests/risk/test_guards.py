@@ -24,7 +24,7 @@ def trip(feed: Feed, net: str = "-1", coin: str = GOLD) -> None:
         coin=coin, opened_ms=now - 1000, closed_ms=now, realized=D(net), fees=D(0), entry_px=D(1), exit_px=D(1),
         entered_usd=D(50),
     )  # fmt: skip
-    feed.world.trading.flow.dispatch([ended], feed.world.clock.mono_ms())
+    feed.world.trading.consequences.dispatch([ended], feed.world.clock.mono_ms())
 
 
 def _trips(*nets: str) -> Callable[[Feed], None]:
@@ -36,7 +36,9 @@ def _signals(count: int) -> Callable[[Feed], None]:
         for _ in range(count):
             assert feed.refused_by() is None
             for tracked in feed.world.trading.tracker.live():
-                feed.world.trading.flow.dispatch(feed.world.trading.tracker.drop(tracked.order.cloid, "test"), 0)
+                feed.world.trading.consequences.dispatch(
+                    feed.world.trading.tracker.drop(tracked.order.cloid, "test"), 0
+                )
             feed.world.trading.scheduler.purge_new()
 
     return step

@@ -199,7 +199,7 @@ def test_an_entry_whose_market_went_silent_in_the_queue_does_not_leave(tmp_path:
     world = feed.world
     assert feed.refused_by() is None
     world.clock.advance(8500)
-    world.trading.flow.exiting.check(world.generation, world.clock.mono_ms())
+    world.trading.exiting.check(world.generation, world.clock.mono_ms())
     feed.bbo()  # the connection lives, the contexts do not
     world.tick()
     assert world.intents.placed == []

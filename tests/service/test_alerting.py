@@ -12,8 +12,9 @@ import pytest
 
 from hip3.clock import SystemClock
 from hip3.config.reading import MarketSettings
-from hip3.config.settings import Settings, split_urls
+from hip3.config.settings import Settings
 from hip3.core.orders import ExitReason
+from hip3.core.urls import split_urls
 from hip3.errors import ConfigError
 from hip3.exchange.signing import SigningKey
 from hip3.execution.truth.bootstrap import AgentTerm

@@ -212,7 +212,7 @@ def _wish(world: World, coin: str, *, resting: bool) -> PendingOrder:
     assert world.trading.executor is not None
     wished = PendingOrder(
         cloid=world.trading.executor._cloids.next(), coin=coin, side=Side.BUY, px=px, sz=D("0.2"), reduce_only=False,
-        created_ms=world.clock.wall_ms(), tif=Tif.GTC if resting else Tif.IOC, epoch=world.trading.flow.generation,
+        created_ms=world.clock.wall_ms(), tif=Tif.GTC if resting else Tif.IOC, epoch=world.trading.link.generation,
         admission_px=px, touch_px=view.ask.px,
     )  # fmt: skip
     world.trading.tracker.admit(wished, lambda ledger, w: w)

@@ -35,7 +35,7 @@ def test_a_cancelling_stop_waits_for_an_exit_whose_fate_is_open(
     world.by_hand(GOLD, Side.BUY, D("0.01"))
     assert world.run_until(lambda: bool(world.trading.tracker.positions()), 5000)
     world.sender.hold()
-    world.trading.flow.exiting.request(ExitReason.MANUAL)
+    world.trading.exiting.request(ExitReason.MANUAL)
     assert world.run_until(lambda: bool(world.trading.tracker.live()), 1000)
     world.sender.drop_held()  # it is lost, and nobody knows yet
     outcome = _stop(world, StopMode.CANCEL, monkeypatch)
@@ -47,7 +47,7 @@ def _exit_under_way(world: World) -> TrackedOrder:
     world.by_hand(GOLD, Side.BUY, D("0.01"))
     assert world.run_until(lambda: bool(world.trading.tracker.positions()), 5000)
     world.sender.hold()
-    world.trading.flow.exiting.request(ExitReason.MANUAL)
+    world.trading.exiting.request(ExitReason.MANUAL)
     assert world.run_until(lambda: bool(world.trading.tracker.live()), 1000)
     world.tick()
     (tracked,) = world.trading.tracker.live()
@@ -72,7 +72,7 @@ def test_an_exit_that_was_told_as_open_and_never_ended_is_no_stop_that_stays(
         coin=GOLD, side=order.side, oid=1, cloid=order.cloid, limit_px=order.px, remaining=order.sz,
         orig_sz=order.sz, status="open", status_ms=world.exchange_ms(),
     )  # fmt: skip
-    world.trading.flow.on_order_updates((told,), world.clock.mono_ms())
+    world.trading.orders_in.on_order_updates((told,), world.clock.mono_ms())
     assert world.trading.tracker.live(OrderState.OPEN)
     outcome = _stop(world, StopMode.CANCEL, monkeypatch, limit_ms=3000)
     assert (outcome.clean, outcome.unknown) == (False, 1)

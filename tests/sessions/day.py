@@ -106,7 +106,7 @@ def day(minutes: int, seed: int, folder: Path) -> dict[str, Any]:
     world.run(3000)
     ledger.read()
     end = resident_kb()
-    world.trading.flow.exiting.keep_now()
+    world.trading.exiting.keep_now()
     world.journal.drain(0)
     world.journal.close()
     realized, fees, fills, trips = world.trading.tracker.totals()

@@ -40,7 +40,7 @@ def test_an_empty_answer_erases_nothing(tmp_path: Path) -> None:
     world = quiet_world(tmp_path)
     held = _hold(world)
     honest = _empty(world, "xyz")
-    world.trading.housekeeping.doubt()
+    world.trading.view.doubt()
     world.run(50_000, step_ms=50)
     assert world.trading.tracker.position(GOLD) == held
     honest()
@@ -53,7 +53,7 @@ def test_an_empty_answer_that_stays_is_believed_after_three_readings_over_a_minu
     world = quiet_world(tmp_path)
     _hold(world)
     _empty(world, "xyz")
-    world.trading.housekeeping.doubt()
+    world.trading.view.doubt()
     began = world.clock.mono_ms()
     assert world.run_until(lambda: GOLD not in world.trading.tracker.booked(), 200_000, step_ms=50)
     assert world.clock.mono_ms() - began >= 60_000
@@ -73,7 +73,7 @@ def test_an_old_answer_that_shows_a_closed_position_is_not_believed(tmp_path: Pa
         return old if (request["type"], request.get("dex")) == ("clearinghouseState", "xyz") else honest(request)
 
     world.rest.info_json = stale  # type: ignore[method-assign]
-    world.trading.housekeeping.doubt()
+    world.trading.view.doubt()
     world.run(30_000, step_ms=50)
     assert world.journal.of("adopted") == []
 
@@ -116,7 +116,7 @@ def test_one_failing_dex_of_two_is_unknown_and_not_flat(tmp_path: Path) -> None:
     world.connect()
     world.run(5000)
     assert not world.ready  # half an account is none
-    world.trading.flow.exiting.request(ExitReason.MANUAL)
+    world.trading.exiting.request(ExitReason.MANUAL)
     assert world.run_until(lambda: not world.exchange_positions(), 10_000)  # exits go on
     world.rest.info = honest  # type: ignore[method-assign]
     assert world.run_until(lambda: world.ready, 10_000)
@@ -140,7 +140,7 @@ def test_an_exit_unfilled_five_times_trips_the_latch_at_the_fourth_and_is_flat_a
     world = quiet_world(tmp_path)
     _hold(world)
     _deaf_for(world, GOLD, 5)
-    world.trading.flow.exiting.request(ExitReason.MANUAL)
+    world.trading.exiting.request(ExitReason.MANUAL)
     tripped_at = None
     while GOLD in world.exchange_positions():
         world.run(10)
@@ -162,7 +162,7 @@ def test_a_rejected_exit_is_tried_again_and_is_no_end(tmp_path: Path) -> None:
     _hold(world)
     market = world.venue.engine.markets[GOLD]
     market.halted = True
-    world.trading.flow.exiting.request(ExitReason.MANUAL)
+    world.trading.exiting.request(ExitReason.MANUAL)
     world.run(1500)
     refused = [f["event"].why for f in world.journal.of("order") if f["event"].order.reduce_only]
     assert any("halted" in why for why in refused)
@@ -180,7 +180,7 @@ def test_a_reduce_only_race_with_somebody_s_hand(tmp_path: Path, told: bool) -> 
         world.filter_frame = lambda text: [] if text.startswith('{"channel":"userFills"') else [text]
     world.by_hand(GOLD, Side.SELL, D("0.01"), reduce_only=True)
     world.rest.asked.clear()
-    world.trading.flow.exiting.request(ExitReason.MANUAL)
+    world.trading.exiting.request(ExitReason.MANUAL)
     world.tick()  # before a frame of it is read
     world.run(3000)
     refused = [f["event"].why for f in world.journal.of("order") if f["event"].order.reduce_only]

@@ -84,7 +84,7 @@ def test_a_position_opened_by_hand(tmp_path: Path, policy: str, when: str) -> No
     assert bool(world.journal.of("exit")) is (policy == "manage")
     assert not world.latch.tripped
     if policy == "watch":
-        assert not world.trading.flow.exiting.ours_to_close(position)
+        assert not world.trading.exiting.ours_to_close(position)
 
 
 def test_a_watched_position_does_not_keep_a_stop_from_being_clean(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_a_watched_position_does_not_keep_a_stop_from_being_clean(tmp_path: Path
     assert world.run_until(lambda: world.ready, 5000)
     world.by_hand(GOLD, Side.BUY, Decimal("0.01"))
     world.run(1000)
-    world.trading.flow.exiting.request(ExitReason.HARD_STOP)
+    world.trading.exiting.request(ExitReason.HARD_STOP)
     world.run(2000)
     assert world.exchange_positions() == {GOLD: Decimal("0.01")}
     assert not world.trading.exits.exiting()

@@ -15,8 +15,8 @@ from hip3.core.ledger import OrderFinished
 from hip3.core.order_state import OrderState
 from hip3.core.ports import SendOutcome, SendResult
 from hip3.errors import ConfigError, RateLimited
+from hip3.execution.readiness import Readiness
 from hip3.execution.truth.margin import Margin, read_margins
-from hip3.execution.truth.readiness import Readiness
 from hip3.ops.state_dir import account_dir
 from hip3.position.tracker import PositionTracker
 from hip3.risk.hard_stop import HardStopLatch
@@ -77,7 +77,7 @@ def test_a_claim_that_no_fill_ever_confirms_is_given_up(tmp_path: Path) -> None:
     world.trading.tracker.admit(ghost, lambda ledger, wished: wished)
     world.trading.tracker.mark_sent(ghost.cloid, nonce=1, expires_ms=None, generation=1, mono_ms=0)
     update = OrderUpdate("xyz:GOLD", ghost.side, 77, ghost.cloid, D(4000), D("0.004"), D("0.012"), "canceled", 5)
-    world.trading.flow.on_order_updates([update], world.clock.mono_ms())
+    world.trading.orders_in.on_order_updates([update], world.clock.mono_ms())
     assert world.trading.tracker.position("xyz:GOLD") is not None
     assert world.run_until(lambda: world.trading.tracker.position("xyz:GOLD") is None, 10_000)
 
@@ -137,7 +137,7 @@ def test_an_empty_account_answer_erases_no_position(tmp_path: Path) -> None:
 
     world.rest.info = empty  # type: ignore[method-assign]
     for _ in range(10):
-        world.trading.housekeeping.doubt()
+        world.trading.view.doubt()
         world.run(4000, step_ms=50)
         for coin, szi in booked.items():
             assert world.trading.tracker.booked()[coin] == szi
@@ -152,7 +152,7 @@ def test_a_position_closed_elsewhere_is_believed_after_three_readings_over_a_min
     assert account is not None
     coin = next(iter(world.exchange_positions()))
     del account.dexs[coin.split(":", maxsplit=1)[0]].positions[coin]
-    world.trading.housekeeping.doubt()
+    world.trading.view.doubt()
     world.run(50_000, step_ms=50)
     assert coin in world.trading.tracker.booked()
     assert world.run_until(lambda: coin not in world.trading.tracker.booked(), 60_000, step_ms=50)
@@ -164,7 +164,7 @@ def test_a_position_found_is_taken_over_in_the_second_reading_and_left_like_our_
     account = world.venue.engine.account(world.user)
     assert account is not None
     account.dex("xyz").apply_fill("xyz:GOLD", D("0.01"), D(4000), 20, isolated=True)
-    world.trading.housekeeping.doubt()
+    world.trading.view.doubt()
     assert world.run_until(lambda: "xyz:GOLD" in world.trading.tracker.booked(), 6000)
     assert world.run_until(lambda: "xyz:GOLD" not in world.exchange_positions(), 15_000)
 
@@ -176,7 +176,7 @@ def test_an_answer_of_another_shape_is_a_failed_read(tmp_path: Path, kind: str) 
     info = world.rest.info
     for odd in (b"null", b"[]", b"5", b'{"time":"x"}', b"{}"):
         world.rest.info = lambda r, odd=odd: odd if r["type"] == kind else info(r)  # type: ignore[method-assign]
-        world.trading.housekeeping.doubt()
+        world.trading.view.doubt()
         world.run(61_000, step_ms=100)
     assert world.trading.housekeeping.failed_reads >= 3
     world.rest.info = info  # type: ignore[method-assign]
@@ -335,7 +335,7 @@ def test_a_number_that_is_not_in_normal_form_recovers_another_signer(tmp_path: P
 
 def test_fills_of_other_dexs_are_not_ours_to_book(tmp_path: Path) -> None:
     world = World(tmp_path, seed=1, markets="para:AVGO,para:UNITREE")
-    world.trading.flow.on_fills([fill(1, coin="BTC"), fill(2, coin="xyz:GOLD"), fill(3, coin="@107")], 0)
+    world.trading.orders_in.on_fills([fill(1, coin="BTC"), fill(2, coin="xyz:GOLD"), fill(3, coin="@107")], 0)
     assert world.trading.tracker.booked() == {}
     assert world.trading.tracker.totals()[2] == 0
 
@@ -448,7 +448,7 @@ def test_a_refusal_nobody_knows_is_reported_once(tmp_path: Path) -> None:
         world.trading.tracker.admit(wished, lambda ledger, w: w)
         world.trading.tracker.mark_sent(wished.cloid, nonce=n + 1, expires_ms=None, generation=1, mono_ms=0)
         answer = Refused(f"A sentence nobody has seen. asset={n}")
-        world.trading.flow.dispatch(world.trading.tracker.on_status(wished.cloid, answer), 0)
+        world.trading.consequences.dispatch(world.trading.tracker.on_status(wished.cloid, answer), 0)
     assert len(world.journal.of("unknown_refusal")) == 1
 
 

@@ -92,7 +92,7 @@ def test_attempts_without_a_price_cost_no_step(tmp_path: Path) -> None:
     world.filter_frame = lambda t: [] if f'"coin":"{GOLD}"' in t and '"channel":"order' not in t else [t]
     honest = world.rest.info_json
     world.rest.info_json = lambda r: None if r["type"] == "l2Book" else honest(r)  # type: ignore[method-assign]
-    world.trading.flow.exiting.request(ExitReason.MANUAL)
+    world.trading.exiting.request(ExitReason.MANUAL)
     world.run(5000)
     assert world.journal.of("exit") == []
     world.filter_frame = lambda t: [t]
@@ -168,7 +168,7 @@ def test_a_step_of_zero_is_at_its_bound_from_the_first_failure(tmp_path: Path) -
     world.by_hand(GOLD, Side.BUY, D("0.01"))
     world.run(500)
     world.venue.engine.markets[GOLD].book.would_cross = lambda **_: False  # type: ignore[method-assign]
-    world.trading.flow.exiting.request(ExitReason.MANUAL)
+    world.trading.exiting.request(ExitReason.MANUAL)
     world.run(20_000)
     assert len(world.journal.of("exit")) <= 5
     assert len(world.journal.of("exit_stuck")) == 1

@@ -221,7 +221,7 @@ def test_a_manual_flatten_works_with_the_latch_set(tmp_path: Path) -> None:
     world.by_hand(GOLD, Side.BUY, D("0.01"))
     world.run(500)
     world.trip("manual", "test", None)
-    world.trading.flow.exiting.request(ExitReason.MANUAL)
+    world.trading.exiting.request(ExitReason.MANUAL)
     assert world.run_until(lambda: not world.exchange_positions(), 10_000)
 
 

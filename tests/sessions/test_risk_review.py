@@ -15,7 +15,7 @@ from hip3.core.ledger import RoundTrip
 from hip3.core.orders import ExitReason, Side
 from hip3.errors import ConfigError, VenueReadError
 from hip3.execution.exits.risk_desk import KeptRisk
-from hip3.execution.truth.readiness import Readiness
+from hip3.execution.readiness import Readiness
 from hip3.execution.truth.streams import StreamWatch
 from hip3.ops.intents import IntentLog
 from hip3.ops.journal import EventLog
@@ -27,8 +27,8 @@ from hip3.risk.hard_stop import HardStopLatch, LatchState, Reset, read_latch, wr
 from hip3.risk.trial import KeptTrial, Trial
 from hip3.service import assembly, supervisor
 from hip3.service.control_requests import pause
+from hip3.service.kept import Before
 from hip3.service.supervisor import Supervisor
-from hip3.service.trading import Before
 from hip3.service.workers import RestJobs
 from hip3.venue.venue import WsText
 from tests.fakes import FakeClock, MemoryJournal
@@ -256,7 +256,7 @@ def _with_a_gain(tmp_path: Path, until_fills: Callable[[World], None]) -> World:
         return [] if fills else [text]
 
     world.filter_frame = late
-    world.trading.flow.exiting.request(ExitReason.MANUAL)
+    world.trading.exiting.request(ExitReason.MANUAL)
     until_fills(world)
     world.filter_frame = lambda text: [text]
     for text in held:
@@ -338,7 +338,7 @@ def test_a_reset_after_failed_exits_counts_whichever_way_the_clock_was_set(tmp_p
     world.run(1500)
     (held,) = world.journal.fact("held", list[Held])
     failed = msgspec.structs.replace(held, reason=ExitReason.MANUAL, attempt=4, failures=4)
-    world.trading.flow.exiting._journal = MemoryJournal()
+    world.trading.exiting._journal = MemoryJournal()
     later = Reset(at_ms=world.clock.wall_ms() + 3_600_000, user="me", reason="x", was="max_loss: y")
     world.journal.keep("held", [failed])
     world.journal.keep("risk", KeptRisk(reset_ms=later.at_ms))

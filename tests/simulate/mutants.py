@@ -14,7 +14,7 @@ def _m(name: str, module: str, old: str, new: str) -> Mutant:
     return Mutant(name, ((module, old, new),))
 
 
-TRACKER, LOOP, FLOW = "position/tracker.py", "execution/sending/loop.py", "execution/flow.py"
+TRACKER, LOOP, ORDERS = "position/tracker.py", "execution/sending/loop.py", "execution/orders_in.py"
 RESOLVER, GATES, POSTS = "execution/truth/resolver.py", "execution/entries/gates.py", "execution/sending/posts.py"
 DESK, TRADING, KEEPING = "position/exits.py", "service/trading.py", "execution/truth/housekeeping.py"
 
@@ -38,8 +38,8 @@ MUTANTS: tuple[Mutant, ...] = (
     _m("the start believes an empty account", "execution/truth/bootstrap.py",
        "report = by_fills(read_beginning(rest, user, universe.dexs))",
        "report = read_beginning(rest, user, universe.dexs)"),
-    _m("a resync clears first", KEEPING, "        self.marks = report.marks\n",
-       "        self.marks = report.marks\n        for coin in list(self._tracker.booked()):\n"
+    _m("a resync clears first", KEEPING, "        self._view.marks = report.marks\n",
+       "        self._view.marks = report.marks\n        for coin in list(self._tracker.booked()):\n"
        "            self._tracker.adopt(coin, ZERO, Opening(px=ZERO, ms=0))\n"),
     _m("a stale reading is adopted although the fills say otherwise", KEEPING,
        "by_fill = told.get(coin, (ZERO, ZERO))[0] == ours", "by_fill = False"),
@@ -75,22 +75,22 @@ MUTANTS: tuple[Mutant, ...] = (
         (GATES, "    if e.not_ready:", "    if False:"),
         (LOOP, "        if epoch is None or epoch != order.epoch:", "        if False:"),
     )),
-    _m("READY without the account", "execution/truth/readiness.py",
+    _m("READY without the account", "execution/readiness.py",
        "        if self._needs_account and self._account_generation != self._generation:", "        if False:"),
-    _m("a stop does not stop entries", "execution/truth/readiness.py",
+    _m("a stop does not stop entries", "execution/readiness.py",
        "            self._stopping = True", "            self._stopping = False"),
     # The life of an order.
-    _m("a time-out frees the order", FLOW,
-       "                self.dispatch(self._tracker.mark_unknown(order.cloid, why, now_ms), now_ms)\n        else:",
-       "                self.dispatch(self._tracker.drop(order.cloid, why), now_ms)\n        else:"),
-    _m("a pending order is never freed", "execution/flow.py",
+    _m("a time-out frees the order", ORDERS,
+       "                self._consequences.dispatch(self._tracker.mark_unknown(order.cloid, why, now_ms), now_ms)\n        else:",
+       "                self._consequences.dispatch(self._tracker.drop(order.cloid, why), now_ms)\n        else:"),
+    _m("a pending order is never freed", "execution/orders_in.py",
        "            return self._tracker.refuse(cloid, res.text)", "            return []"),
     _m("a dropped order is never freed", TRACKER,
        "        return self._change(cloid, OrderState.DROPPED, why)", "        return []"),
     _m("an ended order stays among the live", "position/order_index.py",
        "            self.live.pop(tracked.order.cloid, None)\n", ""),
     _m("orders move backwards", "core/order_state.py", "    return to in TRANSITIONS[state]", "    return True"),
-    _m("a reply is paired with the wrong order", FLOW,
+    _m("a reply is paired with the wrong order", ORDERS,
        "zip(post.batch.orders, resolve(outcome, len(post.batch.orders)), strict=True)",
        "zip(reversed(post.batch.orders), resolve(outcome, len(post.batch.orders)), strict=True)"),
     _m("an unreadable answer means refused", "execution/sending/replies.py",
@@ -112,7 +112,7 @@ MUTANTS: tuple[Mutant, ...] = (
     # Sending.
     _m("a nonce is the raw clock", "exchange/nonce.py", "            nonce = max(self._last + 1, now_ms)", "            nonce = now_ms"),
     _m("a restart forgets the nonces", TRADING,
-       "            before.recovered.nonce_floor if before.recovered is not None else 0,\n", "            0,\n"),
+       "        g.before.recovered.nonce_floor if g.before.recovered is not None else 0,\n", "        0,\n"),
     _m("nonces that a full disk did not take are given out again", "exchange/nonce.py",
        "    return max(kept, unkept)", "    return kept"),
     _m("the intent is written after the send", LOOP,
@@ -128,7 +128,7 @@ MUTANTS: tuple[Mutant, ...] = (
          "            for order in batch.orders:\n                self._tracker.mark_sent("),
         (LOOP, "to make them unknown.\n        self._posts.register(post)\n", "to make them unknown.\n"),
     )),
-    _m("a post by HTTP that was given up is sent", FLOW,
+    _m("a post by HTTP that was given up is sent", ORDERS,
        "        if not self._posts.holds(post.post_id):\n            return\n", ""),
     _m("a post leaves on a later connection", "exchange/writer.py",
        "            if generation not in (None, current):", "            if False:"),
@@ -152,12 +152,12 @@ MUTANTS: tuple[Mutant, ...] = (
     _m("an exit that was not answered is forgotten", DESK,
        "                state.next_ms = now_ms + UNANSWERED_RETRY_MS", "                state.next_ms = now_ms + 10**9"),
     _m("an exit's time runs before it leaves", DESK, "                state.deadline_ms = now_ms + self._deadline_ms\n\n", "                pass\n\n"),
-    _m("holding times by the machine's clock", TRADING, "        exchange_ms=offset.exchange_ms, watch_foreign",
-       "        exchange_ms=clock.wall_ms, watch_foreign"),
+    _m("holding times by the machine's clock", TRADING, "journal=g.journal, exchange_ms=books.offset.exchange_ms,\n        watch_foreign",
+       "journal=g.journal, exchange_ms=clock.wall_ms,\n        watch_foreign"),
     _m("no time stop", "position/exit_rules.py", "    (ExitReason.TIME_STOP, time_stop),\n", ""),
     # Restarts and files.
     _m("the latch is in memory only", "risk/hard_stop.py", "            write_latch(self._path, state)\n", "            pass\n"),
-    _m("a restart forgets open orders", TRADING, "    if recovered is not None:\n        for order", "    if False:\n        for order"),
+    _m("a restart forgets open orders", "service/kept.py", "    if recovered is not None:\n        for order", "    if False:\n        for order"),
     _m("an order that is unknown has ended on disk", "ops/journal.py",
        '        if kind == "order" and fields["event"].after.terminal:', '        if kind == "order":'),
     _m("what waits for the journal is lost at the end", "ops/journal.py",

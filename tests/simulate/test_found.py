@@ -11,12 +11,11 @@ from typing import Any
 
 from hip3.core.events import Filled, OrderUpdate
 from hip3.core.order_state import OrderState
-from hip3.core.orders import ExitReason, OrderBatch, PendingOrder, Side
+from hip3.core.orders import ExitReason, OrderBatch, PendingOrder, Post, Side
 from hip3.core.ports import SendOutcome
 from hip3.errors import JournalError
 from hip3.exchange.rate_limit import IP_WEIGHT_PER_MINUTE
 from hip3.exchange.rest import weight_of
-from hip3.execution.sending.posts import Post
 from hip3.ops.intents import IntentLog
 from hip3.ops.journal import EventLog
 from hip3.ops.store import JournalStore
@@ -137,7 +136,7 @@ def test_an_exit_that_waits_for_a_slow_tick_is_not_tried_again(tmp_path: Path) -
     world = quiet_world(tmp_path)
     world.by_hand("xyz:GOLD", Side.BUY, D("0.01"))
     assert world.run_until(lambda: bool(world.trading.tracker.positions()), 5000)
-    exiting, now = world.trading.flow.exiting, world.clock.mono_ms
+    exiting, now = world.trading.exiting, world.clock.mono_ms
     exiting.request(ExitReason.MANUAL)
     exiting.check(world.generation, now())
     first = world.journal.of("exit")
@@ -264,5 +263,5 @@ def test_a_post_by_http_that_was_given_up_while_it_waited_is_not_sent(tmp_path: 
     batch = OrderBatch((exit_order(2),))
     post = Post(post_id=999, batch=batch, nonce=1, generation=1, sent_ms=0, sent_us=0)
     sent: list[str] = []
-    world.trading.flow.send_by_http(post, lambda: sent.append("it"))
+    world.trading.orders_in.send_by_http(post, lambda: sent.append("it"))
     assert sent == []

@@ -22,6 +22,7 @@ from hip3.core.money import floor_size, taker_price
 from hip3.core.orders import PendingOrder, Side, Tif
 from hip3.exchange.writer import WriteHandle
 from hip3.execution.flow import TradeFlow
+from hip3.execution.orders_in import OrdersIn
 from hip3.ops.intents import IntentLog
 from hip3.service import stopping
 from hip3.service.supervisor import Supervisor
@@ -65,18 +66,19 @@ def _order_frame(reduce_only: str) -> Callable[..., bool]:
     return lambda handle, text, *_: '"type":"order"' in text and f'"r":{reduce_only}' in text
 
 
-def _live_fills(flow: Any, fills: Any, now_ms: int) -> bool:
-    return bool(flow.generation and [f for f in fills if f.time_ms > flow.began_ms])
+def _live_fills(orders: Any, fills: Any, now_ms: int) -> bool:
+    link = orders._link
+    return bool(link.generation and [f for f in fills if f.time_ms > link.began_ms])
 
 
 BOUNDARIES: dict[str, tuple[Any, str, bool, Callable[..., bool]]] = {
     "before the intent": (IntentLog, "orders", True, _entry),
     "after the intent": (IntentLog, "orders", False, _entry),
     "after the send": (WriteHandle, "send", False, _order_frame("false")),
-    "after acceptance": (TradeFlow, "_on_reply", True, lambda *_: True),
-    "after the reply": (TradeFlow, "_on_reply", False, lambda *_: True),
-    "before a fill": (TradeFlow, "on_fills", True, _live_fills),
-    "after a fill": (TradeFlow, "on_fills", False, _live_fills),
+    "after acceptance": (OrdersIn, "on_reply", True, lambda *_: True),
+    "after the reply": (OrdersIn, "on_reply", False, lambda *_: True),
+    "before a fill": (OrdersIn, "on_fills", True, _live_fills),
+    "after a fill": (OrdersIn, "on_fills", False, _live_fills),
     "exiting, intent": (IntentLog, "orders", False, _exit),
     "exiting, sent": (WriteHandle, "send", False, _order_frame("true")),
     "stopping": (stopping, "purge_entries", False, lambda *_: True),
@@ -89,7 +91,7 @@ def rig(boundary: str, count: int) -> None:
     began = TradeFlow.on_connected
 
     def connected(flow: Any, session: Any) -> None:
-        flow.began_ms = getattr(flow, "began_ms", 0) or flow._clock.wall_ms()
+        flow._link.began_ms = getattr(flow._link, "began_ms", 0) or flow._clock.wall_ms()
         began(flow, session)
 
     TradeFlow.on_connected = connected  # type: ignore[method-assign]
@@ -115,7 +117,7 @@ def _wish(running: Any, coin: str, *, resting: bool) -> PendingOrder:
     return PendingOrder(
         cloid=trading.executor._cloids.next(), coin=coin, side=Side.BUY, px=px,
         sz=floor_size(Decimal(15) / px, spec.sz_decimals), reduce_only=False, created_ms=running.clock.wall_ms(),
-        tif=Tif.GTC if resting else Tif.IOC, epoch=trading.flow.generation, admission_px=px, touch_px=view.ask.px,
+        tif=Tif.GTC if resting else Tif.IOC, epoch=trading.link.generation, admission_px=px, touch_px=view.ask.px,
     )  # fmt: skip
 
 

@@ -108,7 +108,7 @@ def test_item_5_books_and_exchange_agree_whatever_the_account_answers(tmp_path: 
     world.rest.failing.add("clearinghouseState")
     for _ in range(30):
         world.run(1000)
-        world.trading.housekeeping.doubt()
+        world.trading.view.doubt()
         late = world.trading.tracker.live() or world.trading.tracker.unbooked() or world.trading.posts.inflight
         assert late or world.trading.tracker.booked() == world.exchange_positions()
     assert not world.journal.of("adopted")

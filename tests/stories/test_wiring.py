@@ -21,7 +21,7 @@ from hip3.execution.entries import executor as executor_module
 from hip3.execution.entries.gates import GATES
 from hip3.execution.exits import hard_stop_sequence
 from hip3.execution.exits.hard_stop_sequence import STEPS
-from hip3.execution.truth.readiness import State
+from hip3.execution.readiness import State
 from hip3.execution.truth.streams import OWNERS
 from hip3.position import exit_rules
 from hip3.position.tracked import Opening
@@ -104,7 +104,7 @@ def _spend(world: World) -> None:
 def _trigger(world: World, events: list[Any], code: str) -> None:
     _ready(world)
     for event in events:
-        world.trading.flow._risk(event)
+        world.trading.consequences._risk(event)
     world.run(100)
     assert (world.latch.state().reason or "").startswith(code)
 
@@ -120,7 +120,7 @@ def _refusals(world: World) -> None:
         world.trading.tracker.admit(wished, lambda ledger, w: w)
         world.trading.tracker.mark_sent(wished.cloid, nonce=n + 1, expires_ms=None, generation=1, mono_ms=0)
         events = world.trading.tracker.on_status(wished.cloid, Refused("Insufficient margin to place order."))
-        world.trading.flow.dispatch(events, 0)
+        world.trading.consequences.dispatch(events, 0)
     world.run(100)
     assert (world.latch.state().reason or "").startswith("rejects")
 
@@ -135,9 +135,9 @@ def _slippage(world: World) -> None:
     )  # type: ignore[method-assign]
     exits = world.settings.base.exit_slippage_bps
     assert exits
-    flow = world.trading.flow
-    risk = flow._risk
-    flow._risk = lambda e: None if getattr(getattr(e, "order", None), "reduce_only", False) else risk(e)  # type: ignore[method-assign]
+    consequences = world.trading.consequences
+    risk = consequences._risk
+    consequences._risk = lambda e: None if getattr(getattr(e, "order", None), "reduce_only", False) else risk(e)  # type: ignore[method-assign]
     assert world.run_until(lambda: world.latch.tripped, 90_000)
     assert (world.latch.state().reason or "").startswith("slippage")
 
@@ -447,7 +447,7 @@ PROBES: dict[str, Probe] = {
 
 def _held(world: World) -> None:
     """A tiny position whose exit cannot be made leaves room in gates 3 to 5; gate 7 says no."""
-    world.trading.flow.exiting._params.clear()
+    world.trading.exiting._params.clear()
     world.trading.executor._limits = _roomy(world)  # type: ignore[union-attr]
     _gate(world, _hold_everywhere, "has_position")
 
@@ -478,7 +478,7 @@ def cut(world: World, row: str, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(exit_rules, "RULES", tuple(r for r in exit_rules.RULES if r[0].value != name))
     elif kind == "protection":
         assert world.trading.loop is not None
-        patch.setattr(world.trading.loop._protector, "step", lambda now_ms: None)
+        patch.setattr(world.trading.loop._stops, "step", lambda now_ms: None)
     elif kind == "trigger":
         if name == "drawdown":
             patch.setattr(world.trading.risk._drawdown, "look", lambda *a: None)

@@ -5,8 +5,6 @@ ws-reader (signals); exits come from `flow`. A failure after the mark rolls back
 taken: the order, then the budget.
 """
 
-import itertools
-import secrets
 from collections import Counter, deque
 from collections.abc import Callable
 from decimal import Decimal
@@ -28,14 +26,15 @@ from hip3.core.decisions import (
 from hip3.core.ledger import LedgerView
 from hip3.core.market import MarketSpec
 from hip3.core.money import shift_bps, taker_price
-from hip3.core.orders import RUN_TAG, PendingOrder
+from hip3.core.orders import PendingOrder
 from hip3.core.ports import Clock
 from hip3.execution.entries.budget import ActionBudget
 from hip3.execution.entries.gates import LATCH_GATES, LEDGER_GATES, READY_GATES, Entry, Refusal, run
+from hip3.execution.readiness import Readiness
 from hip3.execution.sending.address_budget import AddressBudget
+from hip3.execution.sending.cloids import CloidSource
 from hip3.execution.sending.posts import PostRequestManager
 from hip3.execution.sending.scheduler import BatchScheduler
-from hip3.execution.truth.readiness import Readiness
 from hip3.feed.market_state import MarketState
 from hip3.position.exits import ExitDesk
 from hip3.position.tracker import PositionTracker
@@ -43,18 +42,6 @@ from hip3.risk.guards import EntryGuards
 from hip3.risk.hard_stop import HardStopLatch
 
 LAST_REFUSED = 5
-
-
-class CloidSource:
-    """Cloids: tag, a random number of this run, a counter. Unique, and recognisable as ours."""
-
-    def __init__(self) -> None:
-        self._run = secrets.token_hex(6)
-        self._count = itertools.count(1)
-
-    def next(self) -> str:
-        """0x and 32 hex digits."""
-        return f"0x{RUN_TAG}{self._run}{next(self._count):012x}"
 
 
 class EntryLimits:

@@ -15,7 +15,8 @@ from collections.abc import Callable
 from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, PendingCancel
 from hip3.core.ports import Clock, Journal
-from hip3.execution.flow import TradeFlow
+from hip3.execution.exits.exiting import Exiting
+from hip3.execution.ports import Consequences
 from hip3.execution.sending.scheduler import BatchScheduler
 from hip3.execution.truth.account import Proof
 from hip3.position.tracker import PositionTracker
@@ -26,11 +27,13 @@ CANCEL_MS = 1000
 PROOF_MS = 5000
 
 
-def purge_entries(scheduler: BatchScheduler, tracker: PositionTracker, flow: TradeFlow, why: str, now_ms: int) -> int:
+def purge_entries(
+    scheduler: BatchScheduler, tracker: PositionTracker, consequences: Consequences, why: str, now_ms: int
+) -> int:
     """Queued entries die, and their owner is told; how many."""
     purged = scheduler.purge_new()
     for order in purged:
-        flow.dispatch(tracker.drop(order.cloid, why), now_ms)
+        consequences.dispatch(tracker.drop(order.cloid, why), now_ms)
     return len(purged)
 
 
@@ -57,7 +60,8 @@ class HardStopSequence:
         latch: HardStopLatch,
         scheduler: BatchScheduler,
         tracker: PositionTracker,
-        flow: TradeFlow,
+        exiting: Exiting,
+        consequences: Consequences,
         journal: Journal,
         flatten: bool,
         ask_proof: Callable[[Callable[[Proof], None]], None],
@@ -67,7 +71,8 @@ class HardStopSequence:
         self._latch = latch
         self._scheduler = scheduler
         self._tracker = tracker
-        self._flow = flow
+        self._exiting = exiting
+        self._consequences = consequences
         self._journal = journal
         self._flatten = flatten
         self._ask_proof = ask_proof
@@ -81,7 +86,7 @@ class HardStopSequence:
         """One round at monotonic `now_ms`; nothing while the latch is not tripped."""
         if not self._latch.tripped:
             return
-        purged = purge_entries(self._scheduler, self._tracker, self._flow, "HardStop", now_ms)
+        purged = purge_entries(self._scheduler, self._tracker, self._consequences, "HardStop", now_ms)
         self._say("purge", "done" if not purged else f"{purged} queued entries dropped")
         resting = self._cancel(now_ms)
         held = self._close()
@@ -105,9 +110,9 @@ class HardStopSequence:
         if not self._flatten:
             self._say("flatten", "positions stay: HIP3_HARD_STOP_FLATTEN is false")
             return 0
-        held = [p.coin for p in self._tracker.positions() if self._flow.exiting.ours_to_close(p)]
+        held = [p.coin for p in self._tracker.positions() if self._exiting.ours_to_close(p)]
         if held:
-            self._flow.exiting.request(ExitReason.HARD_STOP)
+            self._exiting.request(ExitReason.HARD_STOP)
         self._say("flatten", "done" if not held else f"closing {', '.join(held)}")
         return len(held)
 
@@ -122,7 +127,7 @@ class HardStopSequence:
         if proof.positions is None or proof.orders is None:
             return f"not proved: {proof.source}"
         entries = [o for o in proof.orders if not o.reduce_only and self._tracker.get(o.cloid or "") is not None]
-        held = [c for c in proof.positions if self._flatten and self._flow.exiting.closes(c)]
+        held = [c for c in proof.positions if self._flatten and self._exiting.closes(c)]
         return ", ".join([f"order {o.oid} of {o.coin} rests" for o in entries] + [f"{c} is held" for c in held])
 
     def _say(self, step: str, outcome: str) -> None:

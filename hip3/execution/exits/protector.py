@@ -13,8 +13,8 @@ from hip3.core.market import MarketSpec
 from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, PendingCancel
 from hip3.core.ports import Clock, Journal
-from hip3.execution.entries.executor import CloidSource
 from hip3.execution.exits.exiting import Exiting
+from hip3.execution.sending.cloids import CloidSource
 from hip3.execution.sending.scheduler import BatchScheduler
 from hip3.feed.market_state import MarketState
 from hip3.position.exits import ExitDesk

@@ -16,7 +16,7 @@ from hip3.core.ledger import RoundTrip
 from hip3.core.money import ZERO
 from hip3.core.ports import Clock, Journal
 from hip3.execution.exits.hard_stop_sequence import HardStopSequence
-from hip3.execution.truth.readiness import Readiness
+from hip3.execution.readiness import Readiness
 from hip3.execution.truth.streams import StreamWatch
 from hip3.position.tracker import PositionTracker
 from hip3.risk.drawdown import Drawdown, KeptDay

@@ -19,19 +19,19 @@ from typing import Any
 
 import msgspec
 
-from hip3.core.orders import ActionBatch, CancelBatch, OrderBatch, PendingOrder
+from hip3.core.orders import ActionBatch, CancelBatch, OrderBatch, PendingOrder, Post
 from hip3.core.ports import Clock, Intents, Journal, Sender, SendOutcome
 from hip3.errors import JournalError, NonceError, SigningError
 from hip3.exchange.nonce import NonceManager
 from hip3.exchange.signing import sign_l1_action
 from hip3.exchange.wire_out import cancel_action, order_action, post_frame, signed_body
-from hip3.execution.exits.protector import Protector
-from hip3.execution.flow import TradeFlow
+from hip3.execution.link import Link
+from hip3.execution.ports import Consequences, Exits, OrdersIn, Stops
+from hip3.execution.readiness import Readiness
 from hip3.execution.sending.address_budget import AddressBudget
 from hip3.execution.sending.identity import Identity
-from hip3.execution.sending.posts import Post, PostRequestManager
+from hip3.execution.sending.posts import PostRequestManager
 from hip3.execution.sending.scheduler import BatchScheduler
-from hip3.execution.truth.readiness import Readiness
 from hip3.ops.histogram import FAST_US, SLOW_US, Histogram
 from hip3.position.tracker import PositionTracker
 from hip3.risk.hard_stop import HardStopLatch
@@ -62,8 +62,11 @@ class ExecutorLoop:
         scheduler: BatchScheduler,
         posts: PostRequestManager,
         tracker: PositionTracker,
-        flow: TradeFlow,
-        protector: Protector,
+        link: Link,
+        orders_in: OrdersIn,
+        consequences: Consequences,
+        exits: Exits,
+        stops: Stops,
         stale: Callable[[str, int], str | None],
         sender: Sender,
         http: HttpLane,
@@ -83,8 +86,11 @@ class ExecutorLoop:
         self._scheduler = scheduler
         self._posts = posts
         self._tracker = tracker
-        self._flow = flow
-        self._protector = protector
+        self._link = link
+        self._orders_in = orders_in
+        self._consequences = consequences
+        self._exits = exits
+        self._stops = stops
         self._stale = stale
         self._sender = sender
         self._http = http
@@ -109,13 +115,13 @@ class ExecutorLoop:
     def step(self, now_ms: int) -> bool:
         """One round at monotonic `now_ms`; True if another should follow at once."""
         for post in self._posts.expire(now_ms, self._post_timeout_ms):
-            self._flow.on_post_lost(post, "no reply in time", now_ms)
-        generation = self._flow.generation  # first: what is judged below must leave on no later connection
+            self._orders_in.on_post_lost(post, "no reply in time", now_ms)
+        generation = self._link.generation  # first: what is judged below must leave on no later connection
         lane = self._lane(now_ms)
         if lane is None:
             return False  # nothing can leave: exits are not attempted either, they would only be worse for it
-        self._flow.exiting.check(generation, now_ms)
-        self._protector.step(now_ms)
+        self._exits.check(generation, now_ms)
+        self._stops.step(now_ms)
         batch = self._scheduler.take(self._posts.inflight, entries=lane == "ws")
         if batch is None:
             return False
@@ -145,7 +151,7 @@ class ExecutorLoop:
             if why is None:
                 keep.append(order)
             else:
-                self._flow.dispatch(self._tracker.drop(order.cloid, why), now_ms)
+                self._consequences.dispatch(self._tracker.drop(order.cloid, why), now_ms)
         return OrderBatch(tuple(keep)) if keep else None
 
     def _refused(self, order: PendingOrder, epoch: int | None, now_ms: int) -> str | None:
@@ -157,7 +163,7 @@ class ExecutorLoop:
             return None
         if self._latch.tripped:
             return "HardStop"
-        if self._flow.exiting.no_entries(order.coin, now_ms):
+        if self._exits.no_entries(order.coin, now_ms):
             return "the market is being left"
         if epoch is None or epoch != order.epoch:
             return "approved in another READY epoch"
@@ -226,7 +232,7 @@ class ExecutorLoop:
                     order.cloid, nonce=nonce, expires_ms=expires, generation=post.generation, mono_ms=now_ms
                 )
                 if order.reduce_only:
-                    self._flow.exiting.sent(order, now_ms)
+                    self._exits.sent(order, now_ms)
         # After the orders are marked: a disconnect that takes the post must find them sent, to make them unknown.
         self._posts.register(post)
         self._address.spend(_items(batch))
@@ -242,7 +248,7 @@ class ExecutorLoop:
             if self._posts.withdraw(post_id):  # else a disconnect took it, and its orders are UNKNOWN
                 self._return(batch, result.detail, now_ms)
         elif self._posts.complete(post_id) is not None:
-            self._flow.on_post_lost(post, f"the send broke: {result.detail}", now_ms)
+            self._orders_in.on_post_lost(post, f"the send broke: {result.detail}", now_ms)
 
     def _note_sent(self, post: Post) -> None:
         if isinstance(post.batch, OrderBatch):
@@ -265,7 +271,7 @@ class ExecutorLoop:
             if order.reduce_only and order.tries < MAX_TRIES:
                 keep.append(msgspec.structs.replace(order, tries=order.tries + 1))
             else:
-                self._flow.dispatch(self._tracker.drop(order.cloid, why), now_ms)
+                self._consequences.dispatch(self._tracker.drop(order.cloid, why), now_ms)
         if keep:
             self._scheduler.put_back(OrderBatch(tuple(keep)))
 
@@ -273,7 +279,7 @@ class ExecutorLoop:
         """Nothing of it was sent and nothing will be."""
         if isinstance(batch, OrderBatch):
             for order in batch.orders:
-                self._flow.dispatch(self._tracker.drop(order.cloid, why), now_ms)
+                self._consequences.dispatch(self._tracker.drop(order.cloid, why), now_ms)
         else:
             self._return(batch, why, now_ms)
         self._journal.record("fault", what=why)

@@ -8,22 +8,8 @@ A post is registered before its bytes leave, because the reply may be read befor
 
 from collections.abc import Callable
 
-import msgspec
-
-from hip3.core.orders import ActionBatch
+from hip3.core.orders import Post
 from hip3.locks import new_lock
-
-
-class Post(msgspec.Struct, frozen=True, kw_only=True):
-    """One signed action on its way."""
-
-    post_id: int
-    batch: ActionBatch
-    nonce: int
-    generation: int
-    sent_ms: int
-    """Monotonic milliseconds."""
-    sent_us: int
 
 
 class PostRequestManager:

@@ -29,14 +29,16 @@ from hip3.core.ports import Clock, Journal
 from hip3.errors import ODD_ANSWERS, Hip3Error, RateLimited, VenueReadError
 from hip3.exchange.clock_offset import ClockOffset
 from hip3.exchange.wire import parse_fill_list
-from hip3.execution.flow import TradeFlow
+from hip3.execution.account_view import AccountView
+from hip3.execution.link import Link
+from hip3.execution.ports import Consequences, MarketIn, OrdersIn
+from hip3.execution.readiness import Readiness
 from hip3.execution.sending.address_budget import AddressBudget
 from hip3.execution.truth.account import AccountReport, ClockedRest, Rest, equity_of, read_account
 from hip3.execution.truth.bootstrap import by_fills, opening
 from hip3.execution.truth.margin import MarginSetter
 from hip3.execution.truth.markets import Markets
 from hip3.execution.truth.open_orders import OpenOrders
-from hip3.execution.truth.readiness import Readiness
 from hip3.execution.truth.resolver import Resolver
 from hip3.execution.truth.strangers import Strangers
 from hip3.execution.truth.streams import StreamWatch
@@ -88,6 +90,15 @@ class Difference(msgspec.Struct, frozen=True):
         return self.readings >= GONE_READINGS and now_ms - self.since_ms >= GONE_MS
 
 
+class Helpers(msgspec.Struct, frozen=True, kw_only=True):
+    """Who has a duty of its own. Without an account (observe) there are markets alone."""
+
+    markets: Markets
+    resolver: Resolver | None = None
+    margin: MarginSetter | None = None
+    open_orders: OpenOrders | None = None
+
+
 class Housekeeping:
     """See the module."""
 
@@ -99,40 +110,42 @@ class Housekeeping:
         user: str | None,
         dexs: list[str],
         tracker: PositionTracker,
-        flow: TradeFlow,
+        link: Link,
+        view: AccountView,
+        market_in: MarketIn,
+        orders_in: OrdersIn,
+        consequences: Consequences,
         market_state: MarketState,
         readiness: Readiness,
         journal: Journal,
         offset: ClockOffset,
-        resolver: Resolver | None,
         address: AddressBudget,
-        margin: MarginSetter | None,
         abstraction: str,
         strangers: Strangers,
-        open_orders: OpenOrders | None,
         streams: StreamWatch,
-        markets: Markets,
+        helpers: Helpers,
     ) -> None:
         self._clock = clock
         self._rest = rest
         self._user = user
         self.dexs = dexs
         self._tracker = tracker
-        self._flow = flow
+        self._link = link
+        self._view = view
+        self._market_in = market_in
+        self._orders_in = orders_in
+        self._consequences = consequences
         self._market_state = market_state
         self._readiness = readiness
         self._journal = journal
         self._clocked = ClockedRest(rest, clock.mono_ms, offset.add)
-        self._resolver = resolver
         self._address = address
-        self._margin = margin
         self._abstraction = abstraction
         self._strangers = strangers
-        self._open_orders = open_orders
         self._streams = streams
-        self._markets = markets
+        self._resolver, self._margin = helpers.resolver, helpers.margin
+        self._open_orders, self._markets = helpers.open_orders, helpers.markets
         self._started = False
-        self._storm = False
         self._next_storm_ms = 0
         self._next_anchor_ms = 0
         self._next_clock_ms = 0
@@ -140,7 +153,6 @@ class Housekeeping:
         self._next_read_ms = 0
         self._next_compare_ms = clock.mono_ms() + COMPARE_MS
         self._last_compare_ms = -DOUBT_MS
-        self._doubt = False
         self._next_fills_ms = 0
         self._differs: dict[str, Difference] = {}
         self._no_fills: Counter[str] = Counter()
@@ -148,10 +160,6 @@ class Housekeeping:
         self._next_book_ms = 0
         self.failed_reads = 0
         self._quiet_until_ms = 0
-        self.equity: Decimal | None = None
-        """What the account is worth by the last reading; None while unknown."""
-        self.marks: dict[str, Decimal] = {}
-        """Marks of the last reading: for positions in markets that are not configured, and so not fed."""
 
     def step(self, now_ms: int) -> None:
         """One round of duties at monotonic `now_ms`."""
@@ -186,14 +194,14 @@ class Housekeeping:
                 self._quiet_until_ms = now_ms + (wait + WHOLE_ROUND_MS if isinstance(wait, int) else RETRY_MS)
             self.failed_reads += 1
             self._next_read_ms = max(self._next_read_ms, now_ms + RETRY_MS)
-            if self._read_generation != self._flow.generation:
+            if self._read_generation != self._link.generation:
                 self._readiness.account_unknown(str(error))
             self._journal.record("read_failed", what=f"{type(error).__name__}: {error}")
 
     # The account.
 
     def _read_for_epoch(self, now_ms: int) -> None:
-        generation = self._flow.generation
+        generation = self._link.generation
         if generation in (0, self._read_generation) or now_ms < self._next_read_ms:
             return
         left = [t for t in self._tracker.live(OrderState.UNKNOWN) if t.generation == 0]
@@ -205,10 +213,10 @@ class Housekeeping:
             self._readiness.account_read(generation)
 
     def _compare(self, now_ms: int) -> None:
-        doubted = self._doubt and now_ms - self._last_compare_ms >= DOUBT_MS
-        if self._read_generation != self._flow.generation or not (doubted or now_ms >= self._next_compare_ms):
+        doubted = self._view.doubted and now_ms - self._last_compare_ms >= DOUBT_MS
+        if self._read_generation != self._link.generation or not (doubted or now_ms >= self._next_compare_ms):
             return
-        self._doubt, self._last_compare_ms = False, now_ms
+        self._view.doubted, self._last_compare_ms = False, now_ms
         self._next_compare_ms = now_ms + COMPARE_MS
         self._apply(now_ms)
 
@@ -217,10 +225,10 @@ class Housekeeping:
         assert self._user is not None
         open_before = self._tracker.live(OrderState.OPEN)
         report = read_account(self._clocked, self._user, self.dexs)
-        self.marks = report.marks
-        self.equity = equity_of(self._rest, self._user, self._abstraction, report)
-        self._flow.on_fills(report.fills, now_ms)
-        self._flow.on_order_updates(report.orders, now_ms, reading=True)
+        self._view.marks = report.marks
+        self._view.equity = equity_of(self._rest, self._user, self._abstraction, report)
+        self._orders_in.on_fills(report.fills, now_ms)
+        self._orders_in.on_order_updates(report.orders, now_ms, reading=True)
         self._tracker.set_foreign(report.orders)
         agree = self._positions_agree(report, now_ms)
         if self._open_orders is not None:
@@ -232,27 +240,16 @@ class Housekeeping:
             self._open_orders.compare(report, open_before, now_ms)
         return agree
 
-    def rebuild(self) -> None:
-        """Updates of unknown orders come in a storm: our books are not the account's. Any thread."""
-        if not self._storm:
-            self._storm = True
-            self._readiness.hold("storm", "too many updates of unknown orders within a minute: reading everything anew")
-            self._journal.record("storm", unknown=self._strangers.total)
-
     def _strange_orders(self, now_ms: int) -> None:
         """Say what unknown orders are; end a storm once it is over and the account was read after it began."""
         assert self._open_orders is not None
-        if self._storm and now_ms >= self._next_storm_ms:
+        if self._view.storm and now_ms >= self._next_storm_ms:
             self._next_storm_ms = now_ms + STORM_READ_MS
             if self._apply(now_ms) and not self._strangers.storm(now_ms):
-                self._storm = False
+                self._view.storm = False
                 self._readiness.hold("storm", "")
                 self._journal.record("storm_over")
         self._open_orders.explain(now_ms)
-
-    def doubt(self) -> None:
-        """Something contradicts our books: compare at once, at most every 2 s. Any thread."""
-        self._doubt = True
 
     def _positions_agree(self, report: AccountReport, now_ms: int) -> bool:
         """Compare booked sizes. More than we knew of is believed in the second reading; less, or nothing,
@@ -291,7 +288,7 @@ class Housekeeping:
             return
         self._next_fills_ms = now_ms + RETRY_MS
         fills, malformed = parse_fill_list(self._rest.info({"type": "userFills", "user": self._user}))
-        self._flow.on_fills(fills, now_ms)
+        self._orders_in.on_fills(fills, now_ms)
         if any(not t.provisional for t in late):
             self._streams.fills_read(now_ms)
         still = {t.order.cloid for t in self._tracker.unbooked()} | set(self._tracker.unlinked())
@@ -304,7 +301,7 @@ class Housekeeping:
                 self._tracker.disclaim(what)
                 if what in gaps:
                     self._journal.record("gap_accepted", coin=what)
-                    self._flow.dispatch(self._tracker.accept_gap(what), now_ms)
+                    self._consequences.dispatch(self._tracker.accept_gap(what), now_ms)
 
     # Clock and budget.
 
@@ -329,8 +326,8 @@ class Housekeeping:
 
     def _first_books(self, now_ms: int) -> None:
         """Read the book of markets whose touch has not come; each once per epoch, a failed read again."""
-        generation = self._flow.generation
-        connected_for = now_ms - self._flow.connected_ms
+        generation = self._link.generation
+        connected_for = now_ms - self._link.connected_ms
         if generation == 0 or connected_for < FIRST_BOOK_MS or now_ms < self._next_book_ms:
             return
         if self._books_asked[0] != generation:
@@ -345,7 +342,7 @@ class Housekeeping:
                 continue
             sides = [_touch(side) for side in book["levels"]]
             update = BboUpdate(coin, int(book["time"]), sides[0], sides[1])
-            self._flow.on_book_read(update, now_ms, generation)
+            self._market_in.on_book_read(update, now_ms, generation)
             asked.add(coin)
 
 

@@ -21,10 +21,10 @@ from hip3.core.orders import PendingCancel, PendingOrder, Tif, is_ours
 from hip3.core.ports import Clock, Journal
 from hip3.errors import VenueReadError
 from hip3.exchange.wire import parse_order_record
-from hip3.execution.flow import TradeFlow
+from hip3.execution.ports import OrdersIn
+from hip3.execution.readiness import Readiness
 from hip3.execution.sending.scheduler import BatchScheduler
 from hip3.execution.truth.account import AccountReport, Rest
-from hip3.execution.truth.readiness import Readiness
 from hip3.execution.truth.strangers import Strangers
 from hip3.position.tracked import TrackedOrder
 from hip3.position.tracker import PositionTracker
@@ -45,7 +45,7 @@ class OpenOrders:
         rest: Rest,
         user: str,
         tracker: PositionTracker,
-        flow: TradeFlow,
+        orders_in: OrdersIn,
         scheduler: BatchScheduler,
         readiness: Readiness,
         journal: Journal,
@@ -59,7 +59,7 @@ class OpenOrders:
         self._rest = rest
         self._user = user
         self._tracker = tracker
-        self._flow = flow
+        self._orders_in = orders_in
         self._scheduler = scheduler
         self._readiness = readiness
         self._journal = journal
@@ -127,7 +127,7 @@ class OpenOrders:
         update = parse_order_record(msgspec.json.encode(answer["order"]))
         tracked = self._tracker.get(update.cloid) if update.cloid is not None else None
         self._journal.record("orders_differ", cloid=update.cloid, oid=oid, status=update.status)
-        self._flow.on_order_updates((update,), now_ms)
+        self._orders_in.on_order_updates((update,), now_ms)
         if tracked is not None and tracked.state.terminal and state_of_status(update.status) is OrderState.OPEN:
             self._cancel([update])
 
@@ -144,7 +144,7 @@ class OpenOrders:
             coin=order.coin, side=order.side, oid=oid, cloid=order.cloid, limit_px=order.px,
             remaining=order.sz - tracked.booked, orig_sz=order.sz, status="canceled", status_ms=self._clock.wall_ms(),
         )  # fmt: skip
-        self._flow.on_order_updates((gone,), now_ms)
+        self._orders_in.on_order_updates((gone,), now_ms)
 
     def _cancel(self, orders: Iterable[OrderUpdate]) -> None:
         for order in orders:

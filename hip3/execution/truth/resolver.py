@@ -30,7 +30,7 @@ from hip3.exchange.signing import sign_l1_action
 from hip3.exchange.wire import parse_fill_list, parse_order_record
 from hip3.exchange.wire_out import signed_body
 from hip3.exchange.wire_reply import parse_action_answer
-from hip3.execution.flow import TradeFlow
+from hip3.execution.ports import Consequences, OrdersIn
 from hip3.execution.sending.identity import Identity
 from hip3.execution.truth.account import Rest
 from hip3.position.tracked import TrackedOrder
@@ -116,7 +116,8 @@ class Resolver:
         signed: Signed,
         identity: Identity,
         tracker: PositionTracker,
-        flow: TradeFlow,
+        orders_in: OrdersIn,
+        consequences: Consequences,
         intents: Intents,
         journal: Journal,
         count_action: Callable[[int], None],
@@ -126,7 +127,8 @@ class Resolver:
         self._signed = signed
         self._identity = identity
         self._tracker = tracker
-        self._flow = flow
+        self._orders_in = orders_in
+        self._consequences = consequences
         self._intents = intents
         self._journal = journal
         self._count_action = count_action
@@ -173,8 +175,8 @@ class Resolver:
         case.next_ms = now_ms + min(ASK_SELDOM_MS, ASK_EVERY_MS * case.asked)  # should it be open still
         if not update.status.endswith("Rejected"):  # such a one has no fills
             fills, _ = parse_fill_list(self._rest.info({"type": "userFills", "user": self._user}))
-            self._flow.on_fills(fills, now_ms)
-        self._flow.on_order_updates((update,), now_ms)
+            self._orders_in.on_fills(fills, now_ms)
+        self._orders_in.on_order_updates((update,), now_ms)
         self._certify(tracked, "status", update.status)
 
     def _certify(self, tracked: TrackedOrder, how: str, detail: str) -> None:
@@ -242,14 +244,14 @@ class Resolver:
 
     def _dead(self, tracked: TrackedOrder, how: str, detail: str, now_ms: int) -> None:
         self._certify(tracked, how, detail)
-        self._flow.dispatch(self._tracker.prove_dead(tracked.order.cloid, f"{how}: {detail}"), now_ms)
+        self._consequences.dispatch(self._tracker.prove_dead(tracked.order.cloid, f"{how}: {detail}"), now_ms)
 
     def _reads_agree(self, tracked: TrackedOrder, now_ms: int) -> bool:
         """Neither order nor fill is known, and the position is what our books say."""
         order = tracked.order
         fills, malformed, new = self._round.fills(max(0, order.created_ms - NO_EXPIRY_MS))
         if new:
-            self._flow.on_fills(fills, now_ms)  # also others' that were missing: the positions could never agree
+            self._orders_in.on_fills(fills, now_ms)  # also others' that were missing: the positions could never agree
         if any(f.cloid == order.cloid for f in fills):
             return False
         theirs = self._round.position(order.coin)

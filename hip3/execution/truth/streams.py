@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from hip3.core.ports import CLOCK_STOP_MS, CLOCK_WARN_MS, Clock, Journal
-from hip3.execution.truth.readiness import Readiness
+from hip3.execution.readiness import Readiness
 from hip3.locks import new_lock
 
 SILENT_MS = 8000

@@ -102,7 +102,7 @@ def test_a_local_exit_and_the_stop_never_close_twice(tmp_path: Path) -> None:
     world = _world(tmp_path)
     world.by_hand(GOLD, Side.BUY, D("0.01"))
     assert world.run_until(lambda: len(_stops(world)) == 1, 2000)
-    world.trading.flow.exiting.request(ExitReason.MANUAL)
+    world.trading.exiting.request(ExitReason.MANUAL)
     world.tick()  # the exit is on its way; before it arrives the stop fires
     market = world.venue.engine.markets[GOLD]
     world.venue.engine.set_mark(market, D(_stops(world)[0]["triggerPx"]) - 1, world.clock.wall_ms())
@@ -118,7 +118,7 @@ def test_an_exit_takes_its_stop_with_it(tmp_path: Path) -> None:
     world = _world(tmp_path)
     world.by_hand(GOLD, Side.BUY, D("0.01"))
     assert world.run_until(lambda: len(_stops(world)) == 1, 2000)
-    world.trading.flow.exiting.request(ExitReason.STOP)
+    world.trading.exiting.request(ExitReason.STOP)
     assert world.run_until(lambda: not world.trading.tracker.live(), 10_000)
     assert (_stops(world), world.exchange_positions()) == ([], {})
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from hip3.core.decisions import Enqueued
 from hip3.core.events import Accepted, ActionRefused, Filled, Refused, RequestFailed, Resting, Statuses, Unreadable
-from hip3.core.orders import CancelBatch, OrderBatch, PendingCancel
+from hip3.core.orders import CancelBatch, OrderBatch, PendingCancel, Post
 from hip3.execution.entries.budget import ActionBudget
-from hip3.execution.sending.posts import Post, PostRequestManager
+from hip3.execution.sending.posts import PostRequestManager
 from hip3.execution.sending.replies import Fate, resolve
 from hip3.execution.sending.scheduler import BATCH, CANCELS, NEW, REDUCE_ONLY, BatchScheduler
 from tests.builders import D, exit_order, order

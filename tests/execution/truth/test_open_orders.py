@@ -143,7 +143,7 @@ def test_an_order_that_lives_against_our_books_is_cancelled(tmp_path: Path) -> N
     world = quiet_world(tmp_path)
     wished = order(77, coin=GOLD, epoch=world.generation)
     world.trading.tracker.admit(wished, lambda ledger, w: w)
-    world.trading.flow.dispatch(world.trading.tracker.drop(wished.cloid, "never sent, as we think"), 0)
+    world.trading.consequences.dispatch(world.trading.tracker.drop(wished.cloid, "never sent, as we think"), 0)
     world.rest_by_hand(GOLD, cloid=wished.cloid)
     assert world.run_until(lambda: _listed(world) == [], 70_000, step_ms=50)
 

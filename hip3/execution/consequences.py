@@ -1,0 +1,111 @@
+"""Consequences: what follows from a change of the books, whoever made it.
+
+The tracker's events end here: exits, risk and journal are told, doubts wake the rest thread. No lock of its own;
+everything it calls has one. Called from: ws-reader, tick, rest.
+"""
+
+import queue
+from collections.abc import Callable, Iterable
+
+from hip3.core.ledger import FillBooked, FundingBooked, OrderChanged, OrderFinished, RoundTrip, Stranger, TrackerEvent
+from hip3.core.order_state import OrderState
+from hip3.core.ports import Journal
+from hip3.execution.account_view import AccountView
+from hip3.execution.entries.refusal_watch import RefusalWatch
+from hip3.execution.exits.exiting import Exiting
+from hip3.execution.readiness import Readiness
+from hip3.execution.sending.address_budget import AddressBudget
+from hip3.execution.truth.strangers import Strangers
+from hip3.risk.guards import EntryGuards, note_of
+from hip3.risk.monitor import FlattenFailed, RiskEvent
+
+_FORCED = frozenset({"Auto-Deleveraging"})
+"""Directions of fills that nobody ordered, beside those that carry a `liquidation` object."""
+_CONTRADICTIONS = ("Reduce only order would increase position", "reduceOnlyRejected")
+"""Refusals that contradict our books: the account is read at once."""
+
+
+class Consequences:
+    """See the module."""
+
+    def __init__(
+        self,
+        *,
+        exiting: Exiting,
+        view: AccountView,
+        readiness: Readiness,
+        strangers: Strangers,
+        refusals: RefusalWatch,
+        guards: EntryGuards,
+        address: AddressBudget,
+        risk_events: "queue.Queue[RiskEvent]",
+        journal: Journal,
+        wake_rest: Callable[[], None],
+        on_risk_lost: Callable[[], None],
+    ) -> None:
+        self._exiting = exiting
+        self._view = view
+        self._readiness = readiness
+        self._strangers = strangers
+        self._refusals = refusals
+        self._guards = guards
+        self._address = address
+        self._risk_events = risk_events
+        self._journal = journal
+        self._wake_rest = wake_rest
+        self._on_risk_lost = on_risk_lost
+
+    def dispatch(self, events: Iterable[TrackerEvent], now_ms: int) -> None:
+        """Tell exits, risk and journal what happened in the books."""
+        for event in events:
+            if isinstance(event, OrderChanged):
+                self._order_changed(event, now_ms)
+            elif isinstance(event, OrderFinished):
+                self._journal.record("finished", event=event)
+                self._risk(event)
+            elif isinstance(event, FillBooked):
+                self._address.traded(event.fill.px * event.fill.sz)
+                self._journal.record("fill", event=event)
+                if event.fill.liquidation or event.fill.direction in _FORCED:
+                    self._journal.record("forced_fill", fill=event.fill, effect=event.kind)
+            elif isinstance(event, FundingBooked):
+                self._journal.record("funding", funding=event.funding)
+            elif isinstance(event, Stranger):
+                if self._strangers.note(event.update, now_ms):
+                    self._storm()
+            else:
+                self._round_trip(event)
+
+    def _storm(self) -> None:
+        """Updates of unknown orders come in a storm: our books are not the account's."""
+        if not self._view.storm:
+            self._view.storm = True
+            self._readiness.hold("storm", "too many updates of unknown orders within a minute: reading everything anew")
+            self._journal.record("storm", unknown=self._strangers.total)
+
+    def _order_changed(self, event: OrderChanged, now_ms: int) -> None:
+        self._journal.record("order", event=event)
+        if not event.order.protective:  # a race with the mark is no failure of ours; the Protector backs off
+            self._risk(event)
+        if event.after is OrderState.UNKNOWN:
+            self._wake_rest()
+        if event.after is OrderState.REJECTED:
+            self._refusals.note(event.order.coin, event.why, now_ms)
+        if event.after is OrderState.REJECTED and event.why.startswith(_CONTRADICTIONS):
+            self._view.doubt()
+        if event.order.reduce_only and (event.after.terminal or event.after is OrderState.UNKNOWN):
+            failures = self._exiting.ended(event, now_ms)
+            if failures:
+                self._risk(FlattenFailed(event.order.coin, failures))
+
+    def _round_trip(self, trip: RoundTrip) -> None:
+        self._exiting.maybe_flat(trip.coin)
+        self._guards.closed(note_of(trip))
+        self._journal.record("round_trip", trip=trip)
+        self._risk(trip)
+
+    def _risk(self, event: RiskEvent) -> None:
+        try:
+            self._risk_events.put_nowait(event)
+        except queue.Full:
+            self._on_risk_lost()

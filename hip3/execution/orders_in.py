@@ -1,0 +1,158 @@
+"""OrdersIn: what is heard of our orders, by whatever way it comes.
+
+Replies, answers by HTTP, orderUpdates, userFills and funding go to the tracker; what it makes of them goes to
+`Consequences`. No lock of its own; everything it calls has one. Called from: ws-reader (frames, a lost connection),
+tick (`on_post_lost`), rest (`send_by_http`, readings).
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from hip3.core.events import ActionRefused, Fill, Filled, Funding, OrderUpdate, PostOutcome, PostReply, Resting
+from hip3.core.ledger import Stranger, TrackerEvent
+from hip3.core.market import in_dexs
+from hip3.core.orders import CancelBatch, OrderBatch, PendingCancel, Post, is_ours
+from hip3.core.ports import Clock, Journal
+from hip3.exchange.wire_reply import parse_action_answer
+from hip3.execution.account_view import AccountView
+from hip3.execution.consequences import Consequences
+from hip3.execution.link import Link
+from hip3.execution.sending.address_budget import EXPIRED_COST, AddressBudget
+from hip3.execution.sending.posts import PostRequestManager
+from hip3.execution.sending.replies import Fate, Resolution, resolve
+from hip3.execution.sending.scheduler import BatchScheduler
+from hip3.execution.truth.strangers import Strangers
+from hip3.execution.truth.streams import StreamWatch
+from hip3.position.tracker import PositionTracker
+
+MAX_CANCEL_TRIES = 5
+
+
+class OrdersIn:
+    """See the module."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        dexs: Iterable[str],
+        link: Link,
+        view: AccountView,
+        consequences: Consequences,
+        tracker: PositionTracker,
+        scheduler: BatchScheduler,
+        posts: PostRequestManager,
+        strangers: Strangers,
+        streams: StreamWatch,
+        address: AddressBudget,
+        journal: Journal,
+        wake_rest: Callable[[], None],
+    ) -> None:
+        self._clock = clock
+        self._dexs = frozenset(dexs)
+        self._link = link
+        self._view = view
+        self._consequences = consequences
+        self._tracker = tracker
+        self._scheduler = scheduler
+        self._posts = posts
+        self._strangers = strangers
+        self._streams = streams
+        self._address = address
+        self._journal = journal
+        self._wake_rest = wake_rest
+
+    def on_connection_lost(self, generation: int, now_ms: int) -> None:
+        """Posts in flight are unknown, queued entries die, the rest lives on."""
+        for post in self._posts.disconnected(generation):
+            self.on_post_lost(post, "disconnected before the reply", now_ms)
+        for order in self._scheduler.purge_new():
+            self._consequences.dispatch(self._tracker.drop(order.cloid, "disconnected"), now_ms)
+
+    def on_reply(self, reply: PostReply, now_ms: int) -> None:
+        post = self._posts.complete(reply.post_id)
+        if post is None:
+            self._journal.record("late_reply", post_id=reply.post_id)
+            return
+        self._answered(post, reply.outcome, now_ms)
+
+    def send_by_http(self, post: Post, exchange: Callable[[], Any]) -> None:
+        """Post an action by HTTP, for want of a socket, and take its answer (rest thread).
+
+        One that waited here for so long that it was given up is not sent any more.
+        """
+        if not self._posts.holds(post.post_id):
+            return
+        try:
+            outcome = parse_action_answer(exchange())
+        except Exception as error:  # noqa: BLE001 whatever went wrong, the outcome is unknown
+            if self._posts.complete(post.post_id) is not None:
+                self.on_post_lost(post, f"by HTTP: {error}", self._clock.mono_ms())
+            return
+        if self._posts.complete(post.post_id) is not None:
+            self._answered(post, outcome, self._clock.mono_ms())
+
+    def _answered(self, post: Post, outcome: PostOutcome, now_ms: int) -> None:
+        self._journal.record("reply", post=post, outcome=outcome, at_us=self._clock.mono_us())
+        if isinstance(outcome, ActionRefused) and outcome.text.startswith("Action already expired"):
+            self._address.spend(EXPIRED_COST - 1)
+        if isinstance(post.batch, CancelBatch):
+            for cancel, res in zip(post.batch.cancels, resolve(outcome, len(post.batch.cancels)), strict=True):
+                self._cancel_answer(cancel, res)
+            return
+        for order, res in zip(post.batch.orders, resolve(outcome, len(post.batch.orders)), strict=True):
+            if isinstance(res.status, Resting | Filled) and post.generation == self._link.generation:
+                self._streams.answered(order.cloid, now_ms)
+            self._consequences.dispatch(self._apply(order.cloid, res, now_ms), now_ms)
+
+    def _apply(self, cloid: str, res: Resolution, now_ms: int) -> list[TrackerEvent]:
+        if res.fate is Fate.UNKNOWN:
+            return self._tracker.mark_unknown(cloid, res.text, now_ms)
+        if res.fate is Fate.REFUSED or res.status is None:
+            return self._tracker.refuse(cloid, res.text)
+        return self._tracker.on_status(cloid, res.status)
+
+    def _cancel_answer(self, cancel: PendingCancel, res: Resolution) -> None:
+        if res.fate is Fate.STATUS:
+            return  # orderUpdates, or the reading of open orders, says when it is gone
+        self._journal.record("cancel_refused", cancel=cancel, text=res.text)
+        self._view.doubt()
+
+    def on_post_lost(self, post: Post, why: str, now_ms: int) -> None:
+        """No reply will be believed any more: orders become UNKNOWN, cancels are wished again."""
+        self._journal.record("post_lost", post=post, why=why)
+        if isinstance(post.batch, OrderBatch):
+            for order in post.batch.orders:
+                self._consequences.dispatch(self._tracker.mark_unknown(order.cloid, why, now_ms), now_ms)
+        else:
+            for cancel in post.batch.cancels:
+                if cancel.tries < MAX_CANCEL_TRIES:
+                    again = PendingCancel(
+                        coin=cancel.coin, oid=cancel.oid, created_ms=cancel.created_ms, tries=cancel.tries + 1
+                    )
+                    self._scheduler.enqueue_cancel(again)
+        self._wake_rest()
+
+    def on_order_updates(self, items: Iterable[OrderUpdate], now_ms: int, *, reading: bool = False) -> None:
+        """orderUpdates, or what a reading says of orders.
+
+        An order that a reading of ours lists is known by it: it is no stranger, and must not feed a storm.
+        """
+        for item in items:
+            if not reading:
+                self._streams.updated(item.cloid)
+            events = self._tracker.on_order_update(item)
+            if reading and not is_ours(item.cloid):
+                self._strangers.explained(item.oid)
+                events = [e for e in events if not isinstance(e, Stranger)]
+            self._consequences.dispatch(events, now_ms)
+
+    def on_fills(self, fills: Iterable[Fill], now_ms: int) -> None:
+        """userFills, or what a reading says of fills: those of the configured dexs."""
+        ours = [f for f in fills if in_dexs(f.coin, self._dexs)]
+        self._consequences.dispatch(self._tracker.on_fills(ours), now_ms)
+
+    def on_fundings(self, items: Iterable[Funding], now_ms: int) -> None:
+        """Funding payments of the configured dexs."""
+        ours = [f for f in items if in_dexs(f.coin, self._dexs)]
+        self._consequences.dispatch(self._tracker.on_fundings(ours), now_ms)
