@@ -15,4 +15,6 @@ The folders, in the order in which an order travels:
 `app` builds the service out of these and owns every thread; `cli` is the command line.
 """
 
-__version__ = "0.1.0"
+from hip3.version import __version__
+
+__all__ = ["__version__"]
