@@ -1,18 +1,35 @@
 """hip3: trades Hyperliquid's HIP-3 perpetuals from one small box.
 
-The folders, in the order in which an order travels:
+The rooms. First the way of an order:
 
-    exchange/   frames in, frames out: wire shapes, signing, session, connection, REST, registry
+    exchange/   frames in, frames out: wire shapes, signing, nonces, session, connection, REST, registry
     feed/       the latest book and context of each market
     strategy/   the dislocation detector and its sizing (pure)
-    execution/  gates, scheduler, the tick, posts in flight, readiness
-    position/   orders, fills and positions; the exits
-    risk/       RiskMonitor and the HardStop latch
-    ops/        journal, logs, status, control channel: to the side, never in the way
-    venue/      the embedded exchange: a Hyperliquid in one process
-    core/       the vocabulary: values without clock, thread or input and output
+    execution/  flow, where messages meet, and four rooms around it:
+                    entries/  may we: gates, budget
+                    sending/  what leaves: queue, tick, posts in flight, replies
+                    exits/    how positions end: rules at work, stops on the exchange, HardStop
+                    truth/    what the exchange says is so: account, open orders, unknown outcomes
+    position/   orders, fills and positions; the exit rules and each exit's state (pure, and one lock)
+    risk/       RiskMonitor, guards, market gates, the HardStop latch
 
-`app` builds the service out of these and owns every thread; `cli` is the command line.
+Then the life of the process:
+
+    cli         the command line, nothing else; commands/ has one file for each command that is not the service
+    config/     settings and how they are read
+    service/    start, supervise, be asked, stop: App reads from top to bottom
+    ops/        journal, intent log, logs, control channel, status pages, alerts: to the side, never in the way
+
+And what it is proved with:
+
+    venue/      the embedded exchange, a Hyperliquid in one process: setup, engine, books, market, answers,
+                actions, serving
+    onethread/  the whole service in one thread under its own clock
+    simulate/   seeded fault simulation on that
+    bench/      the benchmarks
+
+At the bottom: core/, the vocabulary, values without clock, thread or input and output; errors, locks, clock, version.
+docs/architecture.md has layers, threads and locks.
 """
 
 from hip3.version import __version__

@@ -1,0 +1,94 @@
+"""Where each file of the product is tested that has no test of its own name.
+
+`hip3/a/b.py` has `tests/a/test_b.py`, or stands here beside the test that holds most of what it does; which that is was
+measured, line by line, when the table was made. `tests/test_structure.py` refuses a file that is in neither place.
+"""
+
+_BY_TEST = {
+    "bench/test_bench": (
+        "bench/command bench/durable bench/facts bench/frames bench/inbound bench/load bench/process "
+        "bench/reference bench/rig bench/rows bench/scaling bench/shots bench/signed bench/soak bench/stats "
+        "bench/wired"
+    ),
+    "config/test_reading": "core/windows",
+    "config/test_settings": "exchange/keys service/params service/start",
+    "exchange/test_registry": "core/market",
+    "exchange/test_sender_contract": "core/ports exchange/writer",
+    "exchange/test_session": (
+        "exchange/backoff exchange/clock_offset exchange/nonce exchange/protocol exchange/rate_limit "
+        "exchange/subscriptions"
+    ),
+    "exchange/test_signing": "exchange/wire_out",
+    "exchange/test_wire": "core/events exchange/wire_reply",
+    "execution/entries/test_gates": "core/decisions",
+    "execution/exits/test_protector": "position/protection",
+    "execution/sending/test_scheduler": "execution/entries/budget execution/sending/replies",
+    "execution/truth/test_open_orders": "execution/truth/strangers",
+    "ops/test_files": "ops/intents ops/journal ops/state_dir ops/store",
+    "ops/test_metrics": "execution/entries/gate_trace ops/figures ops/histogram service/details",
+    "position/test_exits": "position/exit_rules position/flatten",
+    "position/test_tracker": "core/ledger position/holding position/order_index position/results position/tracked position/views",
+    "properties/test_hard_stop": "execution/sending/address_budget",
+    "properties/test_interleavings": "core/orders execution/sending/posts",
+    "risk/test_market_gates": "execution/entries/refusal_watch execution/truth/markets risk/market_flags",
+    "risk/test_monitor_and_latch": "risk/hard_stop risk/monitor",
+    "service/test_alerting": "core/urls ops/channels",
+    "service/test_operating": "service/control_requests service/snapshot",
+    "sessions/test_adversity": "execution/truth/streams",
+    "sessions/test_doubt": "execution/orders_in execution/truth/resolver",
+    "sessions/test_positions": "execution/account_view execution/exits/exiting execution/truth/housekeeping service/kept",
+    "sessions/test_regressions": "execution/truth/bootstrap",
+    "sessions/test_risk": (
+        "execution/consequences execution/exits/hard_stop_sequence execution/exits/risk_desk position/trips "
+        "risk/drawdown risk/trial"
+    ),
+    "sessions/test_risk_review": "service/assembly",
+    "sessions/test_trading": (
+        "execution/entries/executor execution/flow execution/link execution/market_in execution/ports "
+        "execution/readiness execution/sending/identity execution/sending/loop execution/truth/margin"
+    ),
+    "simulate/test_regressions": (
+        "onethread/clock onethread/process onethread/threads simulate/checks simulate/disk simulate/mishap "
+        "simulate/network simulate/scene simulate/setup simulate/surroundings simulate/wire simulate/witness "
+        "simulate/world"
+    ),
+    "simulate/test_simulate": (
+        "simulate/combined simulate/command simulate/coverage simulate/mishaps simulate/operator "
+        "simulate/plan simulate/run"
+    ),
+    "stories/test_agreement": "ops/logs service/pages",
+    "stories/test_check": "commands/check",
+    "stories/test_install": "__main__ version",
+    "stories/test_latch": "commands/latch",
+    "stories/test_runbook": "cli commands/pause",
+    "stories/test_service": "clock exchange/embedded ops/lines service/app service/running service/runtime",
+    "stories/test_stop": "commands/stop service/stop_wish",
+    "stories/test_supervision": "ops/supervised service/supervisor service/workers",
+    "stories/test_verification": "commands/explain exchange/rest",
+    "stories/test_wiring": "service/trading service/wiring",
+    "strategy/test_detector": "strategy/oracle strategy/sizing",
+    "test_architecture": "locks",
+    "test_coverage": "errors execution/sending/cloids",
+    "venue/actions/test_actions": (
+        "exchange/recover venue/actions/account_actions venue/actions/auth venue/actions/order_actions "
+        "venue/books/agents venue/books/books venue/engine/modify"
+    ),
+    "venue/actions/test_transfers": "venue/actions/sub_accounts venue/answers/info_vaults venue/answers/spot venue/books/sub_accounts",
+    "venue/answers/test_streams": "venue/answers/user_streams venue/serving/hub venue/serving/publisher",
+    "venue/engine/test_engine": (
+        "venue/engine/account venue/engine/book venue/engine/matching venue/engine/model venue/engine/numbers "
+        "venue/engine/state"
+    ),
+    "venue/engine/test_fees": "venue/answers/info_fees",
+    "venue/engine/test_liquidation": "venue/engine/margin",
+    "venue/engine/test_rules": "venue/engine/halts venue/setup/parameters",
+    "venue/engine/test_triggers": "venue/engine/endings venue/engine/orders venue/engine/placing",
+    "venue/market/test_calibration": "venue/market/crowd venue/market/market",
+    "venue/serving/test_faults": "venue/setup/fault venue/setup/settings",
+    "venue/serving/test_limits": "venue/serving/gateway venue/serving/output venue/venue",
+    "venue/test_captured": "venue/answers/info venue/answers/info_account venue/answers/info_market venue/answers/replies",
+    "venue/test_sdk": "venue/server",
+}
+"""Test -> the files it holds, both without folder and ending."""
+
+TESTED_IN = {f"hip3/{name}.py": f"tests/{test}.py" for test, names in _BY_TEST.items() for name in names.split()}
