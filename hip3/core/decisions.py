@@ -1,4 +1,7 @@
-"""What the strategy wants and what the gates answer. Refusals are values."""
+"""What the strategy wants and what the gates answer. Refusals are values.
+
+Pure. Prices are USD for one unit of the asset, sizes units of the asset, edges and costs basis points.
+"""
 
 import enum
 from decimal import Decimal
@@ -10,16 +13,21 @@ from hip3.core.orders import Side
 
 
 class DislocationSignal(msgspec.Struct, frozen=True, kw_only=True):
-    """A quote that lags its oracle by more than trading it costs."""
+    """A quote that lags its oracle by more than trading it costs. Made by the detector, on the ws-reader."""
 
     signal_id: int
+    """Counted from 1 in each run, over all markets."""
     coin: str
     side: Side
+    """The side we would take: a buy lifts an ask that is too low."""
     touch_px: Decimal
     touch_sz: Decimal
+    """What is displayed there; another taker may be first."""
     oracle: Decimal
     raw_edge_bps: Decimal
+    """From the touch to the oracle, of the oracle; no cost is taken off. At least `cost_bps`."""
     cost_bps: Decimal
+    """Two taker legs, the expected slippage and the edge to keep."""
     size: Decimal
     """Suggested size, on the lot."""
     at_ms: int
@@ -36,13 +44,15 @@ class Standing(msgspec.Struct, frozen=True):
     factor: Decimal = ONE
     """What a size is multiplied by."""
     why: str = ""
+    """A sentence for people; empty when all is well."""
 
 
 CLEAR = Standing()
+"""Nothing blocks, and sizes are whole."""
 
 
 class RejectReason(enum.Enum):
-    """A limit says no."""
+    """A limit says no. The values are names of the interface: journal, status and metrics show them."""
 
     HARD_STOP = "HardStop"
     MAX_DRAWDOWN = "MaxDrawdown"
@@ -51,19 +61,24 @@ class RejectReason(enum.Enum):
     TILT_GUARD = "TiltGuard"
     RE_ENTRY_DELAY = "ReEntryDelay"
     MARKET_HEALTH = "MarketHealth"
+    """The entry guard on a market's own results, not the market-health gates."""
     NOT_READY = "NotReady"
+    """REDUCING as well: exits need no READY, entries always do."""
     MAX_POSITION_PER_MARKET = "MaxPositionPerMarket"
     MAX_POSITION_TOTAL = "MaxPositionTotal"
     MAX_CONCURRENT_POSITIONS = "MaxConcurrentPositions"
     CORRELATION_POSITION_LIMIT = "CorrelationPositionLimit"
+    """Gate 5 where it weighs occupied markets instead of counting them."""
     MARKET_DATA_UNAVAILABLE = "MarketDataUnavailable"
+    """A gate lacks its input, or the market is blocked: unknown never means yes."""
     BELOW_MINIMUM = "BelowMinimum"
+    """No gate answers it: a size that a limit left too small is refused in that limit's name."""
     QUEUE_FULL = "QueueFull"
     INFLIGHT_FULL = "InflightFull"
 
 
 class SkipReason(enum.Enum):
-    """There is nothing to do."""
+    """There is nothing to do. Names of the interface, like those of `RejectReason`."""
 
     FLATTEN_IN_PROGRESS = "FlattenInProgress"
     ALREADY_HAS_POSITION = "AlreadyHasPosition"
@@ -76,15 +91,16 @@ Numbers = tuple[tuple[str, str], ...]
 
 
 class Rejected(msgspec.Struct, frozen=True):
-    """A gate refused the signal."""
+    """A gate refused the signal. Nothing of it is in the books."""
 
     reason: RejectReason
     gate: str
+    """The gate's name as in docs/architecture.md; "enqueue" where the queue said no after them all."""
     numbers: Numbers = ()
 
 
 class Skipped(msgspec.Struct, frozen=True):
-    """A gate found nothing to do."""
+    """A gate found nothing to do. Nothing of the signal is in the books."""
 
     reason: SkipReason
     gate: str
@@ -92,7 +108,7 @@ class Skipped(msgspec.Struct, frozen=True):
 
 
 class Queued(msgspec.Struct, frozen=True):
-    """The order waits for the next tick."""
+    """The order waits for the next tick. It may still be dropped before it is sent."""
 
     cloid: str
     numbers: Numbers = ()
@@ -106,6 +122,7 @@ class QueuedDegraded(msgspec.Struct, frozen=True):
 
 
 Verdict = Rejected | Skipped | Queued | QueuedDegraded
+"""The executor's answer to one signal."""
 
 
 class Enqueued(enum.Enum):
@@ -113,6 +130,9 @@ class Enqueued(enum.Enum):
 
     QUEUED = "Queued"
     DEGRADED = "QueuedDegraded"
+    """Queued, with this one at or above the high watermark."""
     QUEUE_FULL = "QueueFull"
     INFLIGHT_FULL = "InflightFull"
+    """Entries only: the rest of the slots in flight is kept for cancels and exits."""
     DUPLICATE = "Duplicate"
+    """The same wish waits already: an exit of this market, or a cancel of this order."""

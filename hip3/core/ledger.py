@@ -1,4 +1,8 @@
-"""What the tracker says happened: facts for exits, risk, journal and statistics. Values."""
+"""What the tracker says happened: facts for exits, risk, journal and statistics. Values.
+
+Made under the tracker's lock, read by any thread afterwards. Prices are USD for one unit of the asset, sizes units of
+the asset (signed: negative is short), money USD; times are exchange milliseconds.
+"""
 
 from decimal import Decimal
 
@@ -11,22 +15,28 @@ from hip3.core.orders import PendingOrder
 
 
 class OrderChanged(msgspec.Struct, frozen=True, kw_only=True):
-    """An order of ours moved to another state."""
+    """An order of ours moved to another state; told once for each move."""
 
     order: PendingOrder
     before: OrderState
     after: OrderState
     why: str
+    """The exchange's word or text where it said so, else ours; `core.refusals` reads the text of a refusal."""
     executed: Decimal
+    """Booked and provisional; after a terminal state a late fill may still add to it."""
     avg_px: Decimal
     """Mean price of what was executed; 0 if nothing was."""
 
 
 class OrderFinished(msgspec.Struct, frozen=True, kw_only=True):
-    """An order is over and every one of its fills is booked: its executed size and price are final."""
+    """An order is over and every one of its fills is booked: its executed size and price are final.
+
+    Told once for each order, and not at all of one that executed nothing.
+    """
 
     order: PendingOrder
     executed: Decimal
+    """More than 0."""
     avg_px: Decimal
 
 
@@ -52,12 +62,17 @@ class RoundTrip(msgspec.Struct, frozen=True, kw_only=True):
 
     coin: str
     opened_ms: int
+    """When the first of it was entered, or adopted; `closed_ms` where nobody knows."""
     closed_ms: int
+    """Time of the fill that ended it; with the coin it is the round trip's identity."""
     realized: Decimal
     """Sum of closedPnl, gross."""
     fees: Decimal
+    """Positive: paid."""
     entry_px: Decimal
+    """Mean over all that was entered; 0 where it is not known."""
     exit_px: Decimal
+    """Mean over all that was left; 0 where it is not known."""
     funding: Decimal = ZERO
     """Negative: paid."""
     entered_usd: Decimal = ZERO
@@ -65,6 +80,7 @@ class RoundTrip(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def net(self) -> Decimal:
+        """What it came to in USD: fees taken off, funding added."""
         return self.realized - self.fees + self.funding
 
     @property
@@ -80,6 +96,7 @@ class Stranger(msgspec.Struct, frozen=True):
 
 
 TrackerEvent = OrderChanged | OrderFinished | FillBooked | FundingBooked | RoundTrip | Stranger
+"""What a change of the books tells; `execution.consequences` hands it on, in the order it happened."""
 
 
 class PositionView(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,10 +104,13 @@ class PositionView(msgspec.Struct, frozen=True, kw_only=True):
 
     coin: str
     szi: Decimal
+    """Signed; never 0."""
     entry_px: Decimal
+    """Mean price of what is held; 0 where it is not known."""
     entry_ms: int
-    """Exchange time of the fill that opened it, or of its adoption."""
+    """Exchange time of the fill that opened it, or of its adoption; our wall time of the order until a fill tells."""
     entry_edge_bps: Decimal
+    """The signal's edge at entry; 0 where it is not known."""
     foreign: bool = False
     """None of it came from an order of ours."""
     admission_px: Decimal = ZERO
@@ -98,7 +118,7 @@ class PositionView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LedgerView(msgspec.Struct, frozen=True, kw_only=True):
-    """What gates 3 to 8 decide on, taken under the tracker's lock."""
+    """What gates 3 to 8 decide on, taken under the tracker's lock: all of it is of one instant."""
 
     positions: dict[str, Decimal]
     """Signed sizes that are not zero."""
@@ -107,9 +127,9 @@ class LedgerView(msgspec.Struct, frozen=True, kw_only=True):
     entries: dict[str, Decimal]
     """USD of entries not proven dead, by market, at the price of their admission."""
     reducing: frozenset[str]
-    """Markets with a reduce-only order not proven dead."""
+    """Markets with a reduce-only order not proven dead; protective stops do not count."""
     foreign: dict[str, Decimal]
-    """USD of resting orders that are not ours, by market."""
+    """USD of resting orders that are not ours, by market: at their limit and full size, reduce-only ones left out."""
 
     @property
     def occupied(self) -> set[str]:

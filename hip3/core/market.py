@@ -1,7 +1,8 @@
 """Markets: what is fixed about one (`MarketSpec`) and what is seen of it (`MarketView`).
 
 The values of hip3 are `msgspec.Struct`s: immutable, slotted, and five times cheaper to make than a
-frozen dataclass, which counts on the path of every market-data frame (docs/decisions/0003).
+frozen dataclass, which counts on the path of every market-data frame (docs/decisions/0003). Pure; an immutable value
+may be read by any thread without a lock. Prices are USD for one unit of the asset, sizes units of the asset.
 """
 
 from collections.abc import Container
@@ -22,18 +23,24 @@ class MarketSpec(msgspec.Struct, frozen=True, kw_only=True):
     """The facts of one market, read once per start from `perpDexs`, `meta` and `userFees`."""
 
     coin: str
+    """With its dex, like `xyz:GOLD`."""
     dex: str
     asset_id: int
+    """What actions name the market by (docs/venue-facts.md F8)."""
     sz_decimals: int
+    """Decimals of a size; they also bound those of a price (docs/venue-facts.md F1, F2)."""
     max_leverage: int
     isolated_only: bool
+    """Cross margin is not allowed."""
     growth: bool
+    """In growth mode, whose fees are a tenth (docs/venue-facts.md F7)."""
     fee_factor: Decimal = ONE
     """What the dex multiplies the base rate by."""
     taker_fee_bps: Decimal
     """One taker leg of this account in this market, all factors included."""
 
     collateral_token: int = 0
+    """Token number of the dex's collateral; 0 is USDC."""
 
 
 class Level(msgspec.Struct, frozen=True):
@@ -44,7 +51,10 @@ class Level(msgspec.Struct, frozen=True):
 
 
 class MarketView(msgspec.Struct, frozen=True):
-    """What is known of a market at one instant. None means not seen, or a side without quotes."""
+    """What is known of a market at one instant. None means not seen, or a side without quotes.
+
+    Values of an earlier generation stay in it until new ones come; its age marks do not.
+    """
 
     coin: str
     bid: Level | None = None
@@ -56,8 +66,9 @@ class MarketView(msgspec.Struct, frozen=True):
     oracle: Decimal | None = None
     mark: Decimal | None = None
     open_interest: Decimal = ZERO
+    """In units of the asset; 0 also before it is known."""
     ctx_at_ms: int | None = None
-    """Monotonic time at which the last asset context was received in this epoch."""
+    """Monotonic time at which the last asset context was received in this epoch; None before the first."""
     generation: int = 0
     """The connection generation these data came in."""
 

@@ -3,6 +3,9 @@
 Sums and products of wire numbers have far fewer than 28 digits and are exact under any context;
 whatever can round (division, quantising) names `CTX`, so nothing depends on a thread's ambient
 context. Rules: docs/venue-facts.md F1 (prices), F2 (sizes), F3 (number strings).
+
+Pure. Prices are USD for one unit of the asset, sizes units of the asset, amounts USD. `sz_decimals` is the market's,
+0 to 8. What is not documented to raise does not raise for finite numbers.
 """
 
 from decimal import (
@@ -18,16 +21,20 @@ from decimal import (
 )
 
 CTX = Context(prec=34, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow])
+"""Shared by all threads. It is only ever passed in and never made current; the flags that it gathers are not read."""
 ZERO = Decimal(0)
 ONE = Decimal(1)
 TEN_THOUSAND = Decimal(10_000)
+"""Basis points of the whole."""
 BASIS_POINT = Decimal("0.0001")
 HALF = Decimal("0.5")
 MAX_SIGNIFICANT_FIGURES = 5
 MAX_PRICE_DECIMALS = 6
+"""Of a perp, less its size decimals (docs/venue-facts.md F1)."""
 MIN_NOTIONAL_USD = Decimal(11)
-"""Our floor per order: the exchange asks for $10 at its own price, which may be a little lower."""
+"""Our floor per entry. The exchange asks for $10 at its own price (docs/venue-facts.md F11), perhaps a little lower."""
 
+# Made once, not for every rounding.
 _EXPONENTS = {-n: Decimal(1).scaleb(-n) for n in range(19)}
 
 
@@ -43,22 +50,25 @@ def parse(text: str) -> Decimal:
 
 
 def div(a: Decimal, b: Decimal) -> Decimal:
-    """a / b in `CTX` (34 digits, half even)."""
+    """a / b in `CTX` (34 digits, half even). DivisionByZero or InvalidOperation where `b` is 0."""
     return CTX.divide(a, b)
 
 
 def bps_of(part: Decimal, whole: Decimal) -> Decimal:
-    """`part` in basis points of `whole`; `whole` must not be zero."""
+    """`part` in basis points of `whole`, with its sign; `whole` must not be zero (see `div`)."""
     return CTX.divide(part * TEN_THOUSAND, whole)
 
 
 def shift_bps(price: Decimal, bps: Decimal) -> Decimal:
-    """`price` moved by `bps` basis points (negative: down). Exact."""
+    """`price` moved by `bps` basis points (negative: down). Exact, so seldom legal: round it before it is sent."""
     return price + price * bps * BASIS_POINT
 
 
 def price_exponent(price: Decimal, sz_decimals: int) -> int:
-    """The exponent of the last digit a legal price near `price` may have (0 or negative)."""
+    """The exponent of the last digit a legal price near `price` may have (0 or negative).
+
+    0 from 10,000 on: an integer is legal however many figures it has. `price` is positive.
+    """
     by_figures = price.adjusted() - (MAX_SIGNIFICANT_FIGURES - 1)
     by_decimals = -max(MAX_PRICE_DECIMALS - sz_decimals, 0)
     return min(0, max(by_figures, by_decimals))
@@ -80,23 +90,23 @@ def round_price(price: Decimal, sz_decimals: int, *, up: bool) -> Decimal:
 
 
 def taker_price(price: Decimal, sz_decimals: int, *, is_buy: bool) -> Decimal:
-    """Round toward the aggressive side: a buy up, a sell down."""
+    """Round toward the aggressive side: a buy up, a sell down. Raises as `round_price` does."""
     return round_price(price, sz_decimals, up=is_buy)
 
 
 def maker_price(price: Decimal, sz_decimals: int, *, is_buy: bool) -> Decimal:
-    """Round toward the passive side: a buy down, a sell up."""
+    """Round toward the passive side: a buy down, a sell up. Raises as `round_price` does."""
     return round_price(price, sz_decimals, up=not is_buy)
 
 
 def decimals_of(value: Decimal) -> int:
-    """How many digits after the point `value` needs (0 for integers)."""
+    """How many digits after the point `value` needs (0 for integers); trailing zeros are not needed."""
     exponent = value.normalize(CTX).as_tuple().exponent
     return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
 def significant_figures(value: Decimal) -> int:
-    """How many significant figures `value` needs."""
+    """How many significant figures `value` needs: trailing zeros do not count, also not those before the point."""
     return len(value.normalize(CTX).as_tuple().digits)
 
 
@@ -113,29 +123,33 @@ def is_legal_price(price: Decimal, sz_decimals: int) -> bool:
 
 
 def floor_size(size: Decimal, sz_decimals: int) -> Decimal:
-    """`size` rounded down to the lot, and to nothing else; may be zero."""
+    """`size` rounded toward zero to the lot, and to nothing else; may be zero."""
     return size.quantize(_EXPONENTS[-sz_decimals], ROUND_DOWN, CTX)
 
 
 def ceil_size(size: Decimal, sz_decimals: int) -> Decimal:
-    """`size` rounded up to the lot."""
+    """`size` rounded up to the lot, toward plus infinity."""
     return size.quantize(_EXPONENTS[-sz_decimals], ROUND_CEILING, CTX)
 
 
 def meets_minimum(price: Decimal, size: Decimal) -> bool:
-    """Whether an order of `size` at `price` is worth our floor of $11."""
+    """Whether an order of `size` at `price` is worth our floor of $11. Closes of a whole position need not be."""
     return price * size >= MIN_NOTIONAL_USD
 
 
 def truncate(value: Decimal, decimals: int) -> Decimal:
-    """Cut toward zero to `decimals` digits."""
+    """Cut toward zero to `decimals` digits, 0 to 18, as the exchange cuts fees (docs/venue-facts.md F7)."""
     return value.quantize(_EXPONENTS[-decimals], ROUND_DOWN, CTX)
 
 
 def to_wire(value: Decimal) -> str:
-    """Normal form, as it is signed: no exponent, no trailing zeros, no bare point, no "-0"."""
+    """Normal form, as it is signed: no exponent, no trailing zeros, no bare point, no "-0".
+
+    Another spelling of the same number would be another action to the exchange (docs/venue-facts.md F3). It rounds
+    nothing: `value` must be legal already.
+    """
     if value == 0:
-        return "0"
+        return "0"  # also of -0 and of 0E-8
     text = format(value, "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")

@@ -1,4 +1,8 @@
-"""Orders and cancels before they are sent, and the batches they travel in."""
+"""Orders and cancels before they are sent, and the batches they travel in.
+
+Pure. Prices are USD for one unit of the asset, sizes units of the asset. All are immutable: an order that is cut or
+put back is another value with the same cloid, and the cloid is what identifies it.
+"""
 
 import enum
 from decimal import Decimal
@@ -16,6 +20,7 @@ class Side(enum.Enum):
 
     @property
     def is_buy(self) -> bool:
+        """Whether it buys."""
         return self is Side.BUY
 
     @property
@@ -25,6 +30,7 @@ class Side(enum.Enum):
 
     @property
     def opposite(self) -> "Side":
+        """The other one."""
         return Side.SELL if self is Side.BUY else Side.BUY
 
 
@@ -32,12 +38,15 @@ class Tif(enum.Enum):
     """Time in force, in the exchange's words."""
 
     IOC = "Ioc"
+    """Entries and exits. What does not execute at once goes without a word (docs/venue-facts.md F12)."""
     ALO = "Alo"
+    """Post only."""
     GTC = "Gtc"
+    """Protective stops."""
 
 
 class ExitReason(enum.Enum):
-    """Why a position is being closed."""
+    """Why a position is being closed. The first one to be claimed stands until the position is gone."""
 
     TIME_STOP = "time_stop"
     STOP_LOSS = "stop_loss"
@@ -47,7 +56,9 @@ class ExitReason(enum.Enum):
     MARK_REGRESSION = "mark_regression"
     HARD_STOP = "hard_stop"
     MANUAL = "manual"
+    """An operator's flatten."""
     STOP = "stop"
+    """The service ends and was asked to leave nothing open."""
 
 
 RUN_TAG = "68697033"
@@ -60,13 +71,17 @@ def is_ours(cloid: str | None) -> bool:
 
 
 class PendingOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """One order we decided to send. The cloid is made once and never changes."""
+    """One order we decided to send. The cloid is made once and never changes.
+
+    It is what the intent log writes, so it must hold all that a restart needs of an order without an outcome.
+    """
 
     cloid: str
+    """`0x` and 32 hex digits, ours by its tag."""
     coin: str
     side: Side
     px: Decimal
-    """Limit price, already legal for the market."""
+    """Limit price, already legal for the market (docs/venue-facts.md F1)."""
     sz: Decimal
     """Size in base units, positive, already on the lot."""
     reduce_only: bool
@@ -74,13 +89,15 @@ class PendingOrder(msgspec.Struct, frozen=True, kw_only=True):
     """Wall time of the decision."""
     tif: Tif = Tif.IOC
     epoch: int = 0
-    """Connection generation that approved it; entries of an older one die."""
+    """Connection generation that approved it; entries of an older one die. Exits are of none: 0."""
     admission_px: Decimal = ZERO
-    """The price at which its exposure is counted: max(limit, mark) at admission."""
+    """The price at which its exposure is counted: max(limit, mark) at admission. Reduce-only orders: 0."""
     touch_px: Decimal = ZERO
-    """The touch when it was decided; slippage is measured from here."""
+    """The touch when it was decided; slippage is measured from here. 0: not measured (protective stops)."""
     edge_bps: Decimal = ZERO
+    """Entries: the signal's edge."""
     exit_reason: ExitReason | None = None
+    """Exits only; None also for protective stops."""
     attempt: int = 0
     """Exits: which attempt for this position, from 1."""
     predecessor: str | None = None
@@ -99,45 +116,59 @@ class PendingOrder(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def exposure(self) -> Decimal:
-        """What an entry counts for while it is not proven dead."""
+        """What an entry counts for while it is not proven dead, in USD."""
         return self.sz * self.admission_px
 
 
 class PendingCancel(msgspec.Struct, frozen=True, kw_only=True):
-    """A wish to cancel one order of ours, by the exchange's order id."""
+    """A wish to cancel one order, by the exchange's order id.
+
+    Cancels do no harm twice: one for an order that is over is refused and changes nothing.
+    """
 
     coin: str
     oid: int
     created_ms: int
+    """Wall time of the wish."""
     tries: int = 0
+    """How often it came back: not sent, or sent and never answered."""
 
 
 class OrderBatch(msgspec.Struct, frozen=True):
-    """Orders of one kind for one action: all reduce-only, or all entries, never both."""
+    """Orders of one kind for one action: all reduce-only, or all entries, never both. Never empty.
+
+    Kinds do not share an action because one error before validation answers for all of it (docs/venue-facts.md F11).
+    Protective stops go without exits, too: their grouping differs.
+    """
 
     orders: tuple[PendingOrder, ...]
 
     @property
     def reduce_only(self) -> bool:
+        """Whether it takes no new risk; the first order speaks for all."""
         return self.orders[0].reduce_only
 
 
 class CancelBatch(msgspec.Struct, frozen=True):
-    """Cancels for one action."""
+    """Cancels for one action. Never empty."""
 
     cancels: tuple[PendingCancel, ...]
 
 
 ActionBatch = OrderBatch | CancelBatch
+"""What one nonce and one signature are spent on."""
 
 
 class Post(msgspec.Struct, frozen=True, kw_only=True):
     """One signed action on its way, by the socket or by HTTP."""
 
     post_id: int
+    """Counted from 1 in this process; pairs the reply."""
     batch: ActionBatch
     nonce: int
     generation: int
+    """The connection it belongs to, and dies with; by HTTP a number that no connection reaches."""
     sent_ms: int
     """Monotonic milliseconds."""
     sent_us: int
+    """Monotonic microseconds, for latency figures only."""

@@ -1,4 +1,7 @@
-"""The seams to the outside: tests put fakes here, `app` the real things."""
+"""The seams to the outside: tests put fakes here, `app` the real things.
+
+What implements a port keeps its word on threads, blocking and errors; the callers rely on nothing else.
+"""
 
 import enum
 from typing import Protocol
@@ -9,11 +12,19 @@ from hip3.core.orders import OrderBatch
 
 
 class Clock(Protocol):
-    """See `hip3.clock.SystemClock`."""
+    """See `hip3.clock.SystemClock`. Any thread; raises nothing and takes no lock."""
 
-    def wall_ms(self) -> int: ...
-    def mono_ms(self) -> int: ...
-    def mono_us(self) -> int: ...
+    def wall_ms(self) -> int:
+        """Milliseconds since the epoch; may step either way when the machine's clock is set."""
+        ...
+
+    def mono_ms(self) -> int:
+        """Milliseconds since an arbitrary start; never steps back. Means nothing in another run."""
+        ...
+
+    def mono_us(self) -> int:
+        """Microseconds of the same monotonic clock, for latency figures."""
+        ...
 
 
 CLOCK_WARN_MS, CLOCK_STOP_MS = 2000, 5000
@@ -36,34 +47,59 @@ class SendResult(msgspec.Struct, frozen=True):
 
     outcome: SendOutcome
     generation: int
+    """Where nothing was sent: that of the latest connection."""
     detail: str = ""
+    """Why not, for people; empty for SENT."""
 
 
 class Sender(Protocol):
-    """The only way out for signed actions. Called by the tick thread only."""
+    """The only way out over the socket for signed actions. Called by the tick thread only."""
 
     def send(self, text: str, generation: int | None = None) -> SendResult:
         """One frame; NOT_SENT where the connection is another than the one of `generation`.
 
         A post belongs to one connection: when that broke, its orders are unknown and perhaps already proved dead.
+        Raises nothing; what went wrong is in the result. May wait for the socket, never for an answer.
         """
         ...
 
     @property
-    def connected(self) -> bool: ...
+    def connected(self) -> bool:
+        """Whether there is a connection now; it may be gone by the time of a send."""
+        ...
 
 
 class Intents(Protocol):
-    """Makes signed actions durable before they leave; JournalError if it cannot."""
+    """Makes signed actions durable before they leave; JournalError if it cannot.
 
-    def orders(self, batch: OrderBatch, nonce: int, expires_ms: int | None, at_ms: int) -> None: ...
-    def cancels(self, nonce: int, at_ms: int) -> None: ...
-    def noop(self, nonce: int, cloid: str, at_ms: int) -> None: ...
-    def action(self, kind: str, nonce: int, at_ms: int) -> None: ...
+    Then entries and whatever else takes new risk must not leave; exits and cancels do, since to be without them is
+    worse. Called from: tick (orders, cancels), rest (noops, other actions). Blocks for the disk. `at_ms` is wall time.
+    """
+
+    def orders(self, batch: OrderBatch, nonce: int, expires_ms: int | None, at_ms: int) -> None:
+        """A batch of orders is about to leave; `expires_ms` is exchange time, None: it never expires."""
+        ...
+
+    def cancels(self, nonce: int, at_ms: int) -> None:
+        """A batch of cancels is about to leave: its nonce is used. Which orders it names does not matter later."""
+        ...
+
+    def noop(self, nonce: int, cloid: str, at_ms: int) -> None:
+        """A noop with the nonce of the order `cloid` is about to leave."""
+        ...
+
+    def action(self, kind: str, nonce: int, at_ms: int) -> None:
+        """Any other signed action is about to leave; `kind` is its type."""
+        ...
 
 
 class Journal(Protocol):
-    """Takes records from any thread at once and never blocks; a full queue is counted."""
+    """Takes records from any thread at once and never blocks; a full queue is counted. Raises nothing."""
 
-    def record(self, kind: str, **fields: object) -> None: ...
-    def keep(self, name: str, value: object) -> None: ...
+    def record(self, kind: str, **fields: object) -> None:
+        """Note one thing that happened. The fields are read later, on the journal thread: they must not change."""
+        ...
+
+    def keep(self, name: str, value: object) -> None:
+        """Note the latest value of a fact that a restart needs; the one before is forgotten. Same rule for `value`."""
+        ...

@@ -4,6 +4,9 @@ Texts are matched by prefix, because the live venue appends ` asset=N`; order st
 that is not here takes the conservative row (`UNKNOWN_TEXT`): not expected, counts toward HardStop, and is
 reported once. Sources: the texts of docs/venue-facts.md F6 and F11. `docs/refusals.md` is printed from
 this table, and a test compares the two.
+
+Pure. What reads it: the RiskMonitor (`counts`), the report of new texts, metrics (`kind`). Nothing here sends an
+order again.
 """
 
 import enum
@@ -30,10 +33,12 @@ class Refusal(msgspec.Struct, frozen=True):
     """One row."""
 
     prefix: str
+    """How the text begins; empty in rows that stand for no text."""
     kind: Kind
     counts: bool
     """Whether it counts toward the HardStop's refusals per hour."""
     cause: str
+    """For people, like the advice."""
     advice: str
     statuses: tuple[str, ...] = ()
     """Order statuses that say the same in streams and queries."""
@@ -43,6 +48,7 @@ class Refusal(msgspec.Struct, frozen=True):
 
 _E, _O, _T, _A, _F = Kind.EXPECTED, Kind.OURS, Kind.TRANSIENT, Kind.ACCOUNT, Kind.FATAL
 
+# No prefix begins another one: at most one row fits a text, and the order of the rows is for readers.
 TABLE: tuple[Refusal, ...] = (
     Refusal(
         "Order could not immediately match", _E, False, "the quote was gone when the IOC arrived",
@@ -174,17 +180,21 @@ TABLE: tuple[Refusal, ...] = (
 )  # fmt: skip
 
 UNKNOWN_TEXT = Refusal("", Kind.OURS, True, "a refusal this version does not know", "report its text")
+"""The conservative row; callers compare by identity to see that a text is new."""
 
 _BY_STATUS = {status: row for row in TABLE for status in row.statuses}
 _GENERIC_STATUS = Refusal("", Kind.TRANSIENT, True, "refused at placement, no reason given", "look at the account")
 
 
 def classify(text: str) -> Refusal:
-    """The row of a refusal text or an order status; the conservative one if it is new."""
+    """The row of a refusal text or an order status; the conservative one if it is new.
+
+    Statuses must be whole words, texts need only begin like a row: ` asset=N` may stay on (docs/venue-facts.md F11).
+    """
     found = _BY_STATUS.get(text)
     if found is not None:
         return found
-    if text == "rejected":
+    if text == "rejected":  # the bare word: refused at placement, without a reason
         return _GENERIC_STATUS
     for row in TABLE:
         if text.startswith(row.prefix):
@@ -193,7 +203,7 @@ def classify(text: str) -> Refusal:
 
 
 def document() -> str:
-    """The text of docs/refusals.md."""
+    """The text of docs/refusals.md: the table as Markdown, in its own order."""
     lines = [
         "# Refusals of the exchange",
         "",

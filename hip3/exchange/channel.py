@@ -1,4 +1,4 @@
-"""An open WebSocket with short ways in and out; websocket-client keeps the protocol.
+"""An open WebSocket with short ways in and out; websocket-client keeps the protocol. IO, but no lock of ours.
 
 Out: a text frame is built and masked in one go, where the library runs through a dozen functions on the way of an
 order. In: the library asks for two bytes of a head, two of a length, then the body, one system call each; here a
@@ -10,12 +10,16 @@ from collections.abc import Callable
 from typing import Any
 
 READ_BYTES = 65_536
+"""What one system call takes at most."""
 _FIN_TEXT = 0x81
 _MASKED = 0x80
 
 
 def text_frame(text: str, mask: bytes) -> bytes:
-    """A whole text frame of a client, masked by four random bytes (RFC 6455, 5.2 and 5.3)."""
+    """A whole text frame of a client, masked by four random bytes (RFC 6455, 5.2 and 5.3). Pure.
+
+    Never fragmented: one frame is one message. Masking is one exclusive or of two large integers.
+    """
     body = text.encode()
     size = len(body)
     if size < 126:
@@ -30,9 +34,13 @@ def text_frame(text: str, mask: bytes) -> bytes:
 
 
 class ReadAhead:
-    """Serves small reads from one large one. Confined to the ws-reader."""
+    """Serves small reads from one large one. Confined to the ws-reader.
+
+    What was read ahead and not yet asked for waits here; the socket alone cannot tell whether a message has come.
+    """
 
     def __init__(self, recv: Callable[[int], bytes]) -> None:
+        """`recv(size)` reads the socket, and gives b"" at its end."""
         self._recv = recv
         self._data = b""
         self._at = 0
@@ -49,7 +57,8 @@ class ReadAhead:
 class Channel:
     """What `Connection` and `WriteHandle` need of a WebSocket (a connected one of websocket-client, with its lock).
 
-    One reader; any number of writers.
+    One reader; any number of writers. The library keeps frames apart by its own lock: `WriteHandle`'s keeps our
+    senders apart and knows the generation, the library's stands between them and the pongs of the reading side.
     """
 
     def __init__(self, ws: Any) -> None:
@@ -57,16 +66,20 @@ class Channel:
         ws.frame_buffer.recv = ReadAhead(ws.frame_buffer.recv)
 
     def recv_data(self) -> tuple[int, bytes]:
-        """The next message; the library answers pings meanwhile, and raises at a time-out or the end."""
+        """The next message as (opcode, payload); the library answers pings meanwhile. ws-reader only.
+
+        WebSocketTimeoutException: nothing came within the socket's time-out, and the connection lives. Any other
+        WebSocketException, or OSError: it is over.
+        """
         message: tuple[int, bytes] = self._ws.recv_data()
         return message
 
     def send(self, payload: str) -> None:
-        """One text frame, whole. Any error leaves it open what was sent."""
+        """One text frame, whole. Any error leaves it open what was sent. Called under `WriteHandle`'s lock."""
         frame = text_frame(payload, os.urandom(4))
         with self._ws.lock:  # the library's, under which it answers pings
             self._ws.sock.sendall(frame)
 
     def shutdown(self) -> None:
-        """Close at once."""
+        """Close at once, without a closing handshake. Any thread: the reader's next read then fails."""
         self._ws.shutdown()

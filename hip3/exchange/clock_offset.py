@@ -1,7 +1,8 @@
 """The exchange's clock, told by ours: the median of the last five readings. Pure.
 
 `exchange_ms` runs on the monotonic clock, so that a machine whose wall clock is set neither keeps a
-position for ever nor closes it at once. Before the first reading the wall clock is all there is.
+position for ever nor closes it at once. Before the first reading the wall clock is all there is. Times are
+milliseconds.
 """
 
 from collections import deque
@@ -9,22 +10,29 @@ from collections import deque
 from hip3.core.ports import Clock
 
 KEPT = 5
+"""Readings that are kept. The median of an odd number is one of them, and two wild ones do not move it."""
 
 
 class ClockOffset:
-    """Written by the rest thread; what is read by others is one attribute at a time."""
+    """Written by the rest thread, by main before there are threads.
+
+    Others read one attribute at a time, so there is no lock.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._wall: deque[int] = deque(maxlen=KEPT)
         self._mono: deque[int] = deque(maxlen=KEPT)
         self.offset_ms = 0
-        """Exchange time minus local wall time; 0 before the first reading."""
+        """Exchange time minus local wall time; 0 before the first reading. Positive: our clock is behind."""
         self._base: int | None = None
-        """Exchange time minus monotonic time."""
+        """Exchange time minus monotonic time; None before the first reading."""
 
     def add(self, exchange_ms: int, round_trip_ms: int) -> None:
-        """One reading that just arrived; half the round trip is taken off."""
+        """One reading that just arrived: the time in an answer, and how long we waited for it.
+
+        Half of that is the answer's way to us and is added. Call at once: both clocks are read here.
+        """
         now = exchange_ms + round_trip_ms // 2
         self._wall.append(now - self._clock.wall_ms())
         self._mono.append(now - self._clock.mono_ms())
@@ -32,10 +40,11 @@ class ClockOffset:
         self._base = sorted(self._mono)[len(self._mono) // 2]
 
     def exchange_ms(self) -> int:
-        """What the exchange's clock says now."""
-        base = self._base
+        """What the exchange's clock says now, as far as we know; it may step with a new reading. Any thread."""
+        base = self._base  # read once: the rest thread may write it meanwhile
         return self._clock.wall_ms() if base is None else self._clock.mono_ms() + base
 
     @property
     def known(self) -> bool:
+        """Whether there was a reading; before it `exchange_ms` is our wall clock."""
         return self._base is not None

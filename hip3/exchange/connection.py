@@ -2,7 +2,11 @@
 
 `Connection.run` is the body of the one ws-reader thread, a loop around `step`. It owns the socket's read
 side and the `Session`; everything that arrives goes to the `Inbound` handler in order of arrival. Waits
-are cut short by the stop event, so it ends within a fraction of a second of being told to.
+are cut short by the stop event, so it ends within a fraction of a second of being told to. Only making a connection
+may take longer.
+
+Each connection is a generation, counted from 1. Whatever goes wrong with one ends it and begins the next after a
+back-off; only an error of the handler passes through, and ends the thread. No lock; times are monotonic milliseconds.
 """
 
 import random
@@ -21,28 +25,52 @@ from hip3.exchange.protocol import Session
 from hip3.exchange.writer import WriteHandle
 
 READ_TIMEOUT_S = 0.1
+"""How long a read waits for a frame: so often, at least, pings, time-outs and the wish to stop are looked at."""
 CONNECT_TIMEOUT_S = 4.0
+"""For each address and step of connecting; a name server is not bound by it."""
 
 
 class Inbound(Protocol):
-    """What the reader tells. All calls come from the ws-reader thread."""
+    """What the reader tells. All calls come from the ws-reader thread; while one runs nothing is read."""
 
-    def on_connected(self, session: Session) -> None: ...
-    def on_event(self, session: Session, event: Event, now_ms: int) -> None: ...
-    def on_disconnected(self, generation: int, reason: str) -> None: ...
-    def ready_for_ms(self, now_ms: int) -> int: ...
+    def on_connected(self, session: Session) -> None:
+        """A connection is open, and nothing has been sent on it yet."""
+        ...
+
+    def on_event(self, session: Session, event: Event, now_ms: int) -> None:
+        """One frame, read; each in its turn, those that mean nothing to us included."""
+        ...
+
+    def on_disconnected(self, generation: int, reason: str) -> None:
+        """It is over, or could not be made; nothing can be sent on it any more. Not told when the service stops."""
+        ...
+
+    def ready_for_ms(self, now_ms: int) -> int:
+        """How long the epoch has been READY; asked after each frame, to know when a failure is a first one again."""
+        ...
 
 
 class Opened(Protocol):
-    """An open WebSocket: `exchange.channel.Channel`."""
+    """An open WebSocket: `exchange.channel.Channel`, or the simulation's."""
 
-    def recv_data(self) -> tuple[int, bytes]: ...
-    def send(self, payload: str) -> object: ...
-    def shutdown(self) -> None: ...
+    def recv_data(self) -> tuple[int, bytes]:
+        """See `Channel.recv_data`; it must come back within about `READ_TIMEOUT_S`."""
+        ...
+
+    def send(self, payload: str) -> object:
+        """One text frame, whole; any error leaves it open what was sent."""
+        ...
+
+    def shutdown(self) -> None:
+        """Close at once; a second time does no harm beyond OSError or WebSocketException."""
+        ...
 
 
 def open_websocket(url: str) -> Opened:
-    """Connect with websocket-client's low-level call: it starts no thread of its own."""
+    """Connect with websocket-client's low-level call: it starts no thread of its own.
+
+    Blocks for name server, TCP, TLS and handshake. Whatever it raises, there is no connection.
+    """
     ws = websocket.create_connection(
         url,
         timeout=CONNECT_TIMEOUT_S,
@@ -55,7 +83,11 @@ def open_websocket(url: str) -> Opened:
 
 
 class Connection:
-    """Keeps one WebSocket alive until told to stop."""
+    """Keeps one WebSocket alive until told to stop.
+
+    `subscriptions` is asked anew for each connection. `beat` is the thread's heartbeat, given each round. `connect` and
+    `jitter` (in [0, 1)) are replaced by the simulation, so that it needs no network and no chance.
+    """
 
     def __init__(
         self,
@@ -81,6 +113,7 @@ class Connection:
         self._backoff = Backoff()
         self._jitter = jitter
         self.generation = 0
+        """Of the latest connection, or try of one; 0 before the first. Written by the ws-reader alone."""
         self._drop = ""
         self._ws: Opened | None = None
         self._session: Session | None = None
@@ -90,11 +123,15 @@ class Connection:
         """While a connection is being made the reader gives no heartbeat: a name server may keep it waiting."""
 
     def drop(self, reason: str) -> None:
-        """End this connection and begin a new one, as if it had been cut. Any thread."""
+        """End this connection and begin a new one, as if it had been cut. Any thread.
+
+        Carried out by the reader within a read's time-out; `reason` must not be empty. Without a connection it is
+        forgotten when the next one is begun.
+        """
         self._drop = reason
 
     def run(self) -> None:
-        """Connect and read until the stop event is set."""
+        """Connect and read until the stop event is set. However it ends, the socket is closed."""
         try:
             while not self._stop.is_set():
                 self.step()
@@ -115,6 +152,8 @@ class Connection:
             self._lost(lost)
 
     def _lost(self, reason: str) -> None:
+        """The connection is over, or could not be made: tell, and say when the next try is."""
+        # Closed first: once posts are told to be lost, none of them can leave any more.
         self._close()
         if self._stop.is_set():
             return
@@ -142,7 +181,7 @@ class Connection:
         return ""
 
     def _close(self) -> None:
-        """Nothing is sent on it any more; the socket goes."""
+        """Nothing is sent on it any more; the socket goes. Nothing happens without one."""
         ws, self._ws, self._session = self._ws, None, None
         if ws is None:
             return
@@ -156,6 +195,7 @@ class Connection:
         """Send what is due and take one frame; why the connection is over, or ""."""
         now = self._clock.mono_ms()
         for text in session.due(now):
+            # What does not leave is not sent again: its acknowledgement, or any frame at all, will then be missed.
             self._writer.send(text)
         if session.dead(now):
             return "silent for 30 s"

@@ -1,4 +1,7 @@
-"""Where the signing key comes from. Key bytes never reach a log, an error or a repr."""
+"""Where the signing key comes from. Key bytes never reach a log, an error or a repr.
+
+Called from: main, at a start and in commands. Reads files; takes no lock.
+"""
 
 import json
 import os
@@ -17,22 +20,29 @@ class KeySource(msgspec.Struct, frozen=True):
     kind: str
     """"environment", "file", "keystore" or "memory"."""
     text: str = ""
+    """environment, memory: the key in hex."""
     path: str = ""
+    """file, keystore: where it is; the file must be its owner's alone to read."""
     password: str = ""
+    """keystore."""
 
     def __repr__(self) -> str:
+        """Without secrets: reprs end in logs and tracebacks."""
         return f"KeySource({self.kind}, {self.path or 'hidden'})"
 
 
 def refuse_if_readable_by_others(path: Path) -> None:
-    """ConfigError if anyone but the owner may read the file."""
+    """ConfigError if the mode of the file gives group or others anything at all; OSError if it cannot be looked at."""
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
         raise ConfigError([f"{path} holds a key and is readable by others (mode {mode:04o}); chmod 600 it"])
 
 
 def load_key(source: KeySource, expected_address: str | None = None) -> SigningKey:
-    """The prepared key. ConfigError says what is wrong with it, never what it is."""
+    """The prepared key. ConfigError says what is wrong with it or its file, never what it is.
+
+    `expected_address` guards against the wrong key: a key of any other address is refused. Case does not matter.
+    """
     try:
         if source.kind in ("environment", "memory"):
             secret = parse_secret(source.text)
@@ -59,6 +69,7 @@ def load_key(source: KeySource, expected_address: str | None = None) -> SigningK
 
 
 def _name(source: KeySource) -> str:
+    """What faults call the key by: the setting it came from."""
     return {
         "environment": "HIP3_PRIVATE_KEY",
         "file": "HIP3_PRIVATE_KEY_FILE",
@@ -67,11 +78,13 @@ def _name(source: KeySource) -> str:
 
 
 def _from_file(path: Path) -> bytearray:
+    """The key as hex, alone in its file. SigningError, ConfigError, OSError."""
     refuse_if_readable_by_others(path)
     return parse_secret(path.read_text(encoding="ascii", errors="replace"))
 
 
 def _from_keystore(path: Path, password: str) -> bytearray:
+    """The key of an Ethereum keystore. SigningError, ConfigError, OSError."""
     from eth_account import Account  # noqa: PLC0415 a quarter of a second and 15 MB, for keystores alone
 
     refuse_if_readable_by_others(path)

@@ -4,7 +4,7 @@ One `Session` is one life of a WebSocket connection (a generation). Confined to 
 holds no socket and reads no clock: times are monotonic milliseconds passed in.
 
 The caller: after connecting sends `due(now)`; for each frame calls `receive(text, now)` and acts on
-the event; between frames sends `due(now)` and closes the connection when `dead(now)`.
+the event; between frames sends `due(now)` and closes the connection when `dead(now)` or `deaf(now)`. Nothing raises.
 """
 
 from typing import Any
@@ -27,18 +27,24 @@ _PING = frame({"method": "ping"})
 
 
 class Session:
-    """State of one connection: what was asked for, what was acknowledged, when it last spoke."""
+    """State of one connection: what was asked for, what was acknowledged, when it last spoke. It is never used again
+    for another one."""
 
     def __init__(self, generation: int, subscriptions: list[dict[str, Any]], now_ms: int) -> None:
+        """`subscriptions` are those of `subscriptions.wanted`; `now_ms` is when the connection was made."""
         self.generation = generation
+        """Which connection this is; what is decided on its frames may leave on no other."""
         self._began_ms = now_ms
         self.subscriptions = Subscriptions(subscriptions)
+        """All of them acknowledged is a condition of READY: an account without orders sends nothing else
+        (docs/venue-facts.md F14)."""
         self.last_inbound_ms = now_ms
+        """When the last frame came; at first when the connection was made."""
         self._ping_sent_ms: int | None = None
         self._started = False
 
     def receive(self, text: str | bytes, now_ms: int) -> Event:
-        """Parse one frame; any frame at all is a sign of life."""
+        """Parse one frame; any frame at all is a sign of life. Acknowledgements are noted here and passed on, too."""
         self.last_inbound_ms = now_ms
         self._ping_sent_ms = None
         event = parse_frame(text)
@@ -47,7 +53,7 @@ class Session:
         return event
 
     def due(self, now_ms: int) -> list[str]:
-        """Messages to send now: the subscriptions once, then pings."""
+        """Messages to send now, each told once: the subscriptions at the first call, then a ping for each silence."""
         if not self._started:
             self._started = True
             return [frame(message) for message in self.subscriptions.messages]

@@ -1,16 +1,24 @@
-"""Token buckets for the exchange's limits per minute (docs/venue-facts.md F10)."""
+"""Token buckets for the exchange's limits per minute (docs/venue-facts.md F10).
+
+They hold what this process has spent. Others behind the same IP spend of the same limits: then the exchange says 429.
+"""
 
 from hip3.locks import new_lock
 
 IP_WEIGHT_PER_MINUTE = 1200
+"""Of requests over HTTP; `rest.weight_of` tells what each costs."""
 WS_MESSAGES_PER_MINUTE = 2000
+"""Of ours over WebSockets: posts, subscriptions, pings."""
 MINUTE_MS = 60_000
 
 
 class TokenBucket:
     """`capacity` tokens that refill evenly over a minute.
 
-    Guards: level and time of the last refill. Called from: whoever sends. Monotonic milliseconds.
+    Guards: level and time of the last refill. Called from: whoever sends (tick and ws-reader, or rest), and status.
+    Monotonic milliseconds; a time before the last one refills nothing. It begins full. Nothing raises or waits.
+
+    Kept in whole thousandths of a token, so that no rounding adds up however often it is asked.
     """
 
     def __init__(self, capacity: int, now_ms: int) -> None:
@@ -20,7 +28,7 @@ class TokenBucket:
         self._at_ms = now_ms
 
     def try_take(self, tokens: int, now_ms: int, *, keep: int = 0) -> bool:
-        """Take `tokens` at once, or nothing. `keep` tokens stay for others."""
+        """Take `tokens` at once, or nothing; whether it took them. `keep` tokens must be left over, for others."""
         with self._lock:
             self._refill_locked(now_ms)
             if self._milli < (tokens + keep) * 1000:
@@ -29,7 +37,7 @@ class TokenBucket:
             return True
 
     def wait_ms(self, tokens: int, now_ms: int) -> int:
-        """How long until `tokens` are there (0: now)."""
+        """How long until `tokens` are there, rounded up (0: now), if nobody takes any meanwhile."""
         with self._lock:
             self._refill_locked(now_ms)
             missing = tokens * 1000 - self._milli
@@ -38,12 +46,13 @@ class TokenBucket:
             return -(-missing * MINUTE_MS // (self._capacity * 1000))
 
     def level(self, now_ms: int) -> int:
-        """Whole tokens left."""
+        """Whole tokens left, from 0 to the capacity."""
         with self._lock:
             self._refill_locked(now_ms)
             return self._milli // 1000
 
     def _refill_locked(self, now_ms: int) -> None:
+        """Credit the time since the last refill, up to the capacity."""
         assert self._lock.locked()
         elapsed = max(0, now_ms - self._at_ms)
         gained = elapsed * self._capacity * 1000 // MINUTE_MS

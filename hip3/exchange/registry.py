@@ -4,6 +4,10 @@ asset id = 100000 + dex index * 10000 + index in that dex's `meta`. The dex inde
 `perpDexs`, whose first entry is null and counts; the market index is the position in `meta(dex)`,
 where delisted markets keep their place. Nothing else may be used to number markets: an order of the
 ancestor went to another share because it trusted a different list (docs/venue-facts.md F8).
+
+Used at a start and every minute after it, on the rest thread, and by commands. Rates are shares of the notional
+(0.00045 is 4.5 bps); fields that end in `_bps` are basis points. Two functions read over HTTP (`read_markets`,
+`read_again`); the others are pure.
 """
 
 from collections.abc import Iterable
@@ -19,11 +23,15 @@ BASE_TAKER_RATE = Decimal("0.00045")
 """The taker rate without volume tiers, for accounts whose fees are not known (observe)."""
 HIP3_ASSET_BASE = 100_000
 HIP3_ASSET_STEP = 10_000
+"""So many ids each dex has (docs/venue-facts.md F8)."""
 _GROWTH_FACTOR = Decimal("0.1")
 
 
 def dex_indices(perp_dexs: Any) -> "DexIndices":
-    """Name of each builder dex -> (index, entry). WireError if the list is not as documented."""
+    """Name of each builder dex -> (index, entry). WireError if the list is not as documented.
+
+    `perp_dexs` is the answer to `perpDexs`. An entry of null takes its place and has no name.
+    """
     if not isinstance(perp_dexs, list) or not perp_dexs or perp_dexs[0] is not None:
         raise WireError("perpDexs is not a list that starts with null")
     out: DexIndices = {}
@@ -38,13 +46,16 @@ def dex_indices(perp_dexs: Any) -> "DexIndices":
 
 
 def hip3_fee_factor(scale: Decimal, *, growth: bool) -> Decimal:
-    """What a builder dex multiplies the base rate by (docs/venue-facts.md F7)."""
+    """What a builder dex multiplies the base rate by (docs/venue-facts.md F7): `scale` is its deployerFeeScale."""
     factor = ONE + scale if scale < ONE else scale * 2
     return factor * _GROWTH_FACTOR if growth else factor
 
 
 def taker_rate(user_fees: Any) -> Decimal:
-    """The account's own taker rate after referral, before the HIP-3 factor, from `userFees`."""
+    """The account's own taker rate after referral, before the HIP-3 factor, from `userFees`.
+
+    `BASE_TAKER_RATE` for None; WireError if it cannot be read. Volume tiers are in it (docs/venue-facts.md F27).
+    """
     if user_fees is None:
         return BASE_TAKER_RATE
     try:
@@ -61,7 +72,7 @@ def parse_meta(
     """All markets of one dex, and the ones that must not be traded with the reason.
 
     Reasons: `delisted`, `ambiguous`, `tick_size_unknown`. WireError if `meta` is not an object with
-    a universe.
+    a universe; ValueError or TypeError where a number of an entry is none. `rate` is the account's taker rate.
     """
     universe = meta.get("universe") if isinstance(meta, dict) else None
     if not isinstance(universe, list):
@@ -77,6 +88,7 @@ def parse_meta(
         if not isinstance(coin, str):
             continue  # a market without a name cannot be asked for; its place still counts
         if coin in specs or coin in blocked:
+            # Twice the same name: nobody can tell which of the two ids is meant.
             specs.pop(coin, None)
             blocked[coin] = "ambiguous"
             continue
@@ -103,12 +115,16 @@ def parse_meta(
 
 
 def _isolated_only(entry: dict[str, Any]) -> bool:
+    """Whether cross margin is not allowed: by `marginMode`, where there is none by the older `onlyIsolated`."""
     mode = entry.get("marginMode")
     return mode in ("strictIsolated", "noCross") or (mode is None and bool(entry.get("onlyIsolated")))
 
 
 def select(wanted: Iterable[str], specs: dict[str, MarketSpec], blocked: dict[str, str]) -> dict[str, MarketSpec]:
-    """The configured markets. PreflightError names every one that is missing, delisted or ambiguous."""
+    """The configured markets. PreflightError names every one that is missing, delisted or ambiguous.
+
+    One whose precision is unknown is left out without an error: it is in `blocked`.
+    """
     chosen: dict[str, MarketSpec] = {}
     faults = []
     for coin in wanted:
@@ -129,7 +145,10 @@ def select(wanted: Iterable[str], specs: dict[str, MarketSpec], blocked: dict[st
 
 
 def changed(old: MarketSpec, new: MarketSpec | None) -> str | None:
-    """What is different about a market's parameters, or None; the account's own fee rate is none of them."""
+    """What is different about a market's parameters, or None; the account's own fee rate is none of them.
+
+    Words for people, of the first difference alone; `new` is None where `meta` does not list the market any more.
+    """
     if new is None:
         return "gone from meta"
     if new.sz_decimals != old.sz_decimals:
@@ -144,23 +163,29 @@ def changed(old: MarketSpec, new: MarketSpec | None) -> str | None:
 
 
 def sum_fee_bps(override: Decimal | None, spec: MarketSpec) -> Decimal:
-    """One taker leg in bps: the setting where given, else the market's own."""
+    """One taker leg in bps: the setting where given (0 at least), else the market's own."""
     return spec.taker_fee_bps if override is None else max(override, ZERO)
 
 
 class InfoReader(Protocol):
     """What reading the markets needs of REST."""
 
-    def info_json(self, request: dict[str, Any]) -> Any: ...
+    def info_json(self, request: dict[str, Any]) -> Any:
+        """See `RestClient.info_json`."""
+        ...
 
 
 DexIndices = dict[str, tuple[int, dict[str, Any]]]
+"""Name of a builder dex -> (its index in `perpDexs`, its entry there)."""
 
 
 def read_markets(
     rest: InfoReader, indices: DexIndices, dexs: Iterable[str], rate: Decimal
 ) -> tuple[dict[str, MarketSpec], dict[str, str]]:
-    """`meta` of every dex: all markets, and the ones that must not be traded with the reason."""
+    """`meta` of every dex: all markets, and the ones that must not be traded with the reason.
+
+    One request for each dex. KeyError for a dex that `indices` has not; else as `info_json` and `parse_meta` raise.
+    """
     specs: dict[str, MarketSpec] = {}
     blocked: dict[str, str] = {}
     for dex in dexs:
@@ -176,7 +201,8 @@ def read_again(
 ) -> dict[str, tuple[MarketSpec | None, str | None]]:
     """Read `perpDexs` and `meta` again: each of our markets as it is now, and why it must stop if meta itself says so.
 
-    Fees are as of the base rate: compare `fee_factor`, not `taker_fee_bps`.
+    Fees are as of the base rate: compare `fee_factor`, not `taker_fee_bps`. It raises rather than tell half of it, so
+    that a failed read changes nothing. None, None: `meta` does not list the market.
     """
     indices = dex_indices(rest.info_json({"type": "perpDexs"}))
     found, blocked = read_markets(rest, indices, dexs, BASE_TAKER_RATE)

@@ -2,6 +2,9 @@
 
 Confined to the `rest` thread, which owns the one `requests.Session`. A read either gives the answer
 or raises `VenueReadError`: a failed read is never "empty".
+
+Before there are threads, and in commands, main has a client of its own or this one for itself. Only the weight level
+is read from elsewhere; its bucket has a lock. No lock is held during a request.
 """
 
 from typing import Any
@@ -14,6 +17,7 @@ from hip3.errors import RateLimited, VenueReadError
 from hip3.exchange.rate_limit import IP_WEIGHT_PER_MINUTE, TokenBucket
 
 TIMEOUT_S = (3.0, 5.0)
+"""To connect, and between two pieces of the answer."""
 KEPT_WEIGHT = 200
 """Of 1,200 a minute: enough to prove what is open on several dexs, whatever was asked before."""
 
@@ -23,7 +27,7 @@ _LIGHT = frozenset(
 
 
 def weight_of(request: dict[str, Any]) -> int:
-    """The IP weight of an info request (docs/venue-facts.md F10)."""
+    """The IP weight of an info request (docs/venue-facts.md F10). Pure; a type that is new to us counts 20."""
     kind = request.get("type")
     if kind in _LIGHT:
         return 2
@@ -31,7 +35,7 @@ def weight_of(request: dict[str, Any]) -> int:
 
 
 class RestClient:
-    """One HTTP session to one exchange."""
+    """One HTTP session to one exchange. `base_url` is without a path; `clock` feeds the weight budget alone."""
 
     def __init__(self, base_url: str, clock: Clock) -> None:
         self._base_url = base_url.rstrip("/")
@@ -41,9 +45,10 @@ class RestClient:
         self._bucket = TokenBucket(IP_WEIGHT_PER_MINUTE, clock.mono_ms())
 
     def info(self, request: dict[str, Any], *, keep: int = KEPT_WEIGHT) -> bytes:
-        """The body of the answer to one info request. VenueReadError, RateLimited.
+        """The body of the answer to one info request, as it came. VenueReadError, RateLimited.
 
-        `keep` is the weight that stays for urgent reads: the proof at the end uses it up.
+        `keep` is the weight that stays for urgent reads: the proof at the end uses it up. Our own RateLimited carries
+        `wait_ms`, after which it would pass; the exchange's has none. A request that fails has spent its weight, too.
         """
         weight = weight_of(request)
         now = self._clock.mono_ms()
@@ -54,15 +59,19 @@ class RestClient:
 
     @property
     def urgent(self) -> "Urgent":
-        """The same reads with the kept weight."""
+        """The same reads with the kept weight: for proofs of what is open, which somebody waits for."""
         return Urgent(self)
 
     def info_json(self, request: dict[str, Any]) -> Any:
-        """The same, decoded."""
+        """The same, decoded. VenueReadError also where it is not JSON; its shape is the caller's to judge."""
         return _decoded(request, self.info(request))
 
     def exchange(self, body: dict[str, Any]) -> Any:
-        """Post a signed action; the decoded answer. VenueReadError: the outcome is unknown."""
+        """Post a signed action; the decoded answer, a refusal included. VenueReadError: the outcome is unknown.
+
+        `body` is of `wire_out.signed_body`. It is sent once and never again from here.
+        """
+        # Counted, never held back: an action must not wait for what reads have spent.
         self._bucket.try_take(1, self._clock.mono_ms())
         answer = self._post("/exchange", msgspec.json.encode(body))
         try:
@@ -71,6 +80,7 @@ class RestClient:
             raise VenueReadError(f"/exchange: the answer is not JSON: {error}") from None
 
     def _post(self, path: str, body: bytes) -> bytes:
+        """The body of a 200; VenueReadError for all else, RateLimited for a 429. Errors never quote what was sent."""
         try:
             answer = self._session.post(
                 self._base_url + path,
@@ -93,7 +103,7 @@ class RestClient:
         return answer.content
 
     def weight_used(self, now_ms: int) -> int:
-        """Of the minute's request weight, what is spent and has not come back yet."""
+        """Of the minute's request weight, what is spent and has not come back yet. Any thread."""
         return IP_WEIGHT_PER_MINUTE - self._bucket.level(now_ms)
 
     def close(self) -> None:
@@ -102,7 +112,7 @@ class RestClient:
 
 
 class Urgent:
-    """Reads that may use the kept weight."""
+    """Reads that may use the kept weight. Same thread, same session as its `RestClient`."""
 
     def __init__(self, rest: RestClient) -> None:
         self._rest = rest

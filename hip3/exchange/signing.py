@@ -1,4 +1,4 @@
-"""Signatures of L1 actions: msgpack, keccak, EIP-712, secp256k1. Pure; golden-tested.
+"""Signatures of L1 actions: msgpack, keccak, EIP-712, secp256k1. Pure but for the last prepared key; golden-tested.
 
     data         = msgpack(action) + nonce (8 bytes, big endian)
                  + 0x00 | 0x01 + 20 bytes of the vault address
@@ -14,6 +14,10 @@ verifies these signatures, the exchange's nodes do (docs/venue-facts.md F4).
 msgpack keeps the order of a dict's keys, and the exchange re-encodes what it parsed in its own
 fixed order: an action must be built with the keys in the order of docs/venue-facts.md F5, absent
 keys must be absent, and number strings must be in normal form (`money.to_wire`).
+
+A wrong byte is not refused as such: the signature then recovers to another address (see the row `User or API Wallet`
+of docs/refusals.md). Called from: tick (orders, cancels), rest (noops, leverage), main (commands). Addresses are lower
+case with 0x.
 """
 
 from collections.abc import Mapping
@@ -26,6 +30,7 @@ from sha3 import keccak_256
 from hip3.errors import SigningError
 
 CHAIN_ID = 1337
+"""Of the protocol, on every network; no chain's."""
 VERIFYING_CONTRACT = bytes(20)
 
 
@@ -36,9 +41,11 @@ def keccak256(data: bytes) -> bytes:
 
 
 def _word(number: int) -> bytes:
+    """A number as EIP-712 encodes it: 32 bytes, big endian."""
     return number.to_bytes(32, "big")
 
 
+# What is the same for all actions is hashed once, when the module is loaded.
 _DOMAIN_SEPARATOR = keccak256(
     keccak256(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
     + keccak256(b"Exchange")
@@ -55,11 +62,12 @@ _DIGEST_PREFIX = b"\x19\x01" + _DOMAIN_SEPARATOR
 
 
 class SigningKey:
-    """A prepared secp256k1 key. Never shows its bytes: not in repr, not in errors."""
+    """A prepared secp256k1 key. Never shows its bytes: not in repr, not in errors. Any thread: it never changes."""
 
     __slots__ = ("_key", "address")
 
     def __init__(self, secret: bytes | bytearray) -> None:
+        """`secret` has 32 bytes and is no more needed afterwards. SigningError if it is no key."""
         if len(secret) != 32:
             raise SigningError("a private key has 32 bytes")
         try:
@@ -75,16 +83,17 @@ class SigningKey:
         return {"r": "0x" + raw[:32].hex(), "s": "0x" + raw[32:64].hex(), "v": raw[64] + 27}
 
     def __repr__(self) -> str:
+        """The address, which is public."""
         return f"SigningKey({self.address})"
 
 
 def address_of(public_key: bytes) -> str:
-    """The address of an uncompressed public key (65 bytes, leading 0x04)."""
+    """The address of an uncompressed public key (65 bytes, leading 0x04): lower case, with 0x."""
     return "0x" + keccak256(public_key[1:])[12:].hex()
 
 
 def parse_secret(text: str) -> bytearray:
-    """32 key bytes from hex, with or without 0x and surrounding white space; never echoes it.
+    """32 key bytes from hex, with or without 0x and surrounding white space; never echoes it. SigningError for others.
 
     A bytearray, so that who is done with it can overwrite it; strings and the library's copy cannot be.
     """
@@ -100,6 +109,7 @@ def parse_secret(text: str) -> bytearray:
 
 
 def _address_bytes(address: str) -> bytes:
+    """The 20 bytes of an address. SigningError: the settings named something else as a vault."""
     try:
         raw = bytes.fromhex(address.removeprefix("0x"))
     except (ValueError, AttributeError):
@@ -116,7 +126,10 @@ def action_hash(
     vault_address: str | None = None,
     expires_after: int | None = None,
 ) -> bytes:
-    """The connectionId of an action: see the module's formula. SigningError if it cannot be made."""
+    """The connectionId of an action, 32 bytes: see the module's formula. SigningError if it cannot be made.
+
+    `nonce` and `expires_after` are milliseconds and part of what is signed, so neither can be changed afterwards.
+    """
     try:
         data = msgpack.packb(action) + nonce.to_bytes(8, "big")
         if vault_address is None:
@@ -131,7 +144,7 @@ def action_hash(
 
 
 def l1_digest(connection_id: bytes, *, mainnet: bool) -> bytes:
-    """The EIP-712 digest that is signed for a connectionId."""
+    """The EIP-712 digest, 32 bytes, that is signed for a connectionId; `mainnet` decides the source `a` or `b`."""
     return keccak256(_DIGEST_PREFIX + keccak256(_AGENT_PREFIX[mainnet] + connection_id))
 
 
@@ -139,7 +152,11 @@ _last_prepared: tuple[str | bytes, SigningKey] | None = None
 
 
 def prepare_key(private_key: str | bytes | bytearray | SigningKey) -> SigningKey:
-    """A prepared key from hex, bytes or itself; the last one is kept, so repeats cost nothing."""
+    """A prepared key from hex, bytes or itself; the last one is kept, so repeats cost nothing. SigningError.
+
+    The service passes prepared keys alone: no secret of its own is kept here.
+    """
+    # No lock: the pair is read and replaced in one step each, so at worst a key is prepared twice.
     global _last_prepared  # noqa: PLW0603
     if isinstance(private_key, SigningKey):
         return private_key
@@ -163,7 +180,10 @@ def sign_l1_action(
     expires_after: int | None = None,
     mainnet: bool,
 ) -> dict[str, Any]:
-    """Sign an L1 action: {"r": "0x..", "s": "0x..", "v": 27 | 28}. SigningError on failure."""
+    """Sign an L1 action: {"r": "0x..", "s": "0x..", "v": 27 | 28}. SigningError on failure.
+
+    The same five arguments must be in what is sent (`wire_out.signed_body`): whatever differs makes another signer.
+    """
     key = prepare_key(private_key)
     connection_id = action_hash(action, nonce, vault_address=vault_address, expires_after=expires_after)
     return key.sign_digest(l1_digest(connection_id, mainnet=mainnet))

@@ -1,12 +1,19 @@
-"""Which subscriptions we want and which were acknowledged. Pure."""
+"""Which subscriptions we want and which were acknowledged. Pure.
+
+An ack says that a subscription stands; it comes before its first data (docs/venue-facts.md F9).
+"""
 
 from typing import Any
 
+# What tells one subscription from another; whatever else an ack brings says nothing.
 _FIELDS = ("type", "coin", "user", "dex", "interval")
 
 
 def key_of(subscription: dict[str, Any]) -> str:
-    """Identity of a subscription by the fields we send; the exchange may add others to the ack."""
+    """Identity of a subscription by the fields we send; the exchange may add others to the ack.
+
+    Addresses are compared in lower case, coins as they are. Raises nothing; of an empty one it is "".
+    """
     parts = []
     for field in _FIELDS:
         value = subscription.get(field)
@@ -17,7 +24,12 @@ def key_of(subscription: dict[str, Any]) -> str:
 
 
 def wanted(coins: list[str], user: str | None) -> list[dict[str, Any]]:
-    """Everything one connection subscribes to; private streams first, since they matter most."""
+    """Everything one connection subscribes to; private streams first, since they matter most.
+
+    `user` is None in observe mode: then there is market data alone. Orders and fills are one stream over all dexs
+    (docs/venue-facts.md F13); the exchange allows 1,000 subscriptions (docs/venue-facts.md F10). A coin that is not
+    listed would close the socket (docs/venue-facts.md F9): `coins` come from `meta`.
+    """
     out: list[dict[str, Any]] = []
     if user is not None:
         out.append({"type": "orderUpdates", "user": user})
@@ -30,14 +42,17 @@ def wanted(coins: list[str], user: str | None) -> list[dict[str, Any]]:
 
 
 class Subscriptions:
-    """Wanted against acknowledged, for one connection. Confined to the ws-reader."""
+    """Wanted against acknowledged, for one connection. Confined to the ws-reader.
+
+    The same subscription twice is one. Nothing is ever taken out: a connection that lost one is given up.
+    """
 
     def __init__(self, subscriptions: list[dict[str, Any]]) -> None:
         self._wanted = {key_of(s): s for s in subscriptions}
         self._acked: set[str] = set()
 
     def acknowledge(self, key: str) -> bool:
-        """Note an ack; False if we never asked for it."""
+        """Note an ack by its `key_of`; False if we never asked for it. A second ack changes nothing."""
         if key not in self._wanted:
             return False
         self._acked.add(key)
@@ -45,7 +60,7 @@ class Subscriptions:
 
     @property
     def messages(self) -> list[dict[str, Any]]:
-        """The subscribe messages to send after connecting."""
+        """The subscribe messages to send after connecting, in the order wanted."""
         return [{"method": "subscribe", "subscription": s} for s in self._wanted.values()]
 
     @property
@@ -55,4 +70,5 @@ class Subscriptions:
 
     @property
     def complete(self) -> bool:
+        """Whether all are acknowledged; so at once where none is wanted."""
         return len(self._acked) == len(self._wanted)

@@ -3,6 +3,10 @@
 Inbound: a frame is decoded into typed structs chosen by a peek at its channel, so that a frame of
 market data costs one decode and no dict. Unknown fields are ignored, unknown channels and words
 are reported as such, and one broken item of a list costs that item only.
+
+Pure; called by the ws-reader (frames) and rest (answers of the same shapes). Where it says ValueError, msgspec's errors
+are among them. The structs below name the exchange's fields as it does; a default stands where some source leaves a
+field out. Numbers come as strings and become Decimals without a float between (docs/venue-facts.md F3).
 """
 
 from decimal import Decimal
@@ -33,10 +37,13 @@ from hip3.exchange.subscriptions import key_of
 from hip3.exchange.wire_reply import parse_post
 
 _Raw = msgspec.Raw
+# B and A: bid and ask, the side of the book an order belongs to.
 _SIDES = {"B": Side.BUY, "A": Side.SELL}
 
 
 class _BboData(msgspec.Struct):
+    """bbo: bid, then ask; null where a side has no quotes."""
+
     coin: str
     time: int
     bbo: tuple[Level | None, Level | None]
@@ -47,6 +54,8 @@ class _BboFrame(msgspec.Struct):
 
 
 class _Ctx(msgspec.Struct):
+    """activeAssetCtx of a perp; a spot market's has other fields and comes by another channel."""
+
     oraclePx: Decimal
     markPx: Decimal
     openInterest: Decimal = ZERO
@@ -62,6 +71,8 @@ class _CtxFrame(msgspec.Struct):
 
 
 class _OrderBody(msgspec.Struct):
+    """An order as orderUpdates, orderStatus or frontendOpenOrders show it: each leaves out some of it."""
+
     coin: str
     side: str
     sz: Decimal
@@ -77,12 +88,16 @@ class _OrderBody(msgspec.Struct):
 
 
 class _OrderItem(msgspec.Struct):
+    """An order with its status; `statusTimestamp` is exchange time, 0 where there is none."""
+
     order: _OrderBody
     status: str
     statusTimestamp: int = 0
 
 
 class _FillItem(msgspec.Struct):
+    """A fill of userFills, by stream or by REST."""
+
     coin: str
     px: Decimal
     sz: Decimal
@@ -101,6 +116,8 @@ class _FillItem(msgspec.Struct):
 
 
 class _Envelope(msgspec.Struct):
+    """Any frame: the channel, and data that is decoded once it is known as what."""
+
     channel: str
     data: _Raw = msgspec.Raw(b"null")
 
@@ -137,9 +154,11 @@ _decode_fundings = msgspec.json.Decoder(_FundingsData).decode
 _decode_ack = msgspec.json.Decoder(_AckData).decode
 _decode_any = msgspec.json.Decoder().decode
 
+# How the exchange's frames begin. One that is spelt otherwise goes the longer way and is read all the same.
 _BBO_HEAD = '{"channel":"bbo"'
 _CTX_HEAD = '{"channel":"activeAssetCtx"'
 _DECODE_ERRORS = (msgspec.DecodeError, msgspec.ValidationError, ValueError, ArithmeticError)
+# Known and not asked for; every other name is reported as unknown.
 _IGNORED_CHANNELS = frozenset(
     {
         "allMids", "l2Book", "trades", "candle", "user", "notification", "webData2", "webData3",
@@ -151,12 +170,14 @@ _IGNORED_CHANNELS = frozenset(
 
 
 def _finite(*values: Decimal) -> None:
+    """ValueError for NaN and infinities: Decimal reads them, and no comparison downstream expects them."""
     for value in values:
         if not value.is_finite():
             raise ValueError(f"not a finite number: {value}")
 
 
 def _level(level: Level | None) -> Level | None:
+    """A side of the touch, checked; ValueError for a quote of nothing."""
     if level is None:
         return None
     _finite(level.px, level.sz)
@@ -166,7 +187,7 @@ def _level(level: Level | None) -> Level | None:
 
 
 def parse_frame(text: str | bytes) -> Event:
-    """One frame as one event; never raises: what cannot be read is `Malformed`."""
+    """One frame as one event: what cannot be read is `Malformed`. Never None: every frame is a sign of life."""
     if isinstance(text, bytes):
         try:
             text = text.decode()
@@ -183,6 +204,7 @@ def parse_frame(text: str | bytes) -> Event:
 
 
 def _kind_of(text: str) -> str:
+    """What a broken frame is counted as: its channel if that can be read."""
     try:
         return _decode_envelope(text).channel
     except _DECODE_ERRORS:
@@ -203,6 +225,7 @@ def _ctx(data: _CtxData) -> CtxUpdate:
 
 
 def _by_channel(text: str) -> Event:
+    """The longer way: the channel first, then its data. Raises `_DECODE_ERRORS` for what cannot be read."""
     frame = _decode_envelope(text)
     channel, data = frame.channel, frame.data
     if channel == "bbo":
@@ -238,7 +261,11 @@ def _items(data: bytes) -> list[_Raw]:
 
 
 def order_update(item: _OrderItem) -> OrderUpdate:
-    """An order item of any channel as an `OrderUpdate`; ValueError for nonsense."""
+    """An order item of any channel as an `OrderUpdate`; ValueError for nonsense.
+
+    Without an original size it is what remains, without a status time that of the placement. A trigger price counts
+    for triggers alone: other orders show 0 there.
+    """
     body = item.order
     price = body.limitPx if body.limitPx is not None else body.px
     if price is None:
@@ -254,11 +281,12 @@ def order_update(item: _OrderItem) -> OrderUpdate:
 
 
 def parse_order_record(record: bytes) -> OrderUpdate:
-    """One {order, status, statusTimestamp} of orderStatus or historicalOrders. ValueError."""
+    """One {order, status, statusTimestamp} of orderStatus or historicalOrders. ValueError if it cannot be read."""
     return order_update(_decode_order_item(record))
 
 
 def _side(letter: str) -> Side:
+    """ValueError for a letter that is neither; a guess would turn a position round."""
     side = _SIDES.get(letter)
     if side is None:
         raise ValueError(f"unknown side {letter!r}")
@@ -266,7 +294,7 @@ def _side(letter: str) -> Side:
 
 
 def parse_order_updates(data: bytes) -> OrderUpdates:
-    """orderUpdates: a list (or one object) of {order, status, statusTimestamp}."""
+    """orderUpdates: a list (or one object) of {order, status, statusTimestamp}. ValueError if it is neither."""
     good, malformed = [], 0
     for raw in _items(data):
         try:
@@ -277,6 +305,7 @@ def parse_order_updates(data: bytes) -> OrderUpdates:
 
 
 def _fill(item: _FillItem) -> Fill:
+    """A fill, checked. A price of 0 is possible, a size of 0 is not."""
     _finite(item.px, item.sz, item.startPosition, item.closedPnl, item.fee)
     if item.px < 0 or item.sz <= 0:
         raise ValueError("a fill without size")
@@ -289,7 +318,11 @@ def _fill(item: _FillItem) -> Fill:
 
 
 def parse_fill_list(data: bytes) -> tuple[tuple[Fill, ...], int]:
-    """A list of fills (also the REST answer): what could be read, and how many could not."""
+    """A list of fills (also the REST answer): what could be read, and how many could not. ValueError if it is no list.
+
+    In the order they came: REST answers are newest first, except userFillsByTime. Whether an unreadable one spoils
+    what the others prove is the caller's to judge.
+    """
     good, malformed = [], 0
     for raw in _items(data):
         try:
@@ -300,7 +333,10 @@ def parse_fill_list(data: bytes) -> tuple[tuple[Fill, ...], int]:
 
 
 def parse_user_fills(data: bytes) -> UserFills:
-    """userFills: {isSnapshot?, fills: [...]}, a bare list, or one fill. An absent mark is False."""
+    """userFills: {isSnapshot?, fills: [...]}, a bare list, or one fill. An absent mark is False.
+
+    A snapshot repeats what was told before: fills are counted by their identity. ValueError for another shape.
+    """
     if data[:1] == b"{" and b'"fills"' in data:
         body = _decode_fills(data)
         fills, malformed = [], 0
@@ -315,7 +351,7 @@ def parse_user_fills(data: bytes) -> UserFills:
 
 
 def parse_user_fundings(data: bytes) -> UserFundings:
-    """userFundings: {isSnapshot?, fundings: [...]}."""
+    """userFundings: {isSnapshot?, fundings: [...]}; the mark is not needed. ValueError for another shape."""
     good, malformed = [], 0
     for raw in _decode_fundings(data).fundings:
         try:
@@ -326,7 +362,7 @@ def parse_user_fundings(data: bytes) -> UserFundings:
 
 
 def parse_funding(raw: bytes) -> Funding:
-    """One payment, as the stream shows it. ValueError."""
+    """One payment, as the stream shows it; hourly, by market (docs/venue-facts.md F28). ValueError."""
     item = _decode_funding(raw)
     _finite(item.usdc)
     return Funding(item.coin, item.time, item.usdc)

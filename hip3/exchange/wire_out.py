@@ -1,4 +1,8 @@
-"""Core types to wire shapes: actions with their keys in the signed order (docs/venue-facts.md F5)."""
+"""Core types to wire shapes: actions with their keys in the signed order (docs/venue-facts.md F5). Pure.
+
+A dict literal keeps the order it is written in, and msgpack keeps the dict's: the lines below are the order that is
+signed. Numbers are strings in normal form (docs/venue-facts.md F3); sides are a letter's boolean, cloids as they are.
+"""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,7 +16,10 @@ _encode = msgspec.json.encode
 
 
 def order_action(orders: Iterable[PendingOrder], asset_ids: dict[str, int]) -> dict[str, Any]:
-    """The `order` action; KeyError if a coin has no asset id. Protective stops go alone, tied to the position."""
+    """The `order` action; KeyError if a coin has no asset id. Protective stops go alone, tied to the position.
+
+    The grouping is one for all, so the first order speaks for the kind (docs/venue-facts.md F17, `positionTpsl`).
+    """
     orders = list(orders)
     return {
         "type": "order",
@@ -22,7 +29,7 @@ def order_action(orders: Iterable[PendingOrder], asset_ids: dict[str, int]) -> d
 
 
 def order_item(order: PendingOrder, asset_id: int) -> dict[str, Any]:
-    """One order of an action, keys a, b, p, s, r, t, c in the signed order."""
+    """One order of an action, keys a, b, p, s, r, t, c in the signed order. Price and size must be legal already."""
     return {
         "a": asset_id,
         "b": order.side is Side.BUY,
@@ -35,18 +42,19 @@ def order_item(order: PendingOrder, asset_id: int) -> dict[str, Any]:
 
 
 def _kind(order: PendingOrder) -> dict[str, Any]:
+    """A limit with its time in force, or a stop that is a market order once it fires (docs/venue-facts.md F17)."""
     if order.trigger_px is None:
         return {"limit": {"tif": order.tif.value}}
     return {"trigger": {"isMarket": True, "triggerPx": to_wire(order.trigger_px), "tpsl": "sl"}}
 
 
 def cancel_action(cancels: Iterable[PendingCancel], asset_ids: dict[str, int]) -> dict[str, Any]:
-    """The `cancel` action: a, o; no grouping."""
+    """The `cancel` action: a, o; no grouping. By order id alone; KeyError if a coin has no asset id."""
     return {"type": "cancel", "cancels": [{"a": asset_ids[c.coin], "o": c.oid} for c in cancels]}
 
 
 def leverage_action(asset_id: int, *, is_cross: bool, leverage: int) -> dict[str, Any]:
-    """The `updateLeverage` action."""
+    """The `updateLeverage` action: type and leverage of one market's margin, set together."""
     return {"type": "updateLeverage", "asset": asset_id, "isCross": is_cross, "leverage": leverage}
 
 
@@ -57,7 +65,10 @@ def signed_body(
     vault_address: str | None = None,
     expires_after: int | None = None,
 ) -> dict[str, Any]:
-    """The request body of /exchange; absent means absent, never null."""
+    """The request body of /exchange; absent means absent, never null.
+
+    `vault_address` and `expires_after` (exchange milliseconds) are those that were signed.
+    """
     body: dict[str, Any] = {"action": action, "nonce": nonce, "signature": signature}
     if vault_address is not None:
         body["vaultAddress"] = vault_address
@@ -67,7 +78,7 @@ def signed_body(
 
 
 def post_frame(post_id: int, body: dict[str, Any]) -> str:
-    """A WebSocket post of a signed action."""
+    """A WebSocket post of a signed action, as text; the reply comes back with `post_id`."""
     return _encode({"method": "post", "id": post_id, "request": {"type": "action", "payload": body}}).decode()
 
 

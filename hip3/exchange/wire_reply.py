@@ -1,4 +1,8 @@
-"""Replies to actions: from the wire to core types. Beside `wire`, the home of resting, filled, totalSz, avgPx."""
+"""Replies to actions: from the wire to core types. Beside `wire`, the home of resting, filled, totalSz, avgPx.
+
+Pure. What a reply means for each order of its batch is `execution.sending.replies`'s to say; here nothing is guessed:
+what has another shape is `Unreadable`, or None in the place of one entry, and its outcome stays unknown.
+"""
 
 from decimal import Decimal
 from typing import Any
@@ -22,6 +26,8 @@ from hip3.core.events import (
 
 
 class _PostData(msgspec.Struct):
+    """`response` is read apart: an odd one must not cost the id, without which no post is found."""
+
     id: int
     response: msgspec.Raw
 
@@ -38,7 +44,10 @@ _DECODE_ERRORS = (msgspec.DecodeError, msgspec.ValidationError, ValueError, Arit
 
 
 def parse_post(data: bytes) -> Event:
-    """A post reply. Only its id must be readable: the rest may be `Unreadable`."""
+    """A post reply, from the `data` of its frame. Only its id must be readable: the rest may be `Unreadable`.
+
+    ValueError (msgspec's) without an id.
+    """
     post = _decode_post(data)
     try:
         response = _decode_post_response(post.response)
@@ -48,6 +57,7 @@ def parse_post(data: bytes) -> Event:
 
 
 def _post_outcome(response: _PostResponse) -> PostOutcome:
+    """By the type of the response: "action", "error", or one that we did not ask for."""
     payload = _decode_any(response.payload)
     if response.type == "error":
         return RequestFailed(payload if isinstance(payload, str) else str(payload))
@@ -57,7 +67,11 @@ def _post_outcome(response: _PostResponse) -> PostOutcome:
 
 
 def parse_action_answer(payload: Any) -> PostOutcome:
-    """The body of an /exchange answer (HTTP or post): statuses, a refusal, or unreadable."""
+    """The body of an /exchange answer (HTTP or post): statuses, a refusal, or unreadable. Raises nothing.
+
+    Never `RequestFailed`: HTTP tells that by its status. An action that has no entries (`default`: leverage, noop)
+    counts as one entry that is accepted.
+    """
     if not isinstance(payload, dict):
         return Unreadable(f"not an object: {str(payload)[:120]}")
     status, response = payload.get("status"), payload.get("response")
@@ -75,6 +89,7 @@ def parse_action_answer(payload: Any) -> PostOutcome:
 
 
 def _status(item: Any) -> Status | None:
+    """One entry; None if it has a shape we do not know. A size or price that is not finite is such a one."""
     try:
         if isinstance(item, str):
             return Accepted(item)

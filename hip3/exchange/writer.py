@@ -2,7 +2,7 @@
 
 Guards: the socket's send side and its generation number. Its lock is the only one held over IO,
 because it exists to keep two frames from mixing. Called from: tick (posts), ws-reader
-(subscriptions, pings; attach and detach).
+(subscriptions, pings; attach and detach). It is the `Sender` of the tick, and outlives every connection.
 """
 
 from typing import Protocol
@@ -15,12 +15,21 @@ from hip3.locks import new_lock
 class Socket(Protocol):
     """What the handle needs of a WebSocket."""
 
-    def send(self, payload: str) -> object: ...
-    def shutdown(self) -> None: ...
+    def send(self, payload: str) -> object:
+        """One text frame, whole; any error leaves it open what was sent."""
+        ...
+
+    def shutdown(self) -> None:
+        """Close at once; the reader's next read then fails."""
+        ...
 
 
 class WriteHandle:
-    """Sends text on the current connection and says which generation it wrote to."""
+    """Sends text on the current connection and says which generation it wrote to.
+
+    Over all connections at most 2000 messages a minute (docs/venue-facts.md F10), by a bucket with a lock of its own,
+    which is asked before this one is taken.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._lock = new_lock("WriteHandle")
@@ -30,25 +39,30 @@ class WriteHandle:
         self._bucket = TokenBucket(WS_MESSAGES_PER_MINUTE, clock.mono_ms())
 
     def attach(self, socket: Socket, generation: int) -> None:
-        """A new connection is open."""
+        """A new connection is open: from now on everything is sent on it. `generation` rises with each."""
         with self._lock:
             self._socket, self._generation = socket, generation
 
     def detach(self, generation: int) -> None:
-        """The connection of `generation` is gone; nothing is sent on it any more."""
+        """The connection of `generation` is gone; nothing is sent on it any more. Nothing happens for another one.
+
+        It waits for a send that is under way: when it returns, what was to leave on that connection has left or failed.
+        """
         with self._lock:
             if self._generation == generation:
                 self._socket = None
 
     @property
     def connected(self) -> bool:
+        """Whether there is a socket to write to; False also after a send broke, before the reader has noticed."""
         with self._lock:
             return self._socket is not None
 
     def send(self, text: str, generation: int | None = None) -> SendResult:
         """Send one frame, on the connection of `generation` where one is named.
 
-        NOT_SENT only if not one byte left this process.
+        NOT_SENT only if not one byte left this process. MAYBE_SENT ends the connection: a frame that broke off would
+        swallow the next one. Raises nothing; where the exchange does not read it waits at most the socket's time-out.
         """
         if not self._bucket.try_take(1, self._clock.mono_ms()):
             return SendResult(SendOutcome.NOT_SENT, self._generation, "2000 messages a minute are spent")

@@ -1,21 +1,33 @@
-"""The account by its last whole reading, and whether that is doubted."""
+"""The account by its last whole reading, and whether that is doubted.
+
+Written by: rest (readings); whoever finds a contradiction raises a doubt or a storm. Read by: ws-reader (gates, exits),
+tick (exits), risk (limits on equity), status.
+"""
 
 from decimal import Decimal
 
 
 class AccountView:
-    """Written by the rest thread; any thread may doubt. Each value is one step, so nobody takes a lock."""
+    """Written by the rest thread; any thread may doubt. Each value is one step, so nobody takes a lock.
+
+    Nothing ties the values together: equity and marks of one reading are set one after the other.
+    """
 
     def __init__(self) -> None:
         self.equity: Decimal | None = None
-        """What the account is worth, in USD; None while unknown."""
+        """What the account is worth, in USD; None while unknown, and then limits on equity say no."""
         self.marks: dict[str, Decimal] = {}
-        """Marks of the last reading: for positions in markets that are not configured, and so not fed."""
+        """Marks of the last reading: for positions in markets that are not configured, and so not fed.
+
+        Coin -> USD for one unit. Replaced as a whole and never changed in place: a reader keeps what it took."""
         self.doubted = False
-        """Something contradicts our books: the account is to be read soon."""
+        """Something contradicts our books: the account is to be read soon. Rest takes it back before it reads."""
         self.storm = False
-        """Too many orders that are not ours: everything is to be read, and nothing entered before."""
+        """Too many orders that are not ours: everything is to be read, and nothing entered before.
+
+        Set by whoever books the update, taken back by rest."""
 
     def doubt(self) -> None:
-        """Ask for a reading soon."""
+        """Ask for a reading soon. Wakes nobody: the rest thread sees it in its next round, 2 s after the last
+        comparison at the earliest."""
         self.doubted = True

@@ -1,7 +1,9 @@
 """Consequences: what follows from a change of the books, whoever made it.
 
 The tracker's events end here: exits, risk and journal are told, doubts wake the rest thread. No lock of its own;
-everything it calls has one. Called from: ws-reader, tick, rest.
+everything it calls has one. Called from: ws-reader, tick, rest; risk, main and control for the queued entries that they
+purge. The tracker gives each event to one caller only, so nothing is told twice, but two threads' events may come in
+either order.
 """
 
 import queue
@@ -26,7 +28,12 @@ _CONTRADICTIONS = ("Reduce only order would increase position", "reduceOnlyRejec
 
 
 class Consequences:
-    """See the module."""
+    """See the module.
+
+    `wake_rest()` begins the rest thread's next round and never waits. `on_risk_lost()` is called when the risk queue is
+    full; it must trip the latch, since a lost event is a lost limit. `refusals`, `guards` and `strangers` are told what
+    they remember; `address` hears of each fill's notional.
+    """
 
     def __init__(
         self,
@@ -56,7 +63,11 @@ class Consequences:
         self._on_risk_lost = on_risk_lost
 
     def dispatch(self, events: Iterable[TrackerEvent], now_ms: int) -> None:
-        """Tell exits, risk and journal what happened in the books."""
+        """Tell exits, risk and journal what happened in the books, in the order given.
+
+        To be called with what a method of the tracker returned, after its lock is free. Waits for nothing; raises
+        nothing where the risk queue is full.
+        """
         for event in events:
             if isinstance(event, OrderChanged):
                 self._order_changed(event, now_ms)
@@ -78,12 +89,14 @@ class Consequences:
 
     def _storm(self) -> None:
         """Updates of unknown orders come in a storm: our books are not the account's."""
+        # Two threads may both find it unset: then it is said twice and held once.
         if not self._view.storm:
             self._view.storm = True
             self._readiness.hold("storm", "too many updates of unknown orders within a minute: reading everything anew")
             self._journal.record("storm", unknown=self._strangers.total)
 
     def _order_changed(self, event: OrderChanged, now_ms: int) -> None:
+        """UNKNOWN wakes the rest thread, a refusal is looked at, and an exit that is over goes back to its desk."""
         self._journal.record("order", event=event)
         if not event.order.protective:  # a race with the mark is no failure of ours; the Protector backs off
             self._risk(event)
@@ -99,12 +112,14 @@ class Consequences:
                 self._risk(FlattenFailed(event.order.coin, failures))
 
     def _round_trip(self, trip: RoundTrip) -> None:
+        # Guards hear of it here and not from risk: the next signal must see it, however long the risk queue is.
         self._exiting.maybe_flat(trip.coin)
         self._guards.closed(note_of(trip))
         self._journal.record("round_trip", trip=trip)
         self._risk(trip)
 
     def _risk(self, event: RiskEvent) -> None:
+        """Hand an event to the risk thread, without waiting for room."""
         try:
             self._risk_events.put_nowait(event)
         except queue.Full:

@@ -1,7 +1,10 @@
 """TradeFlow: where messages meet. Every frame of the connection comes in here and goes to who it is for.
 
 Implements `exchange.connection.Inbound`: market data to `MarketIn`, what is about our orders to `OrdersIn`. No lock
-of its own. Called from: ws-reader.
+of its own. Called from: ws-reader, in the order in which frames arrive.
+
+READY goes by acknowledgements, not by data: orderUpdates says nothing to an account without orders
+(docs/venue-facts.md F14).
 """
 
 from collections import Counter
@@ -31,7 +34,8 @@ from hip3.execution.truth.streams import StreamWatch
 
 
 class TradeFlow:
-    """See the module."""
+    """See the module. `specs`: the configured markets, each of which must speak before READY. `wake_rest()` begins the
+    rest thread's next round."""
 
     def __init__(
         self,
@@ -56,11 +60,14 @@ class TradeFlow:
         self._journal = journal
         self._wake_rest = wake_rest
         self.counts: Counter[str] = Counter()
-        """Frames by kind that are not market data; written by the ws-reader."""
+        """How often: `error_frames`, `ignored:KIND` (frames we do not use), `malformed:KIND` (what could not be read).
+
+        Written by the ws-reader alone, over all connections of the run."""
 
     def on_connected(self, session: Session) -> None:
-        """A new epoch begins."""
+        """A new epoch begins. Nothing is sent on the connection before this returns."""
         link = self._link
+        # The generation first: a reading of the account that is under way must be known to belong to the one before.
         link.generation = session.generation
         link.connected_ms = link.last_event_ms = self._readiness.heard_ms = self._clock.mono_ms()
         self._market.on_connected()
@@ -69,7 +76,10 @@ class TradeFlow:
         self._journal.record("connected", generation=session.generation)
 
     def on_disconnected(self, generation: int, reason: str) -> None:
-        """The epoch is over: posts in flight are unknown, queued entries die, the rest lives on."""
+        """The epoch is over: posts in flight are unknown, queued entries die, the rest lives on.
+
+        Also told of an attempt that failed, by a generation that never was connected; then nothing is left to end.
+        """
         now_ms = self._clock.mono_ms()
         self._readiness.disconnected(reason)
         self._streams.disconnected(now_ms)
@@ -77,11 +87,15 @@ class TradeFlow:
         self._orders.on_connection_lost(generation, now_ms)
 
     def ready_for_ms(self, now_ms: int) -> int:
-        """How long READY has lasted."""
+        """How long READY has lasted, in milliseconds (see `Readiness`). After 10 s the back-off begins anew."""
         return self._readiness.ready_for_ms(now_ms)
 
     def on_event(self, session: Session, event: Event, now_ms: int) -> None:
-        """One frame."""
+        """One frame that arrived at `now_ms`, of any kind: each is a sign of life.
+
+        Raises nothing for what the exchange may send: a frame or an item that cannot be read is counted, and the first
+        of its kind goes to the journal.
+        """
         self._link.last_event_ms = self._readiness.heard_ms = now_ms
         if isinstance(event, BboUpdate):
             self._market.on_bbo(session, event, now_ms)
@@ -107,6 +121,7 @@ class TradeFlow:
 
     def _on_other(self, session: Session, event: Event) -> None:
         if isinstance(event, SubscriptionAck):
+            # Also at each further acknowledgement of a complete set: saying it again changes nothing.
             if session.subscriptions.complete:
                 self._readiness.acknowledged()
                 self._wake_rest()

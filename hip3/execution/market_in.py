@@ -1,8 +1,11 @@
 """MarketIn: market data, and what is decided on it at once.
 
 A quote or a context goes to the market state, the exits of that market, the market gates and the detector; a signal
-goes to the executor. This is the hot path: everything on it is the ws-reader's own or has a leaf lock. Called from:
-ws-reader; rest (`on_book_read`).
+goes to the executor. Exits come first: what leaves a position never waits for what might open one. This is the hot
+path: everything on it is the ws-reader's own or has a leaf lock. Called from: ws-reader; rest (`on_book_read`).
+
+A quote is as old as its receipt, not as its price: bbo comes only when the touch changes, and a context has no time
+of its own (docs/venue-facts.md F15).
 """
 
 from hip3.core.decisions import DislocationSignal
@@ -22,7 +25,8 @@ from hip3.strategy.detector import Detector
 
 
 class MarketIn:
-    """See the module."""
+    """See the module. `executor` is None where nothing is traded (observe): signals are then recorded without a
+    verdict. `specs`: the configured markets; others are counted and left alone."""
 
     def __init__(
         self,
@@ -53,12 +57,14 @@ class MarketIn:
         self._unseen: set[str] = set(specs)
         """The ws-reader's own memory of what it has told `Readiness`; spares it a lock per frame."""
         self.unknown_coins = 0
+        """Frames of markets that are not configured; written by the ws-reader alone."""
 
     def on_connected(self) -> None:
         """A new epoch: every market is to be seen anew."""
         self._unseen = set(self._specs)
 
     def on_bbo(self, session: Session, update: BboUpdate, now_ms: int) -> None:
+        """The touch changed, received at `now_ms`: judge the exit, the market's health, and whether it is a signal."""
         view = self._market_state.apply_bbo(update, now_ms, session.generation)
         if view is None:
             self.unknown_coins += 1
@@ -69,6 +75,7 @@ class MarketIn:
         self._signal(self._detector.on_bbo(view, wall_ms, self._clock.mono_us(), standing))
 
     def on_ctx(self, session: Session, update: CtxUpdate, now_ms: int) -> None:
+        """A context with oracle and mark, received at `now_ms`: the same is judged, by what a context can tell."""
         view = self._market_state.apply_ctx(update, now_ms, session.generation)
         if view is None:
             self.unknown_coins += 1
@@ -79,25 +86,34 @@ class MarketIn:
         self._signal(self._detector.on_ctx(view, wall_ms, self._clock.mono_us(), standing))
 
     def _market_moved(self, session: Session, view: MarketView, now_ms: int) -> None:
+        """Note that the market spoke, and look at its position's exit."""
         self._streams.market_ms = now_ms
+        # Once all are seen the set is empty, and a frame costs no lock here.
         if self._unseen and view.bbo_at_ms is not None and view.ctx_at_ms is not None:
             self._unseen.discard(view.coin)
             self._readiness.saw(view.coin)
         self._exiting.consider(view, self._link.generation, now_ms)
 
     def on_book_read(self, update: BboUpdate, now_ms: int, generation: int) -> None:
-        """The rest thread read a market's book that no frame had brought."""
+        """The rest thread read a market's book that no frame had brought; `generation` is the one it was read for.
+
+        Nothing is decided on it at once: it helps READY along, and the tick may price an exit by it. Where a frame of
+        that generation came first it is not taken. `_unseen` stays as it is, being the ws-reader's own; saying twice
+        what was seen changes nothing.
+        """
         view = self._market_state.apply_first_bbo(update, now_ms, generation)
         if view is not None and view.ctx_at_ms is not None:
             self._readiness.saw(view.coin)
 
     def _signal(self, signal: DislocationSignal | None) -> None:
+        """Let the executor decide, and write down what each gate was given and said."""
         if signal is None:
             return
         if self._executor is None:
             self._journal.record("signal", signal=signal, verdict=None)
             return
         verdict = self._executor.on_signal(signal)
+        # Set by `on_signal` just now, on this thread: the facts that this signal was decided on.
         assert self._executor.seen is not None
         trace = GateTrace(self._executor.seen, verdict)
         self._journal.record("signal", signal=signal, verdict=verdict, gates=trace)

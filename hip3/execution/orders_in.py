@@ -3,6 +3,9 @@
 Replies, answers by HTTP, orderUpdates, userFills and funding go to the tracker; what it makes of them goes to
 `Consequences`. No lock of its own; everything it calls has one. Called from: ws-reader (frames, a lost connection),
 tick (`on_post_lost`), rest (`send_by_http`, readings).
+
+Several ways may tell of one order at once and in any order. That needs no lock here: a post is ended by one caller
+(`PostRequestManager`), and the tracker's result does not depend on who comes first.
 """
 
 from collections.abc import Callable, Iterable
@@ -26,10 +29,12 @@ from hip3.execution.truth.streams import StreamWatch
 from hip3.position.tracker import PositionTracker
 
 MAX_CANCEL_TRIES = 5
+"""A cancel that was not answered is queued again until it was tried so often; who wants more must ask anew."""
 
 
 class OrdersIn:
-    """See the module."""
+    """See the module. `dexs`: the configured dexs; fills and payments of others are none of our business. `wake_rest()`
+    begins the rest thread's next round."""
 
     def __init__(
         self,
@@ -63,13 +68,18 @@ class OrdersIn:
         self._wake_rest = wake_rest
 
     def on_connection_lost(self, generation: int, now_ms: int) -> None:
-        """Posts in flight are unknown, queued entries die, the rest lives on."""
+        """Posts in flight are unknown, queued entries die, the rest lives on.
+
+        Posts by HTTP are not of any connection and stay. Queued exits and cancels wait for the next, or go by HTTP.
+        """
         for post in self._posts.disconnected(generation):
             self.on_post_lost(post, "disconnected before the reply", now_ms)
         for order in self._scheduler.purge_new():
             self._consequences.dispatch(self._tracker.drop(order.cloid, "disconnected"), now_ms)
 
     def on_reply(self, reply: PostReply, now_ms: int) -> None:
+        """The answer to a post. One that was given up before is noted and not believed: its orders are UNKNOWN already,
+        and end by proof."""
         post = self._posts.complete(reply.post_id)
         if post is None:
             self._journal.record("late_reply", post_id=reply.post_id)
@@ -79,13 +89,15 @@ class OrdersIn:
     def send_by_http(self, post: Post, exchange: Callable[[], Any]) -> None:
         """Post an action by HTTP, for want of a socket, and take its answer (rest thread).
 
-        One that waited here for so long that it was given up is not sent any more.
+        One that waited here for so long that it was given up is not sent any more. `exchange()` posts and returns the
+        decoded answer; it may take seconds. Whatever it raises makes the outcome unknown and goes no further.
         """
         if not self._posts.holds(post.post_id):
             return
         try:
             outcome = parse_action_answer(exchange())
         except Exception as error:  # noqa: BLE001 whatever went wrong, the outcome is unknown
+            # None: the tick gave it up meanwhile and has told it.
             if self._posts.complete(post.post_id) is not None:
                 self.on_post_lost(post, f"by HTTP: {error}", self._clock.mono_ms())
             return
@@ -93,14 +105,16 @@ class OrdersIn:
             self._answered(post, outcome, self._clock.mono_ms())
 
     def _answered(self, post: Post, outcome: PostOutcome, now_ms: int) -> None:
+        """Give each order or cancel of a post its part of the answer."""
         self._journal.record("reply", post=post, outcome=outcome, at_us=self._clock.mono_us())
         if isinstance(outcome, ActionRefused) and outcome.text.startswith("Action already expired"):
-            self._address.spend(EXPIRED_COST - 1)
+            self._address.spend(EXPIRED_COST - 1)  # one was counted when it was sent
         if isinstance(post.batch, CancelBatch):
             for cancel, res in zip(post.batch.cancels, resolve(outcome, len(post.batch.cancels)), strict=True):
                 self._cancel_answer(cancel, res)
             return
         for order, res in zip(post.batch.orders, resolve(outcome, len(post.batch.orders)), strict=True):
+            # Only for the connection that stands: what went by HTTP need not be told on it.
             if isinstance(res.status, Resting | Filled) and post.generation == self._link.generation:
                 self._streams.answered(order.cloid, now_ms)
             self._consequences.dispatch(self._apply(order.cloid, res, now_ms), now_ms)
@@ -113,13 +127,18 @@ class OrdersIn:
         return self._tracker.on_status(cloid, res.status)
 
     def _cancel_answer(self, cancel: PendingCancel, res: Resolution) -> None:
+        """A cancel that was refused, or of which nothing is known, is not sent again: the account is read."""
         if res.fate is Fate.STATUS:
             return  # orderUpdates, or the reading of open orders, says when it is gone
         self._journal.record("cancel_refused", cancel=cancel, text=res.text)
         self._view.doubt()
 
     def on_post_lost(self, post: Post, why: str, now_ms: int) -> None:
-        """No reply will be believed any more: orders become UNKNOWN, cancels are wished again."""
+        """No reply will be believed any more: orders become UNKNOWN, cancels are wished again.
+
+        The post must be out of `PostRequestManager`. An order that an update has moved on already stays where it is. A
+        cancel may be sent twice without harm, an order never is. `why` is a phrase for the journal.
+        """
         self._journal.record("post_lost", post=post, why=why)
         if isinstance(post.batch, OrderBatch):
             for order in post.batch.orders:
@@ -134,7 +153,7 @@ class OrdersIn:
         self._wake_rest()
 
     def on_order_updates(self, items: Iterable[OrderUpdate], now_ms: int, *, reading: bool = False) -> None:
-        """orderUpdates, or what a reading says of orders.
+        """orderUpdates, or what a `reading` over REST says of orders.
 
         An order that a reading of ours lists is known by it: it is no stranger, and must not feed a storm.
         """
@@ -148,11 +167,12 @@ class OrdersIn:
             self._consequences.dispatch(events, now_ms)
 
     def on_fills(self, fills: Iterable[Fill], now_ms: int) -> None:
-        """userFills, or what a reading says of fills: those of the configured dexs."""
+        """userFills, or what a reading says of fills: those of the configured dexs, since there is one stream over all
+        (docs/venue-facts.md F13). Known ones change nothing, so a snapshot may come as often as it likes."""
         ours = [f for f in fills if in_dexs(f.coin, self._dexs)]
         self._consequences.dispatch(self._tracker.on_fills(ours), now_ms)
 
     def on_fundings(self, items: Iterable[Funding], now_ms: int) -> None:
-        """Funding payments of the configured dexs."""
+        """Funding payments of the configured dexs, in USD, negative when paid; known ones change nothing."""
         ours = [f for f in items if in_dexs(f.coin, self._dexs)]
         self._consequences.dispatch(self._tracker.on_fundings(ours), now_ms)

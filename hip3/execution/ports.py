@@ -1,4 +1,7 @@
-"""What the rooms of execution ask of each other, so that none needs the one above it."""
+"""What the rooms of execution ask of each other, so that none needs the one above it.
+
+Each says who implements it; thread and locks are told there. Tests put fakes here.
+"""
 
 from collections.abc import Iterable
 from typing import Protocol
@@ -11,32 +14,54 @@ from hip3.core.orders import PendingOrder, Post
 class Consequences(Protocol):
     """`execution.consequences`: whoever changed the books tells what happened in them."""
 
-    def dispatch(self, events: Iterable[TrackerEvent], now_ms: int) -> None: ...
+    def dispatch(self, events: Iterable[TrackerEvent], now_ms: int) -> None:
+        """Tell what a call of the tracker returned: once, after it, and with no lock held."""
+        ...
 
 
 class OrdersIn(Protocol):
     """`execution.orders_in`: what is heard of orders by other ways than the socket."""
 
-    def on_post_lost(self, post: Post, why: str, now_ms: int) -> None: ...
-    def on_order_updates(self, items: Iterable[OrderUpdate], now_ms: int, *, reading: bool = False) -> None: ...
-    def on_fills(self, fills: Iterable[Fill], now_ms: int) -> None: ...
+    def on_post_lost(self, post: Post, why: str, now_ms: int) -> None:
+        """A post will not be answered any more; the caller has ended it in `PostRequestManager`."""
+        ...
+
+    def on_order_updates(self, items: Iterable[OrderUpdate], now_ms: int, *, reading: bool = False) -> None:
+        """States of orders, also old ones. `reading`: a list of what is open, in which a stranger is no news."""
+        ...
+
+    def on_fills(self, fills: Iterable[Fill], now_ms: int) -> None:
+        """Fills in any order, known ones among them."""
+        ...
 
 
 class MarketIn(Protocol):
     """`execution.market_in`: a book that was read over HTTP."""
 
-    def on_book_read(self, update: BboUpdate, now_ms: int, generation: int) -> None: ...
+    def on_book_read(self, update: BboUpdate, now_ms: int, generation: int) -> None:
+        """The touch of a market, read in the epoch of `generation`; a frame of that epoch is newer and wins."""
+        ...
 
 
 class Exits(Protocol):
     """`execution.exits.exiting`, as the tick sees it."""
 
-    def check(self, generation: int, now_ms: int) -> None: ...
-    def no_entries(self, coin: str, now_ms: int) -> bool: ...
-    def sent(self, order: PendingOrder, now_ms: int) -> None: ...
+    def check(self, generation: int, now_ms: int) -> None:
+        """Look at every position; market data of another generation are old."""
+        ...
+
+    def no_entries(self, coin: str, now_ms: int) -> bool:
+        """Whether a market takes no entries now, because it is being left or was closed by hand."""
+        ...
+
+    def sent(self, order: PendingOrder, now_ms: int) -> None:
+        """A reduce-only order is about to leave."""
+        ...
 
 
 class Stops(Protocol):
     """`execution.exits.protector`, as the tick sees it."""
 
-    def step(self, now_ms: int) -> None: ...
+    def step(self, now_ms: int) -> None:
+        """Place, move or cancel the stops that stand on the exchange, as the positions ask for."""
+        ...

@@ -3,8 +3,12 @@
 Guards: the inputs below. READY is an epoch, the generation of a connection: it begins when every
 subscription is acknowledged, every market was seen once and the account was read and compared over
 REST, all in this generation; any disconnect ends it. Each input has one owner: ws-reader
-(connection, acknowledgements, market data), rest (universe, account), main (stopping), and whoever holds it, or
+(connection, acknowledgements, market data), rest (account), main (universe, stopping), and whoever holds it, or
 allows exits and cancels alone (REDUCING), by name.
+
+Called from: ws-reader and tick (may an entry pass, and their inputs), rest, risk, journal, main and control (inputs),
+control, status-http, alerts and main (the word). One lock; reasons are sentences for people, and no caller decides by
+their text.
 """
 
 import enum
@@ -13,21 +17,30 @@ from collections.abc import Iterable
 from hip3.locks import new_lock
 
 PAUSED = "paused by the operator: exits and cancels only (./run.sh resume)"
+"""The reason that `pause` gives; its owner is `operator`."""
 SILENT_MS = 8000
 """Contexts come about once a second: so long without any frame means that what we know is old."""
 
 
 class State(enum.Enum):
-    """The state word of the status."""
+    """The state word of the status. The first that is true, in this order."""
 
     HARD_STOP = "HARD_STOP"
+    """The latch is tripped."""
     NOT_READY = "NOT_READY"
+    """Something that must be known is not, or somebody holds READY."""
     REDUCING = "REDUCING"
+    """All is known, but entries are not wanted."""
     READY = "READY"
+    """Entries may leave."""
 
 
 class Readiness:
-    """What must be true before an entry may leave."""
+    """What must be true before an entry may leave. Exits and cancels never ask.
+
+    `needs_account` is False where nothing is traded (observe): then no reading of an account is waited for. No method
+    raises.
+    """
 
     def __init__(self, *, needs_account: bool) -> None:
         self._lock = new_lock("Readiness")
@@ -46,26 +59,27 @@ class Readiness:
         self.heard_ms: int | None = None
         """When the last frame came (monotonic). Written by the ws-reader alone, without the lock."""
         self.last_disconnect = ""
+        """Why the last connection, or the last try to make one, ended; empty before."""
 
     def universe_known(self) -> None:
-        """Markets, precision and fees are known."""
+        """Markets, precision and fees are known. Said once in a run, by main, before the threads that trade begin."""
         with self._lock:
             self._universe = ""
 
     def universe_unknown(self, why: str) -> None:
-        """They are not, and this is why."""
+        """They are not, and this is why; main, while a start is tried again."""
         with self._lock:
             self._universe = why
 
     def connected(self, generation: int, coins: Iterable[str]) -> None:
-        """A new connection is open: a new epoch begins, nothing of the old one holds."""
+        """A new connection is open: a new epoch begins, nothing of the old one holds. Each of `coins` is to be seen."""
         with self._lock:
             self._generation, self._connected, self._acked = generation, True, False
             self._unseen = set(coins)
             self._ready_since = None
 
     def disconnected(self, why: str) -> None:
-        """The epoch is over."""
+        """The epoch is over. Holds and reasons of REDUCING stay: they are no part of it."""
         with self._lock:
             self._connected, self._acked, self._ready_since = False, False, None
             self.last_disconnect = why
@@ -76,17 +90,20 @@ class Readiness:
             self._acked = True
 
     def saw(self, coin: str) -> None:
-        """A market has had a bbo and a context in this epoch."""
+        """A market has had a bbo and a context in this epoch; repeated, or for another coin, it changes nothing."""
         with self._lock:
             self._unseen.discard(coin)
 
     def account_read(self, generation: int) -> None:
-        """Orders, fills and positions were read and compared in this generation."""
+        """Orders, fills and positions were read and compared in this generation.
+
+        It must be the generation of before the reading: one that a new connection overtook counts for nothing.
+        """
         with self._lock:
             self._account_generation, self._account_problem = generation, ""
 
     def account_unknown(self, why: str) -> None:
-        """The account could not be read: the next epoch does not begin."""
+        """The account could not be read: the next epoch does not begin. One that is READY goes on."""
         with self._lock:
             self._account_problem = why
 
@@ -96,7 +113,10 @@ class Readiness:
             self._stopping = True
 
     def hold(self, owner: str, why: str) -> None:
-        """Keep READY away for a reason that `owner` alone sets and takes back (""): its latest word counts."""
+        """Keep READY away for a reason that `owner` alone sets and takes back (""): its latest word counts.
+
+        NOT_READY while any stands. Owners: storm, second_instance, intents, journal, watchdog, rest.
+        """
         with self._lock:
             if why:
                 self._holds[owner] = why
@@ -104,7 +124,10 @@ class Readiness:
                 self._holds.pop(owner, None)
 
     def reduce(self, owner: str, why: str) -> bool:
-        """Exits and cancels only, for a reason that `owner` alone sets and takes back (""); whether it changed."""
+        """Exits and cancels only, for a reason that `owner` alone sets and takes back (""); whether it changed.
+
+        Another text for the same is no change. Owners: operator, journal, drawdown, and those of `truth.streams`.
+        """
         with self._lock:
             before = self._reducing.pop(owner, "")
             if why:
@@ -117,7 +140,8 @@ class Readiness:
             return self._reducing.get(owner, "")
 
     def word(self, now_ms: int, *, tripped: bool) -> tuple[State, list[str]]:
-        """The state, and why it is not READY."""
+        """The state, and why it is not READY; no reasons only when it is. `tripped` is the latch's, which is not asked
+        here. For people: unlike `look`, it never begins the time of READY."""
         with self._lock:
             missing = self._missing_locked(now_ms)
             reducing = self._reducing_locked()
@@ -128,13 +152,17 @@ class Readiness:
         return (State.REDUCING, reducing) if reducing else (State.READY, [])
 
     def reasons(self, now_ms: int) -> list[str]:
-        """Why not READY, as sentences; empty when READY."""
+        """Why not READY, as sentences; empty when READY. The latch is not among them."""
         return self.look(now_ms)[0]
 
     def look(self, now_ms: int) -> tuple[list[str], int]:
-        """Why not READY (empty when READY), and the generation this is said of; of one instant."""
+        """Why not READY (empty when READY), and the generation this is said of; of one instant.
+
+        The first look that finds nothing missing begins the time that `ready_for_ms` tells.
+        """
         with self._lock:
             out = self._missing_locked(now_ms)
+            # REDUCING is left out here: the connection is good, and that is what the back-off wants to know.
             if not out and self._ready_since is None:
                 self._ready_since = now_ms
             return out + self._reducing_locked(), self._generation
@@ -144,6 +172,7 @@ class Readiness:
         return stopping + list(self._reducing.values())
 
     def _missing_locked(self, now_ms: int) -> list[str]:
+        """What is not known yet, most fundamental first: what follows from the first is not said with it."""
         if self._universe:
             return [self._universe]
         if not self._connected:
@@ -162,11 +191,14 @@ class Readiness:
         return out
 
     def epoch(self, now_ms: int) -> int | None:
-        """The generation of the READY epoch, or None."""
+        """The generation of the READY epoch; None while entries may not leave, REDUCING included."""
         reasons, generation = self.look(now_ms)
         return None if reasons else generation
 
     def ready_for_ms(self, now_ms: int) -> int:
-        """How long the epoch has been READY."""
+        """Milliseconds since a look first found nothing missing in this connection; 0 before.
+
+        Only `look`, `reasons` and `epoch` look. What is missing later, and REDUCING, do not set it back.
+        """
         with self._lock:
             return 0 if self._ready_since is None else now_ms - self._ready_since

@@ -1,4 +1,9 @@
-"""When a position must end. Pure: (position, view, memory, settings, time) -> reason or None."""
+"""When a position must end. Pure: (position, view, memory, settings, time) -> reason or None.
+
+Distances and results are basis points, results of the entry price and before fees; ages are milliseconds of exchange
+time. A rule that lacks its input says no: without a price only the time stop and the oracle's steps can end a
+position, so that a market which fell silent is left by its age at the latest.
+"""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -12,43 +17,58 @@ from hip3.core.orders import ExitReason
 
 
 class ExitParams(msgspec.Struct, frozen=True, kw_only=True):
-    """Exit settings of one market. A distance of 0 turns its rule off."""
+    """Exit settings of one market. A gain, a loss or a trailing distance of 0 turns its rule off."""
 
     time_stop_ms: int
+    """The longest age; an older position is left at any price."""
     regression_bps: Decimal
+    """How near to the oracle the touch one leaves at must be; 0: at the oracle or beyond it."""
     min_holding_ms: int
+    """No exit for that distance before this age; the two cases below have ages of their own."""
     slippage_bps: Decimal
+    """How much worse than the touch the first attempt's limit is."""
     step_bps: Decimal
+    """So much is added with each further attempt; 0: all are alike, and each counts as one at the largest slippage."""
     max_slippage_bps: Decimal
     quick_profit_bps: Decimal = ZERO
+    """A gain at which the distance from the oracle does not matter any more."""
     quick_profit_min_holding_ms: int = 500
     evaporation: bool = False
+    """Whether an entry whose edge is gone is left, see `mark_regression`."""
     evaporation_bps: Decimal = Decimal(2)
+    """What counts as no edge; may be negative."""
     evaporation_min_holding_ms: int = 500
     min_loss_bps: Decimal = ZERO
+    """Mark regression takes no loss that is smaller: the other rules may. 0: it takes any."""
     edge_scale: Decimal = ZERO
     """Share of the entry edge that the regression distance may be; 0: not scaled."""
     decay_start_ms: int = 0
     """0: the regression distance does not shrink with time."""
     decay_min: Decimal = ONE
+    """The share of the distance that is left at the time stop, 0 to 1."""
     take_profit_bps: Decimal = ZERO
     stop_loss_bps: Decimal = ZERO
     trailing_activation_bps: Decimal = ZERO
+    """The trailing stop is armed once the best gain was so large."""
     trailing_distance_bps: Decimal = ZERO
     oracle_exit: bool = False
     oracle_against: int = 2
+    """So many oracle steps in a row against the position end it."""
     oracle_with: int = 3
     oracle_min_holding_ms: int = 1000
     oracle_move_bps: Decimal = Decimal(2)
+    """What counts as an oracle step; a smaller change moves the baseline and neither counts nor ends a run."""
 
 
 class ExitMemory(msgspec.Struct, frozen=True, kw_only=True):
     """What the rules remember of one position; it survives a resync and a restart."""
 
     long: bool
+    """The side of the position it is about; for one of the other side a new memory begins."""
     best_bps: Decimal = ZERO
     """The best result so far at the price one could have left at; never negative."""
     oracle: Decimal | None = None
+    """The oracle last seen, from which the next step is measured; None: none was seen yet."""
     against: int = 0
     """Consecutive oracle steps against the position since it was opened; a step with it ends the run."""
     along: int = 0
@@ -57,7 +77,10 @@ class ExitMemory(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def result_bps(position: PositionView, view: MarketView | None) -> Decimal | None:
-    """What leaving now would make: at the touch of a two-sided book, else at the mark; None without a price."""
+    """What leaving now would make: at the touch of a two-sided book, else at the mark; None without a price.
+
+    Basis points of the entry price, negative for a loss. None, too, where the entry price is not known.
+    """
     if view is None or position.entry_px <= 0:
         return None
     px = view.mark
@@ -73,7 +96,10 @@ def result_bps(position: PositionView, view: MarketView | None) -> Decimal | Non
 def remember(
     memory: ExitMemory | None, position: PositionView, view: MarketView | None, move_bps: Decimal
 ) -> ExitMemory:
-    """The memory after one look at the market; a new one for a position of the other side."""
+    """The memory after one look at the market; a new one for a position of the other side.
+
+    Without a view nothing is learnt. `move_bps`: the smallest change of the oracle that is a step.
+    """
     long = position.szi > 0
     if memory is None or memory.long is not long:
         memory = ExitMemory(long=long, oracle=None if view is None else view.oracle)
@@ -92,6 +118,7 @@ def _oracle_moved(memory: ExitMemory, oracle: Decimal, move_bps: Decimal) -> Exi
         return msgspec.structs.replace(memory, oracle=oracle)
     change = bps_of(oracle - memory.oracle, memory.oracle) * (1 if memory.long else -1)
     against, along = memory.against, memory.along
+    # By sign seen from the position: a step with it ends a run against it, and the other way round.
     if change >= move_bps:
         against, along = 0, along + 1
     elif -change >= move_bps:
@@ -104,6 +131,7 @@ class Look(msgspec.Struct, frozen=True):
 
     position: PositionView
     view: MarketView | None
+    """The market by this connection's data; None while there are none: older ones end no position."""
     memory: ExitMemory
     params: ExitParams
     now_ms: int
@@ -111,6 +139,7 @@ class Look(msgspec.Struct, frozen=True):
 
     @property
     def held_ms(self) -> int:
+        """The position's age."""
         return self.now_ms - self.position.entry_ms
 
 
@@ -120,13 +149,13 @@ def time_stop(e: Look) -> bool:
 
 
 def stop_loss(e: Look) -> bool:
-    """The loss reached its limit."""
+    """The loss at the price one could leave at reached its limit."""
     result = result_bps(e.position, e.view)
     return e.params.stop_loss_bps > 0 and result is not None and -result >= e.params.stop_loss_bps
 
 
 def take_profit(e: Look) -> bool:
-    """The gain reached its aim."""
+    """The gain at the price one could leave at reached its aim."""
     result = result_bps(e.position, e.view)
     return e.params.take_profit_bps > 0 and result is not None and result >= e.params.take_profit_bps
 
@@ -141,7 +170,7 @@ def trailing_stop(e: Look) -> bool:
 
 
 def oracle_exit(e: Look) -> bool:
-    """The oracle turned against the position, or went far enough with it."""
+    """The oracle turned against the position, or went far enough with it: so many steps in a row."""
     p = e.params
     if not p.oracle_exit or e.held_ms < p.oracle_min_holding_ms:
         return False
@@ -152,7 +181,8 @@ def mark_regression(e: Look) -> bool:
     """The quote has come back to the oracle: the reason for the position is gone.
 
     In this order: a quick profit; the entry's edge has evaporated; the touch one would leave at is within the
-    distance of the oracle. None of them takes a loss smaller than `min_loss_bps`.
+    distance of the oracle. None of them takes a loss smaller than `min_loss_bps`. All need a two-sided book and an
+    oracle.
     """
     result, p = result_bps(e.position, e.view), e.params
     if e.view is None or e.view.oracle is None or not e.view.two_sided or result is None:
@@ -182,11 +212,13 @@ def _regression_bps(e: Look) -> Decimal:
     distance = max(p.regression_bps, e.position.entry_edge_bps * p.edge_scale)
     if not p.decay_start_ms or e.held_ms <= p.decay_start_ms or p.time_stop_ms <= p.decay_start_ms:
         return distance
+    # In a straight line from the whole distance at the start to `decay_min` of it at the time stop.
     gone = min(ONE, div(Decimal(e.held_ms - p.decay_start_ms), Decimal(p.time_stop_ms - p.decay_start_ms)))
     return distance * (ONE - (ONE - p.decay_min) * gone)
 
 
 def _within(e: Look, distance_bps: Decimal) -> bool:
+    """Whether the touch one leaves at is that near to the oracle, or beyond it."""
     assert e.view is not None
     assert e.view.oracle is not None
     if e.position.szi > 0:
@@ -202,11 +234,11 @@ RULES: tuple[tuple[ExitReason, Callable[[Look], bool]], ...] = (
     (ExitReason.ORACLE_EXIT, oracle_exit),
     (ExitReason.MARK_REGRESSION, mark_regression),
 )
-"""In the order in which they are asked."""
+"""In the order in which they are asked: the reason of an exit is the first that holds, not the only one."""
 
 
 def decide(look: Look) -> ExitReason | None:
-    """The first rule that says so."""
+    """The first rule that says so; None: the position stays."""
     for reason, rule in RULES:
         if rule(look):
             return reason

@@ -9,7 +9,8 @@ A market that was flattened by hand is closed to entries for a while (`close`), 
 
 Guards: coin -> memory, exit state and closing. Called from: ws-reader (every message of the market), tick (all), risk,
 main and control (requests, closings), rest (a reading shows it flat). A claim has a deadline, so no exit can be
-claimed and then forgotten. `Held` is what survives a restart.
+claimed and then forgotten. `Held` is what survives a restart. Nothing here raises; a market that is not being left
+is no error.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,8 +26,11 @@ from hip3.locks import new_lock
 from hip3.position.exit_rules import ExitMemory, ExitParams, remember
 
 RETRY_MS = 300
+"""From an answer of the exchange to the next attempt."""
 SLOW_RETRY_MS = 5000
+"""The same once the attempts are at the largest slippage: there is no better price to offer."""
 UNANSWERED_RETRY_MS = 1000
+"""The same after an attempt that never left, or that nobody answered."""
 
 
 class ExitPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,9 +38,13 @@ class ExitPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     coin: str
     reason: ExitReason
+    """The one that came first, whatever the claim was made for."""
     attempt: int
+    """From 1; an attempt that the exchange did not answer is not counted."""
     slippage_bps: Decimal
+    """How much worse than the touch the limit may be."""
     predecessor: str | None
+    """The cloid of the attempt before; None for the first of this run."""
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +52,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 
     coin: str
     entry_ms: int
-    """Exchange time."""
+    """Exchange time: with the side it tells whether a position found at a start is still this one."""
     entry_edge_bps: Decimal
     admission_px: Decimal = ZERO
     """The price at which the limits counted it."""
@@ -53,7 +61,9 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     reason: ExitReason | None = None
     """Why it is being left; None while it is not."""
     attempt: int = 0
+    """Attempts so far: the price step goes on where it was."""
     failures: int = 0
+    """Attempts that ended without closing it."""
 
     @property
     def long(self) -> bool | None:
@@ -62,12 +72,15 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Exit:
+    """One market that is being left."""
+
     __slots__ = ("attempt", "cloid", "deadline_ms", "failures", "next_ms", "reason", "stuck")
 
     def __init__(self, reason: ExitReason, now_ms: int) -> None:
         self.reason = reason
         self.attempt = 0
         self.cloid: str | None = None
+        """The order of the latest attempt; between a claim and `started` still that of the one before."""
         self.deadline_ms: int | None = None
         """Set while an attempt is under way."""
         self.next_ms = now_ms
@@ -75,13 +88,17 @@ class _Exit:
         self.stuck = False
 
     def at_bound(self, params: ExitParams) -> bool:
-        """Whether the last attempt was at the largest slippage."""
+        """Whether the last attempt was at the largest slippage: no further one can offer more."""
         reached = params.slippage_bps + params.step_bps * (self.attempt - 1) >= params.max_slippage_bps
         return reached or params.step_bps <= 0
 
 
 class ExitDesk:
-    """Hands out exit attempts, one at a time per market. Times are monotonic milliseconds."""
+    """Hands out exit attempts, one at a time per market. Times are monotonic milliseconds.
+
+    `attempt_deadline_ms`: how long a claimed attempt may stay without an end. It must be longer than a post may go
+    unanswered, so that a lost post ends its attempt first and the deadline is only for what nobody reported.
+    """
 
     def __init__(self, attempt_deadline_ms: int) -> None:
         self._lock = new_lock("ExitDesk")
@@ -93,7 +110,11 @@ class ExitDesk:
     def observe(
         self, position: PositionView, view: MarketView | None, move_bps: Decimal
     ) -> tuple[ExitMemory, ExitReason | None]:
-        """Look at a position's market once more: what is remembered now, and why it is being left already."""
+        """Look at a position's market once more: what is remembered now, and why it is being left already.
+
+        `view`: by this connection's data, or None. `move_bps`: what counts as an oracle step. A reason of None means
+        that the rules are to be asked.
+        """
         with self._lock:
             memory = remember(self._memory.get(position.coin), position, view, move_bps)
             self._memory[position.coin] = memory
@@ -101,7 +122,11 @@ class ExitDesk:
             return memory, None if leaving is None else leaving.reason
 
     def restore(self, held: Sequence[Held], now_ms: int) -> None:
-        """What an earlier run knew of the positions that are still there."""
+        """What an earlier run knew of the positions that are still there. Once, before the threads run.
+
+        An exit that was under way goes on at its price step, at once: its last order is unknown and is resolved by
+        itself, and two reduce-only orders close no more than there is.
+        """
         with self._lock:
             for known in held:
                 if known.memory is not None:
@@ -111,7 +136,7 @@ class ExitDesk:
                     state.attempt, state.failures = known.attempt, known.failures
 
     def held(self, positions: Sequence[PositionView]) -> list[Held]:
-        """What should survive a restart, of these positions."""
+        """What should survive a restart, of these positions, in their order."""
         with self._lock:
             out = []
             for p in positions:
@@ -132,7 +157,10 @@ class ExitDesk:
             return out
 
     def request(self, coin: str, reason: ExitReason, now_ms: int) -> None:
-        """Ask for the end of a position; the reason that came first stays."""
+        """Ask for the end of a position; the reason that came first stays. The next look at it makes the attempt.
+
+        Nobody checks that there is a position: a market without one is forgotten with the next tick.
+        """
         with self._lock:
             if coin not in self._exits:
                 self._exits[coin] = _Exit(reason, now_ms)
@@ -144,25 +172,30 @@ class ExitDesk:
             return None if found is None else found.reason
 
     def close(self, coins: Iterable[str], until_ms: int) -> None:
-        """No entries in these markets until then; of two wishes the later end counts."""
+        """No entries in these markets until then; of two wishes the later end counts. Exits go on."""
         with self._lock:
             for coin in coins:
                 self._closed[coin] = max(until_ms, self._closed.get(coin, until_ms))
 
     def closed(self, now_ms: int) -> dict[str, int]:
-        """Markets that are closed by hand, and for how many milliseconds more."""
+        """Markets that are closed by hand, and for how many milliseconds more; those whose time is over are dropped."""
         with self._lock:
             self._closed = {coin: until for coin, until in self._closed.items() if until > now_ms}
             return {coin: until - now_ms for coin, until in self._closed.items()}
 
     def no_entries(self, coin: str, now_ms: int) -> bool:
-        """Whether a market is being left, or was closed by hand."""
+        """Whether a market is being left, or was closed by hand: gate 6 and the last look before signing ask."""
         with self._lock:
             return coin in self._exits or self._closed.get(coin, now_ms) > now_ms
 
     def claim(self, coin: str, reason: ExitReason, params: ExitParams, now_ms: int) -> ExitPlan | None:
-        """Claim the next attempt; None while one is under way or it is too early."""
+        """Claim the next attempt; None while one is under way or it is too early.
+
+        Who gets a plan must report `started`, or give it back by `ended`. One that is not reported is over at its
+        deadline, and the next attempt is one price step worse.
+        """
         with self._lock:
+            # ws-reader and tick may both have found a reason: the first claim takes the attempt, the other gets None.
             state = self._exits.setdefault(coin, _Exit(reason, now_ms))
             if state.deadline_ms is not None and now_ms < state.deadline_ms:
                 return None
@@ -177,7 +210,7 @@ class ExitDesk:
             )  # fmt: skip
 
     def current(self, coin: str) -> str | None:
-        """The order of the latest attempt, or None."""
+        """The cloid of the latest attempt's order, or None."""
         with self._lock:
             state = self._exits.get(coin)
             return None if state is None else state.cloid
@@ -190,16 +223,17 @@ class ExitDesk:
                 state.cloid = cloid
 
     def sent(self, coin: str, cloid: str, now_ms: int) -> None:
-        """The attempt's order leaves only now: its time runs from here."""
+        """The attempt's order leaves only now: its time runs from here. An older attempt's changes nothing."""
         with self._lock:
             state = self._exits.get(coin)
             if state is not None and state.cloid == cloid and state.deadline_ms is not None:
                 state.deadline_ms = now_ms + self._deadline_ms
 
     def ended(self, coin: str, cloid: str | None, params: ExitParams, now_ms: int, *, answered: bool = True) -> bool:
-        """The attempt is over. False if it was not the current one.
+        """The attempt is over. False if it was not the current one, or none is under way: then nothing changes.
 
-        One that the exchange did not answer is repeated at the same price step, a second later.
+        One that the exchange did not answer is repeated at the same price step, a second later. `cloid` None: the
+        claimed attempt has no order, since none could be built.
         """
         with self._lock:
             state = self._exits.get(coin)
@@ -209,16 +243,20 @@ class ExitDesk:
             if answered:
                 state.next_ms = now_ms + (SLOW_RETRY_MS if state.at_bound(params) else RETRY_MS)
             else:
-                state.attempt -= 1
+                state.attempt -= 1  # nothing was learnt about the price
                 state.next_ms = now_ms + UNANSWERED_RETRY_MS
             return True
 
     def failed(self, coin: str, params: ExitParams) -> tuple[int, bool]:
-        """Count an attempt that ended without closing: (how many there were, whether it is stuck just now)."""
+        """Count an attempt that ended without closing: (how many there were, whether it is stuck just now).
+
+        Stuck is said once for each exit. (0, False): the position went in the meantime.
+        """
         with self._lock:
             state = self._exits.get(coin)
             if state is None:
                 return 0, False
+            # The attempt is still the one that ended: the next is 300 ms away at the earliest.
             state.failures += 1
             newly_stuck = state.at_bound(params) and not state.stuck
             state.stuck = state.stuck or newly_stuck
@@ -231,13 +269,17 @@ class ExitDesk:
             self._memory.pop(coin, None)
 
     def keep_only(self, coins: set[str]) -> None:
-        """Forget markets without position."""
+        """Forget markets without position; `coins` are those that have one.
+
+        The caller's list may be a moment old. What it forgets by that comes back: who asked for an exit asks again,
+        memory begins anew, and an order that is under way is reduce-only.
+        """
         with self._lock:
             for coin in [c for c in dict.fromkeys([*self._exits, *self._memory]) if c not in coins]:
                 self._exits.pop(coin, None)
                 self._memory.pop(coin, None)
 
     def exiting(self) -> dict[str, tuple[ExitReason, int]]:
-        """coin -> (reason, attempts so far)."""
+        """coin -> (reason, attempts so far), of every market that is being left; for status and alerts."""
         with self._lock:
             return {coin: (s.reason, s.attempt) for coin, s in self._exits.items()}

@@ -1,4 +1,8 @@
-"""FlattenOrderBuilder: the reduce-only order that ends a position. Pure."""
+"""FlattenOrderBuilder: the reduce-only order that ends a position. Pure.
+
+The order may be sized by a position that has shrunk meanwhile: reduce-only shrinks with it and never flips, and the
+rest of an IOC goes silently (docs/venue-facts.md F12).
+"""
 
 from decimal import Decimal
 
@@ -9,7 +13,10 @@ from hip3.core.orders import ExitReason, PendingOrder, Side, Tif
 
 
 def reference_px(view: MarketView | None, side: Side) -> Decimal | None:
-    """What the exit is priced from: the touch of the other side, else mark, else oracle."""
+    """What the exit is priced from: the touch of the other side, else mark, else oracle; None without any of them.
+
+    `side` is the exit order's. USD per unit. An old price is better than none: a position must be able to end.
+    """
     if view is None:
         return None
     touch = view.ask if side.is_buy else view.bid
@@ -35,6 +42,9 @@ def build(
 
     The whole position, also when it is worth less than $10: a full close is exempt from the
     exchange's minimum (docs/venue-facts.md F11).
+
+    `attempt` counts from 1 and `predecessor` is the cloid of the attempt before. `wall_ms` and `mono_us` are the
+    decision's times. The limit is rounded to the aggressive side; ValueError where nothing positive is left of it.
     """
     side = Side.SELL if position.szi > 0 else Side.BUY
     touch = reference_px(view, side)

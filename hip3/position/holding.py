@@ -3,6 +3,8 @@
 The position is what was adopted from the exchange plus the sum of the fills booked since, which
 makes it independent of the order in which they arrive. Entry price and time come from a fold in
 exchange order (time, then the chain of start positions), repeated on every fill: a position has few.
+
+Sizes are signed units of the asset, negative for a short; prices USD per unit; times exchange time. Nothing raises.
 """
 
 from bisect import insort
@@ -16,7 +18,7 @@ MOST_FILLS = 64
 
 
 class Holding:
-    """Booked position of one coin since it was last flat."""
+    """Booked position of one coin since it was last flat. Only fills are in it, never a reply's word."""
 
     __slots__ = (
         "_base_entered",
@@ -42,7 +44,9 @@ class Holding:
         self.coin = coin
         self.szi = ZERO
         self.entry_px = ZERO
+        """Mean price of what is held; 0 when flat. Leaving a part does not change it."""
         self.entry_ms = 0
+        """When the position of this side began, or was adopted; 0 when flat."""
         self.fills: list[Fill] = []
         """By time and tid, whatever the order of arrival."""
         self.entered = (ZERO, ZERO)
@@ -66,7 +70,10 @@ class Holding:
     def adopt(
         self, szi: Decimal, entry_px: Decimal, entry_ms: int, *, edge_bps: Decimal = ZERO, foreign: bool = False
     ) -> None:
-        """Replace everything by the exchange's position (start, or a reconciliation)."""
+        """Replace everything by the exchange's position (start, or a reconciliation).
+
+        The fills booked so far are in it; from here on only later ones may be booked.
+        """
         self.edge_bps, self.foreign = edge_bps, foreign
         self.fills = []
         self._base_szi, self._base_entry_px, self._base_entry_ms = szi, entry_px, entry_ms
@@ -75,11 +82,17 @@ class Holding:
         self._fold()
 
     def book(self, fill: Fill, *, ours: bool) -> str:
-        """Add one fill that was not booked before; what it did: opened, increased, ..."""
+        """Add one fill that was not booked before; what it did: opened, closed, flipped, increased or reduced.
+
+        Seen from the size before and after, so a fill that comes late may be called by another name than the
+        exchange's; the size is right whatever the order. `ours`: it belongs to an order of ours.
+        """
         before = self.szi
+        # One fill of ours makes the position ours for good; a stranger's decides only if it opens it.
         self.foreign = (self.foreign or (not self.fills and before == 0)) and not ours
         insort(self.fills, fill, key=lambda f: (f.time_ms, f.tid))
         self._fold()
+        # Not while one is missing: it may belong before those that would be folded away.
         if len(self.fills) > MOST_FILLS and self.linked:
             self._compress()
         if before == 0:
@@ -103,7 +116,7 @@ class Holding:
 
     @property
     def linked(self) -> bool:
-        """Whether the fills form one chain of start positions; if not, one is missing."""
+        """Whether the fills form one chain of start positions; if not, one is missing. True without fills."""
         szi = self._base_szi
         for fill in self._in_exchange_order():
             if fill.start_position != szi:
@@ -118,6 +131,7 @@ class Holding:
         szi = self._base_szi
         while rest:
             same = [f for f in rest if f.time_ms == rest[0].time_ms]
+            # Where none follows there is a gap: any order will do, and `linked` says so.
             follows = next((f for f in same if f.start_position == szi), same[0])
             rest.remove(follows)
             out.append(follows)
@@ -125,11 +139,13 @@ class Holding:
         return out
 
     def _fold(self) -> None:
+        """Size, entry price and time, and what a round trip reports, from the base and the fills."""
         szi, cost, since = self._base_szi, abs(self._base_szi) * self._base_entry_px, self._base_entry_ms
         entered, exited, opened = self._base_entered, self._base_exited, self._base_opened_ms
         for fill in self._in_exchange_order():
             signed = fill.signed_sz
             added = fill.sz if szi == 0 or (szi > 0) == (signed > 0) else max(ZERO, fill.sz - abs(szi))
+            # All of it enters; all of it leaves, at the mean price; or it goes through zero and begins anew.
             if added == fill.sz:
                 since = since if szi != 0 else fill.time_ms
                 cost += fill.sz * fill.px

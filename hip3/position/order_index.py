@@ -1,6 +1,8 @@
 """The index of our orders: live and ended, by cloid and by oid. The tracker's lock guards it.
 
-Ended orders are kept for late fills, the newest 1,000. An order is moved along `core.order_state` only here.
+Ended orders are kept for late fills, the newest 1,000. An order is moved along `core.order_state` only here, but for
+the tracker's own marks that it is sent, or was not sent after all. An order is in `live` or in `done`; the other
+collections are views of some of them. Nothing here raises, and nothing is called back.
 """
 
 from collections import OrderedDict
@@ -10,30 +12,36 @@ from hip3.core.order_state import OrderState, may_move
 from hip3.position.tracked import TrackedOrder
 
 KEPT_ORDERS = 1000
+"""So many ended orders are remembered; what comes of an older one is taken for a stranger's."""
 
 
 class OrderIndex:
-    """See the module."""
+    """See the module. Keys are cloids where nothing else is said."""
 
     def __init__(self) -> None:
         self.live: dict[str, TrackedOrder] = {}
+        """Orders that are not over, in the order in which they came."""
         self.stops: dict[str, TrackedOrder] = {}
         """The protective stops among them: the tick looks at these each time, whatever else rests."""
         self.done: OrderedDict[str, TrackedOrder] = OrderedDict()
+        """Orders that are over, the one that ended first at the front."""
         self.provisional: dict[str, TrackedOrder] = {}
-        """Orders that a reply or an update says executed more than is booked."""
+        """Orders, live or over, that a reply or an update says executed more than is booked."""
         self.entry: dict[str, TrackedOrder] = {}
-        """The entry that last executed in a market: where a position's edge and admission price are kept."""
+        """By coin: the entry that last executed in a market, where a position's edge and admission price are kept."""
         self._cloid_of: dict[int, str] = {}
 
     def add(self, tracked: TrackedOrder) -> None:
-        """A new live order."""
+        """A new live order, in whatever state it comes."""
         self.live[tracked.order.cloid] = tracked
         if tracked.order.protective:
             self.stops[tracked.order.cloid] = tracked
 
     def move(self, tracked: TrackedOrder, to: OrderState, why: str) -> list[TrackerEvent]:
-        """Move along the table; what it does not allow changes nothing."""
+        """Move along the table; what it does not allow changes nothing and gives nothing.
+
+        Returns OrderChanged, and OrderFinished after it where no fill is missing any more. `why` is for people.
+        """
         before = tracked.state
         if before is to or not may_move(before, to):
             return []
@@ -43,6 +51,7 @@ class OrderIndex:
             self.done[tracked.order.cloid] = tracked
             self.live.pop(tracked.order.cloid, None)
             self.stops.pop(tracked.order.cloid, None)
+            # Who ended first is the least likely to be heard of again.
             while len(self.done) > KEPT_ORDERS:
                 _, old = self.done.popitem(last=False)
                 if old.oid is not None:
@@ -54,13 +63,17 @@ class OrderIndex:
         return [changed, *self.finish(tracked)]
 
     def finish(self, tracked: TrackedOrder) -> list[TrackerEvent]:
-        """Tell once that an order is over with all its fills."""
+        """Tell once that an order is over with all its fills.
+
+        Empty while it lives, while fills are missing, and for one that executed nothing: there is no price to judge.
+        """
         if tracked.finished or not tracked.state.terminal or tracked.provisional or not tracked.booked:
             return []
         tracked.finished = True
         return [OrderFinished(order=tracked.order, executed=tracked.booked, avg_px=tracked.avg_px)]
 
     def find(self, cloid: str | None, oid: int | None) -> TrackedOrder | None:
+        """An order of ours by its cloid, or by the exchange's id where no cloid was given; None: not in the books."""
         if cloid is None and oid is not None:
             cloid = self._cloid_of.get(oid)
         if cloid is None:
@@ -68,12 +81,16 @@ class OrderIndex:
         return self.live.get(cloid) or self.done.get(cloid)
 
     def note_oid(self, tracked: TrackedOrder, oid: int) -> None:
+        """Learn the exchange's id of an order; the first that is heard stays, whoever tells it again."""
         if tracked.oid is None:
             tracked.oid = oid
             self._cloid_of[oid] = tracked.order.cloid
 
     def note_executed(self, tracked: TrackedOrder) -> None:
-        """Keep the index of orders that executed more than is booked, and the market's last entry."""
+        """Keep the index of orders that executed more than is booked, and the market's last entry.
+
+        To be called after every change of an order's reply, claim or fills.
+        """
         if tracked.provisional:
             self.provisional[tracked.order.cloid] = tracked
         else:

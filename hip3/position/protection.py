@@ -2,7 +2,7 @@
 
 A reduce-only trigger on the mark, `bps` against the entry, of the whole position. A changed size is placed anew
 before the old one is taken away, so that the position is never without; both are reduce-only and can never close
-more than there is.
+more than there is (docs/venue-facts.md F12, F17). Prices are USD per unit, sizes units.
 """
 
 from collections.abc import Sequence
@@ -22,12 +22,17 @@ class Protection(msgspec.Struct, frozen=True):
     """What to do for one market now."""
 
     place: bool = False
+    """A stop of the whole position is missing."""
     cancel: tuple[int, ...] = ()
     """Order ids that are no longer needed."""
 
 
 def decide(position: PositionView | None, standing: Sequence[TrackedOrder]) -> Protection:
-    """`standing`: the protective orders of the market that are not over, oldest first."""
+    """`standing`: the protective orders of the market that are not over, oldest first.
+
+    A position of None means flat: all that stands goes. One that is queued, sent or unknown counts as there, so that
+    no second is placed beside it; but only one that rests lets others be taken away.
+    """
     alive = [t for t in standing if t.state is OrderState.OPEN and t.oid is not None]
     if position is None:
         return Protection(cancel=tuple(t.oid for t in alive if t.oid is not None))
@@ -35,6 +40,7 @@ def decide(position: PositionView | None, standing: Sequence[TrackedOrder]) -> P
     fits = [t for t in standing if t.order.side is side and t.order.sz == abs(position.szi)]
     if not fits:
         return Protection(place=True)
+    # Only one that rests may replace the others: what is under way may still be refused.
     keeper = next((t for t in reversed(fits) if t in alive), None)
     if keeper is None:
         return Protection()  # under way: what stands goes when it is there
@@ -42,7 +48,10 @@ def decide(position: PositionView | None, standing: Sequence[TrackedOrder]) -> P
 
 
 def trigger_px(position: PositionView, bps: Decimal, spec: MarketSpec) -> Decimal:
-    """Where it fires, rounded to the legal price nearer to the entry."""
+    """Where it fires, rounded to the legal price nearer to the entry. `position.entry_px` must be positive.
+
+    ValueError where nothing positive is left at that distance.
+    """
     away = -bps if position.szi > 0 else bps
     return round_price(shift_bps(position.entry_px, away), spec.sz_decimals, up=position.szi > 0)
 
@@ -50,7 +59,11 @@ def trigger_px(position: PositionView, bps: Decimal, spec: MarketSpec) -> Decima
 def build(
     position: PositionView, spec: MarketSpec, *, cloid: str, bps: Decimal, slippage_bps: Decimal, wall_ms: int
 ) -> PendingOrder:
-    """The trigger order: at market once it fires, within `slippage_bps` of its trigger."""
+    """The trigger order: at market once it fires, within `slippage_bps` of its trigger.
+
+    `bps` is the distance of the trigger from the entry price, `wall_ms` the time of the decision. ValueError as in
+    `trigger_px`.
+    """
     side = Side.SELL if position.szi > 0 else Side.BUY
     trigger = trigger_px(position, bps, spec)
     worst = shift_bps(trigger, slippage_bps if side.is_buy else -slippage_bps)

@@ -1,7 +1,8 @@
 """What was earned and paid: fills and funding, each counted once. The tracker's lock guards it.
 
 Sums run since this account's state began, and beside them for each position since it was last flat. What was
-counted is remembered, boundedly, so that a snapshot after a cut, or a restart, counts nothing twice.
+counted is remembered, boundedly, so that a snapshot after a cut, or a restart, counts nothing twice. Money is USD,
+results are gross of fees (docs/venue-facts.md F7), times are exchange time. Nothing here raises.
 """
 
 from collections import OrderedDict
@@ -16,7 +17,9 @@ from hip3.position.tracked import KeptTotals, Totals
 KEPT_FILLS = 3000
 """More than the 2,000 of a snapshot, so that one after a cut finds all of its fills known."""
 KEPT_FUNDINGS = 1000
+"""So many payments are remembered one by one; what is older than they are counts as known."""
 MOST_RECENT = 1000
+"""So many fills are named, at most, in what is kept for a restart."""
 OVERLAP_MS = 60_000
 """Fills so much older than the newest are taken as booked at a restart."""
 
@@ -26,6 +29,7 @@ class Results:
 
     def __init__(self) -> None:
         self.totals = Totals()
+        """Sums since this account's state began; read under the tracker's lock."""
         self._told: tuple[int, Decimal] = (0, ZERO)
         self._seen: OrderedDict[tuple[str, int, int], None] = OrderedDict()
         self._known_until_ms = 0
@@ -38,7 +42,7 @@ class Results:
         return fill.key in self._seen or fill.time_ms < self._known_until_ms
 
     def add(self, fill: Fill) -> None:
-        """Count a fill that was not known."""
+        """Count a fill that was not known: ask `knows` first, in the same critical section."""
         self._remember(fill)
         for totals in (self.totals, self._trips.setdefault(fill.coin, Totals())):
             totals.add(fill)
@@ -49,12 +53,16 @@ class Results:
             self._seen.popitem(last=False)
 
     def fund(self, item: Funding) -> bool:
-        """Count a payment; False if it was counted, or is from before this account's state began."""
+        """Count a payment; False if it was counted, or is from before this account's state began.
+
+        It belongs to the sums, and to the position of its market while there is one.
+        """
         if item.key in self._funded or item.time_ms < self._funded_since_ms:
             return False
         self._funded[item.key] = None
         while len(self._funded) > KEPT_FUNDINGS:
             (_, oldest), _ = self._funded.popitem(last=False)
+            # What is forgotten must not be counted again: from now on its time tells.
             self._funded_since_ms = max(self._funded_since_ms, oldest + 1)
         self.totals.funding += item.usdc
         trip = self._trips.get(item.coin)
@@ -65,12 +73,12 @@ class Results:
     # Round trips.
 
     def begin_trip(self, coin: str, *, fees: Decimal, realized: Decimal) -> None:
-        """A position was found with this behind it."""
+        """A position was found with this behind it: fees paid for it and what it realised so far."""
         trip = self._trips[coin] = Totals()
         trip.fees, trip.realized = fees, realized
 
     def end_trip(self, coin: str) -> Totals:
-        """A position is flat: what it came to."""
+        """A position is flat: what it came to, funding included. Counts one round trip."""
         self.totals.round_trips += 1
         return self._trips.pop(coin, None) or Totals()
 
@@ -81,7 +89,10 @@ class Results:
     # Restarts.
 
     def seed(self, fills: Iterable[Fill], known_until_ms: int, kept: KeptTotals) -> None:
-        """Go on from `kept`; of these fills, count those that it does not hold, and know them all."""
+        """Go on from `kept`; of these fills, count those that it does not hold, and know them all.
+
+        `known_until_ms`: what was filled before is in the positions that the start adopts. Once, at a start.
+        """
         counted = set(kept.recent)
         self._known_until_ms = max(self._known_until_ms, known_until_ms)
         self.totals.restore(kept)
@@ -93,13 +104,14 @@ class Results:
             self._remember(fill)
 
     def changed(self) -> KeptTotals | None:
-        """The sums for a restart, if they changed since they were asked for last."""
+        """The sums for a restart; None if no fill and no payment came since they were asked for last."""
         told = (self.totals.fills, self.totals.funding)
         if told == self._told:
             return None
         self._told = told
         latest = list(islice(reversed(self._seen), MOST_RECENT))
         since = max((key[1] for key in latest), default=0) - OVERLAP_MS
+        # Cut off: a millisecond of which perhaps not every fill is named must not be one in which names decide.
         if len(latest) == MOST_RECENT:
             since = max(since, min(key[1] for key in latest) + 1)
         return self.totals.keep(since, [k for k in latest if k[1] >= since], list(self._funded))

@@ -1,4 +1,7 @@
-"""An order in the books, with all that is known of it. The tracker's lock guards it."""
+"""An order in the books, with all that is known of it. The tracker's lock guards it.
+
+Sizes are units of the asset and never negative, prices USD per unit, money USD. Nothing here raises.
+"""
 
 from decimal import Decimal
 
@@ -11,7 +14,11 @@ from hip3.core.orders import PendingOrder, Tif
 
 
 class TrackedOrder:
-    """An order in our books and all that is known of it."""
+    """An order in our books and all that is known of it.
+
+    The tracker hands these out as they are, to be read only. A reader without the lock sees each field as it is at
+    that moment: state and fills may be of two instants.
+    """
 
     __slots__ = (
         "certificate", "claimed", "disclaimed", "expires_ms", "fills", "finished", "generation", "nonce", "oid",
@@ -22,19 +29,27 @@ class TrackedOrder:
         self.order = order
         self.state = OrderState.QUEUED
         self.oid: int | None = None
+        """The exchange's id; None until a reply, an update or a fill told it."""
         self.reply: Filled | None = None
+        """The reply that it executed at once; None: no reply yet, or another."""
         self.claimed = ZERO
         """Executed by an order update's word: the whole size, when it says that an entry is filled."""
         self.disclaimed = False
         """The exchange's fills know nothing of what was claimed: no word of an update counts any more."""
         self.fills: dict[tuple[str, int, int], Fill] = {}
+        """By identity (coin, time, tid): a fill that comes twice is one."""
         self.finished = False
         """Whether its end was told."""
         self.nonce = 0
+        """Of the action that carried it; all orders of one batch share it. 0: not sent."""
         self.expires_ms: int | None = None
+        """Exchange time after which the action is refused; None: never."""
         self.generation = 0
+        """The connection it was sent by, for HTTP a number beyond all of them; 0: it was not sent by this run."""
         self.sent_mono_ms = 0
+        """Monotonic; of an earlier run's order, when this run began."""
         self.certificate: str | None = None
+        """Why it can never land; only a DEAD order has one."""
 
     def claim(self, size: Decimal) -> None:
         """An update says that so much was executed; words only add up to the largest."""
@@ -47,6 +62,7 @@ class TrackedOrder:
 
     @property
     def booked(self) -> Decimal:
+        """Executed by fills."""
         return sum((f.sz for f in self.fills.values()), ZERO)
 
     @property
@@ -60,11 +76,12 @@ class TrackedOrder:
 
     @property
     def executed(self) -> Decimal:
+        """The larger of what fills say and what a reply or an update says."""
         return self.booked + self.provisional
 
     @property
     def avg_px(self) -> Decimal:
-        """Mean price executed; 0 if nothing was."""
+        """Mean price executed; 0 if nothing was. While fills are missing the reply's, or the limit for want of one."""
         booked = self.booked
         if self.provisional:
             return self.order.px if self.reply is None else self.reply.avg_px
@@ -72,25 +89,28 @@ class TrackedOrder:
 
 
 class Totals:
-    """Sums over booked fills since this account's state began."""
+    """Sums over booked fills since this account's state began, or of one position since it was last flat."""
 
     __slots__ = ("fees", "fills", "funding", "realized", "round_trips")
 
     def __init__(self) -> None:
         self.realized = ZERO
+        """Sum of closedPnl, gross of fees (docs/venue-facts.md F7)."""
         self.fees = ZERO
+        """Positive: paid."""
         self.funding = ZERO
+        """Negative: paid."""
         self.fills = 0
         self.round_trips = 0
 
     def add(self, fill: Fill) -> None:
-        """Count one fill."""
+        """Count one fill; that it was not counted before is the caller's to know."""
         self.realized += fill.closed_pnl
         self.fees += fill.fee
         self.fills += 1
 
     def keep(self, since_ms: int, recent: list[tuple[str, int, int]], fundings: list[tuple[str, int]]) -> "KeptTotals":
-        """The sums as a value."""
+        """The sums as a value, with the fills and payments that they hold by name."""
         return KeptTotals(
             realized=self.realized, fees=self.fees, funding=self.funding, fills=self.fills,
             round_trips=self.round_trips, since_ms=since_ms, recent=recent, fundings=fundings,
@@ -103,7 +123,11 @@ class Totals:
 
 
 class KeptTotals(msgspec.Struct, frozen=True, kw_only=True):
-    """Results since this account's state began, as an earlier run kept them."""
+    """Results since this account's state began, as an earlier run kept them.
+
+    With none before: zero, and `since_ms` is when this account's state began. It is kept as a fact of the journal by
+    the names of its fields: one that is renamed is lost.
+    """
 
     since_ms: int
     """Fills from here on (exchange time) are in the sums only if they are in `recent`."""
@@ -113,6 +137,7 @@ class KeptTotals(msgspec.Struct, frozen=True, kw_only=True):
     fills: int = 0
     round_trips: int = 0
     recent: list[tuple[str, int, int]] = []
+    """Identities (coin, time, tid) of the newest fills that are in the sums."""
     fundings: list[tuple[str, int]] = []
     """The newest payments that are in the sum."""
 
@@ -121,19 +146,25 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
     """How a position that the exchange shows was opened, as far as its fills or an earlier run tell."""
 
     px: Decimal
+    """Mean entry price as the exchange shows it."""
     ms: int
     """Exchange time of the opening fill, else of the adoption."""
     fees: Decimal = ZERO
     """Paid for it so far."""
     realized: Decimal = ZERO
     edge_bps: Decimal = ZERO
+    """The entry's edge; 0: not known."""
     admission_px: Decimal = ZERO
     """The price at which an earlier run's limits counted it; 0: not known."""
     foreign: bool = False
+    """None of it came from an order of ours."""
 
 
 def oldest_first(fills: list[Fill]) -> list[Fill]:
-    """Fills in order of time; the exchange's lists are newest first, its increments oldest first."""
+    """Fills in order of time; the exchange's lists are newest first, its increments oldest first.
+
+    The list may be turned round in place: give one of your own. Within a millisecond the exchange's order stays.
+    """
     if len(fills) > 1 and fills[0].time_ms > fills[-1].time_ms:
-        fills.reverse()
+        fills.reverse()  # before the sort, which is stable: fills of one millisecond must be turned round, too
     return sorted(fills, key=lambda f: f.time_ms)

@@ -2,7 +2,7 @@
 
 Guards: orders by cloid and oid, holdings, seen fills, totals; one lock, and one decision is one
 critical section. Called from: ws-reader (messages, admission), tick (sent, expired), rest
-(reconciliation, order status), status.
+(reconciliation, order status), status; risk, main and control (drops, views).
 
 Three sources speak of an order: the reply, orderUpdates and userFills, in any order, twice, late or
 never. All end here, and the result does not depend on their order: a fill counts once by (coin,
@@ -40,7 +40,13 @@ _EXECUTING = (OrderState.FILLED, OrderState.CANCELED)
 
 
 class PositionTracker:
-    """See the module."""
+    """See the module.
+
+    What changes the books returns what happened in them, to be dispatched by the caller after the lock is free. A
+    cloid that is not in the books, and a move that the table does not allow, change nothing; nothing raises. Sizes
+    are units of the asset, money is USD, times of fills are the exchange's, `mono_ms` is monotonic. `TrackedOrder`s
+    are handed out as they are: read only, and they may move on while they are looked at.
+    """
 
     def __init__(self) -> None:
         self._lock = new_lock("PositionTracker")
@@ -49,7 +55,9 @@ class PositionTracker:
         self._foreign: dict[int, OrderUpdate] = {}
         self._results = Results()
         self.unknown_updates = 0
+        """Updates with a status that nobody knows; like the next, written under the lock."""
         self.contradictions = 0
+        """Fills of orders that were held to be dead, dropped or rejected; they are booked all the same."""
 
     # Admission and life of our orders.
 
@@ -57,7 +65,7 @@ class PositionTracker:
         """Gates 3 to 8 and the mark, in one critical section.
 
         `decide` is pure: it sees the ledger and returns the order to admit (perhaps smaller) or
-        None. An admitted order is in the books at once, so the next signal sees it.
+        None, and must not call back. An admitted order is in the books at once, so the next signal sees it.
         """
         with self._lock:
             admitted = decide(self._view_locked(), order)
@@ -66,7 +74,7 @@ class PositionTracker:
             return admitted is not None
 
     def register(self, order: PendingOrder) -> None:
-        """Enter a reduce-only order; exits pass no gate."""
+        """Enter a reduce-only order, before it is queued; exits pass no gate."""
         assert order.reduce_only
         with self._lock:
             self._orders.add(TrackedOrder(order))
@@ -135,7 +143,7 @@ class PositionTracker:
     # What arrives.
 
     def on_status(self, cloid: str, status: Status) -> list[TrackerEvent]:
-        """One order's entry of a post reply."""
+        """One order's entry of a post reply; it may come after the updates and fills that it speaks of."""
         with self._lock:
             tracked = self._orders.find(cloid, None)
             if tracked is None:
@@ -161,7 +169,7 @@ class PositionTracker:
         return self._orders.move(tracked, OrderState.OPEN, why)
 
     def on_order_update(self, update: OrderUpdate) -> list[TrackerEvent]:
-        """One item of orderUpdates, openOrders or orderStatus."""
+        """One item of orderUpdates, openOrders or orderStatus; a Stranger if the order is not in the books."""
         state = state_of_status(update.status)
         with self._lock:
             tracked = self._orders.find(update.cloid, update.oid)
@@ -199,12 +207,12 @@ class PositionTracker:
             self._foreign.pop(next(iter(self._foreign)))
 
     def set_foreign(self, updates: Iterable[OrderUpdate]) -> None:
-        """Replace what is known of resting orders that are not ours (a complete reading)."""
+        """Replace what is known of resting orders that are not ours (a complete reading); they count to the limits."""
         with self._lock:
             self._foreign = {u.oid: u for u in updates if self._orders.find(u.cloid, u.oid) is None}
 
     def on_fills(self, fills: Iterable[Fill]) -> list[TrackerEvent]:
-        """Book fills; known ones change nothing."""
+        """Book fills, in whatever order they come; known ones change nothing but their order's own list."""
         out: list[TrackerEvent] = []
         with self._lock:
             for fill in oldest_first(list(fills)):
@@ -316,12 +324,12 @@ class PositionTracker:
             return self._view_locked()
 
     def booked(self) -> dict[str, Decimal]:
-        """Signed sizes by booked fills alone, those that are not zero."""
+        """Signed sizes by booked fills alone, those that are not zero: what a reading of the exchange must equal."""
         with self._lock:
             return {coin: h.szi for coin, h in self._holdings.items() if h.szi}
 
     def positions(self) -> list[PositionView]:
-        """Effective positions."""
+        """Effective positions: booked, and what replies and updates say was executed."""
         with self._lock:
             sizes = effective_sizes(self._orders, self._holdings)
             return [position_view(self._orders, self._holdings, coin, szi) for coin, szi in sizes.items()]
@@ -351,7 +359,7 @@ class PositionTracker:
         return out
 
     def unbooked(self) -> list[TrackedOrder]:
-        """Orders whose reply says more than the booked fills."""
+        """Orders whose reply, or an update, says more than the booked fills."""
         with self._lock:
             return list(self._orders.provisional.values())
 
@@ -366,7 +374,10 @@ class PositionTracker:
             return self._results.totals.funding
 
     def totals(self) -> tuple[Decimal, Decimal, int, int]:
-        """(realized, fees, fills, round trips) since this account's state began."""
+        """(realized, fees, fills, round trips) since this account's state began; realized is gross.
+
+        Funding and positions are asked for apart: who needs them of one instant looks at the fills before and after.
+        """
         with self._lock:
             t = self._results.totals
             return t.realized, t.fees, t.fills, t.round_trips

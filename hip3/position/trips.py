@@ -1,4 +1,8 @@
-"""Round trips told from fills alone: those that ended while no service looked. Pure."""
+"""Round trips told from fills alone: those that ended while no service looked. Pure.
+
+Asked at a start, of the fills that it has read. Sizes are units, money is USD, `realized` gross of fees
+(docs/venue-facts.md F7), times are exchange time.
+"""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -19,7 +23,7 @@ class _Trip:
         self.entered = self.paid = self.exited = self.got = ZERO
 
     def add(self, fill: Fill) -> Decimal:
-        """Count one fill; the position after it."""
+        """Count one fill; the position after it, by the start position that the exchange gave the fill."""
         before, signed = fill.start_position, fill.signed_sz
         same_side = before == 0 or (before > 0) == (signed > 0)
         left = ZERO if same_side else min(abs(before), fill.sz)
@@ -41,12 +45,14 @@ class _Trip:
 def round_trips(fills: Iterable[Fill]) -> list[RoundTrip]:
     """Every round trip that ends in these fills (oldest first), in the order of their ends.
 
-    One that began before the first fill counts with what is seen of it. Funding is not in fills.
+    One that began before the first fill counts with what is seen of it. Funding is not in fills, so it is 0 here. A
+    fill through zero ends nothing: the two sides are one round trip, as in the tracker.
     """
     out = []
     trips: dict[str, _Trip] = {}
     for fill in fills:
         trip = trips.setdefault(fill.coin, _Trip(fill.time_ms))
+        # By the exchange's start position, not by a sum of ours: a missing fill cannot keep a trip open for ever.
         if trip.add(fill) == 0:
             del trips[fill.coin]
             out.append(trip.ended(fill))

@@ -1,6 +1,7 @@
 """What the books look like from outside: pure functions over orders, holdings and foreign orders.
 
-Called by the tracker under its lock; they keep nothing.
+Called by the tracker under its lock; they keep nothing and raise nothing. Sizes are signed units, negative for a
+short; prices and exposures are USD. What they return shares nothing with the books and may leave the lock.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,7 +18,10 @@ Holdings = Mapping[str, Holding]
 
 
 def effective_sizes(orders: OrderIndex, holdings: Holdings) -> dict[str, Decimal]:
-    """Signed size by coin: booked, plus what only replies and updates know. None of them is zero."""
+    """Signed size by coin: booked, plus what only replies and updates know. None of them is zero.
+
+    This is what gates and exits go by: a reply comes before its fill, and what it closed must not be closed again.
+    """
     out = {coin: h.szi for coin, h in holdings.items() if h.szi}
     for tracked in sorted(orders.provisional.values(), key=lambda t: t.nonce):  # in the order of their sending
         coin, signed = tracked.order.coin, tracked.provisional * tracked.order.side.sign
@@ -38,7 +42,11 @@ def _booked_since(orders: OrderIndex, tracked: TrackedOrder) -> Decimal:
 
 
 def ledger_view(orders: OrderIndex, holdings: Holdings, foreign: Iterable[OrderUpdate]) -> LedgerView:
-    """What the gates decide on."""
+    """What the gates decide on.
+
+    Entries count whole until they are proven dead, at their admission price; others' resting orders at their limit
+    and original size, unless they are reduce-only. A protective stop occupies nothing.
+    """
     entries: dict[str, Decimal] = {}
     reducing = set()
     for tracked in orders.live.values():
@@ -59,6 +67,7 @@ def ledger_view(orders: OrderIndex, holdings: Holdings, foreign: Iterable[OrderU
 
 
 def _admission_px(orders: OrderIndex, holdings: Holdings, coin: str) -> Decimal:
+    """The price at which the limits count the entry: this run's, else an earlier run's or the entry price; 0: none."""
     entry, holding = orders.entry.get(coin), holdings.get(coin)
     if entry is not None:
         return entry.order.admission_px
@@ -66,7 +75,11 @@ def _admission_px(orders: OrderIndex, holdings: Holdings, coin: str) -> Decimal:
 
 
 def position_view(orders: OrderIndex, holdings: Holdings, coin: str, szi: Decimal) -> PositionView:
-    """One effective position, with what is known of its entry."""
+    """One effective position, with what is known of its entry. `szi`: its effective size, not zero.
+
+    Before its first fill is booked it has the entry order's price and, for want of the exchange's, our wall time of
+    that order. An entry price of 0 means that nobody knows it.
+    """
     holding, entry = holdings.get(coin), orders.entry.get(coin)
     px, since, edge, foreign = ZERO, 0, ZERO, False
     if holding is not None and holding.szi:

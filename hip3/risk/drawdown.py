@@ -1,7 +1,8 @@
 """What is lost within a UTC day, in dollars and as a share of equity. A pure fold; risk thread only.
 
 The value is the account's result since its state began: realised - fees + funding + what open positions have
-gained. Deposits and withdrawals are not in it, so that they are neither gains nor losses.
+gained. Deposits and withdrawals are not in it, so that they are neither gains nor losses. Money is USD; a day begins
+at midnight UTC by the exchange's time. No lock: at a start main uses it before there are threads.
 """
 
 from decimal import Decimal
@@ -13,6 +14,7 @@ from hip3.risk.monitor import Breach
 
 DAY_MS = 86_400_000
 HUNDRED = Decimal(100)
+"""Percent of the whole."""
 
 
 class DrawdownLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,34 +27,41 @@ class DrawdownLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def on(self) -> bool:
+        """Whether either limit is set."""
         return self.max_daily_loss_usd > 0 or self.max_drawdown_pct > 0
 
 
 class KeptDay(msgspec.Struct, frozen=True, kw_only=True):
-    """The day so far."""
+    """The day so far, as a restart goes on from it."""
 
     day: int = -1
     """Days since 1970; -1: nothing was seen yet."""
     start: Decimal = ZERO
+    """The value at the day's first look: an account that was not looked at overnight begins there."""
     peak: Decimal = ZERO
+    """The day's highest value; at least `start`."""
     equity: Decimal | None = None
-    """What the account was worth at the peak."""
+    """What the account was worth at the peak; None: not known yet, then the share is not judged."""
 
 
 class Drawdown:
-    """See the module."""
+    """See the module. `kept` is public to be written down; it is replaced, never changed."""
 
     def __init__(self, limits: DrawdownLimits, kept: KeptDay | None = None) -> None:
         self.limits = limits
         self.kept = kept or KeptDay()
 
     def begin_anew(self, code: str) -> None:
-        """A person reset the latch: what was lost before does not count again."""
+        """A person reset the latch: what was lost before does not count again. Other codes than ours change nothing."""
         if code == "drawdown":
             self.kept = KeptDay()
 
     def look(self, value: Decimal, equity: Decimal | None, now_ms: int) -> Breach | None:
-        """Judge the value at `now_ms` (exchange time)."""
+        """Judge the value at `now_ms` (exchange time); the breach, or None.
+
+        `equity` is by the latest reading, None: unknown; then only what the day knows of it is used. A limit that is
+        passed is told at each look, which does no harm: the latch keeps its first reason.
+        """
         day, known = now_ms // DAY_MS, self.kept
         if known.day < day:  # a clock that was set back begins no day anew
             known = KeptDay(day=day, start=value, peak=value, equity=equity)
@@ -65,12 +74,14 @@ class Drawdown:
         return self._daily(known.start - value) or self._share(known, known.peak - value, equity)
 
     def _daily(self, lost: Decimal) -> Breach | None:
+        """In dollars since the day began."""
         limit = self.limits.max_daily_loss_usd
         if limit <= 0 or lost <= limit:
             return None
         return Breach("drawdown", f"{lost:.2f} USD lost today, more than {limit}", {"lost_usd": str(lost)})
 
     def _share(self, known: KeptDay, fallen: Decimal, equity: Decimal | None) -> Breach | None:
+        """In percent of the equity at the peak."""
         limit = self.limits.max_drawdown_pct
         if limit <= 0 or known.equity is None or known.equity <= 0:
             return None

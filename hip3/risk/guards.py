@@ -8,9 +8,12 @@
     MarketHealth         the market's last round trips are poor
 
 Guards: the recent round trips and accepted signals. Called from: ws-reader (`refusal`, `accepted`), whichever
-thread books a fill (`closed`), rest (`equity`), status. Times are exchange time. Every pause ends by itself: by its
-own time, except that a losing run is ended by a gain alone, so that one more loss after the pause begins another.
-After a restart the kept round trips are folded in again.
+thread books a fill (`closed`), risk (`equity`, `kept`), main before there are threads. Times are exchange time. Every
+pause ends by itself: by its own time, except that a losing run is ended by a gain alone, so that one more loss after
+the pause begins another. After a restart the kept round trips are folded in again.
+
+Results are net, in USD: fees taken off, funding added. A guard that lacks its input says no. Nothing here raises, and
+no guard keeps an exit from leaving. Limits here are "at least", those of the RiskMonitor "more than".
 """
 
 from collections import deque
@@ -38,28 +41,41 @@ KEPT = 1000
 
 
 class GuardSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """0 or false is off."""
+    """Of one market, or of the account. 0 or false is off."""
 
     max_hourly_drawdown_usd: Decimal = ZERO
+    """Net loss of the round trips that ended within the last hour; what is open does not count."""
     max_hourly_drawdown_pct: Decimal = ZERO
+    """The same, in percent of the equity now; while that is unknown, no entry passes."""
     correlation_closes: int = 0
+    """So many round trips, over all markets, that ended within the window."""
     correlation_window_ms: int = 30_000
     correlation_cooldown_ms: int = 60_000
+    """From the last of them; one more within the window makes it longer."""
     burst: bool = False
     burst_window_ms: int = 1_800_000
     burst_max_signals: int = 3
+    """So many accepted signals within the window begin the pause; then they are counted anew."""
     burst_cooldown_ms: int = 300_000
     burst_bypass_edge_bps: Decimal = ZERO
+    """An edge of at least this passes the pause; 0: none does."""
     tilt: bool = False
     tilt_losses: int = 3
+    """So many losing round trips in a row, over all markets; one that came to exactly 0 changes nothing."""
     tilt_cooldown_ms: int = 300_000
     re_entry_delay_ms: int = 0
+    """From the end of the market's last round trip."""
     health: bool = False
     health_window: int = 20
+    """So many of the market's latest round trips are looked at."""
     health_disable: Decimal = Decimal("0.3")
+    """Below this `score` the market rests."""
     health_enable: Decimal = Decimal("0.5")
+    """From this score on it is back; positions that end while it rests still count."""
     health_min_samples: int = 10
+    """It is not judged before so many."""
     health_retry_ms: int = HOUR_MS
+    """After so long it is tried again, with nothing held against it."""
 
 
 class TripNote(msgspec.Struct, frozen=True):
@@ -69,6 +85,7 @@ class TripNote(msgspec.Struct, frozen=True):
     closed_ms: int
     net_usd: Decimal
     net_bps: Decimal
+    """The result against what was entered; 0 where that is not known."""
 
 
 def note_of(trip: RoundTrip) -> TripNote:
@@ -77,7 +94,10 @@ def note_of(trip: RoundTrip) -> TripNote:
 
 
 def score(trips: Iterable[TripNote]) -> Decimal:
-    """A market's health from 0 to 1: 0.6 of the share of gains, 0.4 of the mean result (-1 bps is 0, 0 and more 1)."""
+    """A market's health from 0 to 1: 0.6 of the share of gains, 0.4 of the mean result (-1 bps is 0, 0 and more 1).
+
+    Pure. There must be a round trip at least.
+    """
     of = list(trips)
     gains = div(Decimal(sum(t.net_usd > 0 for t in of)), Decimal(len(of)))
     mean = div(sum((t.net_bps for t in of), ZERO), Decimal(len(of)))
@@ -91,20 +111,24 @@ class _Market:
 
     def __init__(self, window: int) -> None:
         self.accepted: deque[int] = deque(maxlen=KEPT)
+        """When signals became orders, oldest first."""
         self.burst_until_ms = 0
         self.left_ms: int | None = None
+        """When the last round trip ended."""
         self.disabled_ms: int | None = None
+        """Since when it rests for its health; None while it does not."""
         self.trips: deque[TripNote] = deque(maxlen=window)
 
 
 Refused = tuple[RejectReason, Numbers]
+"""The guard that says no, and its figures."""
 
 
 class EntryGuards:
     """See the module."""
 
     def __init__(self, settings: dict[str, GuardSettings], account: GuardSettings) -> None:
-        """`settings` of each market; `account` for the guards that look at all of them."""
+        """`settings` of each market; `account` for the guards that look at all of them, and for other markets."""
         self._lock = new_lock("EntryGuards")
         self._settings, self._account = settings, account
         self._markets: dict[str, _Market] = {}
@@ -114,18 +138,19 @@ class EntryGuards:
         self._tilt_until_ms = 0
         self._equity: Decimal | None = None
         self.count = 0
-        """Round trips that were told; written under the lock."""
+        """Round trips that were told; written under the lock, read without: it only says whether to keep them again."""
 
     # What happened.
 
     def closed(self, trip: TripNote) -> None:
-        """A round trip ended."""
+        """A round trip ended. Told once for each; nothing here would notice a second time."""
         s, account = self._of(trip.coin), self._account
         with self._lock:
             market = self._market_locked(trip.coin, s)
             self._trips.append(trip)
             self.count += 1
             market.left_ms = trip.closed_ms
+            # Counted from this one's own time, not from now: at a restart old ones are folded in late.
             recent = sum(t.closed_ms > trip.closed_ms - account.correlation_window_ms for t in self._trips)
             if account.correlation_closes and recent >= account.correlation_closes:
                 self._cooldown_until_ms = max(self._cooldown_until_ms, trip.closed_ms + account.correlation_cooldown_ms)
@@ -135,6 +160,7 @@ class EntryGuards:
             self._judge_health_locked(market, s, trip)
 
     def _judge_health_locked(self, market: _Market, s: GuardSettings, trip: TripNote) -> None:
+        """Two thresholds, so that a market at the edge does not go to and fro."""
         market.trips.append(trip)
         if not s.health or len(market.trips) < s.health_min_samples:
             return
@@ -145,7 +171,7 @@ class EntryGuards:
             market.disabled_ms = None
 
     def accepted(self, coin: str, now_ms: int) -> None:
-        """A signal became an order."""
+        """A signal became an order that waits in the queue. Called from: ws-reader."""
         s = self._of(coin)
         if not s.burst:
             return
@@ -159,14 +185,17 @@ class EntryGuards:
                 market.accepted.clear()
 
     def equity(self, usd: Decimal | None) -> None:
-        """What the account is worth by the latest reading; None: unknown."""
+        """What the account is worth in USD by the latest reading; None: unknown. Called from: risk, each second."""
         with self._lock:
             self._equity = usd
 
     # What follows.
 
     def refusal(self, coin: str, edge_bps: Decimal, now_ms: int) -> Refused | None:
-        """Why an entry must wait, or None: the first guard that says so."""
+        """Why an entry must wait, or None: the first guard that says so, in the order of `GUARDS`.
+
+        `edge_bps` is the signal's, before costs. Asking changes nothing but a rest for poor health that is over.
+        """
         s = self._of(coin)
         with self._lock:
             market = self._market_locked(coin, s)
@@ -180,6 +209,7 @@ class EntryGuards:
             )
 
     def _drawdown_locked(self, now_ms: int) -> Refused | None:
+        """By what round trips of the last hour came to: gains among them make up for losses."""
         usd, pct = self._account.max_hourly_drawdown_usd, self._account.max_hourly_drawdown_pct
         if not usd and not pct:
             return None
@@ -210,7 +240,7 @@ class EntryGuards:
         return _until(RejectReason.MARKET_HEALTH, market.disabled_ms + s.health_retry_ms, now_ms)
 
     def kept(self) -> list[TripNote]:
-        """The round trips for a restart."""
+        """The round trips for a restart, oldest first, at most `KEPT`. Called from: risk."""
         with self._lock:
             return list(self._trips)
 
@@ -228,4 +258,5 @@ def _re_entry(market: _Market, s: GuardSettings, now_ms: int) -> Refused | None:
 
 
 def _until(reason: RejectReason, end_ms: int, now_ms: int) -> Refused | None:
+    """A pause until then, or None when it is over."""
     return (reason, (("wait_ms", str(end_ms - now_ms)),)) if now_ms < end_ms else None

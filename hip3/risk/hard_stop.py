@@ -5,6 +5,9 @@ Memory first, so that trading stops at once; then the winner writes and syncs th
 lock. If the file cannot be written it is tried again each second (`persist`), and the process stays
 stopped meanwhile. A file that cannot be read, or is gone while an account's journal is there, counts as
 tripped, and so does one that cannot be written: a latch that cannot hold is none.
+
+The file is `latch.json` of the account's state. While the service runs it alone writes it; a reset is made by
+`./run.sh latch reset`, which needs the state folder's lock, and is read at the next start. Times are wall time.
 """
 
 import json
@@ -17,6 +20,7 @@ import msgspec
 from hip3.locks import new_lock
 
 UNREADABLE = "latch_unreadable"
+"""The code of a latch that nobody tripped: its file is damaged, missing, or cannot be written."""
 TRACES = ("journal.db", "intents.log")
 """Files of an account's state: beside them a latch file must be."""
 
@@ -29,22 +33,26 @@ class Reset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     user: str
     """The operating system's user."""
     reason: str
+    """In the person's words: the cause, and what was done about it."""
     was: str
     """The reason it was tripped for."""
 
     @property
     def code(self) -> str:
-        """The trigger whose counter begins anew."""
+        """The trigger whose counter begins anew: what stands before the first colon of `was`."""
         return self.was.partition(":")[0]
 
 
 class LatchState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the latch says. `reason` begins with a code of the interface."""
+    """What the latch says, and what its file holds. `reason` begins with a code of the interface, then a colon."""
 
     tripped: bool
     reason: str | None = None
+    """None while it is not tripped."""
     at_ms: int | None = None
+    """When it tripped; None also for an unreadable file that no start has looked at yet."""
     evidence: dict[str, Any] = {}
+    """The numbers that tripped it, for people."""
     reset: Reset | None = None
     """The last one, if there was any."""
 
@@ -53,10 +61,12 @@ class HardStopLatch:
     """The durable kill switch of one account's state. `now_ms` is wall time."""
 
     def __init__(self, path: Path, now_ms: int = 0) -> None:
+        """Read the file at `path`, and write it where there was none or none that counts. Raises nothing."""
         self._lock = new_lock("HardStopLatch")
         self._path = path
         state = read_latch(path)
         self._unwritten = False
+        # A latch that was tripped in good order is not written again: its file is the proof of it.
         if not state.tripped or state.at_ms is None:
             # Written at once: whether it can be is part of whether it holds, and an unreadable one stays tripped.
             try:
@@ -70,16 +80,21 @@ class HardStopLatch:
 
     @property
     def tripped(self) -> bool:
+        """Whether entries are forbidden. Never goes back while the service runs."""
         with self._lock:
             return self._state.tripped
 
     def state(self) -> LatchState:
-        """What it says now."""
+        """What it says now: reason, time and evidence of one instant. Immutable by agreement, evidence included."""
         with self._lock:
             return self._state
 
     def trip(self, code: str, detail: str, now_ms: int, evidence: dict[str, Any] | None = None) -> bool:
-        """Trip it; False if it was tripped before (the first reason stays). `now_ms` is wall time."""
+        """Trip it; False if it was tripped before (the first reason stays). `now_ms` is wall time.
+
+        It holds when this returns, whether or not the file could be written. Raises nothing for the disk. Called
+        from: risk, main, and whoever finds that an event is lost.
+        """
         with self._lock:
             if self._state.tripped:
                 return False
@@ -89,7 +104,11 @@ class HardStopLatch:
         return True
 
     def persist(self) -> str:
-        """Write what is not on disk yet; why that failed, or "". Called by who trips it, then by main."""
+        """Write what is not on disk yet; why that failed, or "". Called by who trips it, then by main each second.
+
+        Waits for the disk, without the lock. Two at once write the same state; at worst one of them says that it
+        failed, and the next round finds nothing left to write.
+        """
         with self._lock:
             if not self._unwritten:
                 return ""
@@ -106,7 +125,8 @@ class HardStopLatch:
 def read_latch(path: Path) -> LatchState:
     """The state in the file; an unreadable, half-written or missing one counts as tripped.
 
-    Missing is how an account begins: there it is untripped, and written before anything else is.
+    Missing is how an account begins: there it is untripped, and written before anything else is. Raises nothing; its
+    reason says what is wrong with the file. Called from: main, and commands while no service runs.
     """
     try:
         raw = path.read_bytes()
@@ -123,14 +143,14 @@ def read_latch(path: Path) -> LatchState:
 
 
 def write_latch(path: Path, state: LatchState) -> None:
-    """Write, sync, and only then put in place."""
+    """Write, sync, and only then put in place: after a crash the file is the old one or the new one. OSError."""
     temporary = path.with_suffix(".new")
     with open(temporary, "w", encoding="utf-8") as file:
         json.dump(msgspec.to_builtins(state), file)
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    folder = os.open(path.parent, os.O_RDONLY)  # without this the new name may be lost with the power
     try:
         os.fsync(folder)
     finally:

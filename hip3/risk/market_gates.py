@@ -6,6 +6,9 @@ orders smaller, then blocks. State is per market and confined to the ws-reader; 
 A change of state is told to the caller, a block is only counted. Every block ends by itself when the market's next
 data are good; the two that compare with the past (time, spread) forget it after a while, so that a new normal is
 one. Ages are since receipt: an unchanged price that was repeated is fresh.
+
+No lock of its own; `MarketFlags` has one. Ages are monotonic milliseconds, blackouts go by wall time, the times of
+two books are compared with each other alone. Nothing here raises. Exits are not asked: they leave on any data.
 """
 
 from collections import Counter
@@ -22,6 +25,7 @@ from hip3.core.windows import Window, in_window
 from hip3.risk.market_flags import MarketFlags
 
 EWMA_SHARE = Decimal("0.05")
+"""What a new spread weighs in the average."""
 EWMA_SAMPLES = 20
 """Of so many spreads an average is made before any is called a shock."""
 REDUCED = Decimal("0.2")
@@ -34,11 +38,17 @@ class MarketGateParams(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of one market; 0 or empty is off."""
 
     max_bbo_age_ms: int = 0
+    """Judged only while contexts are late, too: an unchanged touch sends nothing (docs/venue-facts.md F15)."""
     max_ctx_age_ms: int = 0
+    """Contexts come about once a second whatever happens, so their age is the market's (docs/venue-facts.md F15)."""
     max_mark_mid_bps: Decimal = ZERO
+    """Between mark and the middle of the book, in basis points of the middle."""
     spread_shock: Decimal = ZERO
+    """Multiple of the usual spread from which orders are smaller; twice that blocks."""
     blackout: tuple[Window, ...] = ()
+    """Times of a UTC day without entries."""
     max_oracle_still_ms: int = 0
+    """Since the oracle's price last changed, not since it was last told."""
 
 
 _WIDE = Standing(None, REDUCED, "wide spread")
@@ -54,17 +64,21 @@ class _Track:
 
     def __init__(self) -> None:
         self.blocked: str | None = None
+        """The gate that blocks it now."""
         self.generation = -1
         self.book_time_ms = 0
+        """The exchange's time of the newest book that was believed."""
         self.ctx_ms: int | None = None
         self.ctx_gap_ms = 0
         """Between the last two contexts."""
         self.oracle: Decimal | None = None
         self.oracle_ms = 0
+        """When the oracle last moved; it outlives a cut, since an oracle that stood still may still do so."""
         self.mean = ZERO
-        """EWMA of the spread as a share of the middle."""
+        """EWMA of the spread as a share of the middle; a plain mean until there are enough samples."""
         self.samples = 0
         self.was_clear = False
+        """Whether a look has ever found it good."""
         self.wide = False
         """The spread is wide enough to make orders smaller."""
         self.forward_ms = self.normal_ms = 0
@@ -72,7 +86,7 @@ class _Track:
 
 
 class MarketGates:
-    """See the module."""
+    """See the module. A market without parameters is not judged: it is always clear."""
 
     def __init__(
         self,
@@ -81,18 +95,24 @@ class MarketGates:
         blocked: Callable[[str], str | None],
         on_change: Callable[[str, str | None, str], None],
     ) -> None:
-        """`blocked(coin)`: why a market's parameters forbid it; `on_change(coin, gate or None, why)`."""
+        """`blocked(coin)`: why a market's parameters forbid it; `on_change(coin, gate or None, why)`.
+
+        Both are called on the ws-reader, `blocked` by the tick too (`stale`); neither may block.
+        """
         self._params, self._flags, self._blocked, self._on_change = params, flags, blocked, on_change
         self._tracks = {coin: _Track() for coin in params}
         self.blocks: Counter[str] = Counter()
-        """Looks that were blocked, by gate."""
+        """Looks that were blocked, by gate. Written by the ws-reader; status copies it."""
 
     def on_bbo(self, view: MarketView, now_ms: int, wall_ms: int) -> Standing:
-        """A touch arrived: `now_ms` is monotonic, `wall_ms` decides about blackouts."""
+        """A touch arrived: `now_ms` is monotonic, `wall_ms` decides about blackouts.
+
+        What the gates say of the market with it; only touches enter the averages and move the book's time.
+        """
         return self._look(view, now_ms, wall_ms, bbo=True)
 
     def on_ctx(self, view: MarketView, now_ms: int, wall_ms: int) -> Standing:
-        """An asset context arrived."""
+        """An asset context arrived: what the gates say of the market with it. Times as in `on_bbo`."""
         track = self._tracks.get(view.coin)
         if track is not None:
             self._renew(track, view)
@@ -103,7 +123,11 @@ class MarketGates:
         return self._look(view, now_ms, wall_ms, bbo=False)
 
     def stale(self, view: MarketView | None, now_ms: int) -> str | None:
-        """Why an order decided a while ago must not leave now, or None. Any thread."""
+        """Why an order decided a while ago must not leave now, or None. Any thread; the tick asks before it signs.
+
+        It looks at what time alone can spoil, and at flags: the rest was judged with the data it was decided on.
+        A market that was never seen (None) has no market data. KeyError for a market without parameters.
+        """
         if view is None:
             return "no market data"
         params = self._params[view.coin]
@@ -113,7 +137,7 @@ class MarketGates:
         return next(iter(flags), None) or ("param_change" if self._blocked(view.coin) else None)
 
     def standing(self) -> dict[str, str]:
-        """Markets that are blocked now, and by which gate; for the status."""
+        """Markets that are blocked now, and by which gate; for the status. Any thread: the markets are fixed."""
         return {coin: track.blocked for coin, track in self._tracks.items() if track.blocked is not None}
 
     # One look.
@@ -125,6 +149,7 @@ class MarketGates:
             track.book_time_ms, track.ctx_ms, track.ctx_gap_ms = 0, None, 0
 
     def _look(self, view: MarketView, now_ms: int, wall_ms: int, *, bbo: bool) -> Standing:
+        """Ask the gates in their order; those after the one that blocks are not asked, and remember nothing."""
         track = self._tracks.get(view.coin)
         if track is None:
             return CLEAR
@@ -176,6 +201,7 @@ def _bbo_update(k: _Look) -> str | None:
 
 
 def _ctx_update(k: _Look) -> str | None:
+    """A context may be old when a touch arrives; what arrives itself is fresh."""
     most, ctx_at = k.params.max_ctx_age_ms, k.view.ctx_at_ms
     if not most or ctx_at is None or k.now_ms - ctx_at <= most:
         return None  # before the first one the market is not READY, and there is no oracle to compare with
@@ -187,7 +213,7 @@ def _time_regression(k: _Look) -> str | None:
     track, time_ms = k.track, k.view.book_time_ms
     if time_ms < track.book_time_ms and k.now_ms - track.forward_ms < FORGET_MS:
         return f"the book went back {track.book_time_ms - time_ms} ms"
-    if k.bbo:
+    if k.bbo:  # a context brings no book of its own
         track.book_time_ms, track.forward_ms = time_ms, k.now_ms
     return None
 
@@ -210,7 +236,7 @@ def _spread_shock(k: _Look) -> str | None:
     if known and spread > 2 * most * track.mean:
         if k.now_ms - track.normal_ms < FORGET_MS:
             return f"a spread of {spread * TEN_THOUSAND:.1f} bps, usually {track.mean * TEN_THOUSAND:.1f}"
-        track.samples, known = 0, False
+        track.samples, known = 0, False  # for ten minutes all were so wide: the average begins anew with this one
     track.wide = known and spread > most * track.mean
     if k.bbo:
         share = EWMA_SHARE if known else ONE / (track.samples + 1)
@@ -221,15 +247,18 @@ def _spread_shock(k: _Look) -> str | None:
 
 
 def _oi_cap(k: _Look) -> str | None:
+    """The rest thread read that the cap is reached, or has not read it for too long."""
     return k.flag("oi_cap")
 
 
 def _param_change(k: _Look) -> str | None:
+    """Parameters that a person must approve, an unknown precision, or a margin that is not set yet."""
     why = k.blocked(k.view.coin)
     return None if why == "delisted" else why
 
 
 def _halt(k: _Look) -> str | None:
+    """The exchange refuses the market's orders for now, or does not list it any more."""
     return k.flag("halt") or k.flag("operator") or ("delisted" if k.blocked(k.view.coin) == "delisted" else None)
 
 
@@ -238,6 +267,7 @@ def _time_of_day(k: _Look) -> str | None:
 
 
 def _oracle_frozen(k: _Look) -> str | None:
+    """An outside price that stands still says nothing of a quote that moves: its feed may be closed or broken."""
     most, since = k.params.max_oracle_still_ms, k.track.oracle_ms
     return f"the oracle has not moved for {k.now_ms - since} ms" if most and since and k.now_ms - since > most else None
 

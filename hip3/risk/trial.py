@@ -2,6 +2,9 @@
 
 The rules are those of seed 002, 3.6: after 10 trades the fill rate and the slippage, after 50 the result and the
 fill rate, after 100 the edge that was kept; that is the end either way. A trade is a round trip.
+
+Money is USD and net, slippage and edge are basis points. What stops the trial trips the latch, whose reset by a person
+is the word to go on.
 """
 
 from decimal import Decimal
@@ -14,9 +17,12 @@ from hip3.core.order_state import OrderState
 from hip3.risk.monitor import Breach, RiskEvent, slippage_bps
 
 ORDER_USD = Decimal(11)
+"""Every entry of the trial: the smallest that our own floor allows."""
 TRADES = 100
 CHECKPOINTS = (10, 50)
+"""After so many trades it is judged; the end at `TRADES` is no checkpoint."""
 OVER, STOPS = "the micro trial is over", "the micro trial stops"
+"""How the latch's reasons begin, behind their code; `begin_anew` tells one from the other by it."""
 
 
 class KeptTrial(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +35,7 @@ class KeptTrial(msgspec.Struct, frozen=True, kw_only=True):
     slippage_bps: Decimal = ZERO
     """Sum over finished orders, entries and exits."""
     finished: int = 0
+    """How many they were: orders that executed something and had a touch to slip from."""
     trades: int = 0
     passed: int = 0
     """The last checkpoint that was passed, or that a person let pass."""
@@ -38,26 +45,31 @@ class KeptTrial(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def fill_rate(self) -> Decimal:
+        """The share of entries that executed something, 0 to 1; 0 before the first."""
         return div(Decimal(self.filled), Decimal(self.orders)) if self.orders else ZERO
 
     @property
     def mean_slippage_bps(self) -> Decimal:
+        """Of an order; 0 before the first."""
         return div(self.slippage_bps, Decimal(self.finished)) if self.finished else ZERO
 
     @property
     def edge_bps(self) -> Decimal:
-        """What a trade kept on average, fees included."""
+        """What a trade kept on average, fees and funding taken off; 0 before the first."""
         return div(self.net_bps, Decimal(self.trades)) if self.trades else ZERO
 
 
 class Trial:
-    """See the module. Risk thread only."""
+    """See the module. Risk thread only, but for a start: then main, before there are threads."""
 
     def __init__(self, kept: KeptTrial | None = None) -> None:
         self.kept = kept or KeptTrial()
 
     def apply(self, event: RiskEvent) -> Breach | None:
-        """Fold one event in; a checkpoint that is not passed, or the end, stops the trial."""
+        """Fold one event in; a checkpoint that is not passed, or the end, stops the trial. None: it goes on.
+
+        Each event once. An entry that never left us does not count as one that was not filled.
+        """
         k = self.kept
         if isinstance(event, OrderChanged):
             if event.after.terminal and event.after is not OrderState.DROPPED and not event.order.reduce_only:
@@ -75,7 +87,10 @@ class Trial:
         return None
 
     def judge(self) -> Breach | None:
-        """The checkpoint that is due; one that is not passed is due until a person resets the latch for it."""
+        """The checkpoint that is due; one that is not passed is due until a person resets the latch for it.
+
+        A breach, or None when nothing is due or what was due is passed. Also asked at a start, before READY.
+        """
         k = self.kept
         figures = {
             "trades": k.trades, "fill_rate": f"{k.fill_rate:.2f}", "net_usd": f"{k.net_usd:.4f}",
@@ -97,7 +112,10 @@ class Trial:
         return None
 
     def begin_anew(self, was: str) -> None:
-        """A person reset the latch: after the end of a trial the next one begins; at a checkpoint it goes on."""
+        """A person reset the latch: after the end of a trial the next one begins; at a checkpoint it goes on.
+
+        `was` is the whole reason, as `Reset.was` has it; a reason that is not the trial's changes nothing.
+        """
         if was.startswith(f"manual: {OVER}"):
             self.kept = KeptTrial()
         elif was.startswith(f"manual: {STOPS}"):

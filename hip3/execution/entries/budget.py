@@ -2,7 +2,8 @@
 
 Guards: window start and count, together, so that check, consume and window reset are one step (the
 ancestor's repaired loop still lost a count when a reset was overtaken between its two atomics).
-Called from: the executor. Monotonic milliseconds.
+Called from: the executor, on the ws-reader. Monotonic milliseconds. This is our own brake; what the exchange allows
+the address is `sending.address_budget`.
 """
 
 from hip3.locks import new_lock
@@ -11,7 +12,7 @@ WINDOW_MS = 1000
 
 
 class ActionBudget:
-    """At most `limit` per window."""
+    """At most `limit` per window. A window begins with the first action after the last one's end."""
 
     def __init__(self, limit: int) -> None:
         self._lock = new_lock("ActionBudget")
@@ -37,6 +38,6 @@ class ActionBudget:
 
     @property
     def used(self) -> int:
-        """Count of the current window."""
+        """Count of the latest window, also when it is over."""
         with self._lock:
             return self._count

@@ -3,6 +3,8 @@
 No lock of its own: the tracker's critical section decides and marks in one step. Called from: the
 ws-reader (signals); exits come from `flow`. A failure after the mark rolls back exactly what was
 taken: the order, then the budget.
+
+Prices are USD per unit, sizes units of the asset, limits USD. A refusal is a value; nothing is raised for one.
 """
 
 from collections import Counter, deque
@@ -42,10 +44,15 @@ from hip3.risk.guards import EntryGuards
 from hip3.risk.hard_stop import HardStopLatch
 
 LAST_REFUSED = 5
+"""So many refusals are shown in the details of the status."""
 
 
 class EntryLimits:
-    """Limits of one market and of the account, from the settings."""
+    """Limits of one market and of the account, from the settings.
+
+    `max_per_market` and `max_total` are USD, `max_positions` is a number of markets, `slippage_bps` is how much worse
+    than the touch an entry's limit may be.
+    """
 
     __slots__ = ("max_per_market", "max_positions", "max_total", "max_weight", "slippage_bps", "weights")
 
@@ -68,7 +75,11 @@ class EntryLimits:
 
 
 class Executor:
-    """See the module."""
+    """See the module. Confined to the ws-reader; the status reads the counters.
+
+    Asked by coin: `limits`, and `blocked` (why a market must not be traded, or None). `other_marks`: mark prices of the
+    last reading, for positions in markets that are not configured. `exchange_ms`: the exchange's time by our clock.
+    """
 
     def __init__(
         self,
@@ -111,15 +122,20 @@ class Executor:
         self.refused: Counter[str] = Counter()
         """Refusals by gate; written by the ws-reader only."""
         self.skipped: Counter[str] = Counter()
+        """By reason, as in the next one."""
         self.rejected: Counter[str] = Counter()
         self.last_refused: deque[tuple[int, str, Refusal]] = deque(maxlen=LAST_REFUSED)
-        """The latest refusals: wall time, coin, verdict."""
+        """The latest refusals: wall time, coin, verdict. The status copies it, which is one step like an append."""
         self.queued = 0
+        """Signals that became an order in the queue."""
         self.seen: Entry | None = None
         """The facts the last signal was decided on; ws-reader only."""
 
     def on_signal(self, signal: DislocationSignal) -> Verdict:
-        """Decide on one signal."""
+        """Decide on one signal of a configured market, and count the verdict.
+
+        Queued and QueuedDegraded: the order is in the books and waits for the tick. Otherwise nothing of it is left.
+        """
         verdict = self._decide(signal)
         if isinstance(verdict, Rejected):
             self.rejected[verdict.reason.value] += 1
@@ -136,6 +152,7 @@ class Executor:
     def _decide(self, signal: DislocationSignal) -> Verdict:
         spec = self._specs[signal.coin]
         now_ms = self._clock.mono_ms()
+        # Of one instant: an order carries the epoch that it was approved in, and leaves in no other.
         reasons, epoch = self._readiness.look(now_ms)
         entry = self._entry(signal, spec, tuple(reasons), epoch, now_ms)
         refusal, self.seen = run(LATCH_GATES, entry)
@@ -159,13 +176,14 @@ class Executor:
         return verdict
 
     def _guarded(self, signal: DislocationSignal) -> Rejected | None:
-        """Between 1 and 2: pauses that the account's own results impose."""
+        """Between 1 and 2: pauses that the account's own results impose. None: no guard objects."""
         found = self._guards.refusal(signal.coin, signal.raw_edge_bps, self._exchange_ms())
         return None if found is None else Rejected(found[0], found[0].value, found[1])
 
     def _take_budget(self, now_ms: int) -> Skipped | None:
         """9: one action of the address's and of this second's budget; what is spent is named."""
         numbers: Numbers
+        # The address first: asking it takes nothing, so there is nothing to give back if it says no.
         if not self._address.may_enter():
             state = self._address.state()
             numbers = (("budget", "address"), ("used", str(state.used)), ("cap", str(state.cap)))
@@ -178,6 +196,11 @@ class Executor:
     def _entry(
         self, signal: DislocationSignal, spec: MarketSpec, reasons: tuple[str, ...], epoch: int, now_ms: int
     ) -> Entry:
+        """The facts around a signal, before the books are looked at; the limit price is the touch and the slippage.
+
+        They may be a moment older than the ledger that gates 3 to 8 see: what trips, or is closed by hand, in between
+        is caught by the last look before signing.
+        """
         limits = self._limits(signal.coin)
         latch = self._latch.state()
         slip = limits.slippage_bps if signal.side.is_buy else -limits.slippage_bps
@@ -195,6 +218,7 @@ class Executor:
         )  # fmt: skip
 
     def _order(self, signal: DislocationSignal, entry: Entry, epoch: int) -> PendingOrder:
+        """The order as it is wished; a gate may still cut its size."""
         return PendingOrder(
             cloid=self._cloids.next(), coin=signal.coin, side=signal.side, px=entry.limit_px, sz=entry.size,
             reduce_only=False, created_ms=signal.at_ms, epoch=epoch, admission_px=entry.price or entry.limit_px,
@@ -202,10 +226,11 @@ class Executor:
         )  # fmt: skip
 
     def _admit(self, entry: Entry, order: PendingOrder) -> tuple[Refusal | None, PendingOrder | None]:
-        """Gates 3 to 8 in the tracker's critical section."""
+        """Gates 3 to 8 in the tracker's critical section: a refusal, or the order as it entered the books."""
         refusal: Refusal | None = None
         admitted: PendingOrder | None = None
 
+        # Runs once, at once, on this thread and under the tracker's lock: it only computes.
         def decide(ledger: LedgerView, wished: PendingOrder) -> PendingOrder | None:
             nonlocal refusal, admitted
             refusal, passed = run(LEDGER_GATES, _with(entry, ledger))
@@ -218,11 +243,13 @@ class Executor:
         return refusal, admitted
 
     def _enqueue(self, order: PendingOrder, now_ms: int) -> Verdict:
+        """Into the queue; what it does not take goes out of the books again, and its action back to the window."""
         answer = self._scheduler.enqueue_new(order, self._posts.inflight)
         if answer is Enqueued.QUEUED:
             return Queued(order.cloid, (("size", str(order.sz)), ("px", str(order.px))))
         if answer is Enqueued.DEGRADED:
             return QueuedDegraded(order.cloid, (("inflight", str(self._posts.inflight)),))
+        # Its end is told by the verdict: no exit and no counter waits for an entry that never was queued.
         self._tracker.drop(order.cloid, answer.value)
         self._budget.refund(now_ms)
         full = answer is Enqueued.INFLIGHT_FULL

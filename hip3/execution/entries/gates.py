@@ -5,6 +5,9 @@ flags; 3 to 8 decide on one view of the ledger inside the tracker's critical sec
 them enters the order in the books (that is the pending mark); 9 takes from the budget.
 
 A gate that lacks its input says no (`MarketDataUnavailable`), never yes.
+
+Pure: no gate raises, keeps anything or looks at a clock. Prices are USD per unit, sizes units of the asset, exposures
+and limits USD; an exposure is never netted, a short counts like a long.
 """
 
 from collections.abc import Callable
@@ -17,6 +20,7 @@ from hip3.core.ledger import LedgerView
 from hip3.core.money import ONE, ZERO, div, floor_size, meets_minimum
 
 Refusal = Rejected | Skipped
+"""Rejected: a limit says no. Skipped: there is nothing to do."""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +28,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     coin: str
     size: Decimal
+    """What is still wanted, on the lot: each gate sees what the one before it has left."""
     limit_px: Decimal
     sz_decimals: int
     hard_stop: str | None
@@ -33,15 +38,21 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     blocked: str | None
     """Why this market must not be traded, e.g. `tick_size_unknown`."""
     marks: dict[str, Decimal]
-    """Mark prices of this epoch."""
+    """Mark prices of this epoch; of markets that are not fed, those of the last reading of the account."""
     ledger: LedgerView | None
+    """The books, taken in the tracker's critical section; None before it."""
     exiting: bool
+    """The market is being left, or was closed by hand."""
     max_per_market: Decimal
+    """USD of one market: position, entries not proven dead, and others' resting orders."""
     max_total: Decimal
+    """USD of the same over all markets."""
     max_positions: int
+    """How many markets may be occupied at once."""
     max_weight: Decimal | None = None
     """Instead of `max_positions`: the most that the `weights` of occupied markets may sum up to."""
     weights: dict[str, Decimal] = {}
+    """By coin; one that is missing weighs 1."""
 
     @property
     def price(self) -> Decimal | None:
@@ -51,6 +62,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Outcome = Refusal | Decimal
+"""A refusal, or the size that may go on: never more than was asked for."""
 
 
 def hard_stop(e: Entry) -> Outcome:
@@ -68,7 +80,10 @@ def ready_trading(e: Entry) -> Outcome:
 
 
 def max_position_per_market(e: Entry) -> Outcome:
-    """3: what this market may still take; cuts the size to it."""
+    """3: what this market may still take; cuts the size to it.
+
+    It also asks for what every order needs: a mark, the books, and a market that may be traded.
+    """
     price, ledger = e.price, e.ledger
     if price is None or ledger is None or e.blocked is not None:
         missing = e.blocked or ("mark price" if price is None else "account state")
@@ -83,6 +98,7 @@ def max_position_total(e: Entry) -> Outcome:
     price, ledger = e.price, e.ledger
     if price is None or ledger is None:
         return Rejected(RejectReason.MARKET_DATA_UNAVAILABLE, "MaxPositionTotal", (("missing", e.coin),))
+    # One mark that is missing makes the whole sum unknown: it must not count as nothing.
     for coin in ledger.positions:
         if coin not in e.marks:
             return Rejected(RejectReason.MARKET_DATA_UNAVAILABLE, "MaxPositionTotal", (("missing", coin),))
@@ -90,13 +106,13 @@ def max_position_total(e: Entry) -> Outcome:
 
 
 def market_usd(e: Entry, ledger: LedgerView) -> Decimal:
-    """What this market is counted at now; its mark must be known."""
+    """What this market is counted at now, in USD; its mark must be known. An entry under way counts whole."""
     used = _position_usd(ledger, e.coin, e.marks[e.coin])
     return used + ledger.entries.get(e.coin, ZERO) + ledger.foreign.get(e.coin, ZERO)
 
 
 def total_usd(e: Entry, ledger: LedgerView) -> Decimal:
-    """What the account is counted at now; all marks must be known."""
+    """What the account is counted at now, in USD; the marks of all positions must be known."""
     used = sum(ledger.entries.values(), ZERO) + sum(ledger.foreign.values(), ZERO)
     return used + sum((_position_usd(ledger, coin, e.marks[coin]) for coin in ledger.positions), ZERO)
 
@@ -111,6 +127,11 @@ def _position_usd(ledger: LedgerView, coin: str, mark: Decimal) -> Decimal:
 
 
 def _cut(e: Entry, price: Decimal, used: Decimal, limit: Decimal, reason: RejectReason, gate: str) -> Outcome:
+    """The size that fits into what is left, or a refusal where that is below the least an order may be worth.
+
+    Room is measured at `price`, the higher of limit and mark; the exchange's least value at the limit price
+    (docs/venue-facts.md F11).
+    """
     left = limit - used
     size = min(e.size, floor_size(div(max(left, ZERO), price), e.sz_decimals))
     if not meets_minimum(e.limit_px, size):
@@ -124,7 +145,11 @@ def _cut(e: Entry, price: Decimal, used: Decimal, limit: Decimal, reason: Reject
 
 
 def max_concurrent_positions(e: Entry) -> Outcome:
-    """5: too many markets are occupied, or too much of what moves together."""
+    """5: too many markets are occupied, or too much of what moves together.
+
+    Occupied is a market with a position or an order not proven dead, whoever's; the signal's own market is not
+    counted by number, and is by weight.
+    """
     occupied = e.ledger.occupied if e.ledger is not None else set()
     if e.max_weight is not None:
         sum_ = sum((e.weights.get(coin, ONE) for coin in occupied | {e.coin}), ZERO)
@@ -140,7 +165,7 @@ def max_concurrent_positions(e: Entry) -> Outcome:
 
 
 def flatten_in_progress(e: Entry) -> Outcome:
-    """6: the market is being left."""
+    """6: the market is being left: an exit is wanted or under way, or it was closed by hand."""
     if e.exiting or (e.ledger is not None and e.coin in e.ledger.reducing):
         return Skipped(SkipReason.FLATTEN_IN_PROGRESS, "FlattenInProgress")
     return e.size
@@ -166,6 +191,7 @@ class Gate(msgspec.Struct, frozen=True):
     """Number and name as they stand in docs, journal and table; None: the executor's own step."""
 
     number: int
+    """Its place, from 1."""
     name: str
     check: Callable[[Entry], Outcome] | None
 
@@ -181,11 +207,16 @@ GATES: tuple[Gate, ...] = (
     Gate(8, "PendingOrder", pending_order),
     Gate(9, "ActionBudget", None),
 )
+"""All of them, in the order they are asked: the first refusal ends it (docs/architecture.md)."""
 FIRST_LEDGER_GATE = 3
+"""From here on gates need the books, and run in the tracker's critical section."""
 
 
 def run(gates: tuple[Gate, ...], entry: Entry) -> tuple[Refusal | None, Entry]:
-    """Run pure gates in order: the first refusal, and the entry with the size that was left."""
+    """Run pure gates in order: the first refusal, and the entry with the size that was left.
+
+    Without a refusal every gate passed. A gate that is the executor's own step is left out.
+    """
     for gate in gates:
         if gate.check is None:
             continue

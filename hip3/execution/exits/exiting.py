@@ -1,10 +1,14 @@
 """Exiting: from a position and its market to an exit order in the queue.
 
 No lock of its own; everything it calls has one. Called from: ws-reader (every message of a market with a
-position), tick (all positions, at the latest every tick), risk, main and control (requests).
+position), tick (all positions, at the latest every tick), risk, main and control (requests), rest (`closes`, and what
+a reading ended). A position may change between a look at it and the order that follows: the desk lets one attempt
+through at a time, and reduce-only does the rest (docs/venue-facts.md F12).
 
 What we look after are the configured markets. An operator's flatten reaches every position of the configured dexs:
 one in a market that is not fed is priced by its mark in the last reading of the account.
+
+`now_ms` is monotonic; `generation` is the connection whose market data may be believed.
 """
 
 from collections.abc import Callable
@@ -25,13 +29,18 @@ from hip3.position.flatten import build
 from hip3.position.tracker import PositionTracker
 
 KEEP_MS = 1000
+"""What the rules remember changes with each price: it is kept for a restart no more often than this."""
 CLOSED_MS = 60_000
 """How long a market stays closed to entries after an operator's flatten."""
 _ANSWERED = (OrderState.REJECTED, OrderState.CANCELED, OrderState.FILLED)
 
 
 class Exiting:
-    """See the module."""
+    """See the module.
+
+    Without a key (observe) `params` is empty: then no position is ours to close. `exchange_ms`: the exchange's time by
+    our clock, for ages. `watch_foreign`: positions that others opened are left alone.
+    """
 
     def __init__(
         self,
@@ -85,23 +94,28 @@ class Exiting:
         return self._desk.no_entries(coin, now_ms)
 
     def markets(self) -> set[str]:
-        """Every market of the configured dexs, whether configured or not."""
+        """Every market of the configured dexs, whether configured or not: where an operator's flatten reaches."""
         return {*self._specs, *self._others}
 
     def _params_of(self, coin: str) -> ExitParams | None:
+        """How a market's positions are left; None: they are not, since it is no market of ours or we only observe."""
         return self._params.get(coin) or (self._other_params if coin in self._others and self._params else None)
 
     def _unfed(self, coin: str) -> MarketView | None:
+        """A market that is not fed, by its mark in the last reading; None if that had no position in it."""
         mark = self._other_marks().get(coin)
         return None if mark is None else MarketView(coin, mark=mark)
 
     def closes(self, coin: str) -> bool:
-        """Whether a position that the exchange shows in `coin` is ours to close."""
+        """Whether a position that the exchange shows in `coin` is ours to close.
+
+        One that the books do not know yet counts as ours in a configured market, unless others' are left alone.
+        """
         known = self._tracker.position(coin)
         return self.ours_to_close(known) if known is not None else coin in self._params and not self._watch_foreign
 
     def check(self, generation: int, now_ms: int) -> None:
-        """Every position, whether its market speaks or not; and keep what a restart needs."""
+        """Every position, whether its market speaks or not; and keep what a restart needs. The tick's part."""
         positions = self._tracker.positions()
         self._desk.keep_only({p.coin for p in positions})
         for position in positions:
@@ -109,7 +123,11 @@ class Exiting:
         self._keep(positions, now_ms)
 
     def keep_now(self) -> None:
-        """Keep what a restart needs as it is now: the service ends."""
+        """Keep what a restart needs as it is now: the service ends (main).
+
+        The tick may do the same at this moment. Each keeps whole values, and an older one that came last is replaced
+        with the tick's next round.
+        """
         self._next_keep_ms = 0
         self._keep(self._tracker.positions(), 0)
 
@@ -128,12 +146,16 @@ class Exiting:
             self._journal.keep("totals", totals)
 
     def consider(self, view: MarketView, generation: int, now_ms: int) -> None:
-        """A market spoke."""
+        """A market spoke: look at its position, if there is one. The ws-reader's part, on the hot path."""
         position = self._tracker.position(view.coin)
         if position is not None:
             self._exit_of(position, view, generation, now_ms)
 
     def _exit_of(self, position: PositionView, view: MarketView | None, generation: int, now_ms: int) -> None:
+        """One look at a position: remember, ask the rules, and queue the next attempt if one is due.
+
+        Rules see this connection's data alone. An exit that is decided is priced by older ones, too, if need be.
+        """
         spec = self._specs.get(position.coin) or self._others.get(position.coin)
         params = self._params_of(position.coin)
         if spec is None or params is None or not self.ours_to_close(position):
@@ -155,6 +177,7 @@ class Exiting:
             # Without a price nothing was tried: that costs no price step.
             self._desk.ended(position.coin, None, params, now_ms, answered=False)
             return
+        # Into the books before into the queue: the tick sends only what the books call queued.
         self._tracker.register(order)
         self._desk.started(position.coin, order.cloid)
         self._journal.record("exit", order=order, position=position)
@@ -168,7 +191,10 @@ class Exiting:
         return cloid is not None and self._tracker.queued(cloid)
 
     def request(self, reason: ExitReason, coin: str | None = None) -> None:
-        """Close the positions we look after, or the one of `coin`, by hand any; the tick does it."""
+        """Close the positions we look after, or the one of `coin`, by hand any; the tick does it.
+
+        Asks only for what the books hold now: who wants to be flat asks again until it is so. Wakes the tick.
+        """
         now_ms = self._clock.mono_ms()
         for position in self._tracker.positions():
             by_hand = reason is ExitReason.MANUAL and self._params_of(position.coin) is not None
@@ -177,7 +203,7 @@ class Exiting:
         self._scheduler.wake()
 
     def sent(self, order: PendingOrder, now_ms: int) -> None:
-        """An exit order is about to leave."""
+        """An exit order is about to leave (tick). A protective stop is no attempt: it changes nothing."""
         self._desk.sent(order.coin, order.cloid, now_ms)
 
     def ended(self, event: OrderChanged, now_ms: int) -> int:
@@ -199,7 +225,7 @@ class Exiting:
         return failures
 
     def maybe_flat(self, coin: str) -> bool:
-        """Forget a market's exit once its position is gone; whether it is."""
+        """Forget a market's exit and what was remembered of its position once that is gone; whether it is."""
         gone = self._tracker.position(coin) is None
         if gone:
             self._desk.flat(coin)
@@ -207,7 +233,7 @@ class Exiting:
 
 
 def reopen(desk: ExitDesk, closed: dict[str, int], clock: Clock) -> None:
-    """Markets that an earlier run closed by hand stay closed until their time (wall) has come."""
+    """Markets that an earlier run closed by hand stay closed until their time (wall) has come. Once, at a start."""
     now_ms, wall_ms = clock.mono_ms(), clock.wall_ms()
     for coin, until_ms in closed.items():
         left = min(until_ms - wall_ms, CLOSED_MS)  # a clock that was set back must not close it for longer

@@ -7,7 +7,8 @@
     verify         the exchange is read; what is still open begins it again
 
 Each step is reported once when it is done, and when it has to be done again. Confined to the risk thread, except
-`proved`, which the rest thread calls.
+`proved`, which the rest thread calls; the functions also serve a stop (main) and a flatten by hand (control). Nothing
+here raises; what a full queue did not take is asked for again with the next round.
 """
 
 from collections.abc import Callable
@@ -23,14 +24,20 @@ from hip3.position.tracker import PositionTracker
 from hip3.risk.hard_stop import HardStopLatch
 
 STEPS = ("purge", "cancel", "flatten", "verify")
+"""As they are reported, in this order."""
 CANCEL_MS = 1000
+"""Between two requests to cancel the same resting entries."""
 PROOF_MS = 5000
+"""Between two readings of the exchange that prove the end."""
 
 
 def purge_entries(
     scheduler: BatchScheduler, tracker: PositionTracker, consequences: Consequences, why: str, now_ms: int
 ) -> int:
-    """Queued entries die, and their owner is told; how many."""
+    """Queued entries die, and their owner is told; how many. `now_ms` is monotonic.
+
+    One that the tick has taken already is not among them: the last look before signing is for those.
+    """
     purged = scheduler.purge_new()
     for order in purged:
         consequences.dispatch(tracker.drop(order.cloid, why), now_ms)
@@ -38,7 +45,11 @@ def purge_entries(
 
 
 def cancel_entries(scheduler: BatchScheduler, tracker: PositionTracker, wall_ms: int, coin: str | None = None) -> int:
-    """Ask for the end of every resting entry of ours, or of one market's; how many there are."""
+    """Ask for the end of every resting entry of ours, or of one market's; how many there are.
+
+    Only orders whose id is known can be cancelled. To be called again until none is left: a cancel that is queued
+    already is not queued twice.
+    """
     resting = [
         t
         for t in tracker.live(OrderState.OPEN)
@@ -80,10 +91,14 @@ class HardStopSequence:
         self._next_cancel_ms = 0
         self._next_proof_ms = 0
         self.verified = False
-        """The exchange has said that nothing is open which must not be."""
+        """The exchange has said that nothing is open which must not be.
+
+        Written by risk and rest, each in one step: a proof that is older than what has turned up since is taken back
+        by the next round.
+        """
 
     def step(self, now_ms: int) -> None:
-        """One round at monotonic `now_ms`; nothing while the latch is not tripped."""
+        """One round at monotonic `now_ms`; nothing while the latch is not tripped. Waits for nothing."""
         if not self._latch.tripped:
             return
         purged = purge_entries(self._scheduler, self._tracker, self._consequences, "HardStop", now_ms)
@@ -98,7 +113,7 @@ class HardStopSequence:
             self._ask_proof(self.proved)
 
     def _cancel(self, now_ms: int) -> int:
-        """Entries that may still execute: those that rest, and those whose outcome is not known yet."""
+        """Entries that may still execute: those that rest, and those whose outcome is not known yet; how many."""
         if now_ms >= self._next_cancel_ms:
             self._next_cancel_ms = now_ms + CANCEL_MS
             cancel_entries(self._scheduler, self._tracker, self._clock.wall_ms())
@@ -107,6 +122,7 @@ class HardStopSequence:
         return left
 
     def _close(self) -> int:
+        """Ask for the end of every position we look after; how many are left. 0, too, where positions stay."""
         if not self._flatten:
             self._say("flatten", "positions stay: HIP3_HARD_STOP_FLATTEN is false")
             return 0
@@ -117,7 +133,7 @@ class HardStopSequence:
         return len(held)
 
     def proved(self, proof: Proof) -> None:
-        """What the exchange says is open (rest thread)."""
+        """What the exchange says is open (rest thread): the end, or why it is not, to be asked again in 5 s."""
         left = self._left(proof)
         self.verified = not left
         self._say("verify", left or f"done: {proof.sentence(0)}")
@@ -131,6 +147,8 @@ class HardStopSequence:
         return ", ".join([f"order {o.oid} of {o.coin} rests" for o in entries] + [f"{c} is held" for c in held])
 
     def _say(self, step: str, outcome: str) -> None:
+        """Record what has come of a step, if it is another than last time."""
+        # Without a lock: "verify" is the rest thread's word alone, the others are the risk thread's.
         if self._said.get(step) != outcome:
             self._said[step] = outcome
             self._journal.record("hard_stop", step=step, outcome=outcome)

@@ -1,7 +1,8 @@
 """Protector: keeps a stop on the exchange for every position we look after (HIP3_PROTECTIVE_STOP_BPS).
 
 Confined to the tick. It places nothing while a position is being left: the local exit closes it, and the stop that
-stands shrinks and goes with it. A mark that is already beyond the stop is an exit of ours, at once.
+stands shrinks and goes with it. A mark that is already beyond the stop is an exit of ours, at once: the exchange
+refuses a trigger on the wrong side of the mark (docs/venue-facts.md F17). Only configured markets are protected.
 """
 
 from collections.abc import Callable
@@ -24,12 +25,16 @@ from hip3.position.tracker import PositionTracker
 AGAIN_MS = 1000
 """A stop that was refused, and a cancel that nothing came of, are tried again after this."""
 LONGEST_MS = 60_000
+"""The longest pause between two tries to place a stop that come to nothing."""
 SLIPPAGE_BPS = Decimal(1000)
 """The exchange's own allowance for a market trigger (docs/venue-facts.md F17)."""
 
 
 class Protector:
-    """See the module."""
+    """See the module.
+
+    `bps(coin)`: how far from the entry the stop is, 0 for none. All times in it are monotonic.
+    """
 
     def __init__(
         self,
@@ -56,16 +61,22 @@ class Protector:
         self._cloids = cloids
         self._journal = journal
         self._next_ms: dict[str, int] = {}
+        """Before this a market is left alone: what came to nothing is not tried again at once."""
         self._pause_ms: dict[str, int] = {}
+        """The last pause of a market whose stop does not stand yet."""
 
     def step(self, now_ms: int) -> None:
-        """One round over all markets with a position or a stop."""
+        """One round over all markets with a position or a stop, after the exits of the same round.
+
+        Orders and cancels go into the queue and leave with the next batches. A full queue costs a try, no more.
+        """
         standing = self._tracker.protective()
         positions = {p.coin: p for p in self._tracker.positions() if self._exiting.ours_to_close(p)}
         for coin in dict.fromkeys([*standing, *positions]):
             if coin not in self._specs or now_ms < self._next_ms.get(coin, 0):
                 continue
             position = positions.get(coin)
+            # A stop that stands without a position is always taken away, also where no more are placed.
             if position is not None and (self._bps(coin) <= 0 or self._desk.requested(coin) is not None):
                 continue
             todo = decide(position, standing.get(coin, []))
@@ -81,6 +92,10 @@ class Protector:
             self._pause_ms.pop(coin, None)
 
     def _place(self, position: PositionView, now_ms: int) -> None:
+        """Queue the stop of a position, or ask for its exit where the mark is beyond the stop already.
+
+        Without a mark or an entry price nothing can be placed; the pause grows, and it is tried again.
+        """
         coin, spec, bps = position.coin, self._specs[position.coin], self._bps(position.coin)
         # Twice as long with each try that came to nothing: a stop may be refused for as long as the position lives.
         pause = self._pause_ms[coin] = min(self._pause_ms.get(coin, AGAIN_MS // 2) * 2, LONGEST_MS)

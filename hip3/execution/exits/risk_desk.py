@@ -2,7 +2,7 @@
 
 Holds the folds together (RiskMonitor, drawdown, the trial, what the entry guards remember), feeds them, keeps them
 for a restart as soon as they change, and goes on from what was kept. Confined to the risk thread, but for `begin`,
-which runs before the threads do.
+which runs before the threads do, and `figures`, which the status asks. Money is USD.
 """
 
 import queue
@@ -26,21 +26,26 @@ from hip3.risk.monitor import Breach, FlattenFailed, KeptCounters, RiskEvent, Ri
 from hip3.risk.trial import KeptTrial, Trial
 
 LOOK_MS = 1000
+"""How often limits are judged that time and prices move, and not only events."""
 Trip = Callable[[str, str, dict[str, Any] | None], None]
+"""(code, sentence, figures): trip the latch. The first reason stays; a second call changes nothing."""
 
 
 class KeptRisk(msgspec.Struct, frozen=True, kw_only=True):
     """What a restart goes on from. The trips of the guards are a fact of their own: they change more rarely."""
 
     reset_ms: int = 0
-    """Wall time of the last reset of the latch that was acted on."""
+    """Wall time of the last reset of the latch that was acted on; 0: none was."""
     counters: KeptCounters = KeptCounters()
     day: KeptDay = KeptDay()
     trial: KeptTrial = KeptTrial()
 
 
 def pending(reset: Reset | None, kept: KeptRisk | None) -> Reset | None:
-    """A reset that was not acted on yet: known by its time alone, whichever way the clock was set since."""
+    """A reset that was not acted on yet: known by its time alone, whichever way the clock was set since. Pure.
+
+    None: there was no reset, or `kept` has it. Each is acted on once, however often the service starts after it.
+    """
     done = 0 if kept is None else kept.reset_ms
     return reset if reset is not None and reset.at_ms != done else None
 
@@ -49,16 +54,23 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
     """What a start knows of the time before."""
 
     kept: KeptRisk | None = None
+    """None: no run before, or its facts are gone."""
     notes: list[TripNote] = []
+    """Round trips that the entry guards remembered."""
     trips: list[RoundTrip] = []
     """All that the account's fills tell since its state began, oldest first."""
     failures: list[FlattenFailed] = []
     """Of positions that an earlier run could not close."""
     reset: Reset | None = None
+    """The latest reset of the latch by a person, also one that was acted on."""
 
 
 class RiskDesk:
-    """See the module."""
+    """See the module.
+
+    `events`: what the one pipeline tells, in its order. `mark(coin)` and `equity()`: None while unknown. `trial`: None
+    but in the micro profile. `sequence`: None without a key, since there is nothing to stop.
+    """
 
     def __init__(
         self,
@@ -114,7 +126,9 @@ class RiskDesk:
         missed = [t for t in past.trips if not self.monitor.counted(t)]
         noted = {(n.coin, n.closed_ms) for n in past.notes}
         ahead_ms = self._exchange_ms() - self._clock.wall_ms()
+        # The reset has our wall time, round trips have the exchange's.
         until_ms = -1 if reset is None else reset.at_ms + ahead_ms
+        # What ended before the reset belongs to what the person looked at: it is counted, and judged no more.
         self._count((t for t in missed if t.closed_ms <= until_ms), noted)
         if reset is not None:
             self._acknowledge(reset)
@@ -129,7 +143,10 @@ class RiskDesk:
         self._keep()
 
     def figures(self) -> dict[str, Any]:
-        """The counters, for the status: each read at once, whatever the risk thread does meanwhile."""
+        """The counters, for the status: each read at once, whatever the risk thread does meanwhile.
+
+        Any thread, without a lock: together they need not be of one instant. Amounts are text.
+        """
         monitor, limits, trial = self.monitor, self.monitor.limits, self._trial
         return {
             "net_usd": f"{monitor.net_usd:.4f}", "max_loss_usd": str(limits.max_loss_usd),
@@ -139,6 +156,7 @@ class RiskDesk:
         }  # fmt: skip
 
     def _acknowledge(self, reset: Reset) -> None:
+        """Act on a reset, once: the counter that tripped the latch begins anew, the others go on."""
         self._reset_ms = reset.at_ms
         self._journal.record("latch_reset", user=reset.user, at_ms=reset.at_ms, reason=reset.reason, was=reset.was)
         self.monitor.begin_anew(reset.code)
@@ -147,6 +165,10 @@ class RiskDesk:
             self._trial.begin_anew(reset.was)
 
     def _count(self, trips: Iterable[RoundTrip], noted: set[tuple[str, int]]) -> Breach | None:
+        """Fold round trips that no service saw; the last breach, since all of them must be counted.
+
+        `noted`: (coin, end) of those that the guards remember already.
+        """
         found = None
         for trip in trips:
             if (trip.coin, trip.closed_ms) not in noted:
@@ -155,12 +177,16 @@ class RiskDesk:
         return found
 
     def _fold(self, event: RiskEvent) -> Breach | None:
+        """One event into every fold, whatever the first of them says; the first breach."""
         breach = self.monitor.apply(event, self._exchange_ms())
         stopped = self._trial.apply(event) if self._trial is not None else None
         return breach or stopped
 
     def step(self, wait_s: float) -> None:
-        """One event, or none within `wait_s`; then the limits that time moves, and what a tripped latch asks for."""
+        """One event, or none within `wait_s`; then the limits that time moves, and what a tripped latch asks for.
+
+        `wait_s` in seconds, 0: do not wait. No lock is held while it waits.
+        """
         try:
             event = self._events.get(timeout=wait_s) if wait_s else self._events.get_nowait()
         except queue.Empty:
@@ -179,7 +205,11 @@ class RiskDesk:
             self.sequence.step(now_ms)
 
     def _look(self) -> None:
-        """Limits on the account's value; what lacks its input says no."""
+        """Limits on the account's value; what lacks its input says no.
+
+        Without a known equity entries wait (REDUCING) where a limit is a share of it. The limit in dollars is judged
+        all the same.
+        """
         equity = self._equity()
         self._guards.equity(equity)
         limits = self._drawdown.limits
@@ -199,7 +229,8 @@ class RiskDesk:
     def _value(self) -> Decimal | None:
         """The result since this account's state began, open positions at their marks; None: not known now.
 
-        A position that a reply closed has no result before its fills are booked.
+        A position that a reply closed has no result before its fills are booked. The books are asked several times,
+        each time for one instant; the number of fills tells whether they stood still meanwhile.
         """
         if self._tracker.unbooked():
             return None
@@ -213,6 +244,7 @@ class RiskDesk:
         return value if self._tracker.totals()[2] == fills else None  # else a fill came between
 
     def _keep(self) -> None:
+        """Keep what a restart goes on from, if it has changed; the journal writes it."""
         kept = KeptRisk(
             reset_ms=self._reset_ms, counters=self.monitor.kept(), day=self._drawdown.kept,
             trial=self._trial_before if self._trial is None else self._trial.kept,

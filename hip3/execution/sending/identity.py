@@ -10,5 +10,8 @@ class Identity(msgspec.Struct, frozen=True):
 
     key: SigningKey
     account: str
+    """Address of whom positions, orders and fills belong to (the vault, when there is one); lower case, with 0x."""
     vault: str | None
+    """The sub-account or vault traded for; None for the account itself (docs/venue-facts.md F26)."""
     mainnet: bool
+    """The network is part of what is signed (docs/venue-facts.md F4)."""

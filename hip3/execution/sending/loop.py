@@ -12,6 +12,9 @@
 
 `step` does one round and says whether more can be sent at once; the thread in `app` loops over it,
 woken by an enqueue, at the latest every HIP3_TICK_MS. A late round skips, it does not catch up.
+
+What provably did not leave is signed anew, with another nonce; an order that perhaps left never is. The nonce rises
+with every action (docs/venue-facts.md F6); one that was taken and not used is no loss.
 """
 
 from collections.abc import Callable
@@ -39,17 +42,23 @@ from hip3.risk.hard_stop import HardStopLatch
 MAX_TRIES = 5
 """How often a batch that provably did not leave goes back to the front of its queue."""
 
-
 HTTP_AFTER_MS = 2000
 """After so long without a socket, cancels and exits go by HTTP."""
 HTTP_GENERATION = 1 << 60
 """Generation of posts by HTTP: no disconnect ends them, their own answer or time-out does."""
 
 HttpLane = Callable[[Post, dict[str, Any]], None]
+"""Takes a post and its signed body to the rest thread, which sends it by HTTP. Never waits."""
 
 
 class ExecutorLoop:
-    """See the module. Confined to the tick thread."""
+    """See the module. Confined to the tick thread; others read its counters, each of which is one step.
+
+    `asset_ids`: of every market of the configured dexs (docs/venue-facts.md F8), coin -> asset id; an order elsewhere
+    cannot be named to the exchange and is dropped. `stale(coin, now_ms)`: why a market's data are too old to enter on,
+    or None. `exchange_ms()`: the exchange's time now. `post_timeout_ms`: silence after which an outcome is unknown.
+    `expires_after_ms`: how long the exchange may accept an order, 0 for ever. `exits` and `stops` are asked each round.
+    """
 
     def __init__(
         self,
@@ -103,9 +112,11 @@ class ExecutorLoop:
         self._expires_after_ms = expires_after_ms
         self._exchange_ms = exchange_ms
         self.sent_orders = 0
+        """Orders whose bytes left, or went to the rest thread for HTTP; cancels are not counted."""
         self.late_ticks = 0
+        """Rounds that came later than a whole tick after they were due; counted by the thread's loop."""
         self.lag, self.durable = Histogram(SLOW_US), Histogram(FAST_US)
-        """How late a tick came that nothing woke; how long an intent took to become durable."""
+        """How late a tick came that nothing woke; how long an intent took to become durable. Microseconds."""
 
     @property
     def last_nonce(self) -> int:
@@ -113,7 +124,10 @@ class ExecutorLoop:
         return self._nonces.last
 
     def step(self, now_ms: int) -> bool:
-        """One round at monotonic `now_ms`; True if another should follow at once."""
+        """One round at monotonic `now_ms`, with at most one action sent; True if another should follow at once.
+
+        What goes wrong with one batch ends in the journal and in the books, and the next round goes on.
+        """
         for post in self._posts.expire(now_ms, self._post_timeout_ms):
             self._orders_in.on_post_lost(post, "no reply in time", now_ms)
         generation = self._link.generation  # first: what is judged below must leave on no later connection
@@ -140,7 +154,7 @@ class ExecutorLoop:
         return "http" if now_ms - self._cut_since >= HTTP_AFTER_MS else None
 
     def _recheck(self, batch: ActionBatch, now_ms: int) -> ActionBatch | None:
-        """The last look before signing: what may not leave is dropped, alone."""
+        """The last look before signing: what may not leave is dropped, alone. None: nothing is left of the batch."""
         if isinstance(batch, CancelBatch):
             good = tuple(c for c in batch.cancels if c.coin in self._asset_ids)
             return CancelBatch(good) if good else None
@@ -155,6 +169,7 @@ class ExecutorLoop:
         return OrderBatch(tuple(keep)) if keep else None
 
     def _refused(self, order: PendingOrder, epoch: int | None, now_ms: int) -> str | None:
+        """Why an order may not leave, or None. What was true at admission may be so no more; exits pass no limit."""
         if not self._tracker.queued(order.cloid):
             return "no longer wanted"
         if order.coin not in self._asset_ids:
@@ -170,6 +185,7 @@ class ExecutorLoop:
         return self._stale(order.coin, now_ms)
 
     def _dispatch(self, batch: ActionBatch, now_ms: int, generation: int) -> None:
+        """Nonce, signature, intent, send."""
         wall_ms = self._clock.wall_ms()
         expires = self._expiry(batch)
         try:
@@ -204,6 +220,7 @@ class ExecutorLoop:
                 self._give_up(batch, str(error), now_ms)
                 return False
         else:
+            # Each time: the hold is by name, and ends with the next record that is durable, or the journal's word.
             self._readiness.hold("intents", "")
         self.durable.observe(self._clock.mono_us() - began_us)
         return True
@@ -215,11 +232,16 @@ class ExecutorLoop:
         return self._exchange_ms() + self._expires_after_ms
 
     def _action(self, batch: ActionBatch) -> dict[str, Any]:
+        """The unsigned action; KeyError for a coin without an asset id."""
         if isinstance(batch, CancelBatch):
             return cancel_action(batch.cancels, self._asset_ids)
         return order_action(batch.orders, self._asset_ids)
 
     def _send(self, batch: ActionBatch, body: dict[str, Any], nonce: int, expires: int | None, generation: int) -> None:
+        """Mark, register, send; and undo just that where not one byte left. Reply or disconnect may come at any line.
+
+        The frame leaves on the connection of `generation` or not at all: on a later one its orders may be proved dead.
+        """
         now_ms = self._clock.mono_ms()  # the round may have been held up since it began
         post_id = self._posts.next_id()
         post = Post(
@@ -237,7 +259,7 @@ class ExecutorLoop:
         self._posts.register(post)
         self._address.spend(_items(batch))
         if generation == HTTP_GENERATION:
-            self._http(post, body)
+            self._http(post, body)  # its answer comes by `OrdersIn.send_by_http`
             self._note_sent(post)
             return
         result = self._sender.send(post_frame(post_id, body), generation)
@@ -247,10 +269,11 @@ class ExecutorLoop:
             self._address.spend(-_items(batch))
             if self._posts.withdraw(post_id):  # else a disconnect took it, and its orders are UNKNOWN
                 self._return(batch, result.detail, now_ms)
-        elif self._posts.complete(post_id) is not None:
+        elif self._posts.complete(post_id) is not None:  # else the disconnect that a broken send causes was quicker
             self._orders_in.on_post_lost(post, f"the send broke: {result.detail}", now_ms)
 
     def _note_sent(self, post: Post) -> None:
+        """Count and write down what left; its reply may have been written down before."""
         if isinstance(post.batch, OrderBatch):
             self.sent_orders += len(post.batch.orders)
             for order in post.batch.orders:

@@ -1,9 +1,12 @@
 """PostRequestManager: which posts are in flight, and how each ended, exactly once.
 
 Guards: post id -> post. Called from: tick (register, withdraw, expire), ws-reader (complete,
-disconnected). In flight is the length of the table, never a counter beside it:
-`sent - completed == in flight` at every instant, since both change with the table.
+disconnected), rest (holds, complete: posts by HTTP), status. In flight is the length of the table, never a counter
+beside it: `sent - completed == in flight` at every instant, since both change with the table.
 A post is registered before its bytes leave, because the reply may be read before `send` returns.
+
+Reply, time-out, disconnect and withdrawal may race for one post: whoever takes it out of the table has it, the others
+get None or False and leave its orders alone. The exchange takes 100 posts in flight (docs/venue-facts.md F10).
 """
 
 from collections.abc import Callable
@@ -22,6 +25,7 @@ class PostRequestManager:
         self._sent = 0
         self._completed = 0
         self.late_replies = 0
+        """Replies to posts that had ended before, or never were."""
 
     def next_id(self) -> int:
         """A fresh post id, counted from 1; the only key that pairs replies with posts."""
@@ -30,7 +34,7 @@ class PostRequestManager:
             return self._next_id
 
     def register(self, post: Post) -> None:
-        """The post is about to be sent."""
+        """The post is about to be sent. Its orders must be marked as sent before: a disconnect may take it at once."""
         with self._lock:
             self._pending[post.post_id] = post
             self._sent += 1
@@ -44,7 +48,7 @@ class PostRequestManager:
             return True
 
     def holds(self, post_id: int) -> bool:
-        """Whether a post is in flight."""
+        """Whether a post is in flight. The answer may be old by the time it is used; `complete` decides."""
         with self._lock:
             return post_id in self._pending
 
@@ -59,11 +63,14 @@ class PostRequestManager:
             return post
 
     def expire(self, now_ms: int, timeout_ms: int) -> list[Post]:
-        """End the posts that waited longer than the time-out."""
+        """End the posts that waited longer than the time-out, and return them: their owner must be told."""
         return self._end(lambda p: now_ms - p.sent_ms > timeout_ms)
 
     def disconnected(self, generation: int) -> list[Post]:
-        """End the posts of a connection that is gone: their replies will not come."""
+        """End the posts of a connection that is gone, and return them: their replies will not come.
+
+        Those of earlier connections, too. Posts by HTTP have a generation above all, and stay.
+        """
         return self._end(lambda p: p.generation <= generation)
 
     def _end(self, over: Callable[[Post], bool]) -> list[Post]:
@@ -81,6 +88,7 @@ class PostRequestManager:
 
     @property
     def inflight(self) -> int:
+        """How many posts are in flight, by the socket and by HTTP."""
         with self._lock:
             return len(self._pending)
 

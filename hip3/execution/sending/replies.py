@@ -1,8 +1,8 @@
 """What a post's reply says of each order in its batch. Pure.
 
 Protocol: entries are paired with orders by position. With more than one order and exactly one entry,
-an error without ` asset=` is a pre-validation error and everybody's. With any other shortage the
-orders without an entry are unknown. `status:"err"` and a `type:"error"` that starts with 400, 415,
+an error without ` asset=` is a pre-validation error and everybody's (docs/venue-facts.md F11). With any other shortage
+the orders without an entry are unknown. `status:"err"` and a `type:"error"` that starts with 400, 415,
 422 or 429 were not executed; any other `type:"error"`, and what cannot be read, leaves it open.
 """
 
@@ -13,14 +13,18 @@ import msgspec
 from hip3.core.events import ActionRefused, PostOutcome, Refused, RequestFailed, Status, Statuses, Unreadable
 
 NOT_EXECUTED = ("400", "415", "422", "429")
+"""How the text of a failed request begins when the action provably was not executed: its HTTP status."""
 
 
 class Fate(enum.Enum):
     """What is known of one order after a reply."""
 
     STATUS = "status"
+    """It was taken; the status says whether it rests, executed or waits. A cancel: it was done."""
     REFUSED = "refused"
+    """It was not executed and never will be."""
     UNKNOWN = "unknown"
+    """It may have been executed, or be about to: only proof ends that (`truth.resolver`)."""
 
 
 class Resolution(msgspec.Struct, frozen=True):
@@ -28,11 +32,14 @@ class Resolution(msgspec.Struct, frozen=True):
 
     fate: Fate
     status: Status | None = None
+    """The order's own entry; None where the answer was one for all, or has none for it."""
     text: str = ""
+    """Why, in the exchange's words or ours; empty with STATUS."""
 
 
 def resolve(outcome: PostOutcome, count: int) -> list[Resolution]:
-    """One resolution for each of `count` orders or cancels."""
+    """One resolution for each of `count` orders or cancels, in the order of the batch; always exactly `count`. Raises
+    nothing: what is not understood is UNKNOWN."""
     if isinstance(outcome, ActionRefused):
         return [Resolution(Fate.REFUSED, text=outcome.text)] * count
     if isinstance(outcome, RequestFailed):
@@ -46,6 +53,7 @@ def resolve(outcome: PostOutcome, count: int) -> list[Resolution]:
 
 def _statuses(outcome: Statuses, count: int) -> list[Resolution]:
     items = outcome.items
+    # A single entry for several orders must not be given to the first alone: the others would look unknown.
     if count > 1 and len(items) == 1:
         only = items[0]
         if isinstance(only, Refused) and " asset=" not in only.text:

@@ -1,11 +1,15 @@
 """BatchScheduler: what waits to be sent. Cancels before reduce-only before new.
 
 Guards: the three queues together, since one decision reads all three. Called from: ws-reader, tick,
-risk and main put; tick takes. Every queue is bounded and says so (`QueueFull`); nothing is dropped
+risk, rest, main and control put; tick takes. Every queue is bounded and says so (`QueueFull`); nothing is dropped
 silently. A batch is of one kind, and reduce-only orders never share an action with entries, because
 one pre-validation error answers for a whole action.
 
-The limit of posts in flight is the executor's: `inflight` is passed in, never counted here.
+The limit of posts in flight is the executor's: `inflight` is passed in, never counted here. It may be a little old: a
+slot more or less is what the reserved share is for.
+
+What is queued is not yet sent, and may be taken back by its owner (`purge_new`, `purge_coins`). Whoever does so tells
+the tracker; the tick sends only what the tracker still knows as queued.
 """
 
 from collections import deque
@@ -20,15 +24,20 @@ from hip3.locks import new_lock
 _T = TypeVar("_T")
 
 CANCELS = 200
+"""So many wait at most; the same of the next two."""
 REDUCE_ONLY = 500
 NEW = 1000
 BATCH = 50
+"""Orders or cancels in one action, at most: they share one nonce, one signature and one post."""
 RESERVED_SHARE = 5
 """One fifth of the slots in flight is kept for cancels and reduce-only orders."""
 
 
 class BatchScheduler:
-    """Three bounded queues behind one lock, and the tick's alarm clock."""
+    """Three bounded queues behind one lock, and the tick's alarm clock.
+
+    `max_inflight` is HIP3_MAX_INFLIGHT, in posts. Nothing here raises or blocks, except `wait`.
+    """
 
     def __init__(self, max_inflight: int) -> None:
         self._lock = new_lock("BatchScheduler")
@@ -39,10 +48,14 @@ class BatchScheduler:
         self._new: deque[PendingOrder] = deque()
         self.max_inflight = max_inflight
         self.high_watermark = max(1, max_inflight - max_inflight // RESERVED_SHARE)
+        """From so many posts in flight on, entries are neither taken in nor sent."""
         self._woken = False
 
     def enqueue_new(self, order: PendingOrder, inflight: int) -> Enqueued:
-        """An entry. InflightFull and QueueFull: it was not queued."""
+        """An entry. InflightFull and QueueFull: it was not queued, and the caller takes it out of the books.
+
+        DEGRADED: queued, but once it has left the next may be refused.
+        """
         with self._lock:
             if inflight >= self.high_watermark:
                 return Enqueued.INFLIGHT_FULL
@@ -57,6 +70,7 @@ class BatchScheduler:
         """An exit or a protective stop, queued whatever is in flight; a second one of its kind for its market is
         refused as such."""
         with self._lock:
+            # Only those that wait are looked at: one in flight is its owner's to know.
             if any((o.coin, o.protective) == (order.coin, order.protective) for o in self._reduce):
                 return Enqueued.DUPLICATE
             if len(self._reduce) >= REDUCE_ONLY:
@@ -66,7 +80,10 @@ class BatchScheduler:
             return Enqueued.QUEUED
 
     def enqueue_cancel(self, cancel: PendingCancel) -> Enqueued:
-        """A cancel; queued whatever is in flight. The same oid twice is one wish."""
+        """A cancel; queued whatever is in flight. The same oid twice is one wish: DUPLICATE is no failure.
+
+        QUEUE_FULL: not queued; the next reading or round asks again.
+        """
         with self._lock:
             if any(c.oid == cancel.oid for c in self._cancels):
                 return Enqueued.DUPLICATE
@@ -77,7 +94,10 @@ class BatchScheduler:
             return Enqueued.QUEUED
 
     def take(self, inflight: int, *, entries: bool = True) -> ActionBatch | None:
-        """The next batch that may be sent now, or None; without `entries` they stay queued."""
+        """The next batch that may be sent now, or None; without `entries` they stay queued.
+
+        Oldest first, at most `BATCH`. Who takes it sends it, gives it back by `put_back`, or drops its orders.
+        """
         with self._lock:
             if inflight >= self.max_inflight:
                 return None
@@ -98,7 +118,7 @@ class BatchScheduler:
         return taken
 
     def sendable(self, inflight: int, *, entries: bool = True) -> bool:
-        """Whether `take` would return something."""
+        """Whether `take` would return something now."""
         with self._lock:
             if inflight >= self.max_inflight:
                 return False
@@ -106,7 +126,10 @@ class BatchScheduler:
             return bool(self._cancels) or bool(self._reduce) or new
 
     def put_back(self, batch: ActionBatch) -> None:
-        """What provably did not leave returns to the front, in its order."""
+        """What provably did not leave returns to the front, in its order. The tick does so itself, so nothing wakes it.
+
+        Past the bounds, if others came meanwhile: what had its place keeps it.
+        """
         with self._lock:
             if isinstance(batch, CancelBatch):
                 self._cancels.extendleft(reversed(batch.cancels))
@@ -129,17 +152,20 @@ class BatchScheduler:
             return purged
 
     def counts(self) -> tuple[int, int, int]:
-        """(cancels, reduce-only, new) waiting."""
+        """(cancels, reduce-only, new) waiting, at one instant."""
         with self._lock:
             return len(self._cancels), len(self._reduce), len(self._new)
 
     def wake(self) -> None:
-        """End the tick's wait at once."""
+        """End the tick's wait at once, also one that has not begun yet. Any thread."""
         with self._lock:
             self._wake_locked()
 
     def wait(self, timeout_s: float) -> bool:
-        """Block until something was enqueued or the time is up; True if woken."""
+        """Block until something was enqueued or the time is up; True if woken. The tick alone; seconds.
+
+        No call is lost between the alarm and the reset: whoever came in between has queued before the tick takes.
+        """
         try:
             self._alarm.get(timeout=max(0.0, timeout_s))
         except Empty:
@@ -149,6 +175,7 @@ class BatchScheduler:
         return True
 
     def _wake_locked(self) -> None:
+        # One item at most: a hundred orders at once are one alarm, and the tick goes on until nothing can be sent.
         if not self._woken:
             self._woken = True
             self._alarm.put(None)

@@ -1,7 +1,10 @@
 """Reading the account over REST: complete, or not at all; and proving what is open at the end.
 
-Confined to the `rest` thread. A part that cannot be read makes the whole unknown: it never reads as
-flat or empty.
+Confined to the `rest` thread (in `commands/by_hand.py`, without a service, to main). A part that cannot be read makes
+the whole unknown: it never reads as flat or empty.
+
+Account reads of a builder dex are per dex, fills are one list over all (docs/venue-facts.md F13). Values are USD,
+prices USD for one unit, sizes signed units of the asset.
 """
 
 from collections.abc import Callable, Iterable
@@ -19,12 +22,20 @@ from hip3.exchange.wire import parse_fill_list, parse_order_record
 class Rest(Protocol):
     """What we ask of `exchange.rest.RestClient`."""
 
-    def info(self, request: dict[str, Any]) -> bytes: ...
-    def info_json(self, request: dict[str, Any]) -> Any: ...
+    def info(self, request: dict[str, Any]) -> bytes:
+        """The body of the answer to `POST /info`; VenueReadError, RateLimited."""
+        ...
+
+    def info_json(self, request: dict[str, Any]) -> Any:
+        """The same, decoded."""
+        ...
 
 
 class ClockedRest:
-    """A `Rest` that tells `told(exchange_ms, round_trip_ms)` what answers say of the exchange's clock."""
+    """A `Rest` that tells `told(exchange_ms, round_trip_ms)` what answers say of the exchange's clock.
+
+    exchangeStatus and clearinghouseState carry its time; the round trip is measured on our monotonic clock.
+    """
 
     def __init__(self, rest: Rest, mono_ms: Callable[[], int], told: Callable[[int, int], None]) -> None:
         self._rest, self._mono_ms, self._told = rest, mono_ms, told
@@ -34,7 +45,7 @@ class ClockedRest:
         return self._rest.info(request)
 
     def info_json(self, request: dict[str, Any]) -> Any:
-        """As it is, with a look at the time in it."""
+        """As it is, with a look at the time in it; KeyError, TypeError or ValueError where it should be and is not."""
         sent = self._mono_ms()
         answer = self._rest.info_json(request)
         if request["type"] in ("exchangeStatus", "clearinghouseState"):
@@ -43,29 +54,39 @@ class ClockedRest:
 
 
 class AccountReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One complete reading of the account: known as of `at_ms` (exchange time), or not at all."""
+    """One complete reading of the account: known as of `at_ms` (exchange time), or not at all.
+
+    Its parts are several requests, so they are not of one instant: an order or a fill may have come in between.
+    """
 
     at_ms: int
+    """The newest of the positions' times."""
     since_ms: int
     """The oldest of the positions' times: what was filled before it is in them."""
     positions: dict[str, tuple[Decimal, Decimal]]
     """coin -> (signed size, entry price), over all configured dexs."""
     orders: tuple[OrderUpdate, ...]
+    """All that rest in the configured dexs, ours and others', triggers included."""
     fills: tuple[Fill, ...]
+    """The latest of all dexs, newest first; the exchange cuts the list off at 2,000."""
     equity: Decimal
+    """Sum of the configured dexs' account values, in USD; what it means depends on the mode: `equity_of`."""
     marks: dict[str, Decimal]
     """Mark price of each position, from its value."""
 
 
 STANDARD = frozenset({"disabled", "default"})
+"""Answers of `userAbstraction` for an account whose dexs have values of their own."""
 POOLED = frozenset({"unifiedAccount", "portfolioMargin"})
+"""Answers for an account whose collateral is in spot."""
 
 
 def equity_of(rest: Rest, user: str, abstraction: str, report: AccountReport) -> Decimal | None:
     """What the account is worth, by its mode; None where nobody knows (limits on equity then fail closed).
 
     Standard: the sum over the dexs. Unified account and portfolio margin: the spot collateral and what the
-    positions have gained, since the per-dex values mean nothing there (docs/venue-facts.md F16).
+    positions have gained, since the per-dex values mean nothing there (docs/venue-facts.md F16). USD; positions in
+    dexs that are not configured are not in it. VenueReadError if the collateral cannot be read.
     """
     if abstraction in STANDARD:
         return report.equity
@@ -82,7 +103,8 @@ def equity_of(rest: Rest, user: str, abstraction: str, report: AccountReport) ->
 
 def _open_orders(rest: Rest, user: str, dex: str) -> list[OrderUpdate]:
     out = []
-    # The frontend's list is the one that tells triggers and reduce-only orders from plain limits.
+    # The frontend's list is the one that tells triggers and reduce-only orders from plain limits; tif is null in it
+    # for triggers (docs/venue-facts.md F17).
     for item in rest.info_json({"type": "frontendOpenOrders", "user": user, "dex": dex}):
         record = {"order": item, "status": "open", "statusTimestamp": item["timestamp"]}
         out.append(parse_order_record(msgspec.json.encode(record)))
@@ -90,7 +112,11 @@ def _open_orders(rest: Rest, user: str, dex: str) -> list[OrderUpdate]:
 
 
 def read_account(rest: Rest, user: str, dexs: Iterable[str]) -> AccountReport:
-    """Orders, fills and positions. VenueReadError if any part fails: a partial reading is none."""
+    """Orders, fills and positions. VenueReadError if any part fails: a partial reading is none.
+
+    Fills are read last, so that what the positions already hold is among them; one of them that cannot be read makes
+    the reading fail, since it might be the one that counts.
+    """
     positions: dict[str, tuple[Decimal, Decimal]] = {}
     orders: list[OrderUpdate] = []
     times: list[int] = []
@@ -125,17 +151,19 @@ def read_account(rest: Rest, user: str, dexs: Iterable[str]) -> AccountReport:
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
-    """What the exchange says is open, read after the last action."""
+    """What the exchange says is open, read after the last action; proved only if positions and orders are known."""
 
     positions: dict[str, Decimal] | None
-    """None: could not be read."""
+    """Coin -> signed size, those that are not zero. None: could not be read."""
     orders: tuple[OrderUpdate, ...] | None
+    """All that rest in the dexs asked for. None: could not be read."""
     source: str
+    """Which answers it is by, or why it could not be read."""
     marks: dict[str, Decimal] = {}
     """Mark price of each position, where its value was read."""
 
     def sentence(self, unknown: int) -> str:
-        """One line for people."""
+        """One line for people; `unknown` is how many orders of ours still have no outcome."""
         if self.positions is None or self.orders is None:
             return f"not proved: {self.source}"
         held = ", ".join(f"{coin} {szi}" for coin, szi in sorted(self.positions.items()))
@@ -156,7 +184,10 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
 
 def prove(rest: Rest, user: str, dexs: Iterable[str]) -> Proof:
     """Read open orders and positions per dex. Where clearinghouseState fails, the exchange's own
-    fills still prove a position: the newest of a market says where it started and what it did."""
+    fills still prove a position: the newest of a market says where it started and what it did.
+
+    Raises nothing that an answer can cause: what could not be read is None in the proof, and `source` says why.
+    """
     dexs = list(dexs)
     orders: list[OrderUpdate] = []
     try:
@@ -195,7 +226,8 @@ def _held(rest: Rest, user: str, dexs: Iterable[str]) -> tuple[dict[str, Decimal
 
 
 def positions_of(fills: Iterable[Fill]) -> dict[str, Decimal]:
-    """Positions as the newest fill of each market leaves them (fills newest first)."""
+    """Positions as the newest fill of each market leaves them (fills newest first), in all dexs; flat ones are left
+    out, and so are markets whose last fill is older than the list."""
     out: dict[str, Decimal] = {}
     for fill in fills:
         out.setdefault(fill.coin, fill.start_position + fill.signed_sz)

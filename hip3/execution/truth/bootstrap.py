@@ -1,7 +1,10 @@
 """What must be learned before anything is built: markets, fees, and the account's beginning.
 
-Confined to the rest thread. `VenueReadError` means "not now, try again"; `PreflightError` means
-"not like this": the settings and the exchange contradict each other.
+Confined to the rest thread (in `commands/`, without a service, to main). `VenueReadError` means "not now, try again";
+`PreflightError` means "not like this": the settings and the exchange contradict each other. Nothing here writes or
+sends: what a start finds is a value, and what an earlier run kept is handed in.
+
+Addresses are lower case, with 0x. Times of fills and positions are the exchange's.
 """
 
 from collections.abc import Iterable
@@ -22,20 +25,24 @@ from hip3.position.exits import Held
 from hip3.position.tracked import KeptTotals, Opening
 
 AGREEING_TRIES = 5
+"""So often positions and fills are read at once, until no fill came between them."""
 CHECKED_MS = 3_600_000
+"""How long what a start found in order holds for the next one."""
 SAME_MS = 10_000
 """A position known from its order alone may have been kept with our clock's time of the order."""
 PAGE = 2000
-"""So many fills are in one answer at most (docs/venue-facts.md F13)."""
+"""So many fills are in one answer at most, of all dexs together (docs/venue-facts.md F13)."""
 
 
 class Universe(msgspec.Struct, frozen=True):
     """The configured markets."""
 
     specs: dict[str, MarketSpec]
+    """Those that may be traded, by coin, in the order of the settings."""
     blocked: dict[str, str]
     """Configured markets that must not be traded, with the reason."""
     dexs: list[str]
+    """The configured dexs, or all builder dexs of the exchange where none is named."""
     asset_ids: dict[str, int]
     """Of all markets of the configured dexs: what rests in another market can be cancelled, too."""
     others: dict[str, MarketSpec] = {}
@@ -43,7 +50,12 @@ class Universe(msgspec.Struct, frozen=True):
 
 
 def learn_universe(rest: Rest, settings: Settings, user: str | None) -> Universe:
-    """Read `perpDexs`, `userFees` and `meta` of every configured dex, and check the markets."""
+    """Read `perpDexs`, `userFees` and `meta` of every configured dex, and check the markets.
+
+    Without a `user` (observe) fees are those of the base rate. Asset ids follow the places in `perpDexs` and `meta`
+    (docs/venue-facts.md F8). PreflightError for a dex that does not exist, or a market that is missing, delisted or
+    ambiguous; its faults say which. VenueReadError for an answer of another shape.
+    """
     try:
         indices = dex_indices(rest.info_json({"type": "perpDexs"}))
         dexs = settings.dexs or list(indices)
@@ -69,26 +81,32 @@ class Beginning(msgspec.Struct, frozen=True, kw_only=True):
     """The account as trading starts."""
 
     report: AccountReport
+    """With the positions as the newest fills left them: `by_fills`."""
     fills: list[Fill]
-    """All since the kept results end, oldest first."""
+    """All since the kept results end, oldest first; older ones may be among them."""
     held: list[Held]
     """What an earlier run kept of its positions."""
     totals: KeptTotals
     """Its results; with none before, the exchange time at which this account's state began."""
     margins: dict[str, Margin]
+    """How each configured market is margined now."""
     abstraction: str
     """`userAbstraction`: "disabled" or "default" is standard mode."""
 
 
 class AgentTerm(msgspec.Struct, frozen=True):
-    """Until when (exchange time) an agent was approved: the exchange forgets those that have expired."""
+    """Until when (exchange time) an agent was approved: the exchange forgets those that have expired. Kept as a fact,
+    so that `check` can tell an expired agent from one that never was."""
 
     agent: str
     until_ms: int
 
 
 def agent_until(rest: Rest, signer: str, account: str) -> int | None:
-    """Until when (exchange time) a named agent is approved; None for the unnamed one, or without end."""
+    """Until when (exchange time) a named agent is approved; None for the unnamed one, or without end.
+
+    `signer` is the agent's address, `account` its master's. One request of weight 20 (docs/venue-facts.md F10).
+    """
     for agent in rest.info_json({"type": "extraAgents", "user": account}) or []:
         if str(agent.get("address", "")).lower() == signer:
             until = agent.get("validUntil")
@@ -99,7 +117,8 @@ def agent_until(rest: Rest, signer: str, account: str) -> int | None:
 def check_signer(rest: Rest, signer: str, account: str) -> int | None:
     """PreflightError unless `signer` may trade for `account`; only reads (`userRole`, `extraAgents`).
 
-    Returns until when an agent is approved (exchange time), or None.
+    Returns until when an agent is approved (exchange time), or None. userRole alone has a weight of 60
+    (docs/venue-facts.md F10), so `Checked` spares it after a recent start. VenueReadError: the answer says nothing.
     """
     role = rest.info_json({"type": "userRole", "user": signer})
     kind = role.get("role") if isinstance(role, dict) else None
@@ -145,7 +164,7 @@ def read_beginning(rest: Rest, user: str, dexs: Iterable[str]) -> AccountReport:
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True):
     """What a start has found to be in order. A restart within the hour need not ask again: it would cost a third
-    of a minute's request weight, and the restart after it would find none left."""
+    of a minute's request weight, and the restart after it would find none left. Kept as a fact of the journal."""
 
     at_ms: int
     """Wall time."""
@@ -154,7 +173,7 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     margins: dict[str, Margin]
 
     def covers(self, signer: str, account: str, coins: Iterable[str], now_ms: int) -> bool:
-        """Whether it still stands for this start."""
+        """Whether it still stands for this start, at wall time `now_ms`; not where the clock was set back before it."""
         same = (self.signer, self.account) == (signer, account)
         return same and 0 <= now_ms - self.at_ms < CHECKED_MS and set(coins) <= set(self.margins)
 
@@ -163,7 +182,7 @@ def read_whole_beginning(
     rest: Rest, user: str, universe: Universe, totals: KeptTotals, held: list[Held], margins: dict[str, Margin]
 ) -> Beginning:
     """Everything of the account that trading begins with; `totals` and `held` are of an earlier run, `margins` what
-    is known of them already and is added to."""
+    is known of them already and is added to. VenueReadError: not whole; what `margins` has gained stays."""
     report = by_fills(read_beginning(rest, user, universe.dexs))
     missed = missed_fills(rest, user, report, totals.since_ms)
     fills = [f for f in missed if in_dexs(f.coin, universe.dexs)]  # what is traded elsewhere is none of our business
@@ -178,7 +197,8 @@ def by_fills(report: AccountReport) -> AccountReport:
     """The report with the position that a market's newest fill left, where another is shown.
 
     An empty or stale answer has hidden real positions before. With this one the start compares, and does not
-    trade, until the exchange shows the same or has said for long enough that it is gone (`Difference`).
+    trade, until the exchange shows the same or has said for long enough that it is gone (`Difference`). Pure; markets
+    of the main dex and of spot are left as they are.
     """
     newest = {f.coin: f for f in reversed(report.fills)}
     left = {coin: (f.start_position + f.signed_sz, f.px) for coin, f in newest.items() if ":" in coin}
@@ -187,7 +207,10 @@ def by_fills(report: AccountReport) -> AccountReport:
 
 
 def missed_fills(rest: Rest, user: str, report: AccountReport, since_ms: int) -> list[Fill]:
-    """All fills since `since_ms` (exchange time), oldest first, also where the account's own list is cut off."""
+    """All fills since `since_ms` (exchange time), oldest first, also where the account's own list is cut off.
+
+    Of all dexs, and perhaps some from before. VenueReadError if one of them cannot be read.
+    """
     if len(report.fills) < PAGE or min(f.time_ms for f in report.fills) < since_ms:
         return list(reversed(report.fills))
     out: dict[tuple[str, int, int], Fill] = {}
@@ -198,6 +221,7 @@ def missed_fills(rest: Rest, user: str, report: AccountReport, since_ms: int) ->
         if malformed:
             raise VenueReadError(f"{malformed} fills of the account cannot be read")
         out |= {f.key: f for f in page}
+        # The next page begins at this one's last instant, which may be cut in two; what comes twice has the same key.
         newest = max((f.time_ms for f in page), default=start)
         if len(page) < PAGE or newest == start:
             return sorted([*out.values()], key=lambda f: f.time_ms)
@@ -216,7 +240,10 @@ def _opening_fills(report: AccountReport, coin: str) -> tuple[int | None, list[F
 
 
 def still_held(report: AccountReport, held: Iterable[Held]) -> dict[str, Held]:
-    """What an earlier run kept of positions that are still the same: the same side, and not opened since."""
+    """What an earlier run kept of positions that are still the same: the same side, and not opened since. By coin.
+
+    Pure. Where fills do not reach back to the opening, what was kept is believed.
+    """
     out = {}
     for known in held:
         szi, _ = report.positions.get(known.coin, (ZERO, ZERO))
@@ -228,7 +255,11 @@ def still_held(report: AccountReport, held: Iterable[Held]) -> dict[str, Held]:
 
 
 def opening(report: AccountReport, coin: str, held: Held | None) -> Opening:
-    """How a position was opened: by its fills, else by what an earlier run knew, else now."""
+    """How a position was opened: by its fills, else by what an earlier run knew, else now.
+
+    Pure; KeyError for a coin that has no position in `report`. It is foreign if no fill of it has our tag and no
+    earlier run knows better.
+    """
     _, px = report.positions[coin]
     since, fills = _opening_fills(report, coin)
     ours = any(is_ours(f.cloid) for f in fills)

@@ -1,7 +1,8 @@
 """Housekeeping: everything that asks the exchange over REST while the service runs.
 
 Confined to the `rest` thread. Answers come back as events into the same pipeline as the streams; a
-read that fails changes nothing and is tried again. Duties, most urgent first:
+read that fails changes nothing and is tried again. Whose turn it is, each duty knows by itself, in monotonic
+milliseconds; only the rest thread's round calls them. Duties, most urgent first:
 
     unknown orders          handed to the `Resolver`, which ends them by proof
     the account, per epoch  orders, fills and positions read and compared: ends NOT_READY
@@ -50,22 +51,29 @@ COMPARE_MS = 60_000
 CLOCK_MS = 15_000
 ANCHOR_MS = 60_000
 DOUBT_MS = 2000
+"""A doubt is answered by a reading at most this often."""
 STORM_READ_MS = 10_000
 GONE_READINGS = 3
 GONE_MS = 60_000
+"""A position that the exchange does not show is believed gone after so many readings over so long."""
 GONE_RETRY_MS = 20_000
 MOST_EMPTY_READINGS = 3
+"""So many readings without what a reply or a gap promised, and it is believed that it never was."""
 RETRY_MS = 1000
 WHOLE_ROUND_MS = 10_000
 """Once the weight is spent: until enough is back for the account, whose reading would else begin anew for ever."""
 UNBOOKED_MS = 2000
+"""So long after it was sent an order's fills are awaited before they are asked for."""
 FIRST_BOOK_MS = 2000
+"""So long after connecting a market's first bbo is awaited: it comes only when the touch changes
+(docs/venue-facts.md F15)."""
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """Our size and the exchange's, since when, and in how many readings in a row."""
+    """Our size and the exchange's (signed, in units), since when (monotonic), and in how many readings in a row."""
 
     ours: Decimal
+    """By booked fills alone."""
     theirs: Decimal
     since_ms: int
     readings: int
@@ -82,9 +90,11 @@ class Difference(msgspec.Struct, frozen=True):
         return abs(self.theirs) > abs(self.ours) or (self.theirs != 0 and (self.theirs > 0) != (self.ours > 0))
 
     def again(self) -> "Difference":
+        """The same, seen in one reading more."""
         return msgspec.structs.replace(self, readings=self.readings + 1)
 
     def believable(self, now_ms: int) -> bool:
+        """Whether the exchange's size is to be taken for true now."""
         if self.grown:
             return self.readings >= 2
         return self.readings >= GONE_READINGS and now_ms - self.since_ms >= GONE_MS
@@ -100,7 +110,8 @@ class Helpers(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Housekeeping:
-    """See the module."""
+    """See the module. `user` is None where there is no account (observe): then only markets, books and clock are read.
+    `abstraction` is the answer of `userAbstraction`, for `equity_of`. `failed_reads` counts what raised."""
 
     def __init__(
         self,
@@ -162,13 +173,14 @@ class Housekeeping:
         self._quiet_until_ms = 0
 
     def step(self, now_ms: int) -> None:
-        """One round of duties at monotonic `now_ms`."""
+        """One round of duties at monotonic `now_ms`. What a read raises goes to the journal, and the next duty has its
+        turn; once the request weight is spent none has, until enough of it is back."""
         for _, duty in self.duties():
             if now_ms >= self._quiet_until_ms:
                 self._guarded(duty, now_ms)
 
     def duties(self) -> list[tuple[str, Callable[[int], None]]]:
-        """What is done each round, most urgent first."""
+        """What is done each round, most urgent first: name and duty. The names stand in the start's self-report."""
         out: list[tuple[str, Callable[[int], None]]] = []
         if self._user is not None:
             if self._resolver is not None:
@@ -185,6 +197,7 @@ class Housekeeping:
         return [*out, ("markets", self._markets.step), ("first books", self._first_books), ("clock", self._read_clock)]
 
     def _guarded(self, duty: Callable[[int], None], now_ms: int) -> None:
+        """Run one duty; what a read raises ends that duty's round and no more. Anything else ends the thread."""
         try:
             duty(now_ms)
         except (Hip3Error, *ODD_ANSWERS) as error:
@@ -201,7 +214,7 @@ class Housekeeping:
     # The account.
 
     def _read_for_epoch(self, now_ms: int) -> None:
-        generation = self._link.generation
+        generation = self._link.generation  # before the reading: one that a new connection overtakes is not its own
         if generation in (0, self._read_generation) or now_ms < self._next_read_ms:
             return
         left = [t for t in self._tracker.live(OrderState.UNKNOWN) if t.generation == 0]
@@ -213,17 +226,23 @@ class Housekeeping:
             self._readiness.account_read(generation)
 
     def _compare(self, now_ms: int) -> None:
+        """The account again, every 60 s or when it is doubted, once this epoch's own reading is through."""
         doubted = self._view.doubted and now_ms - self._last_compare_ms >= DOUBT_MS
         if self._read_generation != self._link.generation or not (doubted or now_ms >= self._next_compare_ms):
             return
+        # Before the reading: what is doubted while it is under way asks for another.
         self._view.doubted, self._last_compare_ms = False, now_ms
         self._next_compare_ms = now_ms + COMPARE_MS
         self._apply(now_ms)
 
     def _apply(self, now_ms: int, *, start: bool = False) -> bool:
-        """Read and compare; False while our books and the exchange do not agree."""
+        """Read and compare; False while our books and the exchange do not agree.
+
+        Fills go in before orders, so that an order's end finds what it executed. `start`: the first reading of the run,
+        which also clears what the start policy does not leave. VenueReadError: what was booked before it stands.
+        """
         assert self._user is not None
-        open_before = self._tracker.live(OrderState.OPEN)
+        open_before = self._tracker.live(OrderState.OPEN)  # before the request: later ones may rightly be missing
         report = read_account(self._clocked, self._user, self.dexs)
         self._view.marks = report.marks
         self._view.equity = equity_of(self._rest, self._user, self._abstraction, report)
@@ -279,7 +298,11 @@ class Housekeeping:
         return not differs
 
     def _fetch_fills(self, now_ms: int) -> None:
-        """Replies whose fills did not come, and gaps in the chain: ask for the latest fills."""
+        """Replies whose fills did not come, and gaps in the chain: ask for the latest fills.
+
+        Three readings that know none settle it: the order executed no more than is booked, the chain has no gap. A
+        reading with a fill that cannot be read does not count: it might be the one.
+        """
         if now_ms < self._next_fills_ms:
             return
         late = [t for t in self._tracker.unbooked() if now_ms - t.sent_mono_ms > UNBOOKED_MS]
@@ -317,6 +340,7 @@ class Housekeeping:
             raise VenueReadError(f"userRateLimit cannot be read: {error}") from None
 
     def _read_clock(self, now_ms: int) -> None:
+        """Ask for the exchange's time; `ClockedRest` takes it from the answer."""
         if now_ms < self._next_clock_ms:
             return
         self._next_clock_ms = now_ms + CLOCK_MS

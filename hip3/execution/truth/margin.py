@@ -2,7 +2,8 @@
 
 Confined to the rest thread. Isolated-only markets are always set isolated; otherwise the type stays. The
 leverage is HIP3_LEVERAGE, or stays when that is 0. A market whose margin is not as wished is blocked from
-entries until the exchange accepted the change; a refusal keeps that market closed and no other.
+entries until the exchange accepted the change; a refusal keeps that market closed and no other. A position's
+leverage changes only with the margin for it (docs/venue-facts.md F24).
 """
 
 from collections.abc import Callable, Iterable
@@ -23,21 +24,25 @@ from hip3.execution.truth.account import Rest
 from hip3.execution.truth.resolver import Signed
 
 WAITING = "margin type or leverage is not set yet"
+"""Why a market with a wish is blocked; only this reason is taken back here."""
 RETRY_MS = 2000
+"""A round that ended early is begun again after this."""
 
 
 class Margin(msgspec.Struct, frozen=True):
     """How a market's positions are margined."""
 
     isolated: bool
+    """Its positions have a margin of their own; else they share the dex's (cross)."""
     leverage: int
+    """A whole number; how much it may be is the market's."""
 
 
 def read_margins(rest: Rest, user: str, coins: Iterable[str], known: dict[str, Margin]) -> dict[str, Margin]:
     """What holds now, from `activeAssetData`. VenueReadError if any cannot be read.
 
     What was read is noted in `known` and not read again: 100 markets cost more than a minute's request weight, and
-    a try that began anew each time would never end.
+    a try that began anew each time would never end. Returns `known` itself.
     """
     out = known
     for coin in coins:
@@ -53,7 +58,10 @@ def read_margins(rest: Rest, user: str, coins: Iterable[str], known: dict[str, M
 
 
 def changes(now: dict[str, Margin], specs: dict[str, MarketSpec], leverage: Callable[[str], int]) -> dict[str, Margin]:
-    """The markets whose margin differs from what is wished, with the wish."""
+    """The markets whose margin differs from what is wished, with the wish. Pure; KeyError for a coin without a spec.
+
+    `leverage(coin)` is the wish, 0 to leave it. What is isolated is never made cross.
+    """
     out = {}
     for coin, have in now.items():
         want = Margin(have.isolated or specs[coin].isolated_only, leverage(coin) or have.leverage)
@@ -63,7 +71,11 @@ def changes(now: dict[str, Margin], specs: dict[str, MarketSpec], leverage: Call
 
 
 class MarginSetter:
-    """Sends one updateLeverage per market that needs it."""
+    """Sends one updateLeverage per market that needs it, over HTTP, each a recorded intent with a nonce of its own.
+
+    `wishes` come from `changes`. `blocked` is shared with the gates: coin -> why it must not be entered; it is written
+    when this is made, before any thread could enter. `count_action` takes from the address budget.
+    """
 
     def __init__(
         self,
@@ -94,7 +106,8 @@ class MarginSetter:
             blocked[coin] = WAITING
 
     def step(self, now_ms: int) -> None:
-        """Set what is left to set. VenueReadError: not known whether it was set; tried again."""
+        """Set what is left to set. VenueReadError: not known whether it was set; tried again, which is safe, since the
+        same wish twice is one. NonceError, SigningError: nothing was sent for that market."""
         if not self._wishes or now_ms < self._next_ms:
             return
         self._next_ms = now_ms + RETRY_MS
@@ -118,6 +131,7 @@ class MarginSetter:
                 self._blocked[coin] = why
 
     def _send(self, coin: str, wish: Margin) -> Any:
+        """Sign, record and post one wish; the decoded answer. Without a durable record nothing is sent."""
         wall_ms = self._clock.wall_ms()
         nonce = self._nonces.next(wall_ms)
         try:

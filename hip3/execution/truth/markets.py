@@ -4,6 +4,10 @@ Confined to the rest thread, but for `approve` (control). A market whose paramet
 approved (precision, asset id, fee factor, margin mode, leverage, collateral), or that is gone, is entered no more
 until a person approves them; approval survives restarts. The first sight of a market approves it. A reading that
 fails changes nothing; caps that were not read for five minutes count as reached.
+
+At its cap a market's positions can only shrink, and a halt shows as isDelisted, which can end again
+(docs/venue-facts.md F29). Exits never ask whether a market is blocked. No lock: each value in `blocked` and `_seen` is
+one step; where an approval meets a reading the market at worst stays closed, and is approved once more.
 """
 
 from collections.abc import Collection, Mapping
@@ -19,8 +23,11 @@ from hip3.risk.market_flags import CAP, MarketFlags
 
 READ_MS = 60_000
 RETRY_MS = 5000
+"""The caps are tried again after this when their reading failed."""
 CAP_VALID_MS = 300_000
+"""So long a reading of the caps holds."""
 APPROVE = "approve by ./run.sh resume"
+"""How the reason of a blocked market ends, before its name: what a person can do."""
 
 
 class KeptCaps(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +36,7 @@ class KeptCaps(msgspec.Struct, frozen=True, kw_only=True):
     at_ms: int
     """Wall time."""
     capped: list[str]
+    """Coins at their cap, of all markets of the dexs we trade in."""
 
 
 class Markets:
@@ -47,7 +55,11 @@ class Markets:
         flags: MarketFlags,
         journal: Journal,
     ) -> None:
-        """`blocked` is shared: coin -> why it must not be entered. `approved`: what an earlier run kept."""
+        """`blocked` is shared: coin -> why it must not be entered. `approved`: what an earlier run kept.
+
+        `specs` are the markets as this run trades them. Judges them at once, without a request; kept caps that are less
+        than a minute old spare the first reading.
+        """
         self._clock = clock
         self._rest = rest
         self._specs = specs
@@ -71,7 +83,8 @@ class Markets:
             self._journal.keep("approved", dict(self._approved))
 
     def step(self, now_ms: int) -> None:
-        """Read what is due. VenueReadError: nothing changed."""
+        """Read what is due. VenueReadError, WireError: nothing changed, and it is tried again: caps after 5 s, markets
+        after a minute."""
         if now_ms >= self._next_caps_ms:
             self._next_caps_ms = now_ms + RETRY_MS
             self._read_caps(now_ms)
@@ -85,6 +98,7 @@ class Markets:
                     self._judge(coin, changed(self._approved[coin], spec))
 
     def _judge(self, coin: str, why: str | None) -> None:
+        """Block a market whose parameters differ; one that agrees again is not opened by that, a person does."""
         if why is not None:
             self._stop(coin, f"{why}; {APPROVE} {coin}")
 
@@ -105,6 +119,7 @@ class Markets:
         self._journal.keep("caps", KeptCaps(at_ms=self._clock.wall_ms(), capped=sorted(capped)))
 
     def _take_caps(self, capped: Collection[str], read_ms: int) -> None:
+        """Caps open and close markets by themselves: there is nothing to approve. `read_ms` is monotonic."""
         self._flags.caps_until_ms, self._next_caps_ms = read_ms + CAP_VALID_MS, read_ms + READ_MS
         for coin in self._specs:
             if coin in capped:
@@ -113,7 +128,11 @@ class Markets:
                 self._flags.clear(coin, CAP)
 
     def approve(self, coin: str) -> str:
-        """Take a market's parameters as they are now; a sentence on what follows. KeyError: no market of ours."""
+        """Take a market's parameters as they are now; a sentence on what follows. KeyError: no market of ours.
+
+        Called by control. As they are now means as last read, so at most a minute old. Where they differ from those
+        that this run trades by, the market stays closed until the next start.
+        """
         seen, running = self._seen[coin], self._specs[coin]
         if seen is None:
             return f"{coin} is gone from the exchange: take it out of HIP3_MARKETS"

@@ -30,13 +30,21 @@ from hip3.position.tracked import TrackedOrder
 from hip3.position.tracker import PositionTracker
 
 EXPLAINED_PER_ROUND = 5
+"""So many unknown orders are asked for in a round: each costs request weight that the account's reading needs."""
 FORGOTTEN_TIMES = 2
+"""An order that is neither listed nor known is over when the exchange has said so this often."""
 SECOND_INSTANCE_MS = 600_000
 """Entries stay away for so long after the last sign of a second instance."""
 
 
 class OpenOrders:
-    """See the module."""
+    """See the module.
+
+    `known_before(cloid)`: whether the journal knows that a run of ours placed it. `markets`: every market of the
+    configured dexs, those in which a cancel can be named. `started_ms` (exchange time): an order with our tag placed
+    later, which is not in our books, was placed by another instance. `cancel_all`: HIP3_START_POLICY. Cancels are only
+    queued here; the tick sends them, and what a full queue refused the next reading asks for again.
+    """
 
     def __init__(
         self,
@@ -74,7 +82,10 @@ class OpenOrders:
     # Comparison.
 
     def left_of_before(self, report: AccountReport) -> int:
-        """At the start: cancel what the policy does not leave; how many orders are still to go."""
+        """At the start: cancel what the policy does not leave; how many orders are still to go.
+
+        Asked again with each reading until the exchange's list shows none; READY waits for it.
+        """
         leaving = [o for o in report.orders if o.coin in self._markets and self._must_go(o, report)]
         if leaving:
             self._journal.record("cancel_at_start", oids=[o.oid for o in leaving])
@@ -82,6 +93,7 @@ class OpenOrders:
         return len(leaving)
 
     def _must_go(self, order: OrderUpdate, report: AccountReport) -> bool:
+        """Whether the start policy ends an order: never the stop of a position that the exchange shows."""
         if order.protects and report.positions.get(order.coin, (0, 0))[0]:
             return False
         if self._cancel_all:
@@ -95,7 +107,11 @@ class OpenOrders:
         return order.placed_ms <= self._started_ms or self._known_before(order.cloid)
 
     def compare(self, report: AccountReport, open_before: Iterable[TrackedOrder], now_ms: int) -> None:
-        """One complete reading against the books; `open_before` were open when it began."""
+        """One complete reading against the books; `open_before` were open when it began.
+
+        Only those: an order that opened while the reading was under way may rightly not be listed. VenueReadError where
+        a status cannot be read: what was compared before stands, the rest comes with the next reading.
+        """
         listed = {o.oid for o in report.orders}
         for order in report.orders:
             tracked = self._tracker.get(order.cloid) if order.cloid is not None else None
@@ -108,6 +124,7 @@ class OpenOrders:
                 self._settle(tracked.oid, now_ms)
 
     def _leftover(self, order: OrderUpdate, now_ms: int) -> None:
+        """An order with our tag that is not in our books: adopt protection, cancel the rest, or know a stranger."""
         if not self._of_before(order):
             self._second_instance(order, now_ms)
         elif order.protects and self._tracker.position(order.coin) is not None:
@@ -155,7 +172,10 @@ class OpenOrders:
     # Updates of orders we do not know.
 
     def explain(self, now_ms: int) -> None:
-        """Ask what the strangers are, a few in each round; none in a storm, which ends by reading everything."""
+        """Ask what the strangers are, a few in each round; none in a storm, which ends by reading everything.
+
+        VenueReadError: those that are left wait. Also ends the hold for a second instance when its time is over.
+        """
         if self._second_until_ms is not None and now_ms >= self._second_until_ms:
             self._second_until_ms = None
             self._readiness.hold("second_instance", "")
@@ -178,6 +198,7 @@ class OpenOrders:
             self._strangers.explained(seen.oid)
 
     def _second_instance(self, order: OrderUpdate, now_ms: int) -> None:
+        """Keep entries away from now on for ten minutes; each further sign begins the time anew."""
         if self._second_until_ms is None:
             self._journal.record("second_instance", cloid=order.cloid, coin=order.coin, oid=order.oid)
         self._second_until_ms = now_ms + SECOND_INSTANCE_MS

@@ -12,6 +12,10 @@ certificate is recorded:
 
 The order of attack: query, same-nonce noop, wait for expiry. The noop carries no expiry, goes over HTTP, and
 is itself a recorded intent. Nothing is ever sent again under a doubt.
+
+It rests on the exchange taking each nonce of a signer once, and none below the smallest of the 100 it keeps
+(docs/venue-facts.md F6): of an action and a noop with one nonce only one can ever be processed. Orders of one batch
+share their nonce, and so its proof. An IOC that looks open for 2 s is asked for, too.
 """
 
 from collections.abc import Callable
@@ -41,8 +45,11 @@ ASK_EVERY_MS, ASK_SELDOM_MS = 1000, 5000
 LEFT_OPEN_MS = 2000
 """An IOC never rests: one that looks open for longer lost its last message."""
 MARGIN_MS = 2000
+"""An expiry counts as passed only so long after it, by exchange time."""
 NO_EXPIRY_MS = 30_000
+"""Without an expiry: so long after its nonce was used or signed an order counts as landed or lost."""
 READS = 2
+"""So many readings in a row must agree; any that does not begins anew."""
 MOST_FILLS = 2000
 """userFillsByTime gives no more at once, the oldest first: the newest may be missing."""
 
@@ -50,11 +57,13 @@ MOST_FILLS = 2000
 class Signed(Protocol):
     """The part of REST that signed actions go through."""
 
-    def exchange(self, body: dict[str, Any]) -> Any: ...
+    def exchange(self, body: dict[str, Any]) -> Any:
+        """Post a signed action; the decoded answer. VenueReadError: its outcome is unknown."""
+        ...
 
 
 class _Case:
-    """What was tried for one nonce."""
+    """What was tried for one order, by cloid; a noop's verdict is noted for the whole batch of its nonce."""
 
     __slots__ = ("asked", "next_ms", "reads", "used_ms", "verdict")
 
@@ -106,7 +115,10 @@ class _Round:
 
 
 class Resolver:
-    """See the module."""
+    """See the module. `count_action` takes noops from the address budget; `identity` signs them as it signed the order.
+
+    What it keeps of a case is forgotten with the order's end, and with the process: a new one begins by asking.
+    """
 
     def __init__(
         self,
@@ -140,7 +152,11 @@ class Resolver:
         return self._identity.account
 
     def step(self, now_ms: int) -> None:
-        """One round at monotonic `now_ms`. VenueReadError: nothing is known from it, try again."""
+        """One round at monotonic `now_ms`. VenueReadError: nothing is known from it, try again.
+
+        Each doubtful order is asked for when it is due: after a second, or later where only time can tell. Where an
+        order's answer raises, those after it wait for the next round. It may take seconds, for the requests it makes.
+        """
         doubtful = [*self._tracker.live(OrderState.UNKNOWN), *self._left_open(now_ms)]
         waiting = {t.order.cloid for t in doubtful}
         self._cases = {cloid: case for cloid, case in self._cases.items() if cloid in waiting}
@@ -155,10 +171,12 @@ class Resolver:
                 self._ask(tracked, case, now_ms)
 
     def _left_open(self, now_ms: int) -> list[TrackedOrder]:
+        """IOC orders whose last message was lost."""
         opened = self._tracker.live(OrderState.OPEN)
         return [t for t in opened if t.order.tif is Tif.IOC and now_ms - t.sent_mono_ms > LEFT_OPEN_MS]
 
     def _ask(self, tracked: TrackedOrder, case: _Case, now_ms: int) -> None:
+        """orderStatus by cloid. `unknownOid` is no proof: the order may be on its way still."""
         cloid = tracked.order.cloid
         answer = self._rest.info_json({"type": "orderStatus", "user": self._user, "oid": cloid})
         status = answer.get("status") if isinstance(answer, dict) else None
@@ -183,6 +201,7 @@ class Resolver:
         self._journal.record("certificate", cloid=tracked.order.cloid, how=how, detail=detail)
 
     def _not_known(self, tracked: TrackedOrder, case: _Case, now_ms: int) -> None:
+        """One step towards the proof that it never lands: the noop first, then time, then agreeing readings."""
         if not case.verdict:
             if self._burn_nonce(tracked, now_ms):
                 return
@@ -219,7 +238,7 @@ class Resolver:
             self._intents.noop(tracked.nonce, tracked.order.cloid, wall_ms)
         except JournalError as error:
             self._journal.record("fault", what=str(error))
-            return False
+            return False  # nothing signed leaves unrecorded; an expiry can still prove it dead
         identity, action = self._identity, {"type": "noop"}
         signature = sign_l1_action(
             identity.key, action, tracked.nonce, vault_address=identity.vault, mainnet=identity.mainnet
@@ -243,6 +262,7 @@ class Resolver:
         return False
 
     def _dead(self, tracked: TrackedOrder, how: str, detail: str, now_ms: int) -> None:
+        """Certificate and books. An order that ended otherwise meanwhile stays as it ended."""
         self._certify(tracked, how, detail)
         self._consequences.dispatch(self._tracker.prove_dead(tracked.order.cloid, f"{how}: {detail}"), now_ms)
 

@@ -1,7 +1,8 @@
 """Strangers: updates of orders that are not in our books. Each is asked for once; a storm is noticed.
 
 Guards: what waits to be explained, what is explained, when updates came. Called from: ws-reader (`note`),
-rest (the rest). All memory is bounded.
+rest (all of them). All memory is bounded: what is pushed out is asked for again if it speaks again. An order is known
+by its oid here, since one that others placed need not have a cloid. Nothing raises.
 """
 
 from collections import OrderedDict, deque
@@ -13,7 +14,9 @@ STORM = 50
 """More unexplained updates than this within a minute mean that our books are not the account's."""
 MINUTE_MS = 60_000
 MOST_WAITING = 200
+"""So many orders wait to be explained; then the oldest is forgotten. It still counts for a storm."""
 MOST_EXPLAINED = 5000
+"""So many are remembered as explained, the newest."""
 
 
 class Strangers:
@@ -25,9 +28,10 @@ class Strangers:
         self._explained: OrderedDict[int, None] = OrderedDict()
         self._came: deque[int] = deque(maxlen=STORM + 1)
         self.total = 0
+        """Updates of unexplained orders since the run began."""
 
     def note(self, update: OrderUpdate, now_ms: int) -> bool:
-        """One update of an order we do not know; True if this is a storm."""
+        """One update of an order we do not know; True if this is a storm. An explained one is no news, nor counted."""
         with self._lock:
             if update.oid in self._explained:
                 return False
@@ -47,12 +51,12 @@ class Strangers:
         return len(self._came) > STORM and now_ms - self._came[0] < MINUTE_MS
 
     def take(self, most: int) -> list[OrderUpdate]:
-        """The oldest that wait for an explanation; they wait until `explained`."""
+        """The oldest that wait for an explanation, with the latest update of each; they wait until `explained`."""
         with self._lock:
             return list(self._waiting.values())[:most]
 
     def explained(self, oid: int) -> None:
-        """It is known what this order is: its updates are no news."""
+        """It is known what this order is: its updates are no news. Said again it changes nothing."""
         with self._lock:
             self._waiting.pop(oid, None)
             self._explained[oid] = None

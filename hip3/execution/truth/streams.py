@@ -6,8 +6,11 @@
     disconnect    the connection was gone for longer than HIP3_DISCONNECT_LIMIT_MS: entries wait 10 s after it is back
     clock         ours and the exchange's differ by more than 5 s; from 2 s on it is noted
 
-Guards: what is awaited. Called from: ws-reader (what came), tick and rest (replies, readings), risk (`look`). Each
-reason is taken back by `look` as soon as it does not hold. Monotonic milliseconds.
+Guards: what is awaited. Called from: ws-reader (what came, replies), rest (readings, answers by HTTP), risk (`look`).
+Each reason is taken back by `look` as soon as it does not hold. Monotonic milliseconds. Nothing raises.
+
+A quiet account's streams are rightly silent (docs/venue-facts.md F14). So silence alone says nothing: what counts is
+that another way told of something which the stream did not.
 """
 
 from collections import OrderedDict
@@ -18,17 +21,23 @@ from hip3.execution.readiness import Readiness
 from hip3.locks import new_lock
 
 SILENT_MS = 8000
+"""So long without a word of any market, connected, is silence: contexts come about once a second
+(docs/venue-facts.md F15)."""
 PRIVATE_SILENT_MS = 10_000
+"""So long a private stream may take to tell what is known otherwise."""
 RECONNECT_MS = 30_000
+"""After so long the connection is begun anew: its snapshots tell what the stream left out."""
 CALM_MS = 10_000
+"""So long entries wait after a long cut."""
 MOST_AWAITED = 1000
+"""So many orders are remembered as awaited, and as told, at most."""
 FILLS = "userFills"
 OWNERS = ("market data", "private stream", "disconnect", "clock")
 """Reasons of REDUCING, by name."""
 
 
 class StreamWatch:
-    """See the module."""
+    """See the module. One lock; `readiness`, `journal` and `reconnect` are called when it is free."""
 
     def __init__(
         self,
@@ -40,7 +49,10 @@ class StreamWatch:
         reconnect: Callable[[str], None],
         disconnect_limit_ms: int,
     ) -> None:
-        """`offset_ms()`: exchange time minus ours; `reconnect(why)` drops the connection."""
+        """`offset_ms()`: exchange time minus our wall time; `reconnect(why)` drops the connection, from any thread.
+
+        `disconnect_limit_ms`: a cut longer than this keeps entries away for a while.
+        """
         self._lock = new_lock("StreamWatch")
         self._readiness = readiness
         self._journal = journal
@@ -75,13 +87,13 @@ class StreamWatch:
             self._connected = False
 
     def answered(self, cloid: str, now_ms: int) -> None:
-        """A reply says that an order stands or executed: orderUpdates must follow."""
+        """A reply says that an order stands or executed: orderUpdates must follow, unless it came before the reply."""
         with self._lock:
             if self._connected and cloid not in self._told and len(self._awaited) < MOST_AWAITED:
                 self._awaited.setdefault(cloid, now_ms)
 
     def updated(self, cloid: str | None) -> None:
-        """orderUpdates told of an order."""
+        """orderUpdates told of an order, or its status was asked for. None, an order without a cloid, is not ours."""
         if cloid is None:
             return
         with self._lock:
@@ -91,19 +103,20 @@ class StreamWatch:
                 self._told.popitem(last=False)
 
     def fills_read(self, now_ms: int) -> None:
-        """Fills came by a reading which userFills should have told."""
+        """Fills came by a reading which userFills should have told. Awaited from the first such reading on."""
         with self._lock:
             if self._connected:
                 self._awaited.setdefault(FILLS, now_ms)
 
     def fills_told(self) -> None:
         """A userFills frame came."""
+        # A look without the lock, for the hot path: at worst what is noted at this instant waits for the next frame.
         if FILLS in self._awaited:
             with self._lock:
                 self._awaited.pop(FILLS, None)
 
     def look(self, now_ms: int) -> None:
-        """Say what is silent, and take back what is not any more (risk thread)."""
+        """Say what is silent, and take back what is not any more (risk thread, each second)."""
         with self._lock:
             awaited, connected, calm_from = dict(self._awaited), self._connected, self._calm_from_ms
         self._judge_markets(connected, now_ms)
@@ -136,5 +149,6 @@ class StreamWatch:
             self._journal.record("clock", offset_ms=off, off=said)
 
     def _reduce(self, owner: str, why: str) -> None:
+        """Hand the reason on; the journal hears only of its beginning and its end."""
         if self._readiness.reduce(owner, why):
             self._journal.record("reducing", owner=owner, why=why)

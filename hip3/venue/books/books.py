@@ -1,7 +1,7 @@
 """What actions and answers work on: the engine, and what the exchange keeps beside it.
 
 Below the exchange as a whole (`venue.Venue`), which joins it with market, sockets and faults. Pure, confined to
-the venue's one thread.
+the venue's one thread. Markets, dexs and vaults are those of the setup, for good; accounts come as they are funded.
 """
 
 from decimal import Decimal
@@ -15,10 +15,15 @@ from hip3.venue.engine.numbers import num
 from hip3.venue.setup.settings import Dex, MarketSetup, VenueSetup
 
 DRIP_USD = Decimal(1000)
+"""What the faucet gives on each dex."""
 
 
 class Books:
-    """The books of one exchange. `px` says what each market of the setup starts at."""
+    """The books of one exchange. `px` says what each market of the setup starts at, in USD.
+
+    `seed` and `profile` are only kept, for whoever asks. KeyError for a market without a starting price or on a dex
+    that the setup does not have. Vaults exist at once, without cash; `accounts` of the setup are funded by the venue.
+    """
 
     def __init__(self, setup: VenueSetup, px: dict[str, Decimal], *, seed: int, profile: str, now_ms: int) -> None:
         self.seed, self.profile = seed, profile
@@ -43,33 +48,38 @@ class Books:
         return name in self._by_dex
 
     def markets_of(self, dex: str) -> list[Market]:
-        """Markets of a dex in the order of its universe."""
+        """Markets of a dex in the order of its universe, halted ones included; none for an unknown dex."""
         return self._by_dex.get(dex, [])
 
     # Accounts.
 
     def drip(self, address: str, now_ms: int) -> None:
-        """The faucet: 1,000 USDC on the main and on every builder dex."""
+        """The faucet: 1,000 USDC on the main and on every builder dex, as one deposit in the ledger. As often as
+        asked."""
         self.fund_all(address, DRIP_USD)
         delta = {"type": "deposit", "usdc": num(DRIP_USD * len(self._by_dex))}
         self.engine.note(self.engine.accounts[address], delta, now_ms)
 
     def fund_all(self, address: str, amount: Decimal) -> None:
-        """`amount` USDC into the account of every dex."""
+        """`amount` USDC into the account of every dex, which exists from now on; no entry in the ledger."""
         for dex in self._by_dex:
             self.engine.fund(address, dex, amount)
 
     def owner_of(self, signer: str, now_ms: int) -> str | None:
-        """The account a signer may act for: its own, or its master's."""
+        """The account a signer may act for: its own, or its master's; None if it is neither funded nor an agent.
+
+        A funded address acts for itself, even where somebody approved it as an agent.
+        """
         return signer if self.engine.account(signer) is not None else self.agents.account_of(signer, now_ms)
 
     def nonces(self, signer: str) -> NonceSet:
-        """The nonce set of a signer."""
+        """The nonce set of a signer, made empty when first needed."""
         return self._nonces.setdefault(signer, NonceSet())
 
 
 def _infos(setup: VenueSetup) -> list[MarketInfo]:
-    """Every market with its asset id: the main dex counts from 0, builder dex n from 100,000 + 10,000 n (F1)."""
+    """Every market with its asset id: the main dex counts from 0, builder dex n from 100,000 + 10,000 n
+    (docs/venue-facts.md F8)."""
     index = {"": 0} | {dex.name: i for i, dex in enumerate(setup.dexs, 1)}
     scales = {dex.name: dex.fee_scale for dex in setup.dexs}
     counts = dict.fromkeys(index, 0)

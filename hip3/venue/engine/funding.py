@@ -18,19 +18,23 @@ from hip3.venue.engine.numbers import num
 
 SAMPLE_MS = 5000
 HOUR_MS = 3_600_000
+"""Samples and payments are due at multiples of these, in UTC."""
 INTEREST = Decimal("0.0001")
 """Per 8 hours."""
 CLAMP = Decimal("0.0005")
+"""How far interest may pull the rate of 8 hours from the premium."""
 CAP = Decimal("0.04")
+"""Highest rate per hour, either way."""
 RATE_DECIMALS = 10
 IMPACT_USD = Decimal(6000)
 IMPACT_USD_MAJOR = Decimal(20_000)
 MAJORS = frozenset({"BTC", "ETH"})
+"""The markets whose impact notional is the larger one."""
 _NO_HASH = "0x" + "0" * 64
 
 
 def impact_prices(market: Market) -> tuple[Decimal, Decimal] | None:
-    """Mean prices of selling and buying the impact notional; None without enough book."""
+    """(bid, ask): mean prices of selling and buying the impact notional; None if a side is worth less. Not rounded."""
     notional = IMPACT_USD_MAJOR if market.info.coin in MAJORS else IMPACT_USD
     bid = market.book.impact_px(is_buy=False, notional=notional)
     ask = market.book.impact_px(is_buy=True, notional=notional)
@@ -38,7 +42,10 @@ def impact_prices(market: Market) -> tuple[Decimal, Decimal] | None:
 
 
 def premium_of(market: Market, impact: tuple[Decimal, Decimal] | None) -> Decimal | None:
-    """How far the book is from the oracle."""
+    """How far the book is from the oracle, as a fraction of it, cut to 10 decimals; None without impact prices.
+
+    On the main dex it is 0 while the oracle lies between the impact prices.
+    """
     if impact is None:
         return None
     bid, ask = impact
@@ -49,7 +56,10 @@ def premium_of(market: Market, impact: tuple[Decimal, Decimal] | None) -> Decima
 
 
 def rate_of(market: Market, premium: Decimal, multiplier: Decimal) -> Decimal:
-    """The hourly rate of a mean premium."""
+    """The hourly rate of a mean premium, a fraction cut to 10 decimals; positive: longs pay.
+
+    `multiplier` is for builder dexs only.
+    """
     eight_hours = premium + min(max(INTEREST - premium, -CLAMP), CLAMP)
     rate = div(eight_hours, Decimal(8))
     if market.info.dex:
@@ -58,7 +68,11 @@ def rate_of(market: Market, premium: Decimal, multiplier: Decimal) -> Decimal:
 
 
 class Funding:
-    """Samples and pays for all markets. Confined to the venue's thread."""
+    """Samples and pays for all markets. Confined to the venue's thread.
+
+    From `now_ms` on, first at the next multiple of 5 s and of an hour; until the first sample a market has the rate
+    of a premium of 0.
+    """
 
     def __init__(self, engine: Engine, now_ms: int) -> None:
         self._engine = engine
@@ -69,7 +83,10 @@ class Funding:
             market.funding = rate_of(market, ZERO, engine.parameters.hip3_funding_multiplier)
 
     def advance(self, now_ms: int) -> None:
-        """Sample and pay what is due."""
+        """Sample and pay what is due. Once each, however late: time that was leapt over is not made up for.
+
+        A sample comes before a payment, so the last one of an hour still counts to it.
+        """
         if self._next_sample <= now_ms:
             self._next_sample = now_ms - now_ms % SAMPLE_MS + SAMPLE_MS
             for market in self._engine.markets.values():
@@ -80,6 +97,7 @@ class Funding:
                 self.pay(market, now_ms)
 
     def _sample(self, market: Market) -> None:
+        """One sample into the hour's mean. A book that is too thin has none, and the mean stays."""
         premium = premium_of(market, impact_prices(market))
         if premium is None:
             return
@@ -90,12 +108,17 @@ class Funding:
         market.funding = rate_of(market, market.premium, self._engine.parameters.hip3_funding_multiplier)
 
     def pay(self, market: Market, now_ms: int) -> None:
-        """Everybody with a position pays or gets the hour's rate, and the next hour begins."""
+        """Everybody with a position pays or gets the hour's rate on size x oracle, and the next hour begins.
+
+        An isolated position pays out of its own cash. Whoever cannot hold any longer is liquidated when all have
+        paid. Agents pay as well, so that cash adds up, and are not told.
+        """
         coin = market.info.coin
         row = {
             "coin": coin, "fundingRate": num(market.funding), "premium": num(market.premium), "time": now_ms,
         }  # fmt: skip
         market.funding_history.append(row)
+        # Nobody is liquidated while the accounts are walked: a backstop would be a new one among them.
         for account in self._engine.accounts.values():
             held = account.dexs.get(market.info.dex)
             position = held.positions.get(coin) if held is not None else None

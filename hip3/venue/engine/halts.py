@@ -1,7 +1,8 @@
 """Taking a market off trading and back. Pure.
 
 A halt cancels all orders and settles all positions at mark; `meta` says isDelisted from then on, and the
-market keeps its place in the universe. It can be resumed (docs/venue-facts.md F29).
+market keeps its place in the universe. It can be resumed (docs/venue-facts.md F29). The oracle and the mark go on
+while it is halted.
 """
 
 from hip3.core.money import ZERO
@@ -15,13 +16,18 @@ _NOBODY = 0
 
 
 def halt(state: State, market: Market, now_ms: int) -> None:
-    """Cancel every order, settle every position at mark, refuse new orders."""
+    """Cancel every order, settle every position at mark without a fee, refuse new orders. Twice is as good as once.
+
+    Sizes add up to zero over all accounts, agents included, so settling everybody at one price moves cash between
+    them and makes none.
+    """
     market.halted = True
     coin = market.info.coin
     for account in list(state.accounts.values()):
         for order in state.open_orders(account):
             if order.coin == coin and order.oid in account.open_orders:
                 remove(state, account, market, order, "delistedCanceled", now_ms)
+    # Orders go first: no reduce-only order is left that a settlement would have to shrink.
     for account in list(state.accounts.values()):
         size = state.position(account, market)
         if not size:
@@ -34,5 +40,5 @@ def halt(state: State, market: Market, now_ms: int) -> None:
 
 
 def resume(market: Market) -> None:
-    """Orders are taken again."""
+    """Orders are taken again; what was cancelled and settled stays so."""
     market.halted = False

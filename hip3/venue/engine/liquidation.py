@@ -6,6 +6,9 @@ are cancelled and it goes to the book as a market order, whole, or a fifth at a 
 else's. Below two thirds of maintenance a backstop account takes over position and margin where the market
 allows cross margin; elsewhere, with nothing left, the position is closed against the most profitable positions
 of the other side at its bankruptcy price (docs/venue-facts.md F20, F21).
+
+Whatever leaves an account goes to the other side, into a fee, or to the backstop: cash adds up, but for what the
+backstop is given at its beginning.
 """
 
 from decimal import Decimal
@@ -23,9 +26,13 @@ from hip3.venue.engine.orders import fill_id, mix
 from hip3.venue.engine.state import State
 
 SLICE_ABOVE = Decimal(100_000)
+"""USD at mark above which a position goes in slices."""
 SLICE = Decimal("0.2")
+"""Share of the position that one slice is."""
 COOLDOWN_MS = 30_000
+"""Between two slices of one position."""
 BACKSTOP_CASH = Decimal(10) ** 12
+"""What the backstop of a dex is given when it is first needed."""
 _NOBODY = "0x" + "0" * 40
 _FURTHEST = Decimal("0.05")
 """A liquidation order never goes further from the mark than this share of it (below), or twice less this (above)."""
@@ -36,13 +43,18 @@ class _Case(NamedTuple):
 
     account: Account
     held: DexAccount
+    """The account's part on the market's dex."""
     position: Position
     market: Market
 
 
 def check(state: State, market: Market, now_ms: int) -> None:
-    """The mark of a market moved: liquidate whoever cannot hold any longer."""
-    for address in list(market.holders):
+    """The mark of a market moved: liquidate whoever cannot hold any longer. Called as often as one likes.
+
+    A cross account is looked at whenever the mark of one of its markets moves, and all its positions with it. Agents
+    are no holders and are never liquidated.
+    """
+    for address in list(market.holders):  # a copy: whoever is closed out leaves, and rivals with them
         account = state.accounts[address]
         held = account.dex(market.info.dex)
         position = held.positions.get(market.info.coin)
@@ -55,6 +67,7 @@ def check(state: State, market: Market, now_ms: int) -> None:
 
 
 def _needed(state: State, case: _Case) -> Decimal:
+    """Maintenance margin, in USD, of what the position hangs on."""
     if case.position.isolated:
         return maintenance(case.market.info, abs(case.position.szi) * case.market.mark)
     return cross_maintenance(case.held, state.markets)
@@ -65,10 +78,12 @@ def _backing(state: State, case: _Case) -> Decimal:
 
 
 def _open(case: _Case) -> bool:
+    # By identity: a position that was closed and opened anew meanwhile is another one.
     return case.held.positions.get(case.market.info.coin) is case.position
 
 
 def _check_isolated(state: State, case: _Case, now_ms: int) -> None:
+    """One isolated position: its coin's orders go, then it, by the book, the backstop or the other side."""
     if _backing(state, case) >= _needed(state, case):
         return
     _announce(state, case.account, [case], now_ms)
@@ -102,6 +117,7 @@ def _liquidate_cross(state: State, account: Account, held: DexAccount, dex: str,
         for case in cases:
             if _open(case):
                 _to_the_backstop(state, case, now_ms)
+        # No cross position is left: what remains of the cash goes along, and so does a debt.
         left, held.raw_usd = held.raw_usd, ZERO
         _backstop(state, dex).dex(dex).raw_usd += left
 
@@ -131,6 +147,7 @@ def _to_the_book(state: State, case: _Case, now_ms: int) -> None:
     """A market order for the position, or for a fifth of a large one."""
     account, position, market = case.account, case.position, case.market
     size = abs(position.szi)
+    # A position that is small enough to go as a whole has no cooldown.
     if size * market.mark > SLICE_ABOVE:
         last = position.liquidated_ms
         if last is not None and now_ms < last + COOLDOWN_MS:
@@ -154,15 +171,18 @@ def _limit(state: State, case: _Case, now_ms: int) -> Decimal:
 
 
 def _order(state: State, case: _Case, size: Decimal, px: Decimal, now_ms: int) -> BookOrder:
+    """An order that closes `size` of the position; no rule is asked, the exchange sends it itself."""
     request = Request(case.market, case.position.szi < 0, px, size, True, "LiquidationMarket", None)
     return state.new_order(case.account, request, now_ms)
 
 
 def _said(case: _Case, method: str) -> dict[str, Any]:
+    """The `liquidation` object that the fills of both sides carry (docs/venue-facts.md F20)."""
     return {"liquidatedUser": case.account.address, "markPx": num(case.market.mark), "method": method}
 
 
 def _backstop(state: State, dex: str) -> Account:
+    """The account that takes over on a dex, made when first needed; its address has the number of the dex."""
     index = next(m.info.asset_id for m in state.markets.values() if m.info.dex == dex) // 10_000 % 10
     address = f"0x4{index:039x}"
     account = state.account(address)

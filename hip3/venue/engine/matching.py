@@ -1,6 +1,10 @@
 """How orders meet: price-time matching, self-trade, fills, fees, reduce-only shrinking. Pure.
 
-Functions on the engine's state. Rules: docs/venue-facts.md F12 (matching) and F7 (fees, closedPnl).
+Functions on the engine's state. Rules: docs/venue-facts.md F12 (matching), F7 and F27 (fees, closedPnl) and F33
+(margin of resting orders).
+
+Of every trade both sides are booked before anything follows from it, so size and cash add up whenever an order
+ends on the way.
 """
 
 from decimal import Decimal
@@ -24,9 +28,12 @@ class Deal(NamedTuple):
     """What both sides of one trade share."""
 
     px: Decimal
+    """The maker's."""
     size: Decimal
+    """Positive."""
     tid: int
     tx: str
+    """Its transaction hash."""
     now_ms: int
     liquidation: dict[str, Any] | None = None
     """The `liquidation` object of both fills, if the taker is being liquidated."""
@@ -40,7 +47,11 @@ def execute(
     now_ms: int,
     liquidation: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Match, then rest or drop what is left: the status entry. The order is known as open already."""
+    """Match, then rest or drop what is left: the status entry. The order is known as open already.
+
+    No rule is asked, and the order must be on no book. `resting` says that something is left and stands, with or
+    without fills; `filled` that it is over with a size of at least one fill; `error` that it met nobody.
+    """
     asked = order.sz
     paid = _match(state, account, market, order, now_ms, liquidation)
     done = asked - order.sz
@@ -58,7 +69,7 @@ def execute(
 
 
 def ids(order: BookOrder) -> dict[str, Any]:
-    """oid, and cloid if there is one."""
+    """oid, and cloid if there is one, as a status entry carries them."""
     return {"oid": order.oid} if order.cloid is None else {"oid": order.oid, "cloid": order.cloid}
 
 
@@ -77,6 +88,7 @@ def _match(
         if maker is None:
             break
         other = state.accounts[maker.owner]
+        # Both removals take the maker off the book, so the next round meets another order and the loop ends.
         if maker.owner == account.address:
             remove(state, other, market, maker, "selfTradeCanceled", now_ms)
             continue
@@ -107,6 +119,7 @@ def _trade(
     resting: BookOrder,
     deal: Deal,
 ) -> None:
+    """One trade between a coming order and a resting one, and what follows for both accounts' other orders."""
     before = state.position(taker, market), state.position(maker, market)
     order.sz -= deal.size
     resting.sz -= deal.size
@@ -125,7 +138,7 @@ def _trade(
     del market.trades[:-30]
     state.events.append(TradeEvent(order.coin, trade, deal.px, deal.size))
     shrink_reduce_only(state, taker, market, deal.now_ms)
-    if resting.sz == 0:
+    if resting.sz == 0:  # first: what goes with it is told as its sibling, and not as a reduce-only order
         remove(state, maker, market, resting, "filled", deal.now_ms)
         _notify(state, maker, resting)
     shrink_reduce_only(state, maker, market, deal.now_ms)
@@ -142,7 +155,10 @@ def _notify(state: State, account: Account, order: BookOrder) -> None:
 def count_open_interest(
     state: State, market: Market, before: tuple[Decimal, Decimal], pair: tuple[Account, Account]
 ) -> None:
-    """Open interest is one side: the sum of all longs."""
+    """Add what a trade changed: open interest is one side, in units, the sum of all longs.
+
+    `before` are the signed sizes of the two accounts before the trade, which must not be the same account.
+    """
     longs = sum((max(state.position(account, market), ZERO) for account in pair), ZERO)
     market.open_interest += longs - sum((max(b, ZERO) for b in before), ZERO)
 
@@ -158,9 +174,10 @@ def book_fill(
     free: bool = False,
     label: str | None = None,
 ) -> None:
-    """One side of a trade: position, cash, fee, and the fill its owner sees.
+    """One side of a trade: position, cash, fee, and the fill its owner sees; an agent sees none.
 
-    `free`: no fee, as in settlements. `label` replaces the usual `dir`.
+    Called once for each side, with the same `deal`. Open interest and the sizes of orders are the caller's.
+    `crossed`: it was the taker. `free`: no fee and no volume, as in settlements. `label` replaces the usual `dir`.
     """
     dex = account.dex(market.info.dex)
     leverage, isolated = state.leverage_of(account, market)
@@ -216,7 +233,10 @@ def _pay_builder(state: State, account: Account, market: Market, order: BookOrde
 
 
 def shrink_reduce_only(state: State, account: Account, market: Market, now_ms: int) -> None:
-    """Reduce-only orders, dormant ones too, shrink with the position and go when it is gone."""
+    """Reduce-only orders, dormant ones too, shrink with the position and go when it is gone.
+
+    They never grow again. Children that wait for their parent are left alone: their position is still to come.
+    """
     if account.is_agent:
         return
     position = state.position(account, market)

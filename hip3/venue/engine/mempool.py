@@ -2,7 +2,8 @@
 
 Within a block, actions that send neither GTC nor IOC come first (makers), then cancels, then actions with at least
 one GTC or IOC (takers), each class in the order of arrival. A modify counts by its new orders
-(docs/venue-facts.md F32).
+(docs/venue-facts.md F32). What a request says is looked at only as far as its class needs it: whether it is any good
+is found out when it is executed.
 """
 
 import heapq
@@ -11,11 +12,13 @@ import random
 from typing import Any
 
 MAKES, CANCELS, TAKES = 0, 1, 2
+"""The classes, in the order in which a block executes them."""
 _TAKING = frozenset({"Gtc", "Ioc", "FrontendMarket"})
 
 
 def class_of(request: Any) -> int:
-    """The class of one signed action; what does not parse is the first, it does nothing."""
+    """The class of one signed action, the body of a `POST /exchange`; what does not parse is the first, it does
+    nothing. A trigger order sends neither GTC nor IOC."""
     action = request.get("action") if isinstance(request, dict) else None
     if not isinstance(action, dict):
         return MAKES
@@ -38,7 +41,11 @@ def _takes(order: Any) -> bool:
 
 
 class Mempool:
-    """What has been sent and not executed. `jitter_ms` is added to the latency at random, from a seed."""
+    """What has been sent and not executed. Confined to the venue's thread.
+
+    At most `jitter_ms` is added to the latency at random, from a seed: two actions may then overtake each other.
+    Actions that arrive in the same millisecond keep the order in which they were sent.
+    """
 
     def __init__(self, latency_ms: int, jitter_ms: int, seed: int) -> None:
         self.latency_ms, self._jitter_ms = latency_ms, jitter_ms
@@ -47,21 +54,25 @@ class Mempool:
         self._serial = itertools.count()
 
     def add(self, now_ms: int, request: Any, item: Any) -> None:
-        """An action leaves its client; `item` says whose answer it is."""
+        """An action leaves its client at `now_ms`; `item` says whose answer it is and comes back untouched."""
         delay = self.latency_ms + (self._rng.randint(0, self._jitter_ms) if self._jitter_ms else 0)
+        # The serial number decides a tie: requests cannot be compared.
         heapq.heappush(self._late, (now_ms + delay, next(self._serial), request, item))
 
     def next_due(self) -> int | None:
-        """When the next action arrives."""
+        """When the next action arrives, in exchange milliseconds; None if nothing is on its way."""
         return self._late[0][0] if self._late else None
 
     def pop(self) -> tuple[int, Any]:
-        """(arrival, item) of the next action, for an exchange without blocks."""
+        """(arrival, item) of the next action, for an exchange without blocks. IndexError if there is none."""
         when, _, _, item = heapq.heappop(self._late)
         return when, item
 
     def block(self, now_ms: int) -> tuple[list[Any], list[Any]]:
-        """The items of a block: (makers and cancels, takers), in the order of execution."""
+        """The items of a block: (makers and cancels, takers), in the order of execution.
+
+        All that arrived up to `now_ms` leaves the pool. Between the two halves the market's own makers move.
+        """
         arrived: list[tuple[int, int, Any]] = []
         while self._late and self._late[0][0] <= now_ms:
             _, serial, request, item = heapq.heappop(self._late)

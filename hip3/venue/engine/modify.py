@@ -1,7 +1,8 @@
 """Replacing an order: the new one has a new id and the last place in its queue, the old one is `canceled`. Pure.
 
 Without `a: true` the new order must be ALO, or a GTC that does not cross, which becomes ALO; never a trigger
-(docs/venue-facts.md F23). A new order that is refused leaves the old one where it is.
+(docs/venue-facts.md F23). A new order that is refused leaves the old one where it is: rules are asked before the old
+one is taken away, as if its margin were free.
 """
 
 from typing import Any
@@ -18,7 +19,11 @@ INVALID = "Attempted to modify to invalid new order"
 
 
 def modify(state: State, account: Account, target: int | str, r: Request, now_ms: int, *, place: bool) -> Any:
-    """Replace the order of an oid or cloid: the status entry. `place` is the action's always_place."""
+    """Replace the order of an oid or cloid: the status entry. `place` is the action's always_place.
+
+    `r` must have passed `rules.prevalidate` and be for the same market. An `error` entry with the old order gone is
+    possible only where the new one met nobody but the user's own orders.
+    """
     oid = account.by_cloid.get(target, -1) if isinstance(target, str) else target
     old = account.open_orders.get(oid)
     if old is None:
@@ -29,6 +34,7 @@ def modify(state: State, account: Account, target: int | str, r: Request, now_ms
     refusal = rules.refusal(state, account, fitting, without=old)
     if refusal is not None:
         return placing.refuse(state, account, fitting, refusal, now_ms)
+    # Taken from the old order before it ends: they would be cancelled with it.
     children, old.children = old.children, []
     remove(state, account, r.market, old, "canceled", now_ms)
     new, entry = placing.admit(state, account, fitting, now_ms)

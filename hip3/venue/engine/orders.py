@@ -1,4 +1,7 @@
-"""Orders and fills of the embedded exchange as it prints them, and its opaque ids. Pure."""
+"""Orders and fills of the embedded exchange as it prints them, and its opaque ids. Pure.
+
+Ids are hashes of counters, not random: the same calls give the same ids. Shapes: docs/venue-facts.md F13, F17.
+"""
 
 from decimal import Decimal
 from typing import Any
@@ -9,7 +12,7 @@ from hip3.venue.engine.numbers import num
 
 
 def average(paid: Decimal, size: Decimal, sz_decimals: int) -> Decimal:
-    """Mean price as the exchange prints it."""
+    """Mean price of `size` for `paid` USD, rounded half even to the decimals of a price; 0 without a size."""
     return div(paid, size).quantize(Decimal(1).scaleb(-max(0, 6 - sz_decimals))) if size else ZERO
 
 
@@ -22,11 +25,15 @@ def mix(n: int) -> int:
 
 
 def fill_id(taker_oid: int, maker_oid: int) -> int:
-    """A 50-bit hash of the two order ids."""
+    """The `tid` both sides of a trade share: a 50-bit hash of the two order ids.
+
+    Two orders meet only once on the book, so one id is one trade.
+    """
     return mix(taker_oid * 1_000_003 + maker_oid) & ((1 << 50) - 1)
 
 
 def direction(before: Decimal, signed: Decimal) -> str:
+    """`dir` of a fill: what `signed` units more made of a position of `before` units."""
     after = before + signed
     if before == 0 or (before > 0) == (signed > 0):
         return "Open Long" if signed > 0 else "Open Short"
@@ -36,7 +43,7 @@ def direction(before: Decimal, signed: Decimal) -> str:
 
 
 def order_type(order: BookOrder) -> str:
-    """The type as the front end names it."""
+    """The type as the front end names it: "Limit", "Market", "Stop Market", "Take Profit Limit" and so on."""
     if order.trigger is not None:
         kind = "Stop" if order.trigger.tpsl == "sl" else "Take Profit"
         return f"{kind} {'Market' if order.trigger.is_market else 'Limit'}"
@@ -51,7 +58,10 @@ def trigger_condition(order: BookOrder) -> str:
 
 
 def frontend_order(order: BookOrder, sz: Decimal) -> dict[str, Any]:
-    """The order as frontendOpenOrders, orderStatus and historicalOrders show it."""
+    """The order as frontendOpenOrders, orderStatus and historicalOrders show it: a copy of the moment.
+
+    `sz` is what is left, in units. A trigger order has no `tif`, before it fires and after.
+    """
     trigger = order.trigger
     return {
         "coin": order.coin, "side": "B" if order.is_buy else "A", "limitPx": num(order.limit_px),
@@ -64,7 +74,10 @@ def frontend_order(order: BookOrder, sz: Decimal) -> dict[str, Any]:
 
 
 def open_order(order: BookOrder, sz: Decimal | None = None) -> dict[str, Any]:
-    """The order as openOrders and orderUpdates show it."""
+    """The order as openOrders and orderUpdates show it; a trigger order looks like a reduce-only limit.
+
+    `sz` is what is left, in units; None: what is left now. `cloid` and `reduceOnly` are absent where they do not hold.
+    """
     out: dict[str, Any] = {
         "coin": order.coin, "side": "B" if order.is_buy else "A", "limitPx": num(order.limit_px),
         "sz": num(order.sz if sz is None else sz), "oid": order.oid, "timestamp": order.placed_ms,

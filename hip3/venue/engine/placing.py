@@ -1,6 +1,8 @@
 """How orders come in: admitted or refused, alone or with their TP/SL family. Pure.
 
-Rules and texts: docs/venue-facts.md F11 (validity), F12 (matching), F17 and F18 (families and groups).
+Rules and texts: docs/venue-facts.md F11 (validity), F12 (matching), F17 and F18 (families and groups). A status
+entry is what the answer has for one order: an object, or a word for a child. Triggers that an order set off are
+fired by `triggers.settle` afterwards, which is the caller's.
 """
 
 from typing import Any
@@ -16,7 +18,10 @@ _WAITING, _ARMED = "waitingForFill", "waitingForTrigger"
 
 
 def admit(state: State, account: Account, r: Request, now_ms: int) -> tuple[BookOrder | None, dict[str, Any]]:
-    """One order into the engine: (the order unless it was refused, its status entry)."""
+    """One order into the engine: (the order, its status entry); None for the order if it was refused or met nobody.
+
+    The order may be over already, filled or cut off as an IOC. `rules.prevalidate` must have passed it.
+    """
     refusal = rules.refusal(state, account, r)
     if refusal is not None:
         return None, refuse(state, account, r, refusal, now_ms)
@@ -31,7 +36,10 @@ def admit(state: State, account: Account, r: Request, now_ms: int) -> tuple[Book
 
 
 def refuse(state: State, account: Account, r: Request, refusal: rules.Refusal, now_ms: int) -> dict[str, Any]:
-    """The status entry of a refused order; it has an id and a status nevertheless."""
+    """The status entry of a refused order; it has an id and a status nevertheless.
+
+    The status is told and remembered under the order's cloid, if the refusal has one.
+    """
     text, status = refusal
     order = state.new_order(account, r, now_ms)
     if status is not None:
@@ -40,7 +48,12 @@ def refuse(state: State, account: Account, r: Request, refusal: rules.Refusal, n
 
 
 def place_group(state: State, account: Account, requests: list[Request], grouping: str, now_ms: int) -> list[Any]:
-    """Status entries of an order action with TP/SL grouping."""
+    """Status entries of an order action, one per order, in order.
+
+    `grouping` is the action's: "na" places each by itself, "normalTpsl" makes the first order the parent of the
+    others unless it is a trigger itself, and the trigger orders of any other group become siblings. `requests` must
+    not be empty.
+    """
     if grouping == "normalTpsl" and requests[0].trigger is None:
         return _place_family(state, account, requests, now_ms)
     entries, group = [], []
@@ -54,6 +67,7 @@ def place_group(state: State, account: Account, requests: list[Request], groupin
 
 
 def _join(group: list[BookOrder]) -> None:
+    """Make orders siblings: they share the list itself."""
     for order in group:
         order.siblings = group
 
@@ -76,6 +90,7 @@ def _place_family(state: State, account: Account, requests: list[Request], now_m
         triggers.rest(state, account, r.market, child, now_ms)
         entries.append(_WAITING)
     _join(children)
+    # A list of its own: children leave their parent as they end, and stay among the siblings.
     parent.children = list(children)
     if parent.oid not in account.open_orders:  # an immediate order: what it got is all it will get
         armed = arm_children(state, account, parent, now_ms)

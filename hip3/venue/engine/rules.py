@@ -1,7 +1,7 @@
 """Which orders the embedded exchange takes: validity, limits and margin, in the order they are checked. Pure.
 
 Texts, order statuses and what is said once for a whole action: docs/venue-facts.md F11; margin: F12; trigger
-orders: F17.
+orders: F17; number of open orders: F19; caps: F29. Nothing is changed here but by `enforce_cap`.
 """
 
 from decimal import Decimal
@@ -16,19 +16,25 @@ from hip3.venue.engine.state import State
 from hip3.venue.setup.parameters import Parameters
 
 MIN_NOTIONAL = Decimal(10)
+"""USD at the limit price."""
 OPEN_ORDERS = 1000
 OPEN_ORDERS_CAP = 5000
 VOLUME_PER_ORDER = 5_000_000
+"""USD traded for one open order more."""
 MAX_MARKET_ORDER = ((25, 30_000_000), (20, 5_000_000), (10, 2_000_000), (0, 500_000))
-"""(from this maximum leverage on, dollars)."""
+"""(from this maximum leverage on, highest value of an order in USD), falling."""
 IMMEDIATE = frozenset({"Ioc", "FrontendMarket", "LiquidationMarket"})
+"""The times in force that never rest."""
 
 Refusal = tuple[str, str | None]
 """(text without suffix, order status that says the same; None if no order came to be)."""
 
 
 def prevalidate(requests: list[Request], parameters: Parameters) -> str | None:
-    """The first fault that refuses a whole action, without suffix; None if there is none."""
+    """The first fault that refuses a whole action, without suffix; None if there is none.
+
+    It looks at the orders and at their markets alone, at no account: such a fault leaves no order and no status.
+    """
     for r in requests:
         decimals = r.market.info.sz_decimals
         if r.sz < 0 or (r.sz == 0 and not r.position_tpsl):
@@ -50,7 +56,11 @@ def prevalidate(requests: list[Request], parameters: Parameters) -> str | None:
 
 
 def refusal(state: State, account: Account, r: Request, without: BookOrder | None = None) -> Refusal | None:
-    """The first rule that an order breaks; `without` is the open order that it would replace."""
+    """The first rule that an order breaks, None if it may come in. A user's has passed `prevalidate`.
+
+    `without` is the open order that it would replace, whose margin is free again. The order of the rules is the
+    exchange's: a client sees the text of the first one only.
+    """
     market = r.market
     if market.halted:
         return "Trading is halted.", None
@@ -64,6 +74,7 @@ def refusal(state: State, account: Account, r: Request, without: BookOrder | Non
         return "Price must be divisible by tick size.", "tickRejected"
     position = state.position(account, market)
     reduces = position != 0 and (position > 0) != r.is_buy
+    # Closing everything is exempt from the minimum: what is left of a position must be able to go.
     closes = reduces and (r.sz >= abs(position) or (r.position_tpsl and r.sz == 0))
     if r.px * r.sz < MIN_NOTIONAL and not closes:
         return "Order must have minimum value of $10.", "minTradeNtlRejected"
@@ -78,7 +89,8 @@ def refusal(state: State, account: Account, r: Request, without: BookOrder | Non
 
 
 def max_value(r: Request) -> int:
-    """The most one order may be worth: by the market's leverage, ten times more for limit orders."""
+    """The most one order may be worth in USD: by the market's leverage, ten times more for limit orders
+    (docs/venue-facts.md F29)."""
     most = next(ntl for leverage, ntl in MAX_MARKET_ORDER if r.market.info.max_leverage >= leverage)
     return most if r.tif in IMMEDIATE else most * 10
 
@@ -106,12 +118,13 @@ def _exposure_refusal(state: State, account: Account, r: Request, position: Deci
 
 
 def aggressive(market: Market, is_buy: bool, px: Decimal) -> bool:
-    """Whether a price is on the far side of the oracle."""
+    """Whether a price is on the far side of the oracle: a buy above it, a sell below."""
     return px > market.oracle if is_buy else px < market.oracle
 
 
 def enforce_cap(state: State, market: Market, now_ms: int) -> None:
-    """At the cap, resting orders more aggressive than the oracle go."""
+    """At the cap, orders more aggressive than the oracle go as `openInterestCapCanceled`; reduce-only and agents'
+    orders stay. Only the caller asks whether the market is at its cap (docs/venue-facts.md F29)."""
     for account in state.accounts.values():
         if account.is_agent:
             continue
@@ -123,7 +136,10 @@ def enforce_cap(state: State, market: Market, now_ms: int) -> None:
 
 
 def trigger_refusal(r: Request, reference: Decimal) -> Refusal | None:
-    """What is wrong with a trigger price, seen from the price it will be compared with."""
+    """What is wrong with a trigger price, seen from the price it will be compared with; None if nothing.
+
+    One that would fire at once is on the wrong side. `r` must have a trigger.
+    """
     assert r.trigger is not None
     if not is_legal_price(r.trigger.px, r.market.info.sz_decimals):
         return "Price must be divisible by tick size.", "tickRejected"
@@ -133,7 +149,11 @@ def trigger_refusal(r: Request, reference: Decimal) -> Refusal | None:
 
 
 def child_refusal(r: Request, parent: BookOrder) -> Refusal | None:
-    """What is wrong with a TP/SL child that waits for its parent, whose price is its reference."""
+    """What is wrong with a TP/SL child that waits for its parent, whose price is its reference; None if nothing.
+
+    It is judged by the parent and not by the position, which is not there yet; a child as large as its parent may
+    be worth less than the minimum.
+    """
     if r.is_buy == parent.is_buy:
         return "Reduce only order would increase position.", "reduceOnlyRejected"
     if r.px * r.sz < MIN_NOTIONAL and r.sz < parent.orig_sz:
@@ -170,7 +190,11 @@ def _too_many(account: Account, r: Request) -> bool:
 
 
 def has_margin(state: State, account: Account, r: Request, position: Decimal, without: BookOrder | None = None) -> bool:
-    """Initial margin for what the order adds, at its limit price (docs/venue-facts.md F12)."""
+    """Whether there is initial margin for what the order adds, at its limit price (docs/venue-facts.md F12).
+
+    `position` is the signed size held; what does not make it larger always passes. `without` is left out of the
+    resting orders that need margin: the order that is replaced, or the resting order itself that is looked at again.
+    """
     signed = r.sz if r.is_buy else -r.sz
     added = abs(position + signed) - abs(position)
     if added <= 0:
@@ -180,13 +204,16 @@ def has_margin(state: State, account: Account, r: Request, position: Decimal, wi
 
 
 def free_margin(state: State, account: Account, dex: str, without: BookOrder | None = None) -> Decimal:
-    """Cross cash of a dex that neither positions nor resting orders need."""
+    """Cross cash of a dex in USD that neither positions nor open orders need; negative if they need more."""
     held, marks = account.dex(dex), state.marks()
     return held.cross_value(marks) - held.cross_margin(marks) - _resting_margin(state, account, dex, without)
 
 
 def withdrawable(state: State, account: Account, dex: str) -> Decimal:
-    """Cross cash that may leave: a tenth of the cross notional stays at least (docs/venue-facts.md F13)."""
+    """Cross cash in USD that may leave, never negative (docs/venue-facts.md F25).
+
+    What positions and open orders need stays, and at least a tenth of the cross notional.
+    """
     held, marks = account.dex(dex), state.marks()
     notional = sum((abs(p.szi) * marks[c] for c, p in held.positions.items() if not p.isolated), ZERO)
     needed = held.cross_margin(marks) + _resting_margin(state, account, dex, None)
@@ -199,6 +226,7 @@ def _resting_margin(state: State, account: Account, dex: str, without: BookOrder
 
 
 def _order_margin(state: State, account: Account, order: BookOrder) -> Decimal:
+    # Dormant orders are reduce-only and never need any.
     if order.reduce_only:
         return ZERO
     market: Market = state.markets[order.coin]

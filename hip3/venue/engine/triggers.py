@@ -18,10 +18,11 @@ from hip3.venue.engine.model import Market
 from hip3.venue.engine.state import State
 
 SLIPPAGE = Decimal("0.1")
+"""How far from the mark a market trigger may fill, as a fraction of it."""
 
 
 def rest(state: State, account: Account, market: Market, order: BookOrder, now_ms: int) -> dict[str, Any]:
-    """Put a trigger order to sleep: its status entry."""
+    """Put a trigger order to sleep: its status entry. It does not fire here, even if it is due."""
     market.triggers[order.oid] = order
     state.tell(account, order, "open", now_ms)
     state.enlist(account, order)
@@ -29,7 +30,10 @@ def rest(state: State, account: Account, market: Market, order: BookOrder, now_m
 
 
 def check(state: State, market: Market, now_ms: int) -> None:
-    """The mark may have moved: fire what is due, in the order of placement."""
+    """The mark may have moved: fire what is due, in the order of placement.
+
+    What is due is decided once, before the first fires. Children that wait for their parent do not fire.
+    """
     due = [
         o for o in market.triggers.values() if not o.waiting and o.trigger is not None and o.trigger.due(market.mark)
     ]
@@ -41,6 +45,7 @@ def check(state: State, market: Market, now_ms: int) -> None:
 def _fire(state: State, market: Market, order: BookOrder, now_ms: int) -> None:
     account = state.accounts[order.owner]
     assert order.trigger is not None
+    # Delisted while it is still dormant: afterwards it would be looked for on the book.
     state.delist(account, order)
     order.fired = True
     held = abs(state.position(account, market))
@@ -57,7 +62,10 @@ def _fire(state: State, market: Market, order: BookOrder, now_ms: int) -> None:
 
 
 def settle(state: State, now_ms: int) -> None:
-    """What an order set off: TP/SL children that are armed now may be due at once."""
+    """What an order set off: TP/SL children that are armed now may be due at once.
+
+    Called at the end of everything that may trade. It ends, since every trigger fires once.
+    """
     while state.recheck:
         coin = next(iter(state.recheck))
         del state.recheck[coin]

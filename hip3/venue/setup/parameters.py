@@ -1,6 +1,7 @@
 """What sources disagree on or do not say about the exchange, as parameters (`--config`, table `[parameters]`).
 
-The defaults are what the best source says; docs/exchange.md lists them.
+The defaults are what the best source says (docs/exchange.md, "Approximate"). Amounts are in USD; texts are answers of
+the exchange, word for word.
 """
 
 from decimal import Decimal
@@ -9,32 +10,40 @@ import msgspec
 
 
 class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One field per uncertain fact."""
+    """One field per uncertain fact. Frozen: an exchange keeps them as long as it runs."""
 
     price_band: Decimal = Decimal("0.95")
-    """How far a limit may be from the oracle; captures before mid-2026 say 0.8."""
+    """How far a limit may be from the oracle, a fraction of it; captures before mid-2026 say 0.8."""
     asset_suffix: bool = True
     """Whether order refusals end in ` asset=N`: live captures have it, the documentation has not."""
     expired_text: str = "Action already expired"
+    """Refusal of an action that comes after its `expiresAfter`."""
     invalid_asset_text: str = "Invalid asset"
+    """Refusal of a whole order action with an asset that is none."""
     oracle_distance: Decimal = Decimal(0)
-    """From how far from the oracle on an order is `Price too far from oracle`; undocumented, 0 switches it off."""
+    """From how far from the oracle on, as a fraction of it, an order is `Price too far from oracle`; undocumented, 0
+    switches it off."""
     hip3_funding_multiplier: Decimal = Decimal("0.5")
-    """Inferred from the floor of observed rates, half of the main dex's."""
+    """What the rate of a builder dex is multiplied by (docs/venue-facts.md F28). Inferred from the floor of observed
+    rates, half of the main dex's."""
     rate_limited_text: str = "null"
     """Body of HTTP 429."""
     ip_weight_per_minute: int = 1200
+    """docs/venue-facts.md F10."""
     ws_users: int = 15
     """Distinct users in the subscriptions of an IP: the server's text says 15, the documentation 10."""
     blocks: bool = True
-    """Whether actions are executed with the next block, makers and cancels first, or each at its arrival."""
+    """Whether actions are executed with the next block, makers and cancels first, or each at its arrival. Without a
+    latency they are executed at once, either way (docs/venue-facts.md F32)."""
     block_ms: int = 70
+    """Between two blocks; the market, funding and streams go by them even where actions do not."""
     latency_jitter_ms: int = 0
     """At most this much is added to the latency of each action, at random."""
     schedule_cancel_volume: Decimal = Decimal(1_000_000)
-    """Traded volume from which on scheduleCancel is allowed; 0 switches the gate off."""
+    """Traded volume from which on scheduleCancel is allowed; 0 switches the gate off (docs/venue-facts.md F24)."""
     sub_account_volume: Decimal = Decimal(100_000)
-    """Traded volume from which on sub-accounts may be made; 0 switches the gate off."""
+    """Traded volume from which on sub-accounts may be made; 0 switches the gate off (docs/venue-facts.md F26)."""
 
 
 DEFAULT = Parameters()
+"""What holds where a configuration says nothing."""
