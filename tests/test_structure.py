@@ -4,6 +4,7 @@ All of it is read from the imports as they stand in the code, those under TYPE_C
 """
 
 import ast
+import functools
 import re
 from collections.abc import Mapping
 from itertools import pairwise
@@ -38,9 +39,15 @@ def _imported(tree: ast.AST) -> set[str]:
     return names
 
 
+@functools.cache
+def _trees() -> dict[Path, ast.Module]:
+    return {path: ast.parse(path.read_text()) for path in CODE}
+
+
+@functools.cache
 def _modules() -> Graph:
     """The files of the product and what they import of each other. A package's face is no file."""
-    trees = {_module(p): ast.parse(p.read_text()) for p in CODE if p.name != "__init__.py"}
+    trees = {_module(p): tree for p, tree in _trees().items() if p.name != "__init__.py"}
     return {name: frozenset(n for n in _imported(tree) if n in trees) for name, tree in trees.items()}
 
 
@@ -164,8 +171,8 @@ def test_no_file_is_long() -> None:
 
 def test_functions_are_short() -> None:
     lengths: dict[str, int] = {}
-    for path in CODE:
-        for node in ast.walk(ast.parse(path.read_text())):
+    for path, tree in _trees().items():
+        for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef):
                 assert node.end_lineno is not None
                 lengths[f"{_module(path)}.{node.name}:{node.lineno}"] = node.end_lineno - node.lineno + 1

@@ -3,10 +3,8 @@
 `/metrics` is made of the same object. Called by control, HTTP and main.
 """
 
-import hashlib
 from typing import Any
 
-from hip3.config.reading import redacted
 from hip3.core.decisions import Rejected, Skipped
 from hip3.core.market import MarketView
 from hip3.core.order_state import OrderState
@@ -28,7 +26,7 @@ def details(running: Running, now_ms: int) -> dict[str, Any]:
     trading, journal = running.trading, running.journal
     kinds = journal.kinds.copy()
     out: dict[str, Any] = {
-        "config_hash": hashlib.sha256(repr(redacted(running.settings.base)).encode()).hexdigest()[:12],
+        "config_hash": running.config_hash,
         "journal": {"failed": journal.store_failed, "lost": journal.lost},
         "reconciliation": {word: kinds[kind] for kind, word in MISMATCHES.items()},
     }

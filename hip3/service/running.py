@@ -4,12 +4,13 @@ Made once by `App`, whose main thread alone fills in what a start finds; everybo
 known yet is None, and who uses it says what that means.
 """
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
 from loguru import logger
 
-from hip3.config.reading import MarketSettings
+from hip3.config.reading import MarketSettings, redacted
 from hip3.core.ports import Clock
 from hip3.exchange.connection import Connection
 from hip3.exchange.rest import RestClient
@@ -33,6 +34,8 @@ class Running:
     def __init__(self, settings: MarketSettings, clock: Clock, runtime: Runtime) -> None:
         base = settings.base
         self.settings, self.clock, self.runtime = settings, clock, runtime
+        self.config_hash = hashlib.sha256(repr(redacted(base)).encode()).hexdigest()[:12]
+        """Which settings these are, without their secrets."""
         self.started_ms = clock.mono_ms()
         self.journal = runtime.journal(clock)
         self.readiness = Readiness(needs_account=base.trading)

@@ -35,7 +35,7 @@ class RunningOf:
         )  # fmt: skip
         self.rest_jobs = Jobs()
         self.journal: Any = world.journal
-        self.started_ms = world.clock.mono_ms()
+        self.started_ms, self.config_hash = world.clock.mono_ms(), "a world has one"
         self.failed, self.stop = "", SimpleNamespace(signals=0)
         base = world.settings.base
         self.channels = open_channels(base.alert_urls, world.clock)
