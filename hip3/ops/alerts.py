@@ -82,9 +82,11 @@ Fields = dict[str, Any]
 
 
 def _stuck(f: Fields) -> Alert:
-    text = (
-        f"{f['coin']} could not be closed in {f['failures']} attempts, the last at the largest slippage: {f['reason']}"
-    )
+    if f["failures"]:
+        how = f"could not be closed in {f['failures']} attempts, the last at the largest slippage"
+    else:
+        how = "cannot be closed at any price now"
+    text = f"{f['coin']} {how}: {f['reason']}"
     return Alert(kind="exit_stuck", subject=f["coin"], text=f"{text}; it is tried again every 5 s")
 
 

@@ -15,6 +15,9 @@ from hip3.core.market import MarketView
 from hip3.core.money import ONE, ZERO, bps_of, div, shift_bps
 from hip3.core.orders import ExitReason
 
+BELIEVED_BPS = Decimal(100)
+"""How far a touch may be from the mark, or from the other side of its book, and be what one could leave at."""
+
 
 class ExitParams(msgspec.Struct, frozen=True, kw_only=True):
     """Exit settings of one market. A gain, a loss or a trailing distance of 0 turns its rule off."""
@@ -79,18 +82,33 @@ class ExitMemory(msgspec.Struct, frozen=True, kw_only=True):
 def result_bps(position: PositionView, view: MarketView | None) -> Decimal | None:
     """What leaving now would make: at the touch of a two-sided book, else at the mark; None without a price.
 
-    Basis points of the entry price, negative for a loss. None, too, where the entry price is not known.
+    A touch that is far from the mark, and from the other side of its book, is one quote's word against the market's:
+    then it is the mark, too. Basis points of the entry price, negative for a loss. None, too, where the entry price is
+    not known.
     """
     if view is None or position.entry_px <= 0:
         return None
     px = view.mark
     if view.two_sided:
-        touch = view.bid if position.szi > 0 else view.ask
-        px = touch.px if touch is not None else px
+        px = _believed(view, long=position.szi > 0)
     if px is None:
         return None
     gained = bps_of(px - position.entry_px, position.entry_px)
     return gained if position.szi > 0 else -gained
+
+
+def _believed(view: MarketView, *, long: bool) -> Decimal:
+    """The touch one would leave at, or the mark where nothing bears it out. Of a two-sided book.
+
+    When the whole book moves ahead of the mark its two sides stay together; when a maker is away for an instant one
+    side is far from both.
+    """
+    assert view.bid is not None
+    assert view.ask is not None
+    px = view.bid.px if long else view.ask.px
+    if view.mark is None or abs(bps_of(px - view.mark, view.mark)) <= BELIEVED_BPS:
+        return px
+    return px if bps_of(view.ask.px - view.bid.px, view.mark) <= BELIEVED_BPS else view.mark
 
 
 def remember(

@@ -31,6 +31,10 @@ SLOW_RETRY_MS = 5000
 """The same once the attempts are at the largest slippage: there is no better price to offer."""
 UNANSWERED_RETRY_MS = 1000
 """The same after an attempt that never left, or that nobody answered."""
+REFUSED_RETRY_MS = (500, 1000, 2000, 5000)
+"""The same after attempts in a row that were refused for what no price can help, the last for all further ones."""
+REFUSED_SAID = 5
+"""After so many of these in a row it is said that the exit is stuck."""
 
 
 class ExitPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +78,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 class _Exit:
     """One market that is being left."""
 
-    __slots__ = ("attempt", "cloid", "deadline_ms", "failures", "next_ms", "reason", "stuck")
+    __slots__ = ("attempt", "cloid", "deadline_ms", "failures", "next_ms", "reason", "refused", "stuck")
 
     def __init__(self, reason: ExitReason, now_ms: int) -> None:
         self.reason = reason
@@ -85,6 +89,8 @@ class _Exit:
         """Set while an attempt is under way."""
         self.next_ms = now_ms
         self.failures = 0
+        self.refused = 0
+        """Attempts in a row that were refused for what no price can help."""
         self.stuck = False
 
     def at_bound(self, params: ExitParams) -> bool:
@@ -240,12 +246,29 @@ class ExitDesk:
             if state is None or state.deadline_ms is None or (cloid is not None and state.cloid != cloid):
                 return False
             state.deadline_ms = None
+            state.refused = 0
             if answered:
                 state.next_ms = now_ms + (SLOW_RETRY_MS if state.at_bound(params) else RETRY_MS)
             else:
                 state.attempt -= 1  # nothing was learnt about the price
                 state.next_ms = now_ms + UNANSWERED_RETRY_MS
             return True
+
+    def refused(self, coin: str, cloid: str, now_ms: int) -> bool:
+        """The current attempt was refused for what no price can help: a halt, a cap, an agent that is gone.
+
+        It is repeated at the same price step after a pause of its own, and is no failure. Whether to say now that the
+        exit is stuck. False, too, if it was not the current one.
+        """
+        with self._lock:
+            state = self._exits.get(coin)
+            if state is None or state.deadline_ms is None or state.cloid != cloid:
+                return False
+            state.deadline_ms = None
+            state.attempt -= 1  # nothing was learnt about the price
+            state.next_ms = now_ms + REFUSED_RETRY_MS[min(state.refused, len(REFUSED_RETRY_MS) - 1)]
+            state.refused += 1
+            return state.refused == REFUSED_SAID
 
     def failed(self, coin: str, params: ExitParams) -> tuple[int, bool]:
         """Count an attempt that ended without closing: (how many there were, whether it is stuck just now).

@@ -8,21 +8,33 @@ from decimal import Decimal
 
 from hip3.core.ledger import PositionView
 from hip3.core.market import MarketSpec, MarketView
-from hip3.core.money import shift_bps, taker_price
+from hip3.core.money import floor_size, shift_bps, taker_price
 from hip3.core.orders import ExitReason, PendingOrder, Side, Tif
 
 
-def reference_px(view: MarketView | None, side: Side) -> Decimal | None:
-    """What the exit is priced from: the touch of the other side, else mark, else oracle; None without any of them.
+def anchor_px(view: MarketView) -> Decimal | None:
+    """The price that no single quote can move: the mark, else the oracle. USD per unit; None without both."""
+    return view.mark or view.oracle
 
-    `side` is the exit order's. USD per unit. An old price is better than none: a position must be able to end.
+
+def exit_price(view: MarketView | None, side: Side, slippage_bps: Decimal) -> tuple[Decimal, Decimal] | None:
+    """(what an exit is priced from, its limit before rounding); None without any price. `side` is the exit order's.
+
+    The touch of the other side, this much worse. But one thin or forgotten quote must not sell the position far from
+    what it is worth: a touch further than `slippage_bps` from the anchor is not believed, the anchor stands for it, and
+    no limit is further from the anchor than that. An old price is better than none: a position must be able to end.
     """
     if view is None:
         return None
-    touch = view.ask if side.is_buy else view.bid
-    if touch is not None:
-        return touch.px
-    return view.mark or view.oracle
+    touch, anchor = view.ask if side.is_buy else view.bid, anchor_px(view)
+    shift = slippage_bps if side.is_buy else -slippage_bps
+    if anchor is None:
+        return None if touch is None else (touch.px, shift_bps(touch.px, shift))
+    bound = shift_bps(anchor, shift)
+    if touch is None or abs(touch.px - anchor) > abs(anchor - bound):
+        return anchor, bound
+    limit = shift_bps(touch.px, shift)
+    return touch.px, min(limit, bound) if side.is_buy else max(limit, bound)
 
 
 def build(
@@ -38,25 +50,30 @@ def build(
     wall_ms: int,
     mono_us: int,
 ) -> PendingOrder | None:
-    """An IOC of the whole position, this much worse than the touch; None without any price.
+    """An IOC of the whole position, priced by `exit_price`; None without any price, or where none is left of it.
 
     The whole position, also when it is worth less than $10: a full close is exempt from the
     exchange's minimum (docs/venue-facts.md F11).
 
     `attempt` counts from 1 and `predecessor` is the cloid of the attempt before. `wall_ms` and `mono_us` are the
-    decision's times. The limit is rounded to the aggressive side; ValueError where nothing positive is left of it.
+    decision's times. The limit is rounded to the aggressive side; the size is cut to the market's lot, which may have
+    become coarser than the position, unless nothing would be left.
     """
     side = Side.SELL if position.szi > 0 else Side.BUY
-    touch = reference_px(view, side)
-    if touch is None:
+    priced = exit_price(view, side, slippage_bps)
+    if priced is None:
         return None
-    limit = shift_bps(touch, slippage_bps if side.is_buy else -slippage_bps)
+    touch, limit = priced
+    try:
+        px = taker_price(limit, spec.sz_decimals, is_buy=side.is_buy)
+    except (ValueError, ArithmeticError):  # it rounds to nothing, or is no number: no price now is no exit now
+        return None
     return PendingOrder(
         cloid=cloid,
         coin=position.coin,
         side=side,
-        px=taker_price(limit, spec.sz_decimals, is_buy=side.is_buy),
-        sz=abs(position.szi),
+        px=px,
+        sz=floor_size(abs(position.szi), spec.sz_decimals) or abs(position.szi),
         reduce_only=True,
         created_ms=wall_ms,
         tif=Tif.IOC,

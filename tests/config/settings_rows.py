@@ -157,11 +157,25 @@ def _repeated(s: Stage, at: dict[str, float]) -> int | None:
 
 
 def _refused_exits(s: Stage) -> Stage:
-    """A position in a market that takes no order: exits are tried for four seconds."""
+    """A position in a market where nobody bids: exits are tried for four seconds."""
     s.hold()
-    s.world.venue.engine.markets[GOLD].halted = True
+    engine = s.world.venue.engine
+    s.world.venue._models.clear()
+    for account in [a for a in engine.accounts.values() if a.is_agent]:
+        engine.cancel_all(account, GOLD, s.world.exchange_ms())
     s.within(lambda: len(s.exits()) >= 4, 4000)
     return s
+
+
+def _exit_bps(number: int) -> See:
+    """How far from the mark the limit of an exit is that nobody takes; the first is 0."""
+
+    def look(s: Stage) -> int:
+        order = _refused_exits(s).exits()[number]
+        mark = order.touch_px / (1 - D("0.0001"))  # the bid is quoted one basis point below it
+        return round(abs(bps_of(order.px - mark, mark)))
+
+    return _on(look)
 
 
 def _own_position(s: Stage) -> Stage:
@@ -553,15 +567,15 @@ ROWS: dict[str, Row] = {
     ),
     "min_holding_ms": Row("1000", "4000", "seconds until the exit", _left_after(bid=0, ask=2), (1, 4), QUIET),
     "exit_slippage_bps": Row(
-        "50", "20", "bps of the exit's limit beyond the touch", _on(lambda s: _worse_bps(_refused_exits(s).exits()[0])),
+        "50", "20", "bps of the exit's limit from the mark", _exit_bps(0),
         (50, 20), QUIET | {"HIP3_TIME_STOP_MS": "100"},
     ),
     "exit_step_bps": Row(
-        "50", "10", "bps of the second exit's limit", _on(lambda s: _worse_bps(_refused_exits(s).exits()[1])),
+        "50", "10", "bps of the second exit's limit", _exit_bps(1),
         (100, 60), QUIET | {"HIP3_TIME_STOP_MS": "100"},
     ),
     "exit_max_slippage_bps": Row(
-        "300", "70", "bps of the third exit's limit", _on(lambda s: _worse_bps(_refused_exits(s).exits()[1])),
+        "300", "70", "bps of the second exit's limit", _exit_bps(1),
         (100, 70), QUIET | {"HIP3_TIME_STOP_MS": "100"},
     ),
     "quick_profit_bps": Row(

@@ -232,7 +232,8 @@ def test_flat_forgets_and_a_request_stays_until_then() -> None:
 @pytest.mark.parametrize(
     ("szi", "known", "side", "px"),
     [
-        ("0.012", {}, Side.SELL, "3979"),  # bid 3999 - 50 bps = 3979.005, down to the next legal price
+        ("0.012", {}, Side.SELL, "3980"),  # bid 3999 - 50 bps = 3979.005: no further from the mark than the step
+        ("0.012", {"mark": D(3998)}, Side.SELL, "3979"),  # within it: 3979.005, down to the next legal price
         ("-0.012", {}, Side.BUY, "4020"),
         ("0.012", {"bid": None}, Side.SELL, "3980"),  # no bid: the mark
         ("0.012", {"bid": None, "mark": None, "oracle": D(4100)}, Side.SELL, "4079.5"),

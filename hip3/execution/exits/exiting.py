@@ -20,6 +20,7 @@ from hip3.core.market import MarketSpec, MarketView
 from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, PendingOrder
 from hip3.core.ports import Clock, Journal
+from hip3.core.refusals import Kind, classify
 from hip3.execution.sending.cloids import CloidSource
 from hip3.execution.sending.scheduler import BatchScheduler
 from hip3.feed.market_state import MarketState
@@ -33,6 +34,8 @@ KEEP_MS = 1000
 CLOSED_MS = 60_000
 """How long a market stays closed to entries after an operator's flatten."""
 _ANSWERED = (OrderState.REJECTED, OrderState.CANCELED, OrderState.FILLED)
+_NO_PRICE_HELPS = frozenset({Kind.TRANSIENT, Kind.ACCOUNT, Kind.FATAL})
+"""Classes of refusals that say nothing about the price."""
 
 
 class Exiting:
@@ -209,12 +212,17 @@ class Exiting:
     def ended(self, event: OrderChanged, now_ms: int) -> int:
         """An exit order is over, or nobody knows: how many attempts have failed if this one did, else 0.
 
-        Only an answer of the exchange is a failure: what was never sent, or not answered, says nothing about
-        the price, and an outage must not trip the latch.
+        Only an answer of the exchange about the price is a failure: what was never sent, or not answered, or refused
+        for what no price can help, says nothing about it, and an outage, a halt or an agent that is gone must neither
+        make the exit dearer nor trip the latch.
         """
         coin = event.order.coin
         params = self._params_of(coin)
         if self.maybe_flat(coin) or params is None:
+            return 0
+        if event.after is OrderState.REJECTED and classify(event.why).kind in _NO_PRICE_HELPS:
+            if self._desk.refused(coin, event.order.cloid, now_ms):
+                self._journal.record("exit_stuck", coin=coin, failures=0, reason=event.why)
             return 0
         answered = event.after in _ANSWERED
         if not self._desk.ended(coin, event.order.cloid, params, now_ms, answered=answered) or not answered:

@@ -1,0 +1,117 @@
+"""The way out: no single quote, no refusal that says nothing about the price, makes leaving dearer or impossible."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hip3.core.market import Level
+from hip3.core.orders import ExitReason, Side
+from hip3.core.refusals import TABLE, Kind
+from hip3.position.flatten import exit_price
+from tests.builders import D, view
+from tests.stage import QUIET, Stage
+from tests.world import World, quiet_world
+
+GOLD = "xyz:GOLD"
+FIRST_STEP = D("0.005")
+
+
+def _held(world: World) -> None:
+    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    assert world.run_until(lambda: GOLD in world.trading.tracker.booked(), 3000)
+
+
+# One quote.
+
+
+@pytest.mark.parametrize("reason", [ExitReason.STOP, ExitReason.HARD_STOP, ExitReason.MANUAL, ExitReason.TIME_STOP])
+def test_a_bid_that_is_away_for_an_instant_sells_nothing_below_the_step(tmp_path: Path, reason: ExitReason) -> None:
+    stage = Stage(tmp_path, QUIET).hold()
+    stage.touch(bid=-2000)
+    stage.world.trading.exiting.request(reason)
+    stage.world.tick()
+    mark = stage.world.trading.market_state.view(GOLD)
+    assert mark is not None
+    assert mark.mark is not None
+    (left,) = stage.exits()
+    assert left.px >= mark.mark * (1 - FIRST_STEP) - 1
+
+
+def test_no_stop_loss_believes_one_thin_frame_and_it_believes_a_book_that_moved(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, QUIET | {"HIP3_STOP_LOSS_BPS": "150"}).hold()
+    stage.touch(bid=-2000)
+    stage.run(50)
+    assert stage.exits() == []
+    stage.touch(bid=-201, ask=-199)
+    stage.run(50)
+    assert [order.exit_reason for order in stage.exits()] == [ExitReason.STOP_LOSS]
+
+
+PX = st.integers(1, 10_000_000).map(lambda n: Decimal(n) / 100)
+
+
+@given(touch=PX, mark=PX, slippage=st.integers(1, 1000), side=st.sampled_from(Side))
+def test_whatever_the_touch_says_the_limit_is_within_the_step_of_the_mark(
+    touch: Decimal, mark: Decimal, slippage: int, side: Side
+) -> None:
+    level = Level(touch, D(1))
+    priced = exit_price(view(bid=level, ask=level, mark=mark), side, D(slippage))
+    assert priced is not None
+    share = D(slippage) / 10_000
+    limit = priced[1]
+    if side.is_buy:
+        assert limit <= mark * (1 + share)
+    else:
+        assert limit >= mark * (1 - share)
+
+
+# Refusals.
+
+
+def _post_only(world: World, on: bool) -> None:
+    world.venue.engine.post_only = on
+
+
+def _halted(world: World, on: bool) -> None:
+    world.venue.engine.markets[GOLD].halted = on
+
+
+@pytest.mark.parametrize("outage", [_post_only, _halted])
+def test_an_exit_waits_out_what_no_price_can_help(tmp_path: Path, outage: object) -> None:
+    world = quiet_world(tmp_path)
+    _held(world)
+    assert callable(outage)
+    outage(world, True)
+    world.trading.exiting.request(ExitReason.STOP)
+    world.run(25_000, 50)
+    assert not world.latch.tripped
+    assert world.trading.exits.exiting()[GOLD][1] <= 1  # no price step was taken
+    assert len(world.journal.of("exit_stuck")) == 1  # said once
+    assert 5 <= len(world.journal.of("exit")) <= 15
+    outage(world, False)
+    assert world.run_until(lambda: not world.trading.tracker.booked(), 7000)
+    last = world.journal.of("exit")[-1]["order"]
+    assert last.attempt == 1
+
+
+def test_only_a_refusal_about_the_price_is_a_failed_attempt(tmp_path: Path) -> None:
+    """Row by row of the table of refusals, on the service's own books."""
+    world = quiet_world(tmp_path)
+    _held(world)
+    world.sender.hold()
+    for row in TABLE:
+        if not row.prefix:
+            continue
+        world.trading.exits.flat(GOLD)
+        world.trading.exiting.request(ExitReason.STOP)
+        world.tick()
+        cloid = world.trading.exits.current(GOLD)
+        assert cloid is not None, row.prefix
+        now = world.clock.mono_ms()
+        world.trading.consequences.dispatch(world.trading.tracker.refuse(cloid, row.prefix), now)
+        failures = world.trading.exits.failed(GOLD, world.trading.exiting._params[GOLD])[0] - 1
+        helpless = row.kind in (Kind.TRANSIENT, Kind.ACCOUNT, Kind.FATAL)
+        assert failures == (0 if helpless else 1), row.prefix
