@@ -6,8 +6,12 @@ read takes what has come, and the library is served from that. Fragments, pings,
 """
 
 import os
+import select
+import ssl
 from collections.abc import Callable
 from typing import Any
+
+from websocket import WebSocketConnectionClosedException, WebSocketTimeoutException
 
 READ_BYTES = 65_536
 """What one system call takes at most."""
@@ -54,6 +58,13 @@ class ReadAhead:
         return taken
 
 
+def _ready(fd: int, events: int, seconds: float) -> bool:
+    """Whether the socket is ready within that time; True also for one that is closed: the next call says so."""
+    poll = select.poll()
+    poll.register(fd, events)
+    return bool(poll.poll(seconds * 1000))
+
+
 class Channel:
     """What `Connection` and `WriteHandle` need of a WebSocket (a connected one of websocket-client, with its lock).
 
@@ -63,7 +74,47 @@ class Channel:
 
     def __init__(self, ws: Any) -> None:
         self._ws = ws
-        ws.frame_buffer.recv = ReadAhead(ws.frame_buffer.recv)
+        self._tls = isinstance(ws.sock, ssl.SSLSocket)
+        self._timeout_s: float = ws.gettimeout() or 0.0
+        if self._tls:
+            # OpenSSL bears no two calls on one connection at the same time: a read beside a write sees the write's
+            # state and reports an end that there was none. Each call is made under the library's lock, without
+            # waiting in it; what waits is the poll, outside.
+            ws.sock.settimeout(0)
+        ws.frame_buffer.recv = ReadAhead(self._recv_tls if self._tls else ws.frame_buffer.recv)
+
+    def _recv_tls(self, size: int) -> bytes:
+        """As the library reads a socket: its exceptions for the end and for the time-out."""
+        while True:
+            wanted = select.POLLIN
+            with self._ws.lock:
+                sock = self._ws.sock
+                if sock is None:
+                    raise WebSocketConnectionClosedException("socket is already closed.")
+                fd = sock.fileno()
+                try:
+                    data: bytes = sock.recv(size)
+                except ssl.SSLWantReadError:
+                    pass
+                except ssl.SSLWantWriteError:
+                    wanted = select.POLLOUT
+                else:
+                    if not data:
+                        raise WebSocketConnectionClosedException("Connection to remote host was lost.")
+                    return data
+            if not _ready(fd, wanted, self._timeout_s):
+                raise WebSocketTimeoutException("Connection timed out")
+
+    def _send_tls(self, frame: bytes) -> None:
+        """All of it, under the library's lock; TimeoutError where the exchange does not read."""
+        at, sock = 0, self._ws.sock
+        while at < len(frame):
+            try:
+                at += sock.send(frame[at:])
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as error:
+                wanted = select.POLLIN if isinstance(error, ssl.SSLWantReadError) else select.POLLOUT
+                if not _ready(sock.fileno(), wanted, self._timeout_s):
+                    raise TimeoutError("the exchange does not read") from None
 
     def recv_data(self) -> tuple[int, bytes]:
         """The next message as (opcode, payload); the library answers pings meanwhile. ws-reader only.
@@ -78,8 +129,15 @@ class Channel:
         """One text frame, whole. Any error leaves it open what was sent. Called under `WriteHandle`'s lock."""
         frame = text_frame(payload, os.urandom(4))
         with self._ws.lock:  # the library's, under which it answers pings
-            self._ws.sock.sendall(frame)
+            if self._tls:
+                self._send_tls(frame)
+            else:
+                self._ws.sock.sendall(frame)
 
     def shutdown(self) -> None:
         """Close at once, without a closing handshake. Any thread: the reader's next read then fails."""
-        self._ws.shutdown()
+        if not self._tls:
+            self._ws.shutdown()  # also while somebody waits in a send: that is what ends it
+            return
+        with self._ws.lock:  # no call of OpenSSL's may be under way on what is freed; none of ours waits in it for long
+            self._ws.shutdown()

@@ -76,6 +76,7 @@ def open_websocket(url: str) -> Opened:
         timeout=CONNECT_TIMEOUT_S,
         sockopt=((_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1),),
         skip_utf8_validation=True,
+        http_no_proxy=["*"],  # a proxy of the environment must not see signed actions
         enable_multithread=True,  # its own lock: it answers pings and closes from the reading side
     )
     ws.settimeout(READ_TIMEOUT_S)

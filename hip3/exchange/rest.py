@@ -76,7 +76,7 @@ class RestClient:
         answer = self._post("/exchange", msgspec.json.encode(body))
         try:
             return msgspec.json.decode(answer)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise VenueReadError(f"/exchange: the answer is not JSON: {error}") from None
 
     def _post(self, path: str, body: bytes) -> bytes:
@@ -87,6 +87,7 @@ class RestClient:
                 data=body,
                 headers={"Content-Type": "application/json"},
                 timeout=TIMEOUT_S,
+                allow_redirects=False,  # a signed action goes to whom it was sent, and to nobody he names
             )
         except requests.Timeout:
             raise VenueReadError(f"{path}: no answer from {self._base_url} in time") from None
@@ -129,5 +130,5 @@ class Urgent:
 def _decoded(request: dict[str, Any], body: bytes) -> Any:
     try:
         return msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise VenueReadError(f"{request.get('type')}: the answer is not JSON: {error}") from None

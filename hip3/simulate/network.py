@@ -64,7 +64,9 @@ class SimHttp:
     def __init__(self, network: "Network") -> None:
         self._network = network
 
-    def post(self, url: str, data: bytes, headers: dict[str, str], timeout: tuple[float, float]) -> Plain:
+    def post(
+        self, url: str, data: bytes, headers: dict[str, str], timeout: tuple[float, float], *, allow_redirects: bool
+    ) -> Plain:
         """One request, answered after its way there and back; requests.Timeout, requests.ConnectionError."""
         return self._network.request(url.rpartition("/")[2], data)
 

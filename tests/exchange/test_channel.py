@@ -1,7 +1,10 @@
 """Frames out as a server reads them, frames in however the network cuts them."""
 
 import socket
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 import websocket
@@ -11,6 +14,7 @@ from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 
 from hip3.exchange.channel import Channel, ReadAhead, text_frame
+from tests.exchange.tls import certificate, tls_server
 
 TEXTS = st.text(max_size=300) | st.sampled_from(["x" * n for n in (0, 125, 126, 127, 65_535, 65_536, 70_000)])
 
@@ -104,3 +108,65 @@ def test_what_is_sent_arrives_and_a_dead_socket_raises(pair: Pair) -> None:
     channel.shutdown()
     with pytest.raises((OSError, AttributeError)):
         channel.send("too late")
+
+
+def _talk(url: str, pem: Path, count: int) -> int:
+    """One thread reads while another sends, `count` times to and fro; how many answers came before the end."""
+    ws = websocket.create_connection(
+        url, timeout=5, skip_utf8_validation=True, enable_multithread=True, sslopt={"ca_certs": str(pem)}
+    )
+    ws.settimeout(0.1)
+    channel, answered = Channel(ws), threading.Semaphore(0)
+    heard: list[int] = []
+
+    def read() -> None:
+        with suppress(OSError, websocket.WebSocketException):
+            while len(heard) < count:
+                try:
+                    _, body = channel.recv_data()
+                except websocket.WebSocketTimeoutException:
+                    continue
+                if body.startswith(b"order"):
+                    heard.append(int(body[6:16]))
+                    answered.release()
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    with suppress(OSError, websocket.WebSocketException, AttributeError):
+        for number in range(count):
+            channel.send(f"order {number:010d}" + "x" * 500)
+            if not answered.acquire(timeout=3):
+                break
+    reader.join(10)
+    channel.shutdown()
+    assert heard == list(range(len(heard)))
+    return len(heard)
+
+
+@pytest.mark.parametrize("count", [6000, pytest.param(200_000, marks=[pytest.mark.long, pytest.mark.timeout(900)])])
+def test_over_tls_a_read_beside_a_write_is_no_end(tmp_path: Path, count: int) -> None:
+    pem = certificate(tmp_path)
+    with tls_server(pem) as url:
+        assert _talk(url, pem, count) == count
+
+
+def test_over_tls_another_thread_ends_a_read(tmp_path: Path) -> None:
+    pem = certificate(tmp_path)
+    with tls_server(pem) as url:
+        ws = websocket.create_connection(url, timeout=5, enable_multithread=True, sslopt={"ca_certs": str(pem)})
+        ws.settimeout(0.1)
+        channel, ended = Channel(ws), threading.Event()
+
+        def read() -> None:
+            try:
+                while True:
+                    with suppress(websocket.WebSocketTimeoutException):
+                        channel.recv_data()
+            except (OSError, websocket.WebSocketException):
+                ended.set()
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        channel.shutdown()
+        assert ended.wait(5)
+        reader.join(5)
