@@ -107,4 +107,6 @@ class Stopper:
         if self._mode is StopMode.CANCEL:
             return True
         held = {coin for coin in (proof.positions or {}) if coin in self._trading.specs}
+        if proof.by_fills:
+            held |= {p.coin for p in self._trading.tracker.positions() if p.coin in self._trading.specs}
         return proof.positions is not None and not held

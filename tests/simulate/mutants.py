@@ -36,7 +36,7 @@ MUTANTS: tuple[Mutant, ...] = (
        "self.reply.total_sz if self.order.tif is Tif.IOC else max(said, self.reply.total_sz)",
        "max(said, self.reply.total_sz)"),
     _m("the start believes an empty account", "execution/truth/bootstrap.py",
-       "report = by_fills(read_beginning(rest, user, universe.dexs))",
+       "report = by_fills(read_beginning(rest, user, universe.dexs), universe.dexs)",
        "report = read_beginning(rest, user, universe.dexs)"),
     _m("a resync clears first", KEEPING, "        self._view.marks = report.marks\n",
        "        self._view.marks = report.marks\n        for coin in list(self._tracker.booked()):\n"

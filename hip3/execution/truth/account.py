@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import msgspec
 
 from hip3.core.events import Fill, OrderUpdate
+from hip3.core.market import in_dexs
 from hip3.core.money import ZERO, div, parse
 from hip3.errors import ODD_ANSWERS, VenueReadError
 from hip3.exchange.wire import parse_fill_list, parse_order_record
@@ -150,6 +151,10 @@ def read_account(rest: Rest, user: str, dexs: Iterable[str]) -> AccountReport:
     )
 
 
+FILLS_CAP = 2000
+"""So many fills are in one answer at most, of all dexs together (docs/venue-facts.md F13)."""
+
+
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
     """What the exchange says is open, read after the last action; proved only if positions and orders are known."""
 
@@ -161,6 +166,8 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     """Which answers it is by, or why it could not be read."""
     marks: dict[str, Decimal] = {}
     """Mark price of each position, where its value was read."""
+    by_fills: bool = False
+    """Some positions follow from fills alone: who asks whether all is closed asks our own books, too."""
 
     def sentence(self, unknown: int) -> str:
         """One line for people; `unknown` is how many orders of ours still have no outcome."""
@@ -183,10 +190,11 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def prove(rest: Rest, user: str, dexs: Iterable[str]) -> Proof:
-    """Read open orders and positions per dex. Where clearinghouseState fails, the exchange's own
-    fills still prove a position: the newest of a market says where it started and what it did.
+    """Read open orders and positions per dex. Positions of a dex whose clearinghouseState fails follow from the
+    account's fills, but only if these are all there are: the newest of a market says where it started and what it did.
 
-    Raises nothing that an answer can cause: what could not be read is None in the proof, and `source` says why.
+    A list of fills that is cut off proves nothing, since the market in question may be on no row of it. What other dexs
+    show stays in `source` then. Raises nothing that an answer can cause: what could not be read is None in the proof.
     """
     dexs = list(dexs)
     orders: list[OrderUpdate] = []
@@ -195,33 +203,51 @@ def prove(rest: Rest, user: str, dexs: Iterable[str]) -> Proof:
             orders += _open_orders(rest, user, dex)
     except (VenueReadError, *ODD_ANSWERS) as error:
         return Proof(positions=None, orders=None, source=f"open orders cannot be read: {error}")
-    try:
-        positions, marks = _held(rest, user, dexs)
-        return Proof(positions=positions, orders=tuple(orders), source="clearinghouseState and openOrders", marks=marks)
-    except (VenueReadError, *ODD_ANSWERS) as error:
-        failure = str(error)
+    positions: dict[str, Decimal] = {}
+    marks: dict[str, Decimal] = {}
+    failed: dict[str, str] = {}
+    for dex in dexs:
+        try:
+            held, at = _held(rest, user, dex)
+        except (VenueReadError, *ODD_ANSWERS) as error:
+            failed[dex] = f"clearinghouseState of dex {dex or 'main'}: {error}"
+        else:
+            positions, marks = positions | held, marks | at
+    source = "clearinghouseState and openOrders"
+    if failed:
+        by_fills, why = _by_all_fills(rest, user, failed)
+        if by_fills is None:
+            shown = ", ".join(f"{coin} {szi}" for coin, szi in sorted(positions.items()))
+            why = f"{'; '.join(failed.values())}; {why}" + (f"; held at least: {shown}" if shown else "")
+            return Proof(positions=None, orders=tuple(orders), source=why)
+        positions, source = positions | by_fills, "userFills and openOrders"
+    return Proof(positions=positions, orders=tuple(orders), source=source, marks=marks, by_fills=bool(failed))
+
+
+def _by_all_fills(rest: Rest, user: str, dexs: Iterable[str]) -> tuple[dict[str, Decimal] | None, str]:
+    """(positions in these dexs by the account's fills, ""); or (None, why they prove nothing)."""
     try:
         fills, malformed = parse_fill_list(rest.info({"type": "userFills", "user": user}))
     except (VenueReadError, ValueError) as error:
-        return Proof(positions=None, orders=tuple(orders), source=f"{failure}; {error}")
+        return None, f"userFills: {error}"
     if malformed:
         # The newest fill of a market may be among them: what the others say would prove nothing.
-        source = f"{failure}; {malformed} fills cannot be read"
-        return Proof(positions=None, orders=tuple(orders), source=source)
-    return Proof(positions=positions_of(fills), orders=tuple(orders), source="userFills and openOrders")
+        return None, f"{malformed} fills cannot be read"
+    if len(fills) >= FILLS_CAP:
+        return None, f"only the newest {len(fills)} fills can be read"
+    return {coin: szi for coin, szi in positions_of(fills).items() if in_dexs(coin, frozenset(dexs))}, ""
 
 
-def _held(rest: Rest, user: str, dexs: Iterable[str]) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
-    """(signed sizes, marks) of all positions."""
+def _held(rest: Rest, user: str, dex: str) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
+    """(signed sizes, marks) of the positions in one dex."""
     positions: dict[str, Decimal] = {}
     marks: dict[str, Decimal] = {}
-    for dex in dexs:
-        for item in rest.info_json({"type": "clearinghouseState", "user": user, "dex": dex})["assetPositions"]:
-            body = item["position"]
-            szi = parse(body["szi"])
-            if szi:
-                positions[body["coin"]] = szi
-                marks[body["coin"]] = div(parse(body["positionValue"]), abs(szi))
+    for item in rest.info_json({"type": "clearinghouseState", "user": user, "dex": dex})["assetPositions"]:
+        body = item["position"]
+        szi = parse(body["szi"])
+        if szi:
+            positions[body["coin"]] = szi
+            marks[body["coin"]] = div(parse(body["positionValue"]), abs(szi))
     return positions, marks
 
 

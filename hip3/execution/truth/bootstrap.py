@@ -7,7 +7,7 @@ sends: what a start finds is a value, and what an earlier run kept is handed in.
 Addresses are lower case, with 0x. Times of fills and positions are the exchange's.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 import msgspec
 
@@ -19,7 +19,7 @@ from hip3.core.orders import is_ours
 from hip3.errors import PreflightError, VenueReadError, WireError
 from hip3.exchange.registry import BASE_TAKER_RATE, dex_indices, read_markets, select, taker_rate
 from hip3.exchange.wire import parse_fill_list
-from hip3.execution.truth.account import AccountReport, Rest, read_account
+from hip3.execution.truth.account import FILLS_CAP, AccountReport, Rest, read_account
 from hip3.execution.truth.margin import Margin, read_margins
 from hip3.position.exits import Held
 from hip3.position.tracked import KeptTotals, Opening
@@ -30,8 +30,8 @@ CHECKED_MS = 3_600_000
 """How long what a start found in order holds for the next one."""
 SAME_MS = 10_000
 """A position known from its order alone may have been kept with our clock's time of the order."""
-PAGE = 2000
-"""So many fills are in one answer at most, of all dexs together (docs/venue-facts.md F13)."""
+PAGE = FILLS_CAP
+"""A page of fills: as many as one answer has."""
 
 
 class Universe(msgspec.Struct, frozen=True):
@@ -183,7 +183,7 @@ def read_whole_beginning(
 ) -> Beginning:
     """Everything of the account that trading begins with; `totals` and `held` are of an earlier run, `margins` what
     is known of them already and is added to. VenueReadError: not whole; what `margins` has gained stays."""
-    report = by_fills(read_beginning(rest, user, universe.dexs))
+    report = by_fills(read_beginning(rest, user, universe.dexs), universe.dexs)
     missed = missed_fills(rest, user, report, totals.since_ms)
     fills = [f for f in missed if in_dexs(f.coin, universe.dexs)]  # what is traded elsewhere is none of our business
     return Beginning(
@@ -193,15 +193,15 @@ def read_whole_beginning(
     )  # fmt: skip
 
 
-def by_fills(report: AccountReport) -> AccountReport:
-    """The report with the position that a market's newest fill left, where another is shown.
+def by_fills(report: AccountReport, dexs: Container[str]) -> AccountReport:
+    """The report with the position that a market's newest fill left, where another is shown; of these dexs alone.
 
     An empty or stale answer has hidden real positions before. With this one the start compares, and does not
-    trade, until the exchange shows the same or has said for long enough that it is gone (`Difference`). Pure; markets
-    of the main dex and of spot are left as they are.
+    trade, until the exchange shows the same or has said for long enough that it is gone (`Difference`). Pure. A
+    position elsewhere is not read per dex: taken from its fill it would differ from every reading, and never be ours.
     """
     newest = {f.coin: f for f in reversed(report.fills)}
-    left = {coin: (f.start_position + f.signed_sz, f.px) for coin, f in newest.items() if ":" in coin}
+    left = {coin: (f.start_position + f.signed_sz, f.px) for coin, f in newest.items() if in_dexs(coin, dexs)}
     wrong = {coin: held for coin, held in left.items() if held[0] != report.positions.get(coin, (ZERO, ZERO))[0]}
     return msgspec.structs.replace(report, positions=report.positions | wrong) if wrong else report
 

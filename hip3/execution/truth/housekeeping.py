@@ -273,7 +273,7 @@ class Housekeeping:
     def _positions_agree(self, report: AccountReport, now_ms: int) -> bool:
         """Compare booked sizes. More than we knew of is believed in the second reading; less, or nothing,
         only after three readings over a minute: an empty answer has erased real positions before."""
-        booked, told = self._tracker.booked(), by_fills(report).positions
+        booked, told = self._tracker.booked(), by_fills(report, self.dexs).positions
         differs: dict[str, Difference] = {}
         for coin in dict.fromkeys([*booked, *report.positions]):
             ours, theirs = booked.get(coin, ZERO), report.positions.get(coin, (ZERO, ZERO))[0]

@@ -79,6 +79,44 @@ def test_a_proof_without_clearinghouse_state_comes_from_the_newest_fills_and_els
     assert prove(_Rest(frontendOpenOrders=[], userFills=[raw | {"px": None}]), "0x", ["xyz"]).positions is None
 
 
+class _TwoDexs(_Rest):
+    """flx cannot be read; xyz shows a position."""
+
+    def info_json(self, request: dict[str, Any]) -> Any:
+        if request["type"] == "clearinghouseState" and request["dex"] == "flx":
+            raise VenueReadError("HTTP 500")
+        return super().info_json(request)
+
+
+def _raw(number: int, coin: str = "flx:OIL") -> dict[str, Any]:
+    return {
+        "coin": coin, "px": "1", "sz": "1", "side": "B" if number % 2 else "A", "time": number, "oid": number,
+        "tid": number, "startPosition": "0" if number % 2 else "1",
+    }  # fmt: skip
+
+
+def test_fills_that_are_cut_off_prove_nothing_and_what_another_dex_shows_is_kept() -> None:
+    """2,000 later fills of one market hide the position in another: `flatten` called that flat and exited with 0."""
+    cut_off = [_raw(number) for number in range(2000, 0, -1)]
+    proof = prove(_TwoDexs(clearinghouseState=STATE, frontendOpenOrders=[], userFills=cut_off), "0x", ["flx", "xyz"])
+    assert proof.positions is None
+    assert "not proved" in proof.sentence(0)
+    assert f"held at least: {COIN}" in proof.source
+    assert "flx" in proof.source
+    whole = prove(
+        _TwoDexs(clearinghouseState=STATE, frontendOpenOrders=[], userFills=cut_off[1:]), "0x", ["flx", "xyz"]
+    )
+    assert whole.positions is not None
+    assert set(whole.positions) == {COIN, "flx:OIL"}
+    assert whole.by_fills
+
+
+def test_fills_of_other_dexs_prove_no_position_in_ours() -> None:
+    rows = [_raw(1, "para:AVGO"), _raw(1, "BTC"), _raw(1)]
+    proof = prove(_TwoDexs(clearinghouseState=STATE, frontendOpenOrders=[], userFills=rows), "0x", ["flx", "xyz"])
+    assert set(proof.positions or {}) == {COIN, "flx:OIL"}
+
+
 def test_the_newest_fill_of_a_market_says_what_is_held() -> None:
     newest = fill(2, start_position=D("0.012"), side=fill().side.opposite)
     assert positions_of([newest, fill(1)]) == {}
