@@ -38,14 +38,20 @@ MIN_NOTIONAL_USD = Decimal(11)
 _EXPONENTS = {-n: Decimal(1).scaleb(-n) for n in range(19)}
 
 
+MOST_DIGITS = 30
+"""No price, size or amount is larger than ten to this, or smaller than its reciprocal."""
+
+
 def parse(text: str) -> Decimal:
-    """A finite Decimal from a wire string; ValueError for anything else."""
+    """A finite Decimal from a wire string, of at most `MOST_DIGITS` before and after the point; else ValueError."""
     try:
         value = Decimal(text)
     except InvalidOperation:
         raise ValueError(f"not a number: {text!r}") from None
     if not value.is_finite():
         raise ValueError(f"not a finite number: {text!r}")
+    if not -MOST_DIGITS <= value.adjusted() <= MOST_DIGITS:
+        raise ValueError(f"not a number of a market: {text[:40]!r}")
     return value
 
 

@@ -31,7 +31,7 @@ from hip3.core.events import (
     UserFundings,
 )
 from hip3.core.market import Level
-from hip3.core.money import ZERO
+from hip3.core.money import MOST_DIGITS, ZERO
 from hip3.core.orders import Side
 from hip3.exchange.subscriptions import key_of
 from hip3.exchange.wire_reply import parse_post
@@ -157,7 +157,7 @@ _decode_any = msgspec.json.Decoder().decode
 # How the exchange's frames begin. One that is spelt otherwise goes the longer way and is read all the same.
 _BBO_HEAD = '{"channel":"bbo"'
 _CTX_HEAD = '{"channel":"activeAssetCtx"'
-_DECODE_ERRORS = (msgspec.DecodeError, msgspec.ValidationError, ValueError, ArithmeticError)
+_DECODE_ERRORS = (msgspec.DecodeError, msgspec.ValidationError, ValueError, ArithmeticError, RecursionError)
 # Known and not asked for; every other name is reported as unknown.
 _IGNORED_CHANNELS = frozenset(
     {
@@ -170,10 +170,10 @@ _IGNORED_CHANNELS = frozenset(
 
 
 def _finite(*values: Decimal) -> None:
-    """ValueError for NaN and infinities: Decimal reads them, and no comparison downstream expects them."""
+    """ValueError for what Decimal reads and nothing downstream expects: NaN, infinities, sizes beyond any market's."""
     for value in values:
-        if not value.is_finite():
-            raise ValueError(f"not a finite number: {value}")
+        if not value.is_finite() or not -MOST_DIGITS <= value.adjusted() <= MOST_DIGITS:
+            raise ValueError(f"not a number of a market: {str(value)[:40]}")
 
 
 def _level(level: Level | None) -> Level | None:

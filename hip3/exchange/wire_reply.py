@@ -40,7 +40,7 @@ class _PostResponse(msgspec.Struct):
 _decode_post = msgspec.json.Decoder(_PostData).decode
 _decode_post_response = msgspec.json.Decoder(_PostResponse).decode
 _decode_any = msgspec.json.Decoder().decode
-_DECODE_ERRORS = (msgspec.DecodeError, msgspec.ValidationError, ValueError, ArithmeticError)
+_DECODE_ERRORS = (msgspec.DecodeError, msgspec.ValidationError, ValueError, ArithmeticError, RecursionError)
 
 
 def parse_post(data: bytes) -> Event:

@@ -26,6 +26,7 @@ from hip3.core.events import (
 from hip3.core.market import MarketSpec
 from hip3.core.ports import Clock, Journal
 from hip3.exchange.protocol import Session
+from hip3.execution.account_view import AccountView
 from hip3.execution.link import Link
 from hip3.execution.market_in import MarketIn
 from hip3.execution.orders_in import OrdersIn
@@ -43,6 +44,7 @@ class TradeFlow:
         clock: Clock,
         specs: dict[str, MarketSpec],
         link: Link,
+        view: AccountView,
         market_in: MarketIn,
         orders_in: OrdersIn,
         readiness: Readiness,
@@ -53,6 +55,7 @@ class TradeFlow:
         self._clock = clock
         self._specs = specs
         self._link = link
+        self._view = view
         self._market = market_in
         self._orders = orders_in
         self._readiness = readiness
@@ -93,10 +96,21 @@ class TradeFlow:
     def on_event(self, session: Session, event: Event, now_ms: int) -> None:
         """One frame that arrived at `now_ms`, of any kind: each is a sign of life.
 
-        Raises nothing for what the exchange may send: a frame or an item that cannot be read is counted, and the first
-        of its kind goes to the journal.
+        Raises nothing, whatever the exchange sends: a frame or an item that cannot be read is counted, and the first
+        of its kind goes to the journal. One whose content breaks our own code is counted like that, the account is
+        doubted, and the next frame is handled: one number must not end the thread that leaves positions.
         """
         self._link.last_event_ms = self._readiness.heard_ms = now_ms
+        try:
+            self._handle(session, event, now_ms)
+        except Exception as error:  # noqa: BLE001 see above
+            kind = f"failed:{type(event).__name__}"
+            self.counts[kind] += 1
+            if self.counts[kind] == 1:
+                self._journal.record("event_failed", event=type(event).__name__, why=f"{type(error).__name__}: {error}")
+            self._view.doubt()
+
+    def _handle(self, session: Session, event: Event, now_ms: int) -> None:
         if isinstance(event, BboUpdate):
             self._market.on_bbo(session, event, now_ms)
         elif isinstance(event, CtxUpdate):

@@ -277,8 +277,8 @@ def _inflow(g: Given, books: Books, feed: Feed, outbox: Outbox) -> Inflow:
         journal=g.journal,
     )  # fmt: skip
     flow = TradeFlow(
-        clock=clock, specs=specs, link=books.link, market_in=market_in, orders_in=orders_in, readiness=g.readiness,
-        streams=feed.streams, journal=g.journal, wake_rest=g.links.wake_rest,
+        clock=clock, specs=specs, link=books.link, view=books.view, market_in=market_in, orders_in=orders_in,
+        readiness=g.readiness, streams=feed.streams, journal=g.journal, wake_rest=g.links.wake_rest,
     )  # fmt: skip
     return Inflow(
         guards=guards, executor=executor, exiting=exiting, risk_events=risk_events, consequences=consequences,

@@ -4,6 +4,7 @@ from typing import Any
 
 from hip3.core.orders import Post
 from hip3.onethread.process import Socket
+from hip3.onethread.threads import Violation
 from hip3.ops.intents import Intent
 from hip3.service.running import Running
 from hip3.simulate.checks import check_adopted
@@ -41,6 +42,8 @@ class Surroundings:
             self._witness.late_reply(fields["post_id"])
         elif kind == "post_lost":
             self._witness.gave_up(fields["post"])
+        elif kind == "event_failed":
+            raise Violation(f"a {fields['event']} breaks the service: {fields['why']}")
         elif kind == "adopted":
             check_adopted(self._scene, self._witness, fields["coin"], fields["theirs"])
         self._scene.tell(kind, fields)

@@ -140,6 +140,13 @@ def test_acknowledgements_errors_pongs_and_unknown_channels() -> None:
     assert parse_frame(_text("brandNew", {})) == Ignored("unknown:brandNew")
 
 
+@pytest.mark.parametrize("channel", ["bbo", "activeAssetCtx", "userFills", "orderUpdates", "post", "anything"])
+def test_no_depth_of_nesting_raises(channel: str) -> None:
+    deep = "[" * 20_000 + "]" * 20_000
+    assert isinstance(parse_frame(f'{{"channel":"{channel}","data":{{"coin":"xyz:GOLD","more":{deep}}}}}'), Malformed)
+    assert isinstance(parse_frame(f'{{"more":{deep},"channel":"{channel}","data":{{}}}}'), Malformed)
+
+
 @given(st.text() | st.binary())
 def test_no_frame_raises(junk: str | bytes) -> None:
     parse_frame(junk)

@@ -1,5 +1,6 @@
 """The way out: no single quote, no refusal that says nothing about the price, makes leaving dearer or impossible."""
 
+import json
 from decimal import Decimal
 from pathlib import Path
 
@@ -8,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hip3.core.market import Level
+from hip3.core.money import round_price
 from hip3.core.orders import ExitReason, Side
 from hip3.core.refusals import TABLE, Kind
 from hip3.position.flatten import exit_price
+from hip3.venue.engine.model import Request
 from tests.builders import D, view
 from tests.stage import QUIET, Stage
 from tests.world import World, quiet_world
@@ -115,3 +118,37 @@ def test_only_a_refusal_about_the_price_is_a_failed_attempt(tmp_path: Path) -> N
         failures = world.trading.exits.failed(GOLD, world.trading.exiting._params[GOLD])[0] - 1
         helpless = row.kind in (Kind.TRANSIENT, Kind.ACCOUNT, Kind.FATAL)
         assert failures == (0 if helpless else 1), row.prefix
+
+
+# What must not end the thread that leaves.
+
+
+def test_a_number_that_breaks_our_own_code_ends_no_thread(tmp_path: Path) -> None:
+    """A touch of a millionth of nothing with an exit due, and a price that no context can hold."""
+    stage = Stage(tmp_path, QUIET).hold()
+    world = stage.world
+    world.trading.exiting.request(ExitReason.STOP)
+    for px in ("0.01", "1E+999990", "1E-999990", "9" * 400):
+        for side in (0, 1):
+            touch = [{"px": "4000", "sz": "1", "n": 1}, {"px": "4001", "sz": "1", "n": 1}]
+            touch[side]["px"] = px
+            data = {"coin": GOLD, "time": world.exchange_ms(), "bbo": touch}
+            world.inject(json.dumps({"channel": "bbo", "data": data}))
+        ctx = {"oraclePx": px, "markPx": px, "midPx": px, "openInterest": px}
+        world.inject(json.dumps({"channel": "activeAssetCtx", "data": {"coin": GOLD, "ctx": ctx}}))
+        world.tick()
+    stage.quote()
+    assert world.run_until(lambda: not world.trading.tracker.booked(), 20_000)
+
+
+def test_a_position_in_a_dex_that_is_not_ours_is_not_booked_at_a_start(tmp_path: Path) -> None:
+    world = World(tmp_path, seed=1, markets=GOLD, min_edge_bps=D(5000))
+    avgo = world.venue.engine.markets["para:AVGO"]
+    account = world.venue.engine.account(world.user)
+    assert account is not None
+    px = round_price(avgo.oracle * D("1.02"), avgo.info.sz_decimals, up=True)
+    world.venue.engine.place(account, Request(avgo, True, px, D("0.1"), False, "Ioc", None), world.exchange_ms())
+    assert account.dex("para").positions["para:AVGO"].szi > 0
+    world.restart()
+    assert world.trading.tracker.booked() == {}
+    assert world.run_until(lambda: world.ready, 8000)
