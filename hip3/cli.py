@@ -83,7 +83,9 @@ def parser() -> argparse.ArgumentParser:
     bench.add_argument("--json", action="store_true")
     simulate = commands.add_parser("simulate", help="seeded fault simulation of the whole service")
     simulate.add_argument("--seeds", type=int, default=None, metavar="N", help="how many; default 100, with --seed 1")
-    simulate.add_argument("--seed", type=int, default=None, metavar="S", help="the first, or the one to show in full")
+    simulate.add_argument("--seed", type=int, default=None, metavar="S", help="the one to show in full")
+    simulate.add_argument("--from", dest="first", type=int, default=0, metavar="S", help="the first of many seeds")
+    simulate.add_argument("--jobs", type=int, default=None, metavar="J", help="processes at a time; default all cores")
     simulate.add_argument("--keep", default=None, metavar="I,J", help="of one seed: only these mishaps, or none")
     simulate.add_argument("--until", type=int, default=None, metavar="MS", help="of one seed: when its faults end")
     simulate.add_argument("--calm", action="store_true", help="of one seed: threads never cut in")
@@ -320,11 +322,14 @@ def _bench(args: argparse.Namespace) -> int:
 def _simulate(args: argparse.Namespace) -> int:
     from hip3.simulate.command import one, simulate
 
-    first, count = args.seed or 0, args.seeds or (100 if args.seed is None else 1)
-    if first < 0 or count < 1:
-        raise ConfigError(["--seed must not be negative, --seeds must be at least 1"])
-    if count > 1:
-        return simulate(first, count)
+    if args.seed is not None and args.first:
+        raise ConfigError(["--seed shows one seed, --from begins many: give one of them"])
+    first = args.first if args.seed is None else args.seed
+    count, jobs = args.seeds or (100 if args.seed is None else 1), args.jobs
+    if first < 0 or count < 1 or (jobs is not None and jobs < 1):
+        raise ConfigError(["--seed and --from must not be negative, --seeds and --jobs must be at least 1"])
+    if args.seed is None or count > 1:
+        return simulate(first, count, jobs)
     try:
         keep = None if args.keep is None else [int(i) for i in args.keep.replace("none", "").split(",") if i]
     except ValueError:

@@ -41,12 +41,12 @@ def one(seed: int, keep: list[int] | None, until_ms: int | None, *, calm: bool) 
     return CHECK_FAILED if result.violation else OK
 
 
-def simulate(first: int, count: int) -> int:
+def simulate(first: int, count: int, jobs: int | None = None) -> int:
     """Many seeds: a line for each, the coverage, and what failed, made small."""
     hits: Counter[tuple[str, str]] = Counter()
     totals: Counter[str] = Counter()
     failed: list[Result] = []
-    for result in many(range(first, first + count)):
+    for result in many(range(first, first + count), jobs):
         print(result.line, flush=True)
         hits.update(result.hits)
         totals.update(result.counts)
