@@ -16,6 +16,7 @@ from hip3.core.ledger import Stranger, TrackerEvent
 from hip3.core.market import in_dexs
 from hip3.core.orders import CancelBatch, OrderBatch, PendingCancel, Post, is_ours
 from hip3.core.ports import Clock, Journal
+from hip3.core.refusals import Kind, classify
 from hip3.exchange.wire_reply import parse_action_answer
 from hip3.execution.account_view import AccountView
 from hip3.execution.consequences import Consequences
@@ -113,11 +114,22 @@ class OrdersIn:
             for cancel, res in zip(post.batch.cancels, resolve(outcome, len(post.batch.cancels)), strict=True):
                 self._cancel_answer(cancel, res)
             return
-        for order, res in zip(post.batch.orders, resolve(outcome, len(post.batch.orders)), strict=True):
+        answers = resolve(outcome, len(post.batch.orders))
+        self._note_company(post.batch, answers)
+        for order, res in zip(post.batch.orders, answers, strict=True):
             # Only for the connection that stands: what went by HTTP need not be told on it.
             if isinstance(res.status, Resting | Filled) and post.generation == self._link.generation:
                 self._streams.answered(order.cloid, now_ms)
             self._consequences.dispatch(self._apply(order.cloid, res, now_ms), now_ms)
+
+    def _note_company(self, batch: OrderBatch, answers: list[Resolution]) -> None:
+        """An exit that is refused before validation takes the others of its action with it, each time they meet."""
+        if not batch.reduce_only:
+            return
+        if len(answers) == 1 and answers[0].fate is Fate.STATUS:
+            self._scheduler.rejoin(batch.orders[0].coin)
+        elif len(answers) > 1 and answers[0].fate is Fate.REFUSED and classify(answers[0].text).kind is Kind.OURS:
+            self._scheduler.isolate(order.coin for order in batch.orders)
 
     def _apply(self, cloid: str, res: Resolution, now_ms: int) -> list[TrackerEvent]:
         if res.fate is Fate.UNKNOWN:

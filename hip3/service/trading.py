@@ -253,7 +253,8 @@ def _inflow(g: Given, books: Books, feed: Feed, outbox: Outbox) -> Inflow:
     executor = None if g.identity is None else _executor(g, books, feed, outbox, guards)
     exiting = Exiting(
         clock=clock, specs=specs, params={c: exit_params(settings, c) for c in specs} if g.identity else {},
-        others=g.universe.others, other_params=exit_params(settings, ""), other_marks=lambda: books.view.marks,
+        newest=feed.markets.newest, others=g.universe.others,
+        other_params=exit_params(settings, ""), other_marks=lambda: books.view.marks,
         tracker=books.tracker, desk=books.exits, market_state=feed.market_state, scheduler=outbox.scheduler,
         cloids=outbox.cloids, journal=g.journal, exchange_ms=books.offset.exchange_ms,
         watch_foreign=settings.base.foreign_positions == "watch",

@@ -120,6 +120,33 @@ def test_only_a_refusal_about_the_price_is_a_failed_attempt(tmp_path: Path) -> N
         assert failures == (0 if helpless else 1), row.prefix
 
 
+# In one action with others.
+
+
+def test_one_exit_that_is_refused_before_validation_keeps_no_other_open(tmp_path: Path) -> None:
+    """GOLD takes fewer decimals than the service knows: its exit has the whole action refused, TSLA's with it."""
+    world = quiet_world(tmp_path, protective_stop_bps=D(0))
+    tsla = "xyz:TSLA"
+    world.by_hand(GOLD, Side.BUY, D("0.0122"))
+    world.by_hand(tsla, Side.BUY, D("0.1"))
+    assert world.run_until(lambda: len(world.trading.tracker.booked()) == 2, 3000)
+    market = world.venue.engine.markets[GOLD]
+    market.info = market.info._replace(sz_decimals=3)
+    world.trading.exiting.request(ExitReason.STOP)
+    assert world.run_until(lambda: tsla not in world.trading.tracker.booked(), 2000)
+
+
+def test_exits_go_by_the_precision_that_was_read_last(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path, protective_stop_bps=D(0))
+    world.by_hand(GOLD, Side.BUY, D("0.0122"))
+    assert world.run_until(lambda: bool(world.trading.tracker.booked()), 3000)
+    market = world.venue.engine.markets[GOLD]
+    market.info = market.info._replace(sz_decimals=3)
+    assert world.run_until(lambda: GOLD in world.trading.blocked, 70_000, step_ms=50)
+    world.trading.exiting.request(ExitReason.STOP)
+    assert world.run_until(lambda: world.trading.tracker.booked().get(GOLD, D(0)) < D("0.001"), 2000)
+
+
 # What must not end the thread that leaves.
 
 

@@ -91,8 +91,8 @@ MUTANTS: tuple[Mutant, ...] = (
        "            self.live.pop(tracked.order.cloid, None)\n", ""),
     _m("orders move backwards", "core/order_state.py", "    return to in TRANSITIONS[state]", "    return True"),
     _m("a reply is paired with the wrong order", ORDERS,
-       "zip(post.batch.orders, resolve(outcome, len(post.batch.orders)), strict=True)",
-       "zip(reversed(post.batch.orders), resolve(outcome, len(post.batch.orders)), strict=True)"),
+       "zip(post.batch.orders, answers, strict=True)",
+       "zip(reversed(post.batch.orders), answers, strict=True)"),
     _m("an unreadable answer means refused", "execution/sending/replies.py",
        "        fate = Fate.UNKNOWN if executed else Fate.REFUSED", "        fate = Fate.REFUSED"),
     # Unknown outcomes.

@@ -51,6 +51,7 @@ class Exiting:
         clock: Clock,
         specs: dict[str, MarketSpec],
         params: dict[str, ExitParams],
+        newest: Callable[[str], MarketSpec | None],
         others: dict[str, MarketSpec],
         other_params: ExitParams,
         other_marks: Callable[[], dict[str, Decimal]],
@@ -64,11 +65,13 @@ class Exiting:
         watch_foreign: bool,
         drop: Callable[[PendingOrder, str, int], None],
     ) -> None:
-        """`others`: the markets that are not configured, with the marks of the last reading. `drop` takes an order
-        out of the books that the queue refused."""
+        """`newest`: a market's facts as they were last read; the start's stand for what is gone. `others`: the markets
+        that are not configured, with the marks of the last reading. `drop` takes an order out of the books that the
+        queue refused."""
         self._clock = clock
         self._specs = specs
         self._params = params
+        self._newest = newest
         self._others = others
         self._other_params = other_params
         self._other_marks = other_marks
@@ -159,7 +162,7 @@ class Exiting:
 
         Rules see this connection's data alone. An exit that is decided is priced by older ones, too, if need be.
         """
-        spec = self._specs.get(position.coin) or self._others.get(position.coin)
+        spec = self._newest(position.coin) or self._specs.get(position.coin) or self._others.get(position.coin)
         params = self._params_of(position.coin)
         if spec is None or params is None or not self.ours_to_close(position):
             return  # shown, never touched

@@ -13,7 +13,7 @@ the tracker; the tick sends only what the tracker still knows as queued.
 """
 
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
@@ -46,6 +46,8 @@ class BatchScheduler:
         self._cancels: deque[PendingCancel] = deque()
         self._reduce: deque[PendingOrder] = deque()
         self._new: deque[PendingOrder] = deque()
+        self._alone: set[str] = set()
+        """Markets whose reduce-only orders share no action."""
         self.max_inflight = max_inflight
         self.high_watermark = max(1, max_inflight - max_inflight // RESERVED_SHARE)
         """From so many posts in flight on, entries are neither taken in nor sent."""
@@ -110,12 +112,23 @@ class BatchScheduler:
             return None
 
     def _take_reduce_locked(self) -> list[PendingOrder]:
-        """Exits before protective stops, and never in one action: their groupings differ."""
-        exits = [o for o in self._reduce if not o.protective][:BATCH]
-        taken = exits or list(self._reduce)[:BATCH]
+        """Exits before protective stops, and never in one action: their groupings differ. Some go alone."""
+        kind = [o for o in self._reduce if not o.protective] or list(self._reduce)
+        together = [o for o in kind if o.coin not in self._alone]
+        taken = kind[:1] if kind[0].coin in self._alone else together[:BATCH]
         for order in taken:
             self._reduce.remove(order)
         return taken
+
+    def isolate(self, coins: Iterable[str]) -> None:
+        """Reduce-only orders of these markets go alone from now on: one of them had all others refused with it."""
+        with self._lock:
+            self._alone.update(coins)
+
+    def rejoin(self, coin: str) -> None:
+        """The exchange took an order of this market for itself: it may go with others again."""
+        with self._lock:
+            self._alone.discard(coin)
 
     def sendable(self, inflight: int, *, entries: bool = True) -> bool:
         """Whether `take` would return something now."""

@@ -82,6 +82,10 @@ class Markets:
         if self._approved != dict(approved):
             self._journal.keep("approved", dict(self._approved))
 
+    def newest(self, coin: str) -> MarketSpec | None:
+        """A market's facts as they were last read, approved or not: exits go by these. None: not ours, or gone."""
+        return self._seen.get(coin)
+
     def step(self, now_ms: int) -> None:
         """Read what is due. VenueReadError, WireError: nothing changed, and it is tried again: caps after 5 s, markets
         after a minute."""
