@@ -34,6 +34,8 @@ KEEP_MS = 1000
 CLOSED_MS = 60_000
 """How long a market stays closed to entries after an operator's flatten."""
 _ANSWERED = (OrderState.REJECTED, OrderState.CANCELED, OrderState.FILLED)
+_CAME_TOO_LATE = "Action already expired"
+"""As good as never sent: the state of the exchange is not to be waited for, the next try may be in time."""
 _NO_PRICE_HELPS = frozenset({Kind.TRANSIENT, Kind.ACCOUNT, Kind.FATAL})
 """Classes of refusals that say nothing about the price."""
 
@@ -223,11 +225,12 @@ class Exiting:
         params = self._params_of(coin)
         if self.maybe_flat(coin) or params is None:
             return 0
-        if event.after is OrderState.REJECTED and classify(event.why).kind in _NO_PRICE_HELPS:
+        late = event.after is OrderState.REJECTED and event.why.startswith(_CAME_TOO_LATE)
+        if event.after is OrderState.REJECTED and not late and classify(event.why).kind in _NO_PRICE_HELPS:
             if self._desk.refused(coin, event.order.cloid, now_ms):
                 self._journal.record("exit_stuck", coin=coin, failures=0, reason=event.why)
             return 0
-        answered = event.after in _ANSWERED
+        answered = event.after in _ANSWERED and not late
         if not self._desk.ended(coin, event.order.cloid, params, now_ms, answered=answered) or not answered:
             return 0
         failures, stuck = self._desk.failed(coin, params)
