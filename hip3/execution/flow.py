@@ -98,7 +98,8 @@ class TradeFlow:
 
         Raises nothing, whatever the exchange sends: a frame or an item that cannot be read is counted, and the first
         of its kind goes to the journal. One whose content breaks our own code is counted like that, the account is
-        doubted, and the next frame is handled: one number must not end the thread that leaves positions.
+        doubted if it was about that, and the next frame is handled: one number must not end the thread that leaves
+        positions.
         """
         self._link.last_event_ms = self._readiness.heard_ms = now_ms
         try:
@@ -108,7 +109,8 @@ class TradeFlow:
             self.counts[kind] += 1
             if self.counts[kind] == 1:
                 self._journal.record("event_failed", event=type(event).__name__, why=f"{type(error).__name__}: {error}")
-            self._view.doubt()
+            if not isinstance(event, BboUpdate | CtxUpdate):  # which say nothing of the account
+                self._view.doubt()
 
     def _handle(self, session: Session, event: Event, now_ms: int) -> None:
         if isinstance(event, BboUpdate):

@@ -106,6 +106,15 @@ class OrdersIn:
             self._answered(post, outcome, self._clock.mono_ms())
 
     def _answered(self, post: Post, outcome: PostOutcome, now_ms: int) -> None:
+        """Take an answer. One that breaks our own code leaves its orders unknown, to be proved: nobody waits for the
+        post any more, and an order that stayed `sent` would never be looked at again."""
+        try:
+            self._take(post, outcome, now_ms)
+        except Exception as error:
+            self.on_post_lost(post, f"its answer could not be handled: {type(error).__name__}: {error}", now_ms)
+            raise
+
+    def _take(self, post: Post, outcome: PostOutcome, now_ms: int) -> None:
         """Give each order or cancel of a post its part of the answer."""
         self._journal.record("reply", post=post, outcome=outcome, at_us=self._clock.mono_us())
         if isinstance(outcome, ActionRefused) and outcome.text.startswith("Action already expired"):

@@ -1,6 +1,7 @@
 """The way out: no single quote, no refusal that says nothing about the price, makes leaving dearer or impossible."""
 
 import json
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 
@@ -8,8 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hip3.core.events import Status
+from hip3.core.ledger import TrackerEvent
 from hip3.core.market import Level
 from hip3.core.money import round_price
+from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, Side
 from hip3.core.refusals import TABLE, Kind
 from hip3.position.flatten import exit_price
@@ -166,6 +170,40 @@ def test_a_number_that_breaks_our_own_code_ends_no_thread(tmp_path: Path) -> Non
         world.tick()
     stage.quote()
     assert world.run_until(lambda: not world.trading.tracker.booked(), 20_000)
+
+
+@pytest.mark.parametrize("by_http", [False, True])
+def test_an_answer_that_breaks_our_own_code_leaves_its_order_unknown_and_it_is_proved(
+    tmp_path: Path, by_http: bool
+) -> None:
+    world = quiet_world(tmp_path)
+    _held(world)
+    tracker, broken = world.trading.tracker, []
+    honest = tracker.on_status
+
+    def breaks(cloid: str, status: Status) -> list[TrackerEvent]:
+        tracker.on_status = honest  # type: ignore[method-assign]
+        broken.append(cloid)
+        raise KeyError("a defect of ours")
+
+    tracker.on_status = breaks  # type: ignore[method-assign]
+    world.trading.exiting.request(ExitReason.STOP)
+    world.filter_frame = lambda text: [] if text.startswith(('{"channel":"userF', '{"channel":"order')) else [text]
+    if by_http:
+        world.cut()
+        for _ in range(300):  # two seconds without a socket, then the other lane; its answer raises to who posted it
+            world.clock.advance(10)
+            world.venue.advance(world.exchange_ms())
+            with suppress(KeyError):
+                world.tick()
+        world.connect()
+    assert world.run_until(lambda: bool(broken), 3000)
+    world.tick()
+    found = tracker.get(broken[0])
+    assert found is not None
+    assert found.state is not OrderState.SENT
+    world.filter_frame = lambda text: [text]
+    assert world.run_until(lambda: not tracker.live(OrderState.UNKNOWN) and not tracker.booked(), 30_000)
 
 
 def test_a_position_in_a_dex_that_is_not_ours_is_not_booked_at_a_start(tmp_path: Path) -> None:
