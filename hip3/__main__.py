@@ -2,7 +2,7 @@
 
 import sys
 
-from hip3.cli import main
+from hip3.cli import script
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(script())

@@ -138,6 +138,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _faults([f"{error.filename or 'a file'}: {error.strerror}; make it usable for this user"], NO_JOURNAL)
 
 
+def script() -> int:
+    """The installed command: as `run.sh` does it, what it writes is nobody else's."""
+    os.umask(0o077)
+    return main()
+
+
 def _faults(faults: Sequence[str], code: int) -> int:
     for fault in faults:
         print(f"hip3: {fault}", file=sys.stderr)

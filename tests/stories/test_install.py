@@ -52,7 +52,7 @@ def test_a_wheel_has_all_files_and_the_requirements_of_the_one_list(tmp_path: Pa
     wanted = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line and line[0] != "#"]
     plain = [r for r in meta.get_all("Requires-Dist", []) if "extra ==" not in r]
     assert sorted(plain) == sorted(wanted)
-    assert "hip3 = hip3.cli:main" in points
+    assert "hip3 = hip3.cli:script" in points
 
 
 @pytest.mark.long
@@ -72,6 +72,7 @@ def test_installed_in_a_fresh_environment_it_trades_in_an_empty_folder(tmp_path:
     figures = dict(line.rsplit(maxsplit=1) for line in run.stdout.splitlines() if line.startswith("orders"))
     assert int(figures["orders filled"]) > 0
     assert {p.name for p in empty.iterdir()} == {"state", "logs"}
+    assert [p for p in empty.rglob("*") if p.stat().st_mode & 0o077] == []
     with subprocess.Popen(
         [venv / "bin" / "hip3", "exchange", "--port", "0", "--until-eof"], cwd=empty, env=clean, text=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
