@@ -25,7 +25,7 @@ class Later(NamedTuple):
 
 
 K = "tests/position/test_tracker.py::"
-X = "tests/position/test_exits.py::"
+X = "tests/position/test_exit_attempts.py::"
 G = "tests/execution/entries/test_gates.py::"
 O = "tests/execution/truth/test_open_orders.py::"  # noqa: E741
 P = "tests/sessions/test_positions.py::"
@@ -68,7 +68,7 @@ POSITION_ROWS: tuple[Row, ...] = (
     Row(
         "PM-STD-2 PM-TEST-1 PM-REC-1",
         "a close that was decided twice happens once",
-        "hip3/position/exits.py",
+        "hip3/position/exit_attempts.py",
         X + "test_a_claim_whose_end_nobody_tells_expires",
         "            if state.deadline_ms is not None and now_ms < state.deadline_ms:\n                return None\n",
         "",

@@ -26,7 +26,7 @@ _BY_TEST = {
     "execution/truth/test_open_orders": "execution/truth/strangers",
     "ops/test_files": "ops/intents ops/journal ops/state_dir ops/store",
     "ops/test_metrics": "execution/entries/gate_trace ops/figures ops/histogram service/details",
-    "position/test_exits": "position/exit_rules position/flatten",
+    "position/test_exit_attempts": "position/exit_rules position/flatten",
     "position/test_tracker": "core/ledger position/holding position/order_index position/results position/tracked position/views",
     "properties/test_hard_stop": "execution/sending/address_budget",
     "properties/test_interleavings": "core/orders execution/sending/posts",

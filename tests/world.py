@@ -31,7 +31,7 @@ from hip3.execution.truth.bootstrap import learn_universe, read_whole_beginning
 from hip3.execution.truth.markets import KeptCaps
 from hip3.ops.intents import IntentLog, Recovered
 from hip3.ops.journal import EventLog
-from hip3.position.exits import Held
+from hip3.position.exit_attempts import Held
 from hip3.position.tracked import KeptTotals, TrackedOrder
 from hip3.risk.guards import TripNote
 from hip3.risk.hard_stop import HardStopLatch

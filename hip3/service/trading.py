@@ -44,7 +44,7 @@ from hip3.execution.truth.resolver import Resolver, Signed
 from hip3.execution.truth.strangers import Strangers
 from hip3.execution.truth.streams import StreamWatch
 from hip3.feed.market_state import MarketState
-from hip3.position.exits import ExitDesk
+from hip3.position.exit_attempts import ExitDesk
 from hip3.position.tracker import PositionTracker
 from hip3.risk.drawdown import Drawdown
 from hip3.risk.guards import EntryGuards

@@ -20,7 +20,7 @@ from hip3.execution.truth.streams import StreamWatch
 from hip3.ops.intents import IntentLog
 from hip3.ops.journal import EventLog
 from hip3.ops.state_dir import PAUSE_FILE, keep_pause, pause_of
-from hip3.position.exits import Held
+from hip3.position.exit_attempts import Held
 from hip3.risk.drawdown import Drawdown, DrawdownLimits
 from hip3.risk.guards import EntryGuards, GuardSettings, TripNote
 from hip3.risk.hard_stop import HardStopLatch, LatchState, Reset, read_latch, write_latch

@@ -16,7 +16,7 @@ def _m(name: str, module: str, old: str, new: str) -> Mutant:
 
 TRACKER, LOOP, ORDERS = "position/tracker.py", "execution/sending/loop.py", "execution/orders_in.py"
 RESOLVER, GATES, POSTS = "execution/truth/resolver.py", "execution/entries/gates.py", "execution/sending/posts.py"
-DESK, TRADING, KEEPING = "position/exits.py", "service/trading.py", "execution/truth/housekeeping.py"
+DESK, TRADING, KEEPING = "position/exit_attempts.py", "service/trading.py", "execution/truth/housekeeping.py"
 
 MUTANTS: tuple[Mutant, ...] = (
     # Fills and positions.

@@ -38,7 +38,7 @@ from hip3.execution.sending.cloids import CloidSource
 from hip3.execution.sending.posts import PostRequestManager
 from hip3.execution.sending.scheduler import BatchScheduler
 from hip3.feed.market_state import MarketState
-from hip3.position.exits import ExitDesk
+from hip3.position.exit_attempts import ExitDesk
 from hip3.position.tracker import PositionTracker
 from hip3.risk.guards import EntryGuards
 from hip3.risk.hard_stop import HardStopLatch

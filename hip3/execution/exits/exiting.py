@@ -24,8 +24,8 @@ from hip3.core.refusals import Kind, classify
 from hip3.execution.sending.cloids import CloidSource
 from hip3.execution.sending.scheduler import BatchScheduler
 from hip3.feed.market_state import MarketState
+from hip3.position.exit_attempts import ExitDesk, Held
 from hip3.position.exit_rules import ExitParams, Look, decide
-from hip3.position.exits import ExitDesk, Held
 from hip3.position.flatten import build
 from hip3.position.tracker import PositionTracker
 

@@ -18,7 +18,7 @@ from hip3.execution.exits.exiting import Exiting
 from hip3.execution.sending.cloids import CloidSource
 from hip3.execution.sending.scheduler import BatchScheduler
 from hip3.feed.market_state import MarketState
-from hip3.position.exits import ExitDesk
+from hip3.position.exit_attempts import ExitDesk
 from hip3.position.protection import build, decide, trigger_px
 from hip3.position.tracker import PositionTracker
 

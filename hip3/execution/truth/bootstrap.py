@@ -21,7 +21,7 @@ from hip3.exchange.registry import BASE_TAKER_RATE, dex_indices, read_markets, s
 from hip3.exchange.wire import parse_fill_list
 from hip3.execution.truth.account import FILLS_CAP, AccountReport, Rest, read_account
 from hip3.execution.truth.margin import Margin, read_margins
-from hip3.position.exits import Held
+from hip3.position.exit_attempts import Held
 from hip3.position.tracked import KeptTotals, Opening
 
 AGREEING_TRIES = 5

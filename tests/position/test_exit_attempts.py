@@ -9,8 +9,8 @@ import pytest
 from hip3.core.ledger import PositionView
 from hip3.core.market import Level, MarketView
 from hip3.core.orders import ExitReason, Side
+from hip3.position.exit_attempts import ExitDesk
 from hip3.position.exit_rules import ExitMemory, ExitParams, Look, decide, remember
-from hip3.position.exits import ExitDesk
 from hip3.position.flatten import build
 from tests.builders import COIN, D, spec, view
 
