@@ -8,9 +8,9 @@ only worked out, `matching` takes the cash.
 from decimal import Decimal
 from typing import NamedTuple
 
-from hip3.core.money import ONE, TEN_THOUSAND, ZERO, div
+from hip3.core.money import ONE, TEN_THOUSAND, ZERO, div, truncate
 from hip3.exchange.registry import hip3_fee_factor
-from hip3.venue.engine.account import Account
+from hip3.venue.engine.account import USD_DECIMALS, Account
 from hip3.venue.engine.model import MAKER_RATE, TAKER_RATE, MarketInfo
 
 DAY_MS = 86_400_000
@@ -87,3 +87,8 @@ def rate_of(info: MarketInfo, rate: Decimal, discount: Decimal) -> Decimal:
     if rate >= 0:
         return rate * factor * (ONE - discount)
     return rate * (GROWTH if info.fee_scale is not None and info.growth else ONE)
+
+
+def charged(notional: Decimal, rate: Decimal) -> Decimal:
+    """What is taken for a trade of `notional` USD at this rate, cut to 6 decimals; negative: it is paid out."""
+    return truncate(notional * rate, USD_DECIMALS)

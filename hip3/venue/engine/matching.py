@@ -10,9 +10,9 @@ ends on the way.
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from hip3.core.money import ZERO, to_wire, truncate
+from hip3.core.money import ZERO, to_wire
 from hip3.venue.engine import fees
-from hip3.venue.engine.account import USD_DECIMALS, Account
+from hip3.venue.engine.account import Account
 from hip3.venue.engine.book import BookOrder
 from hip3.venue.engine.endings import ended, remove
 from hip3.venue.engine.model import FillEvent, Market, Request, TradeEvent, UserEvent
@@ -212,7 +212,7 @@ def book_fill(
 def _pay(state: State, account: Account, market: Market, deal: Deal, *, crossed: bool) -> Decimal:
     """The exchange's fee, and the volume that counts for tiers."""
     notional = deal.size * deal.px
-    fee = truncate(notional * state.fee_rate(account, market, deal.now_ms, crossed=crossed), USD_DECIMALS)
+    fee = fees.charged(notional, state.fee_rate(account, market, deal.now_ms, crossed=crossed))
     account.dex(market.info.dex).raw_usd -= fee
     account.fees += fee
     account.volume += notional
@@ -226,7 +226,7 @@ def _pay_builder(state: State, account: Account, market: Market, order: BookOrde
     if order.builder is None:
         return ZERO
     address, tenths = order.builder
-    fee = truncate(deal.size * deal.px * tenths * fees.BUILDER_UNIT, USD_DECIMALS)
+    fee = fees.charged(deal.size * deal.px, tenths * fees.BUILDER_UNIT)
     account.dex(market.info.dex).raw_usd -= fee
     state.fund(address, market.info.dex, fee)
     return fee
