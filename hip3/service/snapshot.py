@@ -19,15 +19,12 @@ from hip3.version import __version__
 def snapshot(running: Running) -> dict[str, Any]:
     """Everything a user sees, as of now."""
     base, trading, now = running.settings.base, running.trading, running.clock.mono_ms()
-    latch = running.latch.state() if running.latch is not None else LatchState(False)
-    state, reasons = running.readiness.word(now, tripped=latch.tripped)
-    shown = ([f"hard stop: {latch.reason}"] if latch.tripped else []) + reasons
-    if trading is not None:
-        shown += [f"{coin} is not traded: {why}" for coin, why in dict(trading.blocked).items()]
+    state, reasons = word(running, now)
+    latch = latch_of(running)
     who = running.who
     out: dict[str, Any] = {
         "state": state.value,
-        "reasons": [] if state is State.READY else shown,
+        "reasons": reasons,
         "network": base.network,
         "mode": "trade" if base.trading else "observe",
         "account": None if who is None else who.account,
@@ -39,6 +36,26 @@ def snapshot(running: Running) -> dict[str, Any]:
     }
     out |= details(running, now)
     return out | (_of(trading, running, now) if trading is not None else _empty(base.max_notional_total))
+
+
+def latch_of(running: Running) -> LatchState:
+    """The latch's state; not tripped before there is one."""
+    return running.latch.state() if running.latch is not None else LatchState(False)
+
+
+def word(running: Running, now_ms: int) -> tuple[State, list[str]]:
+    """The state's word and the reasons for it, none when READY, at monotonic `now_ms`; any thread.
+
+    Main asks five times a second, so it is had without the rest of the snapshot.
+    """
+    latch = latch_of(running)
+    state, reasons = running.readiness.word(now_ms, tripped=latch.tripped)
+    if state is State.READY:
+        return state, []
+    if latch.tripped:
+        reasons = [f"hard stop: {latch.reason}", *reasons]
+    blocked = {} if running.trading is None else dict(running.trading.blocked)
+    return state, reasons + [f"{coin} is not traded: {why}" for coin, why in blocked.items()]
 
 
 def _empty(limit: Decimal) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from loguru import logger
 
 from hip3.ops.supervised import LASTED_MS
 from hip3.service.running import Running
-from hip3.service.snapshot import snapshot
+from hip3.service.snapshot import snapshot, word
 from hip3.service.stop_wish import StopMode
 from hip3.service.trading import Trading
 from hip3.service.watchdog import Watchdog
@@ -101,8 +101,8 @@ class Supervisor:
             self._running.supervised.good()
 
     def _note_state(self, now_ms: int) -> None:
-        status = snapshot(self._running)
-        why = "; ".join(status["reasons"])
-        if f"{status['state']}:{why}" != self._word:
-            self._word = f"{status['state']}:{why}"
-            self._running.journal.record("state", word=status["state"], why=why)
+        state, reasons = word(self._running, now_ms)
+        why = "; ".join(reasons)
+        if f"{state.value}:{why}" != self._word:
+            self._word = f"{state.value}:{why}"
+            self._running.journal.record("state", word=state.value, why=why)
