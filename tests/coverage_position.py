@@ -70,7 +70,7 @@ POSITION_ROWS: tuple[Row, ...] = (
         "a close that was decided twice happens once",
         "hip3/position/exit_attempts.py",
         X + "test_a_claim_whose_end_nobody_tells_expires",
-        "            if state.deadline_ms is not None and now_ms < state.deadline_ms:\n                return None\n",
+        "            if state.leaving or (state.deadline_ms is not None and now_ms < state.deadline_ms):\n                return None\n",
         "",
     ),
     Row(

@@ -54,8 +54,12 @@ class Exits(Protocol):
         """Whether a market takes no entries now, because it is being left or was closed by hand."""
         ...
 
-    def sent(self, order: PendingOrder, now_ms: int) -> None:
+    def leaving(self, order: PendingOrder) -> None:
         """A reduce-only order is about to leave."""
+        ...
+
+    def left(self, order: PendingOrder, now_ms: int) -> None:
+        """It left, or could not; the time of its attempt runs from here."""
         ...
 
 

@@ -78,7 +78,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 class _Exit:
     """One market that is being left."""
 
-    __slots__ = ("attempt", "cloid", "deadline_ms", "failures", "next_ms", "reason", "refused", "stuck")
+    __slots__ = ("attempt", "cloid", "deadline_ms", "failures", "leaving", "next_ms", "reason", "refused", "stuck")
 
     def __init__(self, reason: ExitReason, now_ms: int) -> None:
         self.reason = reason
@@ -87,6 +87,8 @@ class _Exit:
         """The order of the latest attempt; between a claim and `started` still that of the one before."""
         self.deadline_ms: int | None = None
         """Set while an attempt is under way."""
+        self.leaving = False
+        """Its order is being handed to the socket."""
         self.next_ms = now_ms
         self.failures = 0
         self.refused = 0
@@ -203,7 +205,7 @@ class ExitDesk:
         with self._lock:
             # ws-reader and tick may both have found a reason: the first claim takes the attempt, the other gets None.
             state = self._exits.setdefault(coin, _Exit(reason, now_ms))
-            if state.deadline_ms is not None and now_ms < state.deadline_ms:
+            if state.leaving or (state.deadline_ms is not None and now_ms < state.deadline_ms):
                 return None
             if now_ms < state.next_ms:
                 return None
@@ -228,11 +230,24 @@ class ExitDesk:
             if state is not None:
                 state.cloid = cloid
 
-    def sent(self, coin: str, cloid: str, now_ms: int) -> None:
-        """The attempt's order leaves only now: its time runs from here. An older attempt's changes nothing."""
+    def leaving(self, coin: str, cloid: str) -> None:
+        """The attempt's order is being handed to the socket, which may take long: until `left` no other begins.
+
+        An older attempt's changes nothing.
+        """
         with self._lock:
             state = self._exits.get(coin)
             if state is not None and state.cloid == cloid and state.deadline_ms is not None:
+                state.leaving = True
+
+    def left(self, coin: str, cloid: str, now_ms: int) -> None:
+        """The handing over is done, however it ended: the attempt's time runs from here."""
+        with self._lock:
+            state = self._exits.get(coin)
+            if state is None or state.cloid != cloid:
+                return
+            state.leaving = False
+            if state.deadline_ms is not None:
                 state.deadline_ms = now_ms + self._deadline_ms
 
     def ended(self, coin: str, cloid: str | None, params: ExitParams, now_ms: int, *, answered: bool = True) -> bool:

@@ -217,3 +217,25 @@ def test_a_position_in_a_dex_that_is_not_ours_is_not_booked_at_a_start(tmp_path:
     world.restart()
     assert world.trading.tracker.booked() == {}
     assert world.run_until(lambda: world.ready, 8000)
+
+
+# One at a time.
+
+
+def test_while_the_socket_takes_its_time_no_second_attempt_begins(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path)
+    _held(world)
+
+    def slow(text: str) -> None:
+        world.clock.advance(10_000)
+        world.trading.exiting.check(world.generation, world.clock.mono_ms())  # as the ws-reader looks meanwhile
+        world.sender._deliver = world._post
+        world._post(text)
+
+    world.sender._deliver = slow
+    world.trading.exiting.request(ExitReason.STOP)
+    world.tick()
+    exits = [o for a in world.sender.actions() if a["type"] == "order" for o in a["orders"] if o["r"]]
+    assert len(exits) == 1
+    assert world.trading.scheduler.counts()[1] == 0
+    assert world.trading.posts.inflight == 1  # and the wait for its reply begins when it has left

@@ -147,7 +147,7 @@ MUTANTS: tuple[Mutant, ...] = (
        "order_item(order, asset_ids[order.coin])", "order_item(order, asset_ids[order.coin] + 1)"),
     # Exits.
     _m("exits are not claimed", DESK,
-       "            if state.deadline_ms is not None and now_ms < state.deadline_ms:\n                return None\n"
+       "            if state.leaving or (state.deadline_ms is not None and now_ms < state.deadline_ms):\n                return None\n"
        "            if now_ms < state.next_ms:\n                return None\n", ""),
     _m("an exit that was not answered is forgotten", DESK,
        "                state.next_ms = now_ms + UNANSWERED_RETRY_MS", "                state.next_ms = now_ms + 10**9"),

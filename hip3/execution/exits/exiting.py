@@ -210,9 +210,13 @@ class Exiting:
                 self._desk.request(position.coin, reason, now_ms)
         self._scheduler.wake()
 
-    def sent(self, order: PendingOrder, now_ms: int) -> None:
+    def leaving(self, order: PendingOrder) -> None:
         """An exit order is about to leave (tick). A protective stop is no attempt: it changes nothing."""
-        self._desk.sent(order.coin, order.cloid, now_ms)
+        self._desk.leaving(order.coin, order.cloid)
+
+    def left(self, order: PendingOrder, now_ms: int) -> None:
+        """It left, or could not (tick); its time runs from here."""
+        self._desk.left(order.coin, order.cloid, now_ms)
 
     def ended(self, event: OrderChanged, now_ms: int) -> int:
         """An exit order is over, or nobody knows: how many attempts have failed if this one did, else 0.

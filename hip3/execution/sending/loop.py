@@ -254,15 +254,17 @@ class ExecutorLoop:
                     order.cloid, nonce=nonce, expires_ms=expires, generation=post.generation, mono_ms=now_ms
                 )
                 if order.reduce_only:
-                    self._exits.sent(order, now_ms)
+                    self._exits.leaving(order)
         # After the orders are marked: a disconnect that takes the post must find them sent, to make them unknown.
         self._posts.register(post)
         self._address.spend(_items(batch))
         if generation == HTTP_GENERATION:
             self._http(post, body)  # its answer comes by `OrdersIn.send_by_http`
+            self._left(post)
             self._note_sent(post)
             return
         result = self._sender.send(post_frame(post_id, body), generation)
+        self._left(post)
         if result.outcome is SendOutcome.SENT:
             self._note_sent(post)
         elif result.outcome is SendOutcome.NOT_SENT:
@@ -271,6 +273,14 @@ class ExecutorLoop:
                 self._return(batch, result.detail, now_ms)
         elif self._posts.complete(post_id) is not None:  # else the disconnect that a broken send causes was quicker
             self._orders_in.on_post_lost(post, f"the send broke: {result.detail}", now_ms)
+
+    def _left(self, post: Post) -> None:
+        """The socket has taken it, or will not. That may have lasted: reply and attempt have their time from now."""
+        now_ms = self._clock.mono_ms()
+        self._posts.left(post.post_id, now_ms)
+        if isinstance(post.batch, OrderBatch) and post.batch.reduce_only:
+            for order in post.batch.orders:
+                self._exits.left(order, now_ms)
 
     def _note_sent(self, post: Post) -> None:
         """Count and write down what left; its reply may have been written down before."""

@@ -1,6 +1,6 @@
 """PostRequestManager: which posts are in flight, and how each ended, exactly once.
 
-Guards: post id -> post. Called from: tick (register, withdraw, expire), ws-reader (complete,
+Guards: post id -> post. Called from: tick (register, left, withdraw, expire), ws-reader (complete,
 disconnected), rest (holds, complete: posts by HTTP), status. In flight is the length of the table, never a counter
 beside it: `sent - completed == in flight` at every instant, since both change with the table.
 A post is registered before its bytes leave, because the reply may be read before `send` returns.
@@ -10,6 +10,8 @@ get None or False and leave its orders alone. The exchange takes 100 posts in fl
 """
 
 from collections.abc import Callable
+
+import msgspec
 
 from hip3.core.orders import Post
 from hip3.locks import new_lock
@@ -38,6 +40,13 @@ class PostRequestManager:
         with self._lock:
             self._pending[post.post_id] = post
             self._sent += 1
+
+    def left(self, post_id: int, now_ms: int) -> None:
+        """Its last byte has left: the wait for the reply begins here, however long the socket took to take it."""
+        with self._lock:
+            post = self._pending.get(post_id)
+            if post is not None:
+                self._pending[post_id] = msgspec.structs.replace(post, sent_ms=now_ms)
 
     def withdraw(self, post_id: int) -> bool:
         """Not one byte of it left: as if it had never been. False if something else ended it first."""
