@@ -1,6 +1,7 @@
 """Fakes at the ports: a clock that is told the time, a sender that can fail, hold and answer late."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ from hip3.core.orders import OrderBatch, PendingOrder
 from hip3.core.ports import SendOutcome, SendResult
 from hip3.errors import JournalError
 from hip3.onethread.clock import SimClock
+from hip3.ops.intents import Recovered
 
 FakeClock = SimClock
 """Wall and monotonic time that move only when told."""
@@ -95,6 +97,12 @@ class MemoryIntents:
             self.open[order.cloid] = (order, nonce, expires_ms)
             self.placed.append(order)
 
+    @property
+    def recovered(self) -> Recovered:
+        """What a process that begins now finds."""
+        floor = max((nonce for _, nonce in self.records), default=0)
+        return Recovered(open=list(self.open.values()), nonce_floor=floor, torn=0)
+
     def cancels(self, nonce: int, at_ms: int) -> None:
         self._append("cancels", nonce)
 
@@ -111,12 +119,23 @@ class MemoryJournal:
     def __init__(self) -> None:
         self.records: list[tuple[str, dict[str, Any]]] = []
         self.kept: dict[str, Any] = {}
+        self.facts_known = True
+        self._intents: MemoryIntents | None = None
 
     def record(self, kind: str, **fields: Any) -> None:
         self.records.append((kind, fields))
 
     def keep(self, name: str, value: object) -> None:
         self.kept[name] = value
+
+    def fact(self, name: str, kind: type[Any]) -> Any:
+        return self.kept.get(name)
+
+    def placed(self, cloid: str) -> bool:
+        return self._intents is not None and any(order.cloid == cloid for order in self._intents.placed)
+
+    def open(self, path: Path, intents: MemoryIntents) -> None:
+        self._intents = intents
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         return [fields for k, fields in self.records if k == kind]

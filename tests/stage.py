@@ -8,10 +8,8 @@ from typing import Any
 
 from hip3.config.reading import load, load_markets_file
 from hip3.core.orders import PendingOrder, Side
-from hip3.ops.intents import Recovered
-from hip3.service.start import configured_key, identity
-from hip3.service.trading import Trading
-from tests.service.apps import RunningOf
+from hip3.service.start import Who, configured_key, identity
+from tests.service.apps import status_of
 from tests.world import World
 
 Env = dict[str, str]
@@ -27,12 +25,11 @@ class EnvWorld(World):
         self.env = {"HIP3_API_URL": "http://127.0.0.1:9"} | env
         super().__init__(tmp_path, **more)
 
-    def _build(self, recovered: Recovered | None = None) -> Trading:
+    def gather(self) -> None:
         self.settings = load_markets_file(load(self.env, None))
-        return super()._build(recovered)
 
-    def who(self) -> Any:
-        """Who trades, by the settings."""
+    def who(self) -> Who:
+        """Who would trade, by the settings."""
         base = self.settings.base
         return identity(base, configured_key(base) or self.key, self.rest)  # type: ignore[arg-type]
 
@@ -157,12 +154,8 @@ class Stage:
         return [placed[cloid] for cloid in cloids]
 
     def status(self) -> dict[str, Any]:
-        return self.app().status()
-
-    def app(self) -> RunningOf:
-        app = RunningOf(self.world)
-        app.who = self.world.who()
-        return app
+        self.world.running.who = self.world.who()
+        return status_of(self.world)
 
     def within(self, condition: Callable[[], bool], limit_ms: int = 20_000, every_ms: int = 10) -> int | None:
         """After how many milliseconds it holds, quotes repeated meanwhile; None if it does not."""

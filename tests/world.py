@@ -2,10 +2,14 @@
 
 No socket, no thread, no waiting: minutes of trading take a fraction of a second, and the same seed
 gives the same run. What a story over loopback proves about wiring, this proves about behaviour.
+
+As the simulation, it is the service's own `Running` and its own assembly on a `Runtime` that blocks nowhere; what it
+has for itself is a hand on every edge: a sender that fails and holds, frames that are dropped, steps of one thread.
 """
 
 import gc
 from collections.abc import Callable
+from concurrent.futures import Future
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,29 +18,26 @@ import msgspec
 
 from hip3.config.reading import MarketSettings
 from hip3.config.settings import Settings
-from hip3.core.market import MarketSpec
 from hip3.core.money import taker_price
-from hip3.core.orders import ExitReason, PendingOrder, Post, Side, Tif
+from hip3.core.orders import ExitReason, PendingOrder, Side, Tif
+from hip3.core.ports import Clock
 from hip3.errors import VenueReadError
 from hip3.exchange.embedded import key_number_one
 from hip3.exchange.protocol import Session
 from hip3.exchange.signing import SigningKey, sign_l1_action
 from hip3.exchange.subscriptions import wanted
 from hip3.exchange.wire_out import order_action, signed_body
-from hip3.execution.exits.risk_desk import KeptRisk
 from hip3.execution.readiness import Readiness
-from hip3.execution.sending.identity import Identity
-from hip3.execution.truth.account import prove
-from hip3.execution.truth.bootstrap import learn_universe, read_whole_beginning
-from hip3.execution.truth.markets import KeptCaps
-from hip3.ops.intents import IntentLog, Recovered
-from hip3.ops.journal import EventLog
-from hip3.position.exit_attempts import Held
-from hip3.position.tracked import KeptTotals, TrackedOrder
-from hip3.risk.guards import TripNote
+from hip3.execution.truth.bootstrap import learn_universe
+from hip3.ops.intents import IntentLog
+from hip3.position.tracked import TrackedOrder
 from hip3.risk.hard_stop import HardStopLatch
-from hip3.service.kept import Before
-from hip3.service.trading import Given, Links, Trading, build
+from hip3.service.assembly import StartReading, assemble
+from hip3.service.running import Running
+from hip3.service.runtime import Runtime
+from hip3.service.start import Who
+from hip3.service.trading import Trading
+from hip3.service.workers import RestJobs
 from hip3.venue.actions.actions import exchange
 from hip3.venue.answers.info import Text, answer
 from hip3.venue.setup.settings import load_setup
@@ -44,6 +45,9 @@ from hip3.venue.venue import Venue, WsText
 from tests.fakes import FakeClock, MemoryIntents, MemoryJournal, MockSender
 
 CONN = 1
+TICK_MS = 100
+"""How often tick and risk have a turn when nothing wakes them."""
+REST_MS = 200
 ALONE: dict[str, Any] = {
     "min_edge_bps": Decimal(5000), "min_holding_ms": 10_000_000, "time_stop_ms": 600_000,
 }  # fmt: skip
@@ -58,6 +62,14 @@ class VenueRest:
         self.failing: set[str] = set()
         self.signed: list[dict[str, Any]] = []
         self.asked: list[dict[str, Any]] = []
+
+    @property
+    def urgent(self) -> "VenueRest":
+        """No request waits for another here."""
+        return self
+
+    def weight_used(self, now_ms: int) -> int:
+        return 0
 
     def info(self, request: dict[str, Any]) -> bytes:
         self.asked.append(request)
@@ -83,6 +95,42 @@ class VenueRest:
         return msgspec.json.decode(msgspec.json.encode(answer_body))
 
 
+class AtOnce(RestJobs):
+    """The rest thread's inbox: a job is done when it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.woken = False
+
+    def submit(self, job: Callable[[], Any]) -> "Future[Any]":
+        future: Future[Any] = Future()
+        try:
+            future.set_result(job())
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    def wake(self) -> None:
+        self.woken = True
+
+
+class Edges(Runtime):
+    """Nothing blocks, and what outlasts a process is in lists that a test can look into, or `on_disk`."""
+
+    def __init__(self, *, on_disk: bool) -> None:
+        self.on_disk = on_disk
+        self._journal, self._intents = MemoryJournal(), MemoryIntents()
+
+    def jobs(self) -> RestJobs:
+        return AtOnce()
+
+    def journal(self, clock: Clock) -> Any:
+        return super().journal(clock) if self.on_disk else self._journal
+
+    def intents(self, path: Path, *, sync: bool) -> Any:
+        return IntentLog(path) if self.on_disk else self._intents
+
+
 class World:
     """One service on one exchange. `filter_frame(text)` may drop, repeat or reorder inbound frames.
 
@@ -99,33 +147,27 @@ class World:
         on_disk: bool = False,
         **settings: Any,
     ) -> None:
+        tmp_path.mkdir(parents=True, exist_ok=True)
         self.clock = FakeClock()
-        self.began_ms = self.clock.wall_ms()
         self.skew_ms = 0
         """How far the machine's wall clock is ahead of the exchange's."""
-        self.settings = MarketSettings(Settings(**settings))
+        self.settings = MarketSettings(Settings(state_dir=str(tmp_path), **settings))
         self.venue = Venue(
             load_setup(), seed=seed, profile=market_profile, now_ms=self.clock.wall_ms(), latency_ms=latency_ms
         )
         self.rest = VenueRest(self.venue, self.exchange_ms)
         self.folder = tmp_path
-        self.latch = HardStopLatch(tmp_path / "latch.json", self.clock.wall_ms())  # before any journal is there
-        self.journal: Any = MemoryJournal()
-        self.intents: Any = MemoryIntents()
-        if on_disk:
-            self._open_files()
         self.sender = MockSender(self._post)
         self.filter_frame: Callable[[str], list[str]] = lambda text: [text]
         self.key = SigningKey(key_number_one(seed))
-        self.readiness = Readiness(needs_account=True)
-        self.wakes = 0
         self.drops: list[str] = []
         """Why the connection was to be dropped; `run` does it."""
         self._hand_nonces = 0
+        self._next_tick_ms = 0
         self.generation = 0
         self.session: Session | None = None
-        self.trading = self._build()
-        self.readiness.universe_known()
+        self._edges = Edges(on_disk=on_disk)
+        self.running = self.start()
         self.connect()
 
     def exchange_ms(self) -> int:
@@ -141,59 +183,57 @@ class World:
     def user(self) -> str:
         return self.key.address
 
-    def _http(self, post: Post, body: dict[str, Any]) -> None:
-        """The HTTP lane, answered at once."""
-        self.trading.orders_in.send_by_http(post, lambda: self.rest.exchange(body))
+    def start(self) -> Running:
+        """A process that begins: its parts, from files, account and settings."""
+        self.gather()
+        running = self.running = Running(self.settings, self.clock, self._edges)
+        running.writer, running.connection, running.rest = self.sender, self, self.rest  # type: ignore[assignment]
+        running.who, running.folder = Who(self.key, self.user, None), self.folder
+        running.knew_account = (self.folder / "account.json").exists()
+        running.latch = HardStopLatch(self.folder / "latch.json", self.clock.wall_ms())  # before any journal is there
+        running.intents = self._edges.intents(self.folder / "intents.log", sync=False)
+        running.journal.open(self.folder / "journal.db", running.intents)
+        universe = learn_universe(self.rest, self.settings.base, self.user)
+        reading = StartReading(running, self.rest, running.who, universe, self.folder)  # type: ignore[arg-type]
+        reading.read()
+        running.readiness.universe_known()
+        running.trading = assemble(running, universe, reading)
+        return running
 
-    def _open_files(self) -> None:
-        self.intents = IntentLog(self.folder / "intents.log")
-        self.journal = EventLog(self.clock.wall_ms)
-        self.journal.open(self.folder / "journal.db", self.intents)
+    def gather(self) -> None:
+        """What is to be in place before a process begins; for worlds with more of their own."""
 
-    def _kept(self, name: str, kind: Any) -> Any:
-        """What the run before kept, or None."""
-        if isinstance(self.journal, MemoryJournal):
-            return self.journal.kept.get(name)
-        return self.journal.fact(name, kind)
+    # The parts of the process that runs.
 
-    def _build(self, recovered: Recovered | None = None) -> Trading:
-        base = self.settings.base
-        universe = learn_universe(self.rest, base, self.user)
-        totals = self._kept("totals", KeptTotals) or KeptTotals(since_ms=self.began_ms)
-        held = self._kept("held", list[Held]) or []
-        beginning = read_whole_beginning(self.rest, self.user, universe, totals, held, {})
-        given = Given(
-            settings=self.settings, clock=self.clock, universe=universe,
-            identity=Identity(self.key, self.user, None, False), user=self.user, beginning=beginning,
-            before=Before(
-                recovered=recovered, risk=self._kept("risk", KeptRisk), trips=self._kept("trips", list[TripNote]) or [],
-                approved=self._kept("approved", dict[str, MarketSpec]) or {}, caps=self._kept("caps", KeptCaps), began_ms=self.began_ms,
-                clock=(self.exchange_ms(), self.clock.mono_ms()),
-            ),
-            latch=self.latch, readiness=self.readiness, sender=self.sender, rest=self.rest, journal=self.journal,
-            intents=self.intents, signed=self.rest, links=self._links(),
-        )  # fmt: skip
-        return build(given)
+    @property
+    def trading(self) -> Trading:
+        assert self.running.trading is not None
+        return self.running.trading
 
-    def _links(self) -> Links:
-        return Links(
-            http=self._http, wake_rest=self._wake, known_before=self._known_before, trip=self.trip,
-            ask_proof=lambda proved: proved(prove(self.rest, self.user, self.trading.housekeeping.dexs)),
-            reconnect=self.drops.append,
-        )  # fmt: skip
+    @property
+    def latch(self) -> HardStopLatch:
+        assert self.running.latch is not None
+        return self.running.latch
+
+    @property
+    def journal(self) -> Any:
+        return self.running.journal
+
+    @property
+    def intents(self) -> Any:
+        return self.running.intents
+
+    @property
+    def readiness(self) -> Readiness:
+        return self.running.readiness
 
     def trip(self, code: str, detail: str, evidence: dict[str, Any] | None) -> None:
         """What the service does about a breach."""
-        if self.latch.trip(code, detail, self.clock.wall_ms(), evidence):
-            self.journal.record("latch_set", code=code, detail=detail, evidence=evidence or {})
+        self.running.trip(code, detail, evidence)
 
-    def _known_before(self, cloid: str) -> bool:
-        if isinstance(self.intents, MemoryIntents):
-            return any(o.cloid == cloid for o in self.intents.placed)
-        return bool(self.journal.placed(cloid))
-
-    def _wake(self) -> None:
-        self.wakes += 1
+    def drop(self, reason: str) -> None:
+        """The service wants another connection."""
+        self.drops.append(reason)
 
     def _post(self, text: str) -> None:
         self.venue.ws(CONN, text, self.exchange_ms())
@@ -231,27 +271,20 @@ class World:
         now = self.clock.mono_ms()
         self.trading.flow.on_event(self.session, self.session.receive(text, now), now)
 
-    def restart(self) -> None:
+    def restart(self, meanwhile: Callable[[], object] = lambda: None) -> None:
         """The process is killed and started again on its files: intents and latch."""
         self.cut()
-        if isinstance(self.intents, MemoryIntents):
-            for tracked in self._ended():
-                self.intents.open.pop(tracked.order.cloid, None)  # the journal thread noted its end
-            still = list(self.intents.open.values())
-            floor = max((nonce for _, nonce in self.intents.records), default=0)
-            recovered = Recovered(open=still, nonce_floor=floor, torn=0)
-        else:
+        if self._edges.on_disk:
             self.journal.drain(0)
             self.journal.close()
-            self._open_files()
-            recovered = self.intents.recovered
-            del self.trading  # a process that is gone holds no memory
-            gc.collect()
+        else:
+            for tracked in self._ended():
+                self.intents.open.pop(tracked.order.cloid, None)  # the journal thread noted its end
+        self.running.trading = None  # a process that is gone holds no memory
+        gc.collect()
         self.clock.advance(1)
-        self.readiness = Readiness(needs_account=True)
-        self.latch = HardStopLatch(self.folder / "latch.json", self.clock.wall_ms())
-        self.trading = self._build(recovered)
-        self.readiness.universe_known()
+        meanwhile()
+        self.start()
         self.connect()
 
     def _ended(self) -> list[TrackedOrder]:
@@ -266,18 +299,27 @@ class World:
             self.clock.advance(step_ms)
             self.venue.advance(self.exchange_ms())
             self.deliver()
-            self.tick()
-            self.deliver()
-            self.risk()
+            due = self.clock.mono_ms() >= self._next_tick_ms
+            if due:
+                self._next_tick_ms = self.clock.mono_ms() + TICK_MS
+            if due or self.trading.scheduler._woken:
+                self.tick()
+                self.deliver()
+            if due or not self.trading.risk_events.empty():
+                self.risk()
             if self.drops and self.session is not None:
                 self.drops.clear()
                 self.cut()
                 self.connect()
-            if self.wakes or self.clock.mono_ms() % 200 < step_ms:
-                self.wakes = 0
-                self.trading.housekeeping.step(self.clock.mono_ms())
-                if not isinstance(self.journal, MemoryJournal):
-                    self.journal.drain(0)
+            self._rest(step_ms)
+
+    def _rest(self, step_ms: int) -> None:
+        jobs: Any = self.running.rest_jobs
+        if jobs.woken or self.clock.mono_ms() % REST_MS < step_ms:
+            jobs.woken = False
+            self.trading.housekeeping.step(self.clock.mono_ms())
+            if self._edges.on_disk:
+                self.journal.drain(0)
 
     def run_until(self, condition: Callable[[], bool], limit_ms: int = 120_000, step_ms: int = 10) -> bool:
         """Run until `condition` holds; False if it did not within the limit."""
@@ -289,6 +331,8 @@ class World:
 
     def tick(self) -> None:
         assert self.trading.loop is not None
+        if self.trading.scheduler._woken:
+            self.trading.scheduler.wait(0)
         while self.trading.loop.step(self.clock.mono_ms()):
             pass
 

@@ -359,9 +359,9 @@ def _alerts(kind: str, prepare: Callable[[Stage], object]) -> See:
     def see(tmp: Path, env: Env) -> int:
         with listener() as hook:
             s = Stage(tmp, env | {"HIP3_ALERT_URLS": hook.json_url})
-            app = s.app()
-            app.journal = EventLog(app.clock.wall_ms)
-            alerting = Alerting(app)  # type: ignore[arg-type]
+            running = s.world.running
+            running.journal = EventLog(running.clock.wall_ms)
+            alerting = Alerting(running)
             prepare(s)
             for _ in range(6):
                 s.run(1000)
@@ -384,7 +384,7 @@ def _lost(s: Stage) -> None:
 
 def _channels(s: Stage) -> list[str]:
     """The alert channels in the status."""
-    return [channel["channel"] for channel in s.app().status()["alerts"]]
+    return [channel["channel"] for channel in s.status()["alerts"]]
 
 
 # Start, and who it is.

@@ -13,7 +13,7 @@ from hip3.ops.histogram import FAST_US, Histogram
 from hip3.ops.metrics import MetricsPage
 from hip3.service.details import histograms
 from tests.builders import D
-from tests.service.apps import RunningOf, status_of
+from tests.service.apps import status_of
 from tests.stage import Stage
 from tests.world import World
 
@@ -78,7 +78,7 @@ def _value(families: dict[str, Metric], name: str, **labels: str) -> float:
 
 
 def test_every_name_is_there_with_its_labels_and_follows_the_conventions(busy: World) -> None:
-    families = _families(status_of(busy) | {"alerts": ALERTS}, RunningOf(busy))
+    families = _families(status_of(busy) | {"alerts": ALERTS}, busy.running)
     for name in NAMES:
         assert f"hip3_{name.removesuffix('_total')}" in families, name
     for family in families.values():
@@ -143,9 +143,9 @@ def test_a_market_that_a_health_gate_blocks_is_in_status_and_metrics_until_it_re
 
 
 def test_what_is_not_known_is_absent_and_never_zero(tmp_path: Path) -> None:
-    app = RunningOf(World(tmp_path, seed=1))
-    app.trading = None
-    families = _families(app.status())
+    world = World(tmp_path, seed=1)
+    world.running.trading = None
+    families = _families(status_of(world))
     for name in ("clock_offset_ms", "nonce_last", "address_budget_remaining"):
         assert families[f"hip3_{name}"].samples == []
     assert _value(families, "up") == 1
@@ -165,7 +165,7 @@ def test_a_histogram_counts_into_cumulative_buckets() -> None:
 
 
 def test_the_running_service_feeds_each_histogram(busy: World) -> None:
-    found = histograms(RunningOf(busy))  # type: ignore[arg-type]
+    found = histograms(busy.running)
     assert found["post_latency_seconds"][1]["order"].read()[0][-1][1] > 0
     assert found["journal_fsync_seconds"][1][""].read()[0][-1][1] > 0
 

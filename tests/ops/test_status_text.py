@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hip3.core.orders import Side
 from hip3.ops.status_text import WIDTH, age, bar, status_text
 from tests.builders import D
-from tests.service.apps import RunningOf, status_of
+from tests.service.apps import status_of
 from tests.world import World, quiet_world
 
 UGLY = [
@@ -105,9 +105,8 @@ def test_the_bar_has_ten_steps_and_any_use_shows(used: Decimal, limit: Decimal) 
 
 def test_before_anything_is_known_there_is_a_page_too(tmp_path: Path) -> None:
     world = quiet_world(tmp_path)
-    app = RunningOf(world)
-    app.trading = None
-    lines = _lines(app.status())
+    world.running.trading = None
+    lines = _lines(status_of(world))
     assert any(line.startswith("positions") for line in lines)
 
 

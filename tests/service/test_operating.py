@@ -1,5 +1,6 @@
 """`cancel-all` and `flatten` through the running service's core: what they end, what they leave, what they say."""
 
+from copy import copy
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, PendingOrder, Side, Tif
 from hip3.execution.exits.exiting import reopen
 from hip3.service.operating import CancelAll, Flatten, Operation
-from tests.service.apps import RunningOf, status_of
+from tests.service.apps import status_of
 from tests.world import World, quiet_world
 
 D = Decimal
@@ -71,7 +72,7 @@ def test_cancel_all_ends_every_order_whoever_placed_it_but_the_stops_of_position
     other = _resting(world, NVDA)
     _unconfigured(world)
     assert {kept, foreign, other} <= _oids(world)
-    answer = _run(world, CancelAll(RunningOf(world)))
+    answer = _run(world, CancelAll(world.running))
     assert answer["code"] == 0
     assert _oids(world) == {kept}
     assert str(foreign) in answer["before"]
@@ -87,7 +88,7 @@ def test_flatten_closes_everything_also_what_is_only_watched_and_what_is_not_con
         world.by_hand(coin, Side.BUY, D("0.05"))
     _unconfigured(world)
     assert world.run_until(lambda: len(world.trading.tracker.booked()) == 2, 10_000)
-    answer = _run(world, Flatten(RunningOf(world), None))
+    answer = _run(world, Flatten(world.running, None))
     assert answer["code"] == 0
     assert "positions" in answer["before"]
     assert answer["proof"].startswith("flat, no open orders, 0 unknown")
@@ -100,7 +101,7 @@ def test_flatten_of_one_market_leaves_the_others_and_their_entries(tmp_path: Pat
     for coin in (GOLD, TSLA):
         world.by_hand(coin, Side.BUY, D("0.05"))
     world.run(500)
-    answer = _run(world, Flatten(RunningOf(world), GOLD))
+    answer = _run(world, Flatten(world.running, GOLD))
     assert answer["code"] == 0
     assert set(world.exchange_positions()) == {TSLA}
     assert TSLA in answer["proof"]
@@ -113,7 +114,7 @@ def test_flatten_of_one_market_leaves_the_others_and_their_entries(tmp_path: Pat
 def test_a_market_that_was_flattened_takes_no_entry_for_a_minute_and_then_does(tmp_path: Path) -> None:
     world = World(tmp_path, seed=1, min_holding_ms=10_000_000, time_stop_ms=2000)
     assert world.run_until(lambda: world.ready, 8000)
-    assert _run(world, Flatten(RunningOf(world), None))["code"] == 0
+    assert _run(world, Flatten(world.running, None))["code"] == 0
     sent = len([o for o in world.intents.placed if not o.reduce_only])
     began = world.clock.mono_ms()
     closed = world.trading.exits.closed(began)
@@ -141,7 +142,7 @@ def test_an_entry_that_is_queued_when_its_market_is_flattened_dies(tmp_path: Pat
     assert world.run_until(lambda: world.ready, 8000)
     world.sender.connected = False  # nothing leaves for a moment
     assert world.run_until(lambda: world.trading.scheduler.counts()[2] > 0, 30_000)
-    flatten = Flatten(RunningOf(world), None)
+    flatten = Flatten(world.running, None)
     assert flatten.poll() is None
     assert world.trading.scheduler.counts()[2] == 0
     assert not world.trading.tracker.live()
@@ -155,9 +156,9 @@ def test_both_work_with_the_latch_tripped(tmp_path: Path) -> None:
     oid = _resting(world, TSLA)
     world.latch.trip("manual", "by the test", world.clock.wall_ms())
     world.run(500)
-    assert _run(world, CancelAll(RunningOf(world)))["code"] == 0
+    assert _run(world, CancelAll(world.running))["code"] == 0
     assert oid not in _oids(world)
-    assert _run(world, Flatten(RunningOf(world), None))["code"] == 0
+    assert _run(world, Flatten(world.running, None))["code"] == 0
     assert world.exchange_positions() == {}
 
 
@@ -166,7 +167,7 @@ def test_an_exchange_that_refuses_is_8_with_the_name_of_what_is_open_and_the_pri
     world.by_hand(GOLD, Side.BUY, D("0.05"))
     world.run(500)
     world.venue.engine.markets[GOLD].halted = True
-    answer = _run(world, Flatten(RunningOf(world), GOLD, timeout_ms=5000))
+    answer = _run(world, Flatten(world.running, GOLD, timeout_ms=5000))
     assert answer["code"] == 8
     assert f"{GOLD} 0.05" in answer["proof"]
     prices = [f["order"].px for f in world.journal.of("exit")]
@@ -178,7 +179,7 @@ def test_an_exchange_that_refuses_is_8_with_the_name_of_what_is_open_and_the_pri
 def test_an_exchange_that_cannot_be_read_is_5_and_proves_nothing(tmp_path: Path, failing: str) -> None:
     world = quiet_world(tmp_path)
     world.rest.failing |= {failing, "frontendOpenOrders"}
-    answer = _run(world, CancelAll(RunningOf(world), timeout_ms=2000))
+    answer = _run(world, CancelAll(world.running, timeout_ms=2000))
     assert answer["code"] == 5
     assert "not proved" in answer["proof"]
 
@@ -188,14 +189,14 @@ def test_where_positions_cannot_be_read_no_protection_is_taken_away(tmp_path: Pa
     world.by_hand(GOLD, Side.BUY, D("0.01"))
     kept, foreign = _stop_order(world, GOLD), _resting(world, TSLA)
     world.rest.failing |= {"clearinghouseState", "userFills"}
-    _run(world, CancelAll(RunningOf(world), timeout_ms=3000))
+    _run(world, CancelAll(world.running, timeout_ms=3000))
     assert kept in _oids(world)
     assert foreign not in _oids(world)
 
 
 def test_a_market_that_does_not_exist_a_start_that_hangs_and_observe_are_named(tmp_path: Path) -> None:
     world = quiet_world(tmp_path)
-    app = RunningOf(world)
+    app = copy(world.running)
     assert _run(world, Flatten(app, "xyz:GOLDD"))["code"] == 2
     app.trading = None
     assert _run(world, CancelAll(app, timeout_ms=100))["code"] == 5
@@ -224,7 +225,7 @@ def test_flatten_ends_a_resting_entry_of_ours_and_leaves_other_markets_theirs(tm
     world = quiet_world(tmp_path)
     orders = [_wish(world, coin, resting=True) for coin in (TSLA, NVDA)]
     assert world.run_until(lambda: len(world.trading.tracker.live(OrderState.OPEN)) == 2, 5000)
-    assert _run(world, Flatten(RunningOf(world), TSLA))["code"] == 0
+    assert _run(world, Flatten(world.running, TSLA))["code"] == 0
     assert [t.order.cloid for t in world.trading.tracker.live()] == [orders[1].cloid]
 
 
@@ -246,7 +247,7 @@ def test_a_position_that_our_books_do_not_know_is_found_and_closed(tmp_path: Pat
     world.run(200)
     assert not world.trading.tracker.positions()
     world.filter_frame = lambda text: [text]
-    answer = _run(world, Flatten(RunningOf(world), None, timeout_ms=15_000))
+    answer = _run(world, Flatten(world.running, None, timeout_ms=15_000))
     assert answer["code"] == 0
     assert GOLD in answer["before"]
     assert world.exchange_positions() == {}

@@ -95,13 +95,12 @@ def test_what_was_lost_before_a_reset_does_not_count_even_without_the_journal(tm
     world = quiet_world(tmp_path, hard_stop_max_loss_usd=D(5), on_disk=True)
     _lose(world, 12)
     _reset(world)
-    world.cut()
-    world.journal.drain(0)
-    world.journal.close()
-    for name in ("journal.db", "journal.db-wal", "journal.db-shm"):
-        (tmp_path / name).unlink(missing_ok=True)
-    world._open_files()
-    world.restart()
+
+    def lose_it() -> None:
+        for name in ("journal.db", "journal.db-wal", "journal.db-shm"):
+            (tmp_path / name).unlink(missing_ok=True)
+
+    world.restart(lose_it)
     assert not world.latch.tripped
     world.restart()
     assert not world.latch.tripped

@@ -15,7 +15,7 @@ from hip3.core.ledger import RoundTrip
 from hip3.core.orders import ExitReason, Side
 from hip3.errors import ConfigError, VenueReadError
 from hip3.execution.exits.risk_desk import KeptRisk
-from hip3.execution.readiness import Readiness
+from hip3.execution.readiness import Readiness, State
 from hip3.execution.truth.streams import StreamWatch
 from hip3.ops.intents import IntentLog
 from hip3.ops.journal import EventLog
@@ -196,14 +196,14 @@ def test_a_rest_thread_that_is_gone_ends_ready(monkeypatch: pytest.MonkeyPatch) 
         connection=SimpleNamespace(connecting=False, drop=lambda why: None),
         readiness=SimpleNamespace(hold=held.__setitem__), journal=SimpleNamespace(record=lambda *a, **k: None),
     )  # fmt: skip
-    monkeypatch.setattr(supervisor, "snapshot", lambda running: {"state": "READY", "reasons": []})
+    monkeypatch.setattr(supervisor, "word", lambda running, now_ms: (State.READY, []))
     Supervisor(app, SimpleNamespace()).watch(app.clock.mono_ms())  # type: ignore[arg-type]
     assert "rest thread" in held["rest"]
 
 
 def _held_back(tmp_path: Path, *, known: bool, risk: Any = None, **settings: Any) -> list[str]:
     """Why a start with these facts holds entries back."""
-    world = quiet_world(tmp_path, **settings)
+    world = quiet_world(tmp_path / str(len(list(tmp_path.iterdir()))), **settings)
     app: Any = SimpleNamespace(
         settings=world.settings, folder=tmp_path, readiness=Readiness(needs_account=True), knew_account=True,
         journal=SimpleNamespace(facts_known=known),
