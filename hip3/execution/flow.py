@@ -33,6 +33,10 @@ from hip3.execution.orders_in import OrdersIn
 from hip3.execution.readiness import Readiness
 from hip3.execution.truth.streams import StreamWatch
 
+QUIET_MS = 5000
+"""After so long without any frame the account is read again: contexts come about once a second
+(docs/venue-facts.md F15), so more than they may have been lost."""
+
 
 class TradeFlow:
     """See the module. `specs`: the configured markets, each of which must speak before READY. `wake_rest()` begins the
@@ -101,6 +105,8 @@ class TradeFlow:
         doubted if it was about that, and the next frame is handled: one number must not end the thread that leaves
         positions.
         """
+        if now_ms - self._link.last_event_ms > QUIET_MS:
+            self._view.doubt()  # what was said meanwhile may be lost, and no stream says it again
         self._link.last_event_ms = self._readiness.heard_ms = now_ms
         try:
             self._handle(session, event, now_ms)

@@ -187,3 +187,24 @@ def test_a_restart_counts_a_position_at_the_price_of_its_admission(tmp_path: Pat
     world.journal.kept["held"] = [dear]
     world.restart()
     assert world.trading.tracker.ledger().held["xyz:GOLD"] == Decimal("0.01") * dear.admission_px
+
+
+# What a stream leaves out.
+
+
+def test_what_was_lost_in_a_silence_is_read_as_soon_as_it_is_over(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path)
+    world.filter_frame = lambda text: []
+    world.by_hand(GOLD, Side.BUY, Decimal("0.01"))
+    world.run(6000)
+    world.filter_frame = lambda text: [text]
+    assert world.run_until(lambda: GOLD in world.trading.tracker.booked(), 5000)
+
+
+def test_a_fill_of_somebody_else_that_is_lost_is_read_when_its_order_is_explained(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path)
+    world.filter_frame = lambda text: [] if '"userFills"' in text[:30] else [text]
+    world.by_hand(GOLD, Side.BUY, Decimal("0.01"))
+    world.run(1000)
+    world.filter_frame = lambda text: [text]
+    assert world.run_until(lambda: GOLD in world.trading.tracker.booked(), 5000)

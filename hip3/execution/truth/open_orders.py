@@ -171,16 +171,18 @@ class OpenOrders:
 
     # Updates of orders we do not know.
 
-    def explain(self, now_ms: int) -> None:
+    def explain(self, now_ms: int) -> bool:
         """Ask what the strangers are, a few in each round; none in a storm, which ends by reading everything.
 
-        VenueReadError: those that are left wait. Also ends the hold for a second instance when its time is over.
+        True if one of them executed something that no fill has told of: the account is to be read. VenueReadError:
+        those that are left wait. Also ends the hold for a second instance when its time is over.
         """
+        missing = False
         if self._second_until_ms is not None and now_ms >= self._second_until_ms:
             self._second_until_ms = None
             self._readiness.hold("second_instance", "")
         if self._strangers.storm(now_ms):
-            return
+            return False
         for seen in self._strangers.take(EXPLAINED_PER_ROUND):
             answer = self._rest.info_json({"type": "orderStatus", "user": self._user, "oid": seen.oid})
             status = answer.get("status") if isinstance(answer, dict) else None
@@ -196,6 +198,14 @@ class OpenOrders:
                     self._second_instance(update, now_ms)
             self._journal.record("stranger", coin=update.coin, oid=seen.oid, status=update.status, whose=whose)
             self._strangers.explained(seen.oid)
+            missing = missing or self._untold(update)
+        return missing
+
+    def _untold(self, update: OrderUpdate) -> bool:
+        """Whether an order of ours to see executed, and its fill was lost. Size may also go by shrinking: then a
+        reading for nothing."""
+        executed = update.remaining < update.orig_sz and update.coin in self._markets
+        return executed and not is_ours(update.cloid) and not self._strangers.has_filled(update.oid)
 
     def _second_instance(self, order: OrderUpdate, now_ms: int) -> None:
         """Keep entries away from now on for ten minutes; each further sign begins the time anew."""

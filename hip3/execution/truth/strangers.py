@@ -1,7 +1,7 @@
 """Strangers: updates of orders that are not in our books. Each is asked for once; a storm is noticed.
 
-Guards: what waits to be explained, what is explained, when updates came. Called from: ws-reader (`note`),
-rest (all of them). All memory is bounded: what is pushed out is asked for again if it speaks again. An order is known
+Guards: what waits to be explained, what is explained, whose fills came, when updates came. Called from: ws-reader
+(`note`, `filled`), rest (all of them). All memory is bounded: what is pushed out is asked for again if it speaks again. An order is known
 by its oid here, since one that others placed need not have a cloid. Nothing raises.
 """
 
@@ -15,6 +15,8 @@ STORM = 50
 MINUTE_MS = 60_000
 MOST_WAITING = 200
 """So many orders wait to be explained; then the oldest is forgotten. It still counts for a storm."""
+MOST_FILLED = 1000
+"""So many orders of others are remembered as told of by a fill, the newest."""
 MOST_EXPLAINED = 5000
 """So many are remembered as explained, the newest."""
 
@@ -26,6 +28,7 @@ class Strangers:
         self._lock = new_lock("Strangers")
         self._waiting: OrderedDict[int, OrderUpdate] = OrderedDict()
         self._explained: OrderedDict[int, None] = OrderedDict()
+        self._filled: OrderedDict[int, None] = OrderedDict()
         self._came: deque[int] = deque(maxlen=STORM + 1)
         self.total = 0
         """Updates of unexplained orders since the run began."""
@@ -54,6 +57,18 @@ class Strangers:
         """The oldest that wait for an explanation, with the latest update of each; they wait until `explained`."""
         with self._lock:
             return list(self._waiting.values())[:most]
+
+    def filled(self, oid: int) -> None:
+        """A fill of somebody else's order was told of. Said again it changes nothing."""
+        with self._lock:
+            self._filled[oid] = None
+            while len(self._filled) > MOST_FILLED:
+                self._filled.popitem(last=False)
+
+    def has_filled(self, oid: int) -> bool:
+        """Whether a fill of this order was told of, as far as is remembered."""
+        with self._lock:
+            return oid in self._filled
 
     def explained(self, oid: int) -> None:
         """It is known what this order is: its updates are no news. Said again it changes nothing."""
