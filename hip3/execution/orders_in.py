@@ -93,7 +93,7 @@ class OrdersIn:
         One that waited here for so long that it was given up is not sent any more. `exchange()` posts and returns the
         decoded answer; it may take seconds. Whatever it raises makes the outcome unknown and goes no further.
         """
-        if not self._posts.holds(post.post_id):
+        if not self._posts.begin(post.post_id):
             return
         try:
             outcome = parse_action_answer(exchange())
@@ -119,6 +119,8 @@ class OrdersIn:
         self._journal.record("reply", post=post, outcome=outcome, at_us=self._clock.mono_us())
         if isinstance(outcome, ActionRefused) and outcome.text.startswith("Action already expired"):
             self._address.spend(EXPIRED_COST - 1)  # one was counted when it was sent
+            self._view.clock_doubted = True  # it was late, or the machine stood still and our time with it
+            self._wake_rest()
         if isinstance(post.batch, CancelBatch):
             for cancel, res in zip(post.batch.cancels, resolve(outcome, len(post.batch.cancels)), strict=True):
                 self._cancel_answer(cancel, res)
@@ -191,6 +193,9 @@ class OrdersIn:
         """userFills, or what a reading says of fills: those of the configured dexs, since there is one stream over all
         (docs/venue-facts.md F13). Known ones change nothing, so a snapshot may come as often as it likes."""
         ours = [f for f in fills if in_dexs(f.coin, self._dexs)]
+        for fill in ours:
+            if not is_ours(fill.cloid):
+                self._strangers.filled(fill.oid)
         self._consequences.dispatch(self._tracker.on_fills(ours), now_ms)
 
     def on_fundings(self, items: Iterable[Funding], now_ms: int) -> None:

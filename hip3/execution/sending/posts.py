@@ -1,7 +1,7 @@
 """PostRequestManager: which posts are in flight, and how each ended, exactly once.
 
 Guards: post id -> post. Called from: tick (register, left, withdraw, expire), ws-reader (complete,
-disconnected), rest (holds, complete: posts by HTTP), status. In flight is the length of the table, never a counter
+disconnected), rest (begin, complete: posts by HTTP), status. In flight is the length of the table, never a counter
 beside it: `sent - completed == in flight` at every instant, since both change with the table.
 A post is registered before its bytes leave, because the reply may be read before `send` returns.
 
@@ -23,6 +23,8 @@ class PostRequestManager:
     def __init__(self) -> None:
         self._lock = new_lock("PostRequestManager")
         self._pending: dict[int, Post] = {}
+        self._begun: set[int] = set()
+        """Those of HTTP whose request is under way."""
         self._next_id = 0
         self._sent = 0
         self._completed = 0
@@ -56,15 +58,23 @@ class PostRequestManager:
             self._sent -= 1
             return True
 
-    def holds(self, post_id: int) -> bool:
-        """Whether a post is in flight. The answer may be old by the time it is used; `complete` decides."""
+    def begin(self, post_id: int) -> bool:
+        """The rest thread sends it by HTTP now; False if it was given up before, and then it must not leave.
+
+        From here on the request ends it, by its answer or its own time-out, and `expire` leaves it alone: one that is
+        given up must not leave after that.
+        """
         with self._lock:
-            return post_id in self._pending
+            if post_id not in self._pending:
+                return False
+            self._begun.add(post_id)
+            return True
 
     def complete(self, post_id: int) -> Post | None:
         """A reply came; None for an unknown or already ended post, which is counted."""
         with self._lock:
             post = self._pending.pop(post_id, None)
+            self._begun.discard(post_id)
             if post is None:
                 self.late_replies += 1
             else:
@@ -73,7 +83,7 @@ class PostRequestManager:
 
     def expire(self, now_ms: int, timeout_ms: int) -> list[Post]:
         """End the posts that waited longer than the time-out, and return them: their owner must be told."""
-        return self._end(lambda p: now_ms - p.sent_ms > timeout_ms)
+        return self._end(lambda p: now_ms - p.sent_ms > timeout_ms and p.post_id not in self._begun)
 
     def disconnected(self, generation: int) -> list[Post]:
         """End the posts of a connection that is gone, and return them: their replies will not come.
