@@ -345,8 +345,8 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
         "post ids pair replies",
         "hip3/execution/sending/posts.py",
         Q + "test_each_post_ends_exactly_once_whatever_comes_after",
-        "post = self._pending.pop(post_id, None)\n            if post is None:",
-        "post = self._pending.get(post_id)\n            if post is None:",
+        "post = self._pending.pop(post_id, None)\n            self._begun",
+        "post = self._pending.get(post_id)\n            self._begun",
     ),
     Row(
         "I-3 CON-2 SUG-3 REV-4",
@@ -377,8 +377,8 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
         "tick: re-check, sign, record, register, send",
         "hip3/execution/sending/loop.py",
         T + "test_the_intent_is_durable_before_the_bytes_leave",
-        "        if not self._record(batch, nonce, expires, wall_ms, now_ms):\n            return\n        body = signed_body(action, nonce, signature, self._identity.vault, expires)\n        self._send(batch, body, nonce, expires, generation)",
-        "        body = signed_body(action, nonce, signature, self._identity.vault, expires)\n        self._send(batch, body, nonce, expires, generation)\n        self._record(batch, nonce, expires, wall_ms, now_ms)",
+        "        if not self._record(batch, nonce, expires, wall_ms, now_ms):\n            return\n        if new_risk",
+        "        if new_risk",
     ),
     Row(
         "I-8 NN-2",

@@ -162,6 +162,7 @@ class World:
         self.key = SigningKey(key_number_one(seed))
         self.drops: list[str] = []
         """Why the connection was to be dropped; `run` does it."""
+        self.connecting = False
         self._hand_nonces = 0
         self._next_tick_ms = 0
         self.generation = 0

@@ -26,6 +26,7 @@ from hip3.core.ports import Clock
 from hip3.errors import ODD_ANSWERS, AlreadyRunning, ConfigError, JournalError, NonceError, SigningError, VenueReadError
 from hip3.exchange.clock_offset import ClockOffset
 from hip3.exchange.nonce import NonceManager
+from hip3.exchange.nonce_floor import floor_of
 from hip3.exchange.registry import BASE_TAKER_RATE, dex_indices, read_markets
 from hip3.exchange.rest import RestClient
 from hip3.exchange.signing import sign_l1_action
@@ -140,7 +141,7 @@ class Hand:
         self._intents = IntentLog(folder / "intents.log", sync=base.journal_sync)
         self._journal = EventLog(clock.wall_ms)
         self._journal.open(folder / "journal.db", self._intents)
-        self._nonces = NonceManager(self._intents.recovered.nonce_floor)
+        self._nonces = NonceManager(floor_of(self._intents.recovered.nonce_floor, self._offset.exchange_ms()))
         self._cloids = CloidSource()
         self._attempts: dict[str, tuple[int, str | None]] = {}
         """coin -> (attempts so far, the last one's cloid)."""
@@ -210,7 +211,7 @@ class Hand:
 
     def _cancel(self, wished: list[tuple[str, int]]) -> None:
         now = self._clock.wall_ms()
-        nonce = self._nonces.next(now)
+        nonce = self._nonces.next(self._offset.exchange_ms())
         self._record(lambda: self._intents.cancels(nonce, now))
         cancels = [PendingCancel(coin=coin, oid=oid, created_ms=now) for coin, oid in wished]
         action = cancel_action(cancels, {coin: spec.asset_id for coin, spec in self._specs.items()})
@@ -244,7 +245,8 @@ class Hand:
     def _send(self, orders: tuple[PendingOrder, ...]) -> None:
         now = self._clock.wall_ms()
         after = self._settings.base.expires_after_ms
-        nonce, expires = self._nonces.next(now), self._offset.exchange_ms() + after if after else None
+        exchange_ms = self._offset.exchange_ms()
+        nonce, expires = self._nonces.next(exchange_ms), exchange_ms + after if after else None
         batch = OrderBatch(orders)
         self._record(lambda: self._intents.orders(batch, nonce, expires, now))
         action = order_action(orders, {coin: spec.asset_id for coin, spec in self._specs.items()})

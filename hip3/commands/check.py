@@ -21,6 +21,7 @@ from hip3.core.ports import CLOCK_STOP_MS, CLOCK_WARN_MS
 from hip3.errors import ODD_ANSWERS, AlreadyRunning, ConfigError, Hip3Error, PreflightError, RateLimited, VenueReadError
 from hip3.exchange.clock_offset import ClockOffset
 from hip3.exchange.nonce import NonceManager
+from hip3.exchange.nonce_floor import floor_of
 from hip3.exchange.recover import recovers
 from hip3.exchange.registry import dex_indices
 from hip3.exchange.rest import RestClient
@@ -238,7 +239,7 @@ class _ExchangeChecks:
                 HardStopLatch(latch_path(folder))  # an account's state begins with its latch
                 intents = IntentLog(folder / "intents.log", sync=base.journal_sync)
                 try:
-                    nonce = NonceManager(intents.recovered.nonce_floor).next(now)
+                    nonce = NonceManager(floor_of(intents.recovered.nonce_floor, now)).next(now)
                     intents.action("noop", nonce, SystemClock().wall_ms())
                 finally:
                     intents.close()

@@ -1,4 +1,4 @@
-"""The exchange's clock, told by ours: the median of the last five readings. Pure.
+"""The exchange's clock, told by ours: the median of the last five readings, since they were last doubted. Pure.
 
 `exchange_ms` runs on the monotonic clock, so that a machine whose wall clock is set neither keeps a
 position for ever nor closes it at once. Before the first reading the wall clock is all there is. Times are
@@ -25,8 +25,14 @@ class ClockOffset:
         self._mono: deque[int] = deque(maxlen=KEPT)
         self.offset_ms = 0
         """Exchange time minus local wall time; 0 before the first reading. Positive: our clock is behind."""
+        self._doubted = False
         self._base: int | None = None
         """Exchange time minus monotonic time; None before the first reading."""
+
+    def doubt(self) -> None:
+        """The machine may have stood still, or the exchange says that our time is over: what was read before goes with
+        the next reading, which counts alone. Until then it is what we have."""
+        self._doubted = True
 
     def add(self, exchange_ms: int, round_trip_ms: int) -> None:
         """One reading that just arrived: the time in an answer, and how long we waited for it.
@@ -34,6 +40,10 @@ class ClockOffset:
         Half of that is the answer's way to us and is added. Call at once: both clocks are read here.
         """
         now = exchange_ms + round_trip_ms // 2
+        if self._doubted:
+            self._doubted = False
+            self._wall.clear()
+            self._mono.clear()
         self._wall.append(now - self._clock.wall_ms())
         self._mono.append(now - self._clock.mono_ms())
         self.offset_ms = sorted(self._wall)[len(self._wall) // 2]

@@ -22,6 +22,9 @@ class AccountView:
         Coin -> USD for one unit. Replaced as a whole and never changed in place: a reader keeps what it took."""
         self.doubted = False
         """Something contradicts our books: the account is to be read soon. Rest takes it back before it reads."""
+        self.clock_doubted = False
+        """Our machine may have stood still: the next reading of the exchange's clock counts alone. Rest takes it
+        back."""
         self.storm = False
         """Too many orders that are not ours: everything is to be read, and nothing entered before.
 

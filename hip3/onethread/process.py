@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from hip3.config.reading import MarketSettings
 from hip3.core.ports import Clock
+from hip3.errors import JournalError
 from hip3.exchange.connection import Connection
 from hip3.exchange.rest import RestClient
 from hip3.onethread.threads import NEVER, Actor, Threads, Violation
@@ -46,6 +47,7 @@ class Around(Protocol):
     def tick_began(self) -> None: ...
     def recorded(self, kind: str, fields: dict[str, Any]) -> None: ...
     def intent_written(self, record: Intent) -> None: ...
+    def intent_failed(self, record: Intent) -> None: ...
 
 
 class Wish:
@@ -192,7 +194,11 @@ class OneThread(Runtime):
         append, around = log.append, self._around
 
         def watched(record: Intent, *, new_risk: bool) -> None:
-            append(record, new_risk=new_risk)
+            try:
+                append(record, new_risk=new_risk)
+            except JournalError:
+                around.intent_failed(record)
+                raise
             around.intent_written(record)
 
         log.append = watched  # type: ignore[method-assign]

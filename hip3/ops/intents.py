@@ -17,6 +17,7 @@ import msgspec
 
 from hip3.core.orders import OrderBatch, PendingOrder
 from hip3.errors import JournalError
+from hip3.exchange.nonce_floor import highest
 
 KEPT = 10_000
 _encode = msgspec.json.encode
@@ -149,7 +150,7 @@ class IntentLog:
             elif line:
                 torn += 1
         ended = {r.cloid for r in records if r.k == "end"}
-        floor = max((r.nonce for r in records), default=0)
+        floor = highest(r.nonce for r in records)
         still = [(o, r.nonce, r.expires_ms) for r in records for o in r.orders if o.cloid not in ended]
         self._rewrite(records, ended, floor)
         return Recovered(open=still, nonce_floor=floor, torn=torn)

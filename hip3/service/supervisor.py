@@ -85,6 +85,8 @@ class Supervisor:
             logger.warning(f"nothing ran for {found.stood_still_ms} ms: the connection is begun anew")
             running.journal.record("stood_still", ms=found.stood_still_ms)
             connection.drop(f"nothing ran for {found.stood_still_ms} ms")
+            self._trading.view.clock_doubted = True
+            running.rest_jobs.wake()
         running.readiness.hold("watchdog", found.slow)
         rest = running.workers["rest"]
         still = now_ms - rest.last_beat_ms > REST_STILL_MS or not rest.alive

@@ -13,7 +13,8 @@ from hip3.config.reading import MarketSettings
 from hip3.core.market import MarketSpec, MarketView
 from hip3.core.ports import Clock, Intents, Journal, Sender
 from hip3.exchange.clock_offset import ClockOffset
-from hip3.exchange.nonce import NonceManager, floor_of
+from hip3.exchange.nonce import NonceManager
+from hip3.exchange.nonce_floor import floor_of
 from hip3.execution.account_view import AccountView
 from hip3.execution.consequences import Consequences
 from hip3.execution.entries.budget import ActionBudget
@@ -239,7 +240,6 @@ def _outbox(g: Given, books: Books) -> Outbox:
     floor = floor_of(
         g.before.recovered.nonce_floor if g.before.recovered is not None else 0,
         books.offset.exchange_ms() if books.offset.known else None,
-        g.clock.wall_ms(),
     )
     return Outbox(
         scheduler=BatchScheduler(g.settings.base.max_inflight), posts=PostRequestManager(), cloids=CloidSource(),
@@ -328,7 +328,7 @@ def _housekeeping(g: Given, books: Books, feed: Feed, outbox: Outbox, inflow: In
         margin = MarginSetter(
             clock=g.clock, signed=g.signed, identity=g.identity, specs=g.universe.specs, wishes=wishes,
             blocked=books.blocked, nonces=outbox.nonces, intents=g.intents, journal=g.journal,
-            count_action=outbox.address.spend,
+            count_action=outbox.address.spend, exchange_ms=books.offset.exchange_ms,
         )  # fmt: skip
         open_orders = OpenOrders(
             clock=g.clock, rest=g.rest, user=g.identity.account, tracker=books.tracker, orders_in=inflow.orders_in,

@@ -36,7 +36,8 @@ class Watchdog:
     def look(self, beats: Mapping[str, int], mono_ms: int, wall_ms: int) -> Verdict:
         """One round: thread -> its last heartbeat (monotonic), and both clocks.
 
-        A suspended machine shows in the wall clock alone, a stopped process in both.
+        A stopped process shows in both clocks; so does a suspended machine, but where the monotonic clock stands still
+        with it: there in the wall clock alone.
         """
         gap = mono_ms - self._mono_ms
         still = max(gap, wall_ms - self._wall_ms)

@@ -182,6 +182,18 @@ class Mishaps:
         self._scene.clock.step_wall(m.ms)
         self._scene.skew_ms += m.ms
 
+    def _end_clock(self, m: Mishap) -> None:
+        if m.for_ms:  # somebody set it, and set it right again
+            self._scene.clock.step_wall(-m.ms)
+            self._scene.skew_ms -= m.ms
+
+    def _begin_suspend(self, m: Mishap) -> None:
+        """Nothing of ours runs while the exchange goes on; `on` says whether the wall clock is right afterwards."""
+        if m.on == "wall":
+            self._scene.clock.step_wall(m.ms)
+        else:
+            self._scene.skew_ms -= m.ms
+
     def _begin_exchange_clock(self, m: Mishap) -> None:
         self._scene.venue.clock_offset_ms += m.ms
 

@@ -15,6 +15,7 @@ from hip3.simulate.combined import Combined, combined
 from hip3.simulate.mishap import Mishap
 
 D = Decimal
+DAY_MS = 86_400_000
 CHAOS_MS = (10_000, 25_000)
 MESSAGES = ("reply", "update", "fill")
 COINS = ("xyz:GOLD", "xyz:NVDA", "para:AVGO")
@@ -107,6 +108,16 @@ def _clock(rng: random.Random, coins: tuple[str, ...]) -> Mishap:
     return Mishap(kind="clock", ms=rng.choice((-1, 1)) * rng.choice((300, 2500, 30_000, 7_200_000)), at_ms=_at(rng))
 
 
+def _clock_for_a_moment(rng: random.Random, coins: tuple[str, ...]) -> Mishap:
+    days = rng.choice((-1, 1)) * rng.choice((DAY_MS + 3_600_000, 3 * DAY_MS))
+    return Mishap(kind="clock", ms=days, **_span(rng, 300, 6000))
+
+
+def _suspend(rng: random.Random, coins: tuple[str, ...]) -> Mishap:
+    gone = rng.choice((3500, 8000, 60_000, 600_000))
+    return Mishap(kind="suspend", on=rng.choice(("wall", "both")), ms=gone, at_ms=_at(rng))
+
+
 def _offset(rng: random.Random, coins: tuple[str, ...]) -> Mishap:
     return Mishap(kind="exchange clock", ms=rng.choice((400, 3000)), at_ms=_at(rng))
 
@@ -134,6 +145,8 @@ KINDS: tuple[tuple[float, Made], ...] = (
     (1.5, _during("empty account", 1000, 8000, ("xyz", "para"))),
     (1.5, _during("stale account", 1000, 8000, ("xyz", "para"))),
     (1, _clock),
+    (0.7, _clock_for_a_moment),
+    (0.7, _suspend),
     (1, _offset),
     (1, _market("halt", 1000, 6000)),
     (1, _market("change", 2000, 8000)),

@@ -54,6 +54,10 @@ class Surroundings:
         if record.k != "end":
             self._mishaps.intent_written()
 
+    def intent_failed(self, record: Intent) -> None:
+        """A record could not be written."""
+        self._witness.unwritten.add(record.nonce)
+
     def look_in(self, running: Running, number: int) -> None:
         """The start is done: the same cloids for the same seed, others for each process; posts by HTTP are counted."""
         trading = running.trading

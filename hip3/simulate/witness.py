@@ -66,6 +66,8 @@ class Witness:
         self._nonces: dict[int, str] = {}
         self._floor = 0
         """The highest nonce of earlier processes."""
+        self.unwritten: set[int] = set()
+        """Nonces whose record the disk did not take."""
         self._posted: dict[int, Sent] = {}
         """Posts of this process."""
         self._replies: Counter[int] = Counter()
@@ -235,7 +237,7 @@ class Witness:
         if sent.nonce <= self._floor and not before and sent.kind != "noop":
             raise Violation(f"nonce {sent.nonce} is below {self._floor}, which an earlier process gave out")
         may_lack = sent.kind == "cancel" or (sent.orders and sent.orders[0].reduce_only)
-        if not self._durable(sent.nonce) and not (may_lack and self._disk.intents_full):
+        if not self._durable(sent.nonce) and not (may_lack and sent.nonce in self.unwritten):
             raise Violation(f"the {sent.kind} with nonce {sent.nonce} left before its intent was on disk")
 
     def _check_orders(self, sent: Sent, body: dict[str, Any]) -> None:
@@ -246,7 +248,7 @@ class Witness:
         for order in sent.orders:
             meant = self.admitted.get(order.cloid)
             if meant is None:
-                if not (order.reduce_only and self._disk.intents_full):
+                if not (order.reduce_only and sent.nonce in self.unwritten):
                     raise Violation(f"{order.cloid} left without an intent of its own")
             elif (meant.coin, meant.side.is_buy, meant.px, meant.sz, meant.reduce_only) != (
                 order.coin, order.is_buy, order.px, order.sz, order.reduce_only,

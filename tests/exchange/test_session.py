@@ -10,6 +10,7 @@ from hip3.errors import NonceError
 from hip3.exchange.backoff import Backoff
 from hip3.exchange.clock_offset import ClockOffset
 from hip3.exchange.nonce import MAX_LEAD_MS, NonceManager
+from hip3.exchange.nonce_floor import floor_of
 from hip3.exchange.protocol import ACKNOWLEDGED_WITHIN_MS, DEAD_AFTER_MS, PING_AFTER_MS, Session
 from hip3.exchange.rate_limit import TokenBucket
 from hip3.exchange.subscriptions import key_of, wanted
@@ -101,6 +102,13 @@ def test_a_nonce_an_hour_ahead_is_refused() -> None:
     assert nonces.next(5001) == MAX_LEAD_MS + 5001
 
 
+def test_a_kept_nonce_of_a_wrong_clock_is_no_floor() -> None:
+    assert floor_of(5000, 4000) == 5000
+    assert floor_of(4000 + MAX_LEAD_MS, 4000) == 4000 + MAX_LEAD_MS
+    assert floor_of(4001 + MAX_LEAD_MS, 4000) == 0
+    assert floor_of(5000, None) == 5000
+
+
 def test_no_nonce_twice_from_eight_threads() -> None:
     nonces, found, barrier = NonceManager(), [[] for _ in range(8)], threading.Barrier(8)
 
@@ -127,6 +135,20 @@ def test_the_clock_offset_is_the_median_of_five_without_half_the_round_trip() ->
         offset.add(clock.wall_ms() + ahead - 50, 100)
     assert offset.offset_ms == 1005
     assert offset.exchange_ms() == clock.wall_ms() + 1005
+
+
+def test_after_a_doubt_the_first_reading_counts_alone() -> None:
+    clock = FakeClock()
+    offset = ClockOffset(clock)
+    for _ in range(5):
+        offset.add(clock.wall_ms(), 0)
+    before = offset.exchange_ms()
+    offset.doubt()
+    assert offset.exchange_ms() == before  # until something better is known
+    offset.add(clock.wall_ms() + 60_000, 0)
+    assert offset.exchange_ms() == before + 60_000
+    offset.add(clock.wall_ms() + 60_010, 0)
+    assert offset.exchange_ms() == before + 60_010
 
 
 def test_setting_the_wall_clock_does_not_move_the_exchange_s_time() -> None:

@@ -69,7 +69,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("a tripped latch stops nothing", (
         (GATES, "    if e.hard_stop is not None:", "    if False:"),
         (LOOP, "        if self._latch.tripped:\n", "        if False:\n"),
-        (LOOP, "        if self._latch.tripped and isinstance(batch", "        if False and isinstance(batch"),
+        (LOOP, "        if self._latch.tripped and new_risk:", "        if False and new_risk:"),
     )),
     Mutant("READY does not matter", (
         (GATES, "    if e.not_ready:", "    if False:"),
@@ -113,10 +113,26 @@ MUTANTS: tuple[Mutant, ...] = (
     _m("a nonce is the raw clock", "exchange/nonce.py", "            nonce = max(self._last + 1, now_ms)", "            nonce = now_ms"),
     _m("a restart forgets the nonces", TRADING,
        "        g.before.recovered.nonce_floor if g.before.recovered is not None else 0,\n", "        0,\n"),
-    _m("nonces that a full disk did not take are given out again", "exchange/nonce.py",
-       "    return max(kept, unkept)", "    return kept"),
+    _m("nonces follow the machine's clock", LOOP,
+       "            nonce = self._nonces.next(self._exchange_ms())", "            nonce = self._nonces.next(wall_ms)"),
+    _m("an entry leaves after the tick was held up", LOOP,
+       "        if new_risk and self._clock.mono_ms() - now_ms > HELD_UP_MS:", "        if False:"),
+    _m("the wait for a reply begins before the post has left", LOOP,
+       "        self._posts.left(post.post_id, now_ms)\n", ""),
+    _m("a second exit is decided while the socket takes the first", "position/exit_attempts.py",
+       "            if state.leaving or (", "            if (") ,
+    _m("a post is given up while its request is under way", "execution/sending/posts.py",
+       " and p.post_id not in self._begun", ""),
+    _m("nobody looks at the account after a silence", "execution/flow.py",
+       "        if now_ms - self._link.last_event_ms > QUIET_MS:", "        if False:"),
+    _m("what others executed without a fill is believed to be nothing", "execution/truth/open_orders.py",
+       "            missing = missing or self._untold(update)\n", ""),
+    _m("a clock that stood still is believed", "exchange/clock_offset.py",
+       "        if self._doubted:", "        if False:"),
     _m("the intent is written after the send", LOOP,
        "        if not self._record(batch, nonce, expires, wall_ms, now_ms):\n            return\n"
+       "        if new_risk and self._clock.mono_ms() - now_ms > HELD_UP_MS:\n"
+       "            self._give_up(batch, \"the tick was held up\", now_ms)\n            return\n"
        "        body = signed_body(action, nonce, signature, self._identity.vault, expires)\n"
        "        self._send(batch, body, nonce, expires, generation)\n",
        "        body = signed_body(action, nonce, signature, self._identity.vault, expires)\n"
@@ -129,7 +145,7 @@ MUTANTS: tuple[Mutant, ...] = (
         (LOOP, "to make them unknown.\n        self._posts.register(post)\n", "to make them unknown.\n"),
     )),
     _m("a post by HTTP that was given up is sent", ORDERS,
-       "        if not self._posts.holds(post.post_id):\n            return\n", ""),
+       "        if not self._posts.begin(post.post_id):\n            return\n", ""),
     _m("a post leaves on a later connection", "exchange/writer.py",
        "            if generation not in (None, current):", "            if False:"),
     _m("entries go on without a durable intent", LOOP,

@@ -46,6 +46,8 @@ HTTP_AFTER_MS = 2000
 """After so long without a socket, cancels and exits go by HTTP."""
 HTTP_GENERATION = 1 << 60
 """Generation of posts by HTTP: no disconnect ends them, their own answer or time-out does."""
+HELD_UP_MS = 500
+"""An entry that was looked at so long ago is not sent: what allowed it may be so no more."""
 
 HttpLane = Callable[[Post, dict[str, Any]], None]
 """Takes a post and its signed body to the rest thread, which sends it by HTTP. Never waits."""
@@ -189,7 +191,7 @@ class ExecutorLoop:
         wall_ms = self._clock.wall_ms()
         expires = self._expiry(batch)
         try:
-            nonce = self._nonces.next(wall_ms)
+            nonce = self._nonces.next(self._exchange_ms())
             action = self._action(batch)
             signature = sign_l1_action(
                 self._identity.key, action, nonce, vault_address=self._identity.vault,
@@ -198,10 +200,14 @@ class ExecutorLoop:
         except (SigningError, NonceError, KeyError) as error:
             self._give_up(batch, f"cannot be signed: {error}", now_ms)
             return
-        if self._latch.tripped and isinstance(batch, OrderBatch) and not batch.reduce_only:
+        new_risk = isinstance(batch, OrderBatch) and not batch.reduce_only
+        if self._latch.tripped and new_risk:
             self._give_up(batch, "HardStop", now_ms)  # it tripped while we signed
             return
         if not self._record(batch, nonce, expires, wall_ms, now_ms):
+            return
+        if new_risk and self._clock.mono_ms() - now_ms > HELD_UP_MS:
+            self._give_up(batch, "the tick was held up", now_ms)
             return
         body = signed_body(action, nonce, signature, self._identity.vault, expires)
         self._send(batch, body, nonce, expires, generation)

@@ -149,6 +149,7 @@ class Housekeeping:
         self._market_state = market_state
         self._readiness = readiness
         self._journal = journal
+        self._offset = offset
         self._clocked = ClockedRest(rest, clock.mono_ms, offset.add)
         self._address = address
         self._abstraction = abstraction
@@ -268,7 +269,8 @@ class Housekeeping:
                 self._view.storm = False
                 self._readiness.hold("storm", "")
                 self._journal.record("storm_over")
-        self._open_orders.explain(now_ms)
+        if self._open_orders.explain(now_ms):
+            self._view.doubt()
 
     def _positions_agree(self, report: AccountReport, now_ms: int) -> bool:
         """Compare booked sizes. More than we knew of is believed in the second reading; less, or nothing,
@@ -340,10 +342,14 @@ class Housekeeping:
             raise VenueReadError(f"userRateLimit cannot be read: {error}") from None
 
     def _read_clock(self, now_ms: int) -> None:
-        """Ask for the exchange's time; `ClockedRest` takes it from the answer."""
-        if now_ms < self._next_clock_ms:
+        """Ask for the exchange's time, at once if it is doubted; `ClockedRest` takes it from the answer."""
+        doubted = self._view.clock_doubted and now_ms >= self._next_clock_ms - CLOCK_MS + RETRY_MS
+        if now_ms < self._next_clock_ms and not doubted:
             return
         self._next_clock_ms = now_ms + CLOCK_MS
+        if self._view.clock_doubted:
+            self._view.clock_doubted = False
+            self._offset.doubt()
         self._clocked.info_json({"type": "exchangeStatus"})
 
     # Market data.

@@ -90,7 +90,9 @@ class MarginSetter:
         intents: Intents,
         journal: Journal,
         count_action: Callable[[int], None],
+        exchange_ms: Callable[[], int],
     ) -> None:
+        self._exchange_ms = exchange_ms
         self._clock = clock
         self._signed = signed
         self._identity = identity
@@ -133,7 +135,7 @@ class MarginSetter:
     def _send(self, coin: str, wish: Margin) -> Any:
         """Sign, record and post one wish; the decoded answer. Without a durable record nothing is sent."""
         wall_ms = self._clock.wall_ms()
-        nonce = self._nonces.next(wall_ms)
+        nonce = self._nonces.next(self._exchange_ms())
         try:
             self._intents.action("updateLeverage", nonce, wall_ms)
         except JournalError as error:

@@ -1,0 +1,77 @@
+"""A clock that is wrong, or stood still, keeps no exit from leaving and leaves nothing wrong behind."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from hip3.core.orders import ExitReason, Side
+from hip3.ops.intents import IntentLog
+from hip3.service.supervisor import Supervisor
+from tests.world import World, quiet_world
+
+GOLD = "xyz:GOLD"
+HOUR_MS = 3_600_000
+WRONG = [25 * HOUR_MS, 72 * HOUR_MS, -21 * HOUR_MS, -72 * HOUR_MS]
+
+
+def _held(tmp_path: Path, *, on_disk: bool = False) -> World:
+    world = quiet_world(tmp_path, on_disk=on_disk, hard_stop_max_flatten_failures=3)
+    world.by_hand(GOLD, Side.BUY, Decimal("0.01"))
+    assert world.run_until(lambda: GOLD in world.trading.tracker.booked(), 3000)
+    return world
+
+
+@pytest.mark.parametrize("step_ms", WRONG)
+def test_an_exit_leaves_while_the_machine_s_clock_is_days_off(tmp_path: Path, step_ms: int) -> None:
+    world = _held(tmp_path)
+    world.step_clock(step_ms)
+    world.trading.exiting.request(ExitReason.STOP)
+    assert world.run_until(lambda: not world.exchange_positions(), 2000)
+    assert not world.latch.tripped
+
+
+@pytest.mark.parametrize("step_ms", WRONG)
+def test_a_clock_that_was_wrong_for_a_moment_leaves_no_floor(tmp_path: Path, step_ms: int) -> None:
+    world = _held(tmp_path, on_disk=True)
+    world.step_clock(step_ms)
+    world.trading.exiting.request(ExitReason.STOP)
+    assert world.run_until(lambda: not world.exchange_positions(), 2000)
+    world.step_clock(-step_ms)
+    world.restart()
+    assert world.run_until(lambda: world.ready, 20_000)
+    assert abs(world.intents.recovered.nonce_floor - world.exchange_ms()) < HOUR_MS
+    world.by_hand(GOLD, Side.BUY, Decimal("0.01"))
+    assert world.run_until(lambda: GOLD in world.trading.tracker.booked(), 3000)
+    assert world.flatten(2000)
+
+
+def test_a_floor_that_an_older_run_left_days_ahead_blocks_nothing(tmp_path: Path) -> None:
+    world = _held(tmp_path, on_disk=True)
+
+    def poison() -> None:
+        log = IntentLog(world.folder / "intents.log")
+        log.action("noop", world.exchange_ms() + 72 * HOUR_MS, world.clock.wall_ms())
+        log.close()
+
+    world.restart(poison)
+    assert world.run_until(lambda: world.ready, 20_000)
+    assert world.flatten(2000)
+
+
+@pytest.mark.parametrize("gone_ms", [8000, 60_000, 600_000])
+@pytest.mark.parametrize("wall_goes_on", [True, False])
+def test_after_a_suspend_exits_are_in_time(tmp_path: Path, gone_ms: int, *, wall_goes_on: bool) -> None:
+    """The monotonic clock stood still, as in a machine that somebody else paused; with the wall clock, too."""
+    world = _held(tmp_path)
+    world.running.workers["rest"] = world.running.runtime.worker("rest", world.clock, trades=False)
+    supervisor = Supervisor(world.running, world.trading)
+    if wall_goes_on:
+        world.clock.step_wall(gone_ms)
+    else:
+        world.skew_ms -= gone_ms
+    supervisor.watch(world.clock.mono_ms() + 200)
+    world.trading.exiting.request(ExitReason.STOP)
+    assert world.run_until(lambda: not world.exchange_positions(), 4000)
+    assert not world.latch.tripped
+    assert world.trading.exits.exiting() == {}
