@@ -377,8 +377,8 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
         "tick: re-check, sign, record, register, send",
         "hip3/execution/sending/loop.py",
         T + "test_the_intent_is_durable_before_the_bytes_leave",
-        "        if not self._record(batch, nonce, expires, wall_ms, now_ms):\n            return\n        if new_risk",
-        "        if new_risk",
+        "        if not self._record(batch, nonce, expires, wall_ms, now_ms):\n            return\n        body = signed_body",
+        "        body = signed_body",
     ),
     Row(
         "I-8 NN-2",

@@ -23,7 +23,8 @@ class MockSender:
     them on, `release()` passes the held ones on late, in order; `deliver` is where sent posts go.
     """
 
-    def __init__(self, deliver: Callable[[str], None] | None = None) -> None:
+    def __init__(self, deliver: Callable[[str], None] | None = None, clock: SimClock | None = None) -> None:
+        self.clock = clock or SimClock()
         self.sent: list[str] = []
         self.generation = 1
         self.connected = True
@@ -48,9 +49,11 @@ class MockSender:
         """The held posts are lost on the way."""
         self._holding, self._held = False, []
 
-    def send(self, text: str, generation: int | None = None) -> SendResult:
+    def send(self, text: str, generation: int | None = None, by_ms: int | None = None) -> SendResult:
         if generation not in (None, self.generation):
             return SendResult(SendOutcome.NOT_SENT, self.generation, "its connection is gone")
+        if by_ms is not None and self.clock.mono_ms() > by_ms:
+            return SendResult(SendOutcome.NOT_SENT, self.generation, "held up on the way")
         outcome = self._fail.pop(0) if self._fail else SendOutcome.SENT
         if outcome is SendOutcome.SENT:
             self.sent.append(text)

@@ -15,7 +15,7 @@ _BY_TEST = {
     "exchange/test_registry": "core/market",
     "exchange/test_sender_contract": "core/ports exchange/writer",
     "exchange/test_session": (
-        "exchange/backoff exchange/clock_offset exchange/nonce exchange/protocol exchange/rate_limit "
+        "exchange/backoff exchange/clock_offset core/nonce_floor exchange/nonce exchange/protocol exchange/rate_limit "
         "exchange/subscriptions"
     ),
     "exchange/test_signing": "exchange/wire_out",

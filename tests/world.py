@@ -157,7 +157,7 @@ class World:
         )
         self.rest = VenueRest(self.venue, self.exchange_ms)
         self.folder = tmp_path
-        self.sender = MockSender(self._post)
+        self.sender = MockSender(self._post, self.clock)
         self.filter_frame: Callable[[str], list[str]] = lambda text: [text]
         self.key = SigningKey(key_number_one(seed))
         self.drops: list[str] = []

@@ -129,8 +129,8 @@ class TimedWriter(WriteHandle):
         self.clock = clock
         self.sent_ns: list[int] = []
 
-    def send(self, text: str, generation: int | None = None) -> SendResult:
-        result = super().send(text, generation)
+    def send(self, text: str, generation: int | None = None, by_ms: int | None = None) -> SendResult:
+        result = super().send(text, generation, by_ms)
         if result.outcome is SendOutcome.SENT and text is not PING:
             self.sent_ns.append(SystemClock.mono_ns())
         return result
@@ -309,9 +309,9 @@ class Rig:
 
     def ignore_the_clock(self) -> None:
         """The exchange's time runs faster than ours: that is no clock to judge ours by."""
-        offset = self.trading.offset
+        offset, clock = self.trading.offset, self.running.clock
         offset.add = lambda *_: None  # type: ignore[method-assign]
-        offset.offset_ms = 0
+        offset._base = clock.wall_ms() - clock.mono_ms()
         self.wait(lambda: self._word() is State.READY, "READY")
 
 

@@ -50,10 +50,10 @@ class Answering(TimedWriter):
         self.orders = 0
         self._held: dict[int, Decimal] = {}
 
-    def send(self, text: str, generation: int | None = None) -> SendResult:
+    def send(self, text: str, generation: int | None = None, by_ms: int | None = None) -> SendResult:
         """One frame of the service."""
         if not text.startswith('{"method":"post"'):
-            return super().send(text, generation)
+            return super().send(text, generation, by_ms)
         message = msgspec.json.decode(text)
         action = message["request"]["payload"]["action"]
         if action["type"] == "order":

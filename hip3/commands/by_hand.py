@@ -20,13 +20,13 @@ from hip3.core.events import Filled
 from hip3.core.ledger import OrderChanged, PositionView
 from hip3.core.market import Level, MarketSpec, MarketView
 from hip3.core.money import ZERO, parse
+from hip3.core.nonce_floor import floor_of
 from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, OrderBatch, PendingCancel, PendingOrder
 from hip3.core.ports import Clock
 from hip3.errors import ODD_ANSWERS, AlreadyRunning, ConfigError, JournalError, NonceError, SigningError, VenueReadError
 from hip3.exchange.clock_offset import ClockOffset
 from hip3.exchange.nonce import NonceManager
-from hip3.exchange.nonce_floor import floor_of
 from hip3.exchange.registry import BASE_TAKER_RATE, dex_indices, read_markets
 from hip3.exchange.rest import RestClient
 from hip3.exchange.signing import sign_l1_action

@@ -17,11 +17,11 @@ from hip3.config.reading import MarketSettings
 from hip3.config.settings import Settings
 from hip3.core.events import ActionRefused, Statuses
 from hip3.core.money import parse
+from hip3.core.nonce_floor import floor_of
 from hip3.core.ports import CLOCK_STOP_MS, CLOCK_WARN_MS
 from hip3.errors import ODD_ANSWERS, AlreadyRunning, ConfigError, Hip3Error, PreflightError, RateLimited, VenueReadError
 from hip3.exchange.clock_offset import ClockOffset
 from hip3.exchange.nonce import NonceManager
-from hip3.exchange.nonce_floor import floor_of
 from hip3.exchange.recover import recovers
 from hip3.exchange.registry import dex_indices
 from hip3.exchange.rest import RestClient

@@ -55,8 +55,8 @@ class SendResult(msgspec.Struct, frozen=True):
 class Sender(Protocol):
     """The only way out over the socket for signed actions. Called by the tick thread only."""
 
-    def send(self, text: str, generation: int | None = None) -> SendResult:
-        """One frame; NOT_SENT where the connection is another than the one of `generation`.
+    def send(self, text: str, generation: int | None = None, by_ms: int | None = None) -> SendResult:
+        """One frame; NOT_SENT where the connection is another than that of `generation`, or after `by_ms` (monotonic).
 
         A post belongs to one connection: when that broke, its orders are unknown and perhaps already proved dead.
         Raises nothing; what went wrong is in the result. May wait for the socket, never for an answer.

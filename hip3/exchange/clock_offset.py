@@ -21,10 +21,7 @@ class ClockOffset:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._wall: deque[int] = deque(maxlen=KEPT)
         self._mono: deque[int] = deque(maxlen=KEPT)
-        self.offset_ms = 0
-        """Exchange time minus local wall time; 0 before the first reading. Positive: our clock is behind."""
         self._doubted = False
         self._base: int | None = None
         """Exchange time minus monotonic time; None before the first reading."""
@@ -37,17 +34,20 @@ class ClockOffset:
     def add(self, exchange_ms: int, round_trip_ms: int) -> None:
         """One reading that just arrived: the time in an answer, and how long we waited for it.
 
-        Half of that is the answer's way to us and is added. Call at once: both clocks are read here.
+        Half of that is the answer's way to us and is added. Call at once: our clock is read here.
         """
         now = exchange_ms + round_trip_ms // 2
         if self._doubted:
             self._doubted = False
-            self._wall.clear()
             self._mono.clear()
-        self._wall.append(now - self._clock.wall_ms())
         self._mono.append(now - self._clock.mono_ms())
-        self.offset_ms = sorted(self._wall)[len(self._wall) // 2]
         self._base = sorted(self._mono)[len(self._mono) // 2]
+
+    @property
+    def offset_ms(self) -> int:
+        """Exchange time minus local wall time as it is now; 0 before the first reading. Positive: our clock is behind.
+        Any thread."""
+        return self.exchange_ms() - self._clock.wall_ms()
 
     def exchange_ms(self) -> int:
         """What the exchange's clock says now, as far as we know; it may step with a new reading. Any thread."""

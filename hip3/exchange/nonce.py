@@ -5,11 +5,9 @@ unused, above the smallest kept, and within (T - 2 days, T + 1 day) of block tim
 Nonces rise over restarts as well: `nonce_floor` says from where.
 """
 
+from hip3.core.nonce_floor import MAX_LEAD_MS
 from hip3.errors import NonceError
 from hip3.locks import new_lock
-
-MAX_LEAD_MS = 20 * 60 * 60 * 1000
-"""How far the last nonce may run ahead of the exchange's clock before we refuse; it allows a day."""
 
 
 class NonceManager:

@@ -58,8 +58,8 @@ class WriteHandle:
         with self._lock:
             return self._socket is not None
 
-    def send(self, text: str, generation: int | None = None) -> SendResult:
-        """Send one frame, on the connection of `generation` where one is named.
+    def send(self, text: str, generation: int | None = None, by_ms: int | None = None) -> SendResult:
+        """Send one frame, on the connection of `generation` where one is named, and not after `by_ms` (monotonic).
 
         NOT_SENT only if not one byte left this process. MAYBE_SENT ends the connection: a frame that broke off would
         swallow the next one. Raises nothing; where the exchange does not read it waits at most the socket's time-out.
@@ -72,6 +72,8 @@ class WriteHandle:
                 return SendResult(SendOutcome.NOT_SENT, current, "not connected")
             if generation not in (None, current):
                 return SendResult(SendOutcome.NOT_SENT, current, "its connection is gone")
+            if by_ms is not None and self._clock.mono_ms() > by_ms:  # here: any line before may have been held up
+                return SendResult(SendOutcome.NOT_SENT, current, "held up on the way")
             try:
                 socket.send(text)
             except Exception as error:  # noqa: BLE001 any failure leaves it open what was sent

@@ -8,11 +8,14 @@ A quote is as old as its receipt, not as its price: bbo comes only when the touc
 of its own (docs/venue-facts.md F15).
 """
 
+from collections.abc import Callable
+
 from hip3.core.decisions import DislocationSignal
 from hip3.core.events import BboUpdate, CtxUpdate
 from hip3.core.market import MarketSpec, MarketView
 from hip3.core.ports import Clock, Journal
 from hip3.exchange.protocol import Session
+from hip3.execution.account_view import AccountView
 from hip3.execution.entries.executor import Executor
 from hip3.execution.entries.gate_trace import GateTrace
 from hip3.execution.exits.exiting import Exiting
@@ -23,10 +26,14 @@ from hip3.feed.market_state import MarketState
 from hip3.risk.market_gates import MarketGates
 from hip3.strategy.detector import Detector
 
+AHEAD_MS = 2000
+"""A book that is so far ahead of the exchange's time as we have it says that we have it wrong."""
+
 
 class MarketIn:
     """See the module. `executor` is None where nothing is traded (observe): signals are then recorded without a
-    verdict. `specs`: the configured markets; others are counted and left alone."""
+    verdict. `specs`: the configured markets; others are counted and left alone. `exchange_ms()`: the exchange's time as
+    far as we know."""
 
     def __init__(
         self,
@@ -42,8 +49,12 @@ class MarketIn:
         readiness: Readiness,
         streams: StreamWatch,
         journal: Journal,
+        view: AccountView,
+        exchange_ms: Callable[[], int],
     ) -> None:
         self._clock = clock
+        self._view = view
+        self._exchange_ms = exchange_ms
         self._specs = specs
         self._link = link
         self._market_state = market_state
@@ -73,6 +84,8 @@ class MarketIn:
         wall_ms = self._clock.wall_ms()
         standing = self._market_gates.on_bbo(view, now_ms, wall_ms)
         self._signal(self._detector.on_bbo(view, wall_ms, self._clock.mono_us(), standing))
+        if update.time_ms - self._exchange_ms() > AHEAD_MS:
+            self._view.clock_doubted = True  # a quote can be old, but not from the future: our clock stood still
 
     def on_ctx(self, session: Session, update: CtxUpdate, now_ms: int) -> None:
         """A context with oracle and mark, received at `now_ms`: the same is judged, by what a context can tell."""

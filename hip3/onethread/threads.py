@@ -51,6 +51,7 @@ class Threads:
         self.quiet = False
         """While the checks look, nobody cuts in."""
         self.kill_armed = False
+        self._hold_ms = 0
         self.depth = 0
         self.steps = 0
         self.after_step: Callable[[str], None] = lambda name: None
@@ -73,6 +74,10 @@ class Threads:
         self.left = self._next_switch()
         if self.quiet:
             return
+        if self._hold_ms:
+            held, self._hold_ms = self._hold_ms, 0
+            self.sleep(held)
+            return
         often = 1.0 if self._crowded else 0.2
         ready = [a for a in self._ready(self.clock.mono_ms()) if a.name not in BLOCKS or self._rng.random() < often]
         if ready:
@@ -82,6 +87,11 @@ class Threads:
         """For the next few steps threads cut in at nearly every place where they could."""
         self._crowded = CROWD
         self.left = min(self.left, self._next_switch())
+
+    def hold_soon(self, ms: int) -> None:
+        """The thread that runs is held up for so long at one of the next few points where it could be interrupted."""
+        self._hold_ms = ms
+        self.left = self._rng.randint(1, 8)
 
     def kill_soon(self) -> None:
         """The process dies at one of the next few points where it could be interrupted."""

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import msgspec
 
+from hip3.core.nonce_floor import highest
 from hip3.core.orders import OrderBatch, PendingOrder
 from hip3.errors import JournalError
-from hip3.exchange.nonce_floor import highest
 
 KEPT = 10_000
 _encode = msgspec.json.encode

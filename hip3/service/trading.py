@@ -11,10 +11,10 @@ import msgspec
 
 from hip3.config.reading import MarketSettings
 from hip3.core.market import MarketSpec, MarketView
+from hip3.core.nonce_floor import floor_of
 from hip3.core.ports import Clock, Intents, Journal, Sender
 from hip3.exchange.clock_offset import ClockOffset
 from hip3.exchange.nonce import NonceManager
-from hip3.exchange.nonce_floor import floor_of
 from hip3.execution.account_view import AccountView
 from hip3.execution.consequences import Consequences
 from hip3.execution.entries.budget import ActionBudget
@@ -275,7 +275,7 @@ def _inflow(g: Given, books: Books, feed: Feed, outbox: Outbox) -> Inflow:
     market_in = MarketIn(
         clock=clock, specs=specs, link=books.link, market_state=feed.market_state, detector=feed.detector,
         executor=executor, exiting=exiting, market_gates=feed.gates, readiness=g.readiness, streams=feed.streams,
-        journal=g.journal,
+        journal=g.journal, view=books.view, exchange_ms=books.offset.exchange_ms,
     )  # fmt: skip
     flow = TradeFlow(
         clock=clock, specs=specs, link=books.link, view=books.view, market_in=market_in, orders_in=orders_in,

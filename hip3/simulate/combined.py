@@ -62,14 +62,24 @@ def _late_and_unproved(rng: random.Random, at: int, coins: tuple[str, ...]) -> C
 
 def _given_up_by_http(rng: random.Random, at: int, coins: tuple[str, ...]) -> Combined:
     """Without a socket exits go by HTTP, and wait there for longer than anybody waits for them."""
+    slow = Mishap(kind="stall", on="rest", at_ms=at + 2100, for_ms=rng.randint(1000, 3000), when="sent")
+    held = Mishap(kind="hold up", on="request", at_ms=at + 2000, ms=rng.randint(700, 4000))
     return [
         Mishap(kind="refuse", at_ms=at, for_ms=rng.randint(6000, 9000), when="holding"),
-        Mishap(kind="stall", on="rest", at_ms=at + 2100, for_ms=rng.randint(1000, 3000), when="sent"),
+        rng.choice((slow, held)),
     ], {"post_timeout_ms": 600, "time_stop_ms": 700}
+
+
+def _lost_in_silence(rng: random.Random, at: int, coins: tuple[str, ...]) -> Combined:
+    """Nothing comes for a while, no connection breaks, and somebody trades meanwhile."""
+    silence = Mishap(kind="silence", at_ms=at, for_ms=rng.randint(6000, 9000))
+    hand = Mishap(kind="hand trade", on=rng.choice(coins), ms=rng.choice((-1, 1)) * rng.randint(12, 40), at_ms=at + 500)
+    return [silence, hand], {"time_stop_ms": 700}
 
 
 KINDS: tuple[Made, ...] = (
     _fast_clock, _old_reading, _full_until_the_end, _cut_while_sending, _late_and_unproved, _given_up_by_http,
+    _lost_in_silence,
 )  # fmt: skip
 
 

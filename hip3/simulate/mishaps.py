@@ -9,6 +9,7 @@ from decimal import Decimal
 import msgspec
 
 from hip3.core.money import floor_size, round_price
+from hip3.ops.intents import Intent
 from hip3.simulate.disk import Disk
 from hip3.simulate.mishap import Mishap
 from hip3.simulate.network import Network
@@ -71,6 +72,9 @@ class Mishaps:
 
     def requesting(self, call: Call) -> Plain | str:
         """A request leaves: a status instead of its answer, "lost request", "lost reply", or ""."""
+        wished = call.path == "/exchange" and b'"noop"' not in call.body
+        if wished and (held := self._take("hold up", "request")) is not None:
+            self._scene.threads.sleep(held.ms)
         for m in self._active:
             if m.on in ACTIONS_ONLY and call.path != "/exchange":
                 continue
@@ -111,21 +115,25 @@ class Mishaps:
             return msgspec.json.encode(frame).decode()
         return text[: len(text) // 2]
 
-    def _take(self, kind: str, on: str = "") -> bool:
+    def _take(self, kind: str, on: str = "") -> Mishap | None:
         """A mishap that waits for its moment, and happens once."""
         for m in self._active:
             if m.kind == kind and on in ("", m.on):
                 self._active.remove(m)
                 self._scene.hit(m)
-                return True
-        return False
+                return m
+        return None
 
-    def intent_written(self) -> None:
+    def intent_written(self, record: Intent) -> None:
         """An intent is on disk, its bytes have not left."""
         self._kill("after intent")
         if self._take("cut in"):
             self._network.drop_all()
             self._scene.threads.crowd()
+        exits = bool(record.orders) and record.orders[0].reduce_only
+        held = self._take("hold up", "exit" if exits else "entry") if record.orders else None
+        if held is not None:
+            self._scene.threads.hold_soon(held.ms)
 
     def _kill(self, where: str) -> None:
         if self._take("kill", where):
@@ -138,7 +146,7 @@ class Mishaps:
         slow = {"queued": "tick", "unknown": "rest", "unbooked": "rest"}.get(m.when)
         if slow is not None and m.kind != "http":  # so that the state lasts
             self._begin_stall(Mishap(kind="stall", at_ms=0, on=slow, for_ms=self._rng.randint(50, 1500)))
-        if m.for_ms or m.kind in ("accept then cut", "cut in") or (m.kind == "kill" and m.on != "anywhere"):
+        if m.for_ms or m.kind in ("accept then cut", "cut in", "hold up") or (m.kind == "kill" and m.on != "anywhere"):
             self._active.append(m)
         start = getattr(self, "_begin_" + m.kind.replace(" ", "_"), None)
         if start is not None:

@@ -113,6 +113,15 @@ def _clock_for_a_moment(rng: random.Random, coins: tuple[str, ...]) -> Mishap:
     return Mishap(kind="clock", ms=days, **_span(rng, 300, 6000))
 
 
+def _hold_up(rng: random.Random, coins: tuple[str, ...]) -> Mishap:
+    return Mishap(
+        kind="hold up",
+        on=rng.choice(("entry", "exit", "exit", "request")),
+        ms=rng.choice((600, 1500, 4000, 9000)),
+        at_ms=_at(rng),
+    )
+
+
 def _suspend(rng: random.Random, coins: tuple[str, ...]) -> Mishap:
     gone = rng.choice((3500, 8000, 60_000, 600_000))
     return Mishap(kind="suspend", on=rng.choice(("wall", "both")), ms=gone, at_ms=_at(rng))
@@ -147,6 +156,7 @@ KINDS: tuple[tuple[float, Made], ...] = (
     (1, _clock),
     (0.7, _clock_for_a_moment),
     (0.7, _suspend),
+    (2, _hold_up),
     (1, _offset),
     (1, _market("halt", 1000, 6000)),
     (1, _market("change", 2000, 8000)),

@@ -41,7 +41,7 @@ class Surroundings:
         if kind == "late_reply":
             self._witness.late_reply(fields["post_id"])
         elif kind == "post_lost":
-            self._witness.gave_up(fields["post"])
+            self._witness.gave_up(fields["post"], fields["why"])
         elif kind == "event_failed":
             raise Violation(f"a {fields['event']} breaks the service: {fields['why']}")
         elif kind == "adopted":
@@ -52,7 +52,7 @@ class Surroundings:
         """A record of the intent log is on disk."""
         self._witness.intent(record)
         if record.k != "end":
-            self._mishaps.intent_written()
+            self._mishaps.intent_written(record)
 
     def intent_failed(self, record: Intent) -> None:
         """A record could not be written."""

@@ -25,6 +25,8 @@ from hip3.venue.serving.output import HttpReply, Output, WsText
 
 Key = tuple[str, int, int]
 SILENT_MS = 8000
+LEFT_WITHIN_MS = 700
+"""From an entry's intent to its bytes: what allowed it may be so no more."""
 RACES = ("Invalid TP/SL price", "badTriggerPxRejected", "Invalid nonce: duplicate")
 """Refusals that a correct order or noop can meet."""
 
@@ -66,6 +68,8 @@ class Witness:
         self._nonces: dict[int, str] = {}
         self._floor = 0
         """The highest nonce of earlier processes."""
+        self._intended_ms: dict[str, int] = {}
+        """cloid -> when its intent was on disk."""
         self.unwritten: set[int] = set()
         """Nonces whose record the disk did not take."""
         self._posted: dict[int, Sent] = {}
@@ -87,7 +91,6 @@ class Witness:
         self._conn = 0
         self._reads: set[str] = set()
         self._latched = self._reducing = False
-        self._heard_ms = 0
         self._exits: dict[str, Sent] = {}
         self._last_entry: dict[str, WireOrder] = {}
         self.refusals = 0
@@ -110,6 +113,7 @@ class Witness:
         self._highest = max(self._highest, record.nonce)
         for order in record.orders:
             self.admitted[order.cloid] = order
+            self._intended_ms[order.cloid] = self._scene.clock.mono_ms()
 
     def _durable(self, nonce: int) -> bool:
         """Whether the intent log on disk holds the nonce."""
@@ -131,7 +135,6 @@ class Witness:
         assert running.latch is not None
         self._latched = running.latch._state.tripped
         self._reducing = self._scene.stopping
-        self._heard_ms = self._scene.heard_ms
 
     def connected(self, conn: int) -> None:
         """A connection opened: nothing of the account was read in it yet."""
@@ -214,8 +217,12 @@ class Witness:
         with suppress(msgspec.DecodeError):
             self._replies[msgspec.json.decode(text)["data"]["id"]] += 1
 
-    def gave_up(self, post: Post) -> None:
+    def gave_up(self, post: Post, why: str) -> None:
         """The service no longer waits for a post: its orders are unknown from here, and their fate is being proved."""
+        sent = self._posted.get(post.post_id)
+        waited = None if sent is None else self._scene.clock.mono_ms() - sent.at_ms
+        if why == "no reply in time" and waited is not None and waited < self._scene.settings.base.post_timeout_ms:
+            raise Violation(f"post {post.post_id} was given up {waited} ms after it had left")
         self.given_up.add(post.post_id)
         if post.nonce not in self._nonces:
             self._never.add(post.nonce)
@@ -265,8 +272,10 @@ class Witness:
             raise Violation(f"entry {order.cloid} did not leave on the connection of its epoch")
         if not set(scene.dexs) <= self._reads:
             raise Violation(f"entry {order.cloid} left before the account was read in this epoch")
-        if scene.clock.mono_ms() - self._heard_ms > SILENT_MS + 1000:
+        if scene.clock.mono_ms() - scene.heard_ms > SILENT_MS + 1000:
             raise Violation(f"entry {order.cloid} left though nothing was heard for so long")
+        if scene.clock.mono_ms() - self._intended_ms.get(order.cloid, 0) > LEFT_WITHIN_MS:
+            raise Violation(f"entry {order.cloid} left long after it was looked at")
         if coin in self.hands:
             return
         if self._scene.positions().get(coin):

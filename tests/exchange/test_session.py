@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hip3.core.nonce_floor import MAX_LEAD_MS, floor_of
 from hip3.errors import NonceError
 from hip3.exchange.backoff import Backoff
 from hip3.exchange.clock_offset import ClockOffset
-from hip3.exchange.nonce import MAX_LEAD_MS, NonceManager
-from hip3.exchange.nonce_floor import floor_of
+from hip3.exchange.nonce import NonceManager
 from hip3.exchange.protocol import ACKNOWLEDGED_WITHIN_MS, DEAD_AFTER_MS, PING_AFTER_MS, Session
 from hip3.exchange.rate_limit import TokenBucket
 from hip3.exchange.subscriptions import key_of, wanted

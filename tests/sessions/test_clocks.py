@@ -75,3 +75,10 @@ def test_after_a_suspend_exits_are_in_time(tmp_path: Path, gone_ms: int, *, wall
     assert world.run_until(lambda: not world.exchange_positions(), 4000)
     assert not world.latch.tripped
     assert world.trading.exits.exiting() == {}
+
+
+def test_quotes_from_our_future_say_that_our_clock_stood_still(tmp_path: Path) -> None:
+    """Nobody noticed the pause: neither clock of ours moved."""
+    world = _held(tmp_path)
+    world.skew_ms -= 600_000
+    assert world.run_until(lambda: abs(world.trading.offset.exchange_ms() - world.exchange_ms()) < 1000, 3000)

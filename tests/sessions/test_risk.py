@@ -350,15 +350,35 @@ def test_a_post_s_time_counts_from_when_it_leaves(tmp_path: Path, monkeypatch: p
     """A round that was held up before its send must not make the reply look late (simulate found it)."""
     from hip3.execution.sending import loop
 
-    feed = ready(tmp_path)
-    world, sign = feed.world, loop.sign_l1_action
+    world, sign = quiet_world(tmp_path), loop.sign_l1_action
+    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    assert world.run_until(lambda: GOLD in world.trading.tracker.booked(), 3000)
 
     def slow(*args: Any, **kw: Any) -> Any:
         world.clock.advance(6000)
         return sign(*args, **kw)
 
     monkeypatch.setattr(loop, "sign_l1_action", slow)
-    assert feed.refused_by() is None
+    world.trading.exiting.request(ExitReason.STOP)
     world.tick()
     (post,) = world.trading.posts.waiting()
     assert post.sent_ms == world.clock.mono_ms()
+
+
+def test_an_entry_that_was_held_up_before_it_left_does_not_leave(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hip3.execution.sending import loop
+
+    feed = ready(tmp_path)
+    world, sign = feed.world, loop.sign_l1_action
+
+    def slow(*args: Any, **kw: Any) -> Any:
+        world.clock.advance(600)
+        return sign(*args, **kw)
+
+    monkeypatch.setattr(loop, "sign_l1_action", slow)
+    assert feed.refused_by() is None
+    world.tick()
+    assert world.sender.sent_entries() == []
+    assert not world.trading.tracker.live()

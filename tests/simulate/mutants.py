@@ -116,7 +116,7 @@ MUTANTS: tuple[Mutant, ...] = (
     _m("nonces follow the machine's clock", LOOP,
        "            nonce = self._nonces.next(self._exchange_ms())", "            nonce = self._nonces.next(wall_ms)"),
     _m("an entry leaves after the tick was held up", LOOP,
-       "        if new_risk and self._clock.mono_ms() - now_ms > HELD_UP_MS:", "        if False:"),
+       "generation, now_ms + HELD_UP_MS if new_risk else None)", "generation, None)"),
     _m("the wait for a reply begins before the post has left", LOOP,
        "        self._posts.left(post.post_id, now_ms)\n", ""),
     _m("a second exit is decided while the socket takes the first", "position/exit_attempts.py",
@@ -127,21 +127,22 @@ MUTANTS: tuple[Mutant, ...] = (
        "        if now_ms - self._link.last_event_ms > QUIET_MS:", "        if False:"),
     _m("what others executed without a fill is believed to be nothing", "execution/truth/open_orders.py",
        "            missing = missing or self._untold(update)\n", ""),
-    _m("a clock that stood still is believed", "exchange/clock_offset.py",
-       "        if self._doubted:", "        if False:"),
+    Mutant("a clock that stood still is believed", (
+        (ORDERS, "            self._view.clock_doubted = True", "            pass"),
+        ("service/supervisor.py", "            self._trading.view.clock_doubted = True", "            pass"),
+        ("execution/market_in.py", "            self._view.clock_doubted = True", "            pass"),
+    )),
     _m("the intent is written after the send", LOOP,
        "        if not self._record(batch, nonce, expires, wall_ms, now_ms):\n            return\n"
-       "        if new_risk and self._clock.mono_ms() - now_ms > HELD_UP_MS:\n"
-       "            self._give_up(batch, \"the tick was held up\", now_ms)\n            return\n"
        "        body = signed_body(action, nonce, signature, self._identity.vault, expires)\n"
-       "        self._send(batch, body, nonce, expires, generation)\n",
+       "        self._send(batch, body, nonce, expires, generation, now_ms + HELD_UP_MS if new_risk else None)\n",
        "        body = signed_body(action, nonce, signature, self._identity.vault, expires)\n"
-       "        self._send(batch, body, nonce, expires, generation)\n"
+       "        self._send(batch, body, nonce, expires, generation, now_ms + HELD_UP_MS if new_risk else None)\n"
        "        self._record(batch, nonce, expires, wall_ms, now_ms)\n"),
     Mutant("a disconnect finds a post whose orders are not marked", (
-        (LOOP, "        if isinstance(batch, OrderBatch):\n            for order in batch.orders:\n                self._tracker.mark_sent(",
+        (LOOP, "        if isinstance(batch, OrderBatch):\n            for order in batch.orders:\n                if order.reduce",
          "        self._posts.register(post)\n        if isinstance(batch, OrderBatch):\n"
-         "            for order in batch.orders:\n                self._tracker.mark_sent("),
+         "            for order in batch.orders:\n                if order.reduce"),
         (LOOP, "to make them unknown.\n        self._posts.register(post)\n", "to make them unknown.\n"),
     )),
     _m("a post by HTTP that was given up is sent", ORDERS,

@@ -206,11 +206,8 @@ class ExecutorLoop:
             return
         if not self._record(batch, nonce, expires, wall_ms, now_ms):
             return
-        if new_risk and self._clock.mono_ms() - now_ms > HELD_UP_MS:
-            self._give_up(batch, "the tick was held up", now_ms)
-            return
         body = signed_body(action, nonce, signature, self._identity.vault, expires)
-        self._send(batch, body, nonce, expires, generation)
+        self._send(batch, body, nonce, expires, generation, now_ms + HELD_UP_MS if new_risk else None)
 
     def _record(self, batch: ActionBatch, nonce: int, expires: int | None, wall_ms: int, now_ms: int) -> bool:
         """Make the intent durable; False: it is not, and the batch takes new risk, so it is over."""
@@ -243,10 +240,19 @@ class ExecutorLoop:
             return cancel_action(batch.cancels, self._asset_ids)
         return order_action(batch.orders, self._asset_ids)
 
-    def _send(self, batch: ActionBatch, body: dict[str, Any], nonce: int, expires: int | None, generation: int) -> None:
+    def _send(
+        self,
+        batch: ActionBatch,
+        body: dict[str, Any],
+        nonce: int,
+        expires: int | None,
+        generation: int,
+        by_ms: int | None,
+    ) -> None:
         """Mark, register, send; and undo just that where not one byte left. Reply or disconnect may come at any line.
 
         The frame leaves on the connection of `generation` or not at all: on a later one its orders may be proved dead.
+        After `by_ms` (monotonic) it does not leave either.
         """
         now_ms = self._clock.mono_ms()  # the round may have been held up since it began
         post_id = self._posts.next_id()
@@ -256,11 +262,11 @@ class ExecutorLoop:
         )  # fmt: skip
         if isinstance(batch, OrderBatch):
             for order in batch.orders:
+                if order.reduce_only:
+                    self._exits.leaving(order)  # before it is sent in the books: until then the next one waits
                 self._tracker.mark_sent(
                     order.cloid, nonce=nonce, expires_ms=expires, generation=post.generation, mono_ms=now_ms
                 )
-                if order.reduce_only:
-                    self._exits.leaving(order)
         # After the orders are marked: a disconnect that takes the post must find them sent, to make them unknown.
         self._posts.register(post)
         self._address.spend(_items(batch))
@@ -269,7 +275,7 @@ class ExecutorLoop:
             self._left(post)
             self._note_sent(post)
             return
-        result = self._sender.send(post_frame(post_id, body), generation)
+        result = self._sender.send(post_frame(post_id, body), generation, by_ms)
         self._left(post)
         if result.outcome is SendOutcome.SENT:
             self._note_sent(post)

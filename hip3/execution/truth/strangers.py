@@ -1,8 +1,8 @@
 """Strangers: updates of orders that are not in our books. Each is asked for once; a storm is noticed.
 
 Guards: what waits to be explained, what is explained, whose fills came, when updates came. Called from: ws-reader
-(`note`, `filled`), rest (all of them). All memory is bounded: what is pushed out is asked for again if it speaks again. An order is known
-by its oid here, since one that others placed need not have a cloid. Nothing raises.
+(`note`, `filled`), rest (all of them). All memory is bounded: what is pushed out is asked for again if it speaks again.
+An order is known by its oid here, since one that others placed need not have a cloid. Nothing raises.
 """
 
 from collections import OrderedDict, deque

@@ -6,7 +6,8 @@ reads the floor from it.
 
 from collections.abc import Iterable
 
-from hip3.exchange.nonce import MAX_LEAD_MS
+MAX_LEAD_MS = 20 * 60 * 60 * 1000
+"""How far the last nonce may run ahead of the exchange's clock before we refuse; it allows a day."""
 
 
 def highest(nonces: Iterable[int]) -> int:
