@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from hip3 import locks
+from tests.simulate.base import base_of_commit
 
 settings.register_profile("gate", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("gate")
@@ -84,6 +85,10 @@ def pytest_collection_finish() -> None:
     """Modules and collected tests live to the end: nothing is gained by looking through them again and again."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.write_line(f"simulated seeds of this commit: from {base_of_commit()}")
 
 
 @pytest.fixture(autouse=True)

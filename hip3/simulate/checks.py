@@ -15,9 +15,9 @@ from hip3.position.tracked import KeptTotals
 from hip3.service.running import Running
 from hip3.service.stop_wish import StopMode
 from hip3.service.stopping import Outcome
-from hip3.simulate.disk import Disk
+from hip3.simulate.disk import Disk, ends_of
 from hip3.simulate.scene import Scene
-from hip3.simulate.witness import Witness, ends_of
+from hip3.simulate.witness import Witness
 
 NEWEST = 10
 """So many of the ended orders are looked at after every step."""

@@ -3,8 +3,12 @@
 import os
 import sqlite3
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from hip3.ops.intents import Intent
 from hip3.service.running import Running
 
 MOST_PAGES = 1 << 30
@@ -60,3 +64,19 @@ class Disk:
         if self._real_fd is not None:
             os.close(self._real_fd)
             self._real_fd = None
+
+
+def ends_of(path: Path) -> dict[str, str]:
+    """cloid -> state of every end that an intent log tells; damaged lines are left out."""
+    found: dict[str, str] = {}
+    if not os.path.exists(path):
+        return found
+    for line in path.read_bytes().split(b"\n"):
+        body = line.rpartition(b" ")[0]
+        try:
+            record = msgspec.json.decode(body, type=Intent)
+        except msgspec.DecodeError:
+            continue
+        if record.k == "end":
+            found[record.cloid] = record.state
+    return found

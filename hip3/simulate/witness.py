@@ -4,11 +4,9 @@ It reads the bytes on the wire, the intent log on disk and the exchange's own bo
 and objects at once (`Violation`) to whatever must not leave.
 """
 
-import os
 from collections import Counter
 from contextlib import suppress
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -387,19 +385,3 @@ class Witness:
     def _admission(self, order: WireOrder) -> Decimal:
         meant = self.admitted.get(order.cloid)
         return order.px if meant is None else meant.admission_px
-
-
-def ends_of(path: Path) -> dict[str, str]:
-    """cloid -> state of every end that an intent log tells; damaged lines are left out."""
-    found: dict[str, str] = {}
-    if not os.path.exists(path):
-        return found
-    for line in path.read_bytes().split(b"\n"):
-        body = line.rpartition(b" ")[0]
-        try:
-            record = msgspec.json.decode(body, type=Intent)
-        except msgspec.DecodeError:
-            continue
-        if record.k == "end":
-            found[record.cloid] = record.state
-    return found

@@ -18,7 +18,7 @@ from hip3.risk.hard_stop import LatchState, Reset, read_latch, write_latch
 from hip3.service.app import App
 from hip3.service.stopping import Outcome
 from hip3.simulate.checks import check_books, check_files, check_kept, check_step, unfinished
-from hip3.simulate.disk import Disk
+from hip3.simulate.disk import Disk, ends_of
 from hip3.simulate.mishap import Mishap
 from hip3.simulate.mishaps import Mishaps
 from hip3.simulate.network import Network
@@ -26,7 +26,7 @@ from hip3.simulate.operator import Operator
 from hip3.simulate.plan import Plan
 from hip3.simulate.scene import Scene
 from hip3.simulate.surroundings import Surroundings
-from hip3.simulate.witness import Witness, ends_of
+from hip3.simulate.witness import Witness
 
 MAIN_MS = 200
 READY_MS = 120_000

@@ -98,7 +98,7 @@ def test_a_batch_that_a_disconnect_took_is_not_put_back(tmp_path: Path) -> None:
 
     lost: list[str] = []
 
-    def cut_while_sending(text: str, generation: int | None = None) -> SendResult:
+    def cut_while_sending(text: str, generation: int | None = None, by_ms: int | None = None) -> SendResult:
         lost.append(msgspec.json.decode(text)["request"]["payload"]["action"]["orders"][0]["c"])
         world.trading.flow.on_disconnected(world.generation, "in the middle of it")
         return SendResult(SendOutcome.NOT_SENT, world.generation, "gone")

@@ -340,7 +340,7 @@ def test_the_intent_is_durable_before_the_bytes_leave(tmp_path: Path) -> None:
     order_of_things: list[str] = []
     world.intents.orders = lambda *a, **k: order_of_things.append("intent")  # type: ignore[method-assign]
     deliver = world.sender.send
-    world.sender.send = lambda text, generation=None: (order_of_things.append("send"), deliver(text))[1]  # type: ignore[method-assign]
+    world.sender.send = lambda text, generation=None, by_ms=None: (order_of_things.append("send"), deliver(text))[1]  # type: ignore[method-assign]
     assert world.run_until(lambda: len(order_of_things) >= 6, 60_000)
     assert order_of_things[:6] == ["intent", "send"] * 3
 

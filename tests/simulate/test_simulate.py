@@ -12,6 +12,7 @@ from hip3.simulate.command import many
 from hip3.simulate.coverage import UNREACHABLE, empty, table
 from hip3.simulate.plan import cut, plan_of, rows
 from hip3.simulate.run import repeat_command, run, run_seed, shrink
+from tests.simulate.base import base_of_commit
 
 ROOT = Path(__file__).resolve().parents[2]
 GATE_SEEDS, CHUNK = 300, 25
@@ -19,9 +20,10 @@ GATE_SEEDS, CHUNK = 300, 25
 
 @pytest.mark.parametrize("first", range(0, GATE_SEEDS, CHUNK))
 def test_what_must_hold_holds(first: int) -> None:
-    for seed in range(first, first + CHUNK):
+    base = base_of_commit()
+    for seed in range(base + first, base + first + CHUNK):
         result = run_seed(seed)
-        assert not result.violation, f"{result.violation}\n{repeat_command(seed)}"
+        assert not result.violation, f"{result.violation}\n{repeat_command(seed)}\nseeds of this commit: --from {base}"
         assert result.steps > 200
 
 
