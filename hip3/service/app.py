@@ -43,7 +43,7 @@ from hip3.version import __version__
 
 T = TypeVar("T")
 POLL_S = 0.2
-SIGTERM_TIMEOUT_MS = 2500
+SIGTERM_TIMEOUT_MS = 3200
 JOIN_S = 1.0
 
 
