@@ -309,9 +309,8 @@ class Rig:
 
     def ignore_the_clock(self) -> None:
         """The exchange's time runs faster than ours: that is no clock to judge ours by."""
-        offset, clock = self.trading.offset, self.running.clock
-        offset.add = lambda *_: None  # type: ignore[method-assign]
-        offset._base = clock.wall_ms() - clock.mono_ms()
+        self.trading.offset.add = lambda *_: None  # type: ignore[method-assign]
+        self.trading.flow._streams._offset_ms = lambda: 0
         self.wait(lambda: self._word() is State.READY, "READY")
 
 
