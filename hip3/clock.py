@@ -1,18 +1,13 @@
 """The only module that reads a clock.
 
-Wall time (epoch milliseconds) is for what people read. Monotonic time is for intervals (timeouts, ages, back-off) and
-carries the exchange's time between two readings of it (`hip3.exchange.clock_offset`). It goes on while the machine is
-suspended, where the system has such a clock: data do not stay fresh by sleeping.
+Wall time (epoch milliseconds) is for what people read. Monotonic time is for intervals: timeouts, ages, back-off. Boot
+time goes on while the machine is suspended, where the system has such a clock: it carries the exchange's time between
+two readings of it (`hip3.exchange.clock_offset`).
 """
 
-import sys
 import time
-from collections.abc import Callable
-from functools import partial
 
-_mono_ns: Callable[[], int] = time.monotonic_ns
-if sys.platform == "linux":
-    _mono_ns = partial(time.clock_gettime_ns, time.CLOCK_BOOTTIME)
+_BOOT: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class SystemClock:
@@ -24,11 +19,15 @@ class SystemClock:
 
     def mono_ms(self) -> int:
         """Milliseconds since an arbitrary start; never steps back."""
-        return _mono_ns() // 1_000_000
+        return time.monotonic_ns() // 1_000_000
+
+    def boot_ms(self) -> int:
+        """As `mono_ms`, but it goes on in a suspend; from another start."""
+        return time.clock_gettime_ns(_BOOT) // 1_000_000
 
     def mono_us(self) -> int:
         """Microseconds of the same monotonic clock, for latency figures."""
-        return _mono_ns() // 1_000
+        return time.monotonic_ns() // 1_000
 
-    mono_ns = staticmethod(_mono_ns)
+    mono_ns = staticmethod(time.monotonic_ns)
     """Nanoseconds of the same clock, for the benchmarks: a call of ours around it would be part of the figure."""

@@ -22,6 +22,10 @@ class Clock(Protocol):
         """Milliseconds since an arbitrary start; never steps back. Means nothing in another run."""
         ...
 
+    def boot_ms(self) -> int:
+        """As `mono_ms`, from another start; it goes on while the machine is suspended."""
+        ...
+
     def mono_us(self) -> int:
         """Microseconds of the same monotonic clock, for latency figures."""
         ...

@@ -1,7 +1,7 @@
 """The exchange's clock, told by ours: the median of the last five readings, since they were last doubted. Pure.
 
-`exchange_ms` runs on the monotonic clock, so that a machine whose wall clock is set neither keeps a
-position for ever nor closes it at once. Before the first reading the wall clock is all there is. Times are
+`exchange_ms` runs on the boot clock, so that a machine whose wall clock is set, or which was suspended, neither keeps
+a position for ever nor closes it at once. Before the first reading the wall clock is all there is. Times are
 milliseconds.
 """
 
@@ -21,10 +21,13 @@ class ClockOffset:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._mono: deque[int] = deque(maxlen=KEPT)
+        self._boot: deque[int] = deque(maxlen=KEPT)
         self._doubted = False
         self._base: int | None = None
-        """Exchange time minus monotonic time; None before the first reading."""
+        """Exchange time minus boot time; None before the first reading."""
+        self.mono_base = 0
+        """Exchange time minus monotonic time, as of the newest reading: for whoever has a monotonic time at hand.
+        Meaningless before the first; behind after a suspend, until the next."""
 
     def doubt(self) -> None:
         """The machine may have stood still, or the exchange says that our time is over: what was read before goes with
@@ -39,9 +42,11 @@ class ClockOffset:
         now = exchange_ms + round_trip_ms // 2
         if self._doubted:
             self._doubted = False
-            self._mono.clear()
-        self._mono.append(now - self._clock.mono_ms())
-        self._base = sorted(self._mono)[len(self._mono) // 2]
+            self._boot.clear()
+        boot_ms = self._clock.boot_ms()
+        self._boot.append(now - boot_ms)
+        self._base = sorted(self._boot)[len(self._boot) // 2]
+        self.mono_base = self._base + boot_ms - self._clock.mono_ms()
 
     @property
     def offset_ms(self) -> int:
@@ -52,7 +57,7 @@ class ClockOffset:
     def exchange_ms(self) -> int:
         """What the exchange's clock says now, as far as we know; it may step with a new reading. Any thread."""
         base = self._base  # read once: the rest thread may write it meanwhile
-        return self._clock.wall_ms() if base is None else self._clock.mono_ms() + base
+        return self._clock.wall_ms() if base is None else self._clock.boot_ms() + base
 
     @property
     def known(self) -> bool:

@@ -8,12 +8,11 @@ A quote is as old as its receipt, not as its price: bbo comes only when the touc
 of its own (docs/venue-facts.md F15).
 """
 
-from collections.abc import Callable
-
 from hip3.core.decisions import DislocationSignal
 from hip3.core.events import BboUpdate, CtxUpdate
 from hip3.core.market import MarketSpec, MarketView
 from hip3.core.ports import Clock, Journal
+from hip3.exchange.clock_offset import ClockOffset
 from hip3.exchange.protocol import Session
 from hip3.execution.account_view import AccountView
 from hip3.execution.entries.executor import Executor
@@ -32,8 +31,7 @@ AHEAD_MS = 2000
 
 class MarketIn:
     """See the module. `executor` is None where nothing is traded (observe): signals are then recorded without a
-    verdict. `specs`: the configured markets; others are counted and left alone. `exchange_ms()`: the exchange's time as
-    far as we know."""
+    verdict. `specs`: the configured markets; others are counted and left alone. `offset`: the exchange's time."""
 
     def __init__(
         self,
@@ -50,11 +48,11 @@ class MarketIn:
         streams: StreamWatch,
         journal: Journal,
         view: AccountView,
-        exchange_ms: Callable[[], int],
+        offset: ClockOffset,
     ) -> None:
         self._clock = clock
         self._view = view
-        self._exchange_ms = exchange_ms
+        self._offset = offset
         self._specs = specs
         self._link = link
         self._market_state = market_state
@@ -84,7 +82,7 @@ class MarketIn:
         wall_ms = self._clock.wall_ms()
         standing = self._market_gates.on_bbo(view, now_ms, wall_ms)
         self._signal(self._detector.on_bbo(view, wall_ms, self._clock.mono_us(), standing))
-        if update.time_ms - self._exchange_ms() > AHEAD_MS:
+        if update.time_ms - now_ms - self._offset.mono_base > AHEAD_MS:
             self._view.clock_doubted = True  # a quote can be old, but not from the future: our clock stood still
 
     def on_ctx(self, session: Session, update: CtxUpdate, now_ms: int) -> None:

@@ -193,9 +193,9 @@ class OrdersIn:
         """userFills, or what a reading says of fills: those of the configured dexs, since there is one stream over all
         (docs/venue-facts.md F13). Known ones change nothing, so a snapshot may come as often as it likes."""
         ours = [f for f in fills if in_dexs(f.coin, self._dexs)]
-        for fill in ours:
-            if not is_ours(fill.cloid):
-                self._strangers.filled(fill.oid)
+        others = {f.oid for f in ours if not is_ours(f.cloid)}
+        if others:
+            self._strangers.filled(others)
         self._consequences.dispatch(self._tracker.on_fills(ours), now_ms)
 
     def on_fundings(self, items: Iterable[Funding], now_ms: int) -> None:

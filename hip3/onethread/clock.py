@@ -18,6 +18,10 @@ class SimClock:
         """Monotonic milliseconds."""
         return self._mono_us // 1000
 
+    def boot_ms(self) -> int:
+        """As a machine has it that is never suspended."""
+        return self._mono_us // 1000
+
     def mono_us(self) -> int:
         """Monotonic microseconds."""
         return self._mono_us

@@ -275,7 +275,7 @@ def _inflow(g: Given, books: Books, feed: Feed, outbox: Outbox) -> Inflow:
     market_in = MarketIn(
         clock=clock, specs=specs, link=books.link, market_state=feed.market_state, detector=feed.detector,
         executor=executor, exiting=exiting, market_gates=feed.gates, readiness=g.readiness, streams=feed.streams,
-        journal=g.journal, view=books.view, exchange_ms=books.offset.exchange_ms,
+        journal=g.journal, view=books.view, offset=books.offset,
     )  # fmt: skip
     flow = TradeFlow(
         clock=clock, specs=specs, link=books.link, view=books.view, market_in=market_in, orders_in=orders_in,

@@ -6,6 +6,7 @@ An order is known by its oid here, since one that others placed need not have a 
 """
 
 from collections import OrderedDict, deque
+from collections.abc import Iterable
 
 from hip3.core.events import OrderUpdate
 from hip3.locks import new_lock
@@ -58,10 +59,10 @@ class Strangers:
         with self._lock:
             return list(self._waiting.values())[:most]
 
-    def filled(self, oid: int) -> None:
-        """A fill of somebody else's order was told of. Said again it changes nothing."""
+    def filled(self, oids: Iterable[int]) -> None:
+        """Fills of somebody else's orders were told of. Said again it changes nothing."""
         with self._lock:
-            self._filled[oid] = None
+            self._filled.update(dict.fromkeys(oids))
             while len(self._filled) > MOST_FILLED:
                 self._filled.popitem(last=False)
 
