@@ -115,7 +115,8 @@ class Readiness:
     def hold(self, owner: str, why: str) -> None:
         """Keep READY away for a reason that `owner` alone sets and takes back (""): its latest word counts.
 
-        NOT_READY while any stands. Owners: storm, second_instance, intents, journal, watchdog, rest.
+        NOT_READY while any stands. Owners: storm, second_instance, intents (now and of
+        before), journal, latch, watchdog, rest.
         """
         with self._lock:
             if why:

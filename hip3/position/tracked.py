@@ -63,7 +63,8 @@ class TrackedOrder:
     @property
     def booked(self) -> Decimal:
         """Executed by fills."""
-        return sum((f.sz for f in self.fills.values()), ZERO)
+        # A copy in one step: readers hold no lock, and another thread may book a fill meanwhile.
+        return sum((f.sz for f in tuple(self.fills.values())), ZERO)
 
     @property
     def provisional(self) -> Decimal:
@@ -85,7 +86,7 @@ class TrackedOrder:
         booked = self.booked
         if self.provisional:
             return self.order.px if self.reply is None else self.reply.avg_px
-        return div(sum((f.sz * f.px for f in self.fills.values()), ZERO), booked) if booked else ZERO
+        return div(sum((f.sz * f.px for f in tuple(self.fills.values())), ZERO), booked) if booked else ZERO
 
 
 class Totals:

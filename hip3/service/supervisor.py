@@ -12,8 +12,10 @@ from hip3.service.stop_wish import StopMode
 from hip3.service.trading import Trading
 from hip3.service.watchdog import Watchdog
 
-REST_STILL_MS = 60_000
-"""So long without a round of readings: nobody looks at caps, parameters, unknown orders, equity."""
+STILL_MS = 60_000
+HELPERS = {"rest": "read", "journal": "write"}
+"""Threads without whose rounds for so long no new risk is taken: nobody looks at caps, unknown orders and equity; or
+nothing that is done is written down."""
 
 
 class Supervisor:
@@ -58,6 +60,9 @@ class Supervisor:
                     running.trip("thread_dead", f"{worker.name}: {worker.failure}")
                     running.failed = f"thread {worker.name} died"
                     running.stop.ask(StopMode.FLATTEN, 5000)
+                elif worker.name == "rest":
+                    running.failed = f"thread rest died: {worker.failure}"
+                    running.stop.ask(StopMode.LEAVE, 0)  # nobody proves anything any more: a fresh process can
                 elif worker.failure is not None:
                     logger.error(f"thread {worker.name} is gone; positions are looked after")
                     worker.stop()
@@ -67,6 +72,7 @@ class Supervisor:
         if now_ms >= self._next_second_ms:
             self._next_second_ms = now_ms + 1000
             problem = running.latch.persist() if running.latch is not None else ""
+            running.readiness.hold("latch", problem)
             if problem:
                 logger.error(problem)
         if now_ms >= self._next_minute_ms:
@@ -88,9 +94,10 @@ class Supervisor:
             self._trading.view.clock_doubted = True
             running.rest_jobs.wake()
         running.readiness.hold("watchdog", found.slow)
-        rest = running.workers["rest"]
-        still = now_ms - rest.last_beat_ms > REST_STILL_MS or not rest.alive
-        running.readiness.hold("rest", "the rest thread does not read any more; restart" if still else "")
+        for name, does in HELPERS.items():
+            worker = running.workers.get(name)
+            still = worker is None or now_ms - worker.last_beat_ms > STILL_MS or not worker.alive
+            running.readiness.hold(f"thread {name}", f"the {name} thread does not {does} any more" if still else "")
         if found.hung:
             running.failed = found.slow
             running.stop.ask(StopMode.LEAVE, 0)  # what hangs cannot flatten; a fresh process can
@@ -100,7 +107,9 @@ class Supervisor:
         self._next_minute_ms = now_ms + 60_000
         self._running.journal.record("snapshot", status=snapshot(self._running))
         if now_ms - self._running.started_ms >= LASTED_MS:
-            self._running.supervised.good()
+            problem = self._running.supervised.good()
+            if problem:
+                logger.warning(f"that this run lasts could not be noted: {problem}")
 
     def _note_state(self, now_ms: int) -> None:
         state, reasons = word(self._running, now_ms)

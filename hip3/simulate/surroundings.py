@@ -44,6 +44,8 @@ class Surroundings:
             self._witness.gave_up(fields["post"], fields["why"])
         elif kind == "event_failed":
             raise Violation(f"a {fields['event']} breaks the service: {fields['why']}")
+        elif kind == "duty_failed":
+            raise Violation(f"a duty of the rest thread breaks: {fields['what']}")
         elif kind == "adopted":
             check_adopted(self._scene, self._witness, fields["coin"], fields["theirs"])
         self._scene.tell(kind, fields)

@@ -28,6 +28,7 @@ from hip3.risk.trial import KeptTrial, Trial
 from hip3.service import assembly, supervisor
 from hip3.service.control_requests import pause
 from hip3.service.kept import Before
+from hip3.service.stop_wish import StopMode
 from hip3.service.supervisor import Supervisor
 from hip3.service.workers import RestJobs
 from hip3.venue.venue import WsText
@@ -183,6 +184,7 @@ def test_caps_that_nobody_reads_any_more_count_as_reached(tmp_path: Path) -> Non
 
 def test_a_rest_thread_that_is_gone_ends_ready(monkeypatch: pytest.MonkeyPatch) -> None:
     held: dict[str, str] = {}
+    asked: list[StopMode] = []
 
     def worker(name: str, *, trades: bool, alive: bool) -> Any:
         return SimpleNamespace(
@@ -195,10 +197,14 @@ def test_a_rest_thread_that_is_gone_ends_ready(monkeypatch: pytest.MonkeyPatch) 
         workers={"rest": worker("rest", trades=False, alive=False), "risk": worker("risk", trades=True, alive=True)},
         connection=SimpleNamespace(connecting=False, drop=lambda why: None),
         readiness=SimpleNamespace(hold=held.__setitem__), journal=SimpleNamespace(record=lambda *a, **k: None),
+        stop=SimpleNamespace(ask=lambda mode, ms: asked.append(mode)),
     )  # fmt: skip
     monkeypatch.setattr(supervisor, "word", lambda running, now_ms: (State.READY, []))
     Supervisor(app, SimpleNamespace()).watch(app.clock.mono_ms())  # type: ignore[arg-type]
-    assert "rest thread" in held["rest"]
+    assert "rest thread" in held["thread rest"]
+    assert "journal thread" in held["thread journal"]
+    assert "thread rest died" in app.failed
+    assert asked == [StopMode.LEAVE]
 
 
 def _held_back(tmp_path: Path, *, known: bool, risk: Any = None, **settings: Any) -> list[str]:

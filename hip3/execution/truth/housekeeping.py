@@ -62,6 +62,8 @@ MOST_EMPTY_READINGS = 3
 RETRY_MS = 1000
 WHOLE_ROUND_MS = 10_000
 """Once the weight is spent: until enough is back for the account, whose reading would else begin anew for ever."""
+MOST_BROKEN = 20
+"""So many ways in which a duty broke are told."""
 UNBOOKED_MS = 2000
 """So long after it was sent an order's fills are awaited before they are asked for."""
 FIRST_BOOK_MS = 2000
@@ -172,6 +174,7 @@ class Housekeeping:
         self._next_book_ms = 0
         self.failed_reads = 0
         self._quiet_until_ms = 0
+        self._broken: set[str] = set()
 
     def step(self, now_ms: int) -> None:
         """One round of duties at monotonic `now_ms`. What a read raises goes to the journal, and the next duty has its
@@ -198,7 +201,11 @@ class Housekeeping:
         return [*out, ("markets", self._markets.step), ("first books", self._first_books), ("clock", self._read_clock)]
 
     def _guarded(self, duty: Callable[[int], None], now_ms: int) -> None:
-        """Run one duty; what a read raises ends that duty's round and no more. Anything else ends the thread."""
+        """Run one duty; what a read raises ends that duty's round and no more.
+
+        So does what breaks in our own code: without this thread no order of unknown fate is ever proved, and nothing
+        goes by HTTP. That is told as such, once for each kind.
+        """
         try:
             duty(now_ms)
         except (Hip3Error, *ODD_ANSWERS) as error:
@@ -211,6 +218,13 @@ class Housekeeping:
             if self._read_generation != self._link.generation:
                 self._readiness.account_unknown(str(error))
             self._journal.record("read_failed", what=f"{type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001 see above
+            what = f"{type(error).__name__}: {error}"
+            if what not in self._broken and len(self._broken) < MOST_BROKEN:
+                self._broken.add(what)
+                self._journal.record("duty_failed", what=what)
+            if self._read_generation != self._link.generation:
+                self._readiness.account_unknown(f"it cannot be read: {what}")
 
     # The account.
 
