@@ -6,6 +6,7 @@ exchange shows to be wrong · 5 no answer in time · 6 already running · 7 the 
 """
 
 import argparse
+import contextlib
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from hip3.errors import AlreadyRunning, ConfigError, PreflightError
 
@@ -146,8 +147,14 @@ def script() -> int:
 
 def _faults(faults: Sequence[str], code: int) -> int:
     for fault in faults:
-        print(f"hip3: {fault}", file=sys.stderr)
+        _say(f"hip3: {fault}", sys.stderr)
     return code
+
+
+def _say(text: str, where: IO[str]) -> None:
+    """A line for people. What it is written to may be a file on a full disk: the exit code counts, then."""
+    with contextlib.suppress(OSError):
+        print(text, file=where, flush=True)
 
 
 def _settings() -> "MarketSettings":
@@ -179,9 +186,11 @@ def _run(args: argparse.Namespace) -> int:
             return RUNNING
         raise
     try:
-        if not args.supervised:
-            supervised.clear()
-        supervised.started(clock.wall_ms())
+        if args.supervised and supervised.stopped:  # `stop` came between the look above and the lock
+            return OK
+        problem = ("" if args.supervised else supervised.clear()) or supervised.started(clock.wall_ms())
+        if problem:
+            _faults([f"this start is not noted for --supervised: {problem}"], OK)
         app = App(settings, clock)
         running = app.running
         outcome = app.run(None if args.duration is None else int(args.duration * 1000))
@@ -202,9 +211,9 @@ def _run(args: argparse.Namespace) -> int:
             latch=None if state is None else state.reason,
             proof=proof,
         )
-        print(table, flush=True)
+        _say(table, sys.stdout)
     else:
-        print(f"stopped: {proof}", file=sys.stderr)
+        _say(f"stopped: {proof}", sys.stderr)
     if running.failed:
         return _faults([running.failed], FAILED)
     return OK if outcome.clean else NOT_AS_ASKED

@@ -35,6 +35,7 @@ _BY_TEST = {
     "service/test_alerting": "core/urls ops/channels",
     "service/test_operating": "service/control_requests service/snapshot",
     "sessions/test_adversity": "execution/truth/streams",
+    "stories/test_full_disk": "commands/asking",
     "sessions/test_doubt": "execution/orders_in execution/truth/resolver",
     "sessions/test_positions": "execution/account_view execution/exits/exiting execution/truth/housekeeping service/kept",
     "sessions/test_regressions": "execution/truth/bootstrap",

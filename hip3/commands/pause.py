@@ -3,15 +3,14 @@
 import sys
 from pathlib import Path
 
-from hip3.ops.control import ask
-from hip3.ops.state_dir import socket_path
+from hip3.commands.asking import ask_or_wait
 
 OK, USAGE, NOT_RUNNING = 0, 2, 3
 
 
 def tell(root: Path, command: str, market: str | None = None) -> int:
     """Tell the running service; its sentence is printed. 3: none runs, 2: it has no such market."""
-    answer = ask(socket_path(root), {"command": command, "market": market})
+    answer = ask_or_wait(root, {"command": command, "market": market})
     if answer is None:
         print("hip3: no service is running here; start it with ./run.sh", file=sys.stderr)  # noqa: T201
         return NOT_RUNNING

@@ -5,9 +5,9 @@ import threading
 from pathlib import Path
 
 from hip3.clock import SystemClock
+from hip3.commands.asking import ask_or_wait
 from hip3.errors import AlreadyRunning
-from hip3.ops.control import ask
-from hip3.ops.state_dir import StateLock, socket_path
+from hip3.ops.state_dir import StateLock
 from hip3.ops.supervised import Supervised
 
 OK, NOT_RUNNING, NOT_AS_ASKED = 0, 3, 8
@@ -21,9 +21,11 @@ def stop(root: Path, mode: str, timeout_ms: int | None) -> int:
 
     TimeoutError if the service does not answer within its deadline and some patience.
     """
-    Supervised(root).mark(SystemClock().wall_ms())
+    unmarked = Supervised(root).mark(SystemClock().wall_ms())
+    if unmarked:
+        print(f"hip3: supervised starts are not kept off: {unmarked}", file=sys.stderr)  # noqa: T201
     patience_s = PATIENCE_S + (LONGEST_S if timeout_ms is None else timeout_ms / 1000)
-    answer = ask(socket_path(root), {"command": "stop", "mode": mode, "timeout_ms": timeout_ms}, patience_s)
+    answer = ask_or_wait(root, {"command": "stop", "mode": mode, "timeout_ms": timeout_ms}, patience_s)
     if answer is None:
         print(  # noqa: T201
             "hip3: no service is running here; supervised starts stay off until ./run.sh run", file=sys.stderr

@@ -8,6 +8,7 @@ Guards: the file descriptor (`write` on an append file is atomic between threads
 cancels), rest (noops), journal (ends). Times are wall milliseconds.
 """
 
+import contextlib
 import os
 import zlib
 from collections import deque
@@ -68,12 +69,21 @@ class IntentLog:
 
     def __init__(self, path: Path, *, sync: bool = False) -> None:
         self._path, self._sync = path, sync
-        self.recovered = self._recover()
-        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        self._fd: int | None = None
         self._torn = False
         self._kept: deque[Intent] = deque(maxlen=KEPT)
         self.failed = ""
         """Why the last write failed; empty while writing works."""
+        self.unread = ""
+        """Why the log of earlier runs could not be read, for the whole of this run: what they left open is unknown."""
+        self.recovered = self._recover()
+        with contextlib.suppress(OSError):  # the first append tries again, and says so
+            self._open()
+
+    def _open(self) -> int:
+        if self._fd is None:
+            self._fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        return self._fd
 
     def append(self, record: Intent, *, new_risk: bool) -> None:
         """Make a record durable. JournalError if it is not: then no new risk may be sent on its strength.
@@ -82,12 +92,13 @@ class IntentLog:
         """
         line = _line(record) if not self._torn else b"\n" + _line(record)
         try:
-            written = os.write(self._fd, line)
+            fd = self._open()
+            written = os.write(fd, line)
             if written != len(line):
                 self._torn = written > 0  # what follows must not continue a torn line
                 raise OSError(28, "only part of the record was written")
             if self._sync:
-                os.fsync(self._fd)
+                os.fsync(fd)
         except OSError as error:
             self.failed = f"the intent log cannot be written: {error}"
             if not new_risk:
@@ -134,13 +145,17 @@ class IntentLog:
 
     def close(self) -> None:
         """Close the file."""
-        os.close(self._fd)
+        if self._fd is not None:
+            os.close(self._fd)
 
     def _recover(self) -> Recovered:
-        """Read what is there and rewrite it without what is over."""
+        """Read what is there and rewrite it without what is over, if the disk takes that."""
         try:
             raw = self._path.read_bytes()
         except FileNotFoundError:
+            return Recovered(open=[], nonce_floor=0, torn=0)
+        except OSError as error:
+            self.unread = f"the intent log {self._path} cannot be read: {error.strerror}; put it right and restart"
             return Recovered(open=[], nonce_floor=0, torn=0)
         records, torn = [], 0
         for line in raw.split(b"\n"):
@@ -152,7 +167,8 @@ class IntentLog:
         ended = {r.cloid for r in records if r.k == "end"}
         floor = highest(r.nonce for r in records)
         still = [(o, r.nonce, r.expires_ms) for r in records for o in r.orders if o.cloid not in ended]
-        self._rewrite(records, ended, floor)
+        with contextlib.suppress(OSError):  # the old file says the same, at more length
+            self._rewrite(records, ended, floor)
         return Recovered(open=still, nonce_floor=floor, torn=torn)
 
     def _rewrite(self, records: list[Intent], ended: set[str], floor: int) -> None:

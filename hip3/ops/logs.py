@@ -82,9 +82,13 @@ def setup(log_dir: Path | None, secrets: Iterable[str]) -> None:
     logger.remove()
     logger.configure(patcher=_patcher(secrets))
     logger.add(sys.stderr, format=_FORMAT, level="INFO", backtrace=False, diagnose=False)
-    if log_dir is not None:
+    if log_dir is None:
+        return
+    try:
         log_dir.mkdir(parents=True, exist_ok=True)
         logger.add(
             log_dir / "hip3.log", format=_FILE_FORMAT, level="DEBUG", rotation="10 MB", retention=10,
             encoding="utf-8", backtrace=False, diagnose=False,
         )  # fmt: skip
+    except OSError as error:
+        logger.error(f"nothing is logged to {log_dir}: {error.strerror}")

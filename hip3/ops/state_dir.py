@@ -4,6 +4,7 @@
 reach it.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -18,8 +19,13 @@ class StateLock:
     """The exclusive lock on a state folder; released when the process ends, however it ends."""
 
     def __init__(self, root: Path) -> None:
-        root.mkdir(parents=True, exist_ok=True)
-        self._file: IO[str] = open(root / "lock", "a", encoding="ascii")  # noqa: SIM115 held for life
+        self._file: IO[str]
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            self._file = open(root / "lock", "a", encoding="ascii")  # noqa: SIM115 held for life
+        except OSError:
+            # A disk that takes no writing: the lock is as good on a file that is only read.
+            self._file = open(root / "lock", encoding="ascii")  # noqa: SIM115
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -42,7 +48,8 @@ def account_dir(root: Path, network: str, account: str, *, fresh: bool = False) 
         aside = path.with_name(path.name + ".previous")
         shutil.rmtree(aside, ignore_errors=True)
         path.rename(aside)
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.suppress(OSError):  # each file in it says for itself that it cannot be written
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
 
 
@@ -81,6 +88,7 @@ def began_ms(folder: Path, now_ms: int) -> int:
         return int(found)
     except (OSError, ValueError, KeyError, TypeError):
         temporary = path.with_suffix(".new")
-        temporary.write_text(json.dumps({"began_ms": now_ms}), encoding="ascii")
-        os.replace(temporary, path)
+        with contextlib.suppress(OSError):  # then the next start begins the account's results anew
+            temporary.write_text(json.dumps({"began_ms": now_ms}), encoding="ascii")
+            os.replace(temporary, path)
         return now_ms

@@ -2,11 +2,13 @@
 
 Both lie in the state folder, above the accounts. Under cron a service that cannot run would start every minute:
 each failed start doubles the pause before the next, up to 15 minutes; a run that lasted 10 minutes, or ended as
-asked, clears it. A file that cannot be read counts as no failure: supervision must not keep a service down.
+asked, clears it. A file that cannot be read counts as no failure, and one that cannot be written is said and no more:
+supervision must not keep a service down, nor end one whose disk is full.
 """
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 FIRST_PAUSE_MS = 30_000
@@ -15,21 +17,25 @@ LASTED_MS = 600_000
 
 
 class Supervised:
-    """See the module. Called under the state lock, except `mark` and `may_start`."""
+    """See the module. Called under the state lock, except `mark` and `may_start`. What writes returns why it could not,
+    or ""."""
 
     def __init__(self, root: Path) -> None:
         self._mark = root / "stopped"
         self._file = root / "runs.json"
 
-    def mark(self, at_ms: int) -> None:
+    def mark(self, at_ms: int) -> str:
         """`stop` was asked for: supervised starts do nothing until a plain `run`."""
-        self._mark.parent.mkdir(parents=True, exist_ok=True)
-        self._mark.write_text(f"{at_ms}\n", encoding="ascii")
 
-    def clear(self) -> None:
+        def write() -> None:
+            self._mark.parent.mkdir(parents=True, exist_ok=True)
+            self._mark.write_text(f"{at_ms}\n", encoding="ascii")
+
+        return _tried(write)
+
+    def clear(self) -> str:
         """A plain `run` takes the mark and the pause away."""
-        self._mark.unlink(missing_ok=True)
-        self._file.unlink(missing_ok=True)
+        return _tried(lambda: self._mark.unlink(missing_ok=True)) or _tried(lambda: self._file.unlink(missing_ok=True))
 
     @property
     def stopped(self) -> bool:
@@ -45,15 +51,15 @@ class Supervised:
             return f"{failures} failed starts in a row; next try in {(until_ms - now_ms) // 1000} s"
         return ""
 
-    def started(self, now_ms: int) -> None:
+    def started(self, now_ms: int) -> str:
         """A run begins; it counts as failed until it has lasted or ended well."""
         failures = self._read()[0] + 1
         pause = 0 if failures == 1 else min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** min(failures - 2, 10))
-        self._write(failures, now_ms + pause)
+        return _tried(lambda: self._write(failures, now_ms + pause))
 
-    def good(self) -> None:
+    def good(self) -> str:
         """The run has lasted, or ended as it should."""
-        self._write(0, 0)
+        return _tried(lambda: self._write(0, 0))
 
     def _read(self) -> tuple[int, int]:
         try:
@@ -66,3 +72,11 @@ class Supervised:
         temporary = self._file.with_suffix(".new")
         temporary.write_text(json.dumps({"failures": failures, "until_ms": until_ms}), encoding="ascii")
         os.replace(temporary, self._file)
+
+
+def _tried(write: Callable[[], object]) -> str:
+    try:
+        write()
+    except OSError as error:
+        return f"{error.filename or 'the state folder'}: {error.strerror}"
+    return ""

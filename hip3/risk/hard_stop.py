@@ -104,7 +104,8 @@ class HardStopLatch:
         return True
 
     def persist(self) -> str:
-        """Write what is not on disk yet; why that failed, or "". Called by who trips it, then by main each second.
+        """Write what is not on disk yet; why that failed, or "": then no new risk may be taken, since a trip would not
+        outlast the process. Called by who trips it, then by main each second.
 
         Waits for the disk, without the lock. Two at once write the same state; at worst one of them says that it
         failed, and the next round finds nothing left to write.

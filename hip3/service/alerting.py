@@ -159,7 +159,8 @@ class Alerting:
         self._look(running.clock.mono_ms())  # a latch that tripped as the process ended
         error = sys.exc_info()[1]
         if isinstance(error, Exception):
-            self.tell([Alert(kind="failed", text=f"the start failed: {error or type(error).__name__}")])
+            what = "the start failed" if running.trading is None else "the service broke off"
+            self.tell([Alert(kind="failed", text=f"{what}: {error or type(error).__name__}")])
         elif running.failed:
             self.tell([Alert(kind="failed", text=f"the service ended by itself: {running.failed}")])
         now = running.clock.mono_ms()

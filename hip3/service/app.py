@@ -55,6 +55,7 @@ class App:
         self.alerting = Alerting(self.running)
         self._key = configured_key(settings.base)
         self._end_ms: int | None = None
+        self._watch_failed = ""
         self._supervisor: Supervisor | None = None
         self._control: ControlServer | None = None
         self._status_server: StatusServer | None = None
@@ -73,11 +74,11 @@ class App:
             self.start_answering()
             if self.start_trading():
                 while not self.stop_wanted():
-                    self.watch()
+                    self._watch_guarded()
                     running.stop.wait(POLL_S)
             outcome = self.stop()
-            assert self._control is not None
-            self._control.finish(told(outcome, running.failed))
+            if self._control is not None:
+                self._control.finish(told(outcome, running.failed))
             return outcome
         finally:
             self.close()
@@ -95,8 +96,11 @@ class App:
         for number, channel in enumerate(running.all_channels(), 1):
             self._worker(f"alert-{number}", channel.step)
         path = socket_path(Path(running.settings.base.state_dir))
-        self._control = ControlServer(path, lambda request: handle(running, request))
-        self._worker("control", self._control.step)
+        try:
+            self._control = ControlServer(path, lambda request: handle(running, request))
+            self._worker("control", self._control.step)
+        except OSError as error:  # positions are looked after all the same, and a signal still stops it
+            logger.error(f"commands do not reach this service: {path}: {error.strerror}")
         self._status_server = status_server(running)
         if self._status_server is not None:
             self._worker("status-http", self._status_server.serve)
@@ -129,6 +133,17 @@ class App:
         """One round of supervision."""
         assert self._supervisor is not None
         self._supervisor.watch(self.running.clock.mono_ms())
+
+    def _watch_guarded(self) -> None:
+        """What breaks in one round is said, once for each kind, and the next comes: main must live to stop in order."""
+        try:
+            self.watch()
+        except Exception as error:  # noqa: BLE001 see above
+            what = f"{type(error).__name__}: {error}"
+            if what != self._watch_failed:
+                self._watch_failed = what
+                logger.opt(exception=error).error(f"a round of supervision broke: {what}")
+                self.running.journal.record("fault", what=f"supervision: {what}")
 
     def stop(self) -> Outcome:
         """Stop trading in the mode that was asked for, and prove the outcome. The threads go on."""
@@ -184,6 +199,10 @@ class App:
         intents = running.intents = running.runtime.intents(folder / "intents.log", sync=base.journal_sync)
         if intents.recovered.torn:
             logger.warning(f"{intents.recovered.torn} damaged lines of the intent log were skipped")
+        running.readiness.hold("latch", latch.persist())
+        if intents.unread:
+            logger.error(intents.unread)
+            running.readiness.hold("intents of before", intents.unread)
         running.journal.on_state = self._journal_state
         running.journal.on_fill_lost = lambda: running.trip("thread_dead", "the journal queue is full: a fill is lost")
         running.journal.open(folder / "journal.db", intents)

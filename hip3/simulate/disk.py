@@ -42,6 +42,7 @@ class Disk:
         """They can again."""
         self.journal_full = False
         if self._real_fd is not None and running.intents is not None:
+            assert running.intents._fd is not None
             os.close(running.intents._fd)
             running.intents._fd, self._real_fd = self._real_fd, None
         store: Any = running.journal._store
