@@ -21,8 +21,8 @@ class TrackedOrder:
     """
 
     __slots__ = (
-        "certificate", "claimed", "disclaimed", "expires_ms", "fills", "finished", "generation", "nonce", "oid",
-        "order", "reply", "sent_mono_ms", "state",
+        "_sums", "certificate", "claimed", "disclaimed", "expires_ms", "fills", "finished", "generation", "nonce",
+        "oid", "order", "reply", "sent_mono_ms", "state",
     )  # fmt: skip
 
     def __init__(self, order: PendingOrder) -> None:
@@ -37,7 +37,9 @@ class TrackedOrder:
         self.disclaimed = False
         """The exchange's fills know nothing of what was claimed: no word of an update counts any more."""
         self.fills: dict[tuple[str, int, int], Fill] = {}
-        """By identity (coin, time, tid): a fill that comes twice is one."""
+        """By identity (coin, time, tid): a fill that comes twice is one. `book` alone adds to it."""
+        self._sums = (ZERO, ZERO)
+        """Size and notional of the fills: one value, replaced as a whole, since readers hold no lock."""
         self.finished = False
         """Whether its end was told."""
         self.nonce = 0
@@ -51,6 +53,12 @@ class TrackedOrder:
         self.certificate: str | None = None
         """Why it can never land; only a DEAD order has one."""
 
+    def book(self, fill: Fill) -> None:
+        """A fill that is new. Under the tracker's lock."""
+        self.fills[fill.key] = fill
+        booked, worth = self._sums
+        self._sums = (booked + fill.sz, worth + fill.sz * fill.px)
+
     def claim(self, size: Decimal) -> None:
         """An update says that so much was executed; words only add up to the largest."""
         if not self.disclaimed:
@@ -63,8 +71,7 @@ class TrackedOrder:
     @property
     def booked(self) -> Decimal:
         """Executed by fills."""
-        # A copy in one step: readers hold no lock, and another thread may book a fill meanwhile.
-        return sum((f.sz for f in tuple(self.fills.values())), ZERO)
+        return self._sums[0]
 
     @property
     def provisional(self) -> Decimal:
@@ -83,10 +90,10 @@ class TrackedOrder:
     @property
     def avg_px(self) -> Decimal:
         """Mean price executed; 0 if nothing was. While fills are missing the reply's, or the limit for want of one."""
-        booked = self.booked
+        booked, worth = self._sums
         if self.provisional:
             return self.order.px if self.reply is None else self.reply.avg_px
-        return div(sum((f.sz * f.px for f in tuple(self.fills.values())), ZERO), booked) if booked else ZERO
+        return div(worth, booked) if booked else ZERO
 
 
 class Totals:

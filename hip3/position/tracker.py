@@ -245,7 +245,7 @@ class PositionTracker:
         if tracked.state in (OrderState.DEAD, OrderState.DROPPED, OrderState.REJECTED):
             self.contradictions += 1
         self._orders.note_oid(tracked, fill.oid)
-        tracked.fills[fill.key] = fill
+        tracked.book(fill)
         self._orders.note_executed(tracked)
         return tracked
 
