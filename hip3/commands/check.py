@@ -28,7 +28,7 @@ from hip3.exchange.rest import RestClient
 from hip3.exchange.signing import SigningKey, sign_l1_action
 from hip3.exchange.wire_out import signed_body
 from hip3.exchange.wire_reply import parse_action_answer
-from hip3.execution.truth.account import STANDARD, equity_of, read_account
+from hip3.execution.truth.account import STANDARD, USDC, equity_of, read_account
 from hip3.execution.truth.bootstrap import AgentTerm, check_signer, learn_universe
 from hip3.ops.alerts import LEAST_DISK_PERCENT, Alert
 from hip3.ops.intents import IntentLog
@@ -105,6 +105,7 @@ class _ExchangeChecks:
     def __init__(self, base: Settings, rest: RestClient) -> None:
         self._base, self._rest = base, rest
         self._out: list[Finding] = []
+        self._tokens = set(USDC)
         self._who: Who | None = None
 
     def run(self, key: SigningKey | None, *, sign: bool) -> list[Finding]:
@@ -167,6 +168,7 @@ class _ExchangeChecks:
 
     def _markets(self, account: str | None) -> str:
         universe = learn_universe(self._rest, self._base, account)
+        self._tokens = {spec.collateral_token for spec in universe.specs.values()} or set(USDC)
         if universe.blocked and self._base.coins:
             raise PreflightError(
                 [f"market {coin} cannot be traded: {why}; take it out" for coin, why in universe.blocked.items()]
@@ -215,7 +217,7 @@ class _ExchangeChecks:
                 way = "transfer collateral there, or take its markets out of HIP3_MARKETS"
                 raise PreflightError([f"account {account} has no funds on dex {dex}; {way}" for dex in empty])
             return ", ".join(f"{value} USD on {dex}" for dex, value in held.items())
-        equity = equity_of(rest, account, mode, read_account(rest, account, dexs))
+        equity = equity_of(rest, account, mode, read_account(rest, account, dexs), self._tokens)
         if equity is None:
             raise PreflightError([f"account {account} is in a mode we do not know ({mode}); set it to standard"])
         if equity <= 0:

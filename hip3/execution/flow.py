@@ -78,7 +78,7 @@ class TradeFlow:
         link.generation = session.generation
         link.connected_ms = link.last_event_ms = self._readiness.heard_ms = self._clock.mono_ms()
         self._market.on_connected()
-        self._readiness.connected(session.generation, self._specs)
+        self._readiness.connected(session.generation, self._specs, link.connected_ms)
         self._streams.connected(link.connected_ms)
         self._journal.record("connected", generation=session.generation)
 

@@ -18,6 +18,9 @@ from hip3.locks import new_lock
 
 PAUSED = "paused by the operator: exits and cancels only (./run.sh resume)"
 """The reason that `pause` gives; its owner is `operator`."""
+UNSEEN_MS = 15_000
+"""So long after a connection every market is waited for; one that is silent longer is not traded, and holds up no
+other."""
 SILENT_MS = 8000
 """Contexts come about once a second: so long without any frame means that what we know is old."""
 
@@ -50,6 +53,7 @@ class Readiness:
         self._connected = False
         self._acked = False
         self._unseen: set[str] = set()
+        self._connected_ms = self._expected = 0
         self._account_generation = -1
         self._account_problem = "the account has not been read yet"
         self._ready_since: int | None = None
@@ -71,9 +75,13 @@ class Readiness:
         with self._lock:
             self._universe = why
 
-    def connected(self, generation: int, coins: Iterable[str]) -> None:
-        """A new connection is open: a new epoch begins, nothing of the old one holds. Each of `coins` is to be seen."""
+    def connected(self, generation: int, coins: Iterable[str], now_ms: int) -> None:
+        """A new connection is open: a new epoch begins, nothing of the old one holds. Each of `coins` is to be seen.
+
+        All of them before READY; after `UNSEEN_MS` one is enough, and those that never speak are not traded.
+        """
         with self._lock:
+            self._connected_ms, self._expected = now_ms, len(set(coins))
             self._generation, self._connected, self._acked = generation, True, False
             self._unseen = set(coins)
             self._ready_since = None
@@ -93,6 +101,12 @@ class Readiness:
         """A market has had a bbo and a context in this epoch; repeated, or for another coin, it changes nothing."""
         with self._lock:
             self._unseen.discard(coin)
+
+    def silent(self, now_ms: int) -> list[str]:
+        """Markets that have not spoken since the connection began, once READY waits for them no more."""
+        with self._lock:
+            late = self._connected and now_ms - self._connected_ms > UNSEEN_MS
+            return sorted(self._unseen) if late else []
 
     def account_read(self, generation: int) -> None:
         """Orders, fills and positions were read and compared in this generation.
@@ -183,7 +197,8 @@ class Readiness:
             out.append(f"not a word from the exchange for {(now_ms - self.heard_ms) // 1000} s")
         if not self._acked:
             out.append("subscriptions are not all acknowledged")
-        if self._unseen:
+        late = now_ms - self._connected_ms > UNSEEN_MS and len(self._unseen) < self._expected
+        if self._unseen and not late:
             shown = ", ".join(sorted(self._unseen)[:3]) + (" …" if len(self._unseen) > 3 else "")
             out.append(f"no market data yet of {len(self._unseen)}: {shown}")
         out += self._holds.values()

@@ -98,14 +98,17 @@ class StatusServer:
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self._server = _Server(port, self.answer, mono_ms)
         self.port = self._server.port
+        self._served = False
 
     def serve(self) -> None:
         """The status-http thread: returns after `close`."""
+        self._served = True
         self._server.serve_forever(poll_interval=POLL_S)
 
     def close(self) -> None:
         """End `serve` and free the port."""
-        self._server.shutdown()
+        if self._served:  # else nobody would ever say that it has ended
+            self._server.shutdown()
         self._server.end_all()
         self._server.server_close()
 

@@ -14,6 +14,7 @@ from hip3.ops.metrics import Histograms
 from hip3.service.running import Running
 from hip3.service.trading import Trading
 
+NO_DATA = "no market data since the connection began"
 MISMATCHES = {
     "adopted": "position", "orders_differ": "order", "gap_accepted": "fill", "storm": "storm",
     "second_instance": "second instance",
@@ -53,7 +54,7 @@ def _of(running: Running, trading: Trading, now_ms: int) -> dict[str, Any]:
     address = trading.address.state()
     return {
         "closed_ms": trading.exits.closed(now_ms),
-        "blocked": dict(trading.blocked),
+        "blocked": dict.fromkeys(running.readiness.silent(now_ms), NO_DATA) | dict(trading.blocked),
         "market_gates": trading.gates.standing(),
         "market_gate_blocks": dict(trading.gates.blocks),
         "risk": trading.risk.figures(),

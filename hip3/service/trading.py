@@ -35,7 +35,7 @@ from hip3.execution.sending.identity import Identity
 from hip3.execution.sending.loop import ExecutorLoop, HttpLane
 from hip3.execution.sending.posts import PostRequestManager
 from hip3.execution.sending.scheduler import BatchScheduler
-from hip3.execution.truth.account import Proof, Rest
+from hip3.execution.truth.account import Proof, Rest, equity_of
 from hip3.execution.truth.bootstrap import Beginning, Universe, still_held
 from hip3.execution.truth.housekeeping import Helpers, Housekeeping
 from hip3.execution.truth.margin import MarginSetter
@@ -338,13 +338,15 @@ def _housekeeping(g: Given, books: Books, feed: Feed, outbox: Outbox, inflow: In
             cancel_all=g.settings.base.start_policy == "cancel_all",
         )  # fmt: skip
         helpers = Helpers(markets=feed.markets, resolver=resolver, margin=margin, open_orders=open_orders)
+    mode = g.beginning.abstraction if g.beginning is not None else "unknown"
+    tokens = {spec.collateral_token for spec in g.universe.specs.values()}
     return Housekeeping(
         clock=g.clock, rest=g.rest, user=g.user if g.identity is not None else None, dexs=g.universe.dexs,
         tracker=books.tracker, link=books.link, view=books.view, market_in=inflow.market_in,
         orders_in=inflow.orders_in, consequences=inflow.consequences, market_state=feed.market_state,
         readiness=g.readiness, journal=g.journal, offset=books.offset, address=outbox.address,
         strangers=books.strangers, streams=feed.streams, helpers=helpers,
-        abstraction=g.beginning.abstraction if g.beginning is not None else "unknown",
+        equity_of=lambda report: equity_of(g.rest, g.user or "", mode, report, tokens),
     )  # fmt: skip
 
 

@@ -222,7 +222,7 @@ def test_the_last_market_seen_by_two_threads_at_once_is_seen() -> None:
     readiness = Readiness(needs_account=False)
     readiness.universe_known()
     coins = [f"x:{n}" for n in range(400)]
-    readiness.connected(1, coins)
+    readiness.connected(1, coins, 0)
     readiness.acknowledged()
     threads = [threading.Thread(target=lambda part=n: [readiness.saw(c) for c in coins[part::4]]) for n in range(4)]
     for thread in threads:

@@ -215,7 +215,8 @@ class RiskDesk:
         limits = self._drawdown.limits
         if not limits.on:
             return
-        unknown = equity is None and limits.max_drawdown_pct > 0
+        # An account that trades is not worth nothing: that is a reading of another kind of account than we know.
+        unknown = (equity is None or equity <= 0) and limits.max_drawdown_pct > 0
         why = "the account's equity is unknown: HIP3_MAX_DRAWDOWN_PCT cannot be judged" if unknown else ""
         self._readiness.reduce("drawdown", why)
         value = self._value()

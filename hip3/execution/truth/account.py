@@ -7,7 +7,7 @@ Account reads of a builder dex are per dex, fills are one list over all (docs/ve
 prices USD for one unit, sizes signed units of the asset.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -82,12 +82,18 @@ POOLED = frozenset({"unifiedAccount", "portfolioMargin"})
 """Answers for an account whose collateral is in spot."""
 
 
-def equity_of(rest: Rest, user: str, abstraction: str, report: AccountReport) -> Decimal | None:
+USDC = frozenset({0})
+
+
+def equity_of(
+    rest: Rest, user: str, abstraction: str, report: AccountReport, tokens: Collection[int] = USDC
+) -> Decimal | None:
     """What the account is worth, by its mode; None where nobody knows (limits on equity then fail closed).
 
     Standard: the sum over the dexs. Unified account and portfolio margin: the spot collateral and what the
-    positions have gained, since the per-dex values mean nothing there (docs/venue-facts.md F16). USD; positions in
-    dexs that are not configured are not in it. VenueReadError if the collateral cannot be read.
+    positions have gained, since the per-dex values mean nothing there (docs/venue-facts.md F16). USD, each of the
+    collateral `tokens` of the configured dexs as one; positions in other dexs are not in it. VenueReadError if the
+    collateral cannot be read.
     """
     if abstraction in STANDARD:
         return report.equity
@@ -95,7 +101,7 @@ def equity_of(rest: Rest, user: str, abstraction: str, report: AccountReport) ->
         return None
     state = rest.info_json({"type": "spotClearinghouseState", "user": user})
     try:
-        cash = sum((parse(b["total"]) for b in state["balances"] if int(b["token"]) == 0), ZERO)
+        cash = sum((parse(b["total"]) for b in state["balances"] if int(b["token"]) in tokens), ZERO)
     except (KeyError, TypeError, ValueError) as error:
         raise VenueReadError(f"spotClearinghouseState cannot be read: {error}") from None
     gained = sum(((report.marks[c] - px) * szi for c, (szi, px) in report.positions.items() if szi), ZERO)

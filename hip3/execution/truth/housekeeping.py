@@ -35,7 +35,7 @@ from hip3.execution.link import Link
 from hip3.execution.ports import Consequences, MarketIn, OrdersIn
 from hip3.execution.readiness import Readiness
 from hip3.execution.sending.address_budget import AddressBudget
-from hip3.execution.truth.account import AccountReport, ClockedRest, Rest, equity_of, read_account
+from hip3.execution.truth.account import AccountReport, ClockedRest, Rest, read_account
 from hip3.execution.truth.bootstrap import by_fills, opening
 from hip3.execution.truth.margin import MarginSetter
 from hip3.execution.truth.markets import Markets
@@ -113,7 +113,8 @@ class Helpers(msgspec.Struct, frozen=True, kw_only=True):
 
 class Housekeeping:
     """See the module. `user` is None where there is no account (observe): then only markets, books and clock are read.
-    `abstraction` is the answer of `userAbstraction`, for `equity_of`. `failed_reads` counts what raised."""
+    `equity_of(report)`: what the account is worth by a reading, None if unknown; VenueReadError. `failed_reads` counts
+    what raised."""
 
     def __init__(
         self,
@@ -133,7 +134,7 @@ class Housekeeping:
         journal: Journal,
         offset: ClockOffset,
         address: AddressBudget,
-        abstraction: str,
+        equity_of: Callable[[AccountReport], Decimal | None],
         strangers: Strangers,
         streams: StreamWatch,
         helpers: Helpers,
@@ -154,7 +155,7 @@ class Housekeeping:
         self._offset = offset
         self._clocked = ClockedRest(rest, clock.mono_ms, offset.add)
         self._address = address
-        self._abstraction = abstraction
+        self._equity_of = equity_of
         self._strangers = strangers
         self._streams = streams
         self._resolver, self._margin = helpers.resolver, helpers.margin
@@ -260,7 +261,7 @@ class Housekeeping:
         open_before = self._tracker.live(OrderState.OPEN)  # before the request: later ones may rightly be missing
         report = read_account(self._clocked, self._user, self.dexs)
         self._view.marks = report.marks
-        self._view.equity = equity_of(self._rest, self._user, self._abstraction, report)
+        self._view.equity = self._equity_of(report)
         self._orders_in.on_fills(report.fills, now_ms)
         self._orders_in.on_order_updates(report.orders, now_ms, reading=True)
         self._tracker.set_foreign(report.orders)

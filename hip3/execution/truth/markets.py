@@ -69,8 +69,8 @@ class Markets:
         self._flags = flags
         self._journal = journal
         self._seen: dict[str, MarketSpec | None] = dict(specs)
-        self._stopped: set[str] = set()
-        """Markets that this duty has blocked: a person's word opens them again, once they are there."""
+        self._stopped: dict[str, str] = {}
+        """Markets that this duty has blocked, and why: a person's word opens them again, once they are there."""
         self._next_ms = clock.mono_ms() + READ_MS
         self._next_caps_ms = 0
         for coin, spec in specs.items():
@@ -107,7 +107,7 @@ class Markets:
             self._stop(coin, f"{why}; {APPROVE} {coin}")
 
     def _stop(self, coin: str, why: str) -> None:
-        self._stopped.add(coin)
+        self._stopped[coin] = why
         if self._blocked.get(coin) != why:
             self._blocked[coin] = why
             self._journal.record("market_blocked", coin=coin, why=why)
@@ -145,7 +145,7 @@ class Markets:
         self._journal.record("market_approved", coin=coin)
         if changed(running, seen) is not None:
             return f"{coin} is approved; its parameters are taken with the next start"
-        if coin in self._stopped:
-            self._stopped.discard(coin)
-            self._blocked.pop(coin, None)
+        why = self._stopped.pop(coin, None)
+        if why is not None and self._blocked.get(coin) == why:  # else another duty has closed it since
+            del self._blocked[coin]
         return f"{coin} is approved"

@@ -1,0 +1,84 @@
+"""What concerns one market, another dex or another kind of account costs the others nothing."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hip3.core.events import OrderUpdate
+from hip3.core.orders import Side
+from hip3.execution.truth.account import equity_of
+from hip3.execution.truth.strangers import STORM
+from tests.execution.truth.test_account import _report, _Rest
+from tests.service.apps import status_of
+from tests.world import quiet_world
+
+D = Decimal
+GOLD, TSLA = "xyz:GOLD", "xyz:TSLA"
+
+
+@pytest.mark.parametrize("coin", ["BTC", "@107", "flx:OIL"])
+def test_orders_of_other_dexs_are_no_exposure_and_no_storm(tmp_path: Path, coin: str) -> None:
+    world = quiet_world(tmp_path)
+    for oid in range(STORM + 10):
+        update = OrderUpdate(
+            coin=coin, side=Side.BUY, oid=oid, cloid=None, limit_px=D(60_000), remaining=D("0.01"), orig_sz=D("0.01"),
+            status="open", status_ms=1,
+        )  # fmt: skip
+        world.trading.orders_in.on_order_updates((update,), world.clock.mono_ms())
+    world.run(300)
+    assert world.trading.tracker.ledger().foreign == {}
+    assert world.ready
+
+
+def test_a_market_without_context_after_a_reconnect_holds_up_no_other(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path, markets=f"{GOLD},{TSLA}")
+    world.cut()
+    world.filter_frame = lambda text: [] if '"activeAssetCtx"' in text[:40] and TSLA in text else [text]
+    world.connect()
+    world.run(5000)
+    assert not world.ready
+    assert world.run_until(lambda: world.ready, 15_000)
+    assert "no market data" in status_of(world)["blocked"][TSLA]
+    world.filter_frame = lambda text: [text]
+    assert world.run_until(lambda: TSLA not in status_of(world)["blocked"], 10_000)
+
+
+def test_a_connection_that_tells_of_no_market_at_all_is_not_ready(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path)
+    world.cut()
+    world.filter_frame = lambda text: [] if '"activeAssetCtx"' in text[:40] else [text]
+    world.connect()
+    world.run(20_000, 50)
+    assert not world.ready
+
+
+def test_a_pooled_account_is_worth_its_collateral_tokens() -> None:
+    class Rest(_Rest):
+        def info_json(self, request: dict[str, Any]) -> Any:
+            return {"balances": [{"token": 0, "total": "50"}, {"token": 360, "total": "950"}]}
+
+    gained = equity_of(Rest(), "0x", "unifiedAccount", _report(), {0})
+    assert gained is not None
+    assert equity_of(Rest(), "0x", "unifiedAccount", _report(), {0, 360}) == gained + 950
+
+
+@pytest.mark.parametrize("equity", [D(0), D(-1)])
+def test_an_equity_of_nothing_is_not_known_rather_than_no_limit(tmp_path: Path, equity: Decimal) -> None:
+    world = quiet_world(tmp_path, max_drawdown_pct=D(5))
+    world.trading.view.equity = equity
+    world.trading.risk._look()
+    assert any("equity" in why for why in world.readiness.word(world.clock.mono_ms(), tripped=False)[1])
+
+
+def test_an_approval_opens_no_market_that_another_duty_closed_since(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path)
+    markets, blocked = world.trading.housekeeping._markets, world.trading.blocked
+    markets._stop(GOLD, "its lot has changed")
+    blocked[GOLD] = "margin could not be set"
+    markets.approve(GOLD)
+    assert blocked[GOLD] == "margin could not be set"
+    markets._stop(GOLD, "its lot has changed")
+    markets.approve(GOLD)
+    assert GOLD not in blocked
