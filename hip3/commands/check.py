@@ -171,7 +171,10 @@ class _ExchangeChecks:
         self._tokens = {spec.collateral_token for spec in universe.specs.values()} or set(USDC)
         if universe.blocked and self._base.coins:
             raise PreflightError(
-                [f"market {coin} cannot be traded: {why}; take it out" for coin, why in universe.blocked.items()]
+                [
+                    f"market {coin} {why}" if " " in why else f"market {coin} cannot be traded: {why}; take it out"
+                    for coin, why in universe.blocked.items()
+                ]
             )
         return ", ".join(universe.specs)
 

@@ -121,26 +121,28 @@ def _isolated_only(entry: dict[str, Any]) -> bool:
 
 
 def select(wanted: Iterable[str], specs: dict[str, MarketSpec], blocked: dict[str, str]) -> dict[str, MarketSpec]:
-    """The configured markets. PreflightError names every one that is missing, delisted or ambiguous.
+    """The configured markets that can be traded; why another cannot is added to `blocked`.
 
-    One whose precision is unknown is left out without an error: it is in `blocked`.
+    One that is gone must not keep the rest from being looked after, at a restart with positions. PreflightError if
+    nothing is left: it names every one that is missing, delisted or ambiguous.
     """
     chosen: dict[str, MarketSpec] = {}
-    faults = []
+    faults: dict[str, str] = {}
     for coin in wanted:
         if coin in specs:
             chosen[coin] = specs[coin]
         elif blocked.get(coin) == "tick_size_unknown":
             continue  # watched for, not traded: the caller keeps the reason
         elif coin in blocked:
-            faults.append(f"market {coin} is {blocked[coin]} on the exchange; take it out of HIP3_MARKETS")
+            faults[coin] = f"is {blocked[coin]} on the exchange; take it out of HIP3_MARKETS"
         else:
             known = [*specs, *blocked]
             near = [c for c in known if c.lower() == coin.lower()] or get_close_matches(coin, known, n=1, cutoff=0.5)
             hint = f"; did you mean {near[0]}?" if near else ""
-            faults.append(f"market {coin} does not exist on the exchange{hint}")
-    if faults:
-        raise PreflightError(faults)
+            faults[coin] = f"does not exist on the exchange{hint}"
+    if faults and not chosen:
+        raise PreflightError([f"market {coin} {why}" for coin, why in faults.items()])
+    blocked |= faults
     return chosen
 
 

@@ -121,6 +121,8 @@ class App:
         if universe is None:
             return False
         self._check_overrides(universe)
+        for coin, why in universe.blocked.items():
+            running.journal.record("market_blocked", coin=coin, why=why)
         reading = StartReading(running, rest, who, universe, folder)
         if self._retry(reading.read) is None:
             return False

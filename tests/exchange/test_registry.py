@@ -53,6 +53,15 @@ def test_missing_delisted_and_ambiguous_markets_refuse_the_start_all_at_once() -
     assert "ambiguous" in faults[2]
 
 
+def test_what_is_gone_is_blocked_with_its_reason_and_the_rest_goes_on() -> None:
+    meta = _meta("xyz:GOLD", "xyz:OLD")
+    meta["universe"][1]["isDelisted"] = True
+    specs, blocked = parse_meta("xyz", 1, {}, meta, RATE)
+    assert list(select(["xyz:GOLD", "xyz:OLD", "xyz:NONE"], specs, blocked)) == ["xyz:GOLD"]
+    assert "delisted" in blocked["xyz:OLD"]
+    assert "does not exist" in blocked["xyz:NONE"]
+
+
 @pytest.mark.parametrize(
     ("entry", "isolated"),
     [

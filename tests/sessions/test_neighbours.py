@@ -10,6 +10,7 @@ from hip3.core.events import OrderUpdate
 from hip3.core.orders import Side
 from hip3.execution.truth.account import equity_of
 from hip3.execution.truth.strangers import STORM
+from hip3.venue.engine import halts
 from tests.execution.truth.test_account import _report, _Rest
 from tests.service.apps import status_of
 from tests.world import quiet_world
@@ -70,6 +71,17 @@ def test_an_equity_of_nothing_is_not_known_rather_than_no_limit(tmp_path: Path, 
     world.trading.view.equity = equity
     world.trading.risk._look()
     assert any("equity" in why for why in world.readiness.word(world.clock.mono_ms(), tripped=False)[1])
+
+
+def test_a_market_that_is_halted_at_a_restart_keeps_no_other_position_open(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path, markets=f"{GOLD},{TSLA}")
+    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    assert world.run_until(lambda: GOLD in world.trading.tracker.booked(), 3000)
+    halts.halt(world.venue.engine, world.venue.engine.markets[TSLA], world.exchange_ms())
+    world.restart()
+    assert world.run_until(lambda: world.ready, 20_000)
+    assert "delisted" in status_of(world)["blocked"][TSLA]
+    assert world.flatten()
 
 
 def test_an_approval_opens_no_market_that_another_duty_closed_since(tmp_path: Path) -> None:

@@ -53,8 +53,9 @@ def learn_universe(rest: Rest, settings: Settings, user: str | None) -> Universe
     """Read `perpDexs`, `userFees` and `meta` of every configured dex, and check the markets.
 
     Without a `user` (observe) fees are those of the base rate. Asset ids follow the places in `perpDexs` and `meta`
-    (docs/venue-facts.md F8). PreflightError for a dex that does not exist, or a market that is missing, delisted or
-    ambiguous; its faults say which. VenueReadError for an answer of another shape.
+    (docs/venue-facts.md F8). A market that is missing, delisted or ambiguous is blocked with its reason. PreflightError
+    for a dex that does not exist, or where no market is left; its faults say which. VenueReadError for an answer of
+    another shape.
     """
     try:
         indices = dex_indices(rest.info_json({"type": "perpDexs"}))
