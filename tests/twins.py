@@ -37,6 +37,7 @@ _BY_TEST = {
     "sessions/test_adversity": "execution/truth/streams",
     "stories/test_full_disk": "commands/asking",
     "sessions/test_doubt": "execution/orders_in execution/truth/resolver",
+    "sessions/test_leaving": "execution/truth/books",
     "sessions/test_positions": "execution/account_view execution/exits/exiting execution/truth/housekeeping service/kept",
     "sessions/test_regressions": "execution/truth/bootstrap",
     "sessions/test_risk": (

@@ -92,6 +92,12 @@ class Readiness:
             self._connected, self._acked, self._ready_since = False, False, None
             self.last_disconnect = why
 
+    @property
+    def connected_now(self) -> bool:
+        """Whether there is a connection."""
+        with self._lock:
+            return self._connected
+
     def acknowledged(self) -> None:
         """Every subscription of this connection is."""
         with self._lock:

@@ -47,6 +47,17 @@ class MarketState:
                 return None
             return self._bbo_locked(old, update, now_ms, generation)
 
+    def apply_read(self, update: BboUpdate, mark: Decimal | None, generation: int) -> None:
+        """Book and mark read over REST while there was no connection later than `generation`: good to price an exit
+        by, of no generation, so that no rule and no gate takes it for a stream's word. Without a mark the oracle goes,
+        too: one from before the cut would bind the exit to a price that is gone."""
+        with self._lock:
+            old = self._views.get(update.coin)
+            if old is not None and old.generation <= generation:
+                self._views[update.coin] = MarketView(
+                    update.coin, update.bid, update.ask, update.time_ms, mark=mark, open_interest=old.open_interest
+                )
+
     def apply_ctx(self, update: CtxUpdate, now_ms: int, generation: int) -> MarketView | None:
         """The new view, or None for a coin we do not follow."""
         with self._lock:

@@ -36,6 +36,7 @@ from hip3.execution.sending.loop import ExecutorLoop, HttpLane
 from hip3.execution.sending.posts import PostRequestManager
 from hip3.execution.sending.scheduler import BatchScheduler
 from hip3.execution.truth.account import Proof, Rest, equity_of
+from hip3.execution.truth.books import BooksByRest
 from hip3.execution.truth.bootstrap import Beginning, Universe, still_held
 from hip3.execution.truth.housekeeping import Helpers, Housekeeping
 from hip3.execution.truth.margin import MarginSetter
@@ -317,7 +318,13 @@ def _loop(g: Given, identity: Identity, books: Books, feed: Feed, outbox: Outbox
 
 
 def _housekeeping(g: Given, books: Books, feed: Feed, outbox: Outbox, inflow: Inflow) -> Housekeeping:
-    helpers = Helpers(markets=feed.markets)
+    user = g.user if g.identity is not None else None
+    by_rest = BooksByRest(
+        rest=g.rest, user=user, dexs=g.universe.dexs, link=books.link, market_in=inflow.market_in,
+        market_state=feed.market_state, leaving=books.exits.exiting,
+        connected=lambda: g.readiness.connected_now,
+    )  # fmt: skip
+    helpers = Helpers(markets=feed.markets, books=by_rest)
     if g.identity is not None:
         resolver = Resolver(
             clock=g.clock, rest=g.rest, signed=g.signed, identity=g.identity, tracker=books.tracker,
@@ -337,13 +344,14 @@ def _housekeeping(g: Given, books: Books, feed: Feed, outbox: Outbox, inflow: In
             started_ms=g.beginning.report.at_ms if g.beginning else g.clock.wall_ms(),
             cancel_all=g.settings.base.start_policy == "cancel_all",
         )  # fmt: skip
-        helpers = Helpers(markets=feed.markets, resolver=resolver, margin=margin, open_orders=open_orders)
+        helpers = Helpers(
+            markets=feed.markets, books=by_rest, resolver=resolver, margin=margin, open_orders=open_orders
+        )
     mode = g.beginning.abstraction if g.beginning is not None else "unknown"
     tokens = {spec.collateral_token for spec in g.universe.specs.values()}
     return Housekeeping(
-        clock=g.clock, rest=g.rest, user=g.user if g.identity is not None else None, dexs=g.universe.dexs,
-        tracker=books.tracker, link=books.link, view=books.view, market_in=inflow.market_in,
-        orders_in=inflow.orders_in, consequences=inflow.consequences, market_state=feed.market_state,
+        clock=g.clock, rest=g.rest, user=user, dexs=g.universe.dexs, tracker=books.tracker, link=books.link,
+        view=books.view, orders_in=inflow.orders_in, consequences=inflow.consequences,
         readiness=g.readiness, journal=g.journal, offset=books.offset, address=outbox.address,
         strangers=books.strangers, streams=feed.streams, helpers=helpers,
         equity_of=lambda report: equity_of(g.rest, g.user or "", mode, report, tokens),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hip3.core.events import Status
+from hip3.core.events import BboUpdate, Status
 from hip3.core.ledger import TrackerEvent
 from hip3.core.market import Level
 from hip3.core.money import round_price
@@ -239,3 +239,35 @@ def test_while_the_socket_takes_its_time_no_second_attempt_begins(tmp_path: Path
     assert len(exits) == 1
     assert world.trading.scheduler.counts()[1] == 0
     assert world.trading.posts.inflight == 1  # and the wait for its reply begins when it has left
+
+
+# Without a socket.
+
+
+def test_a_restart_that_gets_no_socket_leaves_by_http_at_what_rest_tells(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path, time_stop_ms=20_000)
+    _held(world)
+    world.run(15_000)
+    world.connect = lambda: None  # type: ignore[method-assign]
+    world.restart()
+    assert world.run_until(lambda: not world.exchange_positions(), 15_000)
+
+
+def test_in_a_cut_an_exit_follows_a_market_that_fell(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path, exit_max_slippage_bps=D(100))
+    _held(world)
+    world.cut()
+    market = world.venue.engine.markets[GOLD]
+    world.venue.move(
+        GOLD, round_price(market.oracle * D("0.98"), market.info.sz_decimals, up=True), world.exchange_ms()
+    )
+    world.trading.exiting.request(ExitReason.STOP)
+    assert world.run_until(lambda: not world.exchange_positions(), 10_000)
+
+
+def test_a_book_read_before_a_connection_does_not_replace_what_that_one_tells(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path)
+    state, before = world.trading.market_state, world.trading.market_state.view(GOLD)
+    update = BboUpdate(GOLD, 1, Level(D(1), D(1)), Level(D(2), D(1)))
+    state.apply_read(update, D(1), world.generation - 1)
+    assert state.view(GOLD) == before

@@ -14,9 +14,9 @@ import pytest
 
 from hip3.core.events import Refused
 from hip3.core.ledger import RoundTrip
-from hip3.core.money import taker_price
+from hip3.core.money import round_price, taker_price
 from hip3.core.order_state import OrderState
-from hip3.core.orders import Side, Tif
+from hip3.core.orders import ExitReason, Side, Tif
 from hip3.execution.entries import executor as executor_module
 from hip3.execution.entries.gates import GATES
 from hip3.execution.exits import hard_stop_sequence
@@ -218,6 +218,19 @@ def _first_books(world: World) -> None:
     _ready(world)
 
 
+def _books_of_exits(world: World) -> None:
+    """The socket is gone and the market falls: an exit by HTTP needs a price that is there."""
+    _ready(world)
+    world.by_hand("xyz:GOLD", Side.BUY, Decimal("0.01"))
+    assert world.run_until(lambda: "xyz:GOLD" in world.trading.tracker.booked(), 3000)
+    world.cut()
+    market = world.venue.engine.markets["xyz:GOLD"]
+    px = round_price(market.oracle * Decimal("0.98"), market.info.sz_decimals, up=True)
+    world.venue.move("xyz:GOLD", px, world.exchange_ms())
+    world.trading.exiting.request(ExitReason.STOP)
+    assert world.run_until(lambda: not world.exchange_positions(), 10_000)
+
+
 def _clock(world: World) -> None:
     """The account's answers tell the time, too; the clock's own question comes between them."""
     _ready(world)
@@ -377,6 +390,7 @@ _ONLY: dict[str, Any] = {"min_holding_ms": 10_000_000, "time_stop_ms": 600_000}
 
 ALONE_GOLD: dict[str, Any] = {"markets": "xyz:GOLD", "market_profile": "calibrated"}
 SETTINGS: dict[str, dict[str, Any]] = {
+    "duty books of exits": ALONE | {"exit_max_slippage_bps": D(100)},
     "exit time_stop": {"time_stop_ms": 2000, "min_holding_ms": 10_000_000},
     "exit stop_loss": _ONLY | {"stop_loss_bps": D(1)},
     "exit take_profit": _ONLY | {"take_profit_bps": D(1)},
@@ -431,6 +445,7 @@ PROBES: dict[str, Probe] = {
     "duty address budget": _anchor,
     "duty markets": _markets,
     "duty first books": _first_books,
+    "duty books of exits": _books_of_exits,
     "duty clock": _clock,
     "trigger drawdown": _drawdown,
     "trigger manual": _trial_ends,

@@ -5,6 +5,7 @@ read that fails changes nothing and is tried again. Whose turn it is, each duty 
 milliseconds; only the rest thread's round calls them. Duties, most urgent first:
 
     unknown orders          handed to the `Resolver`, which ends them by proof
+    books of exits          while there is no socket: what a market that is being left is worth now
     the account, per epoch  orders, fills and positions read and compared: ends NOT_READY
     missing fills           a reply that no fill followed, or a gap in the chain of positions
     strange orders          updates of orders that are not in our books are asked for; a storm reads everything
@@ -18,13 +19,10 @@ milliseconds; only the rest thread's round calls them. Duties, most urgent first
 from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 
-from hip3.core.events import BboUpdate
-from hip3.core.market import Level
-from hip3.core.money import ZERO, parse
+from hip3.core.money import ZERO
 from hip3.core.order_state import OrderState
 from hip3.core.ports import Clock, Journal
 from hip3.errors import ODD_ANSWERS, Hip3Error, RateLimited, VenueReadError
@@ -32,10 +30,11 @@ from hip3.exchange.clock_offset import ClockOffset
 from hip3.exchange.wire import parse_fill_list
 from hip3.execution.account_view import AccountView
 from hip3.execution.link import Link
-from hip3.execution.ports import Consequences, MarketIn, OrdersIn
+from hip3.execution.ports import Consequences, OrdersIn
 from hip3.execution.readiness import Readiness
 from hip3.execution.sending.address_budget import AddressBudget
 from hip3.execution.truth.account import AccountReport, ClockedRest, Rest, read_account
+from hip3.execution.truth.books import BooksByRest
 from hip3.execution.truth.bootstrap import by_fills, opening
 from hip3.execution.truth.margin import MarginSetter
 from hip3.execution.truth.markets import Markets
@@ -43,7 +42,6 @@ from hip3.execution.truth.open_orders import OpenOrders
 from hip3.execution.truth.resolver import Resolver
 from hip3.execution.truth.strangers import Strangers
 from hip3.execution.truth.streams import StreamWatch
-from hip3.feed.market_state import MarketState
 from hip3.position.tracked import Opening
 from hip3.position.tracker import PositionTracker
 
@@ -66,9 +64,6 @@ MOST_BROKEN = 20
 """So many ways in which a duty broke are told."""
 UNBOOKED_MS = 2000
 """So long after it was sent an order's fills are awaited before they are asked for."""
-FIRST_BOOK_MS = 2000
-"""So long after connecting a market's first bbo is awaited: it comes only when the touch changes
-(docs/venue-facts.md F15)."""
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -106,6 +101,7 @@ class Helpers(msgspec.Struct, frozen=True, kw_only=True):
     """Who has a duty of its own. Without an account (observe) there are markets alone."""
 
     markets: Markets
+    books: BooksByRest
     resolver: Resolver | None = None
     margin: MarginSetter | None = None
     open_orders: OpenOrders | None = None
@@ -126,10 +122,8 @@ class Housekeeping:
         tracker: PositionTracker,
         link: Link,
         view: AccountView,
-        market_in: MarketIn,
         orders_in: OrdersIn,
         consequences: Consequences,
-        market_state: MarketState,
         readiness: Readiness,
         journal: Journal,
         offset: ClockOffset,
@@ -146,10 +140,8 @@ class Housekeeping:
         self._tracker = tracker
         self._link = link
         self._view = view
-        self._market_in = market_in
         self._orders_in = orders_in
         self._consequences = consequences
-        self._market_state = market_state
         self._readiness = readiness
         self._journal = journal
         self._offset = offset
@@ -159,7 +151,7 @@ class Housekeeping:
         self._strangers = strangers
         self._streams = streams
         self._resolver, self._margin = helpers.resolver, helpers.margin
-        self._open_orders, self._markets = helpers.open_orders, helpers.markets
+        self._open_orders, self._markets, self._books = helpers.open_orders, helpers.markets, helpers.books
         self._started = False
         self._next_storm_ms = 0
         self._next_anchor_ms = 0
@@ -171,8 +163,6 @@ class Housekeeping:
         self._next_fills_ms = 0
         self._differs: dict[str, Difference] = {}
         self._no_fills: Counter[str] = Counter()
-        self._books_asked: tuple[int, set[str]] = (0, set())
-        self._next_book_ms = 0
         self.failed_reads = 0
         self._quiet_until_ms = 0
         self._broken: set[str] = set()
@@ -190,6 +180,7 @@ class Housekeeping:
         if self._user is not None:
             if self._resolver is not None:
                 out.append(("unknown orders", self._resolver.step))
+            out.append(("books of exits", self._books.of_exits))
             out.append(("account of the epoch", self._read_for_epoch))
             out.append(("missing fills", self._fetch_fills))
             if self._open_orders is not None:
@@ -199,7 +190,7 @@ class Housekeeping:
             out += [
                 ("comparison", self._compare), ("address budget", self._anchor_budget),
             ]  # fmt: skip
-        return [*out, ("markets", self._markets.step), ("first books", self._first_books), ("clock", self._read_clock)]
+        return [*out, ("markets", self._markets.step), ("first books", self._books.first), ("clock", self._read_clock)]
 
     def _guarded(self, duty: Callable[[int], None], now_ms: int) -> None:
         """Run one duty; what a read raises ends that duty's round and no more.
@@ -366,30 +357,3 @@ class Housekeeping:
             self._view.clock_doubted = False
             self._offset.doubt()
         self._clocked.info_json({"type": "exchangeStatus"})
-
-    # Market data.
-
-    def _first_books(self, now_ms: int) -> None:
-        """Read the book of markets whose touch has not come; each once per epoch, a failed read again."""
-        generation = self._link.generation
-        connected_for = now_ms - self._link.connected_ms
-        if generation == 0 or connected_for < FIRST_BOOK_MS or now_ms < self._next_book_ms:
-            return
-        if self._books_asked[0] != generation:
-            self._books_asked = (generation, set())
-        self._next_book_ms = now_ms + RETRY_MS
-        asked = self._books_asked[1]
-        for coin in self._market_state.unseen(generation):
-            if coin in asked:
-                continue
-            book = self._rest.info_json({"type": "l2Book", "coin": coin})
-            if not isinstance(book, dict):
-                continue
-            sides = [_touch(side) for side in book["levels"]]
-            update = BboUpdate(coin, int(book["time"]), sides[0], sides[1])
-            self._market_in.on_book_read(update, now_ms, generation)
-            asked.add(coin)
-
-
-def _touch(levels: Any) -> Level | None:
-    return Level(parse(levels[0]["px"]), parse(levels[0]["sz"])) if levels else None

@@ -1,0 +1,105 @@
+"""Books that are read over REST, where no frame tells them. Confined to the rest thread.
+
+A market whose touch has not come after two seconds is read once for each connection: the touch comes only when it
+changes. And without a socket a market that is being left is read again and again, with its mark, so that an exit by
+HTTP has a price that is there: the last touch before a cut may be far from it by now.
+"""
+
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import Any
+
+from hip3.core.events import BboUpdate
+from hip3.core.market import Level, in_dexs
+from hip3.core.money import div, parse
+from hip3.execution.link import Link
+from hip3.execution.ports import MarketIn
+from hip3.execution.truth.account import Rest
+from hip3.feed.market_state import MarketState
+
+FIRST_MS = 2000
+"""So long after connecting a market's first bbo is awaited: it comes only when the touch changes
+(docs/venue-facts.md F15)."""
+RETRY_MS = 1000
+
+
+class BooksByRest:
+    """See the module. `leaving()`: the markets that are being left; `connected()`: whether there is a socket.
+
+    `user` is None where there is no account: then nothing is left, and marks are not read. `step`s take monotonic
+    milliseconds; VenueReadError, or what a shape raises that is another, ends the round.
+    """
+
+    def __init__(
+        self,
+        *,
+        rest: Rest,
+        user: str | None,
+        dexs: Iterable[str],
+        link: Link,
+        market_in: MarketIn,
+        market_state: MarketState,
+        leaving: Callable[[], Iterable[str]],
+        connected: Callable[[], bool],
+    ) -> None:
+        self._rest = rest
+        self._user = user
+        self._dexs = frozenset(dexs)
+        self._link = link
+        self._market_in = market_in
+        self._market_state = market_state
+        self._leaving = leaving
+        self._connected = connected
+        self._asked: tuple[int, set[str]] = (0, set())
+        self._next_first_ms = self._next_exits_ms = 0
+
+    def first(self, now_ms: int) -> None:
+        """Read the book of markets whose touch has not come; each once per epoch, a failed read again."""
+        generation = self._link.generation
+        if generation == 0 or now_ms - self._link.connected_ms < FIRST_MS or now_ms < self._next_first_ms:
+            return
+        if self._asked[0] != generation:
+            self._asked = (generation, set())
+        self._next_first_ms = now_ms + RETRY_MS
+        asked = self._asked[1]
+        for coin in self._market_state.unseen(generation):
+            if coin in asked:
+                continue
+            update = self._book(coin)
+            if update is not None:
+                self._market_in.on_book_read(update, now_ms, generation)
+                asked.add(coin)
+
+    def of_exits(self, now_ms: int) -> None:
+        """Without a socket: book and mark of what is being left, once a second (a weight of 4 for each market)."""
+        if self._user is None or now_ms < self._next_exits_ms or self._connected():
+            return
+        generation = self._link.generation  # what a later connection tells is newer
+        coins = [coin for coin in self._leaving() if in_dexs(coin, self._dexs)]
+        if not coins:
+            return
+        self._next_exits_ms = now_ms + RETRY_MS
+        for dex in dict.fromkeys(coin.partition(":")[0] for coin in coins):
+            marks = self._marks(dex)
+            for coin in coins:
+                if coin.partition(":")[0] == dex:
+                    update = self._book(coin)
+                    if update is not None:
+                        self._market_state.apply_read(update, marks.get(coin), generation)
+
+    def _book(self, coin: str) -> BboUpdate | None:
+        book = self._rest.info_json({"type": "l2Book", "coin": coin})
+        if not isinstance(book, dict):
+            return None
+        sides = [_touch(side) for side in book["levels"]]
+        return BboUpdate(coin, int(book["time"]), sides[0], sides[1])
+
+    def _marks(self, dex: str) -> dict[str, Decimal]:
+        """coin -> mark of each position there, from its value."""
+        state = self._rest.info_json({"type": "clearinghouseState", "user": self._user, "dex": dex})
+        held = ((p["position"]["coin"], p["position"]) for p in state["assetPositions"])
+        return {str(coin): abs(div(parse(p["positionValue"]), parse(p["szi"]))) for coin, p in held if parse(p["szi"])}
+
+
+def _touch(levels: Any) -> Level | None:
+    return Level(parse(levels[0]["px"]), parse(levels[0]["sz"])) if levels else None
