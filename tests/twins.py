@@ -58,7 +58,7 @@ _BY_TEST = {
         "simulate/combined simulate/command simulate/coverage simulate/mishaps simulate/operator "
         "simulate/plan simulate/run"
     ),
-    "stories/test_agreement": "ops/logs service/pages",
+    "stories/test_agreement": "ops/logs",
     "stories/test_check": "commands/check",
     "stories/test_install": "__main__ version",
     "stories/test_latch": "commands/latch",

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from loguru import logger
 
@@ -23,16 +23,19 @@ from hip3.exchange.subscriptions import wanted
 from hip3.execution.truth.bootstrap import Universe, learn_universe
 from hip3.ops import logs
 from hip3.ops.control import ControlServer
-from hip3.ops.http import StatusServer
+from hip3.ops.metrics import MetricsPage
 from hip3.ops.state_dir import account_dir, socket_path
+from hip3.ops.status_http import StatusServer
+from hip3.ops.status_text import status_text
 from hip3.risk.hard_stop import HardStopLatch
 from hip3.service.alerting import Alerting, secrets_of
 from hip3.service.assembly import StartReading, assemble
 from hip3.service.control_requests import handle, told
+from hip3.service.details import histograms
 from hip3.service.kept import latch_path
-from hip3.service.pages import status_server
 from hip3.service.running import Running
 from hip3.service.runtime import Runtime
+from hip3.service.snapshot import snapshot
 from hip3.service.start import OwnExchange, Who, configured_key, identity
 from hip3.service.stop_wish import FLATTEN_TIMEOUT_MS, StopMode
 from hip3.service.stopping import Outcome, Stopper, stop_before_trading
@@ -101,7 +104,7 @@ class App:
             self._worker("control", self._control.step)
         except OSError as error:  # positions are looked after all the same, and a signal still stops it
             logger.error(f"commands do not reach this service: {path}: {error.strerror}")
-        self._status_server = status_server(running)
+        self._status_server = self._open_status_server()
         if self._status_server is not None:
             self._worker("status-http", self._status_server.serve)
 
@@ -188,6 +191,23 @@ class App:
         logger.complete()
 
     # The start, step by step.
+
+    def _open_status_server(self) -> StatusServer | None:
+        """The server on HIP3_HTTP_PORT; None where it is turned off or the port is not free."""
+        running = self.running
+        port = running.settings.base.http_port
+        if not port:
+            return None
+
+        def status() -> dict[str, Any]:
+            return snapshot(running)
+
+        metrics = MetricsPage(status, lambda: histograms(running))
+        try:
+            return StatusServer(port, status, status_text, metrics.text, running.clock.mono_ms)
+        except OSError as error:
+            logger.warning(f"no status over HTTP: port {port} is not free ({error.strerror}); set HIP3_HTTP_PORT")
+            return None
 
     def _open_state(self, who: Who) -> Path:
         """The account's folder with latch, intent log and journal."""

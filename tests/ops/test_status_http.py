@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hip3.clock import SystemClock
-from hip3.ops.http import MOST_CLIENTS, StatusServer, _Quiet
+from hip3.ops.status_http import MOST_CLIENTS, StatusServer, _Quiet
 
 STATUS: dict[str, Any] = {"state": "READY", "reasons": []}
 
