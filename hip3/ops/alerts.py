@@ -146,6 +146,11 @@ def _hard_stop(f: Fields) -> Alert | None:
     return Alert(kind="hard_stop_open", subject=f["outcome"], text=f"after the HARD STOP: {f['outcome']}")
 
 
+def _stood(f: Fields) -> Alert:
+    text = f"{f['coin']} is not entered for a minute: {f['why']}; the connection is begun anew"
+    return Alert(kind="market_blocked", subject=f"{f['coin']} quotes", text=text)
+
+
 def _halted(f: Fields) -> Alert:
     return Alert(kind="market_blocked", subject=f["coin"], text=f"{f['coin']} is halted: {f['why']}")
 
@@ -160,6 +165,7 @@ RECORDS: dict[str, Callable[[Fields], Alert | None]] = {
     "forced_fill": _forced,
     "market_blocked": _blocked,
     "halted": _halted,
+    "stream_dead": _stood,
     "journal_set_aside": _aside,
     "hard_stop": _hard_stop,
     "stop": _stop,

@@ -20,7 +20,7 @@ class Flag(msgspec.Struct, frozen=True):
     """Why a market is not entered, and until when."""
 
     owner: str
-    """Who raised it: "oi_cap" or "halt"; the name that `of` lists it by."""
+    """Who raised it: "oi_cap", "halt" or "dead_touch"; the name that `of` lists it by."""
     why: str
     """A sentence for people."""
     until_ms: int = FOREVER

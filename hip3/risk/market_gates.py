@@ -192,7 +192,10 @@ class _Look(NamedTuple):
 
 
 def _bbo_update(k: _Look) -> str | None:
-    """A touch that has not changed is old only where the contexts are late, too."""
+    """A touch that has not changed is old only where the contexts are late, too, or where another way told a newer."""
+    dead = k.flag("dead_touch")
+    if dead is not None:
+        return dead
     most, bbo_at, ctx_at = k.params.max_bbo_age_ms, k.view.bbo_at_ms, k.view.ctx_at_ms
     if not most or bbo_at is None or k.now_ms - bbo_at <= most:
         return None

@@ -322,7 +322,7 @@ def _housekeeping(g: Given, books: Books, feed: Feed, outbox: Outbox, inflow: In
     by_rest = BooksByRest(
         rest=g.rest, user=user, dexs=g.universe.dexs, link=books.link, market_in=inflow.market_in,
         market_state=feed.market_state, leaving=books.exits.exiting,
-        connected=lambda: g.readiness.connected_now,
+        connected=lambda: g.readiness.connected_now, flags=feed.flags, journal=g.journal, reconnect=g.links.reconnect,
     )  # fmt: skip
     helpers = Helpers(markets=feed.markets, books=by_rest)
     if g.identity is not None:

@@ -23,6 +23,7 @@ SAMPLES: dict[str, tuple[dict[str, Any], str]] = {
     "market_blocked": ({"coin": "xyz:GOLD", "why": "delisted"}, "market_blocked"),
     "journal_set_aside": ({"path": "x"}, "journal"),
     "halted": ({"coin": "xyz:GOLD", "why": "Trading is halted."}, "market_blocked"),
+    "stream_dead": ({"coin": "xyz:GOLD", "why": "its quotes stood still"}, "market_blocked"),
     "hard_stop": ({"step": "verify", "outcome": "done: flat, no open orders"}, "hard_stop"),
     "stop": ({"mode": "cancel", "clean": True, "proof": "flat"}, "stop"),
 }

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hip3.core.events import OrderUpdate
+from hip3.core.money import round_price
 from hip3.core.orders import Side
 from hip3.execution.truth.account import equity_of
 from hip3.execution.truth.strangers import STORM
@@ -94,3 +95,35 @@ def test_an_approval_opens_no_market_that_another_duty_closed_since(tmp_path: Pa
     markets._stop(GOLD, "its lot has changed")
     markets.approve(GOLD)
     assert GOLD not in blocked
+
+
+def test_a_stream_of_quotes_that_died_alone_is_found_by_its_mark_and_traded_on_no_more(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path, markets=f"{GOLD},{TSLA}")
+    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    assert world.run_until(lambda: GOLD in world.trading.tracker.booked(), 3000)
+    dead = f'{{"channel":"bbo","data":{{"coin":"{GOLD}"'
+    world.filter_frame = lambda text: [] if text.startswith(dead) else [text]
+    market = world.venue.engine.markets[GOLD]
+    px = round_price(market.oracle * D("0.985"), market.info.sz_decimals, up=True)
+    world.venue.move(GOLD, px, world.exchange_ms())
+    assert world.run_until(lambda: bool(world.journal.of("stream_dead")), 15_000)
+    world.run(100)
+    assert world.generation == 2  # the connection was begun anew
+    assert GOLD in world.trading.gates.standing()
+    assert TSLA not in world.trading.gates.standing()
+    view = world.trading.market_state.view(GOLD)
+    assert view is not None
+    assert view.bid is not None
+    assert abs(view.bid.px - px) < px * D("0.005")
+    world.run(30_000, 50)
+    assert world.generation == 2  # and not again and again
+    assert world.flatten()
+
+
+def test_a_quiet_book_that_is_the_one_we_have_is_no_dead_stream(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path)
+    world.rest.asked.clear()
+    world.run(40_000, 50)
+    assert [r for r in world.rest.asked if r["type"] == "l2Book"]  # it was asked for, and was no other
+    assert world.journal.of("stream_dead") == []
+    assert world.generation == 1

@@ -231,6 +231,16 @@ def _books_of_exits(world: World) -> None:
     assert world.run_until(lambda: not world.exchange_positions(), 10_000)
 
 
+def _standing_quotes(world: World) -> None:
+    """One market's quotes come no more, and its price moves."""
+    _ready(world)
+    world.filter_frame = lambda t: [] if t.startswith('{"channel":"bbo","data":{"coin":"xyz:GOLD"') else [t]
+    market = world.venue.engine.markets["xyz:GOLD"]
+    px = round_price(market.oracle * Decimal("0.985"), market.info.sz_decimals, up=True)
+    world.venue.move("xyz:GOLD", px, world.exchange_ms())
+    assert world.run_until(lambda: bool(world.journal.of("stream_dead")), 15_000)
+
+
 def _clock(world: World) -> None:
     """The account's answers tell the time, too; the clock's own question comes between them."""
     _ready(world)
@@ -390,6 +400,7 @@ _ONLY: dict[str, Any] = {"min_holding_ms": 10_000_000, "time_stop_ms": 600_000}
 
 ALONE_GOLD: dict[str, Any] = {"markets": "xyz:GOLD", "market_profile": "calibrated"}
 SETTINGS: dict[str, dict[str, Any]] = {
+    "duty standing quotes": ALONE,
     "duty books of exits": ALONE | {"exit_max_slippage_bps": D(100)},
     "exit time_stop": {"time_stop_ms": 2000, "min_holding_ms": 10_000_000},
     "exit stop_loss": _ONLY | {"stop_loss_bps": D(1)},
@@ -446,6 +457,7 @@ PROBES: dict[str, Probe] = {
     "duty markets": _markets,
     "duty first books": _first_books,
     "duty books of exits": _books_of_exits,
+    "duty standing quotes": _standing_quotes,
     "duty clock": _clock,
     "trigger drawdown": _drawdown,
     "trigger manual": _trial_ends,

@@ -3,6 +3,9 @@
 A market whose touch has not come after two seconds is read once for each connection: the touch comes only when it
 changes. And without a socket a market that is being left is read again and again, with its mark, so that an exit by
 HTTP has a price that is there: the last touch before a cut may be far from it by now.
+
+A touch that stands while its market moves is asked for, too: silence of one stream alone proves nothing, since a quiet
+book says nothing, but a mark that has left the touch, and a book that is another one, do.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,17 +13,27 @@ from decimal import Decimal
 from typing import Any
 
 from hip3.core.events import BboUpdate
-from hip3.core.market import Level, in_dexs
-from hip3.core.money import div, parse
+from hip3.core.market import Level, MarketView, in_dexs
+from hip3.core.money import div, parse, shift_bps
+from hip3.core.ports import Journal
 from hip3.execution.link import Link
 from hip3.execution.ports import MarketIn
 from hip3.execution.truth.account import Rest
 from hip3.feed.market_state import MarketState
+from hip3.risk.market_flags import MarketFlags
 
 FIRST_MS = 2000
 """So long after connecting a market's first bbo is awaited: it comes only when the touch changes
 (docs/venue-facts.md F15)."""
 RETRY_MS = 1000
+STOOD_MS = 10_000
+"""A touch that is older than this and does not hold the mark is compared with the book."""
+AWAY_BPS = Decimal(5)
+"""So far outside the touch the mark must be."""
+DEAD_MS = 60_000
+"""So long a market is not entered after its stream was found dead, and no other connection is asked for."""
+DEAD = "dead_touch"
+"""Owner of that flag."""
 
 
 class BooksByRest:
@@ -41,7 +54,15 @@ class BooksByRest:
         market_state: MarketState,
         leaving: Callable[[], Iterable[str]],
         connected: Callable[[], bool],
+        flags: MarketFlags,
+        journal: Journal,
+        reconnect: Callable[[str], None],
     ) -> None:
+        self._flags = flags
+        self._journal = journal
+        self._reconnect = reconnect
+        self._compared: dict[str, int] = {}
+        self._next_reconnect_ms = 0
         self._rest = rest
         self._user = user
         self._dexs = frozenset(dexs)
@@ -87,6 +108,30 @@ class BooksByRest:
                     if update is not None:
                         self._market_state.apply_read(update, marks.get(coin), generation)
 
+    def standing(self, now_ms: int) -> None:
+        """Touches that their marks have left: read one book a second, and where it is another one take it, keep entries
+        away for a minute, and have the connection begun anew, once a minute."""
+        generation = self._link.generation
+        for view in self._market_state.views().values():
+            if view.generation != generation or not _suspicious(view, now_ms):
+                continue
+            if now_ms - self._compared.get(view.coin, -STOOD_MS) < STOOD_MS:
+                continue
+            self._compared[view.coin] = now_ms
+            book = self._book(view.coin)
+            if book is not None and book.time_ms > view.book_time_ms and _other(book.bid, view.bid, book.ask, view.ask):
+                self._found_dead(book, generation, now_ms)
+            return
+
+    def _found_dead(self, book: BboUpdate, generation: int, now_ms: int) -> None:
+        why = "its quotes stood still while its price moved"
+        self._market_state.apply_bbo(book, now_ms, generation)
+        if self._flags.set(book.coin, DEAD, why, now_ms + DEAD_MS):
+            self._journal.record("stream_dead", coin=book.coin, why=why)
+        if now_ms >= self._next_reconnect_ms:
+            self._next_reconnect_ms = now_ms + DEAD_MS
+            self._reconnect(f"the quotes of {book.coin} stand still")
+
     def _book(self, coin: str) -> BboUpdate | None:
         book = self._rest.info_json({"type": "l2Book", "coin": coin})
         if not isinstance(book, dict):
@@ -103,3 +148,17 @@ class BooksByRest:
 
 def _touch(levels: Any) -> Level | None:
     return Level(parse(levels[0]["px"]), parse(levels[0]["sz"])) if levels else None
+
+
+def _suspicious(view: MarketView, now_ms: int) -> bool:
+    """Whether a touch is old, its mark is new and away from it."""
+    if view.bbo_at_ms is None or view.ctx_at_ms is None or view.mark is None or view.bid is None or view.ask is None:
+        return False
+    old = now_ms - view.bbo_at_ms > STOOD_MS and now_ms - view.ctx_at_ms < STOOD_MS
+    return old and (view.mark > shift_bps(view.ask.px, AWAY_BPS) or view.mark < shift_bps(view.bid.px, -AWAY_BPS))
+
+
+def _other(*levels: Level | None) -> bool:
+    """Whether of (new bid, old bid, new ask, old ask) a price differs."""
+    prices = [None if level is None else level.px for level in levels]
+    return prices[0] != prices[1] or prices[2] != prices[3]

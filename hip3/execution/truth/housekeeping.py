@@ -13,6 +13,7 @@ milliseconds; only the rest thread's round calls them. Duties, most urgent first
     the markets             every 60 s: precision, asset id, delisting
     the clock               every 15 s, and with each reading of the account: the offset shifts expiresAfter
     first books             a market whose touch has not come after 2 s is read once
+    standing quotes         a touch that its mark has left is compared with the book
     the account, again      every 60 s
 """
 
@@ -190,7 +191,13 @@ class Housekeeping:
             out += [
                 ("comparison", self._compare), ("address budget", self._anchor_budget),
             ]  # fmt: skip
-        return [*out, ("markets", self._markets.step), ("first books", self._books.first), ("clock", self._read_clock)]
+        return [
+            *out,
+            ("markets", self._markets.step),
+            ("first books", self._books.first),
+            ("standing quotes", self._books.standing),
+            ("clock", self._read_clock),
+        ]
 
     def _guarded(self, duty: Callable[[int], None], now_ms: int) -> None:
         """Run one duty; what a read raises ends that duty's round and no more.
