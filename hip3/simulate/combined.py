@@ -6,6 +6,7 @@ account that is old just as it is read anew; a disk that is full until the servi
 
 import random
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from hip3.simulate.mishap import Mishap
@@ -71,10 +72,11 @@ def _given_up_by_http(rng: random.Random, at: int, coins: tuple[str, ...]) -> Co
 
 
 def _lost_in_silence(rng: random.Random, at: int, coins: tuple[str, ...]) -> Combined:
-    """Nothing comes for a while, no connection breaks, and somebody trades meanwhile."""
+    """Nothing comes for a while, no connection breaks, and somebody trades meanwhile. We do not: a fill of ours would
+    show the gap."""
     silence = Mishap(kind="silence", at_ms=at, for_ms=rng.randint(6000, 9000))
     hand = Mishap(kind="hand trade", on=rng.choice(coins), ms=rng.choice((-1, 1)) * rng.randint(12, 40), at_ms=at + 500)
-    return [silence, hand], {"time_stop_ms": 700}
+    return [silence, hand], {"time_stop_ms": 700, "min_edge_bps": Decimal(5000)}
 
 
 KINDS: tuple[Made, ...] = (

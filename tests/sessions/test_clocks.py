@@ -82,3 +82,19 @@ def test_quotes_from_our_future_say_that_our_clock_stood_still(tmp_path: Path) -
     world = _held(tmp_path)
     world.skew_ms -= 20_000
     assert world.run_until(lambda: abs(world.trading.offset.exchange_ms() - world.exchange_ms()) < 1000, 3000)
+
+
+def test_nonces_rise_over_a_restart_although_the_exchange_s_time_is_read_as_earlier(tmp_path: Path) -> None:
+    world = _held(tmp_path, on_disk=True)
+    signed = world.exchange_ms() + 5000
+
+    def sign_ahead() -> None:
+        log = IntentLog(world.folder / "intents.log")
+        log.action("noop", signed, world.clock.wall_ms())
+        log.close()
+
+    world.restart(sign_ahead)
+    assert world.run_until(lambda: world.ready, 4000)
+    before = len(world.sender.sent)
+    assert world.flatten(2000)
+    assert min(post["request"]["payload"]["nonce"] for post in world.sender.posts()[before:]) > signed

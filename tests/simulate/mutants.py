@@ -111,8 +111,6 @@ MUTANTS: tuple[Mutant, ...] = (
        "        signed_ms = min(tracked.nonce, case.used_ms)", "        signed_ms = tracked.nonce"),
     # Sending.
     _m("a nonce is the raw clock", "exchange/nonce.py", "            nonce = max(self._last + 1, now_ms)", "            nonce = now_ms"),
-    _m("a restart forgets the nonces", TRADING,
-       "        g.before.recovered.nonce_floor if g.before.recovered is not None else 0,\n", "        0,\n"),
     _m("nonces follow the machine's clock", LOOP,
        "            nonce = self._nonces.next(self._exchange_ms())", "            nonce = self._nonces.next(wall_ms)"),
     _m("an entry leaves after the tick was held up", LOOP,
