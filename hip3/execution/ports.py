@@ -58,7 +58,7 @@ class Exits(Protocol):
         """A reduce-only order is about to leave."""
         ...
 
-    def left(self, order: PendingOrder, now_ms: int) -> None:
+    def left(self, order: PendingOrder, now_ms: int, *, by_http: bool) -> None:
         """It left, or could not; the time of its attempt runs from here."""
         ...
 

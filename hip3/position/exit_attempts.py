@@ -240,15 +240,15 @@ class ExitDesk:
             if state is not None and state.cloid == cloid and state.deadline_ms is not None:
                 state.leaving = True
 
-    def left(self, coin: str, cloid: str, now_ms: int) -> None:
-        """The handing over is done, however it ended: the attempt's time runs from here."""
+    def left(self, coin: str, cloid: str, now_ms: int, least_ms: int = 0) -> None:
+        """The handing over is done, however it ended: the attempt's time runs from here, for `least_ms` at least."""
         with self._lock:
             state = self._exits.get(coin)
             if state is None or state.cloid != cloid:
                 return
             state.leaving = False
             if state.deadline_ms is not None:
-                state.deadline_ms = now_ms + self._deadline_ms
+                state.deadline_ms = now_ms + max(self._deadline_ms, least_ms)
 
     def ended(self, coin: str, cloid: str | None, params: ExitParams, now_ms: int, *, answered: bool = True) -> bool:
         """The attempt is over. False if it was not the current one, or none is under way: then nothing changes.

@@ -166,7 +166,7 @@ MUTANTS: tuple[Mutant, ...] = (
        "            if now_ms < state.next_ms:\n                return None\n", ""),
     _m("an exit that was not answered is forgotten", DESK,
        "                state.next_ms = now_ms + UNANSWERED_RETRY_MS", "                state.next_ms = now_ms + 10**9"),
-    _m("an exit's time runs before it leaves", DESK, "                state.deadline_ms = now_ms + self._deadline_ms\n\n", "                pass\n\n"),
+    _m("an exit's time runs before it leaves", DESK, "                state.deadline_ms = now_ms + max(self._deadline_ms, least_ms)\n\n", "                pass\n\n"),
     _m("holding times by the machine's clock", TRADING, "journal=g.journal, exchange_ms=books.offset.exchange_ms,\n        watch_foreign",
        "journal=g.journal, exchange_ms=clock.wall_ms,\n        watch_foreign"),
     _m("no time stop", "position/exit_rules.py", "    (ExitReason.TIME_STOP, time_stop),\n", ""),

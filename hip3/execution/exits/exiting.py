@@ -31,6 +31,8 @@ from hip3.position.tracker import PositionTracker
 
 KEEP_MS = 1000
 """What the rules remember changes with each price: it is kept for a restart no more often than this."""
+HTTP_MS = 10_000
+"""As long as a request may take that is under way: until then it may leave, and a second attempt must not."""
 CLOSED_MS = 60_000
 """How long a market stays closed to entries after an operator's flatten."""
 _ANSWERED = (OrderState.REJECTED, OrderState.CANCELED, OrderState.FILLED)
@@ -214,9 +216,9 @@ class Exiting:
         """An exit order is about to leave (tick). A protective stop is no attempt: it changes nothing."""
         self._desk.leaving(order.coin, order.cloid)
 
-    def left(self, order: PendingOrder, now_ms: int) -> None:
-        """It left, or could not (tick); its time runs from here."""
-        self._desk.left(order.coin, order.cloid, now_ms)
+    def left(self, order: PendingOrder, now_ms: int, *, by_http: bool) -> None:
+        """It left, or could not (tick); its time runs from here. By HTTP its request may take as long as that may."""
+        self._desk.left(order.coin, order.cloid, now_ms, HTTP_MS if by_http else 0)
 
     def ended(self, event: OrderChanged, now_ms: int) -> int:
         """An exit order is over, or nobody knows: how many attempts have failed if this one did, else 0.

@@ -292,7 +292,7 @@ class ExecutorLoop:
         self._posts.left(post.post_id, now_ms)
         if isinstance(post.batch, OrderBatch) and post.batch.reduce_only:
             for order in post.batch.orders:
-                self._exits.left(order, now_ms)
+                self._exits.left(order, now_ms, by_http=post.generation == HTTP_GENERATION)
 
     def _note_sent(self, post: Post) -> None:
         """Count and write down what left; its reply may have been written down before."""
