@@ -181,8 +181,10 @@ class OrdersIn:
         An order that a reading of ours lists is known by it: it is no stranger, and must not feed a storm.
         """
         for item in items:
-            if not in_dexs(item.coin, self._dexs):
-                continue  # one stream over all dexs, main and spot: others' are no exposure of ours, and no storm
+            if not in_dexs(item.coin, self._dexs) and self._tracker.get(item.cloid or "") is None:
+                # One stream over all dexs, main and spot: others' are no exposure of ours, and no storm. An order of an
+                # earlier run is in the books, wherever it was: who asks for its fate must hear it.
+                continue
             if not reading:
                 self._streams.updated(item.cloid)
             events = self._tracker.on_order_update(item)

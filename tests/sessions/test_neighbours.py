@@ -12,6 +12,7 @@ from hip3.core.orders import Side
 from hip3.execution.truth.account import equity_of
 from hip3.execution.truth.strangers import STORM
 from hip3.venue.engine import halts
+from tests.builders import exit_order
 from tests.execution.truth.test_account import _report, _Rest
 from tests.service.apps import status_of
 from tests.world import quiet_world
@@ -32,6 +33,20 @@ def test_orders_of_other_dexs_are_no_exposure_and_no_storm(tmp_path: Path, coin:
     world.run(300)
     assert world.trading.tracker.ledger().foreign == {}
     assert world.ready
+
+
+def test_the_fate_of_our_own_order_is_heard_wherever_it_was(tmp_path: Path) -> None:
+    """A dex that is configured no more: an earlier run's order there must not stay unknown for ever."""
+    world = quiet_world(tmp_path)
+    wished = exit_order(1, coin="flx:OIL")
+    world.trading.tracker.register(wished)
+    world.trading.tracker.mark_sent(wished.cloid, nonce=1, expires_ms=None, generation=1, mono_ms=0)
+    update = OrderUpdate(
+        coin="flx:OIL", side=wished.side, oid=5, cloid=wished.cloid, limit_px=wished.px, remaining=wished.sz,
+        orig_sz=wished.sz, status="canceled", status_ms=1,
+    )  # fmt: skip
+    world.trading.orders_in.on_order_updates((update,), world.clock.mono_ms())
+    assert world.trading.tracker.live() == []
 
 
 def test_a_market_without_context_after_a_reconnect_holds_up_no_other(tmp_path: Path) -> None:
