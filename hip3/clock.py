@@ -1,8 +1,8 @@
 """The only module that reads a clock.
 
-Wall time (epoch milliseconds) is for what people read. Monotonic time is for intervals: timeouts, ages, back-off. Boot
-time goes on while the machine is suspended, where the system has such a clock: it carries the exchange's time between
-two readings of it (`hip3.exchange.clock_offset`).
+Wall time (epoch milliseconds) is for what people read, and for times of the day. Monotonic time is for intervals:
+timeouts, ages, back-off. Boot time goes on while the machine is suspended, where the system has such a clock: it
+carries the exchange's time between two readings of it (`hip3.exchange.clock_offset`).
 """
 
 import time

@@ -135,8 +135,8 @@ class Readiness:
     def hold(self, owner: str, why: str) -> None:
         """Keep READY away for a reason that `owner` alone sets and takes back (""): its latest word counts.
 
-        NOT_READY while any stands. Owners: storm, second_instance, intents (now and of
-        before), journal, latch, watchdog, rest.
+        NOT_READY while any stands. Owners: storm, second_instance, intents, intents of before, journal, latch,
+        watchdog, thread rest, thread journal.
         """
         with self._lock:
             if why:

@@ -40,12 +40,26 @@ class MarketState:
         return view
 
     def apply_first_bbo(self, update: BboUpdate, now_ms: int, generation: int) -> MarketView | None:
-        """A book read over REST: only where no frame of this generation came, which would be newer."""
+        """A book read over REST: only where no frame of this generation, or of a later one, came: that is newer."""
         with self._lock:
             old = self._views.get(update.coin)
-            if old is None or (old.generation == generation and old.bbo_at_ms is not None):
+            if (
+                old is None
+                or old.generation > generation
+                or (old.generation == generation and old.bbo_at_ms is not None)
+            ):
                 return None
             return self._bbo_locked(old, update, now_ms, generation)
+
+    def apply_newer(self, update: BboUpdate, now_ms: int, generation: int) -> bool:
+        """A book read over REST beside the stream of `generation`; whether it was taken: nothing newer came, and no
+        other connection."""
+        with self._lock:
+            old = self._views.get(update.coin)
+            if old is None or old.generation != generation or update.time_ms <= old.book_time_ms:
+                return False
+            self._bbo_locked(old, update, now_ms, generation)
+            return True
 
     def apply_read(self, update: BboUpdate, mark: Decimal | None, generation: int) -> None:
         """Book and mark read over REST while there was no connection later than `generation`: good to price an exit

@@ -5,6 +5,7 @@ reach it.
 """
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -23,7 +24,9 @@ class StateLock:
         try:
             root.mkdir(parents=True, exist_ok=True)
             self._file = open(root / "lock", "a", encoding="ascii")  # noqa: SIM115 held for life
-        except OSError:
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+                raise
             # A disk that takes no writing: the lock is as good on a file that is only read.
             self._file = open(root / "lock", encoding="ascii")  # noqa: SIM115
         try:

@@ -98,3 +98,13 @@ def test_nonces_rise_over_a_restart_although_the_exchange_s_time_is_read_as_earl
     before = len(world.sender.sent)
     assert world.flatten(2000)
     assert min(post["request"]["payload"]["nonce"] for post in world.sender.posts()[before:]) > signed
+
+
+def test_a_clock_that_is_doubted_is_asked_for_again_until_it_is_told(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path)
+    world.rest.failing.add("exchangeStatus")
+    world.trading.view.clock_doubted = True
+    world.run(2000)
+    assert world.trading.view.clock_doubted
+    world.rest.failing.clear()
+    assert world.run_until(lambda: not world.trading.view.clock_doubted, 2500)

@@ -270,4 +270,6 @@ def test_a_book_read_before_a_connection_does_not_replace_what_that_one_tells(tm
     state, before = world.trading.market_state, world.trading.market_state.view(GOLD)
     update = BboUpdate(GOLD, 1, Level(D(1), D(1)), Level(D(2), D(1)))
     state.apply_read(update, D(1), world.generation - 1)
+    assert state.apply_first_bbo(update, 1, world.generation - 1) is None
+    assert not state.apply_newer(update, 1, world.generation)  # its time is over
     assert state.view(GOLD) == before

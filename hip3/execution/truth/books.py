@@ -119,13 +119,14 @@ class BooksByRest:
                 continue
             self._compared[view.coin] = now_ms
             book = self._book(view.coin)
-            if book is not None and book.time_ms > view.book_time_ms and _other(book.bid, view.bid, book.ask, view.ask):
+            if book is not None and _other(book.bid, view.bid, book.ask, view.ask):
                 self._found_dead(book, generation, now_ms)
             return
 
     def _found_dead(self, book: BboUpdate, generation: int, now_ms: int) -> None:
+        if not self._market_state.apply_newer(book, now_ms, generation):
+            return  # the stream has spoken meanwhile, or another connection
         why = "its quotes stood still while its price moved"
-        self._market_state.apply_bbo(book, now_ms, generation)
         if self._flags.set(book.coin, DEAD, why, now_ms + DEAD_MS):
             self._journal.record("stream_dead", coin=book.coin, why=why)
         if now_ms >= self._next_reconnect_ms:

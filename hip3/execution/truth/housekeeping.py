@@ -219,6 +219,7 @@ class Housekeeping:
             self._journal.record("read_failed", what=f"{type(error).__name__}: {error}")
         except Exception as error:  # noqa: BLE001 see above
             what = f"{type(error).__name__}: {error}"
+            self._next_read_ms = max(self._next_read_ms, now_ms + RETRY_MS)
             if what not in self._broken and len(self._broken) < MOST_BROKEN:
                 self._broken.add(what)
                 self._journal.record("duty_failed", what=what)
@@ -360,7 +361,14 @@ class Housekeeping:
         if now_ms < self._next_clock_ms and not doubted:
             return
         self._next_clock_ms = now_ms + CLOCK_MS
-        if self._view.clock_doubted:
-            self._view.clock_doubted = False
+        doubted, self._view.clock_doubted = (
+            self._view.clock_doubted,
+            False,
+        )  # before: a doubt meanwhile asks for another
+        if doubted:
             self._offset.doubt()
-        self._clocked.info_json({"type": "exchangeStatus"})
+        try:
+            self._clocked.info_json({"type": "exchangeStatus"})
+        except Exception:
+            self._view.clock_doubted = self._view.clock_doubted or doubted  # it is not answered yet
+            raise
