@@ -170,13 +170,12 @@ class _ExchangeChecks:
         universe = learn_universe(self._rest, self._base, account)
         self._tokens = {spec.collateral_token for spec in universe.specs.values()} or set(USDC)
         if universe.blocked and self._base.coins:
-            raise PreflightError(
-                [
-                    f"market {coin} {why}" if " " in why else f"market {coin} cannot be traded: {why}; take it out"
-                    for coin, why in universe.blocked.items()
-                ]
-            )
-        return ", ".join(universe.specs)
+            what = {
+                coin: why if " " in why else f"is {why} on the exchange; take it out of HIP3_MARKETS"
+                for coin, why in universe.blocked.items()
+            }
+            raise PreflightError([f"market {coin} {why}" for coin, why in what.items()])
+        return ", ".join(universe.open)
 
     def _agent(self, signer: str, account: str, who: Who) -> str:
         if who.vault is not None:

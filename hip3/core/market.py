@@ -12,6 +12,9 @@ import msgspec
 
 from hip3.core.money import HALF, ONE, ZERO
 
+DELISTED = "delisted"
+"""Why a market that `meta` calls so is not traded; a halt shows as this, too (docs/venue-facts.md F29)."""
+
 
 def in_dexs(coin: str, dexs: Container[str]) -> bool:
     """Whether a coin belongs to one of these builder dexs; the main dex and spot belong to none."""

@@ -15,7 +15,7 @@ from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any, Protocol
 
-from hip3.core.market import MarketSpec
+from hip3.core.market import DELISTED, MarketSpec
 from hip3.core.money import ONE, TEN_THOUSAND, ZERO, parse
 from hip3.errors import PreflightError, WireError
 
@@ -71,7 +71,8 @@ def parse_meta(
 ) -> tuple[dict[str, MarketSpec], dict[str, str]]:
     """All markets of one dex, and the ones that must not be traded with the reason.
 
-    Reasons: `delisted`, `ambiguous`, `tick_size_unknown`. WireError if `meta` is not an object with
+    Reasons: `delisted`, `ambiguous`, `tick_size_unknown`. A delisted market is among both: it keeps its parameters,
+    and may be listed again (docs/venue-facts.md F29). WireError if `meta` is not an object with
     a universe; ValueError or TypeError where a number of an entry is none. `rate` is the account's taker rate.
     """
     universe = meta.get("universe") if isinstance(meta, dict) else None
@@ -94,9 +95,9 @@ def parse_meta(
             continue
         decimals = entry.get("szDecimals")
         if entry.get("isDelisted"):
-            blocked[coin] = "delisted"
-        elif not isinstance(decimals, int) or isinstance(decimals, bool) or not 0 <= decimals <= 8:
-            blocked[coin] = "tick_size_unknown"
+            blocked[coin] = DELISTED
+        if not isinstance(decimals, int) or isinstance(decimals, bool) or not 0 <= decimals <= 8:
+            blocked.setdefault(coin, "tick_size_unknown")
         else:
             growth = entry.get("growthMode") == "enabled"
             specs[coin] = MarketSpec(
@@ -123,26 +124,29 @@ def _isolated_only(entry: dict[str, Any]) -> bool:
 def select(wanted: Iterable[str], specs: dict[str, MarketSpec], blocked: dict[str, str]) -> dict[str, MarketSpec]:
     """The configured markets that can be traded; why another cannot is added to `blocked`.
 
-    One that is gone must not keep the rest from being looked after, at a restart with positions. PreflightError if
-    nothing is left: it names every one that is missing, delisted or ambiguous.
+    One that is gone must not keep the rest from being looked after, at a restart with positions; a delisted one is
+    chosen, too, for it may be listed again with a position in it. PreflightError if nothing is left that may be
+    traded: it names every one that is missing, delisted or ambiguous.
     """
     chosen: dict[str, MarketSpec] = {}
     faults: dict[str, str] = {}
     for coin in wanted:
         if coin in specs:
             chosen[coin] = specs[coin]
-        elif blocked.get(coin) == "tick_size_unknown":
+        if coin in specs and coin not in blocked:
+            continue
+        if blocked.get(coin) == "tick_size_unknown":
             continue  # watched for, not traded: the caller keeps the reason
-        elif coin in blocked:
+        if coin in blocked:
             faults[coin] = f"is {blocked[coin]} on the exchange; take it out of HIP3_MARKETS"
         else:
             known = [*specs, *blocked]
             near = [c for c in known if c.lower() == coin.lower()] or get_close_matches(coin, known, n=1, cutoff=0.5)
             hint = f"; did you mean {near[0]}?" if near else ""
             faults[coin] = f"does not exist on the exchange{hint}"
-    if faults and not chosen:
+    if faults and all(coin in blocked for coin in chosen):
         raise PreflightError([f"market {coin} {why}" for coin, why in faults.items()])
-    blocked |= faults
+    blocked |= {coin: why for coin, why in faults.items() if coin not in chosen}
     return chosen
 
 
@@ -204,7 +208,7 @@ def read_again(
     """Read `perpDexs` and `meta` again: each of our markets as it is now, and why it must stop if meta itself says so.
 
     Fees are as of the base rate: compare `fee_factor`, not `taker_fee_bps`. It raises rather than tell half of it, so
-    that a failed read changes nothing. None, None: `meta` does not list the market.
+    that a failed read changes nothing. A delisted market has both; None, None: `meta` does not list it.
     """
     indices = dex_indices(rest.info_json({"type": "perpDexs"}))
     found, blocked = read_markets(rest, indices, dexs, BASE_TAKER_RATE)

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import msgspec
 
 from hip3.core.decisions import CLEAR, Standing
-from hip3.core.market import MarketView
+from hip3.core.market import DELISTED, MarketView
 from hip3.core.money import BASIS_POINT, ONE, TEN_THOUSAND, ZERO
 from hip3.core.windows import Window, in_window
 from hip3.risk.market_flags import MarketFlags
@@ -257,12 +257,12 @@ def _oi_cap(k: _Look) -> str | None:
 def _param_change(k: _Look) -> str | None:
     """Parameters that a person must approve, an unknown precision, or a margin that is not set yet."""
     why = k.blocked(k.view.coin)
-    return None if why == "delisted" else why
+    return None if why == DELISTED else why
 
 
 def _halt(k: _Look) -> str | None:
     """The exchange refuses the market's orders for now, or does not list it any more."""
-    return k.flag("halt") or k.flag("operator") or ("delisted" if k.blocked(k.view.coin) == "delisted" else None)
+    return k.flag("halt") or k.flag("operator") or (DELISTED if k.blocked(k.view.coin) == DELISTED else None)
 
 
 def _time_of_day(k: _Look) -> str | None:

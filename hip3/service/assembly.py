@@ -43,7 +43,7 @@ class StartReading:
         who, running = self._who, self._running
         if who.key is None or who.account is None:
             return True
-        signer, coins, now_ms = who.key.address, self._universe.specs, running.clock.wall_ms()
+        signer, coins, now_ms = who.key.address, self._universe.open, running.clock.wall_ms()
         checked = running.journal.fact("checked", Checked)
         fresh = checked is not None and checked.covers(signer, who.account, coins, now_ms)
         if who.vault is None and not fresh:
@@ -58,7 +58,7 @@ class StartReading:
             kept = {c: m for c, m in checked.margins.items() if not running.settings.for_market(c).leverage}
             self._margins |= kept
         self.beginning = read_whole_beginning(self._rest, who.account, self._universe, totals, held, self._margins)
-        if not margin_changes(running.settings, self.beginning, coins):
+        if not margin_changes(running.settings, self.beginning, self._universe.specs):
             found = Checked(at_ms=now_ms, signer=signer, account=who.account, margins=self.beginning.margins)
             running.journal.keep("checked", checked if checked is not None and fresh else found)
         return True

@@ -100,6 +100,22 @@ def test_a_market_that_is_halted_at_a_restart_keeps_no_other_position_open(tmp_p
     assert world.flatten()
 
 
+def test_a_position_in_a_market_that_is_listed_again_is_left(tmp_path: Path) -> None:
+    """A market halted as the service starts has no position; once it is back, one may be opened in it."""
+    world = quiet_world(tmp_path, markets=f"{GOLD},{TSLA}", foreign_positions="manage", time_stop_ms=2000)
+    market = world.venue.engine.markets[TSLA]
+    halts.halt(world.venue.engine, market, world.exchange_ms())
+    world.restart()
+    assert world.run_until(lambda: world.ready, 20_000)
+    halts.resume(market)
+    world.venue.move(TSLA, market.oracle, world.exchange_ms())  # somebody quotes in it
+    world.by_hand(TSLA, Side.BUY, D("0.1"))
+    assert world.run_until(lambda: TSLA in world.trading.tracker.booked(), 3000)
+    assert world.run_until(lambda: not world.exchange_positions(), 20_000)
+    world.run(61_000, 500)
+    assert "next start" in world.trading.markets.approve(TSLA)  # its margin was not looked at
+
+
 def test_an_approval_opens_no_market_that_another_duty_closed_since(tmp_path: Path) -> None:
     world = quiet_world(tmp_path)
     markets, blocked = world.trading.housekeeping._markets, world.trading.blocked

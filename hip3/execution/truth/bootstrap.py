@@ -38,7 +38,7 @@ class Universe(msgspec.Struct, frozen=True):
     """The configured markets."""
 
     specs: dict[str, MarketSpec]
-    """Those that may be traded, by coin, in the order of the settings."""
+    """Those that are looked after, by coin, in the order of the settings: may be traded, or delisted for now."""
     blocked: dict[str, str]
     """Configured markets that must not be traded, with the reason."""
     dexs: list[str]
@@ -47,6 +47,11 @@ class Universe(msgspec.Struct, frozen=True):
     """Of all markets of the configured dexs: what rests in another market can be cancelled, too."""
     others: dict[str, MarketSpec] = {}
     """The markets of the configured dexs that are not configured: an operator may close a position there."""
+
+    @property
+    def open(self) -> list[str]:
+        """The coins that may be traded from the start."""
+        return [coin for coin in self.specs if coin not in self.blocked]
 
 
 def learn_universe(rest: Rest, settings: Settings, user: str | None) -> Universe:
@@ -69,7 +74,7 @@ def learn_universe(rest: Rest, settings: Settings, user: str | None) -> Universe
         specs, blocked = read_markets(rest, indices, dexs, rate)
     except WireError as error:
         raise VenueReadError(f"the universe cannot be read: {error}") from None
-    wanted = settings.coins or list(specs)
+    wanted = settings.coins or [coin for coin in specs if coin not in blocked]
     if settings.profile == "micro":
         wanted = wanted[:1]  # the trial trades one market
     chosen = select(wanted, specs, blocked)
@@ -189,7 +194,7 @@ def read_whole_beginning(
     fills = [f for f in missed if in_dexs(f.coin, universe.dexs)]  # what is traded elsewhere is none of our business
     return Beginning(
         report=report, fills=fills, totals=totals, held=held,
-        margins=read_margins(rest, user, universe.specs, margins),
+        margins=read_margins(rest, user, universe.open, margins),
         abstraction=str(rest.info_json({"type": "userAbstraction", "user": user})),
     )  # fmt: skip
 

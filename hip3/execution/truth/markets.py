@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping
 
 import msgspec
 
-from hip3.core.market import MarketSpec
+from hip3.core.market import DELISTED, MarketSpec
 from hip3.core.ports import Clock, Journal
 from hip3.errors import VenueReadError
 from hip3.exchange.registry import changed, read_again
@@ -69,6 +69,9 @@ class Markets:
         self._flags = flags
         self._journal = journal
         self._seen: dict[str, MarketSpec | None] = dict(specs)
+        self._gone = {coin for coin in specs if blocked.get(coin) == DELISTED}
+        self._began_closed = {coin for coin in specs if coin in blocked}
+        """Their margin was not looked at: this run only looks after what is in them."""
         self._stopped: dict[str, str] = {}
         """Markets that this duty has blocked, and why: a person's word opens them again, once they are there."""
         self._next_ms = clock.mono_ms() + READ_MS
@@ -96,6 +99,9 @@ class Markets:
             self._next_ms = now_ms + READ_MS
             for coin, (spec, gone) in read_again(self._rest, self._specs, self._dexs).items():
                 self._seen[coin] = spec
+                self._gone.discard(coin)
+                if gone is not None or spec is None:
+                    self._gone.add(coin)
                 if gone is not None:
                     self._stop(coin, gone)  # meta itself says so: there is nothing to approve
                 else:
@@ -138,12 +144,12 @@ class Markets:
         that this run trades by, the market stays closed until the next start.
         """
         seen, running = self._seen[coin], self._specs[coin]
-        if seen is None:
+        if seen is None or coin in self._gone:
             return f"{coin} is gone from the exchange: take it out of HIP3_MARKETS"
         self._approved[coin] = seen
         self._journal.keep("approved", dict(self._approved))
         self._journal.record("market_approved", coin=coin)
-        if changed(running, seen) is not None:
+        if changed(running, seen) is not None or coin in self._began_closed:
             return f"{coin} is approved; its parameters are taken with the next start"
         why = self._stopped.pop(coin, None)
         if why is not None and self._blocked.get(coin) == why:  # else another duty has closed it since
