@@ -79,9 +79,26 @@ def _lost_in_silence(rng: random.Random, at: int, coins: tuple[str, ...]) -> Com
     return [silence, hand], {"time_stop_ms": 700, "min_edge_bps": Decimal(5000)}
 
 
+def _fill_of_others_lost(rng: random.Random, at: int, coins: tuple[str, ...]) -> Combined:
+    """Somebody trades, and of that only the update of the order arrives. We do not trade, as in `_lost_in_silence`."""
+    lost = Mishap(kind="lose", on="fill", at_ms=at, for_ms=rng.randint(1000, 3000))
+    hand = Mishap(kind="hand trade", on=rng.choice(coins), ms=rng.choice((-1, 1)) * rng.randint(12, 40), at_ms=at + 200)
+    return [lost, hand], {"time_stop_ms": 700, "min_edge_bps": Decimal(5000)}
+
+
+def _held_up_over_a_cut(rng: random.Random, at: int, coins: tuple[str, ...]) -> Combined:
+    """An order's intent is on disk; before its bytes leave, the connection is gone and another one there."""
+    side = rng.choice(("exit", "exit", "entry"))
+    hold = [
+        Mishap(kind="hold up", on=f"{side} cut off", ms=rng.choice((300, 1500, 4000)), at_ms=at + n * 2000)
+        for n in range(3)
+    ]
+    return hold, {"time_stop_ms": 700}
+
+
 KINDS: tuple[Made, ...] = (
     _fast_clock, _old_reading, _full_until_the_end, _cut_while_sending, _late_and_unproved, _given_up_by_http,
-    _lost_in_silence,
+    _lost_in_silence, _fill_of_others_lost, _held_up_over_a_cut,
 )  # fmt: skip
 
 

@@ -130,8 +130,10 @@ class Mishaps:
         if self._take("cut in"):
             self._network.drop_all()
             self._scene.threads.crowd()
-        exits = bool(record.orders) and record.orders[0].reduce_only
-        held = self._take("hold up", "exit" if exits else "entry") if record.orders else None
+        side = "" if not record.orders else "exit" if record.orders[0].reduce_only else "entry"
+        held = self._take("hold up", side) if side else None
+        if held is None and side and (held := self._take("hold up", f"{side} cut off")) is not None:
+            self._network.drop_all()
         if held is not None:
             self._scene.threads.hold_soon(held.ms)
 

@@ -85,3 +85,12 @@ def test_one_noop_asks_for_all_orders_of_its_action(tmp_path: Path) -> None:
     world.sign({"type": "noop"}, nonce)
     assert world.run_until(lambda: all(t.state is OrderState.DEAD for t in lost), 60_000, step_ms=50)
     assert len(world.rest.signed) == 1
+
+
+def test_a_nonce_of_an_older_version_hours_ahead_is_not_waited_for(tmp_path: Path) -> None:
+    """Its used nonce says when it was signed by a clock that was ahead; what proves it is when it was found used."""
+    world = quiet_world(tmp_path, expires_after_ms=0)
+    (lost,) = _lost(world, exit_order(1, coin=GOLD))
+    lost.nonce += 7_200_000
+    world.sign({"type": "noop"}, lost.nonce)
+    assert world.run_until(lambda: lost.state is OrderState.DEAD, 60_000, step_ms=50)

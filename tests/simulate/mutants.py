@@ -107,8 +107,6 @@ MUTANTS: tuple[Mutant, ...] = (
        '            self._dead(tracked, "guess", text, now_ms)\n            return True'),
     _m("two reads prove death without waiting for the expiry", RESOLVER,
        "        if left_ms > 0:\n", "        if False:\n"),
-    _m("a used nonce of a fast clock is waited for", RESOLVER,
-       "        signed_ms = min(tracked.nonce, case.used_ms)", "        signed_ms = tracked.nonce"),
     # Sending.
     _m("a nonce is the raw clock", "exchange/nonce.py", "            nonce = max(self._last + 1, now_ms)", "            nonce = now_ms"),
     _m("nonces follow the machine's clock", LOOP,
