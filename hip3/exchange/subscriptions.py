@@ -49,6 +49,7 @@ class Subscriptions:
 
     def __init__(self, subscriptions: list[dict[str, Any]]) -> None:
         self._wanted = {key_of(s): s for s in subscriptions}
+        self._account = {key for key, s in self._wanted.items() if "user" in s}
         self._acked: set[str] = set()
 
     def acknowledge(self, key: str) -> bool:
@@ -57,6 +58,11 @@ class Subscriptions:
             return False
         self._acked.add(key)
         return True
+
+    @property
+    def account_told(self) -> bool:
+        """Whether all streams of the account stand: what happens to it from now on is told."""
+        return self._account <= self._acked
 
     @property
     def messages(self) -> list[dict[str, Any]]:

@@ -143,6 +143,9 @@ class TradeFlow:
 
     def _on_other(self, session: Session, event: Event) -> None:
         if isinstance(event, SubscriptionAck):
+            if session.subscriptions.account_told and self._link.told_generation != session.generation:
+                self._link.told_generation = session.generation
+                self._wake_rest()
             # Also at each further acknowledgement of a complete set: saying it again changes nothing.
             if session.subscriptions.complete:
                 self._readiness.acknowledged()

@@ -13,6 +13,9 @@ class Link:
         """Number of the connection; 0 before the first. It stays after a cut.
 
         Counted up by each attempt to connect, so numbers are left out, and none comes twice in a run."""
+        self.told_generation = 0
+        """The newest connection on which the account's streams stand; a reading begun before may miss what no stream
+        tells any more."""
         self.connected_ms = self.last_event_ms = now_ms
         """When it was opened, and when any frame last came; before the first connection, when the process began."""
         self.private_ms: dict[str, int] = {}

@@ -232,6 +232,8 @@ class Housekeeping:
         generation = self._link.generation  # before the reading: one that a new connection overtakes is not its own
         if generation in (0, self._read_generation) or now_ms < self._next_read_ms:
             return
+        if self._link.told_generation != generation:
+            return  # what happens between reading and subscription would be told by neither
         left = [t for t in self._tracker.live(OrderState.UNKNOWN) if t.generation == 0]
         if left:
             self._readiness.account_unknown(f"{len(left)} orders of an earlier run are still unknown")
