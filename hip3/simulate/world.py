@@ -33,6 +33,8 @@ READY_MS = 120_000
 """With the faults over, READY or a latched stop is reached within this."""
 KNOWN_MS = 45_000
 """And then no order is unknown and no fill missing within this: an order without expiry needs 30 s."""
+FOUND_MS = 75_000
+"""A position of somebody else is found by the comparison of every minute, if all that told of it was lost."""
 FLAT_MS = 13_000
 """Every position of before is closed by its own rules within this beyond its time stop."""
 WORLDS_OWN = frozenset({"exchange", "main", "oracle", "plan"})
@@ -84,9 +86,7 @@ class World:
             raise Violation(f"not READY {READY_MS // 1000} s after the faults: {self._why_not()}")
         if not self._until(self._all_known, self.scene.clock.mono_ms() + KNOWN_MS):
             raise Violation(f"fills are missing or orders unknown {KNOWN_MS // 1000} s after READY: {self._doubtful()}")
-        held = self._opened()
-        limit = self.scene.clock.mono_ms() + self.scene.settings.base.time_stop_ms + FLAT_MS
-        if not self._until(lambda: not held.items() & self._opened().items(), limit):
+        if not self._left_in_time():
             raise Violation(f"positions stay open: {self.scene.positions()}")
         self._stop_for_good()
         check_files(self.scene, self.witness)
@@ -112,14 +112,21 @@ class World:
 
     def _set_clock(self) -> None:
         """Somebody sets the machine's clock to the exchange's; until then positions must be left all the same."""
-        held = self._opened()
-        limit = self.scene.clock.mono_ms() + self.scene.settings.base.time_stop_ms + FLAT_MS
         wrong = abs(self.scene.skew_ms - self.scene.venue.clock_offset_ms) > CLOCK_STOP_MS
-        if wrong and not self._until(lambda: not held.items() & self._opened().items(), limit):
+        if wrong and not self._left_in_time():
             raise Violation(f"positions stay open while the clock is wrong: {self.scene.positions()}")
         ahead = self.scene.venue.clock_offset_ms
         self.scene.clock.step_wall(ahead - self.scene.skew_ms)
         self.scene.skew_ms = ahead
+
+    def _left_in_time(self) -> bool:
+        """Whether every position of now is left by its own rules; one that no message told of is found first."""
+        held, running = self._opened(), self.scene.running
+        told = running.trading.tracker.booked() if running is not None and running.trading is not None else {}
+        limit = self.scene.settings.base.time_stop_ms + FLAT_MS + (0 if held.keys() <= told.keys() else FOUND_MS)
+        return self._until(
+            lambda: not held.items() & self._opened().items(), self.scene.clock.mono_ms() + limit
+        )  # fmt: skip
 
     def _stop_for_good(self) -> None:
         limit = self.scene.clock.mono_ms() + READY_MS

@@ -1,12 +1,13 @@
 """Orders whose fate is open, several at once: what is read for all of them proves nothing too early for any."""
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from hip3.core.order_state import OrderState
-from hip3.core.orders import PendingOrder
+from hip3.core.orders import PendingOrder, Side
 from hip3.position.tracked import TrackedOrder
 from tests.builders import exit_order
 from tests.world import World, quiet_world
@@ -94,3 +95,15 @@ def test_a_nonce_of_an_older_version_hours_ahead_is_not_waited_for(tmp_path: Pat
     lost.nonce += 7_200_000
     world.sign({"type": "noop"}, lost.nonce)
     assert world.run_until(lambda: lost.state is OrderState.DEAD, 60_000, step_ms=50)
+
+
+def test_a_trade_of_others_is_found_while_an_order_of_an_earlier_run_is_unknown(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path, expires_after_ms=0)
+    _lost(world, exit_order(1, coin=GOLD))
+    world.rest.failing.add("/exchange")  # nothing can prove it dead
+    world.restart()
+    world.run(5000, step_ms=50)
+    assert not world.ready
+    world.filter_frame = lambda text: [] if text.startswith('{"channel":"userFills"') else [text]
+    world.by_hand(GOLD, Side.BUY, Decimal("0.01"))
+    assert world.run_until(lambda: GOLD in world.trading.tracker.booked(), 15_000, step_ms=50)

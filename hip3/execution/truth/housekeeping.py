@@ -158,6 +158,7 @@ class Housekeeping:
         self._next_anchor_ms = 0
         self._next_clock_ms = 0
         self._read_generation = 0
+        self._waits_for_orders = False
         self._next_read_ms = 0
         self._next_compare_ms = clock.mono_ms() + COMPARE_MS
         self._last_compare_ms = -DOUBT_MS
@@ -213,13 +214,11 @@ class Housekeeping:
                 wait = error.fields.get("wait_ms")
                 self._quiet_until_ms = now_ms + (wait + WHOLE_ROUND_MS if isinstance(wait, int) else RETRY_MS)
             self.failed_reads += 1
-            self._next_read_ms = max(self._next_read_ms, now_ms + RETRY_MS)
             if self._read_generation != self._link.generation:
                 self._readiness.account_unknown(str(error))
             self._journal.record("read_failed", what=f"{type(error).__name__}: {error}")
         except Exception as error:  # noqa: BLE001 see above
             what = f"{type(error).__name__}: {error}"
-            self._next_read_ms = max(self._next_read_ms, now_ms + RETRY_MS)
             if what not in self._broken and len(self._broken) < MOST_BROKEN:
                 self._broken.add(what)
                 self._journal.record("duty_failed", what=what)
@@ -235,17 +234,25 @@ class Housekeeping:
         if self._link.told_generation != generation:
             return  # what happens between reading and subscription would be told by neither
         left = [t for t in self._tracker.live(OrderState.UNKNOWN) if t.generation == 0]
+        self._waits_for_orders = bool(left)
         if left:
             self._readiness.account_unknown(f"{len(left)} orders of an earlier run are still unknown")
-        elif self._apply(now_ms, start=not self._started):
+            return
+        self._next_read_ms = now_ms + RETRY_MS  # should it fail: what others fail to read does not hold it up
+        if self._apply(now_ms, start=not self._started):
             self._started = True
             self._read_generation = generation
             self._readiness.account_read(generation)
 
     def _compare(self, now_ms: int) -> None:
-        """The account again, every 60 s or when it is doubted, once this epoch's own reading is through."""
+        """The account again, every 60 s or when it is doubted, once this epoch's own reading is through.
+
+        Also while that waits for orders of an earlier run: what others do to the account meanwhile must be left, too.
+        """
         doubted = self._view.doubted and now_ms - self._last_compare_ms >= DOUBT_MS
-        if self._read_generation != self._link.generation or not (doubted or now_ms >= self._next_compare_ms):
+        if not (self._read_generation == self._link.generation or self._waits_for_orders):
+            return
+        if not (doubted or now_ms >= self._next_compare_ms):
             return
         # Before the reading: what is doubted while it is under way asks for another.
         self._view.doubted, self._last_compare_ms = False, now_ms
