@@ -15,6 +15,8 @@ from tests.world import World
 Env = dict[str, str]
 QUIET: Env = {"HIP3_MIN_EDGE_BPS": "5000", "HIP3_MIN_HOLDING_MS": "10000000", "HIP3_TIME_STOP_MS": "600000"}
 """No signal passes and no exit comes by itself."""
+OURS: Env = {"HIP3_FOREIGN_POSITIONS": "manage", "HIP3_PROTECTIVE_STOP_BPS": "0", "HIP3_MAX_DAILY_LOSS_USD": "0"}
+"""A position opened by hand stands for one of ours, and nothing else acts on it."""
 _PUBLIC = ('{"channel":"bbo"', '{"channel":"activeAssetCtx"')
 
 
@@ -22,7 +24,7 @@ class EnvWorld(World):
     """A `World` with settings by the production path: text, `config.load`, the markets file, the key, the identity."""
 
     def __init__(self, tmp_path: Path, env: Env, **more: Any) -> None:
-        self.env = {"HIP3_API_URL": "http://127.0.0.1:9"} | env
+        self.env = {"HIP3_API_URL": "http://127.0.0.1:9"} | OURS | env
         super().__init__(tmp_path, **more)
 
     def gather(self) -> None:

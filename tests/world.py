@@ -131,6 +131,14 @@ class Edges(Runtime):
         return IntentLog(path) if self.on_disk else self._intents
 
 
+OLD: dict[str, Any] = {
+    "foreign_positions": "manage",
+    "protective_stop_bps": Decimal(0),
+    "max_daily_loss_usd": Decimal(0),
+}
+"""What tests of one part do not want beside it: most positions in them are opened by hand."""
+
+
 class World:
     """One service on one exchange. `filter_frame(text)` may drop, repeat or reorder inbound frames.
 
@@ -151,7 +159,7 @@ class World:
         self.clock = FakeClock()
         self.skew_ms = 0
         """How far the machine's wall clock is ahead of the exchange's."""
-        self.settings = MarketSettings(Settings(state_dir=str(tmp_path), **settings))
+        self.settings = MarketSettings(Settings(state_dir=str(tmp_path), **(OLD | settings)))
         self.venue = Venue(
             load_setup(), seed=seed, profile=market_profile, now_ms=self.clock.wall_ms(), latency_ms=latency_ms
         )
@@ -198,7 +206,7 @@ class World:
         reading = StartReading(running, self.rest, running.who, universe, self.folder)  # type: ignore[arg-type]
         reading.read()
         running.readiness.universe_known()
-        running.trading = assemble(running, universe, reading)
+        running.trading = assemble(running, reading)
         return running
 
     def gather(self) -> None:

@@ -132,8 +132,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _d("trailing stop: leave when so much of the best gain is lost; 0 off", ge="0", le="10000", market=True),
     ] = Decimal(0)
     protective_stop_bps: Annotated[
-        Decimal, _d("a stop on the exchange, so far from the entry; 0 off", ge="0", le="5000", market=True)
-    ] = Decimal(0)
+        Decimal,
+        _d(
+            "a stop on the exchange, so far from the entry and never beyond the liquidation price; 0 off",
+            ge="0",
+            le="5000",
+            market=True,
+        ),
+    ] = Decimal(300)
     max_bbo_age_ms: Annotated[
         int, _i("no entry on an older touch while the market's contexts are late, too; 0 off", 0, 600_000, market=True)
     ] = 0
@@ -216,7 +222,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     hard_stop_max_slippage_bps: Annotated[Decimal, _d("HardStop above this slippage", gt="0")] = Decimal(50)
     hard_stop_slippage_streak: Annotated[int, _i("in so many orders in a row", 1, 1000)] = 3
     hard_stop_flatten: Annotated[bool, _t("a tripped latch also closes positions")] = True
-    max_daily_loss_usd: Annotated[Decimal, _d("HardStop above this loss within a UTC day; 0 off", ge="0")] = Decimal(0)
+    max_daily_loss_usd: Annotated[
+        Decimal,
+        _d("HardStop above this loss within a UTC day, open positions at their marks and fees in it; 0 off", ge="0"),
+    ] = Decimal(20)
     max_drawdown_pct: Annotated[
         Decimal, _d("HardStop so far below the UTC day's highest value, in percent of equity; 0 off", ge="0", le="100")
     ] = Decimal(0)
@@ -233,7 +242,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = "reconcile"
     foreign_positions: Annotated[
         Literal["manage", "watch"], _t("positions in our markets that others opened: like our own, or left alone")
-    ] = "manage"
+    ] = "watch"
     journal_sync: Annotated[bool, _t("intents survive power loss, too")] = False
     alert_urls: Annotated[
         str | None,

@@ -44,6 +44,7 @@ KINDS: dict[str, Kind] = {
     "second_instance": Kind("page", 15 * MINUTE_MS),
     "failed": Kind("page"),
     "stop_open": Kind("page"),
+    "orphan": Kind("page", 6 * HOUR_MS),
     "mismatch": Kind("warn", HOUR_MS),
     "paused": Kind("warn", 6 * HOUR_MS),
     "market_blocked": Kind("warn", 6 * HOUR_MS),
@@ -127,6 +128,10 @@ def _blocked(f: Fields) -> Alert:
     return Alert(kind="market_blocked", subject=f["coin"], text=f"{f['coin']} is traded no more: {f['why']}")
 
 
+def _orphan(f: Fields) -> Alert:
+    return Alert(kind="orphan", subject=f["coin"], text=f"{f['coin']}: {f['why']}")
+
+
 def _aside(f: Fields) -> Alert:
     return Alert(kind="journal", text="the journal was damaged and is set aside; a new one was begun")
 
@@ -164,6 +169,7 @@ RECORDS: dict[str, Callable[[Fields], Alert | None]] = {
     "second_instance": _second,
     "forced_fill": _forced,
     "market_blocked": _blocked,
+    "orphan": _orphan,
     "halted": _halted,
     "stream_dead": _stood,
     "journal_set_aside": _aside,

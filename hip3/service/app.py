@@ -124,13 +124,11 @@ class App:
         if universe is None:
             return False
         self._check_overrides(universe)
-        for coin, why in universe.blocked.items():
-            running.journal.record("market_blocked", coin=coin, why=why)
         reading = StartReading(running, rest, who, universe, folder)
         if self._retry(reading.read) is None:
             return False
         running.readiness.universe_known()
-        running.trading = assemble(running, universe, reading)
+        running.trading = assemble(running, reading)
         self._start_threads(url, who)
         return True
 

@@ -1,18 +1,28 @@
 """What a start of the service reads of the account, and how its parts are put together with what was kept."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from hip3.core.market import MarketSpec
-from hip3.core.orders import Post
+from hip3.core.orders import PendingOrder, Post
 from hip3.exchange.rest import RestClient
 from hip3.execution.exits.exiting import reopen
 from hip3.execution.exits.risk_desk import KeptRisk
 from hip3.execution.sending.identity import Identity
 from hip3.execution.truth.account import Proof
-from hip3.execution.truth.bootstrap import Beginning, Checked, Universe, check_signer, read_whole_beginning
+from hip3.execution.truth.bootstrap import (
+    ORPHAN,
+    Beginning,
+    Checked,
+    Universe,
+    check_signer,
+    dexs_of_ours,
+    learn_universe,
+    read_whole_beginning,
+    with_orphans,
+)
 from hip3.execution.truth.margin import Margin
 from hip3.execution.truth.markets import KeptCaps
 from hip3.ops.state_dir import began_ms, keep_pause, pause_of
@@ -31,6 +41,9 @@ class StartReading:
     def __init__(self, running: Running, rest: RestClient, who: Who, universe: Universe, folder: Path) -> None:
         self._running, self._rest, self._who, self._universe, self._folder = running, rest, who, universe, folder
         self._margins: dict[str, Margin] = {}
+        self._also: list[str] = []
+        self.universe = universe
+        """The markets, with those that are left only because a position of ours is in them."""
         self.exchange_clock: tuple[int, int] | None = None
         """The exchange's time, and ours (monotonic) when it was read."""
         self.began_ms = 0
@@ -53,20 +66,40 @@ class StartReading:
         self.began_ms = began_ms(self._folder, now)
         totals = running.journal.fact("totals", KeptTotals) or KeptTotals(since_ms=self.began_ms)
         held = running.journal.fact("held", list[Held]) or []
+        self._reach([h.coin for h in held] + [item[0].coin for item in self._recovered()])
         if checked is not None and fresh:
             # Where a leverage is asked for, what holds is asked, too: it may have been set since.
             kept = {c: m for c, m in checked.margins.items() if not running.settings.for_market(c).leverage}
             self._margins |= kept
         self.beginning = read_whole_beginning(self._rest, who.account, self._universe, totals, held, self._margins)
+        if self._reach(f"{dex}:" for dex in dexs_of_ours(self.beginning.report.fills)):
+            self.beginning = read_whole_beginning(self._rest, who.account, self._universe, totals, held, self._margins)
+        self.universe = with_orphans(self._universe, self.beginning.report, held)
         if not margin_changes(running.settings, self.beginning, self._universe.specs):
             found = Checked(at_ms=now_ms, signer=signer, account=who.account, margins=self.beginning.margins)
             running.journal.keep("checked", checked if checked is not None and fresh else found)
         return True
 
+    def _recovered(self) -> list[tuple[PendingOrder, int, int | None]]:
+        return [] if self._running.intents is None else self._running.intents.recovered.open
 
-def assemble(running: Running, universe: Universe, reading: StartReading) -> Trading:
+    def _reach(self, coins: Iterable[str]) -> bool:
+        """Read the dexs of these markets, too, though they are not configured any more; whether there are such."""
+        dexs = {coin.partition(":")[0] for coin in coins if ":" in coin} - set(self._universe.dexs)
+        if not dexs:
+            return False
+        also = sorted(dexs | set(self._also))
+        before = self._universe.dexs
+        self._universe = learn_universe(self._rest, self._running.settings.base, self._who.account, also)
+        self._also = also
+        return self._universe.dexs != before
+
+
+def assemble(running: Running, reading: StartReading) -> Trading:
     """Build the trading parts of a running service."""
     who, latch, rest, intents, journal = running.who, running.latch, running.rest, running.intents, running.journal
+    for coin, why in reading.universe.blocked.items():
+        journal.record("orphan" if why == ORPHAN else "market_blocked", coin=coin, why=why)
     assert who is not None
     assert latch is not None
     assert rest is not None
@@ -82,7 +115,7 @@ def assemble(running: Running, universe: Universe, reading: StartReading) -> Tra
         clock=reading.exchange_clock,
     )  # fmt: skip
     given = Given(
-        settings=running.settings, clock=running.clock, universe=universe, identity=signer, user=who.account,
+        settings=running.settings, clock=running.clock, universe=reading.universe, identity=signer, user=who.account,
         beginning=reading.beginning, before=before, latch=latch, readiness=running.readiness, sender=running.writer,
         rest=rest, journal=journal, intents=intents, signed=rest, links=_links(running),
     )  # fmt: skip

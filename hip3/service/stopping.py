@@ -91,22 +91,25 @@ class Stopper:
     def _done(self) -> bool:
         tracker = self._trading.tracker
         if self._mode is StopMode.FLATTEN:
-            configured = [p for p in tracker.positions() if p.coin in self._trading.specs]
-            return not configured and not tracker.live() and not tracker.unbooked()
+            ours = [p for p in tracker.positions() if self._trading.exiting.ours_to_close(p)]
+            return not ours and not tracker.live() and not tracker.unbooked()
         # A stop on the exchange stays; an exit whose fate is open would make the end an unproved one.
         return not [t for t in tracker.live() if not (t.order.protective and t.state is OrderState.OPEN)]
 
     def _as_asked(self, proof: Proof, unknown: int) -> bool:
+        if proof.orders is None or proof.positions is None:
+            return False  # what stays open was not meant to be a guess
         if self._mode is StopMode.LEAVE:
             return True
-        if proof.orders is None or unknown:
+        if unknown:
             return False
         ours = [o for o in proof.orders if not o.reduce_only and self._trading.tracker.get(o.cloid or "")]
         if ours:
             return False
         if self._mode is StopMode.CANCEL:
             return True
-        held = {coin for coin in (proof.positions or {}) if coin in self._trading.specs}
+        held = {coin for coin in proof.positions if self._trading.exiting.closes(coin)}
         if proof.by_fills:
-            held |= {p.coin for p in self._trading.tracker.positions() if p.coin in self._trading.specs}
-        return proof.positions is not None and not held
+            exiting = self._trading.exiting
+            held |= {p.coin for p in self._trading.tracker.positions() if exiting.ours_to_close(p)}
+        return not held

@@ -264,6 +264,7 @@ def _settings(rng: random.Random, coins: tuple[str, ...]) -> dict[str, Any]:
         "hard_stop_max_loss_usd": D(rng.choice((1, 1000, 1000))),
         "hard_stop_max_consecutive_losses": rng.choice((3, 1000, 1000)),
         "hard_stop_max_rejects_per_hour": rng.choice((2, 1000, 1000)),
+        "foreign_positions": "manage", "max_daily_loss_usd": D(0),
         "hard_stop_max_slippage_bps": D(10_000), "hard_stop_max_flatten_failures": rng.choice((3, 1000)),
         "hard_stop_flatten": rng.random() < 0.8, "leverage": rng.choice((0, 0, 3)),
         "start_policy": rng.choice(("reconcile", "reconcile", "cancel_all")),

@@ -637,7 +637,7 @@ ROWS: dict[str, Row] = {
         "20", "5", "whether falling back by 7 bps ends it", _bids(15, 8, oracle=0), (None, (1, "trailing_stop")),
         QUIET | {"HIP3_TRAILING_ACTIVATION_BPS": "10"},
     ),
-    "protective_stop_bps": Row("0", "300", "stops on the exchange", _on(_protected), (0, 1), QUIET),
+    "protective_stop_bps": Row("300", "0", "stops on the exchange", _on(_protected), (1, 0), QUIET),
     "orders_per_second": Row("100", "1", "entries when two markets lag at once", _on(_at_once, GOLD, TSLA), (2, 1)),
     "max_inflight": Row(
         "100", "5", "posts in flight without replies", _on(_piled_up, *(f"xyz:{c}" for c in ("GOLD", "TSLA", "NVDA", "AAPL", "MSFT", "AMD"))),
@@ -664,7 +664,7 @@ ROWS: dict[str, Row] = {
     "hard_stop_flatten": Row("true", "false", "whether the position is left", _on(_after_the_latch), (True, False), QUIET),
     "start_policy": Row("reconcile", "cancel_all", "whether a foreign order survives a start", _on(_found_at_start), (True, False), QUIET),
     "foreign_positions": Row(
-        "manage", "watch", "seconds until the exit", _left_after(), (2, None), QUIET | {"HIP3_TIME_STOP_MS": "2000"},
+        "watch", "manage", "seconds until the exit", _left_after(), (None, 2), QUIET | {"HIP3_TIME_STOP_MS": "2000"},
     ),
     "leverage": Row("0", "3", "leverages that are set", _on(_margins), ([], [3]), QUIET | {"HIP3_MARKETS": GOLD}),
     "max_bbo_age_ms": Row("0", "2000", "whether an entry leaves at a touch of before", _on(_old_touch), (True, False)),
@@ -723,7 +723,7 @@ ROWS: dict[str, Row] = {
         "1000", "3600000", "whether an entry leaves three seconds after a poor trade", _after("-1", wait_ms=3000), (True, False), HEALTH,
     ),
     "order_notional": Row("0", "20", "USD of the entry", _first_usd(1_000_000), (49, 20)),
-    "max_daily_loss_usd": Row("0", "0.3", "whether a loss of a dollar trips it", _latched(_lost_a_dollar), (None, "drawdown"), QUIET),
+    "max_daily_loss_usd": Row("20", "0.3", "whether a loss of a dollar trips it", _latched(_lost_a_dollar), (None, "drawdown"), QUIET),
     "max_drawdown_pct": Row("0", "0.01", "whether a loss of a dollar trips it", _latched(_lost_a_dollar), (None, "drawdown"), QUIET),
     "disconnect_limit_ms": Row("30000", "1000", "the state after an outage of three seconds", _on(_back_after_a_cut), ("READY", "REDUCING"), QUIET),
     "profile": Row("none", "micro", "USD of the entry", _first_usd(1_000_000), (49, 11), {"HIP3_MARKETS": GOLD}),

@@ -21,6 +21,7 @@ SAMPLES: dict[str, tuple[dict[str, Any], str]] = {
     "second_instance": ({"cloid": "0x1", "coin": "xyz:GOLD", "oid": 5}, "second_instance"),
     "forced_fill": ({"fill": FILL, "effect": "liquidation"}, "forced_fill"),
     "market_blocked": ({"coin": "xyz:GOLD", "why": "delisted"}, "market_blocked"),
+    "orphan": ({"coin": "xyz:GOLD", "why": "not configured any more"}, "orphan"),
     "journal_set_aside": ({"path": "x"}, "journal"),
     "halted": ({"coin": "xyz:GOLD", "why": "Trading is halted."}, "market_blocked"),
     "stream_dead": ({"coin": "xyz:GOLD", "why": "its quotes stood still"}, "market_blocked"),

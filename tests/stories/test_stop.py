@@ -15,7 +15,7 @@ from tests.stories.rigged import MARKETS
 
 HOLD = [sys.executable, str(Path(__file__).with_name("rigged.py")), "hold", "-"]
 QUIET = {"HIP3_MIN_EDGE_BPS": "5000", "HIP3_MIN_HOLDING_MS": "600000", "HIP3_TIME_STOP_MS": "600000",
-         "HIP3_MARKETS": ",".join(MARKETS)}  # fmt: skip
+         "HIP3_MARKETS": ",".join(MARKETS), "HIP3_PROTECTIVE_STOP_BPS": "0"}  # fmt: skip
 
 
 def _open(at: LocalExchange, user: str) -> tuple[list[Any], list[Any]]:
@@ -133,6 +133,8 @@ def test_a_journal_that_is_gone_or_damaged_is_rebuilt_from_the_exchange(tmp_path
             else:
                 part.write_bytes(part.read_bytes()[: part.stat().st_size // 2 // 512 * 512 + 100])
         with service(tmp_path, HIP3_API_URL=at.url, **settings) as again:
+            again.wait_for(lambda s: s["state"] in ("READY", "REDUCING"), 30, "a start")
+            assert again.run("resume").returncode == 0  # what today has come to was in the journal
             status = again.wait_for(lambda s: s["state"] == "READY", 30, "READY")
             fills = at.info(type="userFills", user=user)
             assert status["account"] == user

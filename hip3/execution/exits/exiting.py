@@ -5,8 +5,8 @@ position), tick (all positions, at the latest every tick), risk, main and contro
 a reading ended). A position may change between a look at it and the order that follows: the desk lets one attempt
 through at a time, and reduce-only does the rest (docs/venue-facts.md F12).
 
-What we look after are the configured markets. An operator's flatten reaches every position of the configured dexs:
-one in a market that is not fed is priced by its mark in the last reading of the account.
+What we look after are the configured markets, and whatever is ours elsewhere in their dexs: a position in a market that
+is not fed is priced by its mark in the last reading of the account. An operator's flatten reaches every position.
 
 `now_ms` is monotonic; `generation` is the connection whose market data may be believed.
 """
@@ -93,9 +93,11 @@ class Exiting:
         self.drop = drop
 
     def ours_to_close(self, position: PositionView) -> bool:
-        """Whether we look after a position: configured market, and not a stranger's that we only watch; or an operator
-        wants it closed."""
+        """Whether we look after a position: one of ours wherever it is, in a configured market a stranger's too unless
+        those are only watched; or an operator wants it closed."""
         if position.coin in self._params and not (position.foreign and self._watch_foreign):
+            return True
+        if not position.foreign and self._params_of(position.coin) is not None:
             return True
         return self._desk.requested(position.coin) is ExitReason.MANUAL
 
@@ -119,10 +121,10 @@ class Exiting:
     def closes(self, coin: str) -> bool:
         """Whether a position that the exchange shows in `coin` is ours to close.
 
-        One that the books do not know yet counts as ours in a configured market, unless others' are left alone.
+        One that the books do not know yet counts as ours in a configured market: whose it is only its fills tell.
         """
         known = self._tracker.position(coin)
-        return self.ours_to_close(known) if known is not None else coin in self._params and not self._watch_foreign
+        return self.ours_to_close(known) if known is not None else coin in self._params
 
     def check(self, generation: int, now_ms: int) -> None:
         """Every position, whether its market speaks or not; and keep what a restart needs. The tick's part."""

@@ -179,12 +179,17 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
         """One line for people; `unknown` is how many orders of ours still have no outcome."""
         if self.positions is None or self.orders is None:
             return f"not proved: {self.source}"
-        held = ", ".join(f"{coin} {szi}" for coin, szi in sorted(self.positions.items()))
+        held = ", ".join(f"{coin} {szi}{self._stop_of(coin)}" for coin, szi in sorted(self.positions.items()))
         resting = ", ".join(f"{o.coin} {o.oid}" for o in self.orders)
         return (
             f"{'positions ' + held if held else 'flat'}, {'orders ' + resting if resting else 'no open orders'}, "
             f"{unknown} unknown (by {self.source})"
         )
+
+    def _stop_of(self, coin: str) -> str:
+        """What stands between a position and a market that nobody of ours watches."""
+        stops = [str(o.trigger_px) for o in self.orders or () if o.protects and o.coin == coin]
+        return f" with a stop at {' and '.join(stops)}" if stops else " WITHOUT a stop on the exchange"
 
     def to_cancel(self) -> list[OrderUpdate]:
         """What `cancel-all` ends: every order but the protective stops of positions that stay.

@@ -19,7 +19,7 @@ from hip3.core.orders import is_ours
 from hip3.errors import PreflightError, VenueReadError, WireError
 from hip3.exchange.registry import BASE_TAKER_RATE, dex_indices, read_markets, select, taker_rate
 from hip3.exchange.wire import parse_fill_list
-from hip3.execution.truth.account import FILLS_CAP, AccountReport, Rest, read_account
+from hip3.execution.truth.account import FILLS_CAP, AccountReport, Rest, positions_of, read_account
 from hip3.execution.truth.margin import Margin, read_margins
 from hip3.position.exit_attempts import Held
 from hip3.position.tracked import KeptTotals, Opening
@@ -54,9 +54,10 @@ class Universe(msgspec.Struct, frozen=True):
         return [coin for coin in self.specs if coin not in self.blocked]
 
 
-def learn_universe(rest: Rest, settings: Settings, user: str | None) -> Universe:
+def learn_universe(rest: Rest, settings: Settings, user: str | None, also: Iterable[str] = ()) -> Universe:
     """Read `perpDexs`, `userFees` and `meta` of every configured dex, and check the markets.
 
+    `also`: dexs that are not configured any more and may hold something of ours; one that is gone is left out.
     Without a `user` (observe) fees are those of the base rate. Asset ids follow the places in `perpDexs` and `meta`
     (docs/venue-facts.md F8). A market that is missing, delisted or ambiguous is blocked with its reason. PreflightError
     for a dex that does not exist, or where no market is left; its faults say which. VenueReadError for an answer of
@@ -69,18 +70,48 @@ def learn_universe(rest: Rest, settings: Settings, user: str | None) -> Universe
         if missing:
             known = ", ".join(indices)
             raise PreflightError([f"dex {dex} does not exist on the exchange; it has {known}" for dex in missing])
+        dexs = [*dexs, *(dex for dex in dict.fromkeys(also) if dex in indices and dex not in dexs)]
         fees = None if user is None else rest.info_json({"type": "userFees", "user": user})
         rate = BASE_TAKER_RATE if fees is None else taker_rate(fees)
         specs, blocked = read_markets(rest, indices, dexs, rate)
     except WireError as error:
         raise VenueReadError(f"the universe cannot be read: {error}") from None
-    wanted = settings.coins or [coin for coin in specs if coin not in blocked]
+    named = settings.dexs or dexs
+    wanted = settings.coins or [coin for coin in specs if coin not in blocked and in_dexs(coin, named)]
     if settings.profile == "micro":
         wanted = wanted[:1]  # the trial trades one market
     chosen = select(wanted, specs, blocked)
     ids = {coin: spec.asset_id for coin, spec in specs.items()}
     others = {coin: spec for coin, spec in specs.items() if coin not in chosen}
     return Universe(chosen, {c: why for c, why in blocked.items() if c in wanted}, dexs, ids, others)
+
+
+ORPHAN = "not among the configured markets any more: its position is ours, and is left"
+
+
+def with_orphans(universe: Universe, report: AccountReport, held: Iterable[Held]) -> Universe:
+    """The universe with the markets that are not configured any more and hold a position of ours: they are watched and
+    left like the others, and not entered. Pure."""
+    known = still_held(report, held)
+    ours = [
+        coin
+        for coin, (szi, _) in report.positions.items()
+        if szi and coin in universe.others and not opening(report, coin, known.get(coin)).foreign
+    ]
+    if not ours:
+        return universe
+    return msgspec.structs.replace(
+        universe, specs=universe.specs | {coin: universe.others[coin] for coin in ours},
+        blocked=universe.blocked | dict.fromkeys(ours, ORPHAN),
+        others={coin: spec for coin, spec in universe.others.items() if coin not in ours},
+    )  # fmt: skip
+
+
+def dexs_of_ours(fills: Iterable[Fill]) -> set[str]:
+    """The builder dexs in which orders of ours left a position, by the account's fills (newest first). Pure."""
+    fills = list(fills)
+    tagged = {f.coin for f in fills if is_ours(f.cloid)}
+    return {coin.partition(":")[0] for coin in positions_of(fills) if coin in tagged and ":" in coin}
 
 
 class Beginning(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,93 @@
+"""Whose a position is, and what becomes of it: ours is left wherever it stands, others' are watched."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from hip3.config.reading import MarketSettings
+from hip3.core.orders import RUN_TAG, ExitReason, Side
+from hip3.service.stop_wish import StopMode
+from hip3.service.stopping import Stopper
+from tests.service.apps import status_of
+from tests.world import World, quiet_world
+
+D = Decimal
+GOLD, TSLA, AVGO = "xyz:GOLD", "xyz:TSLA", "para:AVGO"
+OURS = f"0x{RUN_TAG}" + "1" * 24
+
+
+def _settings(world: World, **changes: Any) -> None:
+    """What the next process is started with."""
+    world.settings = MarketSettings(msgspec.structs.replace(world.settings.base, **changes))
+
+
+@pytest.mark.parametrize("coin", [TSLA, AVGO])
+def test_a_position_of_ours_in_a_market_that_is_configured_no_more_is_left(tmp_path: Path, coin: str) -> None:
+    world = quiet_world(tmp_path, markets=f"{GOLD},{TSLA},{AVGO}", foreign_positions="watch")
+    world.by_hand(coin, Side.BUY, D("0.1"), cloid=OURS)
+    assert world.run_until(lambda: coin in world.trading.tracker.booked(), 3000)
+    world.cut()
+    _settings(world, markets=GOLD, time_stop_ms=2000)
+    world.restart()
+    assert [f["coin"] for f in world.journal.of("orphan")] == [coin]
+    assert coin in status_of(world)["blocked"]
+    assert world.run_until(lambda: coin not in world.exchange_positions(), 10_000)
+    assert [f["order"].exit_reason for f in world.journal.of("exit")] == [ExitReason.TIME_STOP]
+
+
+def test_a_position_of_others_in_a_market_that_is_not_configured_is_none_of_ours(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path, markets=f"{GOLD},{TSLA}", foreign_positions="watch")
+    world.by_hand(TSLA, Side.BUY, D("0.1"))
+    assert world.run_until(lambda: TSLA in world.trading.tracker.booked(), 3000)
+    world.cut()
+    _settings(world, markets=GOLD, time_stop_ms=2000)
+    world.restart()
+    world.run(6000)
+    assert not world.journal.of("orphan")
+    assert TSLA in world.exchange_positions()
+
+
+def _stop(world: World, mode: StopMode) -> Any:
+    """Stopped as asked: the steps of the world stand for the threads that would go on meanwhile."""
+    stopper = Stopper(world.running, world.trading, mode, 10_000)
+    stopper._running.runtime.event = lambda: _Steps(world)  # type: ignore[method-assign,assignment,return-value]
+    return stopper.run()
+
+
+class _Steps:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def wait(self, seconds: float) -> None:
+        self._world.run(int(seconds * 1000))
+
+
+def test_a_stop_with_flatten_closes_what_is_ours_and_leaves_what_is_watched(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path, foreign_positions="watch")
+    world.by_hand(TSLA, Side.BUY, D("0.1"))
+    world.by_hand(GOLD, Side.BUY, D("0.01"), cloid=OURS)
+    assert world.run_until(lambda: len(world.trading.tracker.booked()) == 2, 3000)
+    outcome = _stop(world, StopMode.FLATTEN)
+    assert outcome.clean
+    assert set(world.exchange_positions()) == {TSLA}
+    assert f"{TSLA} 0.1 WITHOUT a stop on the exchange" in outcome.sentence
+
+
+@pytest.mark.parametrize("mode", [StopMode.LEAVE, StopMode.CANCEL])
+def test_a_stop_that_could_not_ask_the_exchange_is_not_as_asked(tmp_path: Path, mode: StopMode) -> None:
+    world = quiet_world(tmp_path)
+    world.rest.failing.add("clearinghouseState")
+    world.rest.failing.add("userFills")
+    assert not _stop(world, mode).clean
+
+
+def test_a_stop_names_the_stop_of_what_it_leaves(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path, protective_stop_bps=D(200))
+    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    assert world.run_until(lambda: any(t.oid for t in world.trading.tracker.protective().get(GOLD, [])), 5000)
+    outcome = _stop(world, StopMode.CANCEL)
+    assert outcome.clean
+    assert f"{GOLD} 0.01 with a stop at 39" in outcome.sentence
