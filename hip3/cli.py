@@ -314,12 +314,15 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _latch(args: argparse.Namespace) -> int:
-    from hip3.commands.latch import reset, show
+    from hip3.commands.latch import reset, reset_live, show
 
     base = _settings().base
     root = Path(base.state_dir)
     if args.action == "show":
         return show(root)
+    code = reset_live(root, args.reason, args.account)
+    if code is not None:
+        return code
     from hip3.clock import SystemClock
     from hip3.service.alerting import tell_reset
 

@@ -3,14 +3,18 @@
 import json
 import os
 import pwd
+import sys
 from pathlib import Path
 
-import msgspec
-
 from hip3.clock import SystemClock
+from hip3.commands.asking import ask_or_wait
 from hip3.errors import ConfigError
 from hip3.ops.state_dir import StateLock
-from hip3.risk.hard_stop import TRACES, LatchState, Reset, read_latch, write_latch
+from hip3.risk.hard_stop import TRACES, LatchState, Reset, note_reset, read_latch, write_latch
+
+FAILED = 1
+PATIENCE_S = 15.0
+"""A disk may take its time; the trading threads go on meanwhile."""
 
 
 def latches(root: Path) -> dict[Path, LatchState]:
@@ -42,13 +46,32 @@ def chosen(tripped: list[str], account: str | None) -> list[str]:
     return meant
 
 
+def reset_live(root: Path, reason: str, account: str | None) -> int | None:
+    """Through the running service; its sentence is printed. None: none runs. ConfigError without a reason."""
+    _needs(reason)
+    user = pwd.getpwuid(os.getuid()).pw_name
+    request: dict[str, object] = {"command": "latch-reset", "reason": reason, "user": user, "account": account}
+    answer = ask_or_wait(root, request, PATIENCE_S)
+    if answer is None:
+        return None
+    if "error" in answer:
+        print(f"hip3: {answer['error']}", file=sys.stderr)  # noqa: T201
+        return FAILED
+    print(answer["told"])  # noqa: T201
+    return 0
+
+
+def _needs(reason: str) -> None:
+    if not reason.strip():
+        raise ConfigError(["latch reset needs --reason with the cause and what was done about it"])
+
+
 def reset(root: Path, reason: str, account: str | None = None) -> list[tuple[str, str]]:
     """Reset the tripped latch, of `account` where several are; (state folder's name, why it was tripped) of each.
 
     The service must not run. ConfigError without a reason.
     """
-    if not reason.strip():
-        raise ConfigError(["latch reset needs --reason with the cause and what was done about it"])
+    _needs(reason)
     lock = StateLock(root)
     try:
         tripped = {path: state for path, state in latches(root).items() if state.tripped}
@@ -59,7 +82,7 @@ def reset(root: Path, reason: str, account: str | None = None) -> list[tuple[str
                 at_ms=SystemClock().wall_ms(), user=pwd.getpwuid(os.getuid()).pw_name,
                 reason=reason, was=state.reason or "",
             )  # fmt: skip
-            _note(path, done)
+            note_reset(path, done)
             if path.is_dir():
                 path.rename(path.with_name(f"latch.json.set-aside-{done.at_ms}"))
             write_latch(path, LatchState(False, reset=done))
@@ -69,11 +92,3 @@ def reset(root: Path, reason: str, account: str | None = None) -> list[tuple[str
     finally:
         lock.release()
     return [(path.parent.name, state.reason or "") for path, state in tripped.items()]
-
-
-def _note(path: Path, done: Reset) -> None:
-    """Who did it, when and why, durably and before it is done; the next start puts it into the journal, too."""
-    with open(path.with_name("latch_resets.jsonl"), "ab") as file:
-        file.write(msgspec.json.encode(done) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())

@@ -129,6 +129,13 @@ class ExitDesk:
             leaving = self._exits.get(position.coin)
             return memory, None if leaving is None else leaving.reason
 
+    def begin_anew(self) -> None:
+        """A person has looked at exits that failed: their attempts count from nothing. The risk thread."""
+        with self._lock:
+            for state in self._exits.values():
+                state.attempt = state.failures = 0
+                state.stuck = False
+
     def restore(self, held: Sequence[Held], now_ms: int) -> None:
         """What an earlier run knew of the positions that are still there. Once, before the threads run.
 

@@ -6,8 +6,9 @@ lock. If the file cannot be written it is tried again each second (`persist`), a
 stopped meanwhile. A file that cannot be read, or is gone while an account's journal is there, counts as
 tripped, and so does one that cannot be written: a latch that cannot hold is none.
 
-The file is `latch.json` of the account's state. While the service runs it alone writes it; a reset is made by
-`./run.sh latch reset`, which needs the state folder's lock, and is read at the next start. Times are wall time.
+The file is `latch.json` of the account's state. While the service runs it alone writes it, and a reset by
+`./run.sh latch reset` goes through it; without a service the command needs the state folder's lock. Times are
+wall time.
 """
 
 import json
@@ -80,7 +81,7 @@ class HardStopLatch:
 
     @property
     def tripped(self) -> bool:
-        """Whether entries are forbidden. Never goes back while the service runs."""
+        """Whether entries are forbidden, until a person resets it."""
         with self._lock:
             return self._state.tripped
 
@@ -101,6 +102,20 @@ class HardStopLatch:
             self._state = LatchState(True, f"{code}: {detail}", now_ms, evidence or {}, self._state.reset)
             self._unwritten = True
         self.persist()
+        return True
+
+    def reset(self, done: Reset) -> bool:
+        """A person's reset: on disk first, then in memory; False if it was not tripped. OSError: nothing has changed.
+
+        Called by the risk thread, which then judges again what may have tripped it meanwhile.
+        """
+        if not self.tripped:
+            return False
+        note_reset(self._path, done)
+        state = LatchState(False, reset=done)
+        write_latch(self._path, state)
+        with self._lock:
+            self._state, self._unwritten = state, False
         return True
 
     def persist(self) -> str:
@@ -141,6 +156,14 @@ def read_latch(path: Path) -> LatchState:
         return msgspec.json.decode(raw, type=LatchState)
     except msgspec.DecodeError as error:
         return LatchState(True, f"{UNREADABLE}: {path} is damaged ({error})")
+
+
+def note_reset(path: Path, done: Reset) -> None:
+    """Who did it, when and why, durably and before it is done, beside the latch at `path`. OSError."""
+    with open(path.with_name("latch_resets.jsonl"), "ab") as file:
+        file.write(msgspec.json.encode(done) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def write_latch(path: Path, state: LatchState) -> None:

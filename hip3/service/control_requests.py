@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from hip3.execution.readiness import PAUSED
+from hip3.execution.readiness import PAUSED, State
 from hip3.ops.control import Later
 from hip3.ops.state_dir import keep_pause
+from hip3.risk.hard_stop import Reset
 from hip3.service.operating import TIMEOUT_MS, CancelAll, Flatten
 from hip3.service.running import Running
-from hip3.service.snapshot import snapshot
+from hip3.service.snapshot import snapshot, word
 from hip3.service.stop_wish import StopMode
 from hip3.service.stopping import Outcome
 
@@ -30,6 +31,8 @@ def handle(running: Running, request: dict[str, Any]) -> dict[str, Any] | Later 
         return pause(running, PAUSED)
     if command == "resume":
         return _resume(running, request.get("market"))
+    if command == "latch-reset":
+        return _reset_latch(running, request)
     if command == "stop":
         mode = StopMode(request.get("mode", StopMode.CANCEL.value))
         timeout = request.get("timeout_ms") or DEFAULT_TIMEOUT_MS[mode]
@@ -47,7 +50,41 @@ def pause(running: Running, why: str) -> dict[str, Any]:
     if not why:  # last: while the file stands the pause does
         running.readiness.reduce("operator", "")
     running.journal.record("operator", command="pause" if why else "resume")
+    if why:
+        return {"told": why}
+    state, left = word(running, running.clock.mono_ms())
+    why = "" if state is State.READY else f"resumed; still {state.value}: {'; '.join(left)}"
     return {"told": why or "resumed: entries again"}
+
+
+def _reset_latch(running: Running, request: dict[str, Any]) -> dict[str, Any] | Later:
+    """Reset the latch of the running account: the risk thread does it, and this waits for its word."""
+    latch, trading, folder, account = running.latch, running.trading, running.folder, request.get("account")
+    if latch is None or trading is None or folder is None:
+        return {"error": "the start is not finished; try again"}
+    if account is not None and str(account).lower() not in folder.name:
+        return {"error": f"the running service trades for {folder.name}: stop it to reset another account's latch"}
+    state = latch.state()
+    if not state.tripped:
+        return {"told": "no latch is tripped"}
+    words: list[str] = []
+    done = Reset(
+        at_ms=running.clock.wall_ms(), user=str(request.get("user")), reason=str(request.get("reason")),
+        was=state.reason or "",
+    )  # fmt: skip
+    trading.risk.ask_reset(done, words.append)
+
+    def answer() -> dict[str, Any] | None:
+        if not words:
+            return None
+        if words[0]:
+            return {"error": words[0]}
+        again = latch.state()
+        left = "; ".join(word(running, running.clock.mono_ms())[1])
+        what = f"tripped again at once: {again.reason}" if again.tripped else left or "entries again"
+        return {"told": f"{folder.name}: reset (was: {state.reason}); {what}"}
+
+    return answer
 
 
 def _resume(running: Running, market: str | None) -> dict[str, Any]:

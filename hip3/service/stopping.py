@@ -13,6 +13,8 @@ from hip3.service.trading import Trading
 
 POLL_S = 0.05
 PROOF_MS = 1000
+AGAIN_MS = 500
+"""Between two tries to read what is open."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,10 +75,20 @@ class Stopper:
         purge_entries(trading, "stopping", running.clock.mono_ms())
         if self._mode is not StopMode.LEAVE:
             self._wait_until_done()
-        left_s = max(PROOF_MS, self._end_ms - running.clock.mono_ms()) / 1000
-        proof = running.prove(min(left_s, 10.0))
+        proof = self._prove()
         unknown = sum(_fate_open(t) for t in trading.tracker.live())
         return Outcome(clean=self._as_asked(proof, unknown), proof=proof, unknown=unknown, mode=self._mode)
+
+    def _prove(self) -> Proof:
+        """What the exchange says is open; a reading that fails is tried again until the deadline."""
+        running, pause = self._running, self._running.runtime.event()
+        while True:
+            left_ms = self._end_ms - running.clock.mono_ms()
+            proof = running.prove(min(max(PROOF_MS, left_ms) / 1000, 10.0))
+            known = proof.orders is not None and proof.positions is not None
+            if known or running.clock.mono_ms() + AGAIN_MS >= self._end_ms:
+                return proof
+            pause.wait(AGAIN_MS / 1000)
 
     def _wait_until_done(self) -> None:
         pause = self._running.runtime.event()

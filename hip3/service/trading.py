@@ -374,7 +374,7 @@ def _risk(g: Given, books: Books, feed: Feed, outbox: Outbox, inflow: Inflow) ->
         trial=Trial(kept.trial) if base.profile == "micro" else None, guards=inflow.guards, tracker=books.tracker,
         mark=lambda coin: _mark(feed.market_state.view(coin)) or books.view.marks.get(coin),
         equity=lambda: books.view.equity, readiness=g.readiness, journal=g.journal, sequence=sequence,
-        streams=feed.streams, trip=g.links.trip,
+        streams=feed.streams, trip=g.links.trip, latch=g.latch, desk=books.exits,
     )  # fmt: skip
     if g.identity is not None:
         risk.begin(past(g.before, g.beginning, g.latch))

@@ -10,6 +10,7 @@ from hip3.core.orders import ExitReason, Side
 from hip3.risk.drawdown import DAY_MS, Drawdown, DrawdownLimits
 from hip3.risk.hard_stop import HardStopLatch, LatchState, Reset, read_latch, write_latch
 from hip3.risk.monitor import TRIGGERS
+from hip3.service.control_requests import handle
 from tests.risk.test_guards import trip
 from tests.risk.test_market_gates import Feed, ready
 from tests.world import World, quiet_world
@@ -89,6 +90,46 @@ def test_a_reset_makes_the_tripped_counter_begin_anew_and_no_other(tmp_path: Pat
     assert world.run_until(lambda: world.ready, 5000)
     _lose(world, 12)
     assert (world.latch.state().reason or "").startswith("max_loss")
+
+
+def _reset_live(world: World) -> dict[str, Any]:
+    """`latch reset` beside the running service."""
+    asked = handle(world.running, {"command": "latch-reset", "reason": "looked at it", "user": "me", "account": None})
+    assert callable(asked)
+    world.run(200)
+    answer = asked()
+    assert answer is not None
+    return answer
+
+
+def test_a_reset_beside_the_running_service_leads_back_to_ready(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path, hard_stop_max_loss_usd=D(5), hard_stop_max_consecutive_losses=2, on_disk=True)
+    _lose(world, 12)
+    assert world.latch.tripped
+    assert "entries again" in _reset_live(world)["told"]
+    assert not read_latch(tmp_path / "latch.json").tripped
+    assert world.ready
+    assert world.trading.risk.monitor.net_usd == 0
+    assert world.trading.risk.monitor.losing_run == 1
+    world.restart()
+    assert not world.latch.tripped  # acted on once
+    assert world.trading.risk.monitor.losing_run == 1
+
+
+def test_a_reset_that_cannot_be_written_changes_nothing(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path, hard_stop_max_loss_usd=D(5), on_disk=True)
+    _lose(world, 12)
+    (tmp_path / "latch.new").mkdir()
+    assert "stays tripped" in _reset_live(world)["error"]
+    assert world.latch.tripped
+
+
+def test_a_reset_with_another_counter_over_its_limit_trips_again_at_once(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path, hard_stop_max_loss_usd=D(5), hard_stop_max_consecutive_losses=1, on_disk=True)
+    _lose(world, 12)
+    _lose(world, 12)
+    assert "tripped again at once: consecutive_losses" in _reset_live(world)["told"]
+    assert world.latch.tripped
 
 
 def test_what_was_lost_before_a_reset_does_not_count_even_without_the_journal(tmp_path: Path) -> None:

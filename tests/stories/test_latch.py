@@ -35,7 +35,20 @@ def _story(folder: Path, kills: int) -> None:
         assert at.info(type="userFills", user=user) == fills
         with service(folder, **on) as run:
             run.wait_for(lambda s: s["account"], 30, "a start")
-            assert run.run("latch", "reset", "--reason", "while it runs").returncode == 6
+            assert "still HARD_STOP" in run.run("resume").stdout
+            assert run.run("pause").returncode == 0  # else the next loss trips it again
+            assert run.run("latch", "reset", "--reason", " ").returncode == 2
+            done = run.run("latch", "reset", "--reason", "while it runs")
+            assert done.returncode == 0, done.stderr
+            assert "was: max_loss" in done.stdout
+            run.wait_for(lambda s: not s["hard_stop"]["tripped"], 10, "a reset")
+            assert "no latch is tripped" in run.run("latch", "show").stdout
+            assert run.terminate() == 0
+        assert '"reason":"while it runs"' in next((folder / "state").glob("*/latch_resets.jsonl")).read_text()
+        with service(folder, **on) as run:
+            run.wait_for(lambda s: s["state"] == "REDUCING", 40, "a start that is still paused")
+            assert run.run("resume").returncode == 0
+            run.wait_for(lambda s: s["hard_stop"]["tripped"], 90, "another loss")
             assert run.terminate() == 0
             assert run.run("latch", "reset").returncode == 2
             assert run.run("latch", "reset", "--reason", " ").returncode == 2

@@ -112,6 +112,11 @@ class HardStopSequence:
             self._next_proof_ms = now_ms + PROOF_MS
             self._ask_proof(self.proved)
 
+    def begin_anew(self) -> None:
+        """The latch was reset: what follows from the next trip is reported from its beginning."""
+        self._said.clear()
+        self.verified = False
+
     def _cancel(self, now_ms: int) -> int:
         """Entries that may still execute: those that rest, and those whose outcome is not known yet; how many."""
         if now_ms >= self._next_cancel_ms:

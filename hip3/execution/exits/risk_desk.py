@@ -18,10 +18,11 @@ from hip3.core.ports import Clock, Journal
 from hip3.execution.exits.hard_stop_sequence import HardStopSequence
 from hip3.execution.readiness import Readiness
 from hip3.execution.truth.streams import StreamWatch
+from hip3.position.exit_attempts import ExitDesk
 from hip3.position.tracker import PositionTracker
 from hip3.risk.drawdown import Drawdown, KeptDay
 from hip3.risk.guards import EntryGuards, TripNote, note_of
-from hip3.risk.hard_stop import Reset
+from hip3.risk.hard_stop import HardStopLatch, Reset
 from hip3.risk.monitor import Breach, FlattenFailed, KeptCounters, RiskEvent, RiskMonitor
 from hip3.risk.trial import KeptTrial, Trial
 
@@ -90,7 +91,13 @@ class RiskDesk:
         sequence: HardStopSequence | None,
         streams: StreamWatch,
         trip: Trip,
+        latch: HardStopLatch,
+        desk: ExitDesk,
     ) -> None:
+        self._latch = latch
+        self._desk = desk
+        self._asked: Reset | None = None
+        self._told: Callable[[str], None] = lambda _: None
         self._clock = clock
         self._exchange_ms = exchange_ms
         self._events = events
@@ -182,6 +189,29 @@ class RiskDesk:
         stopped = self._trial.apply(event) if self._trial is not None else None
         return breach or stopped
 
+    def ask_reset(self, reset: Reset, told: Callable[[str], None]) -> None:
+        """A person wants the latch reset; control. The next step does it and says "", or why not, by `told`."""
+        self._told, self._asked = told, reset
+
+    def _reset(self, reset: Reset) -> None:
+        """Reset the latch, begin the counter that had tripped it anew, and judge the others at once."""
+        try:
+            if not self._latch.reset(reset):
+                return self._told("no latch is tripped")
+        except OSError as error:
+            return self._told(f"it cannot be written, and stays tripped: {error}")
+        self._acknowledge(reset)
+        if reset.code == "flatten_failures":
+            self._desk.begin_anew()
+        if self.sequence is not None:
+            self.sequence.begin_anew()
+        breach = self.monitor.judge(self._exchange_ms()) or (None if self._trial is None else self._trial.judge())
+        if breach is not None:
+            self._trip(breach.code, breach.detail, breach.evidence)
+        self._next_look_ms = 0
+        self._keep()
+        return self._told("")
+
     def step(self, wait_s: float) -> None:
         """One event, or none within `wait_s`; then the limits that time moves, and what a tripped latch asks for.
 
@@ -194,6 +224,9 @@ class RiskDesk:
         breach = None if event is None else self._fold(event)
         if breach is not None:
             self._trip(breach.code, breach.detail, breach.evidence)
+        if self._asked is not None:
+            asked, self._asked = self._asked, None
+            self._reset(asked)
         now_ms = self._clock.mono_ms()
         if now_ms >= self._next_look_ms:
             self._next_look_ms = now_ms + LOOK_MS
