@@ -13,9 +13,11 @@ from pathlib import Path
 import msgspec
 
 from hip3.clock import SystemClock
+from hip3.commands.check_trading import marks_of, sizes, stops, what_is_open
 from hip3.config.reading import MarketSettings
 from hip3.config.settings import Settings
 from hip3.core.events import ActionRefused, Statuses
+from hip3.core.market import MarketSpec
 from hip3.core.money import parse
 from hip3.core.nonce_floor import floor_of
 from hip3.core.ports import CLOCK_STOP_MS, CLOCK_WARN_MS
@@ -30,6 +32,7 @@ from hip3.exchange.wire_out import signed_body
 from hip3.exchange.wire_reply import parse_action_answer
 from hip3.execution.truth.account import STANDARD, USDC, equity_of, read_account
 from hip3.execution.truth.bootstrap import AgentTerm, check_signer, learn_universe
+from hip3.execution.truth.margin import read_margins
 from hip3.ops.alerts import LEAST_DISK_PERCENT, Alert
 from hip3.ops.intents import IntentLog
 from hip3.ops.state_dir import StateLock, account_dir
@@ -64,7 +67,7 @@ def run_checks(settings: MarketSettings, *, sign: bool = False) -> list[Finding]
     own = OwnExchange(base) if base.own_exchange else None
     try:
         rest = RestClient(own.url if own is not None else base.http_url, SystemClock())
-        return out + _ExchangeChecks(base, rest).run(key, sign=sign)
+        return out + _ExchangeChecks(settings, rest).run(key, sign=sign)
     finally:
         if own is not None:
             own.stop()
@@ -102,8 +105,9 @@ def _alerts(base: Settings) -> list[Finding]:
 class _ExchangeChecks:
     """What the exchange is asked; in order."""
 
-    def __init__(self, base: Settings, rest: RestClient) -> None:
-        self._base, self._rest = base, rest
+    def __init__(self, settings: MarketSettings, rest: RestClient) -> None:
+        self._settings, self._base, self._rest = settings, settings.base, rest
+        self._specs: dict[str, MarketSpec] = {}
         self._out: list[Finding] = []
         self._tokens = set(USDC)
         self._who: Who | None = None
@@ -113,10 +117,15 @@ class _ExchangeChecks:
         self._guarded("key", lambda: self._key(key))
         who = self._who
         self._guarded("markets", lambda: self._markets(who.account if who else None))
+        if self._specs:
+            self._guarded("sizes", lambda: sizes(self._settings, self._specs, marks_of(self._rest, self._specs)))
         if who is not None and who.key is not None and who.account is not None:
             signer, account = who.key, who.account
             self._guarded("agent", lambda: self._agent(signer.address, account, who))
             self._guarded("account", lambda: self._funds(account))
+            if self._specs:
+                self._guarded("stops", lambda: self._stops(account))
+                self._guarded("open", lambda: self._open(account))
             if sign:
                 self._guarded("sign", lambda: self._sign(signer, account, who))
         elif sign:
@@ -168,6 +177,7 @@ class _ExchangeChecks:
 
     def _markets(self, account: str | None) -> str:
         universe = learn_universe(self._rest, self._base, account)
+        self._specs = {coin: universe.specs[coin] for coin in universe.open}
         self._tokens = {spec.collateral_token for spec in universe.specs.values()} or set(USDC)
         if universe.blocked and self._base.coins:
             what = {
@@ -225,6 +235,13 @@ class _ExchangeChecks:
         if equity <= 0:
             raise PreflightError([f"account {account} has no funds; deposit first"])
         return f"{equity} USD for all dexs ({mode})"
+
+    def _stops(self, account: str) -> str:
+        return stops(self._settings, self._specs, read_margins(self._rest, account, self._specs, {}))
+
+    def _open(self, account: str) -> str:
+        dexs = list(dict.fromkeys(spec.dex for spec in self._specs.values()))
+        return what_is_open(self._settings, self._specs, read_account(self._rest, account, dexs))
 
     def _value(self, account: str, dex: str) -> Decimal:
         state = self._rest.info_json({"type": "clearinghouseState", "user": account, "dex": dex})

@@ -22,6 +22,7 @@ import msgspec
 from dotenv import dotenv_values
 
 from hip3.config.settings import Settings
+from hip3.core.money import LIMIT_SHARE, MIN_NOTIONAL_USD, ceil_size, div
 from hip3.core.urls import split_urls
 from hip3.core.windows import parse_windows
 from hip3.errors import ConfigError
@@ -166,6 +167,13 @@ def _combination_faults(s: Settings) -> list[str]:
         faults.append("HIP3_KEYSTORE_FILE needs HIP3_KEYSTORE_PASSWORD")
     if s.max_notional_per_market > s.max_notional_total:
         faults.append("HIP3_MAX_NOTIONAL_PER_MARKET is above HIP3_MAX_NOTIONAL_TOTAL")
+    smallest = max(s.order_notional, MIN_NOTIONAL_USD)
+    if s.max_notional_per_market * LIMIT_SHARE < smallest:
+        least = ceil_size(div(smallest, LIMIT_SHARE), 0) + 1
+        faults.append(
+            f"HIP3_MAX_NOTIONAL_PER_MARKET {shown(s.max_notional_per_market)} lets no order through: an order is at "
+            f"least {shown(smallest)} USD and at most 99 % of it; give {least}, or more where the lot is coarse"
+        )
     if s.min_book_notional >= s.normal_book_notional:
         faults.append("HIP3_MIN_BOOK_NOTIONAL must be below HIP3_NORMAL_BOOK_NOTIONAL")
     if (s.trailing_activation_bps > 0) != (s.trailing_distance_bps > 0):

@@ -31,6 +31,8 @@ HALF = Decimal("0.5")
 MAX_SIGNIFICANT_FIGURES = 5
 MAX_PRICE_DECIMALS = 6
 """Of a perp, less its size decimals (docs/venue-facts.md F1)."""
+LIMIT_SHARE = Decimal("0.99")
+"""An entry takes at most this of its limit: exactly at it, a drifting price would have the gate refuse it."""
 MIN_NOTIONAL_USD = Decimal(11)
 """Our floor per entry. The exchange asks for $10 at its own price (docs/venue-facts.md F11), perhaps a little lower."""
 

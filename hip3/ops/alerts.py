@@ -45,6 +45,7 @@ KINDS: dict[str, Kind] = {
     "failed": Kind("page"),
     "stop_open": Kind("page"),
     "orphan": Kind("page", 6 * HOUR_MS),
+    "protection": Kind("warn", 6 * HOUR_MS),
     "mismatch": Kind("warn", HOUR_MS),
     "paused": Kind("warn", 6 * HOUR_MS),
     "market_blocked": Kind("warn", 6 * HOUR_MS),
@@ -132,6 +133,14 @@ def _orphan(f: Fields) -> Alert:
     return Alert(kind="orphan", subject=f["coin"], text=f"{f['coin']}: {f['why']}")
 
 
+def _nearer(f: Fields) -> Alert:
+    text = (
+        f"{f['coin']}: a stop {f['wished_bps']} bps away would lie beyond the liquidation price "
+        f"{f['liquidation_px']}; it is put {f['bps']:.0f} bps away"
+    )
+    return Alert(kind="protection", subject=f["coin"], text=text)
+
+
 def _aside(f: Fields) -> Alert:
     return Alert(kind="journal", text="the journal was damaged and is set aside; a new one was begun")
 
@@ -170,6 +179,7 @@ RECORDS: dict[str, Callable[[Fields], Alert | None]] = {
     "forced_fill": _forced,
     "market_blocked": _blocked,
     "orphan": _orphan,
+    "stop_nearer": _nearer,
     "halted": _halted,
     "stream_dead": _stood,
     "journal_set_aside": _aside,

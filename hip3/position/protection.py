@@ -12,10 +12,34 @@ import msgspec
 
 from hip3.core.ledger import PositionView
 from hip3.core.market import MarketSpec
-from hip3.core.money import round_price, shift_bps, taker_price
+from hip3.core.money import HALF, ONE, TEN_THOUSAND, bps_of, div, round_price, shift_bps, taker_price
 from hip3.core.order_state import OrderState
 from hip3.core.orders import PendingOrder, Side, Tif
 from hip3.position.tracked import TrackedOrder
+
+ROOM_SHARE = Decimal("0.8")
+"""A stop takes at most this of the way from the entry to the liquidation price: the mark may jump the rest."""
+
+
+def liquidation_bps(leverage: int, max_leverage: int) -> Decimal:
+    """How far from the entry an isolated position is liquidated, in basis points, before any funding.
+
+    Initial margin 1 / leverage, maintenance margin half of that at the highest leverage (docs/venue-facts.md F20).
+    """
+    maintenance = div(HALF, Decimal(max_leverage))
+    return div(div(ONE, Decimal(leverage)) - maintenance, ONE - maintenance) * TEN_THOUSAND
+
+
+def bounded_bps(position: PositionView, bps: Decimal, liquidation: Decimal | None) -> Decimal:
+    """The distance of a stop, so that it fires before the exchange liquidates; 0 where there is no room left.
+
+    `liquidation` is the price at which that happens, None where nobody knows one. One on the wrong side of the entry is
+    of another position than this, and says nothing.
+    """
+    if liquidation is None or position.entry_px <= 0:
+        return bps
+    room = bps_of((position.entry_px - liquidation) * (1 if position.szi > 0 else -1), position.entry_px)
+    return min(bps, room * ROOM_SHARE) if room > 0 else bps
 
 
 class Protection(msgspec.Struct, frozen=True):
@@ -27,8 +51,11 @@ class Protection(msgspec.Struct, frozen=True):
     """Order ids that are no longer needed."""
 
 
-def decide(position: PositionView | None, standing: Sequence[TrackedOrder]) -> Protection:
-    """`standing`: the protective orders of the market that are not over, oldest first.
+def decide(
+    position: PositionView | None, standing: Sequence[TrackedOrder], liquidation: Decimal | None = None
+) -> Protection:
+    """`standing`: the protective orders of the market that are not over, oldest first. One that lies beyond the
+    `liquidation` price protects nothing.
 
     A position of None means flat: all that stands goes. One that is queued, sent or unknown counts as there, so that
     no second is placed beside it; but only one that rests lets others be taken away.
@@ -37,7 +64,11 @@ def decide(position: PositionView | None, standing: Sequence[TrackedOrder]) -> P
     if position is None:
         return Protection(cancel=tuple(t.oid for t in alive if t.oid is not None))
     side = Side.SELL if position.szi > 0 else Side.BUY
-    fits = [t for t in standing if t.order.side is side and t.order.sz == abs(position.szi)]
+    fits = [
+        t
+        for t in standing
+        if t.order.side is side and t.order.sz == abs(position.szi) and not _beyond(position, t.order, liquidation)
+    ]
     if not fits:
         return Protection(place=True)
     # Only one that rests may replace the others: what is under way may still be refused.
@@ -45,6 +76,15 @@ def decide(position: PositionView | None, standing: Sequence[TrackedOrder]) -> P
     if keeper is None:
         return Protection()  # under way: what stands goes when it is there
     return Protection(cancel=tuple(t.oid for t in alive if t is not keeper and t.oid is not None))
+
+
+def _beyond(position: PositionView, stop: PendingOrder, liquidation: Decimal | None) -> bool:
+    """Whether the exchange would liquidate before the stop fires."""
+    if liquidation is None or stop.trigger_px is None or position.entry_px <= 0:
+        return False
+    long = position.szi > 0
+    ours = liquidation < position.entry_px if long else liquidation > position.entry_px
+    return ours and (stop.trigger_px <= liquidation if long else stop.trigger_px >= liquidation)
 
 
 def trigger_px(position: PositionView, bps: Decimal, spec: MarketSpec) -> Decimal:

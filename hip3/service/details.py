@@ -58,7 +58,7 @@ def _of(running: Running, trading: Trading, now_ms: int) -> dict[str, Any]:
         "market_gates": trading.gates.standing(),
         "market_gate_blocks": dict(trading.gates.blocks),
         "risk": trading.risk.figures(),
-        "flags": trading.flags.sentences(now_ms),
+        "flags": trading.flags.sentences(now_ms) + _no_order_fits(trading, views),
         "inflight": [
             {
                 "action": "orders" if isinstance(post.batch, OrderBatch) else "cancels",
@@ -84,6 +84,12 @@ def _of(running: Running, trading: Trading, now_ms: int) -> dict[str, Any]:
             "address_left_for_entries": address.left_for_entries,
         },
     }
+
+
+def _no_order_fits(trading: Trading, views: list[MarketView]) -> list[str]:
+    """Markets in which no size is both large enough for the exchange and within the limit."""
+    found = ((v.coin, v.mark and trading.detector.impossible(v.coin, v.mark)) for v in views)
+    return [f"{coin}: {why}" for coin, why in found if why]
 
 
 def _budgets(running: Running, now_ms: int) -> dict[str, Any]:

@@ -1,13 +1,19 @@
 """From the settings to what each part is given: one function per part, one place per name."""
 
+from collections.abc import Callable
+from decimal import Decimal
+
 from hip3.config.reading import MarketSettings
 from hip3.config.settings import Settings
+from hip3.core.ledger import PositionView
 from hip3.core.market import MarketSpec
-from hip3.core.money import ZERO
+from hip3.core.money import ZERO, shift_bps
 from hip3.core.windows import parse_windows
 from hip3.exchange.registry import sum_fee_bps
 from hip3.execution.entries.executor import EntryLimits
+from hip3.execution.truth.margin import Margin
 from hip3.position.exit_rules import ExitParams
+from hip3.position.protection import ROOM_SHARE, liquidation_bps
 from hip3.risk.drawdown import DrawdownLimits
 from hip3.risk.guards import GuardSettings
 from hip3.risk.market_gates import MarketGateParams
@@ -30,9 +36,41 @@ def detector_params(settings: MarketSettings, specs: dict[str, MarketSpec]) -> d
     return out
 
 
-def exit_params(settings: MarketSettings, coin: str) -> ExitParams:
-    """Exit settings of one market."""
+def liquidation_of(
+    settings: MarketSettings,
+    margins: dict[str, Margin],
+    specs: dict[str, MarketSpec],
+    read: Callable[[], dict[str, Decimal]],
+) -> Callable[[PositionView], Decimal | None]:
+    """At which price the exchange closes a position: by the last reading (`read`), before one by the margin that the
+    start found; None where nobody knows."""
+
+    def px(position: PositionView) -> Decimal | None:
+        known, sign = read().get(position.coin), 1 if position.szi > 0 else -1
+        if known is not None and (position.entry_px - known) * sign > 0:
+            return known
+        margin, spec = margins.get(position.coin), specs.get(position.coin)
+        if margin is None or spec is None or not (margin.isolated or spec.isolated_only):
+            return None  # what backs it is the whole account
+        leverage = settings.for_market(position.coin).leverage or margin.leverage
+        return shift_bps(position.entry_px, -sign * liquidation_bps(leverage, spec.max_leverage))
+
+    return px
+
+
+def room_bps(settings: MarketSettings, coin: str, margins: dict[str, Margin], spec: MarketSpec) -> Decimal | None:
+    """How far a stop may be from the entry at most, by the margin that the start found; None where nobody knows."""
+    margin = margins.get(coin)
+    if margin is None or not (margin.isolated or spec.isolated_only):
+        return None
+    leverage = settings.for_market(coin).leverage or margin.leverage
+    return liquidation_bps(leverage, spec.max_leverage) * ROOM_SHARE
+
+
+def exit_params(settings: MarketSettings, coin: str, room: Decimal | None = None) -> ExitParams:
+    """Exit settings of one market; a stop loss further away than `room` is drawn nearer."""
     s = settings.for_market(coin)
+    stop_loss = s.stop_loss_bps if room is None else min(s.stop_loss_bps, room)
     return ExitParams(
         time_stop_ms=s.time_stop_ms, regression_bps=s.mark_regression_bps, min_holding_ms=s.min_holding_ms,
         slippage_bps=s.exit_slippage_bps, step_bps=s.exit_step_bps, max_slippage_bps=s.exit_max_slippage_bps,
@@ -41,7 +79,7 @@ def exit_params(settings: MarketSettings, coin: str) -> ExitParams:
         evaporation_min_holding_ms=s.edge_evaporation_min_holding_ms, min_loss_bps=s.min_loss_exit_bps,
         edge_scale=s.entry_edge_scale_factor if s.entry_edge_scaling else ZERO,
         decay_start_ms=s.time_decay_start_ms if s.time_decay else 0, decay_min=s.time_decay_min_factor,
-        take_profit_bps=s.take_profit_bps, stop_loss_bps=s.stop_loss_bps,
+        take_profit_bps=s.take_profit_bps, stop_loss_bps=stop_loss,
         trailing_activation_bps=s.trailing_activation_bps, trailing_distance_bps=s.trailing_distance_bps,
         oracle_exit=s.oracle_exit, oracle_against=s.oracle_exit_against_moves, oracle_with=s.oracle_exit_with_moves,
         oracle_min_holding_ms=s.oracle_exit_min_holding_ms, oracle_move_bps=s.oracle_move_bps,

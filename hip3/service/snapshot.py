@@ -88,6 +88,8 @@ def _of(trading: Trading, running: Running, now: int) -> dict[str, Any]:
     )  # fmt: skip
     if executor is not None:
         counters["skipped"], counters["rejected"] = dict(executor.skipped), dict(executor.rejected)
+    if trading.detector.unsized:
+        counters["skipped"]["no_size"] = trading.detector.unsized
     counters["venue_rejected"] = dict(Counter(figures.venue_rejected))
     exiting = trading.exits.exiting()
     worst = sum(ledger.entries.values(), ZERO) + sum(ledger.foreign.values(), ZERO)

@@ -62,8 +62,10 @@ from hip3.service.params import (
     entry_limits,
     exit_params,
     guard_settings,
+    liquidation_of,
     market_gate_params,
     risk_limits,
+    room_bps,
 )
 from hip3.strategy.detector import Detector
 
@@ -252,8 +254,10 @@ def _inflow(g: Given, books: Books, feed: Feed, outbox: Outbox) -> Inflow:
     settings, specs, clock = g.settings, g.universe.specs, g.clock
     guards = EntryGuards({c: guard_settings(settings.for_market(c)) for c in specs}, guard_settings(settings.base))
     executor = None if g.identity is None else _executor(g, books, feed, outbox, guards)
+    margins = g.beginning.margins if g.beginning is not None else {}
+    leaving = {c: exit_params(settings, c, room_bps(settings, c, margins, spec)) for c, spec in specs.items()}
     exiting = Exiting(
-        clock=clock, specs=specs, params={c: exit_params(settings, c) for c in specs} if g.identity else {},
+        clock=clock, specs=specs, params=leaving if g.identity else {},
         newest=feed.markets.newest, others=g.universe.others,
         other_params=exit_params(settings, ""), other_marks=lambda: books.view.marks,
         tracker=books.tracker, desk=books.exits, market_state=feed.market_state, scheduler=outbox.scheduler,
@@ -301,8 +305,10 @@ def _executor(g: Given, books: Books, feed: Feed, outbox: Outbox, guards: EntryG
 
 def _loop(g: Given, identity: Identity, books: Books, feed: Feed, outbox: Outbox, inflow: Inflow) -> ExecutorLoop:
     base, market_state = g.settings.base, feed.market_state
+    margins = g.beginning.margins if g.beginning is not None else {}
     protector = Protector(
         clock=g.clock, specs=g.universe.specs, bps=lambda c: g.settings.for_market(c).protective_stop_bps,
+        liquidation=liquidation_of(g.settings, margins, g.universe.specs, lambda: books.view.liquidations),
         tracker=books.tracker, desk=books.exits, exiting=inflow.exiting, market_state=market_state,
         scheduler=outbox.scheduler, cloids=outbox.cloids, journal=g.journal,
     )  # fmt: skip

@@ -17,7 +17,7 @@ from hip3.core.market import Level, MarketSpec, MarketView
 from hip3.core.money import bps_of
 from hip3.core.orders import Side
 from hip3.strategy.oracle import OracleMoves
-from hip3.strategy.sizing import SizingParams, suggest
+from hip3.strategy.sizing import SizingParams, impossible, suggest
 
 
 class DetectorParams(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,11 +34,12 @@ class DetectorParams(msgspec.Struct, frozen=True, kw_only=True):
 class _Track:
     """What is remembered of one market."""
 
-    __slots__ = ("generation", "moves", "signalled")
+    __slots__ = ("generation", "moves", "signalled", "unsized")
 
     def __init__(self) -> None:
         self.moves = OracleMoves()
         self.signalled: dict[Side, Decimal] = {}
+        self.unsized: dict[Side, Decimal] = {}
         self.generation = -1
 
 
@@ -50,6 +51,12 @@ class Detector:
         self._tracks = {coin: _Track() for coin in params}
         self.emitted = 0
         self.checks = 0
+        self.unsized = 0
+        """Signals for which no size was left: the touch too thin, or the limit below the smallest order."""
+
+    def impossible(self, coin: str, px: Decimal) -> str | None:
+        """Why no order of a market can be within its limit at this price; None: some can. Any thread."""
+        return impossible(self._params[coin].sizing, px)
 
     @staticmethod
     def params_for(spec: MarketSpec, fee_bps: Decimal, **settings: Decimal | int) -> DetectorParams:
@@ -135,6 +142,9 @@ class Detector:
         params = self._params[view.coin]
         size = suggest(params.sizing, touch.px, touch.sz, standing.factor)
         if size <= 0:
+            if track.unsized.get(side) != oracle:
+                track.unsized[side] = oracle
+                self.unsized += 1
             return None
         track.signalled[side] = oracle
         self.emitted += 1

@@ -4,10 +4,7 @@ from decimal import Decimal
 
 import msgspec
 
-from hip3.core.money import MIN_NOTIONAL_USD, ONE, ZERO, ceil_size, div, floor_size
-
-LIMIT_SHARE = Decimal("0.99")
-"""A size exactly at the limit would be refused when the price drifts before the gate sees it."""
+from hip3.core.money import LIMIT_SHARE, MIN_NOTIONAL_USD, ONE, ZERO, ceil_size, div, floor_size
 
 
 class SizingParams(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,6 +17,19 @@ class SizingParams(msgspec.Struct, frozen=True, kw_only=True):
     sz_decimals: int
     order_notional: Decimal = ZERO
     """USD of every order, whatever the touch shows; 0: by the touch."""
+
+
+def impossible(params: SizingParams, px: Decimal) -> str | None:
+    """Why no order at this price can be within the limit, or None; a sentence for people. Pure."""
+    wished = params.order_notional or MIN_NOTIONAL_USD
+    smallest = ceil_size(div(wished, px), params.sz_decimals) * px
+    most = floor_size(div(params.max_notional * LIMIT_SHARE, px), params.sz_decimals) * px
+    if smallest <= most:
+        return None
+    return (
+        f"the smallest order is {smallest:.2f} USD, the limit of {params.max_notional} USD allows {most:.2f}: no entry "
+        "is possible (HIP3_MAX_NOTIONAL_PER_MARKET)"
+    )
 
 
 def suggest(params: SizingParams, touch_px: Decimal, touch_sz: Decimal, share: Decimal = ONE) -> Decimal:

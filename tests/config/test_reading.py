@@ -150,3 +150,17 @@ def test_the_small_money_trial_sets_its_limits_and_nothing_else_does(tmp_path: P
     with pytest.raises(ConfigError) as table:
         reading.load_markets_file(reading.load({"HIP3_PROFILE": "micro", "HIP3_MARKETS_FILE": str(file)}, None))
     assert "is set by HIP3_PROFILE=micro" in table.value.faults[0]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"HIP3_MAX_NOTIONAL_PER_MARKET": "11", "HIP3_MAX_NOTIONAL_TOTAL": "11"},
+        {"HIP3_MAX_NOTIONAL_PER_MARKET": "40", "HIP3_ORDER_NOTIONAL": "40"},
+    ],
+)
+def test_a_limit_that_lets_no_order_through_is_refused(given: dict[str, str]) -> None:
+    (fault,) = _faults(given)
+    assert "lets no order through" in fault
+    least = fault.partition("give ")[2].partition(",")[0]
+    reading.load(given | {"HIP3_MAX_NOTIONAL_PER_MARKET": least, "HIP3_MAX_NOTIONAL_TOTAL": least}, None)

@@ -22,6 +22,10 @@ SAMPLES: dict[str, tuple[dict[str, Any], str]] = {
     "forced_fill": ({"fill": FILL, "effect": "liquidation"}, "forced_fill"),
     "market_blocked": ({"coin": "xyz:GOLD", "why": "delisted"}, "market_blocked"),
     "orphan": ({"coin": "xyz:GOLD", "why": "not configured any more"}, "orphan"),
+    "stop_nearer": (
+        {"coin": "xyz:GOLD", "wished_bps": 500, "bps": 233.1, "liquidation_px": "3900"},
+        "protection",
+    ),
     "journal_set_aside": ({"path": "x"}, "journal"),
     "halted": ({"coin": "xyz:GOLD", "why": "Trading is halted."}, "market_blocked"),
     "stream_dead": ({"coin": "xyz:GOLD", "why": "its quotes stood still"}, "market_blocked"),

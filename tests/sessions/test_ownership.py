@@ -91,3 +91,12 @@ def test_a_stop_names_the_stop_of_what_it_leaves(tmp_path: Path) -> None:
     outcome = _stop(world, StopMode.CANCEL)
     assert outcome.clean
     assert f"{GOLD} 0.01 with a stop at 39" in outcome.sentence
+
+
+def test_a_market_in_which_no_order_fits_its_limit_says_so(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path, max_notional_per_market=D(12), max_notional_total=D(12))
+    coin = "xyz:XYZ100"
+    assert world.run_until(lambda: world.trading.market_state.view(coin) is not None, 3000)
+    sentences = status_of(world)["flags"]
+    assert [s for s in sentences if s.startswith(coin) and "no entry is possible" in s]
+    assert not [s for s in sentences if s.startswith("xyz:NVDA")]

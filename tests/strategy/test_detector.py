@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,10 +13,11 @@ from hip3.core.money import MIN_NOTIONAL_USD
 from hip3.core.orders import Side
 from hip3.strategy.detector import Detector, DetectorParams
 from hip3.strategy.oracle import OracleMoves
-from hip3.strategy.sizing import SizingParams, suggest
+from hip3.strategy.sizing import SizingParams, impossible, suggest
 from tests.builders import COIN, D
 
 SIZING = SizingParams(alpha=D("0.1"), min_book=D(500), normal_book=D(5000), max_notional=D(50), sz_decimals=4)
+SIZING_NONE = msgspec.structs.replace(SIZING, max_notional=D(11))
 
 
 def _params(**kw: Any) -> DetectorParams:
@@ -111,3 +113,29 @@ def test_the_liquidity_factor_rises_from_minimum_to_normal_book() -> None:
     wide = SizingParams(alpha=D("0.1"), min_book=D(500), normal_book=D(5000), max_notional=D(10_000), sz_decimals=4)
     sizes = [suggest(wide, D(100), D(n)) for n in (5, 20, 50, 200)]
     assert sizes == [0, D("0.6666"), D(5), D(20)]
+
+
+@given(
+    st.decimals("0.01", "100000", places=2, allow_nan=False), st.integers(11, 60), st.integers(0, 4),
+    st.decimals("0.0001", "5000", places=4, allow_nan=False),
+)  # fmt: skip
+def test_where_no_order_is_possible_none_is_suggested_whatever_the_touch(
+    px: Decimal, limit: int, lot: int, size: Decimal
+) -> None:
+    params = SizingParams(alpha=D("0.1"), min_book=D(0), normal_book=D(1), max_notional=D(limit), sz_decimals=lot)
+    if impossible(params, px) is not None:
+        assert suggest(params, px, size) == 0
+    else:
+        assert suggest(params, px, D(10**7)) > 0
+
+
+def test_a_coarse_lot_may_leave_no_order_within_the_limit() -> None:
+    coarse = SizingParams(alpha=D("0.1"), min_book=D(0), normal_book=D(1), max_notional=D(13), sz_decimals=4)
+    assert "the smallest order is 12.88 USD" in str(impossible(coarse, D(32_200) * 4))
+
+
+def test_a_signal_for_which_no_size_is_left_is_counted_once_per_oracle() -> None:
+    detector, signals = _feed(["4000", "4002", "4005", "4005"], sizing=SIZING_NONE)
+    assert signals == [None] * 4
+    assert detector.unsized == 1
+    assert detector.emitted == 0

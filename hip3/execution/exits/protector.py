@@ -19,7 +19,7 @@ from hip3.execution.sending.cloids import CloidSource
 from hip3.execution.sending.scheduler import BatchScheduler
 from hip3.feed.market_state import MarketState
 from hip3.position.exit_attempts import ExitDesk
-from hip3.position.protection import build, decide, trigger_px
+from hip3.position.protection import bounded_bps, build, decide, trigger_px
 from hip3.position.tracker import PositionTracker
 
 AGAIN_MS = 1000
@@ -33,7 +33,8 @@ SLIPPAGE_BPS = Decimal(1000)
 class Protector:
     """See the module.
 
-    `bps(coin)`: how far from the entry the stop is, 0 for none. All times in it are monotonic.
+    `bps(coin)`: how far from the entry the stop is, 0 for none; `liquidation(position)`: at which price the exchange
+    would close it, None while unknown. All times in it are monotonic.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Protector:
         clock: Clock,
         specs: dict[str, MarketSpec],
         bps: Callable[[str], Decimal],
+        liquidation: Callable[[PositionView], Decimal | None],
         tracker: PositionTracker,
         desk: ExitDesk,
         exiting: Exiting,
@@ -53,6 +55,9 @@ class Protector:
         self._clock = clock
         self._specs = specs
         self._bps = bps
+        self._liquidation = liquidation
+        self._told: set[str] = set()
+        """Markets in which a stop was drawn nearer: told once."""
         self._tracker = tracker
         self._desk = desk
         self._exiting = exiting
@@ -79,7 +84,8 @@ class Protector:
             # A stop that stands without a position is always taken away, also where no more are placed.
             if position is not None and (self._bps(coin) <= 0 or self._desk.requested(coin) is not None):
                 continue
-            todo = decide(position, standing.get(coin, []))
+            px = None if position is None else self._liquidation(position)
+            todo = decide(position, standing.get(coin, []), px)
             if todo.place and position is not None:
                 self._place(position, now_ms)
             elif any(t.state is OrderState.OPEN for t in standing.get(coin, [])):
@@ -91,12 +97,24 @@ class Protector:
             del self._next_ms[coin]
             self._pause_ms.pop(coin, None)
 
+    def _within(self, position: PositionView, wished: Decimal) -> Decimal:
+        """The distance of its stop, never beyond the liquidation price; one that is drawn nearer is told."""
+        liquidation = self._liquidation(position)
+        bps = bounded_bps(position, wished, liquidation)
+        if bps < wished and position.coin not in self._told:
+            self._told.add(position.coin)
+            self._journal.record(
+                "stop_nearer", coin=position.coin, wished_bps=wished, bps=bps, liquidation_px=liquidation
+            )
+        return bps
+
     def _place(self, position: PositionView, now_ms: int) -> None:
         """Queue the stop of a position, or ask for its exit where the mark is beyond the stop already.
 
         Without a mark or an entry price nothing can be placed; the pause grows, and it is tried again.
         """
-        coin, spec, bps = position.coin, self._specs[position.coin], self._bps(position.coin)
+        coin, spec = position.coin, self._specs[position.coin]
+        bps = self._within(position, self._bps(coin))
         # Twice as long with each try that came to nothing: a stop may be refused for as long as the position lives.
         pause = self._pause_ms[coin] = min(self._pause_ms.get(coin, AGAIN_MS // 2) * 2, LONGEST_MS)
         self._next_ms[coin] = now_ms + pause

@@ -74,6 +74,8 @@ class AccountReport(msgspec.Struct, frozen=True, kw_only=True):
     """Sum of the configured dexs' account values, in USD; what it means depends on the mode: `equity_of`."""
     marks: dict[str, Decimal]
     """Mark price of each position, from its value."""
+    liquidations: dict[str, Decimal] = {}
+    """Liquidation price of each position that has one, by its margin."""
 
 
 STANDARD = frozenset({"disabled", "default"})
@@ -129,6 +131,7 @@ def read_account(rest: Rest, user: str, dexs: Iterable[str]) -> AccountReport:
     times: list[int] = []
     equity = ZERO
     marks: dict[str, Decimal] = {}
+    liquidations: dict[str, Decimal] = {}
     try:
         for dex in dexs:
             state = rest.info_json({"type": "clearinghouseState", "user": user, "dex": dex})
@@ -140,6 +143,8 @@ def read_account(rest: Rest, user: str, dexs: Iterable[str]) -> AccountReport:
                 positions[body["coin"]] = (szi, parse(body["entryPx"] or "0"))
                 if szi:
                     marks[body["coin"]] = div(parse(body["positionValue"]), abs(szi))
+                    if body.get("liquidationPx"):
+                        liquidations[body["coin"]] = parse(body["liquidationPx"])
             orders += _open_orders(rest, user, dex)
         fills, malformed = parse_fill_list(rest.info({"type": "userFills", "user": user}))
     except (KeyError, TypeError, ValueError, ArithmeticError) as error:
@@ -154,6 +159,7 @@ def read_account(rest: Rest, user: str, dexs: Iterable[str]) -> AccountReport:
         fills=fills,
         equity=equity,
         marks=marks,
+        liquidations=liquidations,
     )
 
 

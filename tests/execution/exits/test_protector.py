@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from hip3.core.ledger import PositionView
+from hip3.core.money import bps_of
 from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, Side
-from hip3.position.protection import Protection, decide, trigger_px
+from hip3.position.protection import Protection, bounded_bps, decide, liquidation_bps, trigger_px
 from hip3.position.tracked import TrackedOrder
 from hip3.service.stopping import cancel_entries
 from tests.builders import COIN, D, exit_order, spec
@@ -164,3 +165,54 @@ def test_a_mark_beyond_the_stop_is_an_exit_at_once(tmp_path: Path) -> None:
     assert world.exchange_positions() == {}
     reasons = {f["order"].exit_reason for f in world.journal.of("exit")}
     assert reasons <= {ExitReason.STOP_LOSS}
+
+
+@pytest.mark.parametrize("szi", ["0.012", "-0.012"])
+def test_a_stop_is_drawn_nearer_than_the_liquidation_price(szi: str) -> None:
+    position = _position(szi)
+    sign = 1 if position.szi > 0 else -1
+    beyond = position.entry_px * (1 - sign * D("0.02"))
+    assert bounded_bps(position, D(300), beyond) == 200 * D("0.8")
+    assert bounded_bps(position, D(100), beyond) == 100
+    assert bounded_bps(position, D(300), None) == 300
+    other = position.entry_px * (1 + sign * D("0.02"))  # of the position before it turned
+    assert bounded_bps(position, D(300), other) == 300
+
+
+def test_the_liquidation_distance_is_the_exchange_s_own(tmp_path: Path) -> None:
+    """Of an isolated position, by leverage alone, and as the exchange shows it."""
+    world = quiet_world(tmp_path)
+    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    world.run(500)
+    world.trading.view.doubt()
+    assert world.run_until(lambda: GOLD in world.trading.view.liquidations, 5000)
+    position, spec = world.trading.tracker.position(GOLD), world.trading.specs[GOLD]
+    assert position is not None
+    state = world.rest.info_json({"type": "clearinghouseState", "user": world.user, "dex": "xyz"})
+    leverage = state["assetPositions"][0]["position"]["leverage"]["value"]
+    shown = bps_of(position.entry_px - world.trading.view.liquidations[GOLD], position.entry_px)
+    assert abs(shown - liquidation_bps(leverage, spec.max_leverage)) < 3
+
+
+def test_a_stop_beyond_the_liquidation_price_is_placed_nearer_and_told(tmp_path: Path) -> None:
+    world = _world(tmp_path, protective_stop_bps=D(1000))
+    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    assert world.run_until(lambda: len(_stops(world)) == 1, 2000)
+    world.trading.view.doubt()
+    world.run(5000)
+    liquidation = world.trading.view.liquidations[GOLD]
+    assert D(_stops(world)[0]["triggerPx"]) > liquidation
+    assert [f["coin"] for f in world.journal.of("stop_nearer")] == [GOLD]
+
+
+def test_a_stop_that_a_reading_shows_beyond_the_liquidation_price_is_replaced() -> None:
+    position = _position()
+    stop = _standing(1, "0.012")
+    assert stop.order.trigger_px is not None
+    assert decide(position, [stop], stop.order.trigger_px - 1) == Protection()
+    assert decide(position, [stop], stop.order.trigger_px + 1) == Protection(place=True)
+
+
+def test_a_stop_loss_beyond_the_liquidation_price_is_drawn_nearer(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path, stop_loss_bps=D(1000))
+    assert world.trading.exiting._params[GOLD].stop_loss_bps < 500
