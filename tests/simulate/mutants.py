@@ -15,6 +15,7 @@ def _m(name: str, module: str, old: str, new: str) -> Mutant:
 
 
 TRACKER, LOOP, ORDERS = "position/tracker.py", "execution/sending/loop.py", "execution/orders_in.py"
+_READ = "        self._view.marks, self._view.liquidations = report.marks, report.liquidations\n"
 RESOLVER, GATES, POSTS = "execution/truth/resolver.py", "execution/entries/gates.py", "execution/sending/posts.py"
 DESK, TRADING, KEEPING = "position/exit_attempts.py", "service/trading.py", "execution/truth/housekeeping.py"
 
@@ -38,8 +39,8 @@ MUTANTS: tuple[Mutant, ...] = (
     _m("the start believes an empty account", "execution/truth/bootstrap.py",
        "report = by_fills(read_beginning(rest, user, universe.dexs), universe.dexs)",
        "report = read_beginning(rest, user, universe.dexs)"),
-    _m("a resync clears first", KEEPING, "        self._view.marks = report.marks\n",
-       "        self._view.marks = report.marks\n        for coin in list(self._tracker.booked()):\n"
+    _m("a resync clears first", KEEPING, _READ,
+       _READ + "        for coin in list(self._tracker.booked()):\n"
        "            self._tracker.adopt(coin, ZERO, Opening(px=ZERO, ms=0))\n"),
     _m("a stale reading is adopted although the fills say otherwise", KEEPING,
        "by_fill = told.get(coin, (ZERO, ZERO))[0] == ours", "by_fill = False"),
