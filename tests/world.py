@@ -204,7 +204,15 @@ class World:
         running.journal.open(self.folder / "journal.db", running.intents)
         universe = learn_universe(self.rest, self.settings.base, self.user)
         reading = StartReading(running, self.rest, running.who, universe, self.folder)  # type: ignore[arg-type]
-        reading.read()
+        for tries in range(20):
+            try:
+                reading.read()
+                break
+            except VenueReadError:
+                if tries == 19:
+                    raise
+                self.clock.advance(500)
+                self.venue.advance(self.exchange_ms())
         running.readiness.universe_known()
         running.trading = assemble(running, reading)
         return running

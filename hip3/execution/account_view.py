@@ -13,7 +13,9 @@ class AccountView:
     Nothing ties the values together: equity and marks of one reading are set one after the other.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, mode: str = "unknown") -> None:
+        self.mode = mode
+        """`userAbstraction`: how the account's worth is read."""
         self.equity: Decimal | None = None
         """What the account is worth, in USD; None while unknown, and then limits on equity say no."""
         self.marks: dict[str, Decimal] = {}

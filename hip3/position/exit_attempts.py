@@ -60,6 +60,9 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     entry_edge_bps: Decimal
     admission_px: Decimal = ZERO
     """The price at which the limits counted it."""
+    szi: Decimal = ZERO
+    """Signed size, for a start that cannot ask the exchange; 0 where an older version kept it."""
+    entry_px: Decimal = ZERO
     foreign: bool = False
     memory: ExitMemory | None = None
     reason: ExitReason | None = None
@@ -161,6 +164,8 @@ class ExitDesk:
                     entry_ms=p.entry_ms,
                     entry_edge_bps=p.entry_edge_bps,
                     admission_px=p.admission_px,
+                    szi=p.szi,
+                    entry_px=p.entry_px,
                     foreign=p.foreign,
                     memory=self._memory.get(p.coin),
                 )

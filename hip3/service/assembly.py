@@ -5,8 +5,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from hip3.core.market import MarketSpec
 from hip3.core.orders import PendingOrder, Post
+from hip3.errors import ODD_ANSWERS, PreflightError, VenueReadError
 from hip3.exchange.rest import RestClient
 from hip3.execution.exits.exiting import reopen
 from hip3.execution.exits.risk_desk import KeptRisk
@@ -20,6 +23,7 @@ from hip3.execution.truth.bootstrap import (
     check_signer,
     dexs_of_ours,
     learn_universe,
+    read_part_of_beginning,
     read_whole_beginning,
     with_orphans,
 )
@@ -33,6 +37,11 @@ from hip3.service.kept import Before, margin_changes
 from hip3.service.running import Running
 from hip3.service.start import Who
 from hip3.service.trading import Given, Links, Trading, build
+
+PART_TRIES = 2
+"""So often everything is tried before a start goes on with what answers."""
+FINISH_MS = 5000
+"""Between two tries to read what a start left out: each costs a tenth of a minute's request weight."""
 
 
 class StartReading:
@@ -50,12 +59,66 @@ class StartReading:
         """When this account's state began (exchange time)."""
         self.beginning: Beginning | None = None
         """The account as trading begins; None to observe, where there is none."""
+        self.missing = ""
+        """What could not be read: until it can, positions are left and nothing is entered."""
+        self._tries = 0
+        self._next_ms = 0
 
     def read(self) -> bool:
-        """Read everything; True. VenueReadError: not now; PreflightError: not like this."""
-        who, running = self._who, self._running
-        if who.key is None or who.account is None:
+        """Read everything; True. From the second try on what can be read is enough where there is a position to leave.
+        VenueReadError: not now; PreflightError: not like this."""
+        if self._who.key is None or self._who.account is None:
             return True
+        self._tries += 1
+        try:
+            return self._read_all()
+        except (VenueReadError, *ODD_ANSWERS) as error:
+            if self._tries < PART_TRIES or not self._read_part(str(error)):
+                raise
+            return True
+
+    def _read_part(self, why: str) -> bool:
+        """Whether enough could be read to look after a position that there is."""
+        running, account = self._running, self._who.account
+        assert account is not None
+        self.began_ms = self.began_ms or began_ms(self._folder, running.clock.wall_ms())
+        totals = running.journal.fact("totals", KeptTotals) or KeptTotals(since_ms=self.began_ms)
+        held = running.journal.fact("held", list[Held]) or []
+        beginning, missing = read_part_of_beginning(
+            self._rest, account, self._universe, totals, held, self._margins
+        )  # fmt: skip
+        report = beginning.report
+        if not report.at_ms:  # no dex answered
+            report = msgspec.structs.replace(report, at_ms=running.clock.wall_ms())
+            beginning = msgspec.structs.replace(beginning, report=report)
+        if not any(szi for szi, _ in beginning.report.positions.values()):
+            return False
+        self.beginning, self.universe = beginning, with_orphans(self._universe, beginning.report, held)
+        self.missing = "; ".join(f"dex {dex}: {text}" for dex, text in missing.items()) or why
+        return True
+
+    def finish(self, trading: Trading, now_ms: int) -> None:
+        """Read what a start left out, every few seconds until it is all there; the rest thread. What it cannot read it
+        raises, as `read` does."""
+        if not self.missing or now_ms < self._next_ms:
+            return
+        self._next_ms = now_ms + FINISH_MS
+        universe = self.universe
+        try:
+            self._read_all()
+        except PreflightError as error:
+            self._running.readiness.hold("start", "; ".join(error.faults))
+            return
+        self.universe, self.missing = universe, ""  # the markets of this run are what it began with
+        assert self.beginning is not None
+        trading.view.mode = self.beginning.abstraction
+        trading.housekeeping.set_margins(margin_changes(self._running.settings, self.beginning, universe.specs))
+        self._running.readiness.hold("start", "")
+
+    def _read_all(self) -> bool:
+        who, running = self._who, self._running
+        assert who.key is not None
+        assert who.account is not None
         signer, coins, now_ms = who.key.address, self._universe.open, running.clock.wall_ms()
         checked = running.journal.fact("checked", Checked)
         fresh = checked is not None and checked.covers(signer, who.account, coins, now_ms)
@@ -120,6 +183,10 @@ def assemble(running: Running, reading: StartReading) -> Trading:
         rest=rest, journal=journal, intents=intents, signed=rest, links=_links(running),
     )  # fmt: skip
     trading = build(given)
+    if reading.missing:
+        running.readiness.hold("start", f"the start could not read everything: {reading.missing}")
+        journal.record("start_in_part", missing=reading.missing)
+        trading.housekeeping.finish_start = lambda now_ms: reading.finish(trading, now_ms)
     _hold_what_is_unknown(running, before)
     reopen(trading.exits, journal.fact("closed", dict[str, int]) or {}, running.clock)
     return trading

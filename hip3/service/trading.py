@@ -210,11 +210,12 @@ def _books(g: Given) -> Books:
         offset.add(g.before.clock[0] + g.clock.mono_ms() - g.before.clock[1], 0)
     tracker = new_tracker(g.beginning, g.before.recovered, g.clock.mono_ms())
     exits = ExitDesk(g.settings.base.post_timeout_ms + 1000)
+    mode = g.beginning.abstraction if g.beginning is not None else "unknown"
     if g.beginning is not None:
         known = list(still_held(g.beginning.report, g.beginning.held).values())
         exits.restore(anew(known, g.latch.state().reset, g.before), g.clock.mono_ms())
     return Books(
-        tracker=tracker, exits=exits, view=AccountView(), offset=offset, strangers=Strangers(),
+        tracker=tracker, exits=exits, view=AccountView(mode), offset=offset, strangers=Strangers(),
         link=Link(g.clock.mono_ms()), blocked=dict(g.universe.blocked),
     )  # fmt: skip
 
@@ -353,14 +354,13 @@ def _housekeeping(g: Given, books: Books, feed: Feed, outbox: Outbox, inflow: In
         helpers = Helpers(
             markets=feed.markets, books=by_rest, resolver=resolver, margin=margin, open_orders=open_orders
         )
-    mode = g.beginning.abstraction if g.beginning is not None else "unknown"
     tokens = {spec.collateral_token for spec in g.universe.specs.values()}
     return Housekeeping(
         clock=g.clock, rest=g.rest, user=user, dexs=g.universe.dexs, tracker=books.tracker, link=books.link,
         view=books.view, orders_in=inflow.orders_in, consequences=inflow.consequences,
         readiness=g.readiness, journal=g.journal, offset=books.offset, address=outbox.address,
         strangers=books.strangers, streams=feed.streams, helpers=helpers,
-        equity_of=lambda report: equity_of(g.rest, g.user or "", mode, report, tokens),
+        equity_of=lambda report: equity_of(g.rest, g.user or "", books.view.mode, report, tokens),
     )  # fmt: skip
 
 

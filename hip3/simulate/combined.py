@@ -30,11 +30,17 @@ def _fast_clock(rng: random.Random, at: int, coins: tuple[str, ...]) -> Combined
 
 def _old_reading(rng: random.Random, at: int, coins: tuple[str, ...]) -> Combined:
     """The exchange's answers lag behind a position that is closed, and everything is read anew meanwhile."""
-    dex = rng.choice(coins).partition(":")[0]
-    return [
-        Mishap(kind="stale account", on=dex, at_ms=at, for_ms=rng.randint(6000, 9000), when="holding"),
-        Mishap(kind="cut", at_ms=at + rng.randint(1500, 4000)),
-    ], {"time_stop_ms": 700}
+    coin = rng.choice(coins)
+    stale = Mishap(
+        kind="stale account", on=coin.partition(":")[0], at_ms=at + 300, for_ms=rng.randint(6000, 9000), when="holding"
+    )
+    cut = Mishap(kind="cut", at_ms=at + rng.randint(1500, 3000))
+    if rng.random() < 0.5:
+        return [stale, cut], {"time_stop_ms": 700}
+    hand = Mishap(kind="hand trade", on=coin, ms=rng.choice((-1, 1)) * rng.randint(12, 40), at_ms=at)
+    # The answer that is given again is the first one of that time: read after the first cut, believed after the second.
+    first, second = Mishap(kind="cut", at_ms=at + 350), Mishap(kind="cut", at_ms=at + rng.randint(3300, 4500))
+    return [hand, stale, first, second], {"time_stop_ms": 2500, "min_edge_bps": Decimal(5000)}
 
 
 def _full_until_the_end(rng: random.Random, at: int, coins: tuple[str, ...]) -> Combined:
@@ -102,6 +108,6 @@ KINDS: tuple[Made, ...] = (
 )  # fmt: skip
 
 
-def combined(rng: random.Random, chaos_ms: int, coins: tuple[str, ...]) -> Combined:
-    """One of them, so that it ends before the faults do."""
-    return rng.choice(KINDS)(rng, rng.randrange(1000, max(2000, chaos_ms - 6000)), coins)
+def combined(number: int, rng: random.Random, chaos_ms: int, coins: tuple[str, ...]) -> Combined:
+    """One of them, in turn, so that it ends before the faults do."""
+    return KINDS[number % len(KINDS)](rng, rng.randrange(1000, max(2000, chaos_ms - 6000)), coins)

@@ -22,6 +22,7 @@ from hip3.venue.engine.model import Request
 from hip3.venue.serving.output import WsText
 from hip3.venue.setup.fault import Fault
 
+NOTICED_MS = 6500
 CHANNELS = {"post": "reply", "orderUpdates": "update", "userFills": "fill"}
 ACTIONS_ONLY = {"lost action": "lost request", "lost answer": "lost reply"}
 """Ways of HTTP that hit signed actions and no reading."""
@@ -45,6 +46,7 @@ class Mishaps:
         self._disk, self._operator = disk, operator
         self._rng = random.Random(f"{scene.plan.seed}:mishaps")
         self._active: list[Mishap] = []
+        self._silent_since = 0
         self._full_fd = -1
 
     def _acts(self, kind: str, on: str | None = None) -> Mishap | None:
@@ -85,6 +87,12 @@ class Mishaps:
 
     def saying(self, item: WsText) -> list[tuple[str, int]]:
         """A frame of the exchange: what really arrives, and how much later than it should."""
+        out = self._fate(item)
+        if self._scene.untold and channel_of(item.text) in ("update", "fill") and any(t == item.text for t, _ in out):
+            self._scene.untold = {coin for coin in self._scene.untold if f'"{coin}"' not in item.text}
+        return out
+
+    def _fate(self, item: WsText) -> list[tuple[str, int]]:
         if self._acts("silence"):
             return []
         name = channel_of(item.text)
@@ -150,6 +158,8 @@ class Mishaps:
             self._begin_stall(Mishap(kind="stall", at_ms=0, on=slow, for_ms=self._rng.randint(50, 1500)))
         if m.for_ms or m.kind in ("accept then cut", "cut in", "hold up") or (m.kind == "kill" and m.on != "anywhere"):
             self._active.append(m)
+        if m.kind == "silence":
+            self._silent_since = self._scene.clock.mono_ms()
         start = getattr(self, "_begin_" + m.kind.replace(" ", "_"), None)
         if start is not None:
             self._scene.hit(m)
@@ -159,6 +169,8 @@ class Mishaps:
         """It is over."""
         if m in self._active:
             self._active.remove(m)
+        if m.kind == "silence" and self._scene.clock.mono_ms() - self._silent_since > NOTICED_MS:
+            self._scene.untold.clear()  # so long a silence makes the service read everything
         stop = getattr(self, "_end_" + m.kind.replace(" ", "_"), None)
         if stop is not None:
             stop(m)
@@ -272,5 +284,6 @@ class Mishaps:
         px = round_price(market.oracle * (1 + away), market.info.sz_decimals, up=m.ms > 0)
         sz = floor_size(abs(m.ms) / market.oracle, market.info.sz_decimals)
         self._witness.by_hand(m.on)
+        scene.untold.add(m.on)
         now = scene.exchange_ms()
         scene.venue.engine.place(account, Request(market, m.ms > 0, px, sz, False, tif, None), now)

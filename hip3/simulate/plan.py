@@ -201,7 +201,7 @@ def plan_of(seed: int) -> Plan:
     )  # fmt: skip
     extra = random.Random(f"{seed}:extra")
     if which == 0:
-        more, needs = combined(extra, plan.chaos_ms, coins)
+        more, needs = combined(number, extra, plan.chaos_ms, coins)
     else:
         more, needs = _aimed(number, extra, coins, short=which == 1)
     mishaps = tuple(sorted([*made, *more], key=lambda m: m.at_ms))
@@ -219,9 +219,12 @@ def _aimed(number: int, rng: random.Random, coins: tuple[str, ...], *, short: bo
     row, when = cells[number % len(cells)]
     makers = [make for _, make in KINDS]
     found = (m for m in (make(rng, coins) for _ in range(500) for make in makers) if m.row == row)
+    if (row, when) == ("hold up", "none"):  # only what a start sends is sent without an order
+        return [Mishap(kind="hold up", on="request", ms=600, at_ms=1)], ROOMY | {"leverage": 3}
     cancels = {"start_policy": "cancel_all"} if short and when == "none" else {}  # else no reply passes then
+    lasting = [Mishap(kind="delay", on="fill", ms=3000, at_ms=1, for_ms=9000)] if when == "unbooked" else []
     aims = [m for _ in range(3) for m in _in_state(next(found), when, rng)]
-    return [msgspec.structs.replace(m, share=100) for m in aims], ROOMY | cancels
+    return [msgspec.structs.replace(m, share=100) for m in [*lasting, *aims]], ROOMY | cancels
 
 
 def _moment(m: Mishap, rng: random.Random) -> list[Mishap]:

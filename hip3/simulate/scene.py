@@ -60,6 +60,8 @@ class Scene:
         """cloid -> how the intent log says it ended."""
         self.rules_change = any(m.kind == "change" for m in plan.mishaps)
         self.log: list[str] = []
+        self.untold: set[str] = set()
+        """Markets in which somebody traded while nothing of it reached the service: only a reading can find that."""
         self.hits: Counter[tuple[str, str]] = Counter()
         self.counts: Counter[str] = Counter()
         self._names: dict[str, str] = {}

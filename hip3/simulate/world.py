@@ -122,8 +122,9 @@ class World:
     def _left_in_time(self) -> bool:
         """Whether every position of now is left by its own rules; one that no message told of is found first."""
         held, running = self._opened(), self.scene.running
-        told = running.trading.tracker.booked() if running is not None and running.trading is not None else {}
-        limit = self.scene.settings.base.time_stop_ms + FLAT_MS + (0 if held.keys() <= told.keys() else FOUND_MS)
+        limit = self.scene.settings.base.time_stop_ms + FLAT_MS + (FOUND_MS if held.keys() & self.scene.untold else 0)
+        if running is not None and running.trading is not None:  # a spent request weight comes back first
+            limit += max(0, running.trading.housekeeping._quiet_until_ms - self.scene.clock.mono_ms())
         return self._until(
             lambda: not held.items() & self._opened().items(), self.scene.clock.mono_ms() + limit
         )  # fmt: skip
@@ -230,6 +231,7 @@ class World:
         scene = self.scene
         self.number += 1
         scene.stopping = False
+        scene.untold.clear()  # a start reads everything
         scene.say(f"process {self.number} starts")
         scene.counts["starts"] += 1
         self.witness.new_process()

@@ -107,3 +107,14 @@ def test_a_trade_of_others_is_found_while_an_order_of_an_earlier_run_is_unknown(
     world.filter_frame = lambda text: [] if text.startswith('{"channel":"userFills"') else [text]
     world.by_hand(GOLD, Side.BUY, Decimal("0.01"))
     assert world.run_until(lambda: GOLD in world.trading.tracker.booked(), 15_000, step_ms=50)
+
+
+def test_a_doubt_stands_until_a_reading_answers_it(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path)
+    world.filter_frame = lambda text: [] if text.startswith('{"channel":"userFills"') else [text]
+    world.rest.failing.add("frontendOpenOrders")
+    world.by_hand(GOLD, Side.BUY, Decimal("0.01"))
+    world.run(5000, step_ms=50)
+    assert GOLD not in world.trading.tracker.booked()
+    world.rest.failing.clear()
+    assert world.run_until(lambda: GOLD in world.trading.tracker.booked(), 5000, step_ms=50)

@@ -9,6 +9,7 @@ import pytest
 
 from hip3.config.reading import MarketSettings
 from hip3.core.orders import RUN_TAG, ExitReason, Side
+from hip3.errors import VenueReadError
 from hip3.service.stop_wish import StopMode
 from hip3.service.stopping import Stopper
 from tests.service.apps import status_of
@@ -100,3 +101,59 @@ def test_a_market_in_which_no_order_fits_its_limit_says_so(tmp_path: Path) -> No
     sentences = status_of(world)["flags"]
     assert [s for s in sentences if s.startswith(coin) and "no entry is possible" in s]
     assert not [s for s in sentences if s.startswith("xyz:NVDA")]
+
+
+# A start of which a part cannot be read.
+
+
+def _unreadable(world: World, *dexs: str, also: tuple[str, ...] = ()) -> None:
+    """The state of these dexs answers nothing, until the returned is undone."""
+    honest = type(world.rest).info_json.__get__(world.rest)
+
+    def info_json(request: dict[str, Any]) -> Any:
+        if request["type"] in also or (request["type"] == "clearinghouseState" and request["dex"] in dexs):
+            raise VenueReadError("/info: HTTP 500: null")
+        return honest(request)
+
+    world.rest.info_json = info_json  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize(
+    ("dexs", "also"),
+    [(("para",), ()), (("xyz",), ()), (("xyz", "para"), ("activeAssetData", "userAbstraction", "userRole"))],
+)
+def test_a_start_leaves_a_position_while_a_part_of_the_account_cannot_be_read(
+    tmp_path: Path, dexs: tuple[str, ...], also: tuple[str, ...]
+) -> None:
+    world = quiet_world(tmp_path, markets=f"{GOLD},{AVGO}", on_disk=True, time_stop_ms=3000)
+    world.by_hand(GOLD, Side.BUY, D("0.01"), cloid=OURS)
+    assert world.run_until(lambda: GOLD in world.trading.tracker.booked(), 3000)
+    world.run(100)
+    _unreadable(world, *dexs, also=also)
+    world.restart()
+    assert world.run_until(lambda: GOLD not in world.exchange_positions(), 15_000)
+    assert not world.ready
+    world.rest.info_json = type(world.rest).info_json.__get__(world.rest)  # type: ignore[method-assign]
+    assert world.run_until(lambda: world.ready, 30_000)
+    assert world.trading.view.mode == "disabled"
+
+
+def test_what_only_the_journal_knows_is_left_too(tmp_path: Path) -> None:
+    """Two thousand later fills of another market hide the one that opened the position."""
+    world = quiet_world(tmp_path, markets=f"{GOLD},{AVGO}", on_disk=True, time_stop_ms=3000)
+    world.by_hand(GOLD, Side.BUY, D("0.01"), cloid=OURS)
+    assert world.run_until(lambda: GOLD in world.trading.tracker.booked(), 3000)
+    world.run(1500)
+    _unreadable(world, "xyz")
+    info = world.rest.info
+    world.rest.info = lambda request: b"[]" if "userFills" in request["type"] else info(request)  # type: ignore[method-assign]
+    world.restart()
+    world.rest.info = info  # type: ignore[method-assign]
+    assert world.run_until(lambda: GOLD not in world.exchange_positions(), 15_000)
+
+
+def test_a_start_with_nothing_to_leave_waits_for_the_whole_account(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path, markets=f"{GOLD},{AVGO}", on_disk=True)
+    _unreadable(world, "para")
+    with pytest.raises(VenueReadError):
+        world.restart()

@@ -120,47 +120,59 @@ def _open_orders(rest: Rest, user: str, dex: str) -> list[OrderUpdate]:
     return out
 
 
-def read_account(rest: Rest, user: str, dexs: Iterable[str]) -> AccountReport:
+class _Parts:
+    """What the dexs say, one after the other."""
+
+    def __init__(self) -> None:
+        self.positions: dict[str, tuple[Decimal, Decimal]] = {}
+        self.orders: list[OrderUpdate] = []
+        self.times: list[int] = []
+        self.equity = ZERO
+        self.marks: dict[str, Decimal] = {}
+        self.liquidations: dict[str, Decimal] = {}
+
+    def add(self, rest: Rest, user: str, dex: str) -> None:
+        """Read one dex. VenueReadError, or one of ODD_ANSWERS; what was read before it stays."""
+        state = rest.info_json({"type": "clearinghouseState", "user": user, "dex": dex})
+        self.times.append(int(state["time"]))
+        self.equity += parse(state["marginSummary"]["accountValue"])
+        for item in state["assetPositions"]:
+            body = item["position"]
+            szi = parse(body["szi"])
+            self.positions[body["coin"]] = (szi, parse(body["entryPx"] or "0"))
+            if szi:
+                self.marks[body["coin"]] = div(parse(body["positionValue"]), abs(szi))
+                if body.get("liquidationPx"):
+                    self.liquidations[body["coin"]] = parse(body["liquidationPx"])
+        self.orders += _open_orders(rest, user, dex)
+
+
+def read_account(rest: Rest, user: str, dexs: Iterable[str], missing: dict[str, str] | None = None) -> AccountReport:
     """Orders, fills and positions. VenueReadError if any part fails: a partial reading is none.
 
-    Fills are read last, so that what the positions already hold is among them; one of them that cannot be read makes
-    the reading fail, since it might be the one that counts.
+    Only where `missing` is given a dex that cannot be read is noted there, with the reason, and what it did say stands:
+    evidence of what is held, and no proof of anything else. Fills are read last, so that what the positions already
+    hold is among them; one of them that cannot be read makes the reading fail, since it might be the one that counts.
     """
-    positions: dict[str, tuple[Decimal, Decimal]] = {}
-    orders: list[OrderUpdate] = []
-    times: list[int] = []
-    equity = ZERO
-    marks: dict[str, Decimal] = {}
-    liquidations: dict[str, Decimal] = {}
+    parts = _Parts()
     try:
         for dex in dexs:
-            state = rest.info_json({"type": "clearinghouseState", "user": user, "dex": dex})
-            times.append(int(state["time"]))
-            equity += parse(state["marginSummary"]["accountValue"])
-            for item in state["assetPositions"]:
-                body = item["position"]
-                szi = parse(body["szi"])
-                positions[body["coin"]] = (szi, parse(body["entryPx"] or "0"))
-                if szi:
-                    marks[body["coin"]] = div(parse(body["positionValue"]), abs(szi))
-                    if body.get("liquidationPx"):
-                        liquidations[body["coin"]] = parse(body["liquidationPx"])
-            orders += _open_orders(rest, user, dex)
+            try:
+                parts.add(rest, user, dex)
+            except (VenueReadError, *ODD_ANSWERS) as error:
+                if missing is None:
+                    raise
+                missing[dex] = f"{type(error).__name__}: {error}"
         fills, malformed = parse_fill_list(rest.info({"type": "userFills", "user": user}))
     except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise VenueReadError(f"the account cannot be read: {type(error).__name__}: {error}") from None
     if malformed:
         raise VenueReadError(f"{malformed} fills of the account cannot be read")
     return AccountReport(
-        at_ms=max(times, default=0),
-        since_ms=min(times, default=0),
-        positions=positions,
-        orders=tuple(orders),
-        fills=fills,
-        equity=equity,
-        marks=marks,
-        liquidations=liquidations,
-    )
+        at_ms=max(parts.times, default=0), since_ms=min(parts.times, default=0), positions=parts.positions,
+        orders=tuple(parts.orders), fills=fills, equity=parts.equity, marks=parts.marks,
+        liquidations=parts.liquidations,
+    )  # fmt: skip
 
 
 FILLS_CAP = 2000

@@ -230,6 +230,25 @@ def read_whole_beginning(
     )  # fmt: skip
 
 
+def read_part_of_beginning(
+    rest: Rest, user: str, universe: Universe, totals: KeptTotals, held: list[Held], margins: dict[str, Margin]
+) -> tuple[Beginning, dict[str, str]]:
+    """What can be read of the account, and which dexs could not be, with the reason: enough to leave positions, and
+    for nothing else. What no dex tells follows from the newest fills, and where these do not reach from what an earlier
+    run kept. VenueReadError where not even the fills can be read."""
+    missing: dict[str, str] = {}
+    report = by_fills(read_account(rest, user, universe.dexs, missing), universe.dexs)
+    told = {f.coin for f in report.fills}
+    silent = [h for h in held if h.szi and h.coin not in told and in_dexs(h.coin, missing)]
+    kept = {h.coin: (h.szi, h.entry_px) for h in silent if h.coin not in report.positions}
+    report = msgspec.structs.replace(report, positions=report.positions | kept)
+    fills = [f for f in missed_fills(rest, user, report, totals.since_ms) if in_dexs(f.coin, universe.dexs)]
+    beginning = Beginning(
+        report=report, fills=fills, totals=totals, held=held, margins=dict(margins), abstraction="unknown"
+    )
+    return beginning, missing
+
+
 def by_fills(report: AccountReport, dexs: Container[str]) -> AccountReport:
     """The report with the position that a market's newest fill left, where another is shown; of these dexs alone.
 

@@ -37,7 +37,7 @@ from hip3.execution.sending.address_budget import AddressBudget
 from hip3.execution.truth.account import AccountReport, ClockedRest, Rest, read_account
 from hip3.execution.truth.books import BooksByRest
 from hip3.execution.truth.bootstrap import by_fills, opening
-from hip3.execution.truth.margin import MarginSetter
+from hip3.execution.truth.margin import Margin, MarginSetter
 from hip3.execution.truth.markets import Markets
 from hip3.execution.truth.open_orders import OpenOrders
 from hip3.execution.truth.resolver import Resolver
@@ -168,6 +168,13 @@ class Housekeeping:
         self.failed_reads = 0
         self._quiet_until_ms = 0
         self._broken: set[str] = set()
+        self.finish_start: Callable[[int], None] | None = None
+        """Reads what a start in part left out. Set by main before the threads begin."""
+
+    def set_margins(self, wishes: dict[str, Margin]) -> None:
+        """Markets whose margin is to be set, found after the start; the rest thread."""
+        if self._margin is not None:
+            self._margin.wish(wishes)
 
     def step(self, now_ms: int) -> None:
         """One round of duties at monotonic `now_ms`. What a read raises goes to the journal, and the next duty has its
@@ -183,6 +190,8 @@ class Housekeeping:
             if self._resolver is not None:
                 out.append(("unknown orders", self._resolver.step))
             out.append(("books of exits", self._books.of_exits))
+            if self.finish_start is not None:
+                out.append(("rest of the start", self.finish_start))
             out.append(("account of the epoch", self._read_for_epoch))
             out.append(("missing fills", self._fetch_fills))
             if self._open_orders is not None:
@@ -257,7 +266,11 @@ class Housekeeping:
         # Before the reading: what is doubted while it is under way asks for another.
         self._view.doubted, self._last_compare_ms = False, now_ms
         self._next_compare_ms = now_ms + COMPARE_MS
-        self._apply(now_ms)
+        try:
+            self._apply(now_ms)
+        except BaseException:
+            self._view.doubted = self._view.doubted or doubted  # a reading that fails answers nothing
+            raise
 
     def _apply(self, now_ms: int, *, start: bool = False) -> bool:
         """Read and compare; False while our books and the exchange do not agree.

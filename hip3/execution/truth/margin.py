@@ -97,15 +97,20 @@ class MarginSetter:
         self._signed = signed
         self._identity = identity
         self._specs = specs
-        self._wishes = dict(wishes)
+        self._wishes: dict[str, Margin] = {}
         self._blocked = blocked
         self._nonces = nonces
         self._intents = intents
         self._journal = journal
         self._count_action = count_action
         self._next_ms = 0
-        for coin in wishes:
-            blocked[coin] = WAITING
+        self.wish(wishes)
+
+    def wish(self, wishes: dict[str, Margin]) -> None:
+        """More markets to set; they are closed to entries until it is done. The rest thread."""
+        for coin, wish in wishes.items():
+            self._wishes[coin] = wish
+            self._blocked[coin] = WAITING
 
     def step(self, now_ms: int) -> None:
         """Set what is left to set. VenueReadError: not known whether it was set; tried again, which is safe, since the
