@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from hip3.clock import SystemClock
-from hip3.commands.check_trading import marks_of, sizes, stops, what_is_open
+from hip3.commands.check_trading import asks_for_margins, prices_of, sizes, stops, what_is_open
 from hip3.config.reading import MarketSettings
 from hip3.config.settings import Settings
 from hip3.core.events import ActionRefused, Statuses
@@ -118,7 +118,7 @@ class _ExchangeChecks:
         who = self._who
         self._guarded("markets", lambda: self._markets(who.account if who else None))
         if self._specs:
-            self._guarded("sizes", lambda: sizes(self._settings, self._specs, marks_of(self._rest, self._specs)))
+            self._guarded("sizes", lambda: sizes(self._settings, self._specs, prices_of(self._rest, self._specs)))
         if who is not None and who.key is not None and who.account is not None:
             signer, account = who.key, who.account
             self._guarded("agent", lambda: self._agent(signer.address, account, who))
@@ -237,11 +237,11 @@ class _ExchangeChecks:
         return f"{equity} USD for all dexs ({mode})"
 
     def _stops(self, account: str) -> str:
-        return stops(self._settings, self._specs, read_margins(self._rest, account, self._specs, {}))
+        asked = asks_for_margins(self._settings, self._specs)
+        return stops(self._settings, self._specs, read_margins(self._rest, account, asked, {}))
 
     def _open(self, account: str) -> str:
-        dexs = list(dict.fromkeys(spec.dex for spec in self._specs.values()))
-        return what_is_open(self._settings, self._specs, read_account(self._rest, account, dexs))
+        return what_is_open(self._settings, self._specs, self._rest, account)
 
     def _value(self, account: str, dex: str) -> Decimal:
         state = self._rest.info_json({"type": "clearinghouseState", "user": account, "dex": dex})

@@ -8,7 +8,7 @@ from hip3.execution.exits import hard_stop_sequence
 from hip3.execution.truth.account import Proof
 from hip3.position.tracked import TrackedOrder
 from hip3.service.running import Running
-from hip3.service.stop_wish import StopMode
+from hip3.service.stop_wish import Event, StopMode
 from hip3.service.trading import Trading
 
 POLL_S = 0.05
@@ -73,25 +73,19 @@ class Stopper:
         running, trading = self._running, self._trading
         running.readiness.stop_entries()
         purge_entries(trading, "stopping", running.clock.mono_ms())
-        if self._mode is not StopMode.LEAVE:
-            self._wait_until_done()
-        proof = self._prove()
-        unknown = sum(_fate_open(t) for t in trading.tracker.live())
-        return Outcome(clean=self._as_asked(proof, unknown), proof=proof, unknown=unknown, mode=self._mode)
-
-    def _prove(self) -> Proof:
-        """What the exchange says is open; a reading that fails is tried again until the deadline."""
-        running, pause = self._running, self._running.runtime.event()
-        while True:
+        pause = running.runtime.event()
+        while True:  # between done and proved an order may have been filled, and its stop be under way
+            if self._mode is not StopMode.LEAVE:
+                self._wait_until_done(pause)
             left_ms = self._end_ms - running.clock.mono_ms()
             proof = running.prove(min(max(PROOF_MS, left_ms) / 1000, 10.0))
-            known = proof.orders is not None and proof.positions is not None
-            if known or running.clock.mono_ms() + AGAIN_MS >= self._end_ms:
-                return proof
+            unknown = sum(_fate_open(t) for t in trading.tracker.live())
+            clean = self._as_asked(proof, unknown)
+            if clean or running.clock.mono_ms() + AGAIN_MS >= self._end_ms:
+                return Outcome(clean=clean, proof=proof, unknown=unknown, mode=self._mode)
             pause.wait(AGAIN_MS / 1000)
 
-    def _wait_until_done(self) -> None:
-        pause = self._running.runtime.event()
+    def _wait_until_done(self, pause: Event) -> None:
         while self._running.clock.mono_ms() < self._end_ms - PROOF_MS:
             cancel_entries(self._trading, self._running.clock.wall_ms())
             if self._mode is StopMode.FLATTEN:

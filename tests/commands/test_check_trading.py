@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 
-from hip3.commands.check_trading import marks_of, sizes, stops, what_is_open
+from hip3.commands.check_trading import prices_of, sizes, stops, what_is_open
 from hip3.config.reading import MarketSettings
 from hip3.config.settings import Settings
 from hip3.core.orders import RUN_TAG, Side
 from hip3.errors import PreflightError
-from hip3.execution.truth.account import read_account
 from hip3.execution.truth.margin import Margin
 from tests.builders import spec
 from tests.world import quiet_world
@@ -27,7 +26,7 @@ def _settings(**values: Any) -> MarketSettings:
 def test_a_market_in_which_no_order_fits_the_limit_is_named(tmp_path: Path) -> None:
     world = quiet_world(tmp_path)
     specs = world.trading.specs
-    marks = marks_of(world.rest, specs)
+    marks = prices_of(world.rest, specs)
     assert set(specs) <= set(marks)
     tight = _settings(max_notional_per_market=D(12), max_notional_total=D(12))
     with pytest.raises(PreflightError) as error:
@@ -43,8 +42,8 @@ def test_a_stop_beyond_the_liquidation_price_is_a_fault_where_somebody_asked_for
     assert [f.partition(" lies beyond")[0] for f in error.value.faults] == [
         f"{GOLD}: HIP3_PROTECTIVE_STOP_BPS=500", f"{GOLD}: HIP3_STOP_LOSS_BPS=400",
     ]  # fmt: skip
-    assert f"nearer than 300 bps: {GOLD} 205" in stops(_settings(), specs, margins)
-    assert "nearer" not in stops(_settings(leverage=5), specs, margins)
+    assert "fire before" in stops(_settings(), specs, margins)  # drawn nearer by the run
+    assert "fire before" in stops(_settings(leverage=5, protective_stop_bps=D(500)), specs, margins)
     assert "nothing protects" in stops(_settings(protective_stop_bps=D(0)), specs, margins)
     assert "nearer" not in stops(
         _settings(), {GOLD: spec(isolated_only=False)}, {GOLD: Margin(isolated=False, leverage=20)}
@@ -56,11 +55,17 @@ def test_what_becomes_of_what_is_open_is_said_before_the_start(tmp_path: Path, p
     world = quiet_world(tmp_path)
     world.by_hand(GOLD, Side.BUY, D("0.01"), cloid=f"0x{RUN_TAG}" + "2" * 24)
     world.by_hand(TSLA, Side.BUY, D("0.1"))
-    world.rest_by_hand(GOLD)
-    report = read_account(world.rest, world.user, ["xyz"])
-    text = what_is_open(_settings(foreign_positions=policy), world.trading.specs, report)
-    ours, others, orders = text.split("; ", 2)
+    text = what_is_open(_settings(foreign_positions=policy), world.trading.specs, world.rest, world.user)
+    ours, others = text.split("; ")
     assert ours == f"position {GOLD} 0.01, ours: left by its rules"
     assert others.startswith(f"position {TSLA} 0.1, opened by others")
     assert fate in others
-    assert orders.startswith("1 orders rest")
+
+
+def test_orders_that_a_start_would_cancel_are_counted(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path)
+    assert what_is_open(_settings(), world.trading.specs, world.rest, world.user) == "no position"
+    world.rest_by_hand(GOLD)
+    assert "1 orders rest, ALL cancelled" in what_is_open(
+        _settings(start_policy="cancel_all"), world.trading.specs, world.rest, world.user
+    )

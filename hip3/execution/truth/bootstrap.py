@@ -284,10 +284,15 @@ def missed_fills(rest: Rest, user: str, report: AccountReport, since_ms: int) ->
         start = newest
 
 
-def _opening_fills(report: AccountReport, coin: str) -> tuple[int | None, list[Fill]]:
+def opened_by_us(newest_first: Iterable[Fill], coin: str) -> bool:
+    """Whether a fill of the position that stands in a market now carries our tag. Pure."""
+    return any(is_ours(f.cloid) for f in _opening_fills(newest_first, coin)[1])
+
+
+def _opening_fills(newest_first: Iterable[Fill], coin: str) -> tuple[int | None, list[Fill]]:
     """When a position was opened, by the exchange's fills (None: they do not reach back), and its fills."""
     fills = []
-    for fill in (f for f in report.fills if f.coin == coin):  # newest first
+    for fill in (f for f in newest_first if f.coin == coin):
         fills.append(fill)
         after = fill.start_position + fill.signed_sz
         if fill.start_position == 0 or (fill.start_position > 0) != (after > 0):
@@ -303,7 +308,7 @@ def still_held(report: AccountReport, held: Iterable[Held]) -> dict[str, Held]:
     out = {}
     for known in held:
         szi, _ = report.positions.get(known.coin, (ZERO, ZERO))
-        since, _ = _opening_fills(report, known.coin)
+        since, _ = _opening_fills(report.fills, known.coin)
         same = szi != 0 and known.long in (None, szi > 0)
         if same and (since is None or since - known.entry_ms <= SAME_MS):
             out[known.coin] = known
@@ -317,7 +322,7 @@ def opening(report: AccountReport, coin: str, held: Held | None) -> Opening:
     earlier run knows better.
     """
     _, px = report.positions[coin]
-    since, fills = _opening_fills(report, coin)
+    since, fills = _opening_fills(report.fills, coin)
     ours = any(is_ours(f.cloid) for f in fills)
     if since is None:
         known = [f.time_ms for f in fills] + ([held.entry_ms] if held is not None else [])

@@ -256,10 +256,13 @@ class Housekeeping:
     def _compare(self, now_ms: int) -> None:
         """The account again, every 60 s or when it is doubted, once this epoch's own reading is through.
 
-        Also while that waits for orders of an earlier run: what others do to the account meanwhile must be left, too.
+        A doubt also while that waits, for orders of an earlier run or for its streams: what happens to the account
+        meanwhile must be found, too.
         """
         doubted = self._view.doubted and now_ms - self._last_compare_ms >= DOUBT_MS
-        if not (self._read_generation == self._link.generation or self._waits_for_orders):
+        link = self._link
+        waits = self._waits_for_orders or link.told_generation != link.generation
+        if not (self._read_generation == link.generation or (waits and doubted)):
             return
         if not (doubted or now_ms >= self._next_compare_ms):
             return
