@@ -65,6 +65,7 @@ def parser() -> argparse.ArgumentParser:
     exchange.add_argument("--config", type=Path, default=None, metavar="FILE", help="markets and accounts (TOML)")
     exchange.add_argument("--faults", type=Path, default=None, metavar="FILE", help="what goes wrong, when (TOML)")
     exchange.add_argument("--recording", type=Path, default=None, metavar="FILE", help="books and oracles (JSON lines)")
+    exchange.add_argument("--no-limits", action="store_true", help="no limits of an IP: weight, sockets, messages")
     exchange.add_argument("--until-eof", action="store_true", help="end when standard input does")
     check = commands.add_parser("check", help="preflight: settings, key, exchange, markets, folders, alerts")
     check.add_argument("--json", action="store_true")
@@ -236,7 +237,13 @@ def _exchange(args: argparse.Namespace) -> int:
 
     def make(now_ms: int) -> Venue:
         return Venue(
-            setup, seed=seed, profile=args.profile, now_ms=now_ms, latency_ms=args.latency, recording=recording
+            setup,
+            seed=seed,
+            profile=args.profile,
+            now_ms=now_ms,
+            latency_ms=args.latency,
+            recording=recording,
+            limited=not args.no_limits,
         )
 
     try:

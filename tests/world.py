@@ -24,6 +24,7 @@ from hip3.core.ports import Clock
 from hip3.errors import VenueReadError
 from hip3.exchange.embedded import key_number_one
 from hip3.exchange.protocol import Session
+from hip3.exchange.rest import _decoded
 from hip3.exchange.signing import SigningKey, sign_l1_action
 from hip3.exchange.subscriptions import wanted
 from hip3.exchange.wire_out import order_action, signed_body
@@ -81,7 +82,7 @@ class VenueRest:
         return msgspec.json.encode(body)
 
     def info_json(self, request: dict[str, Any]) -> Any:
-        return msgspec.json.decode(self.info(request))
+        return _decoded(request, self.info(request))
 
     def exchange(self, body: dict[str, Any]) -> Any:
         """A signed action over HTTP, executed at once; `failing` may hold "/exchange"."""

@@ -244,6 +244,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Literal["manage", "watch"], _t("positions in our markets that others opened: like our own, or left alone")
     ] = "watch"
     journal_sync: Annotated[bool, _t("intents survive power loss, too")] = False
+    journal_keep_days: Annotated[int, _i("older records of the journal are deleted", 1, 3650)] = 30
+    journal_keep_mb: Annotated[int, _i("so are the oldest beyond this size", 1, 1_000_000)] = 500
     alert_urls: Annotated[
         str | None,
         _t("notification URLs, comma separated, as apprise writes them (tgram://…, mailto://…, json://…)", secret=True),

@@ -40,8 +40,9 @@ MIN_NOTIONAL_USD = Decimal(11)
 _EXPONENTS = {-n: Decimal(1).scaleb(-n) for n in range(19)}
 
 
-MOST_DIGITS = 30
-"""No price, size or amount is larger than ten to this, or smaller than its reciprocal."""
+MOST_DIGITS = 18
+"""No price, size or amount is larger than ten to this, or smaller than its reciprocal. With eight decimals of a lot
+such a number still fits the 34 digits of `CTX`, and so does a sum of many."""
 
 
 def parse(text: str) -> Decimal:

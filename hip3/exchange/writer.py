@@ -1,6 +1,6 @@
 """The write handle: the only caller of the socket's send.
 
-Guards: the socket's send side and its generation number. Its lock is the only one held over IO,
+Guards: the socket's send side and its generation number. Like the intent log's its lock is held over IO,
 because it exists to keep two frames from mixing. Called from: tick (posts), ws-reader
 (subscriptions, pings; attach and detach). It is the `Sender` of the tick, and outlives every connection.
 """

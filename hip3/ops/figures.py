@@ -1,5 +1,6 @@
 """The figures of a run, for the closing table. Confined to the journal thread until it ended."""
 
+import re
 from collections import Counter, deque
 from collections.abc import Sequence
 from decimal import Decimal
@@ -12,6 +13,9 @@ from hip3.core.orders import OrderBatch
 from hip3.ops.histogram import SLOW_US, Histogram
 
 SAMPLES = 10_000
+MOST_TEXTS, LONGEST = 100, 120
+"""Of refusals that are told apart: an order over a limit names another figure each time, for days."""
+_FIGURE = re.compile(r"\d[\d.,]*")
 
 
 def percentile(samples: Sequence[int], share: int) -> int:
@@ -79,7 +83,12 @@ class Figures:
         if event.after is OrderState.UNKNOWN:
             self.unknown += 1
         elif event.after is OrderState.REJECTED:
-            self.venue_rejected[event.why.split(" asset=")[0]] += 1
+            self.venue_rejected[self._shape(event.why)] += 1
+
+    def _shape(self, text: str) -> str:
+        """A refusal as a key: figures in it are all one, and there are never more than so many kinds."""
+        shape = _FIGURE.sub("N", text.partition(" asset=")[0])[:LONGEST]
+        return shape if shape in self.venue_rejected or len(self.venue_rejected) < MOST_TEXTS else "others"
 
     def _on_finished(self, f: dict[str, Any]) -> None:
         self.filled += 1

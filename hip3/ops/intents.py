@@ -4,8 +4,9 @@ One line per record, written by one `write` to a file opened for append, so that
 `kill -9` once `append` has returned, and power loss too with `sync`. Each line ends in its own CRC; a torn
 last line is cut off at the next start and counted, and a damaged line in between is skipped and counted.
 
-Guards: the file descriptor (`write` on an append file is atomic between threads). Called from: tick (orders,
-cancels), rest (noops), journal (ends). Times are wall milliseconds.
+Guards: the file descriptor, the file's size, the torn end, open orders and the highest nonce. Its lock is held over
+one `write` (and one `fsync` with `sync`), since a record must go whole into the file that stands. Called from: tick
+(orders, cancels), rest (noops), journal (ends, `compact`). Times are wall milliseconds.
 """
 
 import contextlib
@@ -19,8 +20,11 @@ import msgspec
 from hip3.core.nonce_floor import highest
 from hip3.core.orders import OrderBatch, PendingOrder
 from hip3.errors import JournalError
+from hip3.locks import new_lock
 
 KEPT = 10_000
+COMPACT_BYTES = 4_000_000
+"""A longer log is written anew without what is over, while the service runs."""
 _encode = msgspec.json.encode
 _decode = msgspec.json.decode
 
@@ -76,7 +80,14 @@ class IntentLog:
         """Why the last write failed; empty while writing works."""
         self.unread = ""
         """Why the log of earlier runs could not be read, for the whole of this run: what they left open is unknown."""
+        self._lock = new_lock("IntentLog")
+        self._size = self._changes = 0
         self.recovered = self._recover()
+        self._live: dict[str, Intent] = {
+            o.cloid: Intent("orders", 0, nonce, expires, (o,)) for o, nonce, expires in self.recovered.open
+        }
+        """Orders without an end, each in a record of its own."""
+        self._floor = self.recovered.nonce_floor
         with contextlib.suppress(OSError):  # the first append tries again, and says so
             self._open()
 
@@ -90,21 +101,61 @@ class IntentLog:
 
         Exits, cancels and ends go on without; their records are kept and written when that works again.
         """
-        line = _line(record) if not self._torn else b"\n" + _line(record)
         try:
-            fd = self._open()
-            written = os.write(fd, line)
-            if written != len(line):
-                self._torn = written > 0  # what follows must not continue a torn line
-                raise OSError(28, "only part of the record was written")
-            if self._sync:
-                os.fsync(fd)
+            with self._lock:
+                self._write_locked(record)
         except OSError as error:
             self.failed = f"the intent log cannot be written: {error}"
             if not new_risk:
                 self._kept.append(record)
             raise JournalError(self.failed) from None
-        self.failed, self._torn = "", False
+        self.failed = ""
+
+    def _write_locked(self, record: Intent) -> None:
+        line = _line(record) if not self._torn else b"\n" + _line(record)
+        fd = self._open()
+        written = os.write(fd, line)
+        if written != len(line):
+            self._torn = written > 0  # what follows must not continue a torn line
+            raise OSError(28, "only part of the record was written")
+        self._torn = False
+        if self._sync:
+            os.fsync(fd)
+        self._size, self._changes = self._size + written, self._changes + 1
+        self._floor = max(self._floor, record.nonce)
+        for order in record.orders:
+            self._live[order.cloid] = msgspec.structs.replace(record, orders=(order,))
+        if record.k == "end":
+            self._live.pop(record.cloid, None)
+
+    def live(self) -> list[str]:
+        """The orders without an end on disk."""
+        with self._lock:
+            return list(self._live)
+
+    def compact(self) -> None:
+        """Write a long log anew without what is over; the journal thread. What fails leaves the old file as it is.
+
+        The new file is written and synced before the lock is taken; if a record came meanwhile it is left for later.
+        """
+        with self._lock:
+            if self._size < COMPACT_BYTES:
+                return
+            changes, records, floor = self._changes, list(self._live.values()), self._floor
+        lines = [_line(Intent("floor", 0, floor)), *(_line(record) for record in records)]
+        try:
+            temporary = self._write_new(lines)
+            with self._lock:
+                if changes != self._changes:
+                    return
+                os.replace(temporary, self._path)
+                old, self._fd = self._fd, None
+                self._size, self._torn = sum(map(len, lines)), False
+                self._open()
+            if old is not None:
+                os.close(old)
+        except OSError:
+            return
 
     @property
     def behind(self) -> str:
@@ -178,9 +229,13 @@ class IntentLog:
             left = tuple(o for o in record.orders if o.cloid not in ended)
             if left:
                 lines.append(_line(msgspec.structs.replace(record, orders=left)))
+        os.replace(self._write_new(lines), self._path)
+        self._size = sum(map(len, lines))
+
+    def _write_new(self, lines: list[bytes]) -> Path:
         temporary = self._path.with_suffix(".new")
         with open(temporary, "wb") as file:
             file.write(b"".join(lines))
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, self._path)
+        return temporary

@@ -25,6 +25,11 @@ from hip3.ops.lines import tell
 from hip3.ops.store import JournalStore, Row, coin_of, encode, open_store, placed
 
 CAPACITY = 50_000
+DAY_MS = 86_400_000
+PRUNE_MS = 60_000
+"""How often old records are looked for; while there are some, with every drain."""
+PRUNE_ROWS = 1000
+"""So many go at a time: some 20 ms of the journal thread."""
 RETRY_MS = 1000
 T = TypeVar("T")
 _FACT = "fact:"
@@ -53,6 +58,9 @@ class EventLog:
         self._facts: dict[str, str] = {}
         self._facts_unread = False
         self._next_try_ms = 0
+        self.keep_days, self.keep_mb = 30, 500
+        """Records older than this, or beyond this size, go (HIP3_JOURNAL_KEEP_DAYS, HIP3_JOURNAL_KEEP_MB)."""
+        self._next_prune_ms = 0
         self.store_failed = ""
         self.lost = 0
         self.kinds: Counter[str] = Counter()
@@ -131,6 +139,7 @@ class EventLog:
         """Let records gather for `pause_s`, then handle what is there. The journal thread's step."""
         if pause_s:
             time.sleep(pause_s)
+        self._tidy()
         if not self._records:
             self._look_again()
             return
@@ -140,6 +149,20 @@ class EventLog:
             self._look_again()  # not with every drain: each try writes all that waits
         else:
             self._write()
+
+    def _tidy(self) -> None:
+        """Let the journal and the intent log grow no further than they may. Whatever fails is tried again later."""
+        now = self._wall_ms()
+        if self._store is None or self._intents is None or 0 < self._next_prune_ms - now <= PRUNE_MS:
+            return
+        self._next_prune_ms = now + PRUNE_MS
+        self._intents.compact()
+        try:
+            before = now - self.keep_days * DAY_MS
+            if self._store.prune(before, self.keep_mb * 1_000_000, self._intents.live(), PRUNE_ROWS) == PRUNE_ROWS:
+                self._next_prune_ms = 0
+        except sqlite3.Error as error:
+            logger.warning(f"old records of the journal cannot be deleted now: {error}")
 
     def _look_again(self) -> None:
         """See, once a second, whether what could not be written can be now."""

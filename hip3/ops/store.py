@@ -27,11 +27,16 @@ DROP INDEX records_cloid;
 CREATE INDEX names_cloid ON names (cloid);
 CREATE TABLE facts (name TEXT PRIMARY KEY, body TEXT NOT NULL);
 """,
+    """
+CREATE INDEX names_record ON names (record);
+CREATE INDEX records_at ON records (at_ms);
+""",
 )
 """What brings a file from each version to the next; `records.cloid` is of version 1 alone."""
 CHECKED_BYTES = 64_000_000
 """Larger files are not read through at the start, which should take less than two seconds."""
 
+_SIZES = ("page_count", "freelist_count", "page_size")
 Row = tuple[int, str, str | None, str]
 """(at_ms, kind, coin, body)."""
 _CLOID = re.compile(r'"(?:cloid|predecessor)":"(0x[0-9a-f]{32})"')
@@ -70,6 +75,36 @@ class JournalStore:
                 self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
+
+    def prune(self, before_ms: int, most_bytes: int, live: Iterable[str], most_rows: int) -> int:
+        """Delete the oldest records: those of before `before_ms` (wall time), and more while the file holds more than
+        `most_bytes`; what names an order of `live` stays. At most `most_rows` of them; how many there were.
+
+        Pages that fall free are used again, so the file stays as large as it was, and no larger.
+        """
+        pages, free, size = (self._db.execute(f"PRAGMA {p}").fetchone()[0] for p in _SIZES)
+        full = (pages - free) * size > most_bytes
+        live = list(live)
+        named = f"SELECT record FROM names WHERE cloid IN ({','.join('?' * len(live))})"  # noqa: S608 marks alone
+        ids = [
+            row[0]
+            for row in self._db.execute(
+                f"SELECT id FROM records WHERE (? OR at_ms < ?) AND id NOT IN ({named}) ORDER BY id LIMIT ?",  # noqa: S608
+                (full, before_ms, *live, most_rows),
+            )
+        ]
+        if not ids:
+            return 0
+        self._db.execute("BEGIN")
+        try:
+            self._db.executemany("DELETE FROM names WHERE record = ?", ((i,) for i in ids))
+            self._db.executemany("DELETE FROM records WHERE id = ?", ((i,) for i in ids))
+        except sqlite3.Error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+        return len(ids)
 
     def fact(self, name: str) -> str | None:
         """The latest value of a fact, or None."""

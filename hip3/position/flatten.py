@@ -66,6 +66,7 @@ def build(
     touch, limit = priced
     try:
         px = taker_price(limit, spec.sz_decimals, is_buy=side.is_buy)
+        sz = floor_size(abs(position.szi), spec.sz_decimals) or abs(position.szi)
     except (ValueError, ArithmeticError):  # it rounds to nothing, or is no number: no price now is no exit now
         return None
     return PendingOrder(
@@ -73,7 +74,7 @@ def build(
         coin=position.coin,
         side=side,
         px=px,
-        sz=floor_size(abs(position.szi), spec.sz_decimals) or abs(position.szi),
+        sz=sz,
         reduce_only=True,
         created_ms=wall_ms,
         tif=Tif.IOC,

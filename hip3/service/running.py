@@ -38,6 +38,7 @@ class Running:
         """Which settings these are, without their secrets."""
         self.started_ms = clock.mono_ms()
         self.journal = runtime.journal(clock)
+        self.journal.keep_days, self.journal.keep_mb = base.journal_keep_days, base.journal_keep_mb
         self.readiness = Readiness(needs_account=base.trading)
         self.rest_jobs = runtime.jobs()
         self.writer = WriteHandle(clock)

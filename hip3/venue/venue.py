@@ -27,11 +27,11 @@ __all__ = ["HttpReply", "Venue", "WsClose", "WsText"]
 
 class Venue:
     """One exchange. `latency_ms` is how long an action travels before it is executed; the coins of a
-    `recording` do what it says instead of what the seed does."""
+    `recording` do what it says instead of what the seed does. Without `limited` an IP may ask as much as it likes."""
 
     def __init__(
         self, setup: VenueSetup, *, seed: int, profile: str, now_ms: int, latency_ms: int = 0,
-        recording: Recording = NOTHING,
+        recording: Recording = NOTHING, limited: bool = True,
     ) -> None:  # fmt: skip
         px = {m.coin: recording.px(m) for m in setup.markets}
         self.books: Books = Books(setup, px, seed=seed, profile=profile, now_ms=now_ms)
@@ -43,6 +43,7 @@ class Venue:
         """How far the exchange's clock is off, for whoever gives it the time."""
         self._now = now_ms
         self._out: list[Output] = []
+        self._limited = limited
         self._limits = Limits(setup.parameters)
         self.hub: Hub = Hub(self.books, self._limits)
         self.publisher: Publisher = Publisher(self.books, self.hub, now_ms, self._out)
@@ -67,12 +68,12 @@ class Venue:
         if path == "/control":
             self._gateway.reply(token, *control(self, self.faults, body, now_ms))
         else:
-            self._gateway.http(token, path, body, now_ms, ip)
+            self._gateway.http(token, path, body, now_ms, ip if self._limited else "")
 
     def connect(self, conn: int, now_ms: int = 0, ip: str = "") -> None:
         """A WebSocket opened."""
         self.hub.connect(conn)
-        if self.faults.refuses(now_ms) or not self._limits.connect(conn, ip, now_ms):
+        if self.faults.refuses(now_ms) or not self._limits.connect(conn, ip if self._limited else "", now_ms):
             self._out.append(WsClose(conn))
 
     def disconnect(self, conn: int) -> None:

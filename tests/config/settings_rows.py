@@ -14,18 +14,22 @@ from typing import Any, NamedTuple
 from eth_account import Account
 
 from hip3.clock import SystemClock
-from hip3.config.reading import load
+from hip3.config.reading import MarketSettings, load
 from hip3.core.money import bps_of
 from hip3.core.orders import PendingOrder, Side
 from hip3.errors import ConfigError
 from hip3.exchange.embedded import SEED_REQUEST, key_number_one
 from hip3.exchange.rest import RestClient
 from hip3.exchange.signing import SigningKey
+from hip3.ops.intents import IntentLog
 from hip3.ops.journal import EventLog
 from hip3.service.alerting import Alerting
+from hip3.service.running import Running
+from hip3.service.runtime import Runtime
 from hip3.service.start import OwnExchange, configured_key
 from hip3.service.supervisor import Supervisor
 from tests.builders import D
+from tests.fakes import FakeClock
 from tests.stage import QUIET, Env, EnvWorld, Stage
 from tests.stories.listener import listener
 
@@ -507,6 +511,27 @@ def _file_of_gold(tmp: Path) -> str:
     return str(tmp / "markets.toml")
 
 
+def _journal_left(days: int) -> See:
+    """How many of 400 records of 10 kB are left after so many days."""
+
+    def see(tmp: Path, env: Env) -> int:
+        tmp.mkdir(parents=True, exist_ok=True)
+        base = load({"HIP3_API_URL": "http://127.0.0.1:9"} | env, None)
+        clock = FakeClock()
+        journal = Running(MarketSettings(base), clock, Runtime()).journal
+        journal.open(tmp / "journal.db", IntentLog(tmp / "intents.log"))
+        for number in range(400):
+            journal.record("note", number=number, text="x" * 10_000)
+        journal.drain(0)
+        clock.advance(days * 86_400_000)
+        for _ in range(3):
+            clock.advance(61_000)
+            journal.drain(0)
+        return int(journal._store._db.execute("SELECT count(*) FROM records").fetchone()[0])
+
+    return see
+
+
 ROWS: dict[str, Row] = {
     "mode": Row("trade", "observe", "who signs", _who("signer"), (KEYS[0].address, None)),
     "private_key": Row(_key_text(1), _key_text(2), "who signs", _who("signer"), (KEYS[0].address, KEYS[1].address)),
@@ -662,6 +687,8 @@ ROWS: dict[str, Row] = {
     ),
     "hard_stop_slippage_streak": Row("3", "1", "whether one such order trips it", _latched(_slipped), (None, "slippage"), SLIP),
     "hard_stop_flatten": Row("true", "false", "whether the position is left", _on(_after_the_latch), (True, False), QUIET),
+    "journal_keep_days": Row("30", "2", "records of three days ago that stay", _journal_left(3), (400, 0)),
+    "journal_keep_mb": Row("500", "1", "records that stay of 4 MB", _journal_left(0), (400, 0)),
     "start_policy": Row("reconcile", "cancel_all", "whether a foreign order survives a start", _on(_found_at_start), (True, False), QUIET),
     "foreign_positions": Row(
         "watch", "manage", "seconds until the exit", _left_after(), (None, 2), QUIET | {"HIP3_TIME_STOP_MS": "2000"},

@@ -103,3 +103,13 @@ def test_wire_strings_of_the_documentation(value: str, text: str) -> None:
 def test_the_minimum_is_eleven_dollars() -> None:
     assert money.meets_minimum(Decimal(10), Decimal("1.1"))
     assert not money.meets_minimum(Decimal(10), Decimal("1.09"))
+
+
+@given(st.integers(0, 9), st.integers(-money.MOST_DIGITS, money.MOST_DIGITS), st.integers(0, 8), st.integers(1, 10**20))
+def test_what_is_a_number_of_a_market_can_be_floored_and_summed(first: int, exponent: int, lot: int, rest: int) -> None:
+    try:
+        value = money.parse(f"{first}.{rest}E{exponent}")
+    except ValueError:
+        return
+    assert money.floor_size(value, lot) <= value
+    assert money.CTX.add(value, value) == 2 * value

@@ -7,13 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from hip3.core.ledger import OrderChanged
+from hip3.core.order_state import OrderState
 from hip3.core.orders import OrderBatch
 from hip3.errors import AlreadyRunning, JournalError
+from hip3.ops import intents as intents_module
+from hip3.ops.figures import Figures
 from hip3.ops.intents import IntentLog
 from hip3.ops.journal import EventLog
 from hip3.ops.state_dir import StateLock, began_ms
 from hip3.ops.store import JournalStore, story
-from tests.builders import exit_order, order
+from tests.builders import D, exit_order, order
 
 
 def _log(path: Path) -> IntentLog:
@@ -224,3 +228,70 @@ def test_the_beginning_of_an_account_is_written_once(tmp_path: Path) -> None:
     assert began_ms(tmp_path, 9) == 5
     (tmp_path / "account.json").write_text("damaged")
     assert began_ms(tmp_path, 9) == 9
+
+
+def test_an_intent_log_that_grows_is_written_anew_while_it_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intents_module, "COMPACT_BYTES", 20_000)
+    log = IntentLog(tmp_path / "intents.log")
+    for number in range(200):
+        log.orders(OrderBatch((order(number),)), 1000 + number, None, 0)
+        if number % 50:
+            log.end(order(number).cloid, "filled", 0)
+    before = (tmp_path / "intents.log").stat().st_size
+    log.compact()
+    assert (tmp_path / "intents.log").stat().st_size < before / 10
+    log.orders(OrderBatch((order(777),)), 5000, None, 0)
+    log.close()
+    again = IntentLog(tmp_path / "intents.log")
+    assert {o.cloid for o, _, _ in again.recovered.open} == {order(n).cloid for n in (0, 50, 100, 150, 777)}
+    assert again.recovered.nonce_floor == 5000
+    assert sorted(again.live()) == sorted(o.cloid for o, _, _ in again.recovered.open)
+    again.close()
+
+
+def test_a_compaction_that_a_record_overtakes_leaves_the_file_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intents_module, "COMPACT_BYTES", 100)
+    log = IntentLog(tmp_path / "intents.log")
+    log.orders(OrderBatch((order(1),)), 7, None, 0)
+    honest = log._write_new
+
+    def overtaken(lines: list[bytes]) -> Path:
+        path = honest(lines)
+        log.orders(OrderBatch((order(2),)), 8, None, 0)
+        return path
+
+    monkeypatch.setattr(log, "_write_new", overtaken)
+    log.compact()
+    log.close()
+    assert {o.cloid for o, _, _ in IntentLog(tmp_path / "intents.log").recovered.open} == {
+        order(1).cloid,
+        order(2).cloid,
+    }
+
+
+def test_what_names_an_open_order_outlives_the_others(tmp_path: Path) -> None:
+    store = JournalStore(tmp_path / "journal.db")
+    live, gone = "0x" + "a" * 32, "0x" + "b" * 32
+    store.write([(n, "sent", None, f'{{"cloid":"{live if n == 3 else gone}"}}') for n in range(10)], {"risk": "1"})
+    assert store.prune(100, 10**9, [live], 4) == 4
+    assert store.prune(100, 10**9, [live], 100) == 5
+    assert store.knows(live)
+    assert not store.knows(gone)
+    assert store.fact("risk") == "1"
+    store.close()
+
+
+def test_refusals_with_figures_in_them_are_one_kind() -> None:
+    figures = Figures()
+    for number in range(1000):
+        text = f"Too many cumulative requests sent ({number} > 10000) for cumulative volume traded ${number}.5."
+        figures.note("order", {"event": OrderChanged(order=order(), before=OrderState.SENT, after=OrderState.REJECTED, why=text,
+                                                     executed=D(0), avg_px=D(0))})  # fmt: skip
+        figures.note("order", {"event": OrderChanged(order=order(), before=OrderState.SENT, after=OrderState.REJECTED,
+                                                     why="a" * (number % 300 + 1), executed=D(0), avg_px=D(0))})  # fmt: skip
+    assert len(figures.venue_rejected) <= 101
+    assert max(figures.venue_rejected.values()) >= 1000

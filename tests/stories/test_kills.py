@@ -1,9 +1,11 @@
 """kill -9 at every boundary of an order's life: the next run equals the exchange, doubles nothing, ends flat."""
 
+import contextlib
 import json
 import random
 import signal
 import sqlite3
+import subprocess
 import sys
 from decimal import Decimal
 from pathlib import Path
@@ -107,3 +109,59 @@ def test_killed_at_a_seeded_boundary(tmp_path: Path, seed: int) -> None:
     boundary = names[seed % len(names)]
     count = 1 if boundary.startswith("stopping") else chance.randint(1, 4)
     _story(tmp_path, boundary, count, seed=1 + chance.randrange(50))
+
+
+# At random instants.
+
+EVERY_WAY = {
+    "HIP3_MARKETS": "xyz:GOLD,xyz:NVDA", "HIP3_MIN_EDGE_BPS": "0", "HIP3_SLIPPAGE_BPS": "0", "HIP3_MAX_DAILY_LOSS_USD": "0",
+    "HIP3_MIN_ORACLE_MOVES": "1", "HIP3_MIN_ORACLE_CHANGE_BPS": "0", "HIP3_HARD_STOP_MAX_LOSS_USD": "1000",
+}  # fmt: skip
+
+
+def _faults(chance: random.Random, path: Path) -> Path:
+    """A minute of bad luck: messages lost, late and doubled, sockets that break, reads that fail."""
+    kinds = [
+        ("lose", "post", 1500), ("lose", "orderUpdates", 3000), ("lose", "userFills", 3000), ("delay", "post", 2000),
+        ("duplicate", "orderUpdates", 3000), ("cut", "post", 0), ("silence", "*", 2000), ("refuse", "*", 1500),
+        ("http", "clearinghouseState", 2000), ("http", "orderStatus", 3000), ("http", "order", 1500),
+    ]  # fmt: skip
+    lines = []
+    for _ in range(20):
+        kind, on, for_ms = chance.choice(kinds)
+        lines += ["[[faults]]", f'kind = "{kind}"', f'on = "{on}"', f"at_ms = {chance.randrange(60_000)}"]
+        lines += [f"for_ms = {for_ms}"] if for_ms else ["times = 1"]
+        lines += ["ms = 1200"] if kind == "delay" else ["status = 502"] if kind == "http" else []
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def _killed_at_random(folder: Path, kills: int, seed: int) -> None:
+    """One account, killed and started again and again; then it is left alone until it ends by itself."""
+    chance = random.Random(seed)
+    faults = _faults(chance, folder / "faults.toml")
+    with exchange(seed, "--no-limits", "--latency", "30", "--faults", str(faults)) as at:
+        for _ in range(kills):
+            with service(folder, HIP3_API_URL=at.url, **SETTINGS | EVERY_WAY) as run:
+                if chance.random() < 0.7:
+                    run.wait_for(lambda s: s["state"] == "READY", 60, "READY")
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    run.process.wait(chance.expovariate(1 / 0.7))
+                run.process.send_signal(signal.SIGKILL)
+                run.wait(5)
+        with service(folder, "--duration", "3", HIP3_API_URL=at.url, **SETTINGS | EVERY_WAY) as run:
+            status = run.wait_for(lambda s: s["state"] in ("READY", "HARD_STOP"), 60, "READY after the last kill")
+            assert not status["hard_stop"]["tripped"], status["hard_stop"]["reason"]
+            assert run.wait(60) == 0, run.stdout + run.stderr[-3000:]
+        _check(at, folder, status["account"])
+
+
+def test_killed_at_random_instants(tmp_path: Path) -> None:
+    _killed_at_random(tmp_path, 10, 1)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("seed", range(2, 12))
+def test_killed_twenty_times_at_random_instants(tmp_path: Path, seed: int) -> None:
+    _killed_at_random(tmp_path, 20, seed)

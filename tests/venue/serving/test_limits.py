@@ -137,3 +137,9 @@ def test_a_thousand_subscriptions(net: Net) -> None:
     net.venue.hub._by_conn[1] = {f"x{n}": {"type": "userFills", "user": user} for n in range(1000)}
     (frame,) = net.send(1, {"method": "subscribe", "subscription": {"type": "bbo", "coin": GOLD}})
     assert frame == {"channel": "error", "data": "Cannot subscribe to more than 1000 channels."}
+
+
+def test_without_limits_an_ip_may_ask_as_much_as_it_likes(net: Net) -> None:
+    net.venue = Venue(load_setup(), seed=1, profile="lively", now_ms=START, limited=False)
+    assert {net.post({"type": "userRole", "user": "0x" + "1" * 40}).status for _ in range(30)} == {200}
+    assert all(net.open(conn) for conn in range(1, 40))
