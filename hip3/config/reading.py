@@ -23,7 +23,7 @@ from dotenv import dotenv_values
 
 from hip3.config.settings import Settings
 from hip3.core.money import LIMIT_SHARE, MIN_NOTIONAL_USD, ceil_size, div
-from hip3.core.urls import split_urls
+from hip3.core.urls import shown_url, split_urls
 from hip3.core.windows import parse_windows
 from hip3.errors import ConfigError
 
@@ -234,7 +234,7 @@ def _url_faults(s: Settings) -> list[str]:
             continue
         parts = urlsplit(url)
         if parts.scheme not in schemes or not parts.hostname:
-            faults.append(f"{PREFIX}{name.upper()}: expected {schemes[0]}://HOST:PORT (given: {url!r})")
+            faults.append(f"{PREFIX}{name.upper()}: expected {schemes[0]}://HOST:PORT (given: {shown_url(url)!r})")
         owner = _HOSTS.get(parts.hostname or "")
         if owner is not None and owner != s.network:
             faults.append(f"{PREFIX}{name.upper()} is {owner}'s address, but HIP3_NETWORK is {s.network}")
@@ -388,7 +388,11 @@ def _range(name: str) -> str:
 
 def redacted(settings: Settings) -> dict[str, str]:
     """Every setting as text, secrets hidden: for the start line and the journal."""
-    return {
-        name: "***" if _extra(name).get("secret") and getattr(settings, name) else shown(getattr(settings, name))
-        for name in FIELDS
-    }
+
+    def text(name: str) -> str:
+        value = getattr(settings, name)
+        if name in ("api_url", "ws_url") and value:
+            return shown_url(value)
+        return "***" if _extra(name).get("secret") and value else shown(value)
+
+    return {name: text(name) for name in FIELDS}

@@ -19,6 +19,7 @@ import websocket
 
 from hip3.core.events import Event
 from hip3.core.ports import Clock
+from hip3.core.urls import shown_url
 from hip3.exchange.backoff import RESET_AFTER_MS, Backoff
 from hip3.exchange.channel import Channel
 from hip3.exchange.protocol import Session
@@ -170,7 +171,7 @@ class Connection:
         try:
             ws = self._connect(self._url)
         except Exception as error:  # noqa: BLE001 whatever it is, it is no reason to end
-            return f"cannot connect to {self._url}: {error}"
+            return f"cannot connect to {shown_url(self._url)}: {error}"
         finally:
             self._beat()
             self.connecting = False

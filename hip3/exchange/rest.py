@@ -13,6 +13,7 @@ import msgspec
 import requests
 
 from hip3.core.ports import Clock
+from hip3.core.urls import shown_url
 from hip3.errors import RateLimited, VenueReadError
 from hip3.exchange.rate_limit import IP_WEIGHT_PER_MINUTE, TokenBucket
 
@@ -38,7 +39,7 @@ class RestClient:
     """One HTTP session to one exchange. `base_url` is without a path; `clock` feeds the weight budget alone."""
 
     def __init__(self, base_url: str, clock: Clock) -> None:
-        self._base_url = base_url.rstrip("/")
+        self._base_url, self._shown = base_url.rstrip("/"), shown_url(base_url)
         self._clock = clock
         self._session = requests.Session()
         self._session.trust_env = False  # a proxy of the environment must not see signed actions
@@ -90,17 +91,18 @@ class RestClient:
                 allow_redirects=False,  # a signed action goes to whom it was sent, and to nobody he names
             )
         except requests.Timeout:
-            raise VenueReadError(f"{path}: no answer from {self._base_url} in time") from None
+            raise VenueReadError(f"{path}: no answer from {self._shown} in time") from None
         except requests.ConnectionError as error:
             refused = "Connection refused" in str(error)
             why = "connection refused" if refused else "the connection broke or could not be made"
-            raise VenueReadError(f"{path}: cannot reach {self._base_url}: {why}") from None
+            raise VenueReadError(f"{path}: cannot reach {self._shown}: {why}") from None
         except requests.RequestException as error:
-            raise VenueReadError(f"{path}: {type(error).__name__}: {error}") from None
+            raise VenueReadError(f"{path}: {type(error).__name__}") from None  # its text may quote the address
         if answer.status_code == 429:
             raise RateLimited(f"{path}: HTTP 429: the exchange's weight limit is reached")
         if answer.status_code != 200:
-            raise VenueReadError(f"{path}: HTTP {answer.status_code}: {answer.text[:200]}", status=answer.status_code)
+            said = " ".join(answer.text[:1000].split())[:200]  # a gateway's page has many lines
+            raise VenueReadError(f"{path}: HTTP {answer.status_code}: {said}", status=answer.status_code)
         return answer.content
 
     def weight_used(self, now_ms: int) -> int:

@@ -17,6 +17,7 @@ from loguru import logger
 
 from hip3.config.reading import MarketSettings, redacted
 from hip3.core.ports import Clock
+from hip3.core.urls import shown_url
 from hip3.errors import ODD_ANSWERS, PreflightError, VenueReadError, WireError
 from hip3.exchange.backoff import Backoff
 from hip3.exchange.subscriptions import wanted
@@ -247,7 +248,11 @@ class App:
         """The first line: what runs where, or what keeps it from trading."""
         running = self.running
         base, own = running.settings.base, running.own
-        where = f"embedded exchange, profile {own.profile}, seed {own.seed}" if own is not None else base.http_url
+        where = (
+            f"embedded exchange, profile {own.profile}, seed {own.seed}"
+            if own is not None
+            else shown_url(base.http_url)
+        )
         mode = "trade" if base.trading else "observe"
         state = latch.state()
         stopped = f"HARD STOP {state.reason} (reset: ./run.sh latch reset --reason TEXT); " if state.tripped else ""

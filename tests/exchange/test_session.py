@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hip3.core.nonce_floor import MAX_LEAD_MS, floor_of
+from hip3.core.urls import shown_url
 from hip3.errors import NonceError
 from hip3.exchange.backoff import Backoff
 from hip3.exchange.clock_offset import ClockOffset
@@ -159,3 +160,20 @@ def test_setting_the_wall_clock_does_not_move_the_exchange_s_time() -> None:
     clock.step_wall(-3_600_000)
     clock.advance(250)
     assert offset.exchange_ms() == before + 250
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://api.hyperliquid.xyz", "https://api.hyperliquid.xyz"),
+        ("http://127.0.0.1:3001/", "http://127.0.0.1:3001"),
+        ("https://node.example/secret-token", "https://node.example/…"),
+        ("wss://user:secret@node.example:8443/ws?key=secret", "wss://node.example:8443/…"),
+        ("https://node.example?token=secret", "https://node.example/…"),
+        ("https://[half", "an address that cannot be read"),
+        ("localhost:3001", "localhost:3001"),
+        ("ws://127.0.0.1:3001/ws", "ws://127.0.0.1:3001/ws"),
+    ],
+)
+def test_no_token_of_an_address_is_shown(url: str, shown: str) -> None:
+    assert shown_url(url) == shown
