@@ -24,6 +24,8 @@ class AccountView:
         Coin -> USD for one unit. Replaced as a whole and never changed in place: a reader keeps what it took."""
         self.liquidations: dict[str, Decimal] = {}
         """Liquidation prices of the last reading, of the positions that have one; replaced as a whole, too."""
+        self.margins: dict[str, str] = {}
+        """How each position of the last reading is margined; replaced as a whole."""
         self.doubted = False
         """Something contradicts our books: the account is to be read soon. Rest takes it back before it reads."""
         self.clock_doubted = False

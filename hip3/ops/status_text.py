@@ -127,6 +127,8 @@ def _known(value: Any) -> str:
 
 def _orders(page: _Page, s: dict[str, Any]) -> None:
     page.add("orders", ", ".join(f"{n} {word}" for word, n in s["orders"].items()))
+    for o in s.get("foreign_orders", ())[:MOST_ROWS]:
+        page.item(f"not ours: {o['side']} {o['sz']} {o['market']} at {o['px']} ({o['oid']})")
     for post in s["inflight"][:MOST_ROWS]:
         page.item(f"in flight {post['items']} {post['action']}, sent {age(post['age_ms'])} ago")
     for order in s["unknown"][:MOST_ROWS]:
@@ -166,6 +168,8 @@ def _positions(page: _Page, positions: list[dict[str, Any]]) -> None:
             page.item(f"leaving by {p['exit']}, try {p['exit_attempts']}")
         if p["foreign"]:
             page.item("opened by others")
+        if p.get("liquidation_px"):
+            page.item(f"{p['margin']} margin, liquidated at {p['liquidation_px']}")
     if len(positions) > MOST_ROWS:
         page.item(f"and {len(positions) - MOST_ROWS} more positions")
 

@@ -211,6 +211,11 @@ class PositionTracker:
         with self._lock:
             self._foreign = {u.oid: u for u in updates if self._orders.find(u.cloid, u.oid) is None}
 
+    def foreign_orders(self) -> list[OrderUpdate]:
+        """Resting orders that are not ours, as last heard of."""
+        with self._lock:
+            return list(self._foreign.values())
+
     def on_fills(self, fills: Iterable[Fill]) -> list[TrackerEvent]:
         """Book fills, in whatever order they come; known ones change nothing but their order's own list."""
         out: list[TrackerEvent] = []

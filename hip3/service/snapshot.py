@@ -4,11 +4,13 @@ from collections import Counter
 from decimal import Decimal
 from typing import Any
 
+from hip3.core.events import OrderUpdate
 from hip3.core.ledger import PositionView
 from hip3.core.market import MarketView
 from hip3.core.money import ZERO
 from hip3.core.order_state import OrderState
 from hip3.execution.readiness import State
+from hip3.execution.truth.account import MODES
 from hip3.risk.hard_stop import LatchState
 from hip3.service.details import details
 from hip3.service.running import Running
@@ -61,7 +63,10 @@ def word(running: Running, now_ms: int) -> tuple[State, list[str]]:
 def _empty(limit: Decimal) -> dict[str, Any]:
     return {
         "positions": [],
-        "orders": {"queued": 0, "inflight": 0, "open": 0, "unknown": 0},
+        "orders": {"queued": 0, "inflight": 0, "open": 0, "unknown": 0, "foreign": 0},
+        "foreign_orders": [],
+        "account_mode": "unknown",
+        "equity_usd": None,
         "exposure": {"worst_case_usd": "0", "limit_usd": str(limit)},
         "counters": _counters(0, 0, 0, 0, 0),
         "pnl": {"realized_usd": "0", "fees_usd": "0", "funding_usd": "0"},
@@ -91,7 +96,7 @@ def _of(trading: Trading, running: Running, now: int) -> dict[str, Any]:
     if trading.detector.unsized:
         counters["skipped"]["no_size"] = trading.detector.unsized
     counters["venue_rejected"] = dict(Counter(figures.venue_rejected))
-    exiting = trading.exits.exiting()
+    exiting, foreign = trading.exits.exiting(), tracker.foreign_orders()
     worst = sum(ledger.entries.values(), ZERO) + sum(ledger.foreign.values(), ZERO)
     for coin, szi in ledger.positions.items():
         mark = _mark(views.get(coin)) or trading.view.marks.get(coin)
@@ -103,7 +108,11 @@ def _of(trading: Trading, running: Running, now: int) -> dict[str, Any]:
             "inflight": trading.posts.inflight,
             "open": len(tracker.live(OrderState.OPEN)),
             "unknown": len(tracker.live(OrderState.UNKNOWN)),
+            "foreign": len(foreign),
         },
+        "foreign_orders": [_foreign(order) for order in foreign],
+        "account_mode": MODES.get(trading.view.mode, "unknown"),
+        "equity_usd": None if trading.view.equity is None else f"{trading.view.equity:.2f}",
         "exposure": {"worst_case_usd": f"{worst:.2f}", "limit_usd": str(base.max_notional_total)},
         "counters": counters,
         "pnl": {"realized_usd": _text(realized), "fees_usd": _text(fees), "funding_usd": _text(tracker.funding())},
@@ -124,8 +133,16 @@ def _text(value: Decimal) -> str:
     return format(value.normalize(), "f") if value else "0"
 
 
+def _foreign(order: OrderUpdate) -> dict[str, Any]:
+    """A resting order of the account that is not ours."""
+    return {
+        "market": order.coin, "side": "buy" if order.side.is_buy else "sell", "px": _text(order.limit_px),
+        "sz": _text(order.remaining), "oid": order.oid,
+    }  # fmt: skip
+
+
 def _position(p: PositionView, view: MarketView | None, exiting: dict[str, Any], running: Running) -> dict[str, Any]:
-    mark = _mark(view)
+    mark, view_of = _mark(view), None if running.trading is None else running.trading.view
     pnl = None if mark is None or not p.entry_px else p.szi * (mark - p.entry_px)
     leaving = exiting.get(p.coin)
     return {
@@ -139,4 +156,9 @@ def _position(p: PositionView, view: MarketView | None, exiting: dict[str, Any],
         "exit_attempts": 0 if leaving is None else leaving[1],
         "notional_usd": None if mark is None else f"{p.szi * mark:.2f}",
         "foreign": p.foreign,
+        "owner": "foreign" if p.foreign else "take",
+        "liquidation_px": None
+        if view_of is None or p.coin not in view_of.liquidations
+        else _text(view_of.liquidations[p.coin]),
+        "margin": None if view_of is None else view_of.margins.get(p.coin),
     }

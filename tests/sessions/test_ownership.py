@@ -157,3 +157,21 @@ def test_a_start_with_nothing_to_leave_waits_for_the_whole_account(tmp_path: Pat
     _unreadable(world, "para")
     with pytest.raises(VenueReadError):
         world.restart()
+
+
+def test_the_status_shows_whose_orders_and_positions_there_are_and_what_backs_them(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path, foreign_positions="watch")
+    world.by_hand(TSLA, Side.BUY, D("0.1"))
+    world.by_hand(GOLD, Side.BUY, D("0.01"), cloid=OURS)
+    oid = world.rest_by_hand(GOLD)
+    world.run(500)
+    world.trading.view.doubt()
+    world.run(4000)
+    status = status_of(world)
+    assert status["orders"]["foreign"] == 1
+    (order,) = status["foreign_orders"]
+    assert (order["market"], order["side"], order["oid"]) == (GOLD, "buy", oid)
+    assert (status["account_mode"], float(status["equity_usd"]) > 900) == ("standard", True)
+    owners = {p["market"]: (p["owner"], p["margin"]) for p in status["positions"]}
+    assert owners == {TSLA: ("foreign", "isolated"), GOLD: ("take", "isolated")}
+    assert all(p["liquidation_px"] for p in status["positions"])

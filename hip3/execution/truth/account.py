@@ -76,10 +76,14 @@ class AccountReport(msgspec.Struct, frozen=True, kw_only=True):
     """Mark price of each position, from its value."""
     liquidations: dict[str, Decimal] = {}
     """Liquidation price of each position that has one, by its margin."""
+    margins: dict[str, str] = {}
+    """How each position is margined: "isolated" or "cross"."""
 
 
 STANDARD = frozenset({"disabled", "default"})
 """Answers of `userAbstraction` for an account whose dexs have values of their own."""
+MODES = {"disabled": "standard", "default": "standard", "unifiedAccount": "unified", "portfolioMargin": "portfolio"}
+"""How the status names an account's mode; any other is "unknown"."""
 POOLED = frozenset({"unifiedAccount", "portfolioMargin"})
 """Answers for an account whose collateral is in spot."""
 
@@ -130,6 +134,7 @@ class _Parts:
         self.equity = ZERO
         self.marks: dict[str, Decimal] = {}
         self.liquidations: dict[str, Decimal] = {}
+        self.margins: dict[str, str] = {}
 
     def add(self, rest: Rest, user: str, dex: str) -> None:
         """Read one dex. VenueReadError, or one of ODD_ANSWERS; what was read before it stays."""
@@ -142,6 +147,7 @@ class _Parts:
             self.positions[body["coin"]] = (szi, parse(body["entryPx"] or "0"))
             if szi:
                 self.marks[body["coin"]] = div(parse(body["positionValue"]), abs(szi))
+                self.margins[body["coin"]] = str((body.get("leverage") or {}).get("type", "unknown"))
                 if body.get("liquidationPx"):
                     self.liquidations[body["coin"]] = parse(body["liquidationPx"])
         self.orders += _open_orders(rest, user, dex)
@@ -171,7 +177,7 @@ def read_account(rest: Rest, user: str, dexs: Iterable[str], missing: dict[str, 
     return AccountReport(
         at_ms=max(parts.times, default=0), since_ms=min(parts.times, default=0), positions=parts.positions,
         orders=tuple(parts.orders), fills=fills, equity=parts.equity, marks=parts.marks,
-        liquidations=parts.liquidations,
+        liquidations=parts.liquidations, margins=parts.margins,
     )  # fmt: skip
 
 

@@ -285,6 +285,7 @@ class Housekeeping:
         open_before = self._tracker.live(OrderState.OPEN)  # before the request: later ones may rightly be missing
         report = read_account(self._clocked, self._user, self.dexs)
         self._view.marks, self._view.liquidations = report.marks, report.liquidations
+        self._view.margins = report.margins
         self._view.equity = self._equity_of(report)
         self._orders_in.on_fills(report.fills, now_ms)
         self._orders_in.on_order_updates(report.orders, now_ms, reading=True)
