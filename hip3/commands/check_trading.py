@@ -14,6 +14,7 @@ from hip3.errors import PreflightError
 from hip3.exchange.wire import parse_fill_list
 from hip3.execution.truth.account import Rest, positions_in
 from hip3.execution.truth.bootstrap import opened_by_us
+from hip3.execution.truth.fill_order import newest_first
 from hip3.execution.truth.margin import Margin
 from hip3.position.protection import liquidation_bps
 from hip3.service.params import detector_params
@@ -80,7 +81,7 @@ def what_is_open(settings: MarketSettings, specs: Mapping[str, MarketSpec], rest
     dexs = list(dict.fromkeys(spec.dex for spec in specs.values()))
     for dex in dexs:
         held |= positions_in(rest, user, dex)
-    fills = parse_fill_list(rest.info({"type": "userFills", "user": user}))[0] if held else ()
+    fills = newest_first(parse_fill_list(rest.info({"type": "userFills", "user": user}))[0]) if held else ()
     for coin, szi in sorted(held.items()):
         if opened_by_us(fills, coin):
             fate = "ours: left by its rules" + ("" if coin in specs else ", though its market is not configured")

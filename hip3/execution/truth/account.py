@@ -18,6 +18,7 @@ from hip3.core.market import in_dexs
 from hip3.core.money import ZERO, div, parse
 from hip3.errors import ODD_ANSWERS, VenueReadError
 from hip3.exchange.wire import parse_fill_list, parse_order_record
+from hip3.execution.truth.fill_order import newest_first
 
 
 class Rest(Protocol):
@@ -176,7 +177,7 @@ def read_account(rest: Rest, user: str, dexs: Iterable[str], missing: dict[str, 
         raise VenueReadError(f"{malformed} fills of the account cannot be read")
     return AccountReport(
         at_ms=max(parts.times, default=0), since_ms=min(parts.times, default=0), positions=parts.positions,
-        orders=tuple(parts.orders), fills=fills, equity=parts.equity, marks=parts.marks,
+        orders=tuple(parts.orders), fills=newest_first(fills), equity=parts.equity, marks=parts.marks,
         liquidations=parts.liquidations, margins=parts.margins,
     )  # fmt: skip
 
@@ -270,7 +271,7 @@ def _by_all_fills(rest: Rest, user: str, dexs: Iterable[str]) -> tuple[dict[str,
         return None, f"{malformed} fills cannot be read"
     if len(fills) >= FILLS_CAP:
         return None, f"only the newest {len(fills)} fills can be read"
-    return {coin: szi for coin, szi in positions_of(fills).items() if in_dexs(coin, frozenset(dexs))}, ""
+    return {coin: szi for coin, szi in positions_of(newest_first(fills)).items() if in_dexs(coin, frozenset(dexs))}, ""
 
 
 def _held(rest: Rest, user: str, dex: str) -> tuple[dict[str, Decimal], dict[str, Decimal]]:

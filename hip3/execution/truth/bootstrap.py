@@ -20,6 +20,7 @@ from hip3.errors import PreflightError, VenueReadError, WireError
 from hip3.exchange.registry import BASE_TAKER_RATE, dex_indices, read_markets, select, taker_rate
 from hip3.exchange.wire import parse_fill_list
 from hip3.execution.truth.account import FILLS_CAP, AccountReport, Rest, positions_of, read_account
+from hip3.execution.truth.fill_order import newest_first
 from hip3.execution.truth.margin import Margin, read_margins
 from hip3.position.exit_attempts import Held
 from hip3.position.tracked import KeptTotals, Opening
@@ -280,7 +281,7 @@ def missed_fills(rest: Rest, user: str, report: AccountReport, since_ms: int) ->
         # The next page begins at this one's last instant, which may be cut in two; what comes twice has the same key.
         newest = max((f.time_ms for f in page), default=start)
         if len(page) < PAGE or newest == start:
-            return sorted([*out.values()], key=lambda f: f.time_ms)
+            return list(reversed(newest_first(sorted(out.values(), key=lambda f: -f.time_ms))))
         start = newest
 
 
