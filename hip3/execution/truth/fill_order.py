@@ -11,6 +11,7 @@ from decimal import Decimal
 from itertools import groupby
 
 from hip3.core.events import Fill
+from hip3.core.money import ZERO
 
 
 def newest_first(fills: Iterable[Fill]) -> tuple[Fill, ...]:
@@ -33,8 +34,9 @@ def newest_first(fills: Iterable[Fill]) -> tuple[Fill, ...]:
 
 
 def _path(fills: list[Fill], begin: Decimal | None) -> list[Fill]:
-    """These fills, oldest first, as one path through positions that uses each once (Hierholzer); as given where there is
-    none. `begin`: where it begins, if older fills tell; else where more fills begin than end, or the first one's."""
+    """These fills, oldest first, as one path through positions that uses each once (Hierholzer); as given where there
+    is none. A path that ends elsewhere tells by itself where it begins; a round begins where older fills ended (`begin`),
+    else flat."""
     leaving: dict[Decimal, list[Fill]] = defaultdict(list)
     balance: dict[Decimal, int] = defaultdict(int)
     for fill in reversed(fills):  # taken from the end: what was listed first goes first
@@ -42,8 +44,9 @@ def _path(fills: list[Fill], begin: Decimal | None) -> list[Fill]:
         balance[fill.start_position] += 1
         balance[fill.start_position + fill.signed_sz] -= 1
     open_ends = [position for position, n in balance.items() if n > 0]
-    start = open_ends[0] if open_ends else begin if begin in leaving else fills[0].start_position
-    assert start is not None
+    start = open_ends[0] if open_ends else begin if begin is not None and begin in leaving else ZERO
+    if start not in leaving:
+        start = fills[0].start_position
     stack: list[tuple[Decimal, Fill | None]] = [(start, None)]
     path: list[Fill] = []
     while stack:
