@@ -38,7 +38,7 @@ REFUSED_SAID = 5
 
 
 class ExitPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """One claimed attempt: build it and send it, or give it back by `ended`."""
+    """One claimed attempt: build it and send it, or give it back by `unbuilt`."""
 
     coin: str
     reason: ExitReason
@@ -49,6 +49,8 @@ class ExitPlan(msgspec.Struct, frozen=True, kw_only=True):
     """How much worse than the touch the limit may be."""
     predecessor: str | None
     """The cloid of the attempt before; None for the first of this run."""
+    claim: int
+    """Which claim of this exit it is; tells a latecomer that another took its place."""
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,7 +83,18 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 class _Exit:
     """One market that is being left."""
 
-    __slots__ = ("attempt", "cloid", "deadline_ms", "failures", "leaving", "next_ms", "reason", "refused", "stuck")
+    __slots__ = (
+        "attempt",
+        "claims",
+        "cloid",
+        "deadline_ms",
+        "failures",
+        "leaving",
+        "next_ms",
+        "reason",
+        "refused",
+        "stuck",
+    )
 
     def __init__(self, reason: ExitReason, now_ms: int) -> None:
         self.reason = reason
@@ -93,7 +106,7 @@ class _Exit:
         self.leaving = False
         """Its order is being handed to the socket."""
         self.next_ms = now_ms
-        self.failures = 0
+        self.failures = self.claims = 0
         self.refused = 0
         """Attempts in a row that were refused for what no price can help."""
         self.stuck = False
@@ -222,11 +235,12 @@ class ExitDesk:
             if now_ms < state.next_ms:
                 return None
             state.attempt += 1
+            state.claims += 1
             state.deadline_ms = now_ms + self._deadline_ms
             slippage = min(params.slippage_bps + params.step_bps * (state.attempt - 1), params.max_slippage_bps)
             return ExitPlan(
                 coin=coin, reason=state.reason, attempt=state.attempt, slippage_bps=slippage,
-                predecessor=state.cloid,
+                predecessor=state.cloid, claim=state.claims,
             )  # fmt: skip
 
     def current(self, coin: str) -> str | None:
@@ -235,12 +249,25 @@ class ExitDesk:
             state = self._exits.get(coin)
             return None if state is None else state.cloid
 
-    def started(self, coin: str, cloid: str) -> None:
-        """The claimed attempt has this order."""
+    def started(self, coin: str, cloid: str, claim: int | None = None) -> bool:
+        """The claimed attempt has this order. False if another claim came since, which has its place: whoever was held
+        up meanwhile must not send a second one. `claim` is the plan's; None stands for the latest."""
         with self._lock:
             state = self._exits.get(coin)
-            if state is not None:
-                state.cloid = cloid
+            if state is None or claim not in (None, state.claims):
+                return False
+            state.cloid = cloid
+            return True
+
+    def unbuilt(self, coin: str, claim: int, now_ms: int) -> None:
+        """The claimed attempt has no order, since there is no price: nothing was tried, and it costs no price step."""
+        with self._lock:
+            state = self._exits.get(coin)
+            if state is None or state.claims != claim or state.deadline_ms is None:
+                return
+            state.deadline_ms = None
+            state.attempt -= 1
+            state.next_ms = now_ms + UNANSWERED_RETRY_MS
 
     def leaving(self, coin: str, cloid: str) -> None:
         """The attempt's order is being handed to the socket, which may take long: until `left` no other begins.
@@ -262,15 +289,14 @@ class ExitDesk:
             if state.deadline_ms is not None:
                 state.deadline_ms = now_ms + max(self._deadline_ms, least_ms)
 
-    def ended(self, coin: str, cloid: str | None, params: ExitParams, now_ms: int, *, answered: bool = True) -> bool:
+    def ended(self, coin: str, cloid: str, params: ExitParams, now_ms: int, *, answered: bool = True) -> bool:
         """The attempt is over. False if it was not the current one, or none is under way: then nothing changes.
 
-        One that the exchange did not answer is repeated at the same price step, a second later. `cloid` None: the
-        claimed attempt has no order, since none could be built.
+        One that the exchange did not answer is repeated at the same price step, a second later.
         """
         with self._lock:
             state = self._exits.get(coin)
-            if state is None or state.deadline_ms is None or (cloid is not None and state.cloid != cloid):
+            if state is None or state.deadline_ms is None or state.cloid != cloid:
                 return False
             state.deadline_ms = None
             state.refused = 0

@@ -8,6 +8,7 @@ Sizes are signed units of the asset, negative for a short; prices USD per unit; 
 """
 
 from bisect import insort
+from collections.abc import Iterable
 from decimal import Decimal
 
 from hip3.core.events import Fill
@@ -68,14 +69,16 @@ class Holding:
         self._base_opened_ms = 0
 
     def adopt(
-        self, szi: Decimal, entry_px: Decimal, entry_ms: int, *, edge_bps: Decimal = ZERO, foreign: bool = False
-    ) -> None:
+        self, szi: Decimal, entry_px: Decimal, entry_ms: int, *, edge_bps: Decimal = ZERO, foreign: bool = False,
+        later: Iterable[Fill] = (),
+    ) -> None:  # fmt: skip
         """Replace everything by the exchange's position (start, or a reconciliation).
 
-        The fills booked so far are in it; from here on only later ones may be booked.
+        The fills booked so far are in it but for those of `later`, which come on top. From here on only later ones may
+        be booked.
         """
         self.edge_bps, self.foreign = edge_bps, foreign
-        self.fills = []
+        self.fills = sorted(later, key=lambda f: (f.time_ms, f.tid))
         self._base_szi, self._base_entry_px, self._base_entry_ms = szi, entry_px, entry_ms
         self._base_entered, self._base_exited = (abs(szi), abs(szi) * entry_px), (ZERO, ZERO)
         self._base_opened_ms = entry_ms if szi else 0

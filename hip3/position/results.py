@@ -33,6 +33,9 @@ class Results:
         self._told: tuple[int, Decimal] = (0, ZERO)
         self._seen: OrderedDict[tuple[str, int, int], None] = OrderedDict()
         self._known_until_ms = 0
+        self._counted: frozenset[tuple[str, int, int]] = frozenset()
+        self._counted_until_ms = 0
+        """Fills that an earlier run counted: the first list of this run may be too old to show them."""
         self._funded: OrderedDict[tuple[str, int], None] = OrderedDict()
         self._funded_since_ms = 0
         self._trips: dict[str, Totals] = {}
@@ -44,8 +47,9 @@ class Results:
     def add(self, fill: Fill) -> None:
         """Count a fill that was not known: ask `knows` first, in the same critical section."""
         self._remember(fill)
-        for totals in (self.totals, self._trips.setdefault(fill.coin, Totals())):
-            totals.add(fill)
+        if fill.key not in self._counted and fill.time_ms >= self._counted_until_ms:
+            self.totals.add(fill)
+        self._trips.setdefault(fill.coin, Totals()).add(fill)
 
     def _remember(self, fill: Fill) -> None:
         self._seen[fill.key] = None
@@ -93,7 +97,8 @@ class Results:
 
         `known_until_ms`: what was filled before is in the positions that the start adopts. Once, at a start.
         """
-        counted = set(kept.recent)
+        counted = self._counted = frozenset(kept.recent)
+        self._counted_until_ms = kept.since_ms
         self._known_until_ms = max(self._known_until_ms, known_until_ms)
         self.totals.restore(kept)
         self._funded = OrderedDict.fromkeys(kept.fundings)

@@ -32,6 +32,7 @@ from hip3.core.orders import PendingOrder, Tif, is_ours
 from hip3.locks import new_lock
 from hip3.position.holding import Holding
 from hip3.position.order_index import KEPT_ORDERS, OrderIndex
+from hip3.position.read_positions import ReadPositions
 from hip3.position.results import Results
 from hip3.position.tracked import KeptTotals, Opening, TrackedOrder, oldest_first
 from hip3.position.views import effective_sizes, ledger_view, position_view
@@ -53,6 +54,7 @@ class PositionTracker:
         self._orders = OrderIndex()
         self._holdings: dict[str, Holding] = {}
         self._foreign: dict[int, OrderUpdate] = {}
+        self._read = ReadPositions()
         self._results = Results()
         self.unknown_updates = 0
         """Updates with a status that nobody knows; like the next, written under the lock."""
@@ -232,13 +234,19 @@ class PositionTracker:
         out: list[TrackerEvent] = []
         tracked = self._attach_locked(fill)
         holding = self._holdings.setdefault(fill.coin, Holding(fill.coin))
-        kind = holding.book(fill, ours=tracked is not None or is_ours(fill.cloid))
+        if self._read.hold(fill, holding.szi):
+            kind = "contained"
+        else:
+            kind = holding.book(fill, ours=tracked is not None or is_ours(fill.cloid))
+            self._read.booked(fill)
         self._results.add(fill)
         out.append(FillBooked(fill=fill, kind=kind, position=holding.szi, ours=tracked is not None))
         if tracked is not None:
             out += self._settle_locked(tracked, "fills") + self._orders.finish(tracked)
         # Flat with a gap in the chain is not flat yet: a fill between is still under way.
-        if holding.szi == 0 and holding.linked:
+        if holding.szi == 0 and not holding.fills:
+            del self._holdings[fill.coin]
+        elif holding.szi == 0 and holding.linked:
             out.append(self._close_trip_locked(holding))
         return out
 
@@ -302,7 +310,8 @@ class PositionTracker:
     def adopt(self, coin: str, szi: Decimal, opening: Opening) -> None:
         """Take the exchange's position for a coin, atomically. What is known of its opening stays."""
         with self._lock:
-            if szi == 0:
+            later = self._read.taken(coin, opening.read_ms)
+            if szi + sum((f.signed_sz for f in later), ZERO) == 0:
                 self._holdings.pop(coin, None)
                 self._results.forget_trip(coin)
                 return
@@ -311,7 +320,9 @@ class PositionTracker:
                 self._results.begin_trip(coin, fees=opening.fees, realized=opening.realized)
                 holding.entry_ms, holding.edge_bps, holding.foreign = opening.ms, opening.edge_bps, opening.foreign
                 holding.admission_px = opening.admission_px
-            holding.adopt(szi, opening.px, holding.entry_ms, edge_bps=holding.edge_bps, foreign=holding.foreign)
+            holding.adopt(
+                szi, opening.px, holding.entry_ms, edge_bps=holding.edge_bps, foreign=holding.foreign, later=later
+            )
 
     def changed_totals(self) -> KeptTotals | None:
         """The results for a restart, if they changed since they were asked for last."""

@@ -43,6 +43,17 @@ def _old_reading(rng: random.Random, at: int, coins: tuple[str, ...]) -> Combine
     return [hand, stale, first, second], {"time_stop_ms": 2500, "min_edge_bps": Decimal(5000)}
 
 
+def _young_position(rng: random.Random, at: int, coins: tuple[str, ...]) -> Combined:
+    """A new process reads a position whose fills another node, a moment behind, does not list yet."""
+    hand = Mishap(kind="hand trade", on=rng.choice(coins), ms=rng.choice((-1, 1)) * rng.randint(12, 40), at_ms=at + 400)
+    return [
+        Mishap(kind="stale fills", at_ms=at, for_ms=rng.randint(4000, 7000)),
+        Mishap(kind="cut", at_ms=at + 50),  # so that the old list is read
+        hand,
+        Mishap(kind="kill", on="anywhere", at_ms=at + rng.randint(500, 900)),
+    ], {"time_stop_ms": 3000, "min_edge_bps": Decimal(5000)}
+
+
 def _full_until_the_end(rng: random.Random, at: int, coins: tuple[str, ...]) -> Combined:
     """The disk has space again just as the service stops."""
     mode = rng.choice(("leave", "leave", "cancel", "signal"))
@@ -105,6 +116,7 @@ def _held_up_over_a_cut(rng: random.Random, at: int, coins: tuple[str, ...]) -> 
 KINDS: tuple[Made, ...] = (
     _fast_clock, _old_reading, _full_until_the_end, _cut_while_sending, _late_and_unproved, _given_up_by_http,
     _lost_in_silence, _fill_of_others_lost, _held_up_over_a_cut,
+    _young_position,
 )  # fmt: skip
 
 

@@ -192,10 +192,13 @@ class Mishaps:
     def _begin_stale_account(self, m: Mishap) -> None:
         self._fault(Fault(kind="stale", dex=m.on, for_ms=m.for_ms))
 
+    def _begin_stale_fills(self, m: Mishap) -> None:
+        self._fault(Fault(kind="stale", on="userFills", for_ms=m.for_ms))
+
     def _end_empty_account(self, m: Mishap) -> None:
         self._scene.venue.faults.clear()
 
-    _end_stale_account = _end_empty_account
+    _end_stale_account = _end_stale_fills = _end_empty_account
 
     def _fault(self, fault: Fault) -> None:
         self._scene.venue.faults.add(fault, self._scene.exchange_ms())

@@ -263,3 +263,16 @@ def _built(szi: str, market: Any) -> Any:
         _position(szi), market, spec(sz_decimals=4), cloid="0x1", reason=ExitReason.STOP, slippage_bps=D(50),
         attempt=1, predecessor=None, wall_ms=0, mono_us=0,
     )  # fmt: skip
+
+
+def test_whoever_was_held_up_after_a_claim_neither_ends_nor_replaces_the_next_one() -> None:
+    desk = ExitDesk(1000)
+    late = desk.claim(COIN, ExitReason.TIME_STOP, PARAMS, 0)
+    later = desk.claim(COIN, ExitReason.TIME_STOP, PARAMS, 5000)  # the first one's time is over
+    assert late is not None
+    assert later is not None
+    assert desk.started(COIN, "two", later.claim)
+    desk.unbuilt(COIN, late.claim, 5000)
+    assert not desk.started(COIN, "one", late.claim)
+    assert desk.current(COIN) == "two"
+    assert desk.claim(COIN, ExitReason.TIME_STOP, PARAMS, 5001) is None  # it is under way

@@ -373,3 +373,54 @@ def test_a_gap_that_nobody_can_fill_is_accepted() -> None:
     assert [type(e) for e in tracker.accept_gap(COIN)] == [RoundTrip]
     assert tracker.unlinked() == []
     assert tracker.accept_gap(COIN) == []
+
+
+# A position and the fills in it, read at different times.
+
+LIVES: dict[str, tuple[str, tuple[tuple[Side, str], ...]]] = {
+    "opened": ("0", ((Side.BUY, "2"),)),
+    "opened in two": ("0", ((Side.BUY, "2"), (Side.BUY, "3"))),
+    "grown": ("2", ((Side.BUY, "3"),)),
+    "reduced": ("5", ((Side.SELL, "2"),)),
+    "closed": ("5", ((Side.SELL, "5"),)),
+    "closed in two": ("5", ((Side.SELL, "2"), (Side.SELL, "3"))),
+    "turned": ("2", ((Side.SELL, "5"),)),
+    "closed and opened again": ("2", ((Side.SELL, "2"), (Side.BUY, "4"))),
+    "round": ("0", ((Side.BUY, "2"), (Side.SELL, "2"))),
+}
+
+
+@pytest.mark.parametrize("name", LIVES)
+def test_a_position_and_its_fills_end_the_same_whichever_is_read_first(name: str) -> None:
+    """Adopted as of before, between or after the fills, and told of each fill before or after that, once or twice."""
+    before, steps = LIVES[name]
+    szi, fills, sizes = D(before), [], [D(before)]
+    for number, (side, sz) in enumerate(steps, 1):
+        fills.append(fill(number, side=side, sz=D(sz), time_ms=1000 * number, start_position=szi))
+        szi += fills[-1].signed_sz
+        sizes.append(szi)
+    for seen, size in enumerate(sizes):  # the position was read after so many fills
+        reading = Opening(px=D(4000), ms=1, read_ms=1000 * seen + 500)
+        for order_ in itertools.permutations([None, *fills]):
+            tracker = PositionTracker()
+            if sizes[0]:
+                tracker.adopt(COIN, sizes[0], Opening(px=D(4000), ms=1, read_ms=500))
+            for item in order_:
+                if item is None:
+                    tracker.adopt(COIN, size, reading)
+                else:
+                    tracker.on_fills([item])
+            tracker.on_fills(fills)  # the list of the next reading
+            assert tracker.booked() == ({COIN: szi} if szi else {}), (seen, order_)
+            assert tracker.unlinked() == []
+
+
+def test_a_fill_that_an_earlier_run_counted_is_not_counted_when_it_is_listed_late() -> None:
+    late = fill(1, time_ms=2000, fee=D(3))
+    tracker = PositionTracker()
+    kept = KeptTotals(since_ms=1000, fees=D(3), fills=1, recent=[late.key])
+    tracker.seed_fills([], 0, kept)  # the list of another node, a moment behind
+    tracker.adopt(COIN, late.signed_sz, Opening(px=D(4000), ms=2000, read_ms=2500))
+    tracker.on_fills([late])
+    assert tracker.totals()[1:3] == (D(3), 1)
+    assert tracker.booked() == {COIN: late.signed_sz}

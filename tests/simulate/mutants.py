@@ -44,6 +44,8 @@ MUTANTS: tuple[Mutant, ...] = (
        "            self._tracker.adopt(coin, ZERO, Opening(px=ZERO, ms=0))\n"),
     _m("a stale reading is adopted although the fills say otherwise", KEEPING,
        "by_fill = told.get(coin, (ZERO, ZERO))[0] == ours", "by_fill = False"),
+    _m("a fill that a read position holds is added to it", "position/tracker.py",
+       "if self._read.hold(fill, holding.szi):", "if False:"),
     _m("an empty reading is believed at once", KEEPING,
        "return self.readings >= GONE_READINGS and now_ms - self.since_ms >= GONE_MS", "return True"),
     # Admission.

@@ -186,12 +186,13 @@ class Exiting:
             wall_ms=self._clock.wall_ms(), mono_us=self._clock.mono_us(),
         )  # fmt: skip
         if order is None:
-            # Without a price nothing was tried: that costs no price step.
-            self._desk.ended(position.coin, None, params, now_ms, answered=False)
+            self._desk.unbuilt(position.coin, plan.claim, now_ms)
             return
         # Into the books before into the queue: the tick sends only what the books call queued.
         self._tracker.register(order)
-        self._desk.started(position.coin, order.cloid)
+        if not self._desk.started(position.coin, order.cloid, plan.claim):
+            self.drop(order, "another attempt took its place", now_ms)
+            return
         self._journal.record("exit", order=order, position=position)
         answer = self._scheduler.enqueue_reduce_only(order)
         if answer is not Enqueued.QUEUED:

@@ -61,6 +61,8 @@ class AccountReport(msgspec.Struct, frozen=True, kw_only=True):
     Its parts are several requests, so they are not of one instant: an order or a fill may have come in between.
     """
 
+    times: dict[str, int] = {}
+    """As of when each dex's positions are."""
     at_ms: int
     """The newest of the positions' times."""
     since_ms: int
@@ -131,7 +133,7 @@ class _Parts:
     def __init__(self) -> None:
         self.positions: dict[str, tuple[Decimal, Decimal]] = {}
         self.orders: list[OrderUpdate] = []
-        self.times: list[int] = []
+        self.times: dict[str, int] = {}
         self.equity = ZERO
         self.marks: dict[str, Decimal] = {}
         self.liquidations: dict[str, Decimal] = {}
@@ -140,7 +142,7 @@ class _Parts:
     def add(self, rest: Rest, user: str, dex: str) -> None:
         """Read one dex. VenueReadError, or one of ODD_ANSWERS; what was read before it stays."""
         state = rest.info_json({"type": "clearinghouseState", "user": user, "dex": dex})
-        self.times.append(int(state["time"]))
+        self.times[dex] = int(state["time"])
         self.equity += parse(state["marginSummary"]["accountValue"])
         for item in state["assetPositions"]:
             body = item["position"]
@@ -176,7 +178,8 @@ def read_account(rest: Rest, user: str, dexs: Iterable[str], missing: dict[str, 
     if malformed:
         raise VenueReadError(f"{malformed} fills of the account cannot be read")
     return AccountReport(
-        at_ms=max(parts.times, default=0), since_ms=min(parts.times, default=0), positions=parts.positions,
+        times=parts.times, at_ms=max(parts.times.values(), default=0),
+        since_ms=min(parts.times.values(), default=0), positions=parts.positions,
         orders=tuple(parts.orders), fills=newest_first(fills), equity=parts.equity, marks=parts.marks,
         liquidations=parts.liquidations, margins=parts.margins,
     )  # fmt: skip

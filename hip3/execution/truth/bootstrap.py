@@ -316,6 +316,18 @@ def still_held(report: AccountReport, held: Iterable[Held]) -> dict[str, Held]:
     return out
 
 
+def read_ms(report: AccountReport, coin: str) -> int | None:
+    """As of when a position of the report is: of its newest fill where that left just this, else of its dex's answer.
+
+    Pure. None where neither tells, as with what only an earlier run kept.
+    """
+    szi, _ = report.positions.get(coin, (ZERO, ZERO))
+    newest = next((f for f in report.fills if f.coin == coin), None)
+    if newest is not None and newest.start_position + newest.signed_sz == szi:
+        return newest.time_ms
+    return report.times.get(coin.partition(":")[0])
+
+
 def opening(report: AccountReport, coin: str, held: Held | None) -> Opening:
     """How a position was opened: by its fills, else by what an earlier run knew, else now.
 
@@ -332,5 +344,5 @@ def opening(report: AccountReport, coin: str, held: Held | None) -> Opening:
         px=px, ms=since, fees=sum((f.fee for f in fills), ZERO), realized=sum((f.closed_pnl for f in fills), ZERO),
         edge_bps=held.entry_edge_bps if held is not None else ZERO,
         admission_px=held.admission_px if held is not None else ZERO,
-        foreign=held.foreign if held is not None else not ours,
+        foreign=held.foreign if held is not None else not ours, read_ms=read_ms(report, coin),
     )  # fmt: skip

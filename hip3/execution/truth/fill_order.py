@@ -35,8 +35,8 @@ def newest_first(fills: Iterable[Fill]) -> tuple[Fill, ...]:
 
 def _path(fills: list[Fill], begin: Decimal | None) -> list[Fill]:
     """These fills, oldest first, as one path through positions that uses each once (Hierholzer); as given where there
-    is none. A path that ends elsewhere tells by itself where it begins; a round begins where older fills ended (`begin`),
-    else flat."""
+    is none. A path that ends elsewhere tells by itself where it begins; a round begins where older fills ended
+    (`begin`), else flat."""
     leaving: dict[Decimal, list[Fill]] = defaultdict(list)
     balance: dict[Decimal, int] = defaultdict(int)
     for fill in reversed(fills):  # taken from the end: what was listed first goes first

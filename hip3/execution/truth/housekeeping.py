@@ -36,7 +36,7 @@ from hip3.execution.readiness import Readiness
 from hip3.execution.sending.address_budget import AddressBudget
 from hip3.execution.truth.account import AccountReport, ClockedRest, Rest, read_account
 from hip3.execution.truth.books import BooksByRest
-from hip3.execution.truth.bootstrap import by_fills, opening
+from hip3.execution.truth.bootstrap import by_fills, opening, read_ms
 from hip3.execution.truth.margin import Margin, MarginSetter
 from hip3.execution.truth.markets import Markets
 from hip3.execution.truth.open_orders import OpenOrders
@@ -259,14 +259,13 @@ class Housekeeping:
         A doubt also while that waits, for orders of an earlier run or for its streams: what happens to the account
         meanwhile must be found, too.
         """
-        doubted = self._view.doubted and now_ms - self._last_compare_ms >= DOUBT_MS
-        link = self._link
+        doubted, link = self._view.doubted and now_ms - self._last_compare_ms >= DOUBT_MS, self._link
         waits = self._waits_for_orders or link.told_generation != link.generation
         if not (self._read_generation == link.generation or (waits and doubted)):
             return
         if not (doubted or now_ms >= self._next_compare_ms):
             return
-        # Before the reading: what is doubted while it is under way asks for another.
+        # First: what is doubted meanwhile asks for another.
         self._view.doubted, self._last_compare_ms = False, now_ms
         self._next_compare_ms = now_ms + COMPARE_MS
         try:
@@ -326,7 +325,8 @@ class Housekeeping:
                 differs[coin] = known.again() if known and same else Difference(ours, theirs, now_ms, 1, by_fill)
         for coin, difference in list(differs.items()):
             if difference.believable(now_ms):
-                how = opening(report, coin, None) if coin in report.positions else Opening(px=ZERO, ms=report.at_ms)
+                gone = Opening(px=ZERO, ms=report.at_ms, read_ms=read_ms(report, coin))
+                how = opening(report, coin, None) if coin in report.positions else gone
                 self._journal.record("adopted", coin=coin, ours=difference.ours, theirs=difference.theirs)
                 self._tracker.adopt(coin, difference.theirs, how)
                 del differs[coin]

@@ -1,0 +1,54 @@
+"""Positions taken from readings, and fills that come before or after them. Pure; the tracker's lock guards it.
+
+Two readings of the exchange need not be of one age: a position may hold a fill that no list of fills shows yet, and be
+older than one that a stream has told of. Which of the two came later the exchange's times say. Nothing here raises.
+"""
+
+from bisect import insort
+from decimal import Decimal
+
+from hip3.core.events import Fill
+
+KEPT = 64
+"""So many of a market's newest fills are remembered: more do not come between a reading and its use."""
+
+
+class ReadPositions:
+    """See the module."""
+
+    def __init__(self) -> None:
+        self._as_of: dict[str, int] = {}
+        self._recent: dict[str, list[Fill]] = {}
+        """Booked, by time and tid, whatever the order of arrival."""
+        self._held_ms: dict[str, int] = {}
+        """Of the newest fill that a reading had in it."""
+
+    def taken(self, coin: str, read_ms: int | None) -> list[Fill]:
+        """A position is taken from a reading as of `read_ms`: the fills that were booked and came after it. None:
+        nobody knows of when it is, and all that is booked is in it."""
+        if read_ms is None:
+            return []
+        self._as_of[coin] = max(read_ms, self._as_of.get(coin, 0))
+        return [f for f in self._recent.get(coin, ()) if f.time_ms > read_ms]
+
+    def booked(self, fill: Fill) -> None:
+        """A fill changed the books."""
+        recent = self._recent.setdefault(fill.coin, [])
+        insort(recent, fill, key=lambda f: (f.time_ms, f.tid))
+        del recent[:-KEPT]
+
+    def hold(self, fill: Fill, szi: Decimal) -> bool:
+        """Whether the position that was read has this fill in it already; `szi` is what is booked.
+
+        An answer may be older than its time says: a fill that goes on where the books are, and is not older than any
+        that came, was not in it.
+        """
+        coin, at_ms = fill.coin, fill.time_ms
+        if at_ms > self._as_of.get(coin, -1):
+            return False
+        recent = self._recent.get(coin)
+        newest = max(recent[-1].time_ms if recent else 0, self._held_ms.get(coin, 0))
+        if fill.start_position == szi and at_ms >= newest:
+            return False
+        self._held_ms[coin] = max(at_ms, self._held_ms.get(coin, 0))
+        return True
