@@ -27,7 +27,7 @@ _BY_TEST = {
     "ops/test_files": "ops/intents ops/journal ops/state_dir ops/store",
     "ops/test_metrics": "execution/entries/gate_trace ops/figures ops/histogram service/details",
     "position/test_exit_attempts": "position/exit_rules position/flatten",
-    "position/test_tracker": "core/ledger position/holding position/order_index position/results position/tracked position/views",
+    "position/test_tracker": "core/ledger position/holding position/read_positions position/order_index position/results position/tracked position/views",
     "properties/test_hard_stop": "execution/sending/address_budget",
     "properties/test_interleavings": "core/orders execution/sending/posts",
     "risk/test_market_gates": "execution/entries/refusal_watch execution/truth/markets risk/market_flags",
