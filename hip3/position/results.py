@@ -8,7 +8,7 @@ results are gross of fees (docs/venue-facts.md F7), times are exchange time. Not
 from collections import OrderedDict
 from collections.abc import Iterable
 from decimal import Decimal
-from itertools import islice
+from itertools import chain, islice
 
 from hip3.core.events import Fill, Funding
 from hip3.core.money import ZERO
@@ -114,7 +114,9 @@ class Results:
         if told == self._told:
             return None
         self._told = told
-        latest = list(islice(reversed(self._seen), MOST_RECENT))
+        # Also what only an earlier run saw: this one's list may have been too old to show it.
+        before = (key for key in self._counted if key not in self._seen)
+        latest = list(islice(chain(reversed(self._seen), before), MOST_RECENT))
         since = max((key[1] for key in latest), default=0) - OVERLAP_MS
         # Cut off: a millisecond of which perhaps not every fill is named must not be one in which names decide.
         if len(latest) == MOST_RECENT:

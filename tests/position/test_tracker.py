@@ -420,6 +420,9 @@ def test_a_fill_that_an_earlier_run_counted_is_not_counted_when_it_is_listed_lat
     tracker = PositionTracker()
     kept = KeptTotals(since_ms=1000, fees=D(3), fills=1, recent=[late.key])
     tracker.seed_fills([], 0, kept)  # the list of another node, a moment behind
+    told = tracker.changed_totals()
+    assert told is not None
+    assert told.recent == [late.key]  # or the next run would count it
     tracker.adopt(COIN, late.signed_sz, Opening(px=D(4000), ms=2000, read_ms=2500))
     tracker.on_fills([late])
     assert tracker.totals()[1:3] == (D(3), 1)
