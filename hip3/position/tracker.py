@@ -75,18 +75,21 @@ class PositionTracker:
                 self._orders.add(TrackedOrder(admitted))
             return admitted is not None
 
-    def register(self, order: PendingOrder) -> None:
-        """Enter a reduce-only order, before it is queued; exits pass no gate."""
+    def register(self, order: PendingOrder, *, held: bool = False) -> bool:
+        """Enter a reduce-only order, before it is queued. `held`: only if there is a position (else False): whoever
+        decided on it may have been held up until that was gone."""
         assert order.reduce_only
         with self._lock:
+            if held and order.coin not in effective_sizes(self._orders, self._holdings):
+                return False
             self._orders.add(TrackedOrder(order))
+            return True
 
     def restore(self, order: PendingOrder, *, nonce: int, expires_ms: int | None, mono_ms: int) -> None:
         """An order of an earlier run whose outcome was not recorded: unknown until proven."""
         tracked = TrackedOrder(order)
-        tracked.state = OrderState.UNKNOWN
+        tracked.state, tracked.sent_mono_ms = OrderState.UNKNOWN, mono_ms
         tracked.nonce, tracked.expires_ms = nonce, expires_ms
-        tracked.sent_mono_ms = mono_ms
         with self._lock:
             self._orders.add(tracked)
 
@@ -102,14 +105,12 @@ class PositionTracker:
     def queued(self, cloid: str) -> bool:
         """Whether an order still waits to be sent: only then may it be."""
         with self._lock:
-            tracked = self._orders.live.get(cloid)
-            return tracked is not None and tracked.state is OrderState.QUEUED
+            return (tracked := self._orders.live.get(cloid)) is not None and tracked.state is OrderState.QUEUED
 
     def unsent(self, cloid: str) -> None:
         """The bytes provably did not leave: back to the queue."""
         with self._lock:
-            tracked = self._orders.live.get(cloid)
-            if tracked is not None and tracked.state is OrderState.SENT:
+            if (tracked := self._orders.live.get(cloid)) is not None and tracked.state is OrderState.SENT:
                 tracked.state = OrderState.QUEUED
 
     def drop(self, cloid: str, why: str) -> list[TrackerEvent]:

@@ -38,6 +38,16 @@ def channel_of(text: str) -> str:
     return CHANNELS.get(name, "market")
 
 
+def _thin(text: str, side: int) -> str:
+    """The frame with one side of the touch a fifth away: its makers are gone for an instant."""
+    frame = msgspec.json.decode(text)
+    levels = frame["data"]["bbo"]
+    index, away = (0, Decimal("0.8")) if side < 0 else (1, Decimal("1.25"))
+    if levels[index] is not None:
+        levels[index]["px"] = str(int(Decimal(levels[index]["px"]) * away) or levels[index]["px"])
+    return msgspec.json.encode(frame).decode()
+
+
 class Mishaps:
     """See the module."""
 
@@ -97,7 +107,7 @@ class Mishaps:
             return []
         name = channel_of(item.text)
         if name == "market":
-            return [(item.text, 0)]
+            return [(text, 0) for text in self._market_frame(item.text)]
         if name == "reply" and self._take("accept then cut"):
             self._network.drop(item.conn)
             return []
@@ -113,6 +123,16 @@ class Mishaps:
         if (swap := self._acts("swap", name)) is not None:
             return [(item.text, self._rng.randint(0, swap.ms))]
         return [(item.text, 0)]
+
+    def _market_frame(self, text: str) -> list[str]:
+        """A frame of a market: quotes that stop coming, or that are thin for an instant."""
+        if not text.startswith('{"channel":"bbo"'):
+            return [text]
+        for m in self._active:
+            if m.kind in ("dead stream", "thin touch") and f'"{m.on}"' in text and self._rng.randrange(100) < m.share:
+                self._scene.hit(m)
+                return [] if m.kind == "dead stream" else [_thin(text, m.ms), text]
+        return [text]
 
     def _damaged(self, text: str, name: str) -> str:
         """Half of a frame; or, of a reply to what was executed, a failure on its way back."""

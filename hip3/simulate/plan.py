@@ -95,6 +95,13 @@ def _hand(kind: str) -> Made:
     return make
 
 
+def _thin_touch(rng: random.Random, coins: tuple[str, ...]) -> Mishap:
+    return Mishap(
+        kind="thin touch", on=rng.choice(coins), ms=rng.choice((-1, 1)), share=rng.choice((20, 60)),
+        **_span(rng, 500, 6000),
+    )  # fmt: skip
+
+
 def _late_posts(rng: random.Random, coins: tuple[str, ...]) -> Mishap:
     return Mishap(kind="late post", ms=rng.randint(200, 6000), share=rng.choice((30, 100)), **_span(rng, 300, 4000))
 
@@ -159,6 +166,8 @@ KINDS: tuple[tuple[float, Made], ...] = (
     (0.7, _suspend),
     (2, _hold_up),
     (1, _offset),
+    (1, _thin_touch),
+    (1, _market("dead stream", 2000, 12_000)),
     (1, _market("halt", 1000, 6000)),
     (1, _market("change", 2000, 8000)),
     (1, _once("flood")),

@@ -23,6 +23,8 @@ from hip3.venue.serving.output import HttpReply, Output, WsText
 
 Key = tuple[str, int, int]
 SILENT_MS = 8000
+FURTHEST = Decimal("0.08")
+"""From the mark to an exit's limit: the widest step is 3 %, and in a silence the mark may have gone on as much."""
 LEFT_WITHIN_MS = 700
 """From an entry's intent to its bytes: what allowed it may be so no more."""
 RACES = ("Invalid TP/SL price", "badTriggerPxRejected", "Invalid nonce: duplicate")
@@ -288,6 +290,10 @@ class Witness:
         if before is not None and soon and before.key in self.under_way and before.key[:2] == sent.key[:2]:
             raise Violation(f"two exits of {order.coin} are under way")
         self._exits[order.coin] = sent
+        mark = self._scene.venue.engine.markets[order.coin].mark
+        worse = (mark - order.px) / mark * (-1 if order.is_buy else 1)
+        if worse > FURTHEST:
+            raise Violation(f"an exit of {order.coin} leaves at {order.px}, its mark is {mark}")
 
     # What the exchange does.
 

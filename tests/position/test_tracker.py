@@ -427,3 +427,11 @@ def test_a_fill_that_an_earlier_run_counted_is_not_counted_when_it_is_listed_lat
     tracker.on_fills([late])
     assert tracker.totals()[1:3] == (D(3), 1)
     assert tracker.booked() == {COIN: late.signed_sz}
+
+
+def test_no_exit_is_entered_for_a_position_that_is_gone() -> None:
+    tracker = PositionTracker()
+    assert not tracker.register(exit_order(1), held=True)
+    assert not tracker.live()
+    tracker.on_fills([fill(1)])
+    assert tracker.register(exit_order(1), held=True)

@@ -189,7 +189,9 @@ class Exiting:
             self._desk.unbuilt(position.coin, plan.claim, now_ms)
             return
         # Into the books before into the queue: the tick sends only what the books call queued.
-        self._tracker.register(order)
+        if not self._tracker.register(order, held=True):
+            self._desk.flat(position.coin)
+            return
         if not self._desk.started(position.coin, order.cloid, plan.claim):
             self.drop(order, "another attempt took its place", now_ms)
             return
