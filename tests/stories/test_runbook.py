@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,9 @@ from hip3.config import reading
 from hip3.ops.alerts import KINDS
 from hip3.ops.control import ask
 from hip3.ops.state_dir import socket_path
+from hip3.service.params import detector_params
+from hip3.strategy.sizing import impossible
+from tests.builders import spec
 from tests.stories.process import ROOT, LocalExchange, eventually, local_exchange
 from tests.stories.test_supervision import box_with, ready
 
@@ -158,3 +162,21 @@ def test_every_command_of_the_runbook_works_as_typed(tmp_path: Path, at: LocalEx
     for command in stopped:
         typed(command)
     assert set(done) == {c for c in COMMANDS if _word(c) not in LATER - _known()}
+
+
+def _acceptance_env(without: tuple[str, ...] = ()) -> dict[str, str]:
+    text = (ROOT / "docs" / "acceptance.md").read_text()
+    (body,) = re.findall(r"^```ini\n(.*?)^```$", text, re.M | re.S)
+    lines = dict(line.split("=", 1) for line in body.splitlines())
+    return {name: value for name, value in lines.items() if name not in without}
+
+
+def test_the_settings_of_the_acceptance_document_let_an_order_through() -> None:
+    base = reading.load(_acceptance_env(), None)
+    params = detector_params(reading.MarketSettings(base), {"xyz:GOLD": spec()})["xyz:GOLD"].sizing
+    assert impossible(params, Decimal(4000)) is None
+    # The trial, as the document says: these three lines taken out.
+    three = ("HIP3_MAX_NOTIONAL_PER_MARKET", "HIP3_MAX_NOTIONAL_TOTAL", "HIP3_MAX_CONCURRENT_POSITIONS")
+    small = reading.load(_acceptance_env(three) | {"HIP3_PROFILE": "micro"}, None)
+    params = detector_params(reading.MarketSettings(small), {"xyz:GOLD": spec()})["xyz:GOLD"].sizing
+    assert impossible(params, Decimal(4000)) is None
