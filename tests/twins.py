@@ -66,7 +66,7 @@ _BY_TEST = {
     "stories/test_service": "clock exchange/embedded ops/lines service/app service/running service/runtime",
     "stories/test_stop": "commands/stop service/stop_wish",
     "stories/test_supervision": "ops/supervised service/supervisor service/workers",
-    "stories/test_verification": "commands/explain exchange/rest",
+    "stories/test_verification": "exchange/rest",
     "stories/test_wiring": "service/trading service/wiring",
     "strategy/test_detector": "strategy/oracle strategy/sizing",
     "test_architecture": "locks",

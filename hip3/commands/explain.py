@@ -19,7 +19,8 @@ LEAST_DIGITS = 4
 
 
 def explain(root: Path, wanted: str) -> int:
-    """Print the story; 1 if no journal knows the order. ConfigError if `wanted` is no cloid or fits several."""
+    """Print the story; 1 if no journal knows the order. Of several that end alike the newest, and the names of the
+    others. ConfigError if `wanted` is no cloid."""
     part = wanted.lower().removeprefix("0x")
     if len(part) < LEAST_DIGITS or not set(part) <= set("0123456789abcdef"):
         raise ConfigError([f"{wanted} is no cloid: give 0x and 32 hex digits, or at least its last {LEAST_DIGITS}"])
@@ -27,11 +28,17 @@ def explain(root: Path, wanted: str) -> int:
     if not found:
         print(f"hip3: no journal below {root} knows an order {wanted}", file=sys.stderr)  # noqa: T201
         return FAILED
-    if len(found) > 1:
-        raise ConfigError([f"{wanted} fits several orders: {', '.join(found)}; give more digits"])
-    ((cloid, path),) = found.items()
-    print(render(cloid, story(path, cloid)), end="")  # noqa: T201
+    stories = {cloid: story(path, cloid) for cloid, path in found.items()}
+    # The digits that the log shows count from 1 in each run: the newest is meant, and the others are named.
+    newest, *others = sorted(stories, key=lambda cloid: stories[cloid][-1][0], reverse=True)
+    print(render(newest, stories[newest]), end="")  # noqa: T201
+    for cloid in others:
+        print(f"older, with the same digits: {cloid}, {_when(stories[cloid][-1][0])[:-4]}")  # noqa: T201
     return OK
+
+
+def _when(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
 
 
 def _matching(path: Path, part: str) -> list[str]:
@@ -47,7 +54,7 @@ def render(cloid: str, records: Story) -> str:
     lines = [f"order {cloid}"]
     outcome = "no outcome yet"
     for at_ms, kind, fields in records:
-        when = datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+        when = _when(at_ms)
         for number, text in enumerate(_lines(cloid, kind, fields)):
             lines.append(f"{when if not number else ' ' * len(when)}  {text}")
         if kind == "order":
