@@ -164,6 +164,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_oracle_still_ms: Annotated[
         int, _i("no entry while the oracle has not moved for so long; 0 off", 0, 86_400_000, market=True)
     ] = 0
+    max_oracle_step_bps: Annotated[
+        Decimal,
+        _d("an oracle step too large to be believed: no entry for 60 s; 0 off", ge="0", le="10000", market=True),
+    ] = Decimal(300)
+    max_edge_bps: Annotated[
+        Decimal, _d("an edge too large to be believed: no entry for 60 s; 0 off", ge="0", le="10000", market=True)
+    ] = Decimal(200)
     re_entry_delay_ms: Annotated[
         int, _i("no entry so soon after the market was left; 0 off", 0, 86_400_000, market=True)
     ] = 0

@@ -165,6 +165,14 @@ def _stood(f: Fields) -> Alert:
     return Alert(kind="market_blocked", subject=f"{f['coin']} quotes", text=text)
 
 
+def _unbelievable(f: Fields) -> Alert | None:
+    """Of the gates' comings and goings this one alone is worth an alert."""
+    if f["gate"] != "unbelievable":
+        return None
+    text = f"{f['coin']} is not entered: {f['why']}"
+    return Alert(kind="market_blocked", subject=f"{f['coin']} prices", text=text)
+
+
 def _halted(f: Fields) -> Alert:
     return Alert(kind="market_blocked", subject=f["coin"], text=f"{f['coin']} is halted: {f['why']}")
 
@@ -182,6 +190,7 @@ RECORDS: dict[str, Callable[[Fields], Alert | None]] = {
     "stop_nearer": _nearer,
     "halted": _halted,
     "stream_dead": _stood,
+    "market_gate": _unbelievable,
     "journal_set_aside": _aside,
     "hard_stop": _hard_stop,
     "stop": _stop,

@@ -1,8 +1,9 @@
 """The market-health gates: whether a market's data may be believed, before a signal exists.
 
 In this order, and the first that blocks names the reason: bbo_update, ctx_update, time_regression,
-mark_mid_divergence, spread_shock, oi_cap, param_change, halt, time_of_day, oracle_frozen. A wide spread first makes
-orders smaller, then blocks. State is per market and confined to the ws-reader; `stale` may be asked by any thread.
+mark_mid_divergence, spread_shock, oi_cap, param_change, halt, time_of_day, oracle_frozen, unbelievable. A wide spread
+first makes orders smaller, then blocks. State is per market and confined to the ws-reader; `stale` may be asked by any
+thread.
 A change of state is told to the caller, a block is only counted. Every block ends by itself when the market's next
 data are good; the two that compare with the past (time, spread) forget it after a while, so that a new normal is
 one. Ages are since receipt: an unchanged price that was repeated is fresh.
@@ -30,6 +31,8 @@ EWMA_SAMPLES = 20
 """Of so many spreads an average is made before any is called a shock."""
 REDUCED = Decimal("0.2")
 """Size of orders while the spread is wide."""
+DOUBT_MS = 60_000
+"""So long a market is not entered after a price that cannot be believed."""
 FORGET_MS = 600_000
 """So long without good data of a market, and the past is no measure any more."""
 
@@ -49,6 +52,10 @@ class MarketGateParams(msgspec.Struct, frozen=True, kw_only=True):
     """Times of a UTC day without entries."""
     max_oracle_still_ms: int = 0
     """Since the oracle's price last changed, not since it was last told."""
+    max_oracle_step_bps: Decimal = ZERO
+    """Of one publication of the oracle after another: a print of the wrong price is no news to trade on."""
+    max_edge_bps: Decimal = ZERO
+    """Between the oracle and a touch that lags it: who sees more than others would take sees something wrong."""
 
 
 _WIDE = Standing(None, REDUCED, "wide spread")
@@ -58,8 +65,21 @@ class _Track:
     """What is remembered of one market."""
 
     __slots__ = (
-        "blocked", "book_time_ms", "ctx_gap_ms", "ctx_ms", "forward_ms", "generation", "mean", "normal_ms", "oracle",
-        "oracle_ms", "samples", "was_clear", "wide",
+        "blocked",
+        "book_time_ms",
+        "ctx_gap_ms",
+        "ctx_ms",
+        "doubt",
+        "doubt_until_ms",
+        "forward_ms",
+        "generation",
+        "mean",
+        "normal_ms",
+        "oracle",
+        "oracle_ms",
+        "samples",
+        "was_clear",
+        "wide",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -81,6 +101,8 @@ class _Track:
         """Whether a look has ever found it good."""
         self.wide = False
         """The spread is wide enough to make orders smaller."""
+        self.doubt, self.doubt_until_ms = "", 0
+        """Why its prices are not believed, and until when."""
         self.forward_ms = self.normal_ms = 0
         """When the book's time last went on, and the spread was last taken into the average."""
 
@@ -119,8 +141,17 @@ class MarketGates:
             track.ctx_gap_ms = 0 if track.ctx_ms is None else now_ms - track.ctx_ms
             track.ctx_ms = now_ms
             if view.oracle != track.oracle:
+                self._judge_step(track, self._params[view.coin].max_oracle_step_bps, view.oracle, now_ms)
                 track.oracle, track.oracle_ms = view.oracle, now_ms
         return self._look(view, now_ms, wall_ms, bbo=False)
+
+    @staticmethod
+    def _judge_step(track: _Track, most_bps: Decimal, oracle: Decimal | None, now_ms: int) -> None:
+        """An oracle that leaps is doubted for a minute, and so is the leap back."""
+        before = track.oracle
+        if not most_bps or not before or oracle is None or abs(oracle - before) <= most_bps * BASIS_POINT * before:
+            return
+        track.doubt, track.doubt_until_ms = f"the oracle went from {before} to {oracle} at once", now_ms + DOUBT_MS
 
     def stale(self, view: MarketView | None, now_ms: int) -> str | None:
         """Why an order decided a while ago must not leave now, or None. Any thread; the tick asks before it signs.
@@ -275,6 +306,17 @@ def _oracle_frozen(k: _Look) -> str | None:
     return f"the oracle has not moved for {k.now_ms - since} ms" if most and since and k.now_ms - since > most else None
 
 
+def _unbelievable(k: _Look) -> str | None:
+    """Prices that are too good: an oracle that leapt, or an edge that nobody would leave."""
+    track, oracle, bid, ask = k.track, k.view.oracle, k.view.bid, k.view.ask
+    if oracle is not None and bid is not None and ask is not None and k.params.max_edge_bps:
+        edge = max(oracle - ask.px, bid.px - oracle)
+        if edge > 0 and edge > k.params.max_edge_bps * BASIS_POINT * oracle:
+            track.doubt_until_ms = k.now_ms + DOUBT_MS
+            track.doubt = f"the oracle is {oracle}, the touch {bid.px} and {ask.px}"
+    return f"not believed for a minute: {track.doubt}" if k.now_ms < track.doubt_until_ms else None
+
+
 MARKET_GATES: tuple[tuple[str, Callable[[_Look], str | None]], ...] = (
     ("bbo_update", _bbo_update),
     ("ctx_update", _ctx_update),
@@ -286,5 +328,6 @@ MARKET_GATES: tuple[tuple[str, Callable[[_Look], str | None]], ...] = (
     ("halt", _halt),
     ("time_of_day", _time_of_day),
     ("oracle_frozen", _oracle_frozen),
+    ("unbelievable", _unbelievable),
 )
 """Each says why it blocks, or None; the first that does names the block."""

@@ -133,4 +133,5 @@ def market_gate_params(s: Settings) -> MarketGateParams:
     return MarketGateParams(
         max_bbo_age_ms=s.max_bbo_age_ms, max_ctx_age_ms=s.max_ctx_age_ms, max_mark_mid_bps=s.max_mark_mid_bps,
         spread_shock=s.spread_shock, blackout=parse_windows(s.blackout), max_oracle_still_ms=s.max_oracle_still_ms,
+        max_oracle_step_bps=s.max_oracle_step_bps, max_edge_bps=s.max_edge_bps,
     )  # fmt: skip

@@ -706,6 +706,8 @@ ROWS: dict[str, Row] = {
         "0", "1000", "whether an entry leaves on an oracle that stood for three seconds",
         _on(lambda s: _late_touch(s, repeated=True)), (True, False),
     ),
+    "max_oracle_step_bps": Row("300", "5", "after how many oracle steps of 10 bps an entry leaves", _entered, (3, None)),
+    "max_edge_bps": Row("200", "10", "after how many oracle steps of 10 bps an entry leaves", _entered, (3, None)),
     "re_entry_delay_ms": Row("0", "10000", "whether an entry leaves after a round trip", _after("0.1"), (True, False)),
     "max_hourly_drawdown_usd": Row("0", "0.5", "whether an entry leaves after a loss of $1", _after("-1"), (True, False)),
     "max_hourly_drawdown_pct": Row("0", "0.01", "whether an entry leaves after a loss of $1", _after("-1"), (True, False)),

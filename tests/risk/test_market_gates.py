@@ -100,6 +100,16 @@ def _oracle_moves(feed: Feed) -> None:
     feed.usual(2)
 
 
+def _oracle_leaps(feed: Feed) -> None:
+    feed.px *= D("1.05")
+    feed.usual(2)
+
+
+def _a_minute_later(feed: Feed) -> None:
+    feed.world.clock.advance(61 * SECOND)
+    feed.usual(2)
+
+
 Step = Callable[[Feed], None]
 WAYS: dict[str, tuple[dict[str, Any], Step, Step]] = {
     "bbo_update": ({"max_bbo_age_ms": 2000}, _touch_is_old, _touch_is_new),
@@ -111,6 +121,7 @@ WAYS: dict[str, tuple[dict[str, Any], Step, Step]] = {
     "param_change": ({}, _fee_changes, _approved),
     "halt": ({}, _halted, _resumed),
     "oracle_frozen": ({"max_oracle_still_ms": 5000}, _oracle_still, _oracle_moves),
+    "unbelievable": ({}, _oracle_leaps, _a_minute_later),
 }
 
 
@@ -279,3 +290,29 @@ def test_a_market_that_is_delisted_is_a_halt_that_a_person_ends_once_it_is_back(
     assert world.trading.markets.approve(GOLD) == f"{GOLD} is approved"
     feed.usual(2)
     assert world.trading.gates.standing() == {}
+
+
+@pytest.mark.parametrize("factor", ["1.05", "0.95", "1.18", "0.82", "1.5", "0.5"])
+def test_a_print_of_the_oracle_and_its_way_back_are_not_traded_on(tmp_path: Path, factor: str) -> None:
+    """Of the oracle alone: book and mark stand, as when one source of it is wrong for a moment."""
+    feed = ready(tmp_path)
+    world, px = feed.world, feed.px
+    emitted = world.trading.detector.emitted
+    feed.ctx(oracle=px * D(factor))
+    feed.ctx(oracle=px * D(factor) * D("1.0005"))
+    feed.usual(2)
+    assert world.trading.gates.standing() == {GOLD: "unbelievable"}
+    assert world.trading.detector.emitted == emitted
+    assert [f["gate"] for f in world.journal.of("market_gate")][-1] == "unbelievable"
+    _a_minute_later(feed)
+    assert world.trading.gates.standing() == {}
+    assert feed.signal() is not None
+
+
+def test_an_edge_that_nobody_would_leave_is_not_traded_on(tmp_path: Path) -> None:
+    feed = ready(tmp_path, max_mark_mid_bps=D(0), max_oracle_step_bps=D(0))
+    emitted = feed.world.trading.detector.emitted
+    for step in range(1, 5):
+        feed.ctx(oracle=feed.px * (1 + D("0.01") * step), mark=feed.px)
+    assert feed.world.trading.gates.standing() == {GOLD: "unbelievable"}
+    assert feed.world.trading.detector.emitted - emitted <= 1  # before it was too good
