@@ -24,6 +24,8 @@ BASE_TAKER_RATE = Decimal("0.00045")
 HIP3_ASSET_BASE = 100_000
 HIP3_ASSET_STEP = 10_000
 """So many ids each dex has (docs/venue-facts.md F8)."""
+TICK_SIZE_UNKNOWN = "tick_size_unknown"
+FEE_SCALE_UNKNOWN = "its fee scale is not known"
 _GROWTH_FACTOR = Decimal("0.1")
 
 
@@ -71,17 +73,13 @@ def parse_meta(
 ) -> tuple[dict[str, MarketSpec], dict[str, str]]:
     """All markets of one dex, and the ones that must not be traded with the reason.
 
-    Reasons: `delisted`, `ambiguous`, `tick_size_unknown`. A delisted market is among both: it keeps its parameters,
-    and may be listed again (docs/venue-facts.md F29). WireError if `meta` is not an object with
-    a universe; ValueError or TypeError where a number of an entry is none. `rate` is the account's taker rate.
+    Reasons: `delisted`, `ambiguous`, `tick_size_unknown`, no fee scale. A delisted market is among both: it keeps
+    its parameters, and may be listed again (docs/venue-facts.md F29). WireError if `meta` is not an object with a
+    universe; ValueError or TypeError where a number of an entry is none. `rate` is the account's taker rate.
     """
     universe = meta.get("universe") if isinstance(meta, dict) else None
     if not isinstance(universe, list):
         raise WireError(f"meta of dex {dex!r} has no universe")
-    try:
-        scale = parse(str(dex_entry.get("deployerFeeScale") or "1.0"))
-    except ValueError as error:
-        raise WireError(f"deployerFeeScale of dex {dex!r}: {error}") from None
     specs: dict[str, MarketSpec] = {}
     blocked: dict[str, str] = {}
     for index, entry in enumerate(universe):
@@ -96,8 +94,11 @@ def parse_meta(
         decimals = entry.get("szDecimals")
         if entry.get("isDelisted"):
             blocked[coin] = DELISTED
+        scale = _fee_scale(entry, dex_entry)
         if not isinstance(decimals, int) or isinstance(decimals, bool) or not 0 <= decimals <= 8:
-            blocked.setdefault(coin, "tick_size_unknown")
+            blocked.setdefault(coin, TICK_SIZE_UNKNOWN)
+        elif scale is None:
+            blocked.setdefault(coin, FEE_SCALE_UNKNOWN)
         else:
             growth = entry.get("growthMode") == "enabled"
             specs[coin] = MarketSpec(
@@ -113,6 +114,16 @@ def parse_meta(
                 collateral_token=int(meta.get("collateralToken") or 0),
             )
     return specs, blocked
+
+
+def _fee_scale(entry: dict[str, Any], dex_entry: dict[str, Any]) -> Decimal | None:
+    """What a market's fees are scaled by: its own figure, in older answers its dex's; None where nothing tells, or what
+    tells is no number: a cost that nobody knows is none to trade on."""
+    given = entry.get("deployerFeeScale", dex_entry.get("deployerFeeScale"))
+    try:
+        return None if given is None else parse(str(given))
+    except ValueError:
+        return None
 
 
 def _isolated_only(entry: dict[str, Any]) -> bool:
@@ -135,7 +146,7 @@ def select(wanted: Iterable[str], specs: dict[str, MarketSpec], blocked: dict[st
             chosen[coin] = specs[coin]
         if coin in specs and coin not in blocked:
             continue
-        if blocked.get(coin) == "tick_size_unknown":
+        if blocked.get(coin) in (TICK_SIZE_UNKNOWN, FEE_SCALE_UNKNOWN):
             continue  # watched for, not traded: the caller keeps the reason
         if coin in blocked:
             faults[coin] = f"is {blocked[coin]} on the exchange; take it out of HIP3_MARKETS"
@@ -158,7 +169,7 @@ def changed(old: MarketSpec, new: MarketSpec | None) -> str | None:
     if new is None:
         return "gone from meta"
     if new.sz_decimals != old.sz_decimals:
-        return "tick_size_unknown"
+        return TICK_SIZE_UNKNOWN
     if new.asset_id != old.asset_id:
         return "asset id changed"
     for name in ("fee_factor", "isolated_only", "max_leverage", "collateral_token"):

@@ -10,6 +10,7 @@ from hip3.exchange.registry import changed, dex_indices, parse_meta, select, tak
 from tests.builders import spec
 
 RATE = Decimal("0.00045")
+SCALE = {"deployerFeeScale": "1.0"}
 
 
 def _meta(*names: str, **extra: Any) -> dict[str, Any]:
@@ -17,7 +18,7 @@ def _meta(*names: str, **extra: Any) -> dict[str, Any]:
 
 
 def test_the_null_head_counts_and_delisted_markets_keep_their_place() -> None:
-    dexs = dex_indices([None, {"name": "flx"}, {"name": "xyz"}])
+    dexs = dex_indices([None, {"name": "flx"}, {"name": "xyz"} | SCALE])
     meta = _meta("xyz:A", "xyz:B", "xyz:C")
     meta["universe"][1]["isDelisted"] = True
     specs, blocked = parse_meta("xyz", *dexs["xyz"], meta, RATE)
@@ -35,7 +36,7 @@ def test_a_list_of_another_shape_is_not_numbered(answer: Any) -> None:
 def test_a_market_whose_precision_is_unknown_is_blocked_and_the_others_are_not(decimals: Any) -> None:
     meta = _meta("xyz:A", "xyz:B")
     meta["universe"][0]["szDecimals"] = decimals
-    specs, blocked = parse_meta("xyz", 1, {}, meta, RATE)
+    specs, blocked = parse_meta("xyz", 1, SCALE, meta, RATE)
     assert blocked == {"xyz:A": "tick_size_unknown"}
     assert select(["xyz:A", "xyz:B"], specs, blocked) == {"xyz:B": specs["xyz:B"]}
 
@@ -43,7 +44,7 @@ def test_a_market_whose_precision_is_unknown_is_blocked_and_the_others_are_not(d
 def test_missing_delisted_and_ambiguous_markets_refuse_the_start_all_at_once() -> None:
     meta = _meta("xyz:GOLD", "xyz:OLD", "xyz:TWICE", "xyz:TWICE")
     meta["universe"][1]["isDelisted"] = True
-    specs, blocked = parse_meta("xyz", 1, {}, meta, RATE)
+    specs, blocked = parse_meta("xyz", 1, SCALE, meta, RATE)
     with pytest.raises(PreflightError) as error:
         select(["xyz:GOLDE", "xyz:OLD", "xyz:TWICE"], specs, blocked)
     faults = error.value.faults
@@ -56,7 +57,7 @@ def test_missing_delisted_and_ambiguous_markets_refuse_the_start_all_at_once() -
 def test_what_is_gone_is_blocked_with_its_reason_and_the_rest_goes_on() -> None:
     meta = _meta("xyz:GOLD", "xyz:OLD")
     meta["universe"][1]["isDelisted"] = True
-    specs, blocked = parse_meta("xyz", 1, {}, meta, RATE)
+    specs, blocked = parse_meta("xyz", 1, SCALE, meta, RATE)
     assert list(select(["xyz:GOLD", "xyz:OLD", "xyz:NONE"], specs, blocked)) == ["xyz:GOLD", "xyz:OLD"]
     assert blocked["xyz:OLD"] == "delisted"  # looked after: it may be listed again
     assert "does not exist" in blocked["xyz:NONE"]
@@ -72,7 +73,7 @@ def test_what_is_gone_is_blocked_with_its_reason_and_the_rest_goes_on() -> None:
     ],
 )
 def test_margin_modes(entry: dict[str, Any], isolated: bool) -> None:
-    specs, _ = parse_meta("xyz", 1, {}, _meta("xyz:A", **entry), RATE)
+    specs, _ = parse_meta("xyz", 1, SCALE, _meta("xyz:A", **entry), RATE)
     assert specs["xyz:A"].isolated_only is isolated
 
 
@@ -90,3 +91,29 @@ def test_changes_that_stop_a_market() -> None:
     assert changed(old, spec(sz_decimals=3)) == "tick_size_unknown"
     assert changed(old, spec(asset_id=1)) == "asset id changed"
     assert changed(old, None) == "gone from meta"
+
+
+@pytest.mark.parametrize(
+    ("scale", "growth", "fee"),
+    [
+        ("1.0", None, "9"),
+        ("0.5", "disabled", "6.75"),
+        ("3", "disabled", "27"),
+        ("9.99", "enabled", "8.991"),
+        ("0", None, "4.5"),
+    ],
+)
+def test_a_market_s_own_fee_scale_wins_over_its_dex_s(scale: str, growth: str | None, fee: str) -> None:
+    meta = _meta("xyz:A", deployerFeeScale=scale, **({} if growth is None else {"growthMode": growth}))
+    specs, blocked = parse_meta("xyz", 1, {"deployerFeeScale": "2"}, meta, RATE)
+    assert not blocked
+    assert specs["xyz:A"].taker_fee_bps == Decimal(fee)
+
+
+@pytest.mark.parametrize("extra", [{}, {"deployerFeeScale": None}, {"deployerFeeScale": "much"}])
+def test_a_market_whose_fee_nobody_tells_is_blocked_and_not_assumed(extra: dict[str, Any]) -> None:
+    meta = _meta("xyz:A", **extra)
+    meta["universe"].append({"name": "xyz:B", "szDecimals": 2, "maxLeverage": 10, "deployerFeeScale": "1"})
+    specs, blocked = parse_meta("xyz", 1, {}, meta, RATE)
+    assert blocked == {"xyz:A": "its fee scale is not known"}
+    assert list(select(["xyz:A", "xyz:B"], specs, blocked)) == ["xyz:B"]

@@ -11,6 +11,7 @@ from hip3.core.money import round_price
 from hip3.core.orders import Side
 from hip3.execution.truth.account import equity_of
 from hip3.execution.truth.strangers import STORM
+from hip3.position.tracked import Opening
 from hip3.venue.engine import halts
 from tests.builders import exit_order
 from tests.execution.truth.test_account import _report, _Rest
@@ -158,3 +159,16 @@ def test_a_quiet_book_that_is_the_one_we_have_is_no_dead_stream(tmp_path: Path) 
     assert [r for r in world.rest.asked if r["type"] == "l2Book"]  # it was asked for, and was no other
     assert world.journal.of("stream_dead") == []
     assert world.generation == 1
+
+
+def test_a_worth_that_cannot_be_read_costs_nothing_but_the_limits_on_it(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path)
+    world.trading.view.mode = "unifiedAccount"
+    world.rest.failing.add("spotClearinghouseState")
+    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    world.filter_frame = lambda text: []
+    world.trading.tracker.adopt(GOLD, D(0), Opening(px=D(0), ms=0))
+    world.trading.view.doubt()
+    world.run(3000)
+    assert world.trading.view.equity is None
+    assert GOLD in world.trading.view.marks  # the rest of the reading stands

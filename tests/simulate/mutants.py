@@ -46,7 +46,7 @@ MUTANTS: tuple[Mutant, ...] = (
        "by_fill = told.get(coin, (ZERO, ZERO))[0] == ours", "by_fill = False"),
     _m("a fill that a read position holds is added to it", "position/tracker.py",
        "if self._read.hold(fill, holding.szi):", "if False:"),
-    _m("an empty reading is believed at once", KEEPING,
+    _m("an empty reading is believed at once", "execution/truth/difference.py",
        "return self.readings >= GONE_READINGS and now_ms - self.since_ms >= GONE_MS", "return True"),
     # Admission.
     _m("the limit ignores unknown orders", "position/views.py",

@@ -110,7 +110,8 @@ def equity_of(
         return None
     state = rest.info_json({"type": "spotClearinghouseState", "user": user})
     try:
-        cash = sum((parse(b["total"]) for b in state["balances"] if int(b["token"]) in tokens), ZERO)
+        # Outcome tokens and others have rows of their own, some without a token: they are no collateral.
+        cash = sum((parse(b["total"]) for b in state["balances"] if b.get("token") in tokens), ZERO)
     except (KeyError, TypeError, ValueError) as error:
         raise VenueReadError(f"spotClearinghouseState cannot be read: {error}") from None
     gained = sum(((report.marks[c] - px) * szi for c, (szi, px) in report.positions.items() if szi), ZERO)

@@ -37,6 +37,7 @@ from hip3.execution.sending.address_budget import AddressBudget
 from hip3.execution.truth.account import AccountReport, ClockedRest, Rest, read_account
 from hip3.execution.truth.books import BooksByRest
 from hip3.execution.truth.bootstrap import by_fills, opening, read_ms
+from hip3.execution.truth.difference import Difference
 from hip3.execution.truth.margin import Margin, MarginSetter
 from hip3.execution.truth.markets import Markets
 from hip3.execution.truth.open_orders import OpenOrders
@@ -52,9 +53,6 @@ ANCHOR_MS = 60_000
 DOUBT_MS = 2000
 """A doubt is answered by a reading at most this often."""
 STORM_READ_MS = 10_000
-GONE_READINGS = 3
-GONE_MS = 60_000
-"""A position that the exchange does not show is believed gone after so many readings over so long."""
 GONE_RETRY_MS = 20_000
 MOST_EMPTY_READINGS = 3
 """So many readings without what a reply or a gap promised, and it is believed that it never was."""
@@ -65,37 +63,6 @@ MOST_BROKEN = 20
 """So many ways in which a duty broke are told."""
 UNBOOKED_MS = 2000
 """So long after it was sent an order's fills are awaited before they are asked for."""
-
-
-class Difference(msgspec.Struct, frozen=True):
-    """Our size and the exchange's (signed, in units), since when (monotonic), and in how many readings in a row."""
-
-    ours: Decimal
-    """By booked fills alone."""
-    theirs: Decimal
-    since_ms: int
-    readings: int
-    ours_by_fills: bool
-    """The newest fill of the market says what our books say: the reading may be an old one."""
-
-    @property
-    def grown(self) -> bool:
-        """The exchange has more than we knew of, or the other side."""
-        return not self.ours_by_fills and self._larger
-
-    @property
-    def _larger(self) -> bool:
-        return abs(self.theirs) > abs(self.ours) or (self.theirs != 0 and (self.theirs > 0) != (self.ours > 0))
-
-    def again(self) -> "Difference":
-        """The same, seen in one reading more."""
-        return msgspec.structs.replace(self, readings=self.readings + 1)
-
-    def believable(self, now_ms: int) -> bool:
-        """Whether the exchange's size is to be taken for true now."""
-        if self.grown:
-            return self.readings >= 2
-        return self.readings >= GONE_READINGS and now_ms - self.since_ms >= GONE_MS
 
 
 class Helpers(msgspec.Struct, frozen=True, kw_only=True):
@@ -285,7 +252,6 @@ class Housekeeping:
         report = read_account(self._clocked, self._user, self.dexs)
         self._view.marks, self._view.liquidations = report.marks, report.liquidations
         self._view.margins = report.margins
-        self._view.equity = self._equity_of(report)
         self._orders_in.on_fills(report.fills, now_ms)
         self._orders_in.on_order_updates(report.orders, now_ms, reading=True)
         self._tracker.set_foreign(report.orders)
@@ -297,7 +263,20 @@ class Housekeeping:
                 self._readiness.account_unknown(f"{left} orders of before are being cancelled")
                 return False
             self._open_orders.compare(report, open_before, now_ms)
+        self._read_worth(report, now_ms)
         return agree
+
+    def _read_worth(self, report: AccountReport, now_ms: int) -> None:
+        """What the account is worth: last, and alone. Where it cannot be read limits on it fail closed, and all that
+        the reading told stands."""
+        worth: Decimal | None = None
+
+        def read(_: int) -> None:
+            nonlocal worth
+            worth = self._equity_of(report)
+
+        self._guarded(read, now_ms)
+        self._view.equity = worth
 
     def _strange_orders(self, now_ms: int) -> None:
         """Say what unknown orders are; end a storm once it is over and the account was read after it began."""

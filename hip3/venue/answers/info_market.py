@@ -13,21 +13,22 @@ from hip3.venue.engine.model import Market, MarketInfo
 from hip3.venue.engine.numbers import num
 
 FIRST_TABLE = 50
+NEVER = "1970-01-01T00:00:00"
+"""When a fee scale that was never changed was changed."""
 
 
 def perp_dexs(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
     out: list[Any] = [None]
     for dex in books.dexs:
-        caps = _caps(books, dex.name)
-        out.append(
-            {
-                "name": dex.name, "fullName": dex.full_name, "deployer": dex.deployer, "oracleUpdater": None,
-                "feeRecipient": dex.deployer, "assetToStreamingOiCap": caps,
-                "subDeployers": [["setOracle", [dex.deployer]]], "deployerFeeScale": num(dex.fee_scale),
-                "lastDeployerFeeScaleChangeTime": "1970-01-01T00:00:00",
-                "assetToFundingMultiplier": [], "assetToFundingInterestRate": [],
-            }
-        )  # fmt: skip
+        entry = {
+            "name": dex.name, "fullName": dex.full_name, "deployer": dex.deployer, "oracleUpdater": None,
+            "feeRecipient": dex.deployer, "assetToStreamingOiCap": _caps(books, dex.name),
+            "subDeployers": [["setOracle", [dex.deployer]]],
+            "assetToFundingMultiplier": [], "assetToFundingInterestRate": [],
+        }  # fmt: skip
+        if not books.engine.parameters.market_fee_scales:
+            entry |= {"deployerFeeScale": num(dex.fee_scale), "lastDeployerFeeScaleChangeTime": NEVER}
+        out.append(entry)
     return 200, out
 
 
@@ -41,7 +42,12 @@ def meta_of(books: Books, dex: str) -> dict[str, Any]:
         }  # fmt: skip
         if info.margin_mode is not None:
             entry |= {"onlyIsolated": True, "marginMode": info.margin_mode}
-        if info.growth:
+        if info.fee_scale is not None and books.engine.parameters.market_fee_scales:
+            growth = "enabled" if info.growth else "disabled"
+            entry |= {
+                "deployerFeeScale": num(info.fee_scale), "growthMode": growth, "lastFeeScaleChangeTime": NEVER,
+            }  # fmt: skip
+        elif info.growth:
             entry |= {"growthMode": "enabled", "lastGrowthModeChangeTime": "2025-11-23T17:37:10.033211662"}
         if market.halted:
             entry["isDelisted"] = True

@@ -86,7 +86,7 @@ def _infos(setup: VenueSetup) -> list[MarketInfo]:
     infos = []
     for m in setup.markets:
         base = 100_000 + 10_000 * index[m.dex] if m.dex else 0
-        infos.append(_info(m, base + counts[m.dex], scales.get(m.dex)))
+        infos.append(_info(m, base + counts[m.dex], scales.get(m.dex) if m.fee_scale is None else m.fee_scale))
         counts[m.dex] += 1
     return infos
 

@@ -23,6 +23,9 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     oracle_distance: Decimal = Decimal(0)
     """From how far from the oracle on, as a fraction of it, an order is `Price too far from oracle`; undocumented, 0
     switches it off."""
+    market_fee_scales: bool = True
+    """Whether each market of a builder dex names its own fee scale in `meta`, as since August 2026; before, its dex did
+    in `perpDexs` (docs/venue-facts.md F7)."""
     hip3_funding_multiplier: Decimal = Decimal("0.5")
     """What the rate of a builder dex is multiplied by (docs/venue-facts.md F28). Inferred from the floor of observed
     rates, half of the main dex's."""

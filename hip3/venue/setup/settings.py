@@ -89,6 +89,8 @@ class MarketSetup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     margin_mode: str | None = None
     """None, "noCross" or "strictIsolated", as in `MarketInfo`."""
     growth: bool = False
+    fee_scale: Decimal | None = None
+    """deployerFeeScale of this market; None: its dex's."""
     closed: bool = False
     """The underlying is closed: the book walks by itself, and the oracle is a slow average of it."""
     stale_per_hour: float = 0

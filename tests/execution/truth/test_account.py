@@ -133,3 +133,14 @@ def test_cancel_all_leaves_the_stops_of_positions_and_takes_those_of_none() -> N
     assert [o.oid for o in held.to_cancel()] == [2, 3, 4]
     assert [o.oid for o in Proof(positions=None, orders=orders, source="").to_cancel()] == [3, 4]
     assert Proof(positions=None, orders=None, source="").to_cancel() == []
+
+
+def test_rows_of_a_pooled_account_without_a_token_are_no_collateral_and_break_nothing() -> None:
+    class Rest(_Rest):
+        def info_json(self, request: dict[str, Any]) -> Any:
+            rows = [{"coin": "+92260", "total": "0.0"}, {"coin": "USDC", "token": 0, "total": "50"}]
+            return {"balances": [*rows, {"coin": "PURR", "token": 1, "total": "7", "entryNtl": "1"}]}
+
+    report = _report()
+    gained = sum(((report.marks[c] - px) * szi for c, (szi, px) in report.positions.items() if szi), D(0))
+    assert equity_of(Rest(), "0x", "unifiedAccount", report, {0}) == 50 + gained

@@ -3,13 +3,16 @@
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from hip3.core.money import ONE, ZERO, truncate
+from hip3.exchange.registry import hip3_fee_factor, parse_meta
 from hip3.venue.engine import fees
 from hip3.venue.engine.account import Account
 from hip3.venue.engine.fees import BUILDER_UNIT, DAY_MS, base_rates, rate_of
 from hip3.venue.engine.model import MAKER_RATE, TAKER_RATE, MarketInfo
+from hip3.venue.setup.settings import load_setup
 from tests.venue.bench import A, B, Bench, C
 from tests.venue.desk import GOLD, D, Desk, wire
 
@@ -141,3 +144,22 @@ def test_a_fee_of_each_side_at_its_own_rate() -> None:
     assert (bench.fills(C)[0]["fee"], bench.fills(A)[0]["fee"]) == ("0.72", "0.24")
     assert bench.account(B).fees == 0
     assert bench.market().info.coin == GOLD
+
+
+@pytest.mark.parametrize(
+    ("scale", "growth", "rate"), [("3", False, "0.0027"), ("9.99", True, "0.0008991"), ("0.5", False, "0.000675")]
+)
+def test_a_market_s_own_scale_is_served_and_charged(scale: str, growth: bool, rate: str) -> None:
+    built_in = load_setup()
+    markets = [
+        msgspec.structs.replace(m, fee_scale=D(scale), growth=growth) if m.coin == "xyz:GOLD" else m
+        for m in built_in.markets
+    ]
+    desk = Desk(markets=markets)
+    entry = next(e for e in desk.info("meta", dex="xyz")["universe"] if e["name"] == "xyz:GOLD")
+    assert (D(entry["deployerFeeScale"]), entry["growthMode"]) == (D(scale), "enabled" if growth else "disabled")
+    assert "deployerFeeScale" not in desk.info("perpDexs")[1]
+    (info,) = (m.info for m in desk.venue.engine.markets.values() if m.info.coin == "xyz:GOLD")
+    specs, _ = parse_meta("xyz", 1, {}, desk.info("meta", dex="xyz"), D("0.00045"))
+    assert specs["xyz:GOLD"].taker_fee_bps == D(rate) * 10_000
+    assert hip3_fee_factor(info.fee_scale, growth=info.growth) * D("0.00045") == D(rate)
