@@ -46,6 +46,10 @@ MUTANTS: tuple[Mutant, ...] = (
        "by_fill = told.get(coin, (ZERO, ZERO))[0] == ours", "by_fill = False"),
     _m("a fill that a read position holds is added to it", "position/tracker.py",
        "if self._read.hold(fill, holding.szi):", "if False:"),
+    _m("what an earlier run counted is counted again", "position/results.py",
+       "        if fill.key not in self._counted and fill.time_ms >= self._counted_until_ms:", "        if True:"),
+    _m("a reading of positions holds every fill that comes", "position/read_positions.py",
+       "        if at_ms > self._as_of.get(coin, -1):\n            return False\n", ""),
     _m("an empty reading is believed at once", "execution/truth/difference.py",
        "return self.readings >= GONE_READINGS and now_ms - self.since_ms >= GONE_MS", "return True"),
     # Admission.
