@@ -49,7 +49,10 @@ _never = threading.Event()
 
 AHEAD_MS = 4000
 """Books made by hand are newer than any of the exchange's."""
-UNBLOCKED: dict[str, Any] = {"max_mark_mid_bps": Decimal(10_000), "spread_shock": Decimal(1000)}
+UNBLOCKED: dict[str, Any] = {
+    "max_mark_mid_bps": Decimal(10_000), "spread_shock": Decimal(1000), "max_oracle_step_bps": Decimal(10_000),
+    "max_edge_bps": Decimal(10_000),
+}  # fmt: skip
 """The market-health gates look, but find nothing wrong with books made by hand."""
 
 
