@@ -13,8 +13,13 @@ from typing import Any
 
 from websocket import WebSocketConnectionClosedException, WebSocketTimeoutException
 
+from hip3.clock import SystemClock
+
 READ_BYTES = 65_536
 """What one system call takes at most."""
+READ_MS = 1000
+"""How long bytes that make no message hold up the reader: it has pings to send and a wish to stop to look at."""
+_CLOCK = SystemClock()
 _FIN_TEXT = 0x81
 _MASKED = 0x80
 
@@ -43,19 +48,29 @@ class ReadAhead:
     What was read ahead and not yet asked for waits here; the socket alone cannot tell whether a message has come.
     """
 
-    def __init__(self, recv: Callable[[int], bytes]) -> None:
+    def __init__(self, recv: Callable[[int], bytes], now_ms: Callable[[], int] = _CLOCK.mono_ms) -> None:
         """`recv(size)` reads the socket, and gives b"" at its end."""
-        self._recv = recv
+        self._recv, self._now_ms = recv, now_ms
+        self._until_ms: int | None = None
         self._data = b""
         self._at = 0
 
     def __call__(self, size: int) -> bytes:
-        """At most `size` bytes, as a socket gives them; what the socket raises passes through."""
+        """At most `size` bytes, as a socket gives them; what the socket raises passes through.
+
+        WebSocketTimeoutException when the message has had its time: what has come is kept for the next read.
+        """
         if self._at >= len(self._data):
+            if self._until_ms is not None and self._now_ms() > self._until_ms:
+                raise WebSocketTimeoutException("a frame takes its time")
             self._data, self._at = self._recv(READ_BYTES), 0
         taken = self._data[self._at : self._at + size]
         self._at += len(taken)
         return taken
+
+    def begin(self) -> None:
+        """A message is about to be read, and has `READ_MS`."""
+        self._until_ms = self._now_ms() + READ_MS
 
 
 def _ready(fd: int, events: int, seconds: float) -> bool:
@@ -81,7 +96,7 @@ class Channel:
             # state and reports an end that there was none. Each call is made under the library's lock, without
             # waiting in it; what waits is the poll, outside.
             ws.sock.settimeout(0)
-        ws.frame_buffer.recv = ReadAhead(self._recv_tls if self._tls else ws.frame_buffer.recv)
+        self._ahead = ws.frame_buffer.recv = ReadAhead(self._recv_tls if self._tls else ws.frame_buffer.recv)
 
     def _recv_tls(self, size: int) -> bytes:
         """As the library reads a socket: its exceptions for the end and for the time-out."""
@@ -119,9 +134,10 @@ class Channel:
     def recv_data(self) -> tuple[int, bytes]:
         """The next message as (opcode, payload); the library answers pings meanwhile. ws-reader only.
 
-        WebSocketTimeoutException: nothing came within the socket's time-out, and the connection lives. Any other
-        WebSocketException, or OSError: it is over.
+        WebSocketTimeoutException: nothing came within the socket's time-out, or no whole message within `READ_MS`, and
+        the connection lives. Any other WebSocketException, or OSError: it is over.
         """
+        self._ahead.begin()
         message: tuple[int, bytes] = self._ws.recv_data()
         return message
 

@@ -21,6 +21,7 @@ from hip3.core.events import Event
 from hip3.core.ports import Clock
 from hip3.core.urls import shown_url
 from hip3.exchange.backoff import RESET_AFTER_MS, Backoff
+from hip3.exchange.bounded import Overdue
 from hip3.exchange.channel import Channel
 from hip3.exchange.protocol import Session
 from hip3.exchange.writer import WriteHandle
@@ -29,6 +30,8 @@ READ_TIMEOUT_S = 0.1
 """How long a read waits for a frame: so often, at least, pings, time-outs and the wish to stop are looked at."""
 CONNECT_TIMEOUT_S = 4.0
 """For each address and step of connecting; a name server is not bound by it."""
+HANDSHAKE_S = 10.0
+"""For all steps together."""
 
 
 class Inbound(Protocol):
@@ -72,14 +75,21 @@ def open_websocket(url: str) -> Opened:
 
     Blocks for name server, TCP, TLS and handshake. Whatever it raises, there is no connection.
     """
-    ws = websocket.create_connection(
-        url,
-        timeout=CONNECT_TIMEOUT_S,
-        sockopt=((_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1),),
+    ws: Any = websocket.WebSocket(
+        sockopt=[(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)],
         skip_utf8_validation=True,
-        http_no_proxy=["*"],  # a proxy of the environment must not see signed actions
         enable_multithread=True,  # its own lock: it answers pings and closes from the reading side
     )
+    with Overdue(HANDSHAKE_S, lambda: ws.sock) as call:
+        ws.connect(
+            url,
+            timeout=CONNECT_TIMEOUT_S,
+            http_no_proxy=["*"],  # a proxy of the environment must not see signed actions
+            redirect_limit=0,  # they go to whom they were sent, and to nobody he names
+        )
+    if call.passed:  # at the last moment: it is shut down already
+        ws.shutdown()
+        raise websocket.WebSocketTimeoutException("the handshake took too long")
     ws.settimeout(READ_TIMEOUT_S)
     return Channel(ws)
 

@@ -15,10 +15,13 @@ import requests
 from hip3.core.ports import Clock
 from hip3.core.urls import shown_url
 from hip3.errors import RateLimited, VenueReadError
+from hip3.exchange.bounded import BoundedSession
 from hip3.exchange.rate_limit import IP_WEIGHT_PER_MINUTE, TokenBucket
 
 TIMEOUT_S = (3.0, 5.0)
 """To connect, and between two pieces of the answer."""
+CALL_S = 8.0
+"""From the first byte of connecting to the last of the answer, however it comes."""
 KEPT_WEIGHT = 200
 """Of 1,200 a minute: enough to prove what is open on several dexs, whatever was asked before."""
 
@@ -41,7 +44,7 @@ class RestClient:
     def __init__(self, base_url: str, clock: Clock) -> None:
         self._base_url, self._shown = base_url.rstrip("/"), shown_url(base_url)
         self._clock = clock
-        self._session = requests.Session()
+        self._session: requests.Session = BoundedSession(CALL_S)
         self._session.trust_env = False  # a proxy of the environment must not see signed actions
         self._bucket = TokenBucket(IP_WEIGHT_PER_MINUTE, clock.mono_ms())
 
@@ -55,8 +58,8 @@ class RestClient:
         now = self._clock.mono_ms()
         if not self._bucket.try_take(weight, now, keep=keep):
             wait = self._bucket.wait_ms(weight + keep, now)
-            raise RateLimited(f"{request.get('type')}: the weight budget is spent, free in {wait} ms", wait_ms=wait)
-        return self._post("/info", msgspec.json.encode(request))
+            raise RateLimited(f"{_named(request)}: the weight budget is spent, free in {wait} ms", wait_ms=wait)
+        return self._post("/info", msgspec.json.encode(request), _named(request))
 
     @property
     def urgent(self) -> "Urgent":
@@ -74,14 +77,17 @@ class RestClient:
         """
         # Counted, never held back: an action must not wait for what reads have spent.
         self._bucket.try_take(1, self._clock.mono_ms())
-        answer = self._post("/exchange", msgspec.json.encode(body))
+        answer = self._post("/exchange", msgspec.json.encode(body), "/exchange")
         try:
             return msgspec.json.decode(answer)
         except (msgspec.DecodeError, RecursionError) as error:
             raise VenueReadError(f"/exchange: the answer is not JSON: {error}") from None
 
-    def _post(self, path: str, body: bytes) -> bytes:
-        """The body of a 200; VenueReadError for all else, RateLimited for a 429. Errors never quote what was sent."""
+    def _post(self, path: str, body: bytes, what: str) -> bytes:
+        """The body of a 200; VenueReadError for all else, RateLimited for a 429.
+
+        `what` names the request in the error; nothing else of what was sent is quoted.
+        """
         try:
             answer = self._session.post(
                 self._base_url + path,
@@ -91,18 +97,18 @@ class RestClient:
                 allow_redirects=False,  # a signed action goes to whom it was sent, and to nobody he names
             )
         except requests.Timeout:
-            raise VenueReadError(f"{path}: no answer from {self._shown} in time") from None
+            raise VenueReadError(f"{what}: no answer from {self._shown} in time") from None
         except requests.ConnectionError as error:
             refused = "Connection refused" in str(error)
             why = "connection refused" if refused else "the connection broke or could not be made"
-            raise VenueReadError(f"{path}: cannot reach {self._shown}: {why}") from None
+            raise VenueReadError(f"{what}: cannot reach {self._shown}: {why}") from None
         except requests.RequestException as error:
-            raise VenueReadError(f"{path}: {type(error).__name__}") from None  # its text may quote the address
+            raise VenueReadError(f"{what}: {type(error).__name__}") from None  # its text may quote the address
         if answer.status_code == 429:
-            raise RateLimited(f"{path}: HTTP 429: the exchange's weight limit is reached")
+            raise RateLimited(f"{what}: HTTP 429: the exchange's weight limit is reached")
         if answer.status_code != 200:
             said = " ".join(answer.text[:1000].split())[:200]  # a gateway's page has many lines
-            raise VenueReadError(f"{path}: HTTP {answer.status_code}: {said}", status=answer.status_code)
+            raise VenueReadError(f"{what}: HTTP {answer.status_code}: {said}", status=answer.status_code)
         return answer.content
 
     def weight_used(self, now_ms: int) -> int:
@@ -112,6 +118,12 @@ class RestClient:
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+
+
+def _named(request: dict[str, Any]) -> str:
+    """An info request as errors name it: its type, and the dex it is about. Pure."""
+    dex = request.get("dex")
+    return f"{request.get('type')}" + (f" of dex {dex}" if isinstance(dex, str) and dex else "")
 
 
 class Urgent:
@@ -133,4 +145,4 @@ def _decoded(request: dict[str, Any], body: bytes) -> Any:
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise VenueReadError(f"{request.get('type')}: the answer is not JSON: {error}") from None
+        raise VenueReadError(f"{_named(request)}: the answer is not JSON: {error}") from None

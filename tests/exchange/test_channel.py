@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 
-from hip3.exchange.channel import Channel, ReadAhead, text_frame
+from hip3.exchange.channel import READ_MS, Channel, ReadAhead, text_frame
 from tests.exchange.tls import certificate, tls_server
 
 TEXTS = st.text(max_size=300) | st.sampled_from(["x" * n for n in (0, 125, 126, 127, 65_535, 65_536, 70_000)])
@@ -81,6 +81,21 @@ def test_a_frame_cut_by_a_time_out_is_read_to_its_end_later(pair: Pair) -> None:
         channel.recv_data()
     far.sendall(whole[5:])
     assert channel.recv_data()[1] == b"in two parts"
+
+
+def test_a_frame_that_drips_lets_go_of_the_reader(pair: Pair) -> None:
+    channel, _, server = pair
+    whole = server.send(TextMessage(data="byte by byte"))
+    sent, times = iter(whole), iter(range(0, 1_000_000, READ_MS // 4))
+    channel._ahead._now_ms = lambda: next(times)
+    channel._ahead._recv = lambda size: bytes([next(sent)])
+    came, rounds = None, 0
+    while came is None and rounds < len(whole):
+        rounds += 1
+        with suppress(websocket.WebSocketTimeoutException):
+            came = channel.recv_data()[1]
+    assert came == b"byte by byte"
+    assert rounds > 2
 
 
 def test_fragments_pings_and_the_close_are_still_the_library_s(pair: Pair) -> None:

@@ -383,7 +383,7 @@ def test_reads_leave_the_weight_that_the_proof_needs_and_wait_as_long_as_told(tm
 
     clock = FakeClock()
     rest = RestClient("http://127.0.0.1:9", clock)
-    rest._post = lambda path, body: b"[]"  # type: ignore[method-assign]
+    rest._post = lambda path, body, what: b"[]"  # type: ignore[method-assign]
     asked = 0
     with pytest.raises(RateLimited) as error:
         while True:
