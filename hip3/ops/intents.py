@@ -151,9 +151,8 @@ class IntentLog:
                 os.replace(temporary, self._path)
                 old, self._fd = self._fd, None
                 self._size, self._torn = sum(map(len, lines)), False
-                self._open()
             if old is not None:
-                os.close(old)
+                os.close(old)  # the next append opens the new one
         except OSError:
             return
 

@@ -98,6 +98,21 @@ def _post_lost(f: dict[str, Any]) -> None:
     logger.warning(f"post {post.post_id} without reply ({f['why']}): {count} orders or cancels")
 
 
+def _protect(f: dict[str, Any]) -> None:
+    o = f["order"]
+    side = "buy" if o.side.is_buy else "sell"
+    logger.info(f"protect    {o.coin} {side} {o.sz} from {o.trigger_px} on [{o.cloid[-12:]}]")
+
+
+def _leverage(f: dict[str, Any]) -> None:
+    margin = "isolated" if f["isolated"] else "cross"
+    logger.info(f"leverage   {f['coin']} {f['leverage']}x {margin}")
+
+
+def _latch_reset(f: dict[str, Any]) -> None:
+    logger.info(f"latch      reset by {f['user']}: {f['reason']} (was: {f['was']})")
+
+
 _LINES = {
     "signal": _signal,
     "exit": _exit,
@@ -106,6 +121,10 @@ _LINES = {
     "fill": _fill,
     "round_trip": _round_trip,
     "post_lost": _post_lost,
+    "protect": _protect,
+    "leverage": _leverage,
+    "latch_reset": _latch_reset,
+    "market_approved": lambda f: logger.info(f"approved   {f['coin']}: entries again"),
     "certificate": lambda f: logger.info(f"proof      {f['how']}: {f['detail']} [{f['cloid'][-12:]}]"),
     "alert": _alert,
     "connected": _info("connected"),

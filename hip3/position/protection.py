@@ -31,7 +31,7 @@ def liquidation_bps(leverage: int, max_leverage: int) -> Decimal:
 
 
 def bounded_bps(position: PositionView, bps: Decimal, liquidation: Decimal | None) -> Decimal:
-    """The distance of a stop, so that it fires before the exchange liquidates; 0 where there is no room left.
+    """The distance of a stop, so that it fires before the exchange liquidates.
 
     `liquidation` is the price at which that happens, None where nobody knows one. One on the wrong side of the entry is
     of another position than this, and says nothing.

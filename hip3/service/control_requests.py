@@ -61,7 +61,7 @@ def _reset_latch(running: Running, request: dict[str, Any]) -> dict[str, Any] | 
     """Reset the latch of the running account: the risk thread does it, and this waits for its word."""
     latch, trading, folder, account = running.latch, running.trading, running.folder, request.get("account")
     if latch is None or trading is None or folder is None:
-        return {"error": "the start is not finished; try again"}
+        return {"error": _unfinished(running)}
     if account is not None and str(account).lower() not in folder.name:
         return {"error": f"the running service trades for {folder.name}: stop it to reset another account's latch"}
     state = latch.state()
@@ -92,8 +92,14 @@ def _resume(running: Running, market: str | None) -> dict[str, Any]:
         return pause(running, "")
     trading = running.trading
     if trading is None or market not in trading.specs:
-        return {"error": f"{market} is no market of this service" if trading else "the start is not finished"}
+        return {"error": f"{market} is no market of this service" if trading else _unfinished(running)}
     return {"told": trading.markets.approve(market)}
+
+
+def _unfinished(running: Running) -> str:
+    """Why a command has to be tried again."""
+    _, reasons = word(running, running.clock.mono_ms())
+    return f"the start is not finished; try again ({'; '.join(reasons)})"
 
 
 def told(outcome: Outcome, failed: str) -> dict[str, Any]:

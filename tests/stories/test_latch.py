@@ -16,7 +16,8 @@ SETTINGS = {
 
 
 def _story(folder: Path, kills: int) -> None:
-    with exchange(3, "--latency", "30") as at:
+    # So many starts in a minute spend an address's weight, which is not what this is about.
+    with exchange(3, "--no-limits", "--latency", "30") as at:
         on = SETTINGS | {"HIP3_API_URL": at.url}
         with service(folder, **on) as run:
             user = run.wait_for(lambda s: s["hard_stop"]["tripped"], 90, "a loss")["account"]
@@ -55,7 +56,6 @@ def _story(folder: Path, kills: int) -> None:
             assert "max_loss" in run.run("latch", "show").stdout
             assert run.run("latch", "reset", "--reason", "the test is over").returncode == 0
         with service(folder, **on) as run:
-            # READY itself may wait: so many starts in a row leave none of the exchange's request weight.
             run.wait_for(lambda s: s["account"] and not s["hard_stop"]["tripped"], 30, "a start that may trade")
             assert run.terminate() == 0
 

@@ -285,20 +285,20 @@ def missed_fills(rest: Rest, user: str, report: AccountReport, since_ms: int) ->
         start = newest
 
 
-def opened_by_us(newest_first: Iterable[Fill], coin: str) -> bool:
-    """Whether a fill of the position that stands in a market now carries our tag. Pure."""
-    return any(is_ours(f.cloid) for f in _opening_fills(newest_first, coin)[1])
+def opened_by_us(fills: Iterable[Fill], coin: str) -> bool:
+    """Whether a fill of the position that stands in a market now carries our tag; `fills` newest first. Pure."""
+    return any(is_ours(f.cloid) for f in _opening_fills(fills, coin)[1])
 
 
-def _opening_fills(newest_first: Iterable[Fill], coin: str) -> tuple[int | None, list[Fill]]:
+def _opening_fills(fills: Iterable[Fill], coin: str) -> tuple[int | None, list[Fill]]:
     """When a position was opened, by the exchange's fills (None: they do not reach back), and its fills."""
-    fills = []
-    for fill in (f for f in newest_first if f.coin == coin):
-        fills.append(fill)
+    found = []
+    for fill in (f for f in fills if f.coin == coin):
+        found.append(fill)
         after = fill.start_position + fill.signed_sz
         if fill.start_position == 0 or (fill.start_position > 0) != (after > 0):
-            return fill.time_ms, fills
-    return None, fills
+            return fill.time_ms, found
+    return None, found
 
 
 def still_held(report: AccountReport, held: Iterable[Held]) -> dict[str, Held]:

@@ -366,10 +366,7 @@ class Housekeeping:
         if now_ms < self._next_clock_ms and not doubted:
             return
         self._next_clock_ms = now_ms + CLOCK_MS
-        doubted, self._view.clock_doubted = (
-            self._view.clock_doubted,
-            False,
-        )  # before: a doubt meanwhile asks for another
+        doubted, self._view.clock_doubted = self._view.clock_doubted, False  # a doubt meanwhile asks for another
         if doubted:
             self._offset.doubt()
         try:
