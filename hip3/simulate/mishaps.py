@@ -190,7 +190,8 @@ class Mishaps:
         if m in self._active:
             self._active.remove(m)
         if m.kind == "silence" and self._scene.clock.mono_ms() - self._silent_since > NOTICED_MS:
-            self._scene.untold.clear()  # so long a silence makes the service read everything
+            self._scene.unread = bool(self._scene.untold)
+            self._scene.untold.clear()  # so long a silence makes the service read everything, soon
         stop = getattr(self, "_end_" + m.kind.replace(" ", "_"), None)
         if stop is not None:
             stop(m)

@@ -62,6 +62,8 @@ class Scene:
         self.log: list[str] = []
         self.untold: set[str] = set()
         """Markets in which somebody traded while nothing of it reached the service: only a reading can find that."""
+        self.unread = False
+        """The service has yet to read what a silence that is over kept from it."""
         self.hits: Counter[tuple[str, str]] = Counter()
         self.counts: Counter[str] = Counter()
         self._names: dict[str, str] = {}
@@ -145,15 +147,7 @@ class Scene:
             return f"exit {self.name(order.cloid)} of {order.coin} for {reason}, attempt {order.attempt}"
         if kind == "state":
             return f"state {fields['word']} {fields['why']}"
-        if kind in (
-            "connected",
-            "disconnected",
-            "adopted",
-            "market_blocked",
-            "storm",
-            "second_instance",
-            "gap_accepted",
-        ):
+        if kind in SHOWN_WHOLE:
             shown = " ".join(f"{k}={v}" for k, v in fields.items() if k != "cloid")
             return f"{kind} {shown}"
         return ""

@@ -17,7 +17,7 @@ from hip3.onethread.threads import NEVER, Actor, Killed, Violation
 from hip3.risk.hard_stop import LatchState, Reset, read_latch, write_latch
 from hip3.service.app import App
 from hip3.service.stopping import Outcome
-from hip3.simulate.checks import check_books, check_files, check_kept, check_step, unfinished
+from hip3.simulate.checks import check_books, check_files, check_kept, check_step, totals, unfinished
 from hip3.simulate.disk import Disk, ends_of
 from hip3.simulate.mishap import Mishap
 from hip3.simulate.mishaps import Mishaps
@@ -129,7 +129,15 @@ class World:
             lambda: not held.items() & self._opened().items(), self.scene.clock.mono_ms() + limit
         )  # fmt: skip
 
+    def _fills_known(self) -> bool:
+        """The service has every fill of the exchange in its results."""
+        running = self.scene.running
+        trading = None if running is None else running.trading
+        return trading is not None and trading.tracker.totals()[:3] == totals(self.scene)
+
     def _stop_for_good(self) -> None:
+        if self.scene.untold or self.scene.unread:  # what no message told of is found by a comparison
+            self._until(self._fills_known, self.scene.clock.mono_ms() + FOUND_MS)
         limit = self.scene.clock.mono_ms() + READY_MS
         if not self._until(self.settled, limit):
             raise Violation(f"not READY again: {self._why_not()}")
@@ -232,6 +240,7 @@ class World:
         self.number += 1
         scene.stopping = False
         scene.untold.clear()  # a start reads everything
+        scene.unread = False
         scene.say(f"process {self.number} starts")
         scene.counts["starts"] += 1
         self.witness.new_process()
