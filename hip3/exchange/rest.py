@@ -7,6 +7,7 @@ Before there are threads, and in commands, main has a client of its own or this 
 is read from elsewhere; its bucket has a lock. No lock is held during a request.
 """
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from hip3.core.urls import shown_url
 from hip3.errors import RateLimited, VenueReadError
 from hip3.exchange.bounded import BoundedSession
 from hip3.exchange.rate_limit import IP_WEIGHT_PER_MINUTE, TokenBucket
+from hip3.exchange.spent import SpentFile
 
 TIMEOUT_S = (3.0, 5.0)
 """To connect, and between two pieces of the answer."""
@@ -39,14 +41,20 @@ def weight_of(request: dict[str, Any]) -> int:
 
 
 class RestClient:
-    """One HTTP session to one exchange. `base_url` is without a path; `clock` feeds the weight budget alone."""
+    """One HTTP session to one exchange. `base_url` is without a path; `clock` feeds the weight budget alone.
 
-    def __init__(self, base_url: str, clock: Clock) -> None:
+    `state`: the folder where what is spent is kept for the next process; without it the budget begins whole.
+    """
+
+    def __init__(self, base_url: str, clock: Clock, state: Path | None = None) -> None:
         self._base_url, self._shown = base_url.rstrip("/"), shown_url(base_url)
         self._clock = clock
         self._session: requests.Session = BoundedSession(CALL_S)
         self._session.trust_env = False  # a proxy of the environment must not see signed actions
         self._bucket = TokenBucket(IP_WEIGHT_PER_MINUTE, clock.mono_ms())
+        self._spent = None if state is None else SpentFile(state / "weight.json", self._base_url)
+        if self._spent is not None:
+            self._bucket.try_take(self._spent.read(clock.wall_ms()), clock.mono_ms())
 
     def info(self, request: dict[str, Any], *, keep: int = KEPT_WEIGHT) -> bytes:
         """The body of the answer to one info request, as it came. VenueReadError, RateLimited.
@@ -59,6 +67,7 @@ class RestClient:
         if not self._bucket.try_take(weight, now, keep=keep):
             wait = self._bucket.wait_ms(weight + keep, now)
             raise RateLimited(f"{_named(request)}: the weight budget is spent, free in {wait} ms", wait_ms=wait)
+        self._note_spent()
         return self._post("/info", msgspec.json.encode(request), _named(request))
 
     @property
@@ -77,6 +86,7 @@ class RestClient:
         """
         # Counted, never held back: an action must not wait for what reads have spent.
         self._bucket.try_take(1, self._clock.mono_ms())
+        self._note_spent()
         answer = self._post("/exchange", msgspec.json.encode(body), "/exchange")
         try:
             return msgspec.json.decode(answer)
@@ -110,6 +120,10 @@ class RestClient:
             said = " ".join(answer.text[:1000].split())[:200]  # a gateway's page has many lines
             raise VenueReadError(f"{what}: HTTP {answer.status_code}: {said}", status=answer.status_code)
         return answer.content
+
+    def _note_spent(self) -> None:
+        if self._spent is not None:
+            self._spent.note(self.weight_used(self._clock.mono_ms()), self._clock.wall_ms())
 
     def weight_used(self, now_ms: int) -> int:
         """Of the minute's request weight, what is spent and has not come back yet. Any thread."""

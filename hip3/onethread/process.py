@@ -204,8 +204,8 @@ class OneThread(Runtime):
         log.append = watched  # type: ignore[method-assign]
         return log
 
-    def rest(self, url: str, clock: Clock) -> RestClient:
-        rest = RestClient(url, clock)
+    def rest(self, url: str, clock: Clock, state: Path) -> RestClient:
+        rest = RestClient(url, clock, state)
         rest._session = self._around.session()
         return rest
 

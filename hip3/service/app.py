@@ -116,7 +116,7 @@ class App:
         if base.own_exchange:
             running.own = OwnExchange(base)
         url = running.own.url if running.own is not None else base.http_url
-        rest = running.rest = runtime.rest(url, running.clock)
+        rest = running.rest = runtime.rest(url, running.clock, Path(base.state_dir))
         who = self._retry(lambda: identity(base, self._key, rest))
         if who is None:
             return False

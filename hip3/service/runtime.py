@@ -45,9 +45,9 @@ class Runtime:
         """The log of signed actions, opened."""
         return IntentLog(path, sync=sync)
 
-    def rest(self, url: str, clock: Clock) -> RestClient:
+    def rest(self, url: str, clock: Clock, state: Path) -> RestClient:
         """The client for requests over HTTP."""
-        return RestClient(url, clock)
+        return RestClient(url, clock, state)
 
     def connection(self, **parts: Any) -> Connection:
         """The connection, not yet made; `parts` are its constructor's."""
