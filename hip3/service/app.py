@@ -18,7 +18,7 @@ from loguru import logger
 from hip3.config.reading import MarketSettings, redacted
 from hip3.core.ports import Clock
 from hip3.core.urls import shown_url
-from hip3.errors import ODD_ANSWERS, PreflightError, VenueReadError, WireError
+from hip3.errors import ODD_ANSWERS, PreflightError, RateLimited, VenueReadError, WireError
 from hip3.exchange.backoff import Backoff
 from hip3.exchange.subscriptions import wanted
 from hip3.execution.truth.bootstrap import Universe, learn_universe
@@ -49,6 +49,8 @@ T = TypeVar("T")
 POLL_S = 0.2
 SIGTERM_TIMEOUT_MS = 3200
 JOIN_S = 1.0
+WHOLE_TRY_MS = 5000
+"""Once the request weight is spent: until enough of it is back for one step of a start, which reads it all anew."""
 
 
 class App:
@@ -304,6 +306,9 @@ class App:
                 return self._await(future)
             except (VenueReadError, WireError, *ODD_ANSWERS) as error:
                 delay_ms = backoff.next_delay_ms(0.5)
+                spent_ms = error.fields.get("wait_ms") if isinstance(error, RateLimited) else None
+                if isinstance(spent_ms, int):  # a try that begins anew at once spends what the next one needs
+                    delay_ms = spent_ms + WHOLE_TRY_MS
                 running.readiness.universe_unknown(f"the exchange does not answer: {error}")
                 logger.warning(f"{error}; next try in {delay_ms} ms")
                 end = running.clock.mono_ms() + delay_ms

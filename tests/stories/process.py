@@ -176,6 +176,7 @@ class Service:
 
     def __init__(self, folder: Path, *args: str, rigged: list[str] | None = None, **settings: str) -> None:
         self.folder = folder
+        (folder / "state" / "weight.json").unlink(missing_ok=True)  # as if a minute had passed since the last run
         clean = {k: v for k, v in os.environ.items() if not k.startswith("HIP3_")}
         self.env = clean | {
             "HIP3_STATE_DIR": str(folder / "state"),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from hip3.exchange.spent import SpentFile
 from tests.stories.process import exchange, service
 
 SETTINGS = {
@@ -24,6 +25,7 @@ def _story(folder: Path, kills: int) -> None:
             run.wait_for(lambda s: s["risk"]["stop_verified"] and not s["positions"], 30, "a flat account")
             run.process.send_signal(signal.SIGKILL)
             run.wait(5)
+        assert SpentFile(folder / "state" / "weight.json", at.url).read(0) > 0  # the next process would know
         fills = at.info(type="userFills", user=user)
         for _ in range(kills):
             with service(folder, **on) as run:
