@@ -7,6 +7,7 @@ Before there are threads, and in commands, main has a client of its own or this 
 is read from elsewhere; its bucket has a lock. No lock is held during a request.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,32 @@ class Urgent:
     def info(self, request: dict[str, Any]) -> bytes:
         """See `RestClient.info`."""
         return self._rest.info(request, keep=0)
+
+    def info_json(self, request: dict[str, Any]) -> Any:
+        """See `RestClient.info_json`."""
+        return _decoded(request, self.info(request))
+
+
+class Patient:
+    """Reads that wait for their weight: for a start, which has nothing else to do, and would begin anew and spend what
+    its next try needs. Same thread, same session as its `RestClient`.
+
+    `wait(seconds)` may come back earlier; `given_up()`: whether nobody wants the answer any more.
+    """
+
+    def __init__(self, rest: RestClient, wait: Callable[[float], object], given_up: Callable[[], bool]) -> None:
+        self._rest, self._wait, self._given_up = rest, wait, given_up
+
+    def info(self, request: dict[str, Any]) -> bytes:
+        """See `RestClient.info`; RateLimited only where the exchange refuses, or once given up."""
+        while True:
+            try:
+                return self._rest.info(request)
+            except RateLimited as error:
+                wait_ms = error.fields.get("wait_ms")
+                if not isinstance(wait_ms, int) or self._given_up():
+                    raise
+                self._wait(wait_ms / 1000)
 
     def info_json(self, request: dict[str, Any]) -> Any:
         """See `RestClient.info_json`."""

@@ -18,8 +18,9 @@ from loguru import logger
 from hip3.config.reading import MarketSettings, redacted
 from hip3.core.ports import Clock
 from hip3.core.urls import shown_url
-from hip3.errors import ODD_ANSWERS, PreflightError, RateLimited, VenueReadError, WireError
+from hip3.errors import ODD_ANSWERS, PreflightError, VenueReadError, WireError
 from hip3.exchange.backoff import Backoff
+from hip3.exchange.rest import Patient
 from hip3.exchange.subscriptions import wanted
 from hip3.execution.truth.bootstrap import Universe, learn_universe
 from hip3.ops import logs
@@ -49,8 +50,6 @@ T = TypeVar("T")
 POLL_S = 0.2
 SIGTERM_TIMEOUT_MS = 3200
 JOIN_S = 1.0
-WHOLE_TRY_MS = 5000
-"""Once the request weight is spent: until enough of it is back for one step of a start, which reads it all anew."""
 
 
 class App:
@@ -119,15 +118,16 @@ class App:
             running.own = OwnExchange(base)
         url = running.own.url if running.own is not None else base.http_url
         rest = running.rest = runtime.rest(url, running.clock, Path(base.state_dir))
-        who = self._retry(lambda: identity(base, self._key, rest))
+        patient = Patient(rest, self._wait_for_weight, lambda: running.stop.asked)
+        who = self._retry(lambda: identity(base, self._key, patient))
         if who is None:
             return False
         folder = self._open_state(who)
-        universe = self._retry(lambda: learn_universe(rest, base, who.account))
+        universe = self._retry(lambda: learn_universe(patient, base, who.account))
         if universe is None:
             return False
         self._check_overrides(universe)
-        reading = StartReading(running, rest, who, universe, folder)
+        reading = StartReading(running, patient, who, universe, folder)
         if self._retry(reading.read) is None:
             return False
         running.readiness.universe_known()
@@ -306,15 +306,17 @@ class App:
                 return self._await(future)
             except (VenueReadError, WireError, *ODD_ANSWERS) as error:
                 delay_ms = backoff.next_delay_ms(0.5)
-                spent_ms = error.fields.get("wait_ms") if isinstance(error, RateLimited) else None
-                if isinstance(spent_ms, int):  # a try that begins anew at once spends what the next one needs
-                    delay_ms = spent_ms + WHOLE_TRY_MS
                 running.readiness.universe_unknown(f"the exchange does not answer: {error}")
                 logger.warning(f"{error}; next try in {delay_ms} ms")
                 end = running.clock.mono_ms() + delay_ms
                 while running.clock.mono_ms() < end and not self.stop_wanted():
                     running.stop.wait(POLL_S)
         return None
+
+    def _wait_for_weight(self, seconds: float) -> None:
+        """The rest thread, in a start."""
+        self.running.readiness.universe_unknown("the minute's request weight is spent: the start waits for it")
+        self.running.stop.wait(min(seconds, POLL_S))
 
     def _await(self, future: "Future[T]") -> T:
         while True:

@@ -10,11 +10,10 @@ import msgspec
 from hip3.core.market import MarketSpec
 from hip3.core.orders import PendingOrder, Post
 from hip3.errors import ODD_ANSWERS, PreflightError, VenueReadError
-from hip3.exchange.rest import RestClient
 from hip3.execution.exits.exiting import reopen
 from hip3.execution.exits.risk_desk import KeptRisk
 from hip3.execution.sending.identity import Identity
-from hip3.execution.truth.account import Proof
+from hip3.execution.truth.account import Proof, Rest
 from hip3.execution.truth.bootstrap import (
     ORPHAN,
     Beginning,
@@ -47,7 +46,7 @@ FINISH_MS = 5000
 class StartReading:
     """What a start reads of the account, and keeps over tries that fail half-way. `read` runs on the rest thread."""
 
-    def __init__(self, running: Running, rest: RestClient, who: Who, universe: Universe, folder: Path) -> None:
+    def __init__(self, running: Running, rest: Rest, who: Who, universe: Universe, folder: Path) -> None:
         self._running, self._rest, self._who, self._universe, self._folder = running, rest, who, universe, folder
         self._margins: dict[str, Margin] = {}
         self._also: list[str] = []
@@ -104,6 +103,8 @@ class StartReading:
             return
         self._next_ms = now_ms + FINISH_MS
         universe = self.universe
+        assert self._running.rest is not None
+        self._rest = self._running.rest  # what trades does not wait for what reads
         try:
             self._read_all()
         except PreflightError as error:

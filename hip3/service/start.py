@@ -18,8 +18,8 @@ from hip3.config.settings import Settings
 from hip3.errors import PreflightError, VenueReadError
 from hip3.exchange.embedded import SEED_REQUEST, drip_request, key_number_one
 from hip3.exchange.keys import KeySource, load_key
-from hip3.exchange.rest import RestClient
 from hip3.exchange.signing import SigningKey
+from hip3.execution.truth.account import Rest
 
 START_TIMEOUT_S = 20
 PACKAGE_PARENT = Path(__file__).resolve().parents[2]
@@ -103,7 +103,7 @@ def configured_key(settings: Settings) -> SigningKey | None:
     return load_key(source, settings.signer_address)
 
 
-def identity(settings: Settings, key: SigningKey | None, rest: RestClient) -> Who:
+def identity(settings: Settings, key: SigningKey | None, rest: Rest) -> Who:
     """Who we are. On embedded without a key: a new one of our own, or the exchange's number one.
 
     VenueReadError while the exchange does not answer.
@@ -125,7 +125,7 @@ def identity(settings: Settings, key: SigningKey | None, rest: RestClient) -> Wh
     return Who(key, vault or account, vault)
 
 
-def _embedded_key(settings: Settings, rest: RestClient) -> SigningKey:
+def _embedded_key(settings: Settings, rest: Rest) -> SigningKey:
     if settings.own_exchange:
         return SigningKey(secrets.token_bytes(32))
     seed = settings.exchange_seed
