@@ -26,6 +26,7 @@ _BY_TEST = {
     "execution/truth/test_open_orders": "execution/truth/strangers",
     "ops/test_files": "ops/intents ops/journal ops/state_dir ops/store",
     "ops/test_metrics": "execution/entries/gate_trace ops/figures ops/histogram service/details",
+    "ops/test_alerts": "ops/alert_records",
     "position/test_exit_attempts": "position/exit_rules position/flatten",
     "position/test_tracker": "core/ledger position/holding position/read_positions position/order_index position/results position/tracked position/views",
     "properties/test_hard_stop": "execution/sending/address_budget",
@@ -47,7 +48,7 @@ _BY_TEST = {
     "sessions/test_risk_review": "service/assembly",
     "sessions/test_trading": (
         "execution/entries/executor execution/flow execution/link execution/market_in execution/ports "
-        "execution/readiness execution/sending/identity execution/sending/loop execution/truth/margin"
+        "execution/readiness execution/sending/identity execution/sending/loop"
     ),
     "simulate/test_regressions": (
         "onethread/clock onethread/process onethread/threads simulate/checks simulate/disk simulate/mishap "

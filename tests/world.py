@@ -41,7 +41,7 @@ from hip3.service.trading import Trading
 from hip3.service.workers import RestJobs
 from hip3.venue.actions.actions import exchange
 from hip3.venue.answers.info import Text, answer
-from hip3.venue.setup.settings import load_setup
+from hip3.venue.setup.settings import VenueSetup, load_setup
 from hip3.venue.venue import Venue, WsText
 from tests.fakes import FakeClock, MemoryIntents, MemoryJournal, MockSender
 
@@ -136,6 +136,7 @@ OLD: dict[str, Any] = {
     "foreign_positions": "manage",
     "protective_stop_bps": Decimal(0),
     "max_daily_loss_usd": Decimal(0),
+    "margin": "keep",
 }
 """What tests of one part do not want beside it: most positions in them are opened by hand."""
 
@@ -154,6 +155,7 @@ class World:
         market_profile: str = "lively",
         latency_ms: int = 100,
         on_disk: bool = False,
+        setup: VenueSetup | None = None,
         **settings: Any,
     ) -> None:
         tmp_path.mkdir(parents=True, exist_ok=True)
@@ -162,8 +164,8 @@ class World:
         """How far the machine's wall clock is ahead of the exchange's."""
         self.settings = MarketSettings(Settings(state_dir=str(tmp_path), **(OLD | settings)))
         self.venue = Venue(
-            load_setup(), seed=seed, profile=market_profile, now_ms=self.clock.wall_ms(), latency_ms=latency_ms
-        )
+            setup or load_setup(), seed=seed, profile=market_profile, now_ms=self.clock.wall_ms(), latency_ms=latency_ms,
+        )  # fmt: skip
         self.rest = VenueRest(self.venue, self.exchange_ms)
         self.folder = tmp_path
         self.sender = MockSender(self._post, self.clock)

@@ -5,20 +5,20 @@
 
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Callable
-from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 
 from hip3.clock import SystemClock
+from hip3.commands.check_account import funds
 from hip3.commands.check_trading import asks_for_margins, prices_of, sizes, stops, what_is_open
 from hip3.config.reading import MarketSettings
 from hip3.config.settings import Settings
 from hip3.core.events import ActionRefused, Statuses
 from hip3.core.market import MarketSpec
-from hip3.core.money import parse
 from hip3.core.nonce_floor import floor_of
 from hip3.core.ports import CLOCK_STOP_MS, CLOCK_WARN_MS
 from hip3.errors import ODD_ANSWERS, AlreadyRunning, ConfigError, Hip3Error, PreflightError, RateLimited, VenueReadError
@@ -30,9 +30,9 @@ from hip3.exchange.rest import RestClient
 from hip3.exchange.signing import SigningKey, sign_l1_action
 from hip3.exchange.wire_out import signed_body
 from hip3.exchange.wire_reply import parse_action_answer
-from hip3.execution.truth.account import STANDARD, USDC, equity_of, read_account
 from hip3.execution.truth.bootstrap import AgentTerm, check_signer, learn_universe
 from hip3.execution.truth.margin import read_margins
+from hip3.execution.truth.worth import USDC
 from hip3.ops.alerts import LEAST_DISK_PERCENT, Alert
 from hip3.ops.intents import IntentLog
 from hip3.ops.state_dir import StateLock, account_dir
@@ -119,18 +119,24 @@ class _ExchangeChecks:
         self._guarded("markets", lambda: self._markets(who.account if who else None))
         if self._specs:
             self._guarded("sizes", lambda: sizes(self._settings, self._specs, prices_of(self._rest, self._specs)))
-        if who is not None and who.key is not None and who.account is not None:
+        if who is not None and who.account is not None:
+            self._of_account(who, who.account)
+        if sign and who is not None and who.key is not None and who.account is not None:
             signer, account = who.key, who.account
-            self._guarded("agent", lambda: self._agent(signer.address, account, who))
-            self._guarded("account", lambda: self._funds(account))
-            if self._specs:
-                self._guarded("stops", lambda: self._stops(account))
-                self._guarded("open", lambda: self._open(account))
-            if sign:
-                self._guarded("sign", lambda: self._sign(signer, account, who))
+            self._guarded("sign", lambda: self._sign(signer, account, who))
         elif sign:
             self._out.append(Finding("sign", False, "nothing to sign with; set a key and HIP3_MODE=trade"))
         return self._out
+
+    def _of_account(self, who: Who, account: str) -> None:
+        """What is read of the account; all but the agent's approval also where no key is given."""
+        signer = who.key
+        if signer is not None:
+            self._guarded("agent", lambda: self._agent(signer.address, account, who))
+        self._guarded("account", lambda: self._funds(account))
+        if self._specs:
+            self._guarded("stops", lambda: self._stops(account))
+            self._guarded("open", lambda: self._open(account))
 
     def _guarded(self, name: str, probe: Callable[[], str]) -> None:
         try:
@@ -218,23 +224,9 @@ class _ExchangeChecks:
         return term.until_ms if term is not None and term.agent == signer else None
 
     def _funds(self, account: str) -> str:
-        """Collateral is held for each dex, unless the account pools it."""
-        rest, known = self._rest, dex_indices(self._rest.info_json({"type": "perpDexs"}))
+        known = dex_indices(self._rest.info_json({"type": "perpDexs"}))
         dexs = [dex for dex in self._base.dexs or known if dex in known]
-        mode = str(rest.info_json({"type": "userAbstraction", "user": account}))
-        if mode in STANDARD:
-            held = {dex: self._value(account, dex) for dex in dexs}
-            empty = [dex for dex, value in held.items() if value <= 0]
-            if empty:
-                way = "transfer collateral there, or take its markets out of HIP3_MARKETS"
-                raise PreflightError([f"account {account} has no funds on dex {dex}; {way}" for dex in empty])
-            return ", ".join(f"{value} USD on {dex}" for dex, value in held.items())
-        equity = equity_of(rest, account, mode, read_account(rest, account, dexs), self._tokens)
-        if equity is None:
-            raise PreflightError([f"account {account} is in a mode we do not know ({mode}); set it to standard"])
-        if equity <= 0:
-            raise PreflightError([f"account {account} has no funds; deposit first"])
-        return f"{equity} USD for all dexs ({mode})"
+        return funds(self._rest, account, dexs, self._tokens, threading.Event().wait)
 
     def _stops(self, account: str) -> str:
         asked = asks_for_margins(self._settings, self._specs)
@@ -242,10 +234,6 @@ class _ExchangeChecks:
 
     def _open(self, account: str) -> str:
         return what_is_open(self._settings, self._specs, self._rest, account)
-
-    def _value(self, account: str, dex: str) -> Decimal:
-        state = self._rest.info_json({"type": "clearinghouseState", "user": account, "dex": dex})
-        return parse(state["marginSummary"]["accountValue"])
 
     def _sign(self, key: SigningKey, account: str, who: Who) -> str:
         """One signed noop, which changes nothing but the nonce."""

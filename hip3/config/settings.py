@@ -265,6 +265,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 30_000
     not_ready_alert_ms: Annotated[int, _i("alert when READY is gone for longer; 0 off", 0, 86_400_000)] = 60_000
     leverage: Annotated[int, _i("leverage of every market; 0 leaves it", 0, 100, market=True)] = 0
+    margin: Annotated[
+        Literal["isolated", "keep"],
+        _t(
+            "isolated: every market is set so before its first entry, never while a position is open in it; "
+            "keep: as the account has it",
+            market=True,
+        ),
+    ] = "isolated"
     exchange_seed: Annotated[
         int | None, _d("seed of the own embedded exchange; default random", ge="0", le="9223372036854775807")
     ] = None

@@ -5,6 +5,16 @@ tick (exits), risk (limits on equity), status.
 """
 
 from decimal import Decimal
+from typing import NamedTuple
+
+
+class PositionMargin(NamedTuple):
+    """How a position is margined."""
+
+    type: str
+    """"isolated": by cash of its own; "cross": by all that the account has there; else "unknown"."""
+    leverage: int | None
+    """None: not told."""
 
 
 class AccountView:
@@ -15,16 +25,20 @@ class AccountView:
 
     def __init__(self, mode: str = "unknown") -> None:
         self.mode = mode
-        """`userAbstraction`: how the account's worth is read."""
+        """How the account's worth is read: see `truth.worth`."""
         self.equity: Decimal | None = None
         """What the account is worth, in USD; None while unknown, and then limits on equity say no."""
+        self.unknown_why = "it has not been read yet"
+        """Why the equity is unknown; empty while it is known."""
+        self.worth_epoch = 0
+        """Counts the times that a person took another mode: what was measured before is of another kind."""
         self.marks: dict[str, Decimal] = {}
         """Marks of the last reading: for positions in markets that are not configured, and so not fed.
 
         Coin -> USD for one unit. Replaced as a whole and never changed in place: a reader keeps what it took."""
         self.liquidations: dict[str, Decimal] = {}
         """Liquidation prices of the last reading, of the positions that have one; replaced as a whole, too."""
-        self.margins: dict[str, str] = {}
+        self.margins: dict[str, PositionMargin] = {}
         """How each position of the last reading is margined; replaced as a whole."""
         self.doubted = False
         """Something contradicts our books: the account is to be read soon. Rest takes it back before it reads."""

@@ -56,6 +56,10 @@ class Drawdown:
         if code == "drawdown":
             self.kept = KeptDay()
 
+    def rebase(self) -> None:
+        """The account's worth is read in another way from now on: the share is of what the next look knows."""
+        self.kept = msgspec.structs.replace(self.kept, equity=None)
+
     def look(self, value: Decimal, equity: Decimal | None, now_ms: int) -> Breach | None:
         """Judge the value at `now_ms` (exchange time); the breach, or None.
 

@@ -26,7 +26,8 @@ from hip3.core.ports import Clock
 from hip3.errors import ODD_ANSWERS, Hip3Error
 from hip3.execution.truth.bootstrap import AgentTerm, agent_until
 from hip3.ops import logs
-from hip3.ops.alerts import RECORDS, Alert, AlertLimits, Desk, Facts, Judge, Unknown, message
+from hip3.ops.alert_records import RECORDS
+from hip3.ops.alerts import Alert, AlertLimits, Desk, Facts, Judge, Unknown, message
 from hip3.ops.channels import Channel, open_channels, secret_parts
 from hip3.service.running import Running
 from hip3.service.snapshot import snapshot

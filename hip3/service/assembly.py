@@ -112,7 +112,7 @@ class StartReading:
             return
         self.universe, self.missing = universe, ""  # the markets of this run are what it began with
         assert self.beginning is not None
-        trading.view.mode = self.beginning.abstraction
+        trading.view.mode = self.beginning.mode
         trading.housekeeping.set_margins(margin_changes(self._running.settings, self.beginning, universe.specs))
         self._running.readiness.hold("start", "")
 
@@ -120,9 +120,9 @@ class StartReading:
         who, running = self._who, self._running
         assert who.key is not None
         assert who.account is not None
-        signer, coins, now_ms = who.key.address, self._universe.open, running.clock.wall_ms()
+        signer, now_ms = who.key.address, running.clock.wall_ms()
         checked = running.journal.fact("checked", Checked)
-        fresh = checked is not None and checked.covers(signer, who.account, coins, now_ms)
+        fresh = checked is not None and checked.covers(signer, who.account, now_ms)
         if who.vault is None and not fresh:
             check_signer(self._rest, signer, who.account)
         now = int(self._rest.info_json({"type": "exchangeStatus"})["time"])
@@ -133,15 +133,16 @@ class StartReading:
         self._reach([h.coin for h in held] + [item[0].coin for item in self._recovered()])
         if checked is not None and fresh:
             # Where a leverage is asked for, what holds is asked, too: it may have been set since.
-            kept = {c: m for c, m in checked.margins.items() if not running.settings.for_market(c).leverage}
-            self._margins |= kept
+            coins = (coin for coin in self._universe.open if not running.settings.for_market(coin).leverage)
+            self._margins |= {coin: checked.margins[coin] for coin in coins if coin in checked.margins}
         self.beginning = read_whole_beginning(self._rest, who.account, self._universe, totals, held, self._margins)
         if self._reach(f"{dex}:" for dex in dexs_of_ours(self.beginning.report.fills)):
             self.beginning = read_whole_beginning(self._rest, who.account, self._universe, totals, held, self._margins)
         self.universe = with_orphans(self._universe, self.beginning.report, held)
-        if not margin_changes(running.settings, self.beginning, self._universe.specs):
-            found = Checked(at_ms=now_ms, signer=signer, account=who.account, margins=self.beginning.margins)
-            running.journal.keep("checked", checked if checked is not None and fresh else found)
+        wishes = margin_changes(running.settings, self.beginning, self._universe.specs)
+        found = {coin: margin for coin, margin in self.beginning.margins.items() if coin not in wishes}
+        since = checked.at_ms if checked is not None and fresh else now_ms
+        running.journal.keep("checked", Checked(at_ms=since, signer=signer, account=who.account, margins=found))
         return True
 
     def _recovered(self) -> list[tuple[PendingOrder, int, int | None]]:
@@ -175,7 +176,7 @@ def assemble(running: Running, reading: StartReading) -> Trading:
         recovered=intents.recovered, risk=journal.fact("risk", KeptRisk),
         trips=journal.fact("trips", list[TripNote]) or [],
         approved=journal.fact("approved", dict[str, MarketSpec]) or {}, caps=journal.fact("caps", KeptCaps),
-        began_ms=reading.began_ms,
+        mode=journal.fact("mode", str), began_ms=reading.began_ms,
         clock=reading.exchange_clock,
     )  # fmt: skip
     given = Given(

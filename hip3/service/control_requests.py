@@ -48,6 +48,8 @@ def pause(running: Running, why: str) -> dict[str, Any]:
     if running.folder is not None:
         keep_pause(running.folder, why)
     if not why:  # last: while the file stands the pause does
+        if running.trading is not None and running.trading.housekeeping.worth is not None:
+            running.trading.housekeeping.worth.agree()
         running.readiness.reduce("operator", "")
     running.journal.record("operator", command="pause" if why else "resume")
     if why:

@@ -27,6 +27,8 @@ class Before(msgspec.Struct, frozen=True, kw_only=True):
     trips: list[TripNote] = []
     approved: dict[str, MarketSpec] = {}
     caps: KeptCaps | None = None
+    mode: str | None = None
+    """The account's mode that the figures are of."""
     clock: tuple[int, int] | None = None
     """The exchange's time, and ours (monotonic) when it was read."""
     began_ms: int = 0
@@ -53,7 +55,8 @@ def new_tracker(beginning: Beginning | None, recovered: Recovered | None, now_ms
 
 def margin_changes(settings: MarketSettings, beginning: Beginning, specs: dict[str, MarketSpec]) -> dict[str, Margin]:
     """Markets whose margin type or leverage is not as wished."""
-    return changes(beginning.margins, specs, lambda c: settings.for_market(c).leverage)
+    of = settings.for_market
+    return changes(beginning.margins, specs, lambda c: of(c).leverage, lambda c: of(c).margin == "isolated")
 
 
 def past(before: Before, beginning: Beginning | None, latch: HardStopLatch) -> Past:

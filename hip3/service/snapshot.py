@@ -10,7 +10,6 @@ from hip3.core.market import MarketView
 from hip3.core.money import ZERO
 from hip3.core.order_state import OrderState
 from hip3.execution.readiness import State
-from hip3.execution.truth.account import MODES
 from hip3.risk.hard_stop import LatchState
 from hip3.service.details import details
 from hip3.service.running import Running
@@ -111,8 +110,8 @@ def _of(trading: Trading, running: Running, now: int) -> dict[str, Any]:
             "foreign": len(foreign),
         },
         "foreign_orders": [_foreign(order) for order in foreign],
-        "account_mode": MODES.get(trading.view.mode, "unknown"),
-        "equity_usd": None if trading.view.equity is None else f"{trading.view.equity:.2f}",
+        "account_mode": trading.view.mode,
+        "equity_usd": None if trading.view.equity is None else _text(trading.view.equity),
         "exposure": {"worst_case_usd": f"{worst:.2f}", "limit_usd": str(base.max_notional_total)},
         "counters": counters,
         "pnl": {"realized_usd": _text(realized), "fees_usd": _text(fees), "funding_usd": _text(tracker.funding())},
@@ -145,6 +144,7 @@ def _position(p: PositionView, view: MarketView | None, exiting: dict[str, Any],
     mark, view_of = _mark(view), None if running.trading is None else running.trading.view
     pnl = None if mark is None or not p.entry_px else p.szi * (mark - p.entry_px)
     leaving = exiting.get(p.coin)
+    margin = None if view_of is None else view_of.margins.get(p.coin)
     return {
         "market": p.coin,
         "size": _text(p.szi),
@@ -160,5 +160,6 @@ def _position(p: PositionView, view: MarketView | None, exiting: dict[str, Any],
         "liquidation_px": None
         if view_of is None or p.coin not in view_of.liquidations
         else _text(view_of.liquidations[p.coin]),
-        "margin": None if view_of is None else view_of.margins.get(p.coin),
+        "margin": None if margin is None else margin.type,
+        "leverage": None if margin is None else margin.leverage,
     }

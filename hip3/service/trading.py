@@ -35,7 +35,7 @@ from hip3.execution.sending.identity import Identity
 from hip3.execution.sending.loop import ExecutorLoop, HttpLane
 from hip3.execution.sending.posts import PostRequestManager
 from hip3.execution.sending.scheduler import BatchScheduler
-from hip3.execution.truth.account import Proof, Rest, equity_of
+from hip3.execution.truth.account import Proof, Rest
 from hip3.execution.truth.books import BooksByRest
 from hip3.execution.truth.bootstrap import Beginning, Universe, still_held
 from hip3.execution.truth.housekeeping import Helpers, Housekeeping
@@ -45,6 +45,7 @@ from hip3.execution.truth.open_orders import OpenOrders
 from hip3.execution.truth.resolver import Resolver, Signed
 from hip3.execution.truth.strangers import Strangers
 from hip3.execution.truth.streams import StreamWatch
+from hip3.execution.truth.worth import UNKNOWN, Worth
 from hip3.feed.market_state import MarketState
 from hip3.position.exit_attempts import ExitDesk
 from hip3.position.tracker import PositionTracker
@@ -210,7 +211,7 @@ def _books(g: Given) -> Books:
         offset.add(g.before.clock[0] + g.clock.mono_ms() - g.before.clock[1], 0)
     tracker = new_tracker(g.beginning, g.before.recovered, g.clock.mono_ms())
     exits = ExitDesk(g.settings.base.post_timeout_ms + 1000)
-    mode = g.beginning.abstraction if g.beginning is not None else "unknown"
+    mode = g.beginning.mode if g.beginning is not None else UNKNOWN
     if g.beginning is not None:
         known = list(still_held(g.beginning.report, g.beginning.held).values())
         exits.restore(anew(known, g.latch.state().reset, g.before), g.clock.mono_ms())
@@ -340,7 +341,8 @@ def _housekeeping(g: Given, books: Books, feed: Feed, outbox: Outbox, inflow: In
         )  # fmt: skip
         wishes = margin_changes(g.settings, g.beginning, g.universe.specs) if g.beginning is not None else {}
         margin = MarginSetter(
-            clock=g.clock, signed=g.signed, identity=g.identity, specs=g.universe.specs, wishes=wishes,
+            clock=g.clock, rest=g.rest, held=lambda coin: coin in books.tracker.booked(), signed=g.signed,
+            identity=g.identity, specs=g.universe.specs, wishes=wishes,
             blocked=books.blocked, nonces=outbox.nonces, intents=g.intents, journal=g.journal,
             count_action=outbox.address.spend, exchange_ms=books.offset.exchange_ms,
         )  # fmt: skip
@@ -354,13 +356,17 @@ def _housekeeping(g: Given, books: Books, feed: Feed, outbox: Outbox, inflow: In
         helpers = Helpers(
             markets=feed.markets, books=by_rest, resolver=resolver, margin=margin, open_orders=open_orders
         )
-    tokens = {spec.collateral_token for spec in g.universe.specs.values()}
+    worth = None
+    if g.beginning is not None and g.user is not None:
+        tokens = {spec.collateral_token for spec in g.universe.specs.values()}
+        worth = Worth(
+            rest=g.rest, user=g.user, agreed=g.before.mode, tokens=tokens, view=books.view, journal=g.journal
+        )  # fmt: skip
     return Housekeeping(
         clock=g.clock, rest=g.rest, user=user, dexs=g.universe.dexs, tracker=books.tracker, link=books.link,
         view=books.view, orders_in=inflow.orders_in, consequences=inflow.consequences,
         readiness=g.readiness, journal=g.journal, offset=books.offset, address=outbox.address,
-        strangers=books.strangers, streams=feed.streams, helpers=helpers,
-        equity_of=lambda report: equity_of(g.rest, g.user or "", books.view.mode, report, tokens),
+        strangers=books.strangers, streams=feed.streams, helpers=helpers, worth=worth,
     )  # fmt: skip
 
 
@@ -379,7 +385,7 @@ def _risk(g: Given, books: Books, feed: Feed, outbox: Outbox, inflow: Inflow) ->
         drawdown=Drawdown(drawdown_limits(g.settings), kept.day),
         trial=Trial(kept.trial) if base.profile == "micro" else None, guards=inflow.guards, tracker=books.tracker,
         mark=lambda coin: _mark(feed.market_state.view(coin)) or books.view.marks.get(coin),
-        equity=lambda: books.view.equity, readiness=g.readiness, journal=g.journal, sequence=sequence,
+        view=books.view, readiness=g.readiness, journal=g.journal, sequence=sequence,
         streams=feed.streams, trip=g.links.trip, latch=g.latch, desk=books.exits,
     )  # fmt: skip
     if g.identity is not None:

@@ -409,6 +409,16 @@ def _margins(s: Stage) -> list[int]:
     return [b["action"]["leverage"] for b in s.world.rest.signed if b["action"]["type"] == "updateLeverage"]
 
 
+def _margin_types(s: Stage) -> list[bool]:
+    """Which margin type is set in a market that may be cross; True: cross."""
+    market = s.world.venue.engine.markets[GOLD]
+    market.info = market.info._replace(margin_mode=None)
+    s.world.journal.kept.pop("checked", None)  # what a start found is not asked again within the hour
+    s.world.restart()
+    s.run(3000)
+    return [b["action"]["isCross"] for b in s.world.rest.signed if b["action"]["type"] == "updateLeverage"]
+
+
 def _fed(tmp: Path, env: Env) -> list[str]:
     """The markets that are fed."""
     world = EnvWorld(tmp, env)
@@ -693,7 +703,14 @@ ROWS: dict[str, Row] = {
     "foreign_positions": Row(
         "watch", "manage", "seconds until the exit", _left_after(), (None, 2), QUIET | {"HIP3_TIME_STOP_MS": "2000"},
     ),
-    "leverage": Row("0", "3", "leverages that are set", _on(_margins), ([], [3]), QUIET | {"HIP3_MARKETS": GOLD}),
+    "leverage": Row(
+        "0", "3", "leverages that are set", _on(_margins), ([], [3]),
+        QUIET | {"HIP3_MARKETS": GOLD, "HIP3_MARGIN": "keep"},
+    ),
+    "margin": Row(
+        "keep", "isolated", "margin types that are set in a market that may be cross", _on(_margin_types), ([], [False]),
+        QUIET | {"HIP3_MARKETS": GOLD},
+    ),
     "max_bbo_age_ms": Row("0", "2000", "whether an entry leaves at a touch of before", _on(_old_touch), (True, False)),
     "max_ctx_age_ms": Row(
         "8000", "1000", "whether an entry leaves on a context of before", _on(lambda s: _late_touch(s, repeated=False)),

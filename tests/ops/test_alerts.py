@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hip3.ops.alerts import DAY_MS, KINDS, RECORDS, Alert, AlertLimits, Desk, Facts, Judge, Unknown, message
+from hip3.ops.alert_records import RECORDS
+from hip3.ops.alerts import DAY_MS, KINDS, Alert, AlertLimits, Desk, Facts, Judge, Unknown, message
 
 FINE = Facts(state="READY", found="READY: flat", disk_percent=50, budget=(0, 10_000), clock_offset_ms=0)
 FILL = SimpleNamespace(sz=1, coin="xyz:GOLD", px=2, tid=3)
@@ -27,6 +28,7 @@ SAMPLES: dict[str, tuple[dict[str, Any], str]] = {
         {"coin": "xyz:GOLD", "wished_bps": 500, "bps": 233.1, "liquidation_px": "3900"},
         "protection",
     ),
+    "mode_changed": ({"was": "standard", "now": "unified"}, "account_mode"),
     "journal_set_aside": ({"path": "x"}, "journal"),
     "halted": ({"coin": "xyz:GOLD", "why": "Trading is halted."}, "market_blocked"),
     "stream_dead": ({"coin": "xyz:GOLD", "why": "its quotes stood still"}, "market_blocked"),

@@ -19,7 +19,8 @@ from hip3.errors import ConfigError
 from hip3.exchange.signing import SigningKey
 from hip3.execution.truth.bootstrap import AgentTerm
 from hip3.ops import logs
-from hip3.ops.alerts import KINDS, RECORDS, Alert
+from hip3.ops.alert_records import RECORDS
+from hip3.ops.alerts import KINDS, Alert
 from hip3.ops.channels import CAPACITY, MOST_TRIES, Channel, open_channels, ping, secret_parts
 from hip3.ops.journal import EventLog
 from hip3.service import alerting as alerting_module

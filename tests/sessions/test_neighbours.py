@@ -2,19 +2,16 @@
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from hip3.core.events import OrderUpdate
 from hip3.core.money import round_price
 from hip3.core.orders import Side
-from hip3.execution.truth.account import equity_of
 from hip3.execution.truth.strangers import STORM
 from hip3.position.tracked import Opening
 from hip3.venue.engine import halts
 from tests.builders import exit_order
-from tests.execution.truth.test_account import _report, _Rest
 from tests.service.apps import status_of
 from tests.world import quiet_world
 
@@ -70,16 +67,6 @@ def test_a_connection_that_tells_of_no_market_at_all_is_not_ready(tmp_path: Path
     world.connect()
     world.run(20_000, 50)
     assert not world.ready
-
-
-def test_a_pooled_account_is_worth_its_collateral_tokens() -> None:
-    class Rest(_Rest):
-        def info_json(self, request: dict[str, Any]) -> Any:
-            return {"balances": [{"token": 0, "total": "50"}, {"token": 360, "total": "950"}]}
-
-    gained = equity_of(Rest(), "0x", "unifiedAccount", _report(), {0})
-    assert gained is not None
-    assert equity_of(Rest(), "0x", "unifiedAccount", _report(), {0, 360}) == gained + 950
 
 
 @pytest.mark.parametrize("equity", [D(0), D(-1)])
@@ -163,8 +150,8 @@ def test_a_quiet_book_that_is_the_one_we_have_is_no_dead_stream(tmp_path: Path) 
 
 def test_a_worth_that_cannot_be_read_costs_nothing_but_the_limits_on_it(tmp_path: Path) -> None:
     world = quiet_world(tmp_path)
-    world.trading.view.mode = "unifiedAccount"
-    world.rest.failing.add("spotClearinghouseState")
+    world.trading.view.mode = "unknown"
+    world.rest.failing.add("userAbstraction")
     world.by_hand(GOLD, Side.BUY, D("0.01"))
     world.filter_frame = lambda text: []
     world.trading.tracker.adopt(GOLD, D(0), Opening(px=D(0), ms=0))

@@ -135,7 +135,7 @@ def test_a_start_leaves_a_position_while_a_part_of_the_account_cannot_be_read(
     assert not world.ready
     world.rest.info_json = type(world.rest).info_json.__get__(world.rest)  # type: ignore[method-assign]
     assert world.run_until(lambda: world.ready, 30_000)
-    assert world.trading.view.mode == "disabled"
+    assert world.trading.view.mode == "standard"
 
 
 def test_what_only_the_journal_knows_is_left_too(tmp_path: Path) -> None:

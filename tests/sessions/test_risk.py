@@ -329,7 +329,8 @@ def test_open_losses_count_and_the_limit_holds_over_a_restart(tmp_path: Path) ->
 
 def test_a_share_of_an_unknown_equity_stops_entries(tmp_path: Path) -> None:
     world = World(tmp_path, seed=1, max_drawdown_pct=D(10))
-    world.trading.housekeeping._equity_of = lambda report: None
+    world.trading.view.mode = "unknown"
+    world.rest.failing.add("userAbstraction")
     world.run(5000)
     assert not world.ready
     assert any("equity" in reason for reason in world.readiness.reasons(world.clock.mono_ms()))

@@ -386,7 +386,7 @@ def test_the_address_budget_is_what_the_exchange_counts(tmp_path: Path) -> None:
 
 
 def test_leverage_is_set_once_before_the_first_entry_and_a_refusal_closes_its_market_only(tmp_path: Path) -> None:
-    world = World(tmp_path, seed=1, leverage=7)
+    world = World(tmp_path, seed=1, leverage=7, margin="isolated")
     blocked = world.trading.blocked
     assert set(blocked) == set(world.trading.specs)
     assert world.run_until(lambda: world.ready, 3000)

@@ -23,6 +23,7 @@ USER_TYPES = {
     "spotSend": ("SpotSend", signing.SPOT_TRANSFER_SIGN_TYPES),
     "withdraw3": ("Withdraw", signing.WITHDRAW_SIGN_TYPES),
     "usdClassTransfer": ("UsdClassTransfer", signing.USD_CLASS_TRANSFER_SIGN_TYPES),
+    "userSetAbstraction": ("UserSetAbstraction", signing.USER_SET_ABSTRACTION_SIGN_TYPES),
     "approveBuilderFee": (
         "ApproveBuilderFee",
         [

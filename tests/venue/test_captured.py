@@ -15,7 +15,7 @@ from hip3.core.money import ZERO, truncate
 from hip3.exchange.signing import SigningKey, sign_l1_action
 from hip3.venue.actions.actions import exchange
 from hip3.venue.setup.parameters import DEFAULT
-from hip3.venue.setup.settings import VaultSetup
+from hip3.venue.setup.settings import VaultSetup, load_setup
 from tests.venue.desk import GOLD, GOLD_ID, START, D, Desk, wire
 from tests.venue.shapes import differences, shape
 
@@ -42,7 +42,11 @@ class Scene:
     def __init__(self, build: Callable[["Scene"], None]) -> None:
         leader = SigningKey(bytes([1]) * 32).address
         old = msgspec.structs.replace(DEFAULT, market_fee_scales=False)  # as it was when these were captured
-        self.desk = Desk(vaults=[VaultSetup(VAULT, leader, "Ours")], parameters=old)
+        markets = [
+            msgspec.structs.replace(m, margin_mode=m.margin_mode or ("noCross" if m.dex else None))
+            for m in load_setup().markets
+        ]
+        self.desk = Desk(vaults=[VaultSetup(VAULT, leader, "Ours")], parameters=old, markets=markets)
         self.one, self.two, self.builder = (self.desk.key(n, "20000") for n in (1, 2, 3))
         self.user = self.one.address
         self.streamed: list[Any] = []

@@ -15,6 +15,7 @@ import msgspec
 from hip3.core.ledger import RoundTrip
 from hip3.core.money import ZERO
 from hip3.core.ports import Clock, Journal
+from hip3.execution.account_view import AccountView
 from hip3.execution.exits.hard_stop_sequence import HardStopSequence
 from hip3.execution.readiness import Readiness
 from hip3.execution.truth.streams import StreamWatch
@@ -69,7 +70,7 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
 class RiskDesk:
     """See the module.
 
-    `events`: what the one pipeline tells, in its order. `mark(coin)` and `equity()`: None while unknown. `trial`: None
+    `events`: what the one pipeline tells, in its order. `mark(coin)`: None while unknown. `trial`: None
     but in the micro profile. `sequence`: None without a key, since there is nothing to stop.
     """
 
@@ -85,7 +86,7 @@ class RiskDesk:
         guards: EntryGuards,
         tracker: PositionTracker,
         mark: Callable[[str], Decimal | None],
-        equity: Callable[[], Decimal | None],
+        view: AccountView,
         readiness: Readiness,
         journal: Journal,
         sequence: HardStopSequence | None,
@@ -107,7 +108,8 @@ class RiskDesk:
         self._guards = guards
         self._tracker = tracker
         self._mark = mark
-        self._equity = equity
+        self._view = view
+        self._worth_epoch = view.worth_epoch
         self._readiness = readiness
         self._journal = journal
         self.sequence = sequence
@@ -243,15 +245,19 @@ class RiskDesk:
         Without a known equity entries wait (REDUCING) where a limit is a share of it. The limit in dollars is judged
         all the same.
         """
-        equity = self._equity()
+        equity = self._view.equity
+        if self._view.worth_epoch != self._worth_epoch:  # a person took another mode of the account
+            self._worth_epoch = self._view.worth_epoch
+            self._drawdown.rebase()
         self._guards.equity(equity)
         limits = self._drawdown.limits
         if not limits.on:
             return
         # An account that trades is not worth nothing: that is a reading of another kind of account than we know.
         unknown = (equity is None or equity <= 0) and limits.max_drawdown_pct > 0
-        why = "the account's equity is unknown: HIP3_MAX_DRAWDOWN_PCT cannot be judged" if unknown else ""
-        self._readiness.reduce("drawdown", why)
+        why = self._view.unknown_why or f"it is {equity}"
+        text = f"the account's equity is unknown ({why}): HIP3_MAX_DRAWDOWN_PCT cannot be judged"
+        self._readiness.reduce("drawdown", text if unknown else "")
         value = self._value()
         if value is None:
             return  # a mark is missing: then no entry passes either; or fills are under way

@@ -7,7 +7,7 @@ Account reads of a builder dex are per dex, fills are one list over all (docs/ve
 prices USD for one unit, sizes signed units of the asset.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -18,6 +18,7 @@ from hip3.core.market import in_dexs
 from hip3.core.money import ZERO, div, parse
 from hip3.errors import ODD_ANSWERS, VenueReadError
 from hip3.exchange.wire import parse_fill_list, parse_order_record
+from hip3.execution.account_view import PositionMargin
 from hip3.execution.truth.fill_order import newest_first
 
 
@@ -74,48 +75,13 @@ class AccountReport(msgspec.Struct, frozen=True, kw_only=True):
     fills: tuple[Fill, ...]
     """The latest of all dexs, newest first; the exchange cuts the list off at 2,000."""
     equity: Decimal
-    """Sum of the configured dexs' account values, in USD; what it means depends on the mode: `equity_of`."""
+    """Sum of the configured dexs' account values, in USD; what it means depends on the mode: `worth.equity_of`."""
     marks: dict[str, Decimal]
     """Mark price of each position, from its value."""
     liquidations: dict[str, Decimal] = {}
     """Liquidation price of each position that has one, by its margin."""
-    margins: dict[str, str] = {}
-    """How each position is margined: "isolated" or "cross"."""
-
-
-STANDARD = frozenset({"disabled", "default"})
-"""Answers of `userAbstraction` for an account whose dexs have values of their own."""
-MODES = {"disabled": "standard", "default": "standard", "unifiedAccount": "unified", "portfolioMargin": "portfolio"}
-"""How the status names an account's mode; any other is "unknown"."""
-POOLED = frozenset({"unifiedAccount", "portfolioMargin"})
-"""Answers for an account whose collateral is in spot."""
-
-
-USDC = frozenset({0})
-
-
-def equity_of(
-    rest: Rest, user: str, abstraction: str, report: AccountReport, tokens: Collection[int] = USDC
-) -> Decimal | None:
-    """What the account is worth, by its mode; None where nobody knows (limits on equity then fail closed).
-
-    Standard: the sum over the dexs. Unified account and portfolio margin: the spot collateral and what the
-    positions have gained, since the per-dex values mean nothing there (docs/venue-facts.md F16). USD, each of the
-    collateral `tokens` of the configured dexs as one; positions in other dexs are not in it. VenueReadError if the
-    collateral cannot be read.
-    """
-    if abstraction in STANDARD:
-        return report.equity
-    if abstraction not in POOLED:
-        return None
-    state = rest.info_json({"type": "spotClearinghouseState", "user": user})
-    try:
-        # Outcome tokens and others have rows of their own, some without a token: they are no collateral.
-        cash = sum((parse(b["total"]) for b in state["balances"] if b.get("token") in tokens), ZERO)
-    except (KeyError, TypeError, ValueError) as error:
-        raise VenueReadError(f"spotClearinghouseState cannot be read: {error}") from None
-    gained = sum(((report.marks[c] - px) * szi for c, (szi, px) in report.positions.items() if szi), ZERO)
-    return cash + gained
+    margins: dict[str, PositionMargin] = {}
+    """How each position is margined."""
 
 
 def _open_orders(rest: Rest, user: str, dex: str) -> list[OrderUpdate]:
@@ -138,7 +104,7 @@ class _Parts:
         self.equity = ZERO
         self.marks: dict[str, Decimal] = {}
         self.liquidations: dict[str, Decimal] = {}
-        self.margins: dict[str, str] = {}
+        self.margins: dict[str, PositionMargin] = {}
 
     def add(self, rest: Rest, user: str, dex: str) -> None:
         """Read one dex. VenueReadError, or one of ODD_ANSWERS; what was read before it stays."""
@@ -151,7 +117,10 @@ class _Parts:
             self.positions[body["coin"]] = (szi, parse(body["entryPx"] or "0"))
             if szi:
                 self.marks[body["coin"]] = div(parse(body["positionValue"]), abs(szi))
-                self.margins[body["coin"]] = str((body.get("leverage") or {}).get("type", "unknown"))
+                leverage = body.get("leverage") or {}
+                self.margins[body["coin"]] = PositionMargin(
+                    str(leverage.get("type", "unknown")), int(leverage["value"]) if "value" in leverage else None
+                )
                 if body.get("liquidationPx"):
                     self.liquidations[body["coin"]] = parse(body["liquidationPx"])
         self.orders += _open_orders(rest, user, dex)

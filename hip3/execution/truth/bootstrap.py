@@ -22,6 +22,7 @@ from hip3.exchange.wire import parse_fill_list
 from hip3.execution.truth.account import FILLS_CAP, AccountReport, Rest, positions_of, read_account
 from hip3.execution.truth.fill_order import newest_first
 from hip3.execution.truth.margin import Margin, read_margins
+from hip3.execution.truth.worth import UNKNOWN, read_mode
 from hip3.position.exit_attempts import Held
 from hip3.position.tracked import KeptTotals, Opening
 
@@ -128,8 +129,8 @@ class Beginning(msgspec.Struct, frozen=True, kw_only=True):
     """Its results; with none before, the exchange time at which this account's state began."""
     margins: dict[str, Margin]
     """How each configured market is margined now."""
-    abstraction: str
-    """`userAbstraction`: "disabled" or "default" is standard mode."""
+    mode: str
+    """How the account keeps its cash: see `truth.worth`."""
 
 
 class AgentTerm(msgspec.Struct, frozen=True):
@@ -209,11 +210,12 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     signer: str
     account: str
     margins: dict[str, Margin]
+    """Of the markets in which it was as wished; the others are asked for again."""
 
-    def covers(self, signer: str, account: str, coins: Iterable[str], now_ms: int) -> bool:
+    def covers(self, signer: str, account: str, now_ms: int) -> bool:
         """Whether it still stands for this start, at wall time `now_ms`; not where the clock was set back before it."""
         same = (self.signer, self.account) == (signer, account)
-        return same and 0 <= now_ms - self.at_ms < CHECKED_MS and set(coins) <= set(self.margins)
+        return same and 0 <= now_ms - self.at_ms < CHECKED_MS
 
 
 def read_whole_beginning(
@@ -227,7 +229,7 @@ def read_whole_beginning(
     return Beginning(
         report=report, fills=fills, totals=totals, held=held,
         margins=read_margins(rest, user, universe.open, margins),
-        abstraction=str(rest.info_json({"type": "userAbstraction", "user": user})),
+        mode=read_mode(rest, user),
     )  # fmt: skip
 
 
@@ -244,9 +246,7 @@ def read_part_of_beginning(
     kept = {h.coin: (h.szi, h.entry_px) for h in silent if h.coin not in report.positions}
     report = msgspec.structs.replace(report, positions=report.positions | kept)
     fills = [f for f in missed_fills(rest, user, report, totals.since_ms) if in_dexs(f.coin, universe.dexs)]
-    beginning = Beginning(
-        report=report, fills=fills, totals=totals, held=held, margins=dict(margins), abstraction="unknown"
-    )
+    beginning = Beginning(report=report, fills=fills, totals=totals, held=held, margins=dict(margins), mode=UNKNOWN)
     return beginning, missing
 
 

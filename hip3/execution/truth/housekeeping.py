@@ -19,7 +19,6 @@ milliseconds; only the rest thread's round calls them. Duties, most urgent first
 
 from collections import Counter
 from collections.abc import Callable
-from decimal import Decimal
 
 import msgspec
 
@@ -44,6 +43,7 @@ from hip3.execution.truth.open_orders import OpenOrders
 from hip3.execution.truth.resolver import Resolver
 from hip3.execution.truth.strangers import Strangers
 from hip3.execution.truth.streams import StreamWatch
+from hip3.execution.truth.worth import Worth
 from hip3.position.tracked import Opening
 from hip3.position.tracker import PositionTracker
 
@@ -77,8 +77,7 @@ class Helpers(msgspec.Struct, frozen=True, kw_only=True):
 
 class Housekeeping:
     """See the module. `user` is None where there is no account (observe): then only markets, books and clock are read.
-    `equity_of(report)`: what the account is worth by a reading, None if unknown; VenueReadError. `failed_reads` counts
-    what raised."""
+    `failed_reads` counts what raised."""
 
     def __init__(
         self,
@@ -96,7 +95,7 @@ class Housekeeping:
         journal: Journal,
         offset: ClockOffset,
         address: AddressBudget,
-        equity_of: Callable[[AccountReport], Decimal | None],
+        worth: Worth | None,
         strangers: Strangers,
         streams: StreamWatch,
         helpers: Helpers,
@@ -115,7 +114,7 @@ class Housekeeping:
         self._offset = offset
         self._clocked = ClockedRest(rest, clock.mono_ms, offset.add)
         self._address = address
-        self._equity_of = equity_of
+        self.worth = worth
         self._strangers = strangers
         self._streams = streams
         self._resolver, self._margin = helpers.resolver, helpers.margin
@@ -263,20 +262,11 @@ class Housekeeping:
                 self._readiness.account_unknown(f"{left} orders of before are being cancelled")
                 return False
             self._open_orders.compare(report, open_before, now_ms)
-        self._read_worth(report, now_ms)
+        # Last, and alone: where it cannot be read limits on it fail closed, and all that the reading told stands.
+        if self.worth is not None:
+            worth = self.worth
+            self._guarded(lambda _: worth.read(report, now_ms), now_ms)
         return agree
-
-    def _read_worth(self, report: AccountReport, now_ms: int) -> None:
-        """What the account is worth: last, and alone. Where it cannot be read limits on it fail closed, and all that
-        the reading told stands."""
-        worth: Decimal | None = None
-
-        def read(_: int) -> None:
-            nonlocal worth
-            worth = self._equity_of(report)
-
-        self._guarded(read, now_ms)
-        self._view.equity = worth
 
     def _strange_orders(self, now_ms: int) -> None:
         """Say what unknown orders are; end a storm once it is over and the account was read after it began."""

@@ -1,9 +1,10 @@
 """Margin type and leverage per market, set once after READY and before the market's first entry.
 
-Confined to the rest thread. Isolated-only markets are always set isolated; otherwise the type stays. The
-leverage is HIP3_LEVERAGE, or stays when that is 0. A market whose margin is not as wished is blocked from
-entries until the exchange accepted the change; a refusal keeps that market closed and no other. A position's
-leverage changes only with the margin for it (docs/venue-facts.md F24).
+Confined to the rest thread. Markets are set isolated unless HIP3_MARGIN is "keep": a cross position is backed by the
+whole account, in pooled modes over all dexs. Isolated-only ones are set isolated always. The leverage is
+HIP3_LEVERAGE, or stays when that is 0. A market whose margin is not as wished is blocked from entries until the
+exchange accepted the change and shows it; a refusal keeps that market closed and no other. The type of an open position
+cannot change (docs/venue-facts.md F24): it waits until that is closed.
 """
 
 from collections.abc import Callable, Iterable
@@ -57,14 +58,21 @@ def read_margins(rest: Rest, user: str, coins: Iterable[str], known: dict[str, M
     return out
 
 
-def changes(now: dict[str, Margin], specs: dict[str, MarketSpec], leverage: Callable[[str], int]) -> dict[str, Margin]:
+def changes(
+    now: dict[str, Margin],
+    specs: dict[str, MarketSpec],
+    leverage: Callable[[str], int],
+    isolate: Callable[[str], bool],
+) -> dict[str, Margin]:
     """The markets whose margin differs from what is wished, with the wish. Pure; KeyError for a coin without a spec.
 
-    `leverage(coin)` is the wish, 0 to leave it. What is isolated is never made cross.
+    `leverage(coin)` is the wish, 0 to leave it; `isolate(coin)`: whether cross is to become isolated. What is isolated
+    is never made cross.
     """
     out = {}
     for coin, have in now.items():
-        want = Margin(have.isolated or specs[coin].isolated_only, leverage(coin) or have.leverage)
+        isolated = have.isolated or specs[coin].isolated_only or isolate(coin)
+        want = Margin(isolated, leverage(coin) or have.leverage)
         if want != have:
             out[coin] = want
     return out
@@ -73,14 +81,16 @@ def changes(now: dict[str, Margin], specs: dict[str, MarketSpec], leverage: Call
 class MarginSetter:
     """Sends one updateLeverage per market that needs it, over HTTP, each a recorded intent with a nonce of its own.
 
-    `wishes` come from `changes`. `blocked` is shared with the gates: coin -> why it must not be entered; it is written
-    when this is made, before any thread could enter. `count_action` takes from the address budget.
+    `wishes` come from `changes`; `held(coin)`: whether a position is open in a market. `blocked` is shared with the
+    gates: coin -> why it must not be entered; it is written when this is made, before any thread could enter.
+    `count_action` takes from the address budget.
     """
 
     def __init__(
         self,
         *,
         clock: Clock,
+        rest: Rest,
         signed: Signed,
         identity: Identity,
         specs: dict[str, MarketSpec],
@@ -91,8 +101,10 @@ class MarginSetter:
         journal: Journal,
         count_action: Callable[[int], None],
         exchange_ms: Callable[[], int],
+        held: Callable[[str], bool],
     ) -> None:
         self._exchange_ms = exchange_ms
+        self._rest, self._held = rest, held
         self._clock = clock
         self._signed = signed
         self._identity = identity
@@ -119,8 +131,11 @@ class MarginSetter:
             return
         self._next_ms = now_ms + RETRY_MS
         for coin, wish in list(self._wishes.items()):
+            if self._held(coin):
+                continue
             outcome = parse_action_answer(self._send(coin, wish))
             if isinstance(outcome, Statuses):
+                self._prove(coin, wish)
                 self._release(coin)
                 self._journal.record("leverage", coin=coin, isolated=wish.isolated, leverage=wish.leverage)
             elif isinstance(outcome, ActionRefused):
@@ -129,6 +144,12 @@ class MarginSetter:
             else:
                 raise VenueReadError(f"updateLeverage of {coin}: the answer cannot be read")
             del self._wishes[coin]
+
+    def _prove(self, coin: str, wish: Margin) -> None:
+        """VenueReadError unless the exchange shows what it has accepted."""
+        shown = read_margins(self._rest, self._identity.account, [coin], {})[coin]
+        if shown != wish:
+            raise VenueReadError(f"updateLeverage of {coin} was accepted, and activeAssetData shows {shown}")
 
     def _release(self, coin: str, why: str | None = None) -> None:
         """Open the market, or close it for `why`; what another duty blocked meanwhile stays blocked."""

@@ -10,6 +10,7 @@ from hip3.core.money import CTX, ZERO, div, parse
 from hip3.venue.actions.auth import BadAction
 from hip3.venue.answers.replies import Answer, err, ok
 from hip3.venue.books.books import Books
+from hip3.venue.engine import modes
 from hip3.venue.engine.account import Account, DexAccount, Position
 from hip3.venue.engine.fees import BUILDER_CAP, REFERRAL_DISCOUNT
 from hip3.venue.engine.model import Market
@@ -54,6 +55,22 @@ def set_referrer(books: Books, account: Account, action: dict[str, Any], now_ms:
         raise BadAction("code")
     account.referral = REFERRAL_DISCOUNT
     return ok("default")
+
+
+CODES = {"i": "disabled", "u": "unifiedAccount", "p": "portfolioMargin"}
+"""As an agent names the modes (docs/venue-facts.md F16)."""
+
+
+def set_abstraction(books: Books, account: Account, action: dict[str, Any], now_ms: int) -> Answer:
+    """userSetAbstraction of the account's own wallet, and agentSetAbstraction with a letter for the mode."""
+    by_agent, wish = action["type"] == "agentSetAbstraction", action.get("abstraction")
+    mode = CODES.get(str(wish)) if by_agent else wish
+    if not isinstance(mode, str) or mode not in CODES.values():
+        raise BadAction("abstraction")
+    if not by_agent and str(action.get("user", "")).lower() != account.address:
+        return err(modes.REFUSED)
+    refusal = modes.set_mode(books.engine, account, mode, by_agent=by_agent)
+    return ok("default") if refusal is None else err(refusal)
 
 
 def update_leverage(books: Books, account: Account, action: dict[str, Any], now_ms: int) -> Answer:

@@ -32,6 +32,7 @@ L1: dict[str, Handler] = {
     "updateIsolatedMargin": account_actions.update_isolated_margin,
     "reserveRequestWeight": account_actions.reserve_request_weight,
     "setReferrer": account_actions.set_referrer,
+    "agentSetAbstraction": account_actions.set_abstraction,
     "agentSendAsset": transfers.agent_send_asset,
     "createSubAccount": sub_accounts.create,
     "subAccountModify": sub_accounts.rename,
@@ -42,7 +43,7 @@ L1: dict[str, Handler] = {
 
 NOT_OFFERED = frozenset(
     {
-        "twapOrder", "twapCancel", "topUpIsolatedOnlyMargin", "userSetAbstraction", "agentSetAbstraction",
+        "twapOrder", "twapCancel", "topUpIsolatedOnlyMargin",
         "userDexAbstraction", "agentEnableDexAbstraction", "tokenDelegate", "cDeposit", "cWithdraw", "claimRewards",
         "convertToMultiSigUser", "multiSig", "spotDeploy", "perpDeploy", "hip3LiquidatorTransfer", "gossipPriorityBid",
         "createVault", "vaultModify", "vaultDistribute", "registerReferrer", "evmUserModify",
@@ -57,6 +58,7 @@ BY_USER: dict[str, Handler] = {
     "usdClassTransfer": transfers.usd_class_transfer,
     "withdraw3": transfers.withdraw,
     "approveAgent": account_actions.approve_agent,
+    "userSetAbstraction": account_actions.set_abstraction,
     "approveBuilderFee": account_actions.approve_builder_fee,
 }
 

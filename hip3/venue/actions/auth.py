@@ -29,6 +29,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
         "type", "destination", "sourceDex", "destinationDex", "token", "amount", "fromSubAccount", "nonce",
     ),
     "setReferrer": ("type", "code"),
+    "agentSetAbstraction": ("type", "abstraction"),
     "createSubAccount": ("type", "name"),
     "subAccountModify": ("type", "subAccountUser", "name"),
     "subAccountTransfer": ("type", "subAccountUser", "isDeposit", "usd"),
@@ -70,6 +71,10 @@ USER_SIGNED: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
             ("destinationDex", "string"), ("token", "string"), ("amount", "string"),
             ("fromSubAccount", "string"), ("nonce", "uint64"),
         ),
+    ),
+    "userSetAbstraction": (
+        "UserSetAbstraction",
+        (("hyperliquidChain", "string"), ("user", "address"), ("abstraction", "string"), ("nonce", "uint64")),
     ),
     "approveBuilderFee": (
         "ApproveBuilderFee",

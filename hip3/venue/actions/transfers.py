@@ -10,7 +10,7 @@ from hip3.core.money import ZERO, parse
 from hip3.venue.actions.auth import BadAction
 from hip3.venue.answers.replies import Answer, err, ok
 from hip3.venue.books.books import Books
-from hip3.venue.engine.account import Account
+from hip3.venue.engine.account import USDC, Account
 from hip3.venue.engine.numbers import num
 from hip3.venue.engine.rules import withdrawable
 
@@ -22,11 +22,13 @@ MICRO = Decimal("0.000001")
 
 def take(books: Books, account: Account, place: str, amount: Decimal) -> bool:
     """Take cash out of a dex or of spot; False, and nothing taken, if there is too little that is free."""
-    free = account.spot if place == SPOT else withdrawable(books.engine, account, place)
+    if place == SPOT and account.pooled:
+        place = ""  # the main dex's part is what spot shows
+    free = account.spots.get(USDC, ZERO) if place == SPOT else withdrawable(books.engine, account, place)
     if amount <= ZERO or amount > free:
         return False
     if place == SPOT:
-        account.spot -= amount
+        account.spots[USDC] -= amount
     else:
         account.dex(place).raw_usd -= amount
     return True
@@ -34,9 +36,11 @@ def take(books: Books, account: Account, place: str, amount: Decimal) -> bool:
 
 def give(books: Books, address: str, place: str, amount: Decimal) -> Account:
     """Put cash into a dex or into spot; the account exists from now on."""
-    account = books.engine.fund(address, "" if place == SPOT else place, ZERO if place == SPOT else amount)
-    if place == SPOT:
-        account.spot += amount
+    known = books.engine.account(address)
+    spot = place == SPOT and not (known is not None and known.pooled)
+    account = books.engine.fund(address, "" if place == SPOT else place, ZERO if spot else amount)
+    if spot:
+        account.spots[USDC] = account.spots.get(USDC, ZERO) + amount
     return account
 
 

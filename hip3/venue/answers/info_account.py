@@ -19,17 +19,20 @@ MAX_ROWS = 500
 
 
 def clearinghouse(books: Books, account: Account | None, dex: str, now_ms: int) -> dict[str, Any]:
-    """clearinghouseState of one dex; all zeros for an address that never was."""
-    held = account.dex(dex) if account is not None else DexAccount()
-    marks = books.engine.marks()
+    """clearinghouseState of one dex; all zeros for an address that never was.
+
+    Of a pooled account a dex shows its positions and the margin that is posted for them, and no cash
+    (docs/venue-facts.md F16); under the older dex abstraction the main dex has what is left.
+    """
+    backing = account.dex(dex) if account is not None else DexAccount()
+    held, marks = _shown(books, account, dex, backing), books.engine.marks()
     cross = [(c, p) for c, p in held.positions.items() if not p.isolated]
     isolated = [(c, p) for c, p in held.positions.items() if p.isolated]
-    cross_value = held.cross_value(marks)
     cross_ntl = sum((abs(p.szi) * marks[c] for c, p in cross), ZERO)
     all_ntl = cross_ntl + sum((abs(p.szi) * marks[c] for c, p in isolated), ZERO)
     margin = held.cross_margin(marks)
     iso_margin = sum((p.margin_used(marks[c]) for c, p in isolated), ZERO)
-    free = ZERO if account is None else withdrawable(books.engine, account, dex)
+    free = ZERO if account is None or _in_spot(account, dex) else withdrawable(books.engine, account, dex)
     raw, paid = held.raw_usd, {} if account is None else account.funding_paid
     return {
         "marginSummary": _summary(
@@ -38,15 +41,35 @@ def clearinghouse(books: Books, account: Account | None, dex: str, now_ms: int) 
             raw + sum((p.iso_raw_usd for _, p in isolated), ZERO),
             margin + iso_margin,
         ),
-        "crossMarginSummary": _summary(cross_value, cross_ntl, raw, margin),
+        "crossMarginSummary": _summary(held.cross_value(marks), cross_ntl, raw, margin),
         "crossMaintenanceMarginUsed": num(truncate(cross_maintenance(held, books.engine.markets), 6)),
         "withdrawable": num(truncate(free, 6)),
         "assetPositions": [
-            {"type": "oneWay", "position": _position(books, held, c, p, paid.get(c, ZERO))}
+            {"type": "oneWay", "position": _position(books, backing, c, p, paid.get(c, ZERO))}
             for c, p in held.positions.items()
         ],
         "time": now_ms,
     }
+
+
+def _in_spot(account: Account, dex: str) -> bool:
+    """Whether the cash that backs a dex is shown elsewhere."""
+    return account.pooled and not (account.mode == "dexAbstraction" and dex == "")
+
+
+def _shown(books: Books, account: Account | None, dex: str, backing: DexAccount) -> DexAccount:
+    """The part of an account that a dex shows as its own: of a pool its positions with the margin posted for them."""
+    if account is None or not account.pooled:
+        return backing
+    marks, shown = books.engine.marks(), DexAccount()
+    shown.positions = {c: p for c, p in backing.positions.items() if books.engine.markets[c].info.dex == dex}
+    if _in_spot(account, dex):
+        shown.raw_usd = shown.cross_margin(marks) - shown.cross_value(marks)
+    else:
+        elsewhere = ((c, p) for c, p in backing.positions.items() if c not in shown.positions and not p.isolated)
+        posted = sum((p.margin_used(marks[c]) - p.szi * marks[c] for c, p in elsewhere), ZERO)
+        shown.raw_usd = backing.raw_usd - posted
+    return shown
 
 
 def _summary(value: Decimal, ntl: Decimal, raw: Decimal, margin: Decimal) -> dict[str, str]:
@@ -184,6 +207,12 @@ def user_role(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
     return 200, {"role": "missing" if books.engine.account(user) is None else "user"}
 
 
+def user_abstraction(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
+    """How the account's cash is kept; of an address that never was as of a new one."""
+    account = account_of(books, request)
+    return 200, books.engine.parameters.account_mode if account is None else account.mode
+
+
 def active_asset_data(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
     market = books.engine.markets[request["coin"]]
     user = user_of(request)
@@ -205,7 +234,7 @@ def active_asset_data(books: Books, request: dict[str, Any], now_ms: int) -> Ans
 def portfolio(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
     """Value, gain and volume of each period; only the present value is known, and the volume so far."""
     account, marks = account_of(books, request), books.engine.marks()
-    value = ZERO if account is None else sum((held.value(marks) for held in account.dexs.values()), ZERO)
+    value = ZERO if account is None else sum((held.value(marks) for held in account.parts()), ZERO)
     row = {
         "accountValueHistory": [[now_ms, num(truncate(value, 6))]], "pnlHistory": [[now_ms, "0.0"]],
         "vlm": num(ZERO if account is None else account.volume),

@@ -54,7 +54,7 @@ def meta_of(books: Books, dex: str) -> dict[str, Any]:
         universe.append(entry)
     listed = {market.info.tiers for market in books.markets_of(dex)}
     tables = [[n, _table(tiers)] for n, tiers in _tables(books).items() if tiers in listed]
-    return {"universe": universe, "marginTables": tables, "collateralToken": 0}
+    return {"universe": universe, "marginTables": tables, "collateralToken": books.engine.tokens.get(dex, 0)}
 
 
 def _caps(books: Books, dex: str) -> list[list[str]]:

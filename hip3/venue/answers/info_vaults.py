@@ -23,7 +23,7 @@ def sub_accounts(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
             row["dexToClearinghouseState"] = [[dex, clearinghouse(books, account, dex, now_ms)] for dex in dexs]
         else:
             row["clearinghouseState"] = clearinghouse(books, account, "", now_ms)
-        out.append(row | {"spotState": spot_state(account)})
+        out.append(row | {"spotState": spot_state(books, account)})
     return 200, out or None
 
 

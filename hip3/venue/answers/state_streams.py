@@ -57,7 +57,7 @@ def _data(books: Books, kind: str, subscription: dict[str, Any], now_ms: int) ->
     if kind == "activeAssetData":
         return active_asset_data(books, subscription, now_ms)[1]
     if kind == "spotState":
-        return {"user": user, "spotState": spot_state(account)}
+        return {"user": user, "spotState": spot_state(books, account)}
     if kind == "twapStates":
         return {"dex": dex, "user": user, "states": []}
     if kind == "allDexsAssetCtxs":
@@ -85,7 +85,7 @@ def web_data(books: Books, user: str, now_ms: int) -> dict[str, Any]:
         "openOrders": open_list(books, account, ""), "agentAddress": agent, "agentValidUntil": until,
         "cumLedger": "0.0", "meta": meta_of(books, ""), "assetCtxs": [ctx_of(m) for m in books.markets_of("")],
         "serverTime": now_ms, "isVault": user in books.subs.vaults, "user": user, "twapStates": [],
-        "spotState": spot_state(account), "spotAssetCtxs": [],
+        "spotState": spot_state(books, account), "spotAssetCtxs": [],
         "perpsAtOpenInterestCap": [m.info.coin for m in books.markets_of("") if m.at_cap],
     }  # fmt: skip
 

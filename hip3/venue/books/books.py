@@ -29,7 +29,8 @@ class Books:
         self.seed, self.profile = seed, profile
         self.dexs: list[Dex] = setup.dexs
         infos = _infos(setup)
-        self.engine: Engine = Engine([(info, px[info.coin]) for info in infos], setup.parameters)
+        tokens = {dex.name: dex.collateral for dex in setup.dexs}
+        self.engine: Engine = Engine([(info, px[info.coin]) for info in infos], setup.parameters, tokens)
         names = ["", *(dex.name for dex in setup.dexs)]
         self._by_dex = {name: [m for m in self.engine.markets.values() if m.info.dex == name] for name in names}
         self.agents: Agents = Agents()

@@ -1,6 +1,7 @@
 """Accounts of the embedded exchange: cash per dex, positions, margin. Pure.
 
-Standard mode: every dex is a margin account of its own. `raw_usd` is its cash: a buy takes
+In standard mode every dex is a margin account of its own; in the pooled modes all dexs of one collateral token share
+one (docs/venue-facts.md F16). `raw_usd` is its cash: a buy takes
 price x size out of it, a sell puts it in, so that value = raw_usd + sum of szi x mark. An isolated
 position has cash of its own, which is moved there when it grows and back when it shrinks. Marks are given as a
 mapping by coin; a coin it does not have is a KeyError.
@@ -17,6 +18,12 @@ from typing import Any
 from hip3.core.money import CTX, ZERO, div, truncate
 from hip3.venue.engine.book import BookOrder
 
+POOLED = frozenset({"unifiedAccount", "portfolioMargin", "dexAbstraction"})
+"""Modes whose dexs share their cash, as `userAbstraction` names them; the others are "default" and "disabled"."""
+MODES = POOLED | {"default", "disabled"}
+USDC = 0
+"""The token that a dex without another one is margined in."""
+NO_TOKENS: Mapping[str, int] = {}
 USD_DECIMALS = 6
 """To which digit cash that comes of a division is cut."""
 
@@ -64,7 +71,7 @@ class Position:
 
 
 class DexAccount:
-    """One user's margin account on one dex (docs/venue-facts.md F13).
+    """One user's margin account: on one dex, in a pooled mode on all of one token (docs/venue-facts.md F13, F16).
 
     `raw_usd` is its cash outside isolated positions and may be negative while positions are held; `positions` has
     those that are not zero, by coin. A fill changes all cash together by exactly -size x price, however it is split
@@ -151,14 +158,19 @@ class Account:
     and oldest first; their rows are as the answers show them.
     """
 
-    def __init__(self, address: str, *, agent: bool = False) -> None:
+    def __init__(self, address: str, *, agent: bool = False, tokens: Mapping[str, int] = NO_TOKENS) -> None:
         self.address = address
         self.is_agent = agent
+        self.mode = "default"
+        """As `userAbstraction` answers; `modes.set_mode` changes it."""
+        self.tokens = tokens
+        """Dex -> its collateral token; one that is not in it has USDC."""
         self.dexs: dict[str, DexAccount] = {}
+        """In a pooled mode several names have the same part."""
         self.leverage: dict[str, tuple[int, bool]] = {}
         """coin -> (leverage, isolated) where the user set it; else `State.leverage_of` has the default."""
-        self.spot = ZERO
-        """Spot USDC."""
+        self.spots: dict[int, Decimal] = {}
+        """Token -> what is in spot beside the pools."""
         self.volume = ZERO
         """USD traded ever, as taker and as maker, at its full amount on every market."""
         self.fees = ZERO
@@ -195,8 +207,25 @@ class Account:
         """The margin account on a dex, made empty when first needed; any name will do."""
         found = self.dexs.get(name)
         if found is None:
-            found = self.dexs[name] = DexAccount()
+            beside = (self.dexs[other] for other in self.sharing(name) if other in self.dexs)
+            found = self.dexs[name] = next(beside, None) or DexAccount()
         return found
+
+    @property
+    def pooled(self) -> bool:
+        """Whether dexs share their cash."""
+        return self.mode in POOLED
+
+    def sharing(self, name: str) -> list[str]:
+        """The dexs whose cash and positions back each other with those of `name`, as far as they were ever needed."""
+        if not self.pooled:
+            return [name]
+        token = self.tokens.get(name, USDC)
+        return [other for other in self.dexs if self.tokens.get(other, USDC) == token]
+
+    def parts(self) -> list[DexAccount]:
+        """Its margin accounts, each once."""
+        return list({id(held): held for held in self.dexs.values()}.values())
 
     @property
     def action_cap(self) -> int:

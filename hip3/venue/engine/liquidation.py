@@ -106,7 +106,7 @@ def _liquidate_cross(state: State, account: Account, held: DexAccount, dex: str,
     cases.sort(key=lambda c: maintenance(c.market.info, abs(c.position.szi) * c.market.mark), reverse=True)
     _announce(state, account, cases, now_ms)
     isolated = {coin for coin, p in held.positions.items() if p.isolated}
-    for order in state.open_orders(account, dex):
+    for order in [o for name in account.sharing(dex) for o in state.open_orders(account, name)]:
         if order.coin not in isolated and order.oid in account.open_orders:
             remove(state, account, state.markets[order.coin], order, "liquidatedCanceled", now_ms)
     for case in cases:

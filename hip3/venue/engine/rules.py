@@ -206,7 +206,7 @@ def has_margin(state: State, account: Account, r: Request, position: Decimal, wi
 def free_margin(state: State, account: Account, dex: str, without: BookOrder | None = None) -> Decimal:
     """Cross cash of a dex in USD that neither positions nor open orders need; negative if they need more."""
     held, marks = account.dex(dex), state.marks()
-    return held.cross_value(marks) - held.cross_margin(marks) - _resting_margin(state, account, dex, without)
+    return held.cross_value(marks) - held.cross_margin(marks) - resting_margin(state, account, dex, without)
 
 
 def withdrawable(state: State, account: Account, dex: str) -> Decimal:
@@ -216,12 +216,13 @@ def withdrawable(state: State, account: Account, dex: str) -> Decimal:
     """
     held, marks = account.dex(dex), state.marks()
     notional = sum((abs(p.szi) * marks[c] for c, p in held.positions.items() if not p.isolated), ZERO)
-    needed = held.cross_margin(marks) + _resting_margin(state, account, dex, None)
+    needed = held.cross_margin(marks) + resting_margin(state, account, dex)
     return max(ZERO, held.cross_value(marks) - max(needed, notional / 10))
 
 
-def _resting_margin(state: State, account: Account, dex: str, without: BookOrder | None) -> Decimal:
-    orders = (o for o in state.open_orders(account, dex) if o is not without)
+def resting_margin(state: State, account: Account, dex: str, without: BookOrder | None = None) -> Decimal:
+    """What open orders bind of the cash that backs a dex, in USD."""
+    orders = (o for name in account.sharing(dex) for o in state.open_orders(account, name) if o is not without)
     return sum((_order_margin(state, account, o) for o in orders), ZERO)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from hip3.core.money import ZERO
 from hip3.venue.engine import fees
-from hip3.venue.engine.account import Account
+from hip3.venue.engine.account import NO_TOKENS, Account
 from hip3.venue.engine.book import BookOrder
 from hip3.venue.engine.model import MAKER_RATE, TAKER_RATE, Event, LedgerEvent, Market, MarketInfo, OrderEvent, Request
 from hip3.venue.engine.orders import frontend_order, mix
@@ -49,9 +49,17 @@ class State:
     complete from the start; accounts come when they are funded and never go.
     """
 
-    def __init__(self, markets: list[tuple[MarketInfo, Decimal]], parameters: Parameters = DEFAULT) -> None:
+    def __init__(
+        self,
+        markets: list[tuple[MarketInfo, Decimal]],
+        parameters: Parameters = DEFAULT,
+        tokens: Mapping[str, int] = NO_TOKENS,
+    ) -> None:
         self.parameters = parameters
+        self.tokens = tokens
+        """Builder dex -> its collateral token."""
         self.markets = {info.coin: Market(info, px) for info, px in markets}
+        self.dexs = list(dict.fromkeys(m.info.dex for m in self.markets.values()))
         self.by_asset = {m.info.asset_id: m for m in self.markets.values()}
         self.accounts: dict[str, Account] = {}
         """By address in small letters."""
@@ -88,7 +96,9 @@ class State:
         """
         account = self.accounts.get(address)
         if account is None:
-            account = self.accounts[address] = Account(address, agent=agent)
+            account = self.accounts[address] = Account(address, agent=agent, tokens=self.tokens)
+            if not agent:
+                account.mode = self.parameters.account_mode
         account.dex(dex).raw_usd += amount
         return account
 

@@ -5,6 +5,7 @@ the exchange, word for word.
 """
 
 from decimal import Decimal
+from typing import Literal
 
 import msgspec
 
@@ -26,6 +27,10 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     market_fee_scales: bool = True
     """Whether each market of a builder dex names its own fee scale in `meta`, as since August 2026; before, its dex did
     in `perpDexs` (docs/venue-facts.md F7)."""
+    account_mode: Literal["default", "disabled", "unifiedAccount", "portfolioMargin", "dexAbstraction"] = "default"
+    """Mode of a new account (docs/venue-facts.md F16)."""
+    pooled_gains: bool = True
+    """Whether the spot total of a pooled account has the gains of open positions in it: six sources say so, one not."""
     hip3_funding_multiplier: Decimal = Decimal("0.5")
     """What the rate of a builder dex is multiplied by (docs/venue-facts.md F28). Inferred from the floor of observed
     rates, half of the main dex's."""

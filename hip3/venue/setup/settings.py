@@ -67,6 +67,8 @@ class Dex(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Address."""
     fee_scale: Decimal
     """deployerFeeScale (docs/venue-facts.md F7)."""
+    collateral: int = 0
+    """The token that its positions are margined in, one of `answers.spot.TOKENS`: 0 USDC, 360 USDH, 235 USDE."""
 
 
 class MarketSetup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

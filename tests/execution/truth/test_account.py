@@ -8,7 +8,7 @@ import pytest
 from hip3.core.events import OrderUpdate
 from hip3.core.orders import Side
 from hip3.errors import VenueReadError
-from hip3.execution.truth.account import AccountReport, Proof, equity_of, positions_of, prove, read_account
+from hip3.execution.truth.account import AccountReport, Proof, positions_of, prove, read_account
 from tests.builders import COIN, D, fill
 
 STATE = {
@@ -55,18 +55,6 @@ def test_a_part_that_fails_makes_the_whole_unknown(missing: str) -> None:
 def test_a_part_of_another_shape_makes_the_whole_unknown(odd: Any) -> None:
     with pytest.raises(VenueReadError):
         read_account(_Rest(clearinghouseState=odd or [0], frontendOpenOrders=[], userFills=[]), "0x", ["xyz"])
-
-
-def test_equity_by_mode() -> None:
-    spot = {"balances": [{"coin": "USDC", "token": 0, "total": "500.25"}, {"coin": "HYPE", "token": 150, "total": "9"}]}
-    rest = _Rest(spotClearinghouseState=spot)
-    assert equity_of(rest, "0x", "disabled", _report()) == D("1000.5")
-    assert equity_of(rest, "0x", "default", _report()) == D("1000.5")
-    assert equity_of(rest, "0x", "unifiedAccount", _report()) == D("501.25")
-    assert equity_of(rest, "0x", "portfolioMargin", _report()) == D("501.25")
-    assert equity_of(rest, "0x", "somethingNew", _report()) is None
-    with pytest.raises(VenueReadError):
-        equity_of(_Rest(), "0x", "unifiedAccount", _report())
 
 
 def test_a_proof_without_clearinghouse_state_comes_from_the_newest_fills_and_else_is_none() -> None:
@@ -133,14 +121,3 @@ def test_cancel_all_leaves_the_stops_of_positions_and_takes_those_of_none() -> N
     assert [o.oid for o in held.to_cancel()] == [2, 3, 4]
     assert [o.oid for o in Proof(positions=None, orders=orders, source="").to_cancel()] == [3, 4]
     assert Proof(positions=None, orders=None, source="").to_cancel() == []
-
-
-def test_rows_of_a_pooled_account_without_a_token_are_no_collateral_and_break_nothing() -> None:
-    class Rest(_Rest):
-        def info_json(self, request: dict[str, Any]) -> Any:
-            rows = [{"coin": "+92260", "total": "0.0"}, {"coin": "USDC", "token": 0, "total": "50"}]
-            return {"balances": [*rows, {"coin": "PURR", "token": 1, "total": "7", "entryNtl": "1"}]}
-
-    report = _report()
-    gained = sum(((report.marks[c] - px) * szi for c, (szi, px) in report.positions.items() if szi), D(0))
-    assert equity_of(Rest(), "0x", "unifiedAccount", report, {0}) == 50 + gained

@@ -16,6 +16,7 @@ from hip3.venue.engine.book import BookOrder, Trigger
 from hip3.venue.engine.engine import Engine
 from hip3.venue.engine.funding import Funding
 from hip3.venue.engine.model import FillEvent, OrderEvent, Request
+from hip3.venue.engine.modes import set_mode
 from hip3.venue.engine.modify import modify
 from tests.venue.bench import GOLD, TSLA, Bench, D
 
@@ -46,8 +47,8 @@ class World:
     def cash(self) -> D:
         """Everything that everybody has, has paid or taken out."""
         marks, engine = self.engine.marks(), self.engine
-        held = sum((dex.value(marks) for a in engine.accounts.values() for dex in a.dexs.values()), ZERO)
-        paid = sum((a.fees + a.spot for a in engine.accounts.values()), ZERO)
+        held = sum((dex.value(marks) for a in engine.accounts.values() for dex in a.parts()), ZERO)
+        paid = sum((a.fees + sum(a.spots.values(), ZERO) for a in engine.accounts.values()), ZERO)
         return held + paid + engine.left + engine.residue
 
     def request(self, user: int, coin: int, buy: bool, ticks: int, size: int, tif: str, **more: Any) -> Request:
@@ -178,6 +179,14 @@ def _send(world: World, user: int, other: int, usd: int) -> None:
         transfers.give(shell, USERS[other], "xyz", D(usd))
 
 
+def _mode(world: World, user: int, pooled: bool) -> None:
+    mode = "unifiedAccount" if pooled else "disabled"
+    account = world.engine.accounts[USERS[user]]
+    before = world.cash(), {c: p.szi for held in account.parts() for c, p in held.positions.items()}
+    set_mode(world.engine, account, mode, by_agent=False)
+    assert before == (world.cash(), {c: p.szi for held in account.parts() for c, p in held.positions.items()})
+
+
 def _halt(world: World, coin: int) -> None:
     market = world.bench.market(COINS[coin])
     halts.halt(world.engine, market, world.bench.now)
@@ -212,6 +221,7 @@ STEPS = st.one_of(
     st.tuples(st.just(_margin), USER, COIN, st.integers(-20, 20)),
     st.tuples(st.just(_leverage), USER, COIN, st.integers(1, 20), st.booleans()),
     st.tuples(st.just(_send), USER, USER, st.integers(1, 10)),
+    st.tuples(st.just(_mode), USER, st.booleans()),
     st.tuples(st.just(_halt), COIN),
 )
 BEFORE = [(_quote, 0, 3, 600), (_quote, 1, 3, 600)]

@@ -1,0 +1,86 @@
+"""What `check` says of the account's worth: by its mode, and whether the exchange counts as this code believes it does.
+
+Reads alone; main. USD.
+"""
+
+from collections.abc import Callable, Collection, Iterable
+from decimal import Decimal
+from typing import NamedTuple
+
+from hip3.core.money import ZERO, parse
+from hip3.errors import PreflightError
+from hip3.execution.truth.account import Rest, read_account
+from hip3.execution.truth.worth import equity_of, pooled_total, read_mode
+
+TRIES = 10
+"""So often the marks are read until they have moved, two seconds apart."""
+BETWEEN_S = 2.0
+
+
+class _Sums(NamedTuple):
+    total: Decimal
+    """Of spot."""
+    gains: Decimal
+    """Not realised, of the positions in the dexs that were read."""
+
+
+def funds(rest: Rest, account: str, dexs: list[str], tokens: Collection[int], pause: Callable[[float], object]) -> str:
+    """The account's worth by its mode. PreflightError where it has none, or is of another kind than we know."""
+    mode = read_mode(rest, account)
+    if mode == "standard":
+        held = {dex: _value(rest, account, dex) for dex in dexs}
+        empty = [dex for dex, value in held.items() if value <= 0]
+        if empty:
+            way = "transfer collateral there, or take its markets out of HIP3_MARKETS"
+            raise PreflightError([f"account {account} has no funds on dex {dex}; {way}" for dex in empty])
+        return ", ".join(f"{value} USD on {dex}" for dex, value in held.items())
+    equity = equity_of(rest, account, mode, read_account(rest, account, dexs), tokens)
+    if equity is None:
+        raise PreflightError(
+            [f"account {account} is in a mode whose worth nobody knows; set it to unified or to standard"]
+        )
+    if equity <= 0:
+        raise PreflightError([f"account {account} has no funds; deposit first"])
+    backs = "all of it backs every cross position" + (", and may be borrowed against" if mode == "portfolio" else "")
+    return f"{equity} USD for all dexs ({mode}: {backs}){_gains_are_in_it(rest, account, dexs, tokens, pause)}"
+
+
+def _value(rest: Rest, account: str, dex: str) -> Decimal:
+    state = rest.info_json({"type": "clearinghouseState", "user": account, "dex": dex})
+    return parse(state["marginSummary"]["accountValue"])
+
+
+def _sums(rest: Rest, account: str, dexs: Iterable[str], tokens: Collection[int]) -> _Sums:
+    gains = ZERO
+    for dex in dexs:
+        for item in rest.info_json({"type": "clearinghouseState", "user": account, "dex": dex})["assetPositions"]:
+            gains += parse(item["position"]["unrealizedPnl"])
+    return _Sums(pooled_total(rest, account, tokens), gains)
+
+
+def _gains_are_in_it(
+    rest: Rest, account: str, dexs: list[str], tokens: Collection[int], pause: Callable[[float], object]
+) -> str:
+    """Whether the pooled total follows the marks, as docs/venue-facts.md F16 has it from others: read over a move.
+
+    Without a position there is nothing to see. PreflightError where it does not: equity would be wrong by all gains.
+    """
+    before = _sums(rest, account, dexs, tokens)
+    if not before.gains:
+        return ""
+    for _ in range(TRIES):
+        pause(BETWEEN_S)
+        after = _sums(rest, account, dexs, tokens)
+        moved = after.gains - before.gains
+        if moved:
+            break
+    else:
+        return "; no mark moved meanwhile"
+    told = f"spot total {before.total} -> {after.total}, gains of open positions {before.gains} -> {after.gains}"
+    if abs(after.total - before.total - moved) < abs(after.total - before.total):
+        return f"; {told}: the total has them in it"
+    fault = (
+        f"{told}: the spot total of account {account} does not follow its positions, as this version believes: its "
+        "equity is wrong by all open gains; leave HIP3_MAX_DRAWDOWN_PCT and HIP3_MAX_HOURLY_DRAWDOWN_PCT at 0"
+    )
+    raise PreflightError([fault])
