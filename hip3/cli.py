@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
-from hip3.errors import AlreadyRunning, ConfigError, PreflightError
+from hip3.errors import AlreadyRunning, ConfigError, PreflightError, VenueReadError
 
 if TYPE_CHECKING:
     from hip3.config.reading import MarketSettings
@@ -73,6 +73,7 @@ def parser() -> argparse.ArgumentParser:
     status = commands.add_parser("status", help="the running service at a glance")
     status.add_argument("--json", action="store_true")
     _add_operating(commands)
+    commands.add_parser("markets", help="the network's dexs and markets, with fees, lots, spreads; needs no key")
     explain = commands.add_parser("explain", help="the story of one order")
     explain.add_argument("cloid", metavar="CLOID", help="the whole cloid, or its last digits")
     latch = commands.add_parser("latch", help="the HardStop latch")
@@ -127,6 +128,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _faults(error.faults, CHECK_FAILED)
     except AlreadyRunning as error:
         return _faults([str(error)], RUNNING)
+    except VenueReadError as error:
+        return _faults([f"the exchange does not answer: {error}"], NO_ANSWER)
     except TimeoutError as error:
         return _faults([f"no answer in time: {error}"], NO_ANSWER)
     except KeyboardInterrupt:
@@ -320,6 +323,14 @@ def _check(args: argparse.Namespace) -> int:
     return OK if all(f.ok for f in findings) else CHECK_FAILED
 
 
+def _markets(args: argparse.Namespace) -> int:
+    from hip3.commands.markets import show
+    from hip3.config import reading
+
+    show(reading.load_markets_file(reading.load(os.environ, ENV_FILE, markets=False)), print)
+    return OK
+
+
 def _latch(args: argparse.Namespace) -> int:
     from hip3.commands.latch import reset, reset_live, show
 
@@ -378,6 +389,7 @@ _COMMANDS = {
     "cancel-all": _operate,
     "flatten": _operate,
     "explain": _explain,
+    "markets": _markets,
     "bench": _bench,
     "simulate": _simulate,
     "replay": _not_offered,

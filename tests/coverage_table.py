@@ -158,7 +158,7 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
         "cancels first, also at the watermark",
         "hip3/execution/sending/scheduler.py",
         Q + "test_cancels_before_reduce_only_before_new_and_never_mixed",
-        "                return CancelBatch(tuple(_take(self._cancels)))",
+        "                return CancelBatch(tuple(self._take_cancels_locked()))",
         "                return None",
     ),
     Row(

@@ -10,7 +10,6 @@ _BY_TEST = {
         "bench/reference bench/rig bench/rows bench/scaling bench/shots bench/signed bench/soak bench/stats "
         "bench/wired"
     ),
-    "config/test_reading": "core/windows",
     "config/test_settings": "exchange/keys service/params service/start",
     "exchange/test_registry": "core/market",
     "exchange/test_sender_contract": "core/ports exchange/writer",

@@ -265,7 +265,7 @@ class World:
         self.generation += 1
         self.sender.generation, self.sender.connected = self.generation, True
         self.venue.connect(CONN)
-        coins = list(self.trading.specs)
+        coins = self.trading.markets.listed()
         self.session = Session(self.generation, wanted(coins, self.user), self.clock.mono_ms())
         self.trading.flow.on_connected(self.session)
         for text in self.session.due(self.clock.mono_ms()):

@@ -197,8 +197,10 @@ class Hand:
         """Send what this reading asks for; whether there was anything."""
         if command == "cancel-all":
             left = [o for o in proof.to_cancel() if o.coin in self._specs]
-            for start in range(0, len(left), BATCH):
-                self._cancel([(o.coin, o.oid) for o in left[start : start + BATCH]])
+            for limit in (True, False):  # the flag of the former is refused for stops
+                kind = [o for o in left if (o.trigger_px is None) is limit]
+                for start in range(0, len(kind), BATCH):
+                    self._cancel([(o.coin, o.oid) for o in kind[start : start + BATCH]], limit=limit)
             return bool(proof.to_cancel())
         held = {c: szi for c, szi in (proof.positions or {}).items() if market in (None, c)}
         exits = [self._exit(c, szi, proof.marks.get(c)) for c, szi in held.items() if c in self._specs]
@@ -209,11 +211,11 @@ class Hand:
 
     # What is sent.
 
-    def _cancel(self, wished: list[tuple[str, int]]) -> None:
+    def _cancel(self, wished: list[tuple[str, int]], *, limit: bool) -> None:
         now = self._clock.wall_ms()
         nonce = self._nonces.next(self._offset.exchange_ms())
         self._record(lambda: self._intents.cancels(nonce, now))
-        cancels = [PendingCancel(coin=coin, oid=oid, created_ms=now) for coin, oid in wished]
+        cancels = [PendingCancel(coin=coin, oid=oid, created_ms=now, limit=limit) for coin, oid in wished]
         action = cancel_action(cancels, {coin: spec.asset_id for coin, spec in self._specs.items()})
         for cancel, res in zip(cancels, self._post(action, nonce, None, len(cancels)), strict=True):
             if res.fate is not Fate.STATUS:

@@ -24,7 +24,7 @@ from dotenv import dotenv_values
 from hip3.config.settings import Settings
 from hip3.core.money import LIMIT_SHARE, MIN_NOTIONAL_USD, ceil_size, div
 from hip3.core.urls import shown_url, split_urls
-from hip3.core.windows import parse_windows
+from hip3.core.windows import parse_sessions, parse_windows
 from hip3.errors import ConfigError
 
 PREFIX = "HIP3_"
@@ -60,8 +60,11 @@ def market_settings() -> list[str]:
     return [name for name in FIELDS if _extra(name).get("market")]
 
 
-def load(environ: Mapping[str, str], env_file: Path | None) -> Settings:
-    """Settings from `environ` over `env_file`. ConfigError with all faults."""
+def load(environ: Mapping[str, str], env_file: Path | None, *, markets: bool = True) -> Settings:
+    """Settings from `environ` over `env_file`. ConfigError with all faults.
+
+    `markets`: whether outside embedded they must be named; who only looks at what there is need not.
+    """
     faults: list[str] = []
     raw: dict[str, str] = {}
     if env_file is not None and env_file.is_file():
@@ -85,12 +88,12 @@ def load(environ: Mapping[str, str], env_file: Path | None) -> Settings:
         values |= MICRO
     if not faults:
         settings = Settings(**values)
-        faults = _combination_faults(settings)
+        faults = _combination_faults(settings, markets=markets)
         if not faults:
             return settings
     else:
         # The combinations are checked too, with what could be read: all faults at once.
-        faults += _combination_faults(Settings(**values))
+        faults += _combination_faults(Settings(**values), markets=markets)
     raise ConfigError(faults)
 
 
@@ -157,7 +160,7 @@ def _bound_fault(name: str, value: Any) -> str | None:
     return None
 
 
-def _combination_faults(s: Settings) -> list[str]:
+def _combination_faults(s: Settings, *, markets: bool = True) -> list[str]:
     faults = []
     sources = [n for n in ("private_key", "private_key_file", "keystore_file") if getattr(s, n)]
     if len(sources) > 1:
@@ -185,7 +188,7 @@ def _combination_faults(s: Settings) -> list[str]:
     if s.tick_ms > s.time_stop_ms:
         faults.append("HIP3_TICK_MS is above HIP3_TIME_STOP_MS")
     faults += _risk_faults(s) + _market_faults(s) + _address_faults(s) + _url_faults(s)
-    if s.network != "embedded" and not s.coins:
+    if markets and s.network != "embedded" and not s.coins:
         faults.append("HIP3_MARKETS must be given outside embedded; there is no auto-discovery")
     if s.network != "embedded" and s.trading and not sources:
         faults.append("HIP3_MODE=trade outside embedded needs a key, for example HIP3_PRIVATE_KEY_FILE")
@@ -198,10 +201,11 @@ def _risk_faults(s: Settings) -> list[str]:
         faults.append("HIP3_MARKET_HEALTH_DISABLE is above HIP3_MARKET_HEALTH_ENABLE")
     if s.market_health and s.market_health_min_samples > s.market_health_window:
         faults.append("HIP3_MARKET_HEALTH_MIN_SAMPLES is above HIP3_MARKET_HEALTH_WINDOW: it would never be judged")
-    try:
-        parse_windows(s.blackout)
-    except ValueError as error:
-        faults.append(f"HIP3_BLACKOUT: {error}")
+    for name, parse, text in (("BLACKOUT", parse_windows, s.blackout), ("SESSIONS", parse_sessions, s.sessions)):
+        try:
+            parse(text)
+        except ValueError as error:
+            faults.append(f"HIP3_{name}: {error}")
     if s.profile == "micro" and len(s.coins) > 1:
         faults.append("HIP3_PROFILE=micro trades one market; name one in HIP3_MARKETS")
     return faults

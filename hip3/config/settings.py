@@ -161,6 +161,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     blackout: Annotated[
         str | None, _t("no entries at these times of day (UTC), like 14:25-14:40,23:50-00:10", market=True)
     ] = None
+    sessions: Annotated[
+        str | None,
+        _t(
+            "hours in which a market may be entered, like Mon-Fri 09:30-16:00 America/New_York; several by ;",
+            market=True,
+        ),
+    ] = None
     max_oracle_still_ms: Annotated[
         int, _i("no entry while the oracle has not moved for so long; 0 off", 0, 86_400_000, market=True)
     ] = 0

@@ -41,6 +41,8 @@ class MarketSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What the dex multiplies the base rate by."""
     taker_fee_bps: Decimal
     """One taker leg of this account in this market, all factors included."""
+    maker_fee_bps: Decimal | None = None
+    """The same of a resting order; negative: a rebate. None: not known."""
 
     collateral_token: int = 0
     """Token number of the dex's collateral; 0 is USDC."""

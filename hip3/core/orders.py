@@ -132,6 +132,8 @@ class PendingCancel(msgspec.Struct, frozen=True, kw_only=True):
     """Wall time of the wish."""
     tries: int = 0
     """How often it came back: not sent, or sent and never answered."""
+    limit: bool = False
+    """Its order is known to be a plain limit, no trigger: then it keeps its priority (docs/venue-facts.md F36)."""
 
 
 class OrderBatch(msgspec.Struct, frozen=True):
@@ -150,7 +152,7 @@ class OrderBatch(msgspec.Struct, frozen=True):
 
 
 class CancelBatch(msgspec.Struct, frozen=True):
-    """Cancels for one action. Never empty."""
+    """Cancels for one action, all of limits or none. Never empty."""
 
     cancels: tuple[PendingCancel, ...]
 

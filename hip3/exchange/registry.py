@@ -21,6 +21,8 @@ from hip3.errors import PreflightError, WireError
 
 BASE_TAKER_RATE = Decimal("0.00045")
 """The taker rate without volume tiers, for accounts whose fees are not known (observe)."""
+BASE_MAKER_RATE = Decimal("0.00015")
+"""The same of resting orders."""
 HIP3_ASSET_BASE = 100_000
 HIP3_ASSET_STEP = 10_000
 """So many ids each dex has (docs/venue-facts.md F8)."""
@@ -47,6 +49,11 @@ def dex_indices(perp_dexs: Any) -> "DexIndices":
     return out
 
 
+def permissioned(indices: "DexIndices") -> set[str]:
+    """The dexs that admit whom their deployer likes, and let him act for his users (docs/venue-facts.md F35)."""
+    return {name for name, (_, entry) in indices.items() if entry.get("isStar")}
+
+
 def hip3_fee_factor(scale: Decimal, *, growth: bool) -> Decimal:
     """What a builder dex multiplies the base rate by (docs/venue-facts.md F7): `scale` is its deployerFeeScale."""
     factor = ONE + scale if scale < ONE else scale * 2
@@ -68,14 +75,35 @@ def taker_rate(user_fees: Any) -> Decimal:
     return rate * (ONE - discount)
 
 
+def maker_rate(user_fees: Any) -> Decimal | None:
+    """The account's own maker rate, before the HIP-3 factor; negative: a rebate, which no discount changes. None: not
+    told. WireError if it cannot be read."""
+    if user_fees is None or "userAddRate" not in user_fees:
+        return None
+    try:
+        rate = parse(str(user_fees["userAddRate"]))
+        discount = parse(str(user_fees.get("activeReferralDiscount") or "0"))
+    except (TypeError, ValueError) as error:
+        raise WireError(f"userFees cannot be read: {error}") from None
+    return rate * (ONE - discount) if rate > 0 else rate
+
+
+def _maker_bps(rate: Decimal | None, factor: Decimal, *, growth: bool) -> Decimal | None:
+    """What a resting order costs on a market: a rebate has no part of the dex's factor (docs/venue-facts.md F27)."""
+    if rate is None:
+        return None
+    return rate * (factor if rate >= 0 else (_GROWTH_FACTOR if growth else ONE)) * TEN_THOUSAND
+
+
 def parse_meta(
-    dex: str, dex_index: int, dex_entry: dict[str, Any], meta: Any, rate: Decimal
+    dex: str, dex_index: int, dex_entry: dict[str, Any], meta: Any, rate: Decimal, maker: Decimal | None = None
 ) -> tuple[dict[str, MarketSpec], dict[str, str]]:
     """All markets of one dex, and the ones that must not be traded with the reason.
 
     Reasons: `delisted`, `ambiguous`, `tick_size_unknown`, no fee scale. A delisted market is among both: it keeps
     its parameters, and may be listed again (docs/venue-facts.md F29). WireError if `meta` is not an object with a
-    universe; ValueError or TypeError where a number of an entry is none. `rate` is the account's taker rate.
+    universe; ValueError or TypeError where a number of an entry is none. `rate` is the account's taker rate, `maker`
+    its maker rate.
     """
     universe = meta.get("universe") if isinstance(meta, dict) else None
     if not isinstance(universe, list):
@@ -111,6 +139,7 @@ def parse_meta(
                 growth=growth,
                 fee_factor=hip3_fee_factor(scale, growth=growth),
                 taker_fee_bps=rate * hip3_fee_factor(scale, growth=growth) * TEN_THOUSAND,
+                maker_fee_bps=_maker_bps(maker, hip3_fee_factor(scale, growth=growth), growth=growth),
                 collateral_token=int(meta.get("collateralToken") or 0),
             )
     return specs, blocked
@@ -174,7 +203,7 @@ def changed(old: MarketSpec, new: MarketSpec | None) -> str | None:
         return "asset id changed"
     for name in ("fee_factor", "isolated_only", "max_leverage", "collateral_token"):
         was, now = getattr(old, name), getattr(new, name)
-        if was != now:
+        if was != now and not (name == "max_leverage" and now > was):  # that more may be borrowed concerns nothing here
             return f"{name} changed from {was} to {now}"
     return None
 
@@ -197,7 +226,7 @@ DexIndices = dict[str, tuple[int, dict[str, Any]]]
 
 
 def read_markets(
-    rest: InfoReader, indices: DexIndices, dexs: Iterable[str], rate: Decimal
+    rest: InfoReader, indices: DexIndices, dexs: Iterable[str], rate: Decimal, maker: Decimal | None = None
 ) -> tuple[dict[str, MarketSpec], dict[str, str]]:
     """`meta` of every dex: all markets, and the ones that must not be traded with the reason.
 
@@ -207,7 +236,7 @@ def read_markets(
     blocked: dict[str, str] = {}
     for dex in dexs:
         index, entry = indices[dex]
-        good, bad = parse_meta(dex, index, entry, rest.info_json({"type": "meta", "dex": dex}), rate)
+        good, bad = parse_meta(dex, index, entry, rest.info_json({"type": "meta", "dex": dex}), rate, maker)
         specs |= good
         blocked |= bad
     return specs, blocked

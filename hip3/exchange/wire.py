@@ -9,8 +9,9 @@ are among them. The structs below name the exchange's fields as it does; a defau
 field out. Numbers come as strings and become Decimals without a float between (docs/venue-facts.md F3).
 """
 
+from collections.abc import Container
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -30,7 +31,7 @@ from hip3.core.events import (
     UserFills,
     UserFundings,
 )
-from hip3.core.market import Level
+from hip3.core.market import Level, in_dexs
 from hip3.core.money import MOST_DIGITS, ZERO
 from hip3.core.orders import Side
 from hip3.exchange.subscriptions import key_of
@@ -115,6 +116,10 @@ class _FillItem(msgspec.Struct):
     liquidation: Any = None
 
 
+class _Coin(msgspec.Struct):
+    coin: str
+
+
 class _Envelope(msgspec.Struct):
     """Any frame: the channel, and data that is decoded once it is known as what."""
 
@@ -146,6 +151,7 @@ _decode_bbo = msgspec.json.Decoder(_BboFrame).decode
 _decode_ctx = msgspec.json.Decoder(_CtxFrame).decode
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
 _decode_order_item = msgspec.json.Decoder(_OrderItem).decode
+_decode_coin = msgspec.json.Decoder(_Coin).decode
 _decode_fill = msgspec.json.Decoder(_FillItem).decode
 _decode_list = msgspec.json.Decoder(list[_Raw]).decode
 _decode_fills = msgspec.json.Decoder(_FillsData).decode
@@ -317,19 +323,39 @@ def _fill(item: _FillItem) -> Fill:
     )  # fmt: skip
 
 
-def parse_fill_list(data: bytes) -> tuple[tuple[Fill, ...], int]:
+class FillList(NamedTuple):
+    """A list of fills as it was answered."""
+
+    fills: tuple[Fill, ...]
+    malformed: int
+    """Rows that could not be read and may count."""
+    rows: int
+    """All of them: so many at most are in one answer (docs/venue-facts.md F13)."""
+
+
+def parse_fill_list(data: bytes, dexs: Container[str] | None = None) -> FillList:
     """A list of fills (also the REST answer): what could be read, and how many could not. ValueError if it is no list.
 
     In the order they came: REST answers are newest first, except userFillsByTime. Whether an unreadable one spoils
-    what the others prove is the caller's to judge.
+    what the others prove is the caller's to judge; of a coin that is in none of these `dexs` it spoils nothing and is
+    not counted: an outcome token may have rows of its own kind (docs/venue-facts.md F37).
     """
-    good, malformed = [], 0
+    good, malformed, rows = [], 0, 0
     for raw in _items(data):
+        rows += 1
         try:
             good.append(_fill(_decode_fill(raw)))
         except _DECODE_ERRORS:
-            malformed += 1
-    return tuple(good), malformed
+            malformed += dexs is None or not _elsewhere(raw, dexs)
+    return FillList(tuple(good), malformed, rows)
+
+
+def _elsewhere(raw: bytes, dexs: Container[str]) -> bool:
+    """Whether a row says that it is of a coin in none of these dexs."""
+    try:
+        return not in_dexs(_decode_coin(raw).coin, dexs)
+    except _DECODE_ERRORS:
+        return False
 
 
 def parse_user_fills(data: bytes) -> UserFills:
@@ -346,8 +372,8 @@ def parse_user_fills(data: bytes) -> UserFills:
             except _DECODE_ERRORS:
                 malformed += 1
         return UserFills(tuple(fills), bool(body.isSnapshot), malformed)
-    good, bad = parse_fill_list(data)
-    return UserFills(good, False, bad)
+    found = parse_fill_list(data)
+    return UserFills(found.fills, False, found.malformed)
 
 
 def parse_user_fundings(data: bytes) -> UserFundings:

@@ -49,8 +49,13 @@ def _kind(order: PendingOrder) -> dict[str, Any]:
 
 
 def cancel_action(cancels: Iterable[PendingCancel], asset_ids: dict[str, int]) -> dict[str, Any]:
-    """The `cancel` action: a, o; no grouping. By order id alone; KeyError if a coin has no asset id."""
-    return {"type": "cancel", "cancels": [{"a": asset_ids[c.coin], "o": c.oid} for c in cancels]}
+    """The `cancel` action: a, o; no grouping. By order id alone; KeyError if a coin has no asset id.
+
+    Where all are of plain limits `f` keeps their priority; of triggers it is refused (docs/venue-facts.md F36).
+    """
+    cancels = list(cancels)
+    action = {"type": "cancel", "cancels": [{"a": asset_ids[c.coin], "o": c.oid} for c in cancels]}
+    return action | {"f": True} if cancels and all(c.limit for c in cancels) else action
 
 
 def leverage_action(asset_id: int, *, is_cross: bool, leverage: int) -> dict[str, Any]:

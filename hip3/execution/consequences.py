@@ -17,11 +17,12 @@ from hip3.execution.entries.refusal_watch import RefusalWatch
 from hip3.execution.exits.exiting import Exiting
 from hip3.execution.readiness import Readiness
 from hip3.execution.sending.address_budget import AddressBudget
+from hip3.execution.truth.fees import FeeWatch
 from hip3.execution.truth.strangers import Strangers
 from hip3.risk.guards import EntryGuards, note_of
 from hip3.risk.monitor import FlattenFailed, RiskEvent
 
-_FORCED = frozenset({"Auto-Deleveraging"})
+_FORCED = frozenset({"Auto-Deleveraging", "Settlement"})
 """Directions of fills that nobody ordered, beside those that carry a `liquidation` object."""
 _CONTRADICTIONS = ("Reduce only order would increase position", "reduceOnlyRejected")
 """Refusals that contradict our books: the account is read at once."""
@@ -32,7 +33,7 @@ class Consequences:
 
     `wake_rest()` begins the rest thread's next round and never waits. `on_risk_lost()` is called when the risk queue is
     full; it must trip the latch, since a lost event is a lost limit. `refusals`, `guards` and `strangers` are told what
-    they remember; `address` hears of each fill's notional.
+    they remember; `address` hears of each fill's notional, `fees` of what our own cost.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Consequences:
         refusals: RefusalWatch,
         guards: EntryGuards,
         address: AddressBudget,
+        fees: FeeWatch,
         risk_events: "queue.Queue[RiskEvent]",
         journal: Journal,
         wake_rest: Callable[[], None],
@@ -57,6 +59,7 @@ class Consequences:
         self._refusals = refusals
         self._guards = guards
         self._address = address
+        self._fees = fees
         self._risk_events = risk_events
         self._journal = journal
         self._wake_rest = wake_rest
@@ -75,10 +78,12 @@ class Consequences:
                 self._journal.record("finished", event=event)
                 self._risk(event)
             elif isinstance(event, FillBooked):
-                self._address.traded(event.fill.px * event.fill.sz)
+                self._address.traded(self._fees.credit(event.fill))
                 self._journal.record("fill", event=event)
                 if event.fill.liquidation or event.fill.direction in _FORCED:
                     self._journal.record("forced_fill", fill=event.fill, effect=event.kind)
+                elif event.ours:
+                    self._fees.look(event.fill)
             elif isinstance(event, FundingBooked):
                 self._journal.record("funding", funding=event.funding)
             elif isinstance(event, Stranger):

@@ -38,9 +38,14 @@ QUIET_MS = 5000
 (docs/venue-facts.md F15), so more than they may have been lost."""
 
 
+EARLY_MS = 3000
+"""A connection that ends so soon after its beginning was ended for what was asked on it."""
+MOST_EARLY = 2
+
+
 class TradeFlow:
     """See the module. `specs`: the configured markets, each of which must speak before READY. `wake_rest()` begins the
-    rest thread's next round."""
+    rest thread's next round; `doubt_markets()`: what the exchange lists is to be read in it."""
 
     def __init__(
         self,
@@ -55,7 +60,10 @@ class TradeFlow:
         streams: StreamWatch,
         journal: Journal,
         wake_rest: Callable[[], None],
+        doubt_markets: Callable[[], None],
     ) -> None:
+        self._early = 0
+        self._doubt_markets = doubt_markets
         self._clock = clock
         self._specs = specs
         self._link = link
@@ -88,6 +96,9 @@ class TradeFlow:
         Also told of an attempt that failed, by a generation that never was connected; then nothing is left to end.
         """
         now_ms = self._clock.mono_ms()
+        self._early = self._early + 1 if now_ms - self._link.connected_ms < EARLY_MS else 0
+        if self._early >= MOST_EARLY:
+            self._doubt_markets()  # it may be a coin that is gone: a subscription to it ends them all
         self._readiness.disconnected(reason)
         self._streams.disconnected(now_ms)
         self._journal.record("disconnected", generation=generation, reason=reason)

@@ -11,6 +11,8 @@ Several ways may tell of one order at once and in any order. That needs no lock 
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import msgspec
+
 from hip3.core.events import ActionRefused, Fill, Filled, Funding, OrderUpdate, PostOutcome, PostReply, Resting
 from hip3.core.ledger import Stranger, TrackerEvent
 from hip3.core.market import in_dexs
@@ -29,6 +31,8 @@ from hip3.execution.truth.strangers import Strangers
 from hip3.execution.truth.streams import StreamWatch
 from hip3.position.tracker import PositionTracker
 
+OVER = "Order was never placed, already canceled, or filled"
+"""A cancel came too late: there is nothing left to ask for."""
 MAX_CANCEL_TRIES = 5
 """A cancel that was not answered is queued again until it was tried so often; who wants more must ask anew."""
 
@@ -150,9 +154,12 @@ class OrdersIn:
         return self._tracker.on_status(cloid, res.status)
 
     def _cancel_answer(self, cancel: PendingCancel, res: Resolution) -> None:
-        """A cancel that was refused, or of which nothing is known, is not sent again: the account is read."""
+        """A cancel that was refused, or of which nothing is known, is not sent again: the account is read. Once it is
+        where the refusal may be of its flag: what rests must not stay for that."""
         if res.fate is Fate.STATUS:
             return  # orderUpdates, or the reading of open orders, says when it is gone
+        if cancel.limit and res.fate is Fate.REFUSED and not res.text.startswith(OVER):
+            self._scheduler.enqueue_cancel(msgspec.structs.replace(cancel, limit=False, tries=cancel.tries + 1))
         self._journal.record("cancel_refused", cancel=cancel, text=res.text)
         self._view.doubt()
 
@@ -169,10 +176,7 @@ class OrdersIn:
         else:
             for cancel in post.batch.cancels:
                 if cancel.tries < MAX_CANCEL_TRIES:
-                    again = PendingCancel(
-                        coin=cancel.coin, oid=cancel.oid, created_ms=cancel.created_ms, tries=cancel.tries + 1
-                    )
-                    self._scheduler.enqueue_cancel(again)
+                    self._scheduler.enqueue_cancel(msgspec.structs.replace(cancel, tries=cancel.tries + 1))
         self._wake_rest()
 
     def on_order_updates(self, items: Iterable[OrderUpdate], now_ms: int, *, reading: bool = False) -> None:

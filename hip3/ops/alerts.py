@@ -50,6 +50,7 @@ KINDS: dict[str, Kind] = {
     "paused": Kind("warn", 6 * HOUR_MS),
     "account_mode": Kind("warn", 6 * HOUR_MS),
     "market_blocked": Kind("warn", 6 * HOUR_MS),
+    "feed": Kind("warn", HOUR_MS),
     "journal": Kind("warn", HOUR_MS),
     "thread": Kind("warn", 6 * HOUR_MS),
     "clock": Kind("warn", HOUR_MS),
@@ -108,6 +109,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     agent_left_ms: int | None = None
     """Until the agent's approval ends; None: never, or it is no agent."""
     clock_offset_ms: int | None = None
+    slowed_ms: tuple[int, int] | None = None
+    """Time between contexts and the limit, where those of all markets come too late."""
     exiting: frozenset[str] = frozenset()
     """Markets that are being left."""
     dead: tuple[str, ...] = ()
@@ -146,7 +149,8 @@ class Judge:
         out = self._start(facts)
         found = (
             self._latch(facts), self._unknown(facts), self._not_ready(facts, now_ms), self._budget(facts),
-            self._disk(facts), self._agent(facts), self._clock(facts), *self._threads(facts), *self._left(facts),
+            self._disk(facts), self._agent(facts), self._clock(facts), self._feed(facts), *self._threads(facts),
+            *self._left(facts),
         )  # fmt: skip
         holding = {alert.key: alert for alert in found if alert is not None}
         ended = [alert for key, alert in self._held.items() if key not in holding]
@@ -220,6 +224,13 @@ class Judge:
         return Alert(
             kind="clock", text=f"this machine's clock is {-offset} ms off the exchange's; set it (chrony, ntpd)"
         )
+
+    def _feed(self, facts: Facts) -> Alert | None:
+        if facts.slowed_ms is None:
+            return None
+        came, limit = facts.slowed_ms
+        text = f"the contexts of all markets come {came} ms apart, and entries need one of the last {limit} ms"
+        return Alert(kind="feed", text=f"{text}: the exchange has slowed its feed, or sends nothing")
 
     def _left(self, facts: Facts) -> list[Alert]:
         self._stuck = {coin: alert for coin, alert in self._stuck.items() if coin in facts.exiting}

@@ -144,11 +144,11 @@ def _account(s: Status) -> Iterator[Metric]:
 
 
 def _streams(s: Status) -> Iterator[Metric]:
-    ages = [([a["stream"], a["dex"]], _seconds(a["age_ms"])) for a in s["streams"]]
+    ages = [([a["stream"], a["market"] or ""], _seconds(a["age_ms"])) for a in s["streams"]]
     oracles = [([coin], _seconds(ms)) for coin, ms in s["oracle_age_ms"].items()]
     yield _gauge("ws_connected", "1 while the WebSocket is open", _one(s["ws"]["connected"]))
     yield _counter("ws_reconnects", "connections after the first", _one(max(0, s["ws"]["generation"] - 1)))
-    yield _gauge("ws_last_message_age_seconds", "since a stream spoke", ages, ("stream", "dex"))
+    yield _gauge("ws_last_message_age_seconds", "since a stream spoke, a market's by coin", ages, ("stream", "coin"))
     yield _gauge("oracle_age_seconds", "since an oracle price came", oracles, ("coin",))
 
 

@@ -98,7 +98,7 @@ def _account(page: _Page, s: dict[str, Any]) -> None:
     heard = "" if ws["last_message_age_ms"] is None else f", last message {age(ws['last_message_age_ms'])} ago"
     page.add("stream", f"{link}{heard} (connection {ws['generation']})")
     if s["streams"]:
-        page.add("", ", ".join(f"{name(a)}:{age(a['age_ms'])}" for a in s["streams"]))
+        page.add("", ", ".join(_oldest(s["streams"])))
     offset = s["clock_offset_ms"]
     page.add("clock", "not compared yet" if offset is None else f"the exchange's is {offset} ms ahead of ours")
     for c in s.get("alerts", ()):
@@ -109,9 +109,17 @@ def _account(page: _Page, s: dict[str, Any]) -> None:
         page.add("journal", s["journal"]["failed"])
 
 
-def name(stream: dict[str, Any]) -> str:
-    """A stream and its dex, in one word."""
-    return "/".join(word for word in (stream["dex"], stream["stream"]) if word)
+def _oldest(streams: list[dict[str, Any]]) -> list[str]:
+    """The age of each private stream, and of a dex's public ones that of the market which has been silent longest."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for one in streams:
+        key = (one["dex"], one["stream"])
+        if key not in found or one["age_ms"] > found[key]["age_ms"]:
+            found[key] = one
+    return [
+        f"{'/'.join(filter(None, key))}:{age(one['age_ms'])}" + (f" ({one['market']})" if one["market"] else "")
+        for key, one in found.items()
+    ]
 
 
 def bar(used: Decimal, limit: Decimal) -> str:

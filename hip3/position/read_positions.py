@@ -12,6 +12,9 @@ from hip3.core.events import Fill
 KEPT = 64
 """So many of a market's newest fills are remembered: more do not come between a reading and its use."""
 
+LATER_MS = 60_000
+"""Between a reading and its use pass seconds."""
+
 
 class ReadPositions:
     """See the module."""
@@ -25,11 +28,15 @@ class ReadPositions:
 
     def taken(self, coin: str, read_ms: int | None) -> list[Fill]:
         """A position is taken from a reading as of `read_ms`: the fills that were booked and came after it. None:
-        nobody knows of when it is, and all that is booked is in it."""
+        nobody knows of when it is, and all that is booked is in it.
+
+        A fill that is dated long after it came after nothing: its date is wrong, and kept it would come on top of every
+        reading for ever.
+        """
         if read_ms is None:
             return []
         self._as_of[coin] = max(read_ms, self._as_of.get(coin, 0))
-        return [f for f in self._recent.get(coin, ()) if f.time_ms > read_ms]
+        return [f for f in self._recent.get(coin, ()) if read_ms < f.time_ms <= read_ms + LATER_MS]
 
     def booked(self, fill: Fill) -> None:
         """A fill changed the books."""

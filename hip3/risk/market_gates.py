@@ -22,7 +22,7 @@ import msgspec
 from hip3.core.decisions import CLEAR, Standing
 from hip3.core.market import DELISTED, MarketView
 from hip3.core.money import BASIS_POINT, ONE, TEN_THOUSAND, ZERO
-from hip3.core.windows import Window, in_window
+from hip3.core.windows import Sessions, Window, in_window
 from hip3.risk.market_flags import MarketFlags
 
 EWMA_SHARE = Decimal("0.05")
@@ -33,6 +33,7 @@ REDUCED = Decimal("0.2")
 """Size of orders while the spread is wide."""
 DOUBT_MS = 60_000
 """So long a market is not entered after a price that cannot be believed."""
+ALWAYS = Sessions()
 FORGET_MS = 600_000
 """So long without good data of a market, and the past is no measure any more."""
 
@@ -50,6 +51,8 @@ class MarketGateParams(msgspec.Struct, frozen=True, kw_only=True):
     """Multiple of the usual spread from which orders are smaller; twice that blocks."""
     blackout: tuple[Window, ...] = ()
     """Times of a UTC day without entries."""
+    sessions: Sessions = ALWAYS
+    """Hours of a week with entries."""
     max_oracle_still_ms: int = 0
     """Since the oracle's price last changed, not since it was last told."""
     max_oracle_step_bps: Decimal = ZERO
@@ -170,6 +173,13 @@ class MarketGates:
     def standing(self) -> dict[str, str]:
         """Markets that are blocked now, and by which gate; for the status. Any thread: the markets are fixed."""
         return {coin: track.blocked for coin, track in self._tracks.items() if track.blocked is not None}
+
+    def slowed(self, now_ms: int) -> tuple[int, int] | None:
+        """(smallest time between contexts, limit) where those of every market come later than its gate bears: then it
+        is the feed and no market. Any thread."""
+        judged = [(c, t, self._params[c].max_ctx_age_ms) for c, t in self._tracks.items() if t.ctx_ms is not None]
+        gaps = [(max(t.ctx_gap_ms, now_ms - (t.ctx_ms or now_ms)), limit) for _, t, limit in judged if limit]
+        return min(gaps) if gaps and all(gap > limit for gap, limit in gaps) else None
 
     # One look.
 
@@ -297,7 +307,9 @@ def _halt(k: _Look) -> str | None:
 
 
 def _time_of_day(k: _Look) -> str | None:
-    return "a blackout window" if in_window(k.params.blackout, k.wall_ms) else None
+    if in_window(k.params.blackout, k.wall_ms):
+        return "a blackout window"
+    return None if k.params.sessions.open_at(k.wall_ms) else f"outside its hours ({k.params.sessions.text})"
 
 
 def _oracle_frozen(k: _Look) -> str | None:

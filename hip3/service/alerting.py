@@ -213,6 +213,7 @@ class FactFinder:
             disk_percent=self._disk_percent(now),
             agent_left_ms=self._agent_left(now),
             clock_offset_ms=status["clock_offset_ms"],
+            slowed_ms=None if trading is None or not running.writer.connected else trading.gates.slowed(now),
             dead=tuple(name for name, worker in running.workers.items() if worker.failure is not None),
             found=self._found,
             uptime_ms=now - running.started_ms,

@@ -273,7 +273,7 @@ class App:
         supervisor = self._supervisor = Supervisor(running, trading)
         reader = self._make("ws-reader", trades=True)
         connection = running.connection = runtime.connection(
-            url=ws_url, subscriptions=lambda: wanted(list(trading.specs), user), inbound=trading.flow,
+            url=ws_url, subscriptions=lambda: wanted(trading.markets.listed(), user), inbound=trading.flow,
             writer=running.writer, clock=running.clock, stop=reader.stopping, beat=reader.beat,
         )  # fmt: skip
         reader.start(lambda: runtime.read(connection))

@@ -58,7 +58,7 @@ def _of(running: Running, trading: Trading, now_ms: int) -> dict[str, Any]:
         "market_gates": trading.gates.standing(),
         "market_gate_blocks": dict(trading.gates.blocks),
         "risk": trading.risk.figures(),
-        "flags": trading.flags.sentences(now_ms) + _no_order_fits(trading, views),
+        "flags": trading.flags.sentences(now_ms) + _no_order_fits(trading, views) + _echoes(trading),
         "inflight": [
             {
                 "action": "orders" if isinstance(post.batch, OrderBatch) else "cancels",
@@ -84,6 +84,12 @@ def _of(running: Running, trading: Trading, now_ms: int) -> dict[str, Any]:
             "address_left_for_entries": address.left_for_entries,
         },
     }
+
+
+def _echoes(trading: Trading) -> list[str]:
+    """Markets whose oracle has no source of its own now."""
+    why = "its oracle follows its own book, as outside the hours of its underlying: a quote away from it lags nothing"
+    return [f"{coin}: {why}" for coin in trading.detector.echoes()]
 
 
 def _no_order_fits(trading: Trading, views: list[MarketView]) -> list[str]:
@@ -112,14 +118,17 @@ def _refusal(known: tuple[int, str, Rejected | Skipped], wall_ms: int) -> dict[s
 
 
 def _streams(trading: Trading, views: list[MarketView], now_ms: int) -> list[dict[str, Any]]:
-    """The youngest message of each public stream by dex, and of each private one."""
-    heard: dict[tuple[str, str], int] = {(stream, ""): at for stream, at in trading.link.private_ms.copy().items()}
+    """The last message of each private stream, and of each market's own touch and context: one stream may die while
+    all others speak."""
+    private = sorted(trading.link.private_ms.copy().items())
+    heard: list[tuple[str, str | None, int]] = [(stream, None, at) for stream, at in private]
     for view in views:
-        dex = view.coin.partition(":")[0]
-        for stream, at in (("bbo", view.bbo_at_ms), ("activeAssetCtx", view.ctx_at_ms)):
-            if at is not None:
-                heard[stream, dex] = max(at, heard.get((stream, dex), at))
-    return [{"stream": s, "dex": dex, "age_ms": now_ms - at} for (s, dex), at in sorted(heard.items())]
+        own = (("bbo", view.bbo_at_ms), ("activeAssetCtx", view.ctx_at_ms))
+        heard += [(stream, view.coin, at) for stream, at in own if at is not None]
+    return [
+        {"stream": stream, "market": coin, "dex": "" if coin is None else coin.partition(":")[0], "age_ms": now_ms - at}
+        for stream, coin, at in heard
+    ]
 
 
 def histograms(running: Running) -> Histograms:

@@ -109,7 +109,9 @@ class CancelAll(Operation):
         wall_ms = self._running.clock.wall_ms()
         for order in proof.to_cancel():
             # A full queue, or one that is wished already: the next reading asks again for what is left.
-            trading.scheduler.enqueue_cancel(PendingCancel(coin=order.coin, oid=order.oid, created_ms=wall_ms))
+            limit = order.trigger_px is None
+            wish = PendingCancel(coin=order.coin, oid=order.oid, created_ms=wall_ms, limit=limit)
+            trading.scheduler.enqueue_cancel(wish)
 
     def done(self, trading: Trading, proof: Proof) -> bool:
         return not proof.to_cancel() and not self.unknown(trading)

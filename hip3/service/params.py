@@ -8,7 +8,7 @@ from hip3.config.settings import Settings
 from hip3.core.ledger import PositionView
 from hip3.core.market import MarketSpec
 from hip3.core.money import ZERO, shift_bps
-from hip3.core.windows import parse_windows
+from hip3.core.windows import parse_sessions, parse_windows
 from hip3.exchange.registry import sum_fee_bps
 from hip3.execution.entries.executor import EntryLimits
 from hip3.execution.truth.margin import Margin
@@ -132,6 +132,7 @@ def market_gate_params(s: Settings) -> MarketGateParams:
     """Market-health gates of one market."""
     return MarketGateParams(
         max_bbo_age_ms=s.max_bbo_age_ms, max_ctx_age_ms=s.max_ctx_age_ms, max_mark_mid_bps=s.max_mark_mid_bps,
-        spread_shock=s.spread_shock, blackout=parse_windows(s.blackout), max_oracle_still_ms=s.max_oracle_still_ms,
+        spread_shock=s.spread_shock, blackout=parse_windows(s.blackout),
+        sessions=parse_sessions(s.sessions), max_oracle_still_ms=s.max_oracle_still_ms,
         max_oracle_step_bps=s.max_oracle_step_bps, max_edge_bps=s.max_edge_bps,
     )  # fmt: skip

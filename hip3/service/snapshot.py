@@ -59,11 +59,16 @@ def word(running: Running, now_ms: int) -> tuple[State, list[str]]:
     return state, reasons + [f"{coin} is not traded: {why}" for coin, why in blocked.items()]
 
 
+NOT_OFFERED: dict[str, Any] = {"quotes": [], "recording": None}
+"""Keys of the interface whose parts do not exist yet: no market is quoted, nothing is recorded."""
+
+
 def _empty(limit: Decimal) -> dict[str, Any]:
     return {
         "positions": [],
         "orders": {"queued": 0, "inflight": 0, "open": 0, "unknown": 0, "foreign": 0},
         "foreign_orders": [],
+        **NOT_OFFERED,
         "account_mode": "unknown",
         "equity_usd": None,
         "exposure": {"worst_case_usd": "0", "limit_usd": str(limit)},
@@ -110,6 +115,7 @@ def _of(trading: Trading, running: Running, now: int) -> dict[str, Any]:
             "foreign": len(foreign),
         },
         "foreign_orders": [_foreign(order) for order in foreign],
+        **NOT_OFFERED,
         "account_mode": trading.view.mode,
         "equity_usd": None if trading.view.equity is None else _text(trading.view.equity),
         "exposure": {"worst_case_usd": f"{worst:.2f}", "limit_usd": str(base.max_notional_total)},

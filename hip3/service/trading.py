@@ -38,6 +38,7 @@ from hip3.execution.sending.scheduler import BatchScheduler
 from hip3.execution.truth.account import Proof, Rest
 from hip3.execution.truth.books import BooksByRest
 from hip3.execution.truth.bootstrap import Beginning, Universe, still_held
+from hip3.execution.truth.fees import FeeWatch
 from hip3.execution.truth.housekeeping import Helpers, Housekeeping
 from hip3.execution.truth.margin import MarginSetter
 from hip3.execution.truth.markets import Markets
@@ -231,13 +232,14 @@ def _feed(g: Given, books: Books) -> Feed:
         clock=g.clock, readiness=g.readiness, journal=g.journal, offset_ms=lambda: books.offset.offset_ms,
         reconnect=g.links.reconnect, disconnect_limit_ms=settings.base.disconnect_limit_ms,
     )  # fmt: skip
+    detector = Detector(detector_params(settings, specs))
     markets = Markets(
         clock=g.clock, rest=g.rest, specs=specs, dexs=g.universe.dexs, blocked=books.blocked,
         approved=g.before.approved, caps=g.before.caps, flags=flags, journal=g.journal,
+        renewed=lambda spec: detector.renew(detector_params(settings, {spec.coin: spec})),
     )  # fmt: skip
     return Feed(
-        market_state=MarketState(specs), detector=Detector(detector_params(settings, specs)), flags=flags, gates=gates,
-        streams=streams, markets=markets,
+        market_state=MarketState(specs), detector=detector, flags=flags, gates=gates, streams=streams, markets=markets,
     )  # fmt: skip
 
 
@@ -271,6 +273,7 @@ def _inflow(g: Given, books: Books, feed: Feed, outbox: Outbox) -> Inflow:
     consequences = Consequences(
         exiting=exiting, view=books.view, readiness=g.readiness, strangers=books.strangers,
         refusals=RefusalWatch(feed.flags, g.journal), guards=guards, address=outbox.address, risk_events=risk_events,
+        fees=FeeWatch(specs, feed.markets.fee_differs),
         journal=g.journal, wake_rest=g.links.wake_rest,
         on_risk_lost=lambda: g.links.trip("thread_dead", "the risk queue is full: events are lost", None),
     )  # fmt: skip
@@ -287,6 +290,7 @@ def _inflow(g: Given, books: Books, feed: Feed, outbox: Outbox) -> Inflow:
     flow = TradeFlow(
         clock=clock, specs=specs, link=books.link, view=books.view, market_in=market_in, orders_in=orders_in,
         readiness=g.readiness, streams=feed.streams, journal=g.journal, wake_rest=g.links.wake_rest,
+        doubt_markets=feed.markets.doubt,
     )  # fmt: skip
     return Inflow(
         guards=guards, executor=executor, exiting=exiting, risk_events=risk_events, consequences=consequences,
@@ -356,12 +360,9 @@ def _housekeeping(g: Given, books: Books, feed: Feed, outbox: Outbox, inflow: In
         helpers = Helpers(
             markets=feed.markets, books=by_rest, resolver=resolver, margin=margin, open_orders=open_orders
         )
-    worth = None
+    worth, tokens = None, {spec.collateral_token for spec in g.universe.specs.values()}
     if g.beginning is not None and g.user is not None:
-        tokens = {spec.collateral_token for spec in g.universe.specs.values()}
-        worth = Worth(
-            rest=g.rest, user=g.user, agreed=g.before.mode, tokens=tokens, view=books.view, journal=g.journal
-        )  # fmt: skip
+        worth = Worth(rest=g.rest, user=g.user, agreed=g.before.mode, tokens=tokens, view=books.view, journal=g.journal)
     return Housekeeping(
         clock=g.clock, rest=g.rest, user=user, dexs=g.universe.dexs, tracker=books.tracker, link=books.link,
         view=books.view, orders_in=inflow.orders_in, consequences=inflow.consequences,

@@ -16,6 +16,7 @@ from hip3.core.decisions import CLEAR, DislocationSignal, Standing
 from hip3.core.market import Level, MarketSpec, MarketView
 from hip3.core.money import bps_of
 from hip3.core.orders import Side
+from hip3.strategy.echo import Echo
 from hip3.strategy.oracle import OracleMoves
 from hip3.strategy.sizing import SizingParams, impossible, suggest
 
@@ -34,10 +35,11 @@ class DetectorParams(msgspec.Struct, frozen=True, kw_only=True):
 class _Track:
     """What is remembered of one market."""
 
-    __slots__ = ("generation", "moves", "signalled", "unsized")
+    __slots__ = ("echo", "generation", "moves", "signalled", "unsized")
 
     def __init__(self) -> None:
         self.moves = OracleMoves()
+        self.echo = Echo()
         self.signalled: dict[Side, Decimal] = {}
         self.unsized: dict[Side, Decimal] = {}
         self.generation = -1
@@ -57,6 +59,14 @@ class Detector:
     def impossible(self, coin: str, px: Decimal) -> str | None:
         """Why no order of a market can be within its limit at this price; None: some can. Any thread."""
         return impossible(self._params[coin].sizing, px)
+
+    def echoes(self) -> list[str]:
+        """The markets whose oracle follows their own book now. Any thread."""
+        return [coin for coin, track in self._tracks.items() if track.echo.heard]
+
+    def renew(self, params: dict[str, DetectorParams]) -> None:
+        """Other settings of markets that there are; each market's are one step. Any thread."""
+        self._params.update(params)
 
     @staticmethod
     def params_for(spec: MarketSpec, fee_bps: Decimal, **settings: Decimal | int) -> DetectorParams:
@@ -89,8 +99,9 @@ class Detector:
             return None
         if track.generation != view.generation:
             # What the oracle did while we were away is not a run of steps that we saw.
-            track.moves = OracleMoves()
+            track.moves, track.echo = OracleMoves(), Echo()
             track.generation = view.generation
+        track.echo.observe(view.oracle, view.mid)
         track.moves.observe(view.oracle, self._params[view.coin].move_bps)
         return self._check(track, view, now_ms, now_us, standing)
 

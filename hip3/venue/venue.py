@@ -49,7 +49,10 @@ class Venue:
         self.publisher: Publisher = Publisher(self.books, self.hub, now_ms, self._out)
         self._gateway = Gateway(
             self.books, hub=self.hub, publisher=self.publisher, faults=self.faults, limits=self._limits,
-            pool=Mempool(latency_ms, setup.parameters.latency_jitter_ms, seed), out=self._out,
+            pool=Mempool(
+                latency_ms, setup.parameters.latency_jitter_ms, seed,
+                plain_cancels_last=setup.parameters.plain_cancels_last,
+            ), out=self._out,
         )  # fmt: skip
         self._crowd = Crowd(self.engine, setup, profile, seed, now_ms, recording)
         self._models = self._crowd.models

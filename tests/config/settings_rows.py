@@ -719,6 +719,10 @@ ROWS: dict[str, Row] = {
     "max_mark_mid_bps": Row("50", "5", "whether an entry leaves with the mark 20 bps away", _on(lambda s: s.lag(mark=20)), (2, None)),
     "spread_shock": Row("0", "3", "whether an entry leaves at eight times the spread", _on(_wide), (2, None)),
     "blackout": Row("01:00-02:00", "14:00-15:00", "whether an entry leaves at 14:13 UTC", _lagged, (2, None)),
+    "sessions": Row(
+        "Mon-Sun 10:00-10:30 America/New_York", "Mon-Sun 10:30-16:00 America/New_York",
+        "whether an entry leaves at 14:13 UTC, which is 10:13 in New York", _lagged, (2, None),
+    ),
     "max_oracle_still_ms": Row(
         "0", "1000", "whether an entry leaves on an oracle that stood for three seconds",
         _on(lambda s: _late_touch(s, repeated=True)), (True, False),

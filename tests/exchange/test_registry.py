@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hip3.errors import PreflightError, WireError
-from hip3.exchange.registry import changed, dex_indices, parse_meta, select, taker_rate
+from hip3.exchange.registry import changed, dex_indices, maker_rate, parse_meta, permissioned, select, taker_rate
 from tests.builders import spec
 
 RATE = Decimal("0.00045")
@@ -117,3 +117,29 @@ def test_a_market_whose_fee_nobody_tells_is_blocked_and_not_assumed(extra: dict[
     specs, blocked = parse_meta("xyz", 1, {}, meta, RATE)
     assert blocked == {"xyz:A": "its fee scale is not known"}
     assert list(select(["xyz:A", "xyz:B"], specs, blocked)) == ["xyz:B"]
+
+
+def test_more_leverage_than_before_is_no_reason_to_stop_and_less_is() -> None:
+    old = spec(max_leverage=25)
+    assert changed(old, spec(max_leverage=30)) is None
+    assert "max_leverage" in (changed(old, spec(max_leverage=20)) or "")
+
+
+def test_a_maker_rate_has_its_factors_and_a_rebate_none_but_growth() -> None:
+    assert maker_rate(
+        {"userCrossRate": "0.00045", "userAddRate": "0.00015", "activeReferralDiscount": "0.04"}
+    ) == Decimal("0.000144")
+    assert maker_rate({"userAddRate": "-0.00002", "activeReferralDiscount": "0.04"}) == Decimal("-0.00002")
+    assert maker_rate({"userCrossRate": "0.00045"}) is None
+    assert maker_rate(None) is None
+    with pytest.raises(WireError):
+        maker_rate({"userAddRate": "cheap"})
+    meta = _meta("xyz:A", deployerFeeScale="1.0", growthMode="enabled")
+    for maker, bps in (("0.00015", "0.3"), ("-0.00002", "-0.02")):
+        found, _ = parse_meta("xyz", 1, {}, meta, RATE, Decimal(maker))
+        assert found["xyz:A"].maker_fee_bps == Decimal(bps)
+
+
+def test_a_permissioned_dex_is_known_by_its_mark() -> None:
+    dexs = dex_indices([None, {"name": "xyz"}, {"name": "star", "isStar": True}, {"name": "no", "isStar": False}])
+    assert permissioned(dexs) == {"star"}

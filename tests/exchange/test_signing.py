@@ -62,11 +62,12 @@ def test_orders_sign_like_the_official_sdk(
     NONCE,
     st.none() | ADDRESS,
     st.booleans(),
+    st.booleans(),
 )
 def test_cancels_sign_like_the_official_sdk(
-    items: list[tuple[int, int]], nonce: int, vault: str | None, mainnet: bool
+    items: list[tuple[int, int]], nonce: int, vault: str | None, mainnet: bool, limit: bool
 ) -> None:
-    cancels = [PendingCancel(coin=str(asset), oid=oid, created_ms=0) for asset, oid in items]
+    cancels = [PendingCancel(coin=str(asset), oid=oid, created_ms=0, limit=limit) for asset, oid in items]
     action = cancel_action(cancels, {str(asset): asset for asset, _ in items})
     ours = sign_l1_action(KEY, action, nonce, vault_address=vault, mainnet=mainnet)
     assert ours == _by_sdk(action, vault, nonce, None, mainnet)
@@ -90,6 +91,10 @@ def test_a_cancel_has_its_wire_form() -> None:
     cancel = PendingCancel(coin="xyz:GOLD", oid=500_000_000_219, created_ms=7)
     action = cancel_action([cancel], {"xyz:GOLD": 110003})
     assert json.dumps(action) == '{"type": "cancel", "cancels": [{"a": 110003, "o": 500000000219}]}'
+    limit = PendingCancel(coin="xyz:GOLD", oid=500_000_000_220, created_ms=7, limit=True)
+    action = cancel_action([limit], {"xyz:GOLD": 110003})
+    assert json.dumps(action) == '{"type": "cancel", "cancels": [{"a": 110003, "o": 500000000220}], "f": true}'
+    assert "f" not in cancel_action([limit, cancel], {"xyz:GOLD": 110003}), "of a trigger it is refused"
 
 
 @given(st.binary(max_size=1000))

@@ -48,7 +48,7 @@ NAMES = [
 ]
 LABELS = {
     "hardstop": {"reason"}, "gate_blocked": {"gate"}, "rejects": {"class"}, "post_latency_seconds": {"action"},
-    "queue_depth": {"tier"}, "ws_last_message_age_seconds": {"stream", "dex"}, "recon_mismatch": {"kind"},
+    "queue_depth": {"tier"}, "ws_last_message_age_seconds": {"stream", "coin"}, "recon_mismatch": {"kind"},
     "position_notional_usd": {"dex", "coin"}, "oracle_age_seconds": {"coin"}, "alerts_sent": {"channel", "result"},
 }  # fmt: skip
 ALERTS = [{"channel": "1 json", "ok": True, "sent": 3, "failed": 1, "lost": 0}]

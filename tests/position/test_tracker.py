@@ -435,3 +435,13 @@ def test_no_exit_is_entered_for_a_position_that_is_gone() -> None:
     assert not tracker.live()
     tracker.on_fills([fill(1)])
     assert tracker.register(exit_order(1), held=True)
+
+
+def test_a_fill_that_is_dated_in_the_far_future_does_not_come_on_top_of_every_reading() -> None:
+    tracker = PositionTracker()
+    tracker.on_fills([fill(1, time_ms=10**14)])
+    assert tracker.booked()
+    tracker.adopt(COIN, D(0), Opening(px=D(0), ms=2000, read_ms=2000))
+    assert not tracker.booked()
+    tracker.on_fills([fill(2, time_ms=3000)])
+    assert tracker.booked() == {COIN: fill().sz}, "and what really comes later is booked"

@@ -160,6 +160,28 @@ def test_while_it_blocks_there_is_no_signal(tmp_path: Path, gate: str) -> None:
     assert feed.world.trading.gates.standing() == {GOLD: gate}
 
 
+def test_outside_its_hours_a_market_is_not_entered(tmp_path: Path) -> None:
+    feed = ready(tmp_path, sessions="Mon-Sun 10:00-10:14 America/New_York")
+    assert feed.world.trading.gates.standing() == {}
+    feed.world.clock.advance(60 * SECOND)
+    feed.usual(2)
+    assert feed.world.trading.gates.standing() == {GOLD: "time_of_day"}
+    assert "10:00-10:14 America/New_York" in feed.world.journal.of("market_gate")[-1]["why"]
+
+
+def test_a_feed_that_is_slow_in_every_market_is_told_as_such(tmp_path: Path) -> None:
+    feed = ready(tmp_path)
+    gates, clock = feed.world.trading.gates, feed.world.clock
+    assert gates.slowed(clock.mono_ms()) is None
+    for _ in range(3):  # contexts every 15 s, as announced once
+        clock.advance(15 * SECOND)
+        feed.ctx()
+        assert gates.slowed(clock.mono_ms()) == (15_000, 8000)
+    clock.advance(SECOND)
+    feed.ctx()
+    assert gates.slowed(clock.mono_ms()) is None
+
+
 def test_blackout_windows_block_and_may_wrap_midnight(tmp_path: Path) -> None:
     feed = ready(tmp_path, blackout="23:50-00:10")
     clock, day = feed.world.clock, 86_400_000
@@ -287,7 +309,7 @@ def test_a_market_that_is_delisted_is_a_halt_that_a_person_ends_once_it_is_back(
     world.clock.advance(61 * SECOND)
     feed.usual(2)
     assert world.trading.gates.standing() == {GOLD: "halt"}
-    assert world.trading.markets.approve(GOLD) == f"{GOLD} is approved"
+    assert world.trading.markets.approve(GOLD).startswith(f"{GOLD} is approved: a taker leg costs")
     feed.usual(2)
     assert world.trading.gates.standing() == {}
 

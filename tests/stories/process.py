@@ -47,12 +47,16 @@ def command(*args: str) -> list[str]:
     return [sys.executable, str(ROOT / "hip3.py"), *args]
 
 
+STRICT = Path(__file__).with_name("strict.toml")
+
+
 class Exchange:
     """`hip3.py exchange` as a process of its own."""
 
     def __init__(self, seed: int = 1, *args: str) -> None:
+        strict = () if "--config" in args else ("--config", str(STRICT))  # ours sign for the network they are on
         self.process = subprocess.Popen(
-            command("exchange", "--port", "0", "--seed", str(seed), *args),
+            command("exchange", "--port", "0", "--seed", str(seed), *strict, *args),
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         )  # fmt: skip
         assert self.process.stdout is not None

@@ -7,10 +7,14 @@ from hip3.venue.engine.account import Account
 from hip3.venue.engine.book import Trigger
 from hip3.venue.engine.engine import Engine
 from hip3.venue.engine.model import FillEvent, Market, MarketInfo, OrderEvent, Request
+from hip3.venue.setup.parameters import FundingTerms
 
 D = Decimal
 A, B, C = ("0x" + letter * 40 for letter in "abc")
 GOLD, TSLA = "xyz:GOLD", "xyz:TSLA"
+
+
+TERMS = FundingTerms(multiplier=D("0.5"), clamp=D("0.0005"))
 
 
 class Bench:
@@ -18,7 +22,7 @@ class Bench:
 
     def __init__(self, *, margin_mode: str | None = "noCross", cash: str = "1000", max_leverage: int = 20) -> None:
         infos = [
-            MarketInfo(coin, "xyz", 110_000 + n, 4, max_leverage, margin_mode, False, D(1))
+            MarketInfo(coin, "xyz", 110_000 + n, 4, max_leverage, margin_mode, False, D(1), funding=TERMS)
             for n, coin in enumerate((GOLD, TSLA))
         ]
         self.engine = Engine([(info, D(4000)) for info in infos])

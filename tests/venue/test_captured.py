@@ -25,7 +25,10 @@ CLOID = "0x" + "c" * 32
 ALLOWED = {
     "frontendOpenOrders": ("$[].cloid: not captured", "$[].children[].cloid: not captured"),  # 2023; orderStatus has it
     "userRateLimit": ("$.nRequestsSurplus: not captured",),  # since 2026, after the capture
-    "perpDexs": ("$[].assetToFundingInterestRate: not captured",),  # documented later than the capture
+    "perpDexs": (  # documented later than the capture
+        "$[].assetToFundingInterestRate: not captured",
+        "$[].assetToFundingClamp: not captured",
+    ),
     "historicalOrders": (  # captured without triggers and cloids; frontendOpenOrders and the streams have them
         "$[].order.tif: null, captured text",
         "$[].order.cloid: cloid, captured null",

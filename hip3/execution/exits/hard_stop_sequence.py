@@ -57,7 +57,9 @@ def cancel_entries(scheduler: BatchScheduler, tracker: PositionTracker, wall_ms:
     ]
     for tracked in resting:
         assert tracked.oid is not None
-        scheduler.enqueue_cancel(PendingCancel(coin=tracked.order.coin, oid=tracked.oid, created_ms=wall_ms))
+        # An entry is never a trigger.
+        wish = PendingCancel(coin=tracked.order.coin, oid=tracked.oid, created_ms=wall_ms, limit=True)
+        scheduler.enqueue_cancel(wish)
     return len(resting)
 
 

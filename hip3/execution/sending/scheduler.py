@@ -104,12 +104,23 @@ class BatchScheduler:
             if inflight >= self.max_inflight:
                 return None
             if self._cancels:
-                return CancelBatch(tuple(_take(self._cancels)))
+                return CancelBatch(tuple(self._take_cancels_locked()))
             if self._reduce:
                 return OrderBatch(tuple(self._take_reduce_locked()))
             if entries and self._new and inflight < self.high_watermark:
                 return OrderBatch(tuple(_take(self._new)))
             return None
+
+    def _take_cancels_locked(self) -> list[PendingCancel]:
+        """Those of plain limits share no action with those of stops, for which their flag is refused."""
+        kind = self._cancels[0].limit
+        taken = [c for c in self._cancels if c.limit is kind][:BATCH]
+        if len(taken) == len(self._cancels):
+            self._cancels.clear()
+        else:
+            for cancel in taken:
+                self._cancels.remove(cancel)
+        return taken
 
     def _take_reduce_locked(self) -> list[PendingOrder]:
         """Exits before protective stops, and never in one action: their groupings differ. Some go alone."""

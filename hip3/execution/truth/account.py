@@ -7,7 +7,7 @@ Account reads of a builder dex are per dex, fills are one list over all (docs/ve
 prices USD for one unit, sizes signed units of the asset.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -20,6 +20,9 @@ from hip3.errors import ODD_ANSWERS, VenueReadError
 from hip3.exchange.wire import parse_fill_list, parse_order_record
 from hip3.execution.account_view import PositionMargin
 from hip3.execution.truth.fill_order import newest_first
+
+FILLS_CAP = 2000
+"""So many fills are in one answer at most, of all dexs together (docs/venue-facts.md F13)."""
 
 
 class Rest(Protocol):
@@ -73,7 +76,9 @@ class AccountReport(msgspec.Struct, frozen=True, kw_only=True):
     orders: tuple[OrderUpdate, ...]
     """All that rest in the configured dexs, ours and others', triggers included."""
     fills: tuple[Fill, ...]
-    """The latest of all dexs, newest first; the exchange cuts the list off at 2,000."""
+    """The latest of all dexs, newest first."""
+    cut_off: bool = False
+    """There may be older ones: the exchange lists 2,000."""
     equity: Decimal
     """Sum of the configured dexs' account values, in USD; what it means depends on the mode: `worth.equity_of`."""
     marks: dict[str, Decimal]
@@ -126,12 +131,12 @@ class _Parts:
         self.orders += _open_orders(rest, user, dex)
 
 
-def read_account(rest: Rest, user: str, dexs: Iterable[str], missing: dict[str, str] | None = None) -> AccountReport:
+def read_account(rest: Rest, user: str, dexs: Collection[str], missing: dict[str, str] | None = None) -> AccountReport:
     """Orders, fills and positions. VenueReadError if any part fails: a partial reading is none.
 
     Only where `missing` is given a dex that cannot be read is noted there, with the reason, and what it did say stands:
     evidence of what is held, and no proof of anything else. Fills are read last, so that what the positions already
-    hold is among them; one of them that cannot be read makes the reading fail, since it might be the one that counts.
+    hold is among them; one of these dexs that cannot be read makes the reading fail: it might be the one that counts.
     """
     parts = _Parts()
     try:
@@ -142,21 +147,18 @@ def read_account(rest: Rest, user: str, dexs: Iterable[str], missing: dict[str, 
                 if missing is None:
                     raise
                 missing[dex] = f"{type(error).__name__}: {error}"
-        fills, malformed = parse_fill_list(rest.info({"type": "userFills", "user": user}))
+        found = parse_fill_list(rest.info({"type": "userFills", "user": user}), dexs)
     except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise VenueReadError(f"the account cannot be read: {type(error).__name__}: {error}") from None
-    if malformed:
-        raise VenueReadError(f"{malformed} fills of the account cannot be read")
+    if found.malformed:
+        raise VenueReadError(f"{found.malformed} fills of the account cannot be read")
     return AccountReport(
         times=parts.times, at_ms=max(parts.times.values(), default=0),
         since_ms=min(parts.times.values(), default=0), positions=parts.positions,
-        orders=tuple(parts.orders), fills=newest_first(fills), equity=parts.equity, marks=parts.marks,
+        orders=tuple(parts.orders), fills=newest_first(found.fills), cut_off=found.rows >= FILLS_CAP,
+        equity=parts.equity, marks=parts.marks,
         liquidations=parts.liquidations, margins=parts.margins,
     )  # fmt: skip
-
-
-FILLS_CAP = 2000
-"""So many fills are in one answer at most, of all dexs together (docs/venue-facts.md F13)."""
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
@@ -233,18 +235,18 @@ def prove(rest: Rest, user: str, dexs: Iterable[str]) -> Proof:
     return Proof(positions=positions, orders=tuple(orders), source=source, marks=marks, by_fills=bool(failed))
 
 
-def _by_all_fills(rest: Rest, user: str, dexs: Iterable[str]) -> tuple[dict[str, Decimal] | None, str]:
+def _by_all_fills(rest: Rest, user: str, dexs: Collection[str]) -> tuple[dict[str, Decimal] | None, str]:
     """(positions in these dexs by the account's fills, ""); or (None, why they prove nothing)."""
     try:
-        fills, malformed = parse_fill_list(rest.info({"type": "userFills", "user": user}))
+        found = parse_fill_list(rest.info({"type": "userFills", "user": user}), dexs)
     except (VenueReadError, ValueError) as error:
         return None, f"userFills: {error}"
-    if malformed:
+    if found.malformed:
         # The newest fill of a market may be among them: what the others say would prove nothing.
-        return None, f"{malformed} fills cannot be read"
-    if len(fills) >= FILLS_CAP:
-        return None, f"only the newest {len(fills)} fills can be read"
-    return {coin: szi for coin, szi in positions_of(newest_first(fills)).items() if in_dexs(coin, frozenset(dexs))}, ""
+        return None, f"{found.malformed} fills cannot be read"
+    if found.rows >= FILLS_CAP:
+        return None, f"only the newest {found.rows} fills can be read"
+    return {coin: szi for coin, szi in positions_of(newest_first(found.fills)).items() if in_dexs(coin, dexs)}, ""
 
 
 def _held(rest: Rest, user: str, dex: str) -> tuple[dict[str, Decimal], dict[str, Decimal]]:

@@ -7,7 +7,7 @@ sends: what a start finds is a value, and what an earlier run kept is handed in.
 Addresses are lower case, with 0x. Times of fills and positions are the exchange's.
 """
 
-from collections.abc import Container, Iterable
+from collections.abc import Collection, Container, Iterable
 
 import msgspec
 
@@ -17,7 +17,15 @@ from hip3.core.market import MarketSpec, in_dexs
 from hip3.core.money import ZERO
 from hip3.core.orders import is_ours
 from hip3.errors import PreflightError, VenueReadError, WireError
-from hip3.exchange.registry import BASE_TAKER_RATE, dex_indices, read_markets, select, taker_rate
+from hip3.exchange.registry import (
+    BASE_TAKER_RATE,
+    dex_indices,
+    maker_rate,
+    permissioned,
+    read_markets,
+    select,
+    taker_rate,
+)
 from hip3.exchange.wire import parse_fill_list
 from hip3.execution.truth.account import FILLS_CAP, AccountReport, Rest, positions_of, read_account
 from hip3.execution.truth.fill_order import newest_first
@@ -72,10 +80,14 @@ def learn_universe(rest: Rest, settings: Settings, user: str | None, also: Itera
         if missing:
             known = ", ".join(indices)
             raise PreflightError([f"dex {dex} does not exist on the exchange; it has {known}" for dex in missing])
+        stars = permissioned(indices)
+        if settings.dexs and stars & set(dexs):
+            raise PreflightError([_star(dex) for dex in dexs if dex in stars])
+        dexs = [dex for dex in dexs if dex not in stars]
         dexs = [*dexs, *(dex for dex in dict.fromkeys(also) if dex in indices and dex not in dexs)]
         fees = None if user is None else rest.info_json({"type": "userFees", "user": user})
         rate = BASE_TAKER_RATE if fees is None else taker_rate(fees)
-        specs, blocked = read_markets(rest, indices, dexs, rate)
+        specs, blocked = read_markets(rest, indices, dexs, rate, maker_rate(fees))
     except WireError as error:
         raise VenueReadError(f"the universe cannot be read: {error}") from None
     named = settings.dexs or dexs
@@ -86,6 +98,14 @@ def learn_universe(rest: Rest, settings: Settings, user: str | None, also: Itera
     ids = {coin: spec.asset_id for coin, spec in specs.items()}
     others = {coin: spec for coin, spec in specs.items() if coin not in chosen}
     return Universe(chosen, {c: why for c, why in blocked.items() if c in wanted}, dexs, ids, others)
+
+
+def _star(dex: str) -> str:
+    """Why a permissioned dex is not traded on."""
+    return (
+        f"dex {dex} is permissioned: its deployer may cancel your orders, place orders for you and move your "
+        "collateral; take its markets out of HIP3_MARKETS and HIP3_DEX"
+    )
 
 
 ORPHAN = "not among the configured markets any more: its position is ours, and is left"
@@ -224,7 +244,7 @@ def read_whole_beginning(
     """Everything of the account that trading begins with; `totals` and `held` are of an earlier run, `margins` what
     is known of them already and is added to. VenueReadError: not whole; what `margins` has gained stays."""
     report = by_fills(read_beginning(rest, user, universe.dexs), universe.dexs)
-    missed = missed_fills(rest, user, report, totals.since_ms)
+    missed = missed_fills(rest, user, report, totals.since_ms, universe.dexs)
     fills = [f for f in missed if in_dexs(f.coin, universe.dexs)]  # what is traded elsewhere is none of our business
     return Beginning(
         report=report, fills=fills, totals=totals, held=held,
@@ -245,7 +265,9 @@ def read_part_of_beginning(
     silent = [h for h in held if h.szi and h.coin not in told and in_dexs(h.coin, missing)]
     kept = {h.coin: (h.szi, h.entry_px) for h in silent if h.coin not in report.positions}
     report = msgspec.structs.replace(report, positions=report.positions | kept)
-    fills = [f for f in missed_fills(rest, user, report, totals.since_ms) if in_dexs(f.coin, universe.dexs)]
+    fills = [
+        f for f in missed_fills(rest, user, report, totals.since_ms, universe.dexs) if in_dexs(f.coin, universe.dexs)
+    ]
     beginning = Beginning(report=report, fills=fills, totals=totals, held=held, margins=dict(margins), mode=UNKNOWN)
     return beginning, missing
 
@@ -263,24 +285,24 @@ def by_fills(report: AccountReport, dexs: Container[str]) -> AccountReport:
     return msgspec.structs.replace(report, positions=report.positions | wrong) if wrong else report
 
 
-def missed_fills(rest: Rest, user: str, report: AccountReport, since_ms: int) -> list[Fill]:
+def missed_fills(rest: Rest, user: str, report: AccountReport, since_ms: int, dexs: Collection[str]) -> list[Fill]:
     """All fills since `since_ms` (exchange time), oldest first, also where the account's own list is cut off.
 
-    Of all dexs, and perhaps some from before. VenueReadError if one of them cannot be read.
+    Of all dexs, and perhaps some from before. VenueReadError if one of these `dexs` cannot be read.
     """
-    if len(report.fills) < PAGE or min(f.time_ms for f in report.fills) < since_ms:
+    if not report.cut_off or min((f.time_ms for f in report.fills), default=since_ms) < since_ms:
         return list(reversed(report.fills))
     out: dict[tuple[str, int, int], Fill] = {}
     start = since_ms
     while True:
         request = {"type": "userFillsByTime", "user": user, "startTime": start}
-        page, malformed = parse_fill_list(rest.info(request))
-        if malformed:
-            raise VenueReadError(f"{malformed} fills of the account cannot be read")
-        out |= {f.key: f for f in page}
+        page = parse_fill_list(rest.info(request), dexs)
+        if page.malformed:
+            raise VenueReadError(f"{page.malformed} fills of the account cannot be read")
+        out |= {f.key: f for f in page.fills}
         # The next page begins at this one's last instant, which may be cut in two; what comes twice has the same key.
-        newest = max((f.time_ms for f in page), default=start)
-        if len(page) < PAGE or newest == start:
+        newest = max((f.time_ms for f in page.fills), default=start)
+        if page.rows < PAGE or newest == start:
             return list(reversed(newest_first(sorted(out.values(), key=lambda f: -f.time_ms))))
         start = newest
 

@@ -59,6 +59,8 @@ MOST_EMPTY_READINGS = 3
 RETRY_MS = 1000
 WHOLE_ROUND_MS = 10_000
 """Once the weight is spent: until enough is back for the account, whose reading would else begin anew for ever."""
+AHEAD_MS = 60_000
+"""No reading is of a time so far to come."""
 MOST_BROKEN = 20
 """So many ways in which a duty broke are told."""
 UNBOOKED_MS = 2000
@@ -296,6 +298,8 @@ class Housekeeping:
             if difference.believable(now_ms):
                 gone = Opening(px=ZERO, ms=report.at_ms, read_ms=read_ms(report, coin))
                 how = opening(report, coin, None) if coin in report.positions else gone
+                if self._offset.known and (how.read_ms or 0) > self._offset.exchange_ms() + AHEAD_MS:
+                    how = msgspec.structs.replace(how, read_ms=None)  # a date to come would hold every fill until then
                 self._journal.record("adopted", coin=coin, ours=difference.ours, theirs=difference.theirs)
                 self._tracker.adopt(coin, difference.theirs, how)
                 del differs[coin]
@@ -321,14 +325,14 @@ class Housekeeping:
         if not late and not gaps:
             return
         self._next_fills_ms = now_ms + RETRY_MS
-        fills, malformed = parse_fill_list(self._rest.info({"type": "userFills", "user": self._user}))
-        self._orders_in.on_fills(fills, now_ms)
+        found = parse_fill_list(self._rest.info({"type": "userFills", "user": self._user}), self.dexs)
+        self._orders_in.on_fills(found.fills, now_ms)
         if any(not t.provisional for t in late):
             self._streams.fills_read(now_ms)
         still = {t.order.cloid for t in self._tracker.unbooked()} | set(self._tracker.unlinked())
         self._no_fills = Counter({c: n for c, n in self._no_fills.items() if c in still})
         for what in dict.fromkeys(w for w in [*(t.order.cloid for t in late), *gaps] if w in still):
-            if malformed:
+            if found.malformed:
                 continue
             self._no_fills[what] += 1
             if self._no_fills[what] >= MOST_EMPTY_READINGS:

@@ -10,11 +10,13 @@ At its cap a market's positions can only shrink, and a halt shows as isDelisted,
 one step; where an approval meets a reading the market at worst stays closed, and is approved once more.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from decimal import Decimal
 
 import msgspec
 
 from hip3.core.market import DELISTED, MarketSpec
+from hip3.core.money import ONE, div
 from hip3.core.ports import Clock, Journal
 from hip3.errors import VenueReadError
 from hip3.exchange.registry import changed, read_again
@@ -54,11 +56,12 @@ class Markets:
         caps: KeptCaps | None,
         flags: MarketFlags,
         journal: Journal,
+        renewed: Callable[[MarketSpec], None],
     ) -> None:
-        """`blocked` is shared: coin -> why it must not be entered. `approved`: what an earlier run kept.
+        """`blocked` is shared: coin -> why it must not be entered; so are `specs`, the markets as this run trades them.
+        `approved`: what an earlier run kept; `renewed(spec)`: a person took a market as it is now.
 
-        `specs` are the markets as this run trades them. Judges them at once, without a request; kept caps that are less
-        than a minute old spare the first reading.
+        Judges them at once, without a request; kept caps that are less than a minute old spare the first reading.
         """
         self._clock = clock
         self._rest = rest
@@ -68,6 +71,9 @@ class Markets:
         self._approved = dict(approved)
         self._flags = flags
         self._journal = journal
+        self._renewed = renewed
+        self._paid: dict[str, tuple[bool, Decimal]] = {}
+        """Markets whose fills cost something else than is assumed: whether one took, and the fee in basis points."""
         self._seen: dict[str, MarketSpec | None] = dict(specs)
         self._gone = {coin for coin in specs if blocked.get(coin) == DELISTED}
         self._began_closed = {coin for coin in specs if coin in blocked}
@@ -88,6 +94,15 @@ class Markets:
     def newest(self, coin: str) -> MarketSpec | None:
         """A market's facts as they were last read, approved or not: exits go by these. None: not ours, or gone."""
         return self._seen.get(coin)
+
+    def listed(self) -> list[str]:
+        """The markets that `meta` had when it was last read, delisted ones included: a subscription to another closes
+        the socket of all (docs/venue-facts.md F9). Any thread."""
+        return [coin for coin, seen in self._seen.items() if seen is not None]
+
+    def doubt(self) -> None:
+        """Read the markets with the next round: connections end as soon as they are made. Any thread."""
+        self._next_ms = 0
 
     def step(self, now_ms: int) -> None:
         """Read what is due. VenueReadError, WireError: nothing changed, and it is tried again: caps after 5 s, markets
@@ -118,6 +133,12 @@ class Markets:
             self._blocked[coin] = why
             self._journal.record("market_blocked", coin=coin, why=why)
 
+    def fee_differs(self, coin: str, crossed: bool, assumed_bps: Decimal, paid_bps: Decimal) -> None:
+        """A fill of ours cost something else than is assumed: costs are not known then. Whoever books the fill."""
+        self._paid[coin] = (crossed, paid_bps)
+        leg = "taker" if crossed else "maker"
+        self._stop(coin, f"its {leg} fills cost {paid_bps:.4f} bps, not {assumed_bps:.4f}; {APPROVE} {coin}")
+
     def _read_caps(self, now_ms: int) -> None:
         capped: set[str] = set()
         for dex in dict.fromkeys(coin.partition(":")[0] for coin in self._specs):
@@ -140,8 +161,9 @@ class Markets:
     def approve(self, coin: str) -> str:
         """Take a market's parameters as they are now; a sentence on what follows. KeyError: no market of ours.
 
-        Called by control. As they are now means as last read, so at most a minute old. Where they differ from those
-        that this run trades by, the market stays closed until the next start.
+        Called by control. As they are now means as last read, so at most a minute old, and what its last fill cost.
+        They hold at once; only a market of another number, or one that was closed as the run began, waits for the next
+        start.
         """
         seen, running = self._seen[coin], self._specs[coin]
         if seen is None or coin in self._gone:
@@ -149,9 +171,22 @@ class Markets:
         self._approved[coin] = seen
         self._journal.keep("approved", dict(self._approved))
         self._journal.record("market_approved", coin=coin)
-        if changed(running, seen) is not None or coin in self._began_closed:
+        if seen.asset_id != running.asset_id or coin in self._began_closed:
             return f"{coin} is approved; its parameters are taken with the next start"
+        spec = self._specs[coin] = self._of_account(running, seen)
+        self._renewed(spec)
         why = self._stopped.pop(coin, None)
         if why is not None and self._blocked.get(coin) == why:  # else another duty has closed it since
             del self._blocked[coin]
-        return f"{coin} is approved"
+        return f"{coin} is approved: a taker leg costs {spec.taker_fee_bps.normalize():f} bps"
+
+    def _of_account(self, running: MarketSpec, seen: MarketSpec) -> MarketSpec:
+        """A market as it was read, with the account's own fees: by its factor, or by what a fill has cost."""
+        change = div(seen.fee_factor, running.fee_factor) if running.fee_factor else ONE
+        taker, maker = running.taker_fee_bps * change, running.maker_fee_bps
+        if maker is not None and maker > 0:
+            maker *= change
+        crossed, paid = self._paid.pop(seen.coin, (True, None))
+        if paid is not None:
+            taker, maker = (paid, maker) if crossed else (taker, paid)
+        return msgspec.structs.replace(seen, taker_fee_bps=taker, maker_fee_bps=maker)

@@ -165,9 +165,9 @@ class OpenOrders:
 
     def _cancel(self, orders: Iterable[OrderUpdate]) -> None:
         for order in orders:
-            self._scheduler.enqueue_cancel(
-                PendingCancel(coin=order.coin, oid=order.oid, created_ms=self._clock.wall_ms())
-            )
+            now_ms, limit = self._clock.wall_ms(), order.trigger_px is None
+            wish = PendingCancel(coin=order.coin, oid=order.oid, created_ms=now_ms, limit=limit)
+            self._scheduler.enqueue_cancel(wish)
 
     # Updates of orders we do not know.
 

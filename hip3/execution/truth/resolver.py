@@ -101,7 +101,7 @@ class _Round:
             if not malformed and since <= since_ms and len(fills) < MOST_FILLS:
                 return fills, 0, False
         request = {"type": "userFillsByTime", "user": self._user, "startTime": since_ms}
-        fills, malformed = parse_fill_list(self._rest.info(request))
+        fills, malformed, _ = parse_fill_list(self._rest.info(request))
         self._fills = (since_ms, fills, malformed)
         return fills, malformed, True
 
@@ -192,8 +192,8 @@ class Resolver:
         update = parse_order_record(msgspec.json.encode(record))
         case.next_ms = now_ms + min(ASK_SELDOM_MS, ASK_EVERY_MS * case.asked)  # should it be open still
         if not update.status.endswith("Rejected"):  # such a one has no fills
-            fills, _ = parse_fill_list(self._rest.info({"type": "userFills", "user": self._user}))
-            self._orders_in.on_fills(fills, now_ms)
+            found = parse_fill_list(self._rest.info({"type": "userFills", "user": self._user}))
+            self._orders_in.on_fills(found.fills, now_ms)
         self._orders_in.on_order_updates((update,), now_ms)
         self._certify(tracked, "status", update.status)
 

@@ -134,6 +134,30 @@ def update_isolated_margin(books: Books, account: Account, action: dict[str, Any
     return ok("default")
 
 
+def top_up_isolated_margin(books: Books, account: Account, action: dict[str, Any], now_ms: int) -> Answer:
+    """Add cash to an isolated position until its leverage is at most this (a text)."""
+    market = books.engine.by_asset.get(action.get("asset", -1))
+    try:
+        leverage = parse(str(action.get("leverage")))
+    except ValueError:
+        raise BadAction("leverage") from None
+    if market is None or leverage <= 0:
+        raise BadAction("topUpIsolatedOnlyMargin")
+    held = account.dex(market.info.dex)
+    position = held.positions.get(market.info.coin)
+    if position is None:
+        return err("Cannot update margin for empty position.")
+    if not position.isolated:
+        return err("Position does not use isolated margin.")
+    wanted = div(abs(position.szi) * market.mark, leverage).quantize(MICRO, ROUND_CEILING, CTX)
+    amount = max(ZERO, wanted - position.margin_used(market.mark))
+    if amount > free_margin(books.engine, account, market.info.dex):
+        return err("Account does not have sufficient margin available for increase.")
+    held.raw_usd -= amount
+    position.iso_raw_usd += amount
+    return ok("default")
+
+
 def _least(position: Position, market: Market) -> Decimal:
     """What must stay with a position: its initial margin, and a tenth of its notional."""
     notional = abs(position.szi) * market.mark

@@ -30,6 +30,7 @@ L1: dict[str, Handler] = {
     "noop": lambda books, account, action, now_ms: ok("default"),
     "updateLeverage": account_actions.update_leverage,
     "updateIsolatedMargin": account_actions.update_isolated_margin,
+    "topUpIsolatedOnlyMargin": account_actions.top_up_isolated_margin,
     "reserveRequestWeight": account_actions.reserve_request_weight,
     "setReferrer": account_actions.set_referrer,
     "agentSetAbstraction": account_actions.set_abstraction,
@@ -43,7 +44,7 @@ L1: dict[str, Handler] = {
 
 NOT_OFFERED = frozenset(
     {
-        "twapOrder", "twapCancel", "topUpIsolatedOnlyMargin",
+        "twapOrder", "twapCancel",
         "userDexAbstraction", "agentEnableDexAbstraction", "tokenDelegate", "cDeposit", "cWithdraw", "claimRewards",
         "convertToMultiSigUser", "multiSig", "spotDeploy", "perpDeploy", "hip3LiquidatorTransfer", "gossipPriorityBid",
         "createVault", "vaultModify", "vaultDistribute", "registerReferrer", "evmUserModify",
@@ -83,9 +84,10 @@ def exchange(books: Books, body: Any, now_ms: int) -> Answer:
 def _l1(books: Books, body: dict[str, Any], now_ms: int) -> Answer:
     action = canonical(body["action"])
     strangers = []
-    for signer in recover_l1(body, action):
+    for signer, mainnet in recover_l1(body, action, books.engine.parameters.signatures):
         owner = books.owner_of(signer, now_ms)
         if owner is not None:
+            books.signed["mainnet" if mainnet else "testnet"] += 1
             break
         strangers.append(signer)
     else:
@@ -126,7 +128,7 @@ def _run(books: Books, account: Account, action: dict[str, Any], now_ms: int) ->
     if account.actions_used + cost > limit and not _drips(account, now_ms):
         return err(
             f"Too many cumulative requests sent ({account.actions_used + cost} > {limit}) for cumulative volume "
-            f"traded ${account.volume:.2f}. Place taker orders to free up 1 request per USDC traded."
+            f"traded ${account.credited:.2f}. Place taker orders to free up 1 request per USDC traded."
         )
     account.actions_used += cost
     return handler(books, account, action, now_ms)
@@ -145,7 +147,8 @@ def _user_signed(books: Books, body: dict[str, Any], now_ms: int) -> Answer:
     inner = action.get("nonce", action.get("time"))
     if inner != body["nonce"]:
         return err("Nonce mismatch.")
-    signer = recover_user_signed(action, body.get("signature"))
+    signatures, chain = books.engine.parameters.signatures, str(action.get("hyperliquidChain")).lower()
+    signer = recover_user_signed(action, body.get("signature")) if signatures in ("both", chain) else None
     if signer is None:
         return err("Unable to recover signer.")
     account = books.engine.account(signer)

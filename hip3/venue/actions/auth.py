@@ -1,6 +1,6 @@
 """Who signed an action: the canonical form that is hashed, and the address behind the signature.
 
-Source "b" (testnet) and "a" (mainnet) are both accepted, since clients decide by URL
+Source "b" (testnet) and "a" (mainnet) are both accepted unless a parameter says otherwise, since clients decide by URL
 (docs/venue-facts.md F4). Texts of the refusals: docs/venue-facts.md F6.
 """
 
@@ -23,6 +23,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "scheduleCancel": ("type", "time"),
     "updateLeverage": ("type", "asset", "isCross", "leverage"),
     "updateIsolatedMargin": ("type", "asset", "isBuy", "ntli"),
+    "topUpIsolatedOnlyMargin": ("type", "asset", "leverage"),
     "noop": ("type",),
     "reserveRequestWeight": ("type", "weight", "destination"),
     "agentSendAsset": (
@@ -168,8 +169,9 @@ def _recover(digest: bytes, signature: Any) -> str | None:
     return address_of(key.format(compressed=False))
 
 
-def recover_l1(body: dict[str, Any], action: dict[str, Any]) -> Iterator[str]:
-    """The addresses that may have signed, one per source; none if nothing can be recovered.
+def recover_l1(body: dict[str, Any], action: dict[str, Any], signatures: str = "both") -> Iterator[tuple[str, bool]]:
+    """The addresses that may have signed, one per source, and whether that is mainnet's; none if nothing can be
+    recovered. `signatures`: see `Parameters`.
 
     An iterator, because a recovery is the dearest part of an order and the first is nearly always the one.
     """
@@ -183,9 +185,10 @@ def recover_l1(body: dict[str, Any], action: dict[str, Any]) -> Iterator[str]:
     except SigningError:
         return
     for mainnet in (False, True):
-        address = _recover(l1_digest(connection_id, mainnet=mainnet), body.get("signature"))
-        if address is not None:
-            yield address
+        if signatures in ("both", "mainnet" if mainnet else "testnet"):
+            address = _recover(l1_digest(connection_id, mainnet=mainnet), body.get("signature"))
+            if address is not None:
+                yield address, mainnet
 
 
 def recover_user_signed(action: dict[str, Any], signature: Any) -> str | None:

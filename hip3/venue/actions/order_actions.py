@@ -95,19 +95,24 @@ def is_cloid(cloid: Any) -> bool:
 
 
 def cancel(books: Books, account: Account, action: dict[str, Any], now_ms: int) -> Answer:
-    """Cancel by oid or by cloid."""
-    out = []
+    """Cancel by oid or by cloid; with `f`, which keeps their priority, plain limits alone (docs/venue-facts.md F36)."""
+    out: list[Any] = []
+    fast = action.get("f") is True
     for item in action["cancels"]:
         if action["type"] == "cancel":
-            if not isinstance(item.get("o"), int):
+            oid, market = item.get("o"), books.engine.by_asset.get(item.get("a"))
+            if not isinstance(oid, int):
                 raise BadAction("oid")
-            market = books.engine.by_asset.get(item.get("a"))
-            out.append(books.engine.cancel_oid(account, market, item["o"], now_ms))
         else:
-            if not is_cloid(item.get("cloid")):
+            cloid, market = item.get("cloid"), books.engine.by_asset.get(item.get("asset"))
+            if not is_cloid(cloid):
                 raise BadAction("cloid")
-            market = books.engine.by_asset.get(item.get("asset"))
-            out.append(books.engine.cancel_cloid(account, market, item["cloid"].lower(), now_ms))
+            oid = account.by_cloid.get(cloid.lower(), -1)
+        known = account.open_orders.get(oid)
+        if fast and known is not None and known.dormant:
+            out.append({"error": books.engine.parameters.fast_trigger_text})
+        else:
+            out.append(books.engine.cancel_oid(account, market, oid, now_ms))
     return ok("cancel", out)
 
 

@@ -98,6 +98,7 @@ HANDLERS: dict[str, Callable[[Books, dict[str, Any], int], Answer]] = {
     "userTwapSliceFills": _empty_of_user,
     "userTwapSliceFillsByTime": _empty_of_user,
     "claimDrip": _drip,
-    "embeddedExchange": lambda v, r, n: (200, {"seed": v.seed, "profile": v.profile}),
+    "embeddedExchange": lambda v, r, n: (200, {"seed": v.seed, "profile": v.profile, "signed": dict(v.signed)}),
 }
-"""`embeddedExchange` is our own: it tells a service without a key which seed's key number one to use."""
+"""`embeddedExchange` is our own: it tells a service without a key which seed's key number one to use,
+and people for which network actions were signed."""

@@ -82,7 +82,7 @@ def user_rate_limit(books: Books, request: dict[str, Any], now_ms: int) -> Answe
     """The address limit: 10,000 actions and one per dollar traded."""
     account = account_of(books, request)
     used, cap, volume = (
-        (0, 10_000, ZERO) if account is None else (account.actions_used, account.action_cap, account.volume)
+        (0, 10_000, ZERO) if account is None else (account.actions_used, account.action_cap, account.credited)
     )
     surplus = max(0, used - cap)
     return 200, {"cumVlm": num(volume), "nRequestsUsed": used, "nRequestsCap": cap, "nRequestsSurplus": surplus}

@@ -11,6 +11,7 @@ from hip3.venue.books.candles import INTERVALS
 from hip3.venue.engine.funding import HOUR_MS, impact_prices, premium_of
 from hip3.venue.engine.model import Market, MarketInfo
 from hip3.venue.engine.numbers import num
+from hip3.venue.setup.parameters import FundingTerms
 
 FIRST_TABLE = 50
 NEVER = "1970-01-01T00:00:00"
@@ -24,12 +25,24 @@ def perp_dexs(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
             "name": dex.name, "fullName": dex.full_name, "deployer": dex.deployer, "oracleUpdater": None,
             "feeRecipient": dex.deployer, "assetToStreamingOiCap": _caps(books, dex.name),
             "subDeployers": [["setOracle", [dex.deployer]]],
-            "assetToFundingMultiplier": [], "assetToFundingInterestRate": [],
+            **_funding_lists(books, dex.name),
         }  # fmt: skip
+        if dex.permissioned:
+            entry["isStar"] = True
         if not books.engine.parameters.market_fee_scales:
             entry |= {"deployerFeeScale": num(dex.fee_scale), "lastDeployerFeeScaleChangeTime": NEVER}
         out.append(entry)
     return 200, out
+
+
+def _funding_lists(books: Books, dex: str) -> dict[str, Any]:
+    """What is not as by default, of each market of a dex (docs/venue-facts.md F28)."""
+    usual, out = FundingTerms(), {}
+    names = ("assetToFundingMultiplier", "assetToFundingClamp", "assetToFundingInterestRate")
+    for at, name in enumerate(names):
+        rows = [(m.info.coin, m.info.funding[at]) for m in books.markets_of(dex)]
+        out[name] = [[coin, num(value)] for coin, value in rows if value != usual[at]]
+    return out
 
 
 def meta_of(books: Books, dex: str) -> dict[str, Any]:

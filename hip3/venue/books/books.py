@@ -4,14 +4,17 @@ Below the exchange as a whole (`venue.Venue`), which joins it with market, socke
 the venue's one thread. Markets, dexs and vaults are those of the setup, for good; accounts come as they are funded.
 """
 
+from collections import Counter
 from decimal import Decimal
 
+from hip3.core.money import ONE
 from hip3.venue.books.agents import Agents, NonceSet
 from hip3.venue.books.candles import Candles
 from hip3.venue.books.sub_accounts import SubAccounts, Vault
 from hip3.venue.engine.engine import Engine
 from hip3.venue.engine.model import Market, MarketInfo
 from hip3.venue.engine.numbers import num
+from hip3.venue.setup.parameters import FundingTerms
 from hip3.venue.setup.settings import Dex, MarketSetup, VenueSetup
 
 DRIP_USD = Decimal(1000)
@@ -35,6 +38,8 @@ class Books:
         self._by_dex = {name: [m for m in self.engine.markets.values() if m.info.dex == name] for name in names}
         self.agents: Agents = Agents()
         self._nonces: dict[str, NonceSet] = {}
+        self.signed: Counter[str] = Counter()
+        """How many actions were signed for which network."""
         self.subs: SubAccounts = SubAccounts()
         for vault in setup.vaults:
             address = vault.address.lower()
@@ -83,18 +88,21 @@ def _infos(setup: VenueSetup) -> list[MarketInfo]:
     (docs/venue-facts.md F8)."""
     index = {"": 0} | {dex.name: i for i, dex in enumerate(setup.dexs, 1)}
     scales = {dex.name: dex.fee_scale for dex in setup.dexs}
+    multipliers = {dex.name: dex.funding_multiplier for dex in setup.dexs}
     counts = dict.fromkeys(index, 0)
     infos = []
     for m in setup.markets:
         base = 100_000 + 10_000 * index[m.dex] if m.dex else 0
-        infos.append(_info(m, base + counts[m.dex], scales.get(m.dex) if m.fee_scale is None else m.fee_scale))
+        scale = scales.get(m.dex) if m.fee_scale is None else m.fee_scale
+        multiplier = multipliers.get(m.dex, ONE) if m.funding_multiplier is None else m.funding_multiplier
+        infos.append(_info(m, base + counts[m.dex], scale, multiplier))
         counts[m.dex] += 1
     return infos
 
 
-def _info(m: MarketSetup, asset_id: int, fee_scale: Decimal | None) -> MarketInfo:
+def _info(m: MarketSetup, asset_id: int, fee_scale: Decimal | None, multiplier: Decimal) -> MarketInfo:
     tiers = tuple((lower, leverage) for lower, leverage in m.margin_tiers)
     return MarketInfo(
         m.coin, m.dex, asset_id, m.sz_decimals, m.max_leverage, m.margin_mode, m.growth, fee_scale, tiers,
-        m.oi_cap if m.dex else None,
+        m.oi_cap if m.dex else None, FundingTerms(multiplier, m.funding_clamp, m.funding_interest),
     )  # fmt: skip

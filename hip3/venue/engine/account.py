@@ -173,6 +173,8 @@ class Account:
         """Token -> what is in spot beside the pools."""
         self.volume = ZERO
         """USD traded ever, as taker and as maker, at its full amount on every market."""
+        self.credited = ZERO
+        """The same as tiers and the limit of actions count it: a tenth on growth markets (docs/venue-facts.md F27)."""
         self.fees = ZERO
         """What it paid the exchange: fees less rebates, and reserved actions; a builder's part is not in it."""
         self.actions_used = 0
@@ -230,4 +232,4 @@ class Account:
     @property
     def action_cap(self) -> int:
         """How many actions the address may have sent so far: 10,000, one per dollar traded, what was bought."""
-        return 10_000 + int(self.volume) + self.reserved
+        return 10_000 + int(self.credited) + self.reserved

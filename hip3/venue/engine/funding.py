@@ -2,9 +2,9 @@
 
 Rate of 8 hours = mean premium + clamp(interest - premium, +-0.05 %), paid by an eighth per hour, at most 4 % an
 hour; longs pay when it is positive. On a builder dex the premium is the middle of the impact prices over the
-oracle and the rate has a multiplier; on the main dex it is how far the impact prices lie beyond the oracle
-(docs/venue-facts.md F28). Payments are cut to 6 decimals; what is left of them over all accounts is kept in
-`engine.residue`, so that cash adds up.
+oracle, and clamp, interest and a multiplier are the market's own; on the main dex it is how far the impact prices lie
+beyond the oracle (docs/venue-facts.md F28). Payments are cut to 6 decimals; what is left of them over all accounts is
+kept in `engine.residue`, so that cash adds up.
 """
 
 from decimal import Decimal
@@ -15,14 +15,13 @@ from hip3.venue.engine.account import USD_DECIMALS, Account, Position
 from hip3.venue.engine.engine import Engine
 from hip3.venue.engine.model import FundingEvent, Market
 from hip3.venue.engine.numbers import num
+from hip3.venue.setup.parameters import FundingTerms
 
 SAMPLE_MS = 5000
 HOUR_MS = 3_600_000
 """Samples and payments are due at multiples of these, in UTC."""
-INTEREST = Decimal("0.0001")
-"""Per 8 hours."""
-CLAMP = Decimal("0.0005")
-"""How far interest may pull the rate of 8 hours from the premium."""
+MAIN = FundingTerms(clamp=Decimal("0.0005"))
+"""Of the main dex."""
 CAP = Decimal("0.04")
 """Highest rate per hour, either way."""
 RATE_DECIMALS = 10
@@ -55,15 +54,11 @@ def premium_of(market: Market, impact: tuple[Decimal, Decimal] | None) -> Decima
     return truncate(div(beyond, market.oracle), RATE_DECIMALS)
 
 
-def rate_of(market: Market, premium: Decimal, multiplier: Decimal) -> Decimal:
-    """The hourly rate of a mean premium, a fraction cut to 10 decimals; positive: longs pay.
-
-    `multiplier` is for builder dexs only.
-    """
-    eight_hours = premium + min(max(INTEREST - premium, -CLAMP), CLAMP)
-    rate = div(eight_hours, Decimal(8))
-    if market.info.dex:
-        rate *= multiplier
+def rate_of(market: Market, premium: Decimal) -> Decimal:
+    """The hourly rate of a mean premium, a fraction cut to 10 decimals; positive: longs pay."""
+    terms = market.info.funding if market.info.dex else MAIN
+    eight_hours = premium + min(max(terms.interest - premium, -terms.clamp), terms.clamp)
+    rate = div(eight_hours * terms.multiplier, Decimal(8))
     return truncate(min(max(rate, -CAP), CAP), RATE_DECIMALS)
 
 
@@ -80,7 +75,7 @@ class Funding:
         self._next_hour = now_ms - now_ms % HOUR_MS + HOUR_MS
         self._samples: dict[str, tuple[Decimal, int]] = {}
         for market in engine.markets.values():
-            market.funding = rate_of(market, ZERO, engine.parameters.hip3_funding_multiplier)
+            market.funding = rate_of(market, ZERO)
 
     def advance(self, now_ms: int) -> None:
         """Sample and pay what is due. Once each, however late: time that was leapt over is not made up for.
@@ -105,7 +100,7 @@ class Funding:
         total, count = total + premium, count + 1
         self._samples[market.info.coin] = (total, count)
         market.premium = truncate(div(total, Decimal(count)), RATE_DECIMALS)
-        market.funding = rate_of(market, market.premium, self._engine.parameters.hip3_funding_multiplier)
+        market.funding = rate_of(market, market.premium)
 
     def pay(self, market: Market, now_ms: int) -> None:
         """Everybody with a position pays or gets the hour's rate on size x oracle, and the next hour begins.

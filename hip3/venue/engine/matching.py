@@ -217,6 +217,7 @@ def _pay(state: State, account: Account, market: Market, deal: Deal, *, crossed:
     account.fees += fee
     account.volume += notional
     credit = notional * fees.GROWTH if market.info.growth else notional
+    account.credited += credit
     state.count_volume(account, credit, deal.now_ms, crossed=crossed)
     return fee
 

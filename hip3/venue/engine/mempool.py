@@ -16,15 +16,16 @@ MAKES, CANCELS, TAKES = 0, 1, 2
 _TAKING = frozenset({"Gtc", "Ioc", "FrontendMarket"})
 
 
-def class_of(request: Any) -> int:
+def class_of(request: Any, *, plain_cancels_last: bool = False) -> int:
     """The class of one signed action, the body of a `POST /exchange`; what does not parse is the first, it does
-    nothing. A trigger order sends neither GTC nor IOC."""
+    nothing. A trigger order sends neither GTC nor IOC. `plain_cancels_last`: a cancel needs `f` to come before takers.
+    """
     action = request.get("action") if isinstance(request, dict) else None
     if not isinstance(action, dict):
         return MAKES
     kind = action.get("type")
     if kind in ("cancel", "cancelByCloid"):
-        return CANCELS
+        return TAKES if plain_cancels_last and action.get("f") is not True else CANCELS
     orders = action.get("orders") if kind == "order" else []
     if kind == "modify":
         orders = [action.get("order")]
@@ -47,7 +48,8 @@ class Mempool:
     Actions that arrive in the same millisecond keep the order in which they were sent.
     """
 
-    def __init__(self, latency_ms: int, jitter_ms: int, seed: int) -> None:
+    def __init__(self, latency_ms: int, jitter_ms: int, seed: int, *, plain_cancels_last: bool = False) -> None:
+        self._plain_cancels_last = plain_cancels_last
         self.latency_ms, self._jitter_ms = latency_ms, jitter_ms
         self._rng = random.Random(f"{seed}:latency")
         self._late: list[tuple[int, int, Any, Any]] = []
@@ -76,6 +78,6 @@ class Mempool:
         arrived: list[tuple[int, int, Any]] = []
         while self._late and self._late[0][0] <= now_ms:
             _, serial, request, item = heapq.heappop(self._late)
-            arrived.append((class_of(request), serial, item))
+            arrived.append((class_of(request, plain_cancels_last=self._plain_cancels_last), serial, item))
         arrived.sort(key=lambda a: a[:2])
         return [i for c, _, i in arrived if c != TAKES], [i for c, _, i in arrived if c == TAKES]

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from hip3.core.money import ZERO
 from hip3.venue.engine.book import Book, BookOrder, Trigger
+from hip3.venue.setup.parameters import FundingTerms
 
 TAKER_RATE = Decimal("0.00045")
 MAKER_RATE = Decimal("0.00015")
@@ -38,6 +39,7 @@ class MarketInfo(NamedTuple):
     """(lower bound of the notional, highest leverage); none: `max_leverage` throughout."""
     oi_cap: Decimal | None = None
     """Highest open interest in USD; None: no cap (docs/venue-facts.md F29)."""
+    funding: FundingTerms = FundingTerms()
 
     @property
     def margin_tiers(self) -> tuple[tuple[Decimal, int], ...]:

@@ -5,9 +5,19 @@ the exchange, word for word.
 """
 
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
+
+
+class FundingTerms(NamedTuple):
+    """How a premium becomes a rate (docs/venue-facts.md F28)."""
+
+    multiplier: Decimal = Decimal(1)
+    clamp: Decimal = Decimal("0.0003")
+    """How far interest may pull the rate of 8 hours from the premium."""
+    interest: Decimal = Decimal("0.0001")
+    """Per 8 hours."""
 
 
 class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,9 +41,12 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Mode of a new account (docs/venue-facts.md F16)."""
     pooled_gains: bool = True
     """Whether the spot total of a pooled account has the gains of open positions in it: six sources say so, one not."""
-    hip3_funding_multiplier: Decimal = Decimal("0.5")
-    """What the rate of a builder dex is multiplied by (docs/venue-facts.md F28). Inferred from the floor of observed
-    rates, half of the main dex's."""
+    signatures: Literal["both", "mainnet", "testnet"] = "both"
+    """For which network actions may be signed: clients decide that by URL, and a real network takes its own alone."""
+    fast_trigger_text: str = "Fast cancel is not supported for trigger orders."
+    """Refusal of a cancel with `f` of an order that is a trigger; the exchange's own text is not known."""
+    plain_cancels_last: bool = False
+    """Whether cancels without `f` have lost their place before takers, as is announced for an upgrade to come."""
     rate_limited_text: str = "null"
     """Body of HTTP 429."""
     ip_weight_per_minute: int = 1200

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import msgspec
 
+from hip3.core.money import ONE
 from hip3.errors import ConfigError
 from hip3.venue.setup.fault import Fault
-from hip3.venue.setup.parameters import DEFAULT, Parameters
+from hip3.venue.setup.parameters import DEFAULT, FundingTerms, Parameters
 
 DATA_FILE = Path(__file__).with_name("markets.toml")
 """The setup without any configuration."""
@@ -69,6 +70,10 @@ class Dex(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """deployerFeeScale (docs/venue-facts.md F7)."""
     collateral: int = 0
     """The token that its positions are margined in, one of `answers.spot.TOKENS`: 0 USDC, 360 USDH, 235 USDE."""
+    funding_multiplier: Decimal = ONE
+    """Of every market that has none of its own (docs/venue-facts.md F28)."""
+    permissioned: bool = False
+    """Shown as `isStar` (docs/venue-facts.md F35); nobody is kept out here."""
 
 
 class MarketSetup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -93,6 +98,10 @@ class MarketSetup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     growth: bool = False
     fee_scale: Decimal | None = None
     """deployerFeeScale of this market; None: its dex's."""
+    funding_multiplier: Decimal | None = None
+    """None: its dex's."""
+    funding_clamp: Decimal = FundingTerms().clamp
+    funding_interest: Decimal = FundingTerms().interest
     closed: bool = False
     """The underlying is closed: the book walks by itself, and the oracle is a slow average of it."""
     stale_per_hour: float = 0

@@ -18,8 +18,8 @@ from hip3.execution.sending.scheduler import BATCH, CANCELS, NEW, REDUCE_ONLY, B
 from tests.builders import D, exit_order, order
 
 
-def _cancel(oid: int) -> PendingCancel:
-    return PendingCancel(coin="xyz:GOLD", oid=oid, created_ms=0)
+def _cancel(oid: int, *, limit: bool = False) -> PendingCancel:
+    return PendingCancel(coin="xyz:GOLD", oid=oid, created_ms=0, limit=limit)
 
 
 def _post(number: int, sent_ms: int = 0, generation: int = 1) -> Post:
@@ -45,6 +45,22 @@ def test_cancels_before_reduce_only_before_new_and_never_mixed() -> None:
     assert isinstance(kinds[2], OrderBatch)
     assert not kinds[2].reduce_only
     assert kinds[3] is None
+
+
+@given(st.lists(st.booleans(), max_size=2 * BATCH))
+def test_cancels_of_limits_and_of_stops_share_no_action_and_keep_their_order(kinds: list[bool]) -> None:
+    scheduler, taken = BatchScheduler(100), []
+    for oid, limit in enumerate(kinds):
+        scheduler.enqueue_cancel(_cancel(oid, limit=limit))
+    while (batch := scheduler.take(0)) is not None:
+        assert isinstance(batch, CancelBatch)
+        assert len({c.limit for c in batch.cancels}) == 1
+        assert len(batch.cancels) <= BATCH
+        taken += batch.cancels
+    assert sorted(c.oid for c in taken) == list(range(len(kinds)))
+    for limit in (True, False):
+        oids = [c.oid for c in taken if c.limit is limit]
+        assert oids == sorted(oids)
 
 
 def test_every_queue_is_bounded_and_says_so() -> None:

@@ -121,3 +121,25 @@ def test_cancel_all_leaves_the_stops_of_positions_and_takes_those_of_none() -> N
     assert [o.oid for o in held.to_cancel()] == [2, 3, 4]
     assert [o.oid for o in Proof(positions=None, orders=orders, source="").to_cancel()] == [3, 4]
     assert Proof(positions=None, orders=None, source="").to_cancel() == []
+
+
+def test_an_unreadable_fill_of_a_coin_elsewhere_spoils_nothing_and_one_of_ours_does() -> None:
+    odd = {"coin": "+92260", "settled": True}
+    answers: dict[str, Any] = {"clearinghouseState": STATE, "frontendOpenOrders": []}
+    report = read_account(_Rest(**answers, userFills=[odd, _raw(1, COIN)]), "0x", ["xyz"])
+    assert [f.coin for f in report.fills] == [COIN]
+    for row in ({"coin": COIN}, {"coin": None}, {}, 5):
+        with pytest.raises(VenueReadError):
+            read_account(_Rest(**answers, userFills=[row]), "0x", ["xyz"])
+    proof = prove(_TwoDexs(clearinghouseState=STATE, frontendOpenOrders=[], userFills=[odd, _raw(1)]), "0x", ["flx"])
+    assert set(proof.positions or {}) == {"flx:OIL"}
+
+
+def test_rows_that_are_skipped_count_towards_the_end_of_the_list() -> None:
+    """A list that is full is cut off, however many of its rows could be read."""
+    rows = [{"coin": "+1"}] * 1999
+    answers: dict[str, Any] = {"clearinghouseState": STATE, "frontendOpenOrders": []}
+    assert not read_account(_Rest(**answers, userFills=rows), "0x", ["xyz"]).cut_off
+    assert read_account(_Rest(**answers, userFills=[*rows, _raw(1, COIN)]), "0x", ["xyz"]).cut_off
+    proof = prove(_TwoDexs(clearinghouseState=STATE, frontendOpenOrders=[], userFills=[*rows, _raw(1)]), "0x", ["flx"])
+    assert proof.positions is None

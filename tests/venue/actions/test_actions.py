@@ -6,6 +6,7 @@ import pytest
 
 from hip3.exchange.signing import SigningKey
 from hip3.venue.actions import actions, auth
+from hip3.venue.setup.parameters import Parameters
 from tests.venue.desk import GOLD, GOLD_ID, D, Desk, wire
 
 MILLION = D(1_000_000)
@@ -255,3 +256,54 @@ def test_over_its_limit_an_address_acts_every_ten_seconds(desk: Desk, one: Signi
     desk.now += 10_000
     assert act() == "ok"
     assert desk.info("userRateLimit", user=one.address)["nRequestsSurplus"] == 2
+
+
+def test_a_fast_cancel_ends_limits_and_refuses_triggers(desk: Desk, one: SigningKey, two: SigningKey) -> None:
+    desk.trade(one, two, "0.5")
+    limit = desk.order(one, True, "3900", "0.01", cloid="0x" + "a" * 32)["resting"]["oid"]
+    item = {"a": GOLD_ID, "b": False, "p": "3500", "s": "0.1", "r": True}
+    item["t"] = {"trigger": {"isMarket": True, "triggerPx": "3600", "tpsl": "sl"}}
+    reply = desk.act(one, {"type": "order", "orders": [item], "grouping": "na"})
+    stop = reply["response"]["data"]["statuses"][0]["resting"]["oid"]
+
+    def cancel(*oids: int, **more: Any) -> list[Any]:
+        action = {"type": "cancel", "cancels": [{"a": GOLD_ID, "o": oid} for oid in oids]} | more
+        found: list[Any] = desk.act(one, action)["response"]["data"]["statuses"]
+        return found
+
+    refused = desk.venue.engine.parameters.fast_trigger_text
+    assert cancel(stop, limit, f=True) == [{"error": refused}, "success"]
+    assert cancel(stop) == ["success"]
+
+
+@pytest.mark.parametrize(("taken", "fits"), [("both", True), ("testnet", True), ("mainnet", False)])
+def test_an_action_for_another_network_is_another_signer_s(taken: Any, fits: bool) -> None:
+    desk = Desk(parameters=Parameters(signatures=taken))
+    one = desk.key(1)
+    reply = desk.act(one, {"type": "noop"})
+    sent = desk.by_user(1, {"type": "usdSend", "destination": desk.key(2).address, "amount": "1"})
+    assert (reply["status"] == "ok") is fits
+    assert (sent["status"] == "ok") is fits
+    if not fits:
+        assert reply["response"].startswith("User or API Wallet 0x")
+        assert one.address not in reply["response"]
+    assert desk.info("embeddedExchange")["signed"] == ({"testnet": 1} if fits else {})
+
+
+def test_isolated_margin_is_topped_up_to_a_leverage(desk: Desk, one: SigningKey, two: SigningKey) -> None:
+    top_up = {"type": "topUpIsolatedOnlyMargin", "asset": GOLD_ID}
+    assert desk.act(one, top_up | {"leverage": "5"})["response"] == "Cannot update margin for empty position."
+    desk.trade(one, two, "0.5")
+    market = desk.venue.engine.markets[GOLD]
+    desk.venue.engine.set_mark(market, D(4000), desk.now)
+
+    def margin() -> Any:
+        (held,) = desk.info("clearinghouseState", user=one.address, dex="xyz")["assetPositions"]
+        return D(held["position"]["marginUsed"])
+
+    assert margin() == 100  # 20x
+    assert desk.act(one, top_up | {"leverage": "5"})["status"] == "ok"
+    assert margin() == 400
+    assert desk.act(one, top_up | {"leverage": "10"})["status"] == "ok"  # more is there already
+    assert margin() == 400
+    assert "sufficient margin" in desk.act(one, top_up | {"leverage": "1"})["response"]

@@ -8,10 +8,10 @@ import pytest
 from hip3.venue.answers.user_streams import user_frames
 from hip3.venue.engine.funding import HOUR_MS, Funding, premium_of, rate_of
 from hip3.venue.engine.model import MarketInfo
+from hip3.venue.setup.parameters import FundingTerms
+from hip3.venue.setup.settings import load_setup
 from tests.venue.bench import GOLD, A, B, Bench, C, D
 from tests.venue.desk import START, Desk
-
-HALF = D("0.5")
 
 
 @pytest.mark.parametrize(
@@ -19,18 +19,35 @@ HALF = D("0.5")
     [
         ("-0.0001875303", "0.0000125", "0.00000625"),  # as captured: within the clamp only the interest is paid
         ("0", "0.0000125", "0.00000625"),
-        ("0.0005", "0.0000125", "0.00000625"),
-        ("0.0011", "0.000075", "0.0000375"),
-        ("-0.0011", "-0.000075", "-0.0000375"),
+        ("0.0004", "0.0000125", "0.00000625"),
+        ("0.0005", "0.0000125", "0.0000125"),  # the builder dex's clamp is 0.03 %, the main one's 0.05 %
+        ("0.0011", "0.000075", "0.00005"),
+        ("-0.0011", "-0.000075", "-0.00005"),
         ("1", "0.04", "0.04"),
     ],
 )
 def test_the_rate_of_a_premium(premium: str, main: str, builder: str) -> None:
     bench = Bench()
     market = bench.market()
-    assert rate_of(market, D(premium), HALF) == D(builder)
+    market.info = market.info._replace(funding=FundingTerms(multiplier=D("0.5")))
+    assert rate_of(market, D(premium)) == D(builder)
     market.info = market.info._replace(dex="")
-    assert rate_of(market, D(premium), HALF) == D(main)
+    assert rate_of(market, D(premium)) == D(main)
+
+
+def test_each_market_has_terms_of_its_own_and_the_lists_tell_those_that_are_not_usual() -> None:
+    built_in = load_setup()
+    own = {"funding_multiplier": D(1), "funding_clamp": D("0.001"), "funding_interest": D(0)}
+    markets = [msgspec.structs.replace(m, **own) if m.coin == GOLD else m for m in built_in.markets]
+    desk = Desk(markets=markets)
+    market = desk.venue.engine.markets[GOLD]
+    assert rate_of(market, D("0.0004")) == 0  # within its clamp, and no interest
+    assert rate_of(market, D("0.0024")) == D("0.000175")
+    _, xyz, para = desk.info("perpDexs")
+    assert GOLD not in dict(xyz["assetToFundingMultiplier"])
+    assert dict(xyz["assetToFundingMultiplier"])["xyz:NVDA"] == "0.5"
+    assert set(dict(para["assetToFundingMultiplier"]).values()) == {"0.6"}
+    assert (xyz["assetToFundingClamp"], xyz["assetToFundingInterestRate"]) == ([[GOLD, "0.001"]], [[GOLD, "0.0"]])
 
 
 def test_the_premium_of_a_builder_dex_is_the_middle_and_of_the_main_dex_what_is_beyond() -> None:

@@ -37,6 +37,15 @@ def test_the_class_of_an_action(request_: Any, kind: int) -> None:
     assert class_of(request_) == kind
 
 
+def test_with_the_upgrade_that_is_announced_only_fast_cancels_come_before_takers() -> None:
+    plain, fast = {"action": {"type": "cancel"}}, {"action": {"type": "cancelByCloid", "f": True}}
+    assert [class_of(r, plain_cancels_last=True) for r in (plain, fast)] == [TAKES, CANCELS]
+    pool = Mempool(0, 0, 1, plain_cancels_last=True)
+    for number, request in enumerate((_order("Ioc"), plain, fast, _order("Alo"))):
+        pool.add(number, request, number)
+    assert pool.block(70) == ([3, 2], [0, 1])
+
+
 def test_a_block_has_makers_and_cancels_before_takers_each_in_order_of_arrival() -> None:
     pool = Mempool(10, 0, 1)
     for number, request in enumerate(

@@ -1,0 +1,57 @@
+"""`markets` against the exchange's own answers: nothing is invented, and what is not known is a dash."""
+
+from typing import Any
+
+import pytest
+
+from hip3.commands.markets import HEAD, lines
+from hip3.config import reading
+from hip3.config.reading import MarketSettings
+from hip3.config.settings import Settings
+from hip3.errors import ConfigError, PreflightError, VenueReadError
+from tests.commands.test_check_account import _Rest
+from tests.venue.desk import Desk
+
+
+def _table(desk: Desk, **settings: Any) -> dict[str, dict[str, str]]:
+    """Market -> column -> cell."""
+    out, at = {}, [0]
+    for line in lines(_Rest(desk), MarketSettings(Settings(**settings))):
+        if line.startswith(HEAD[0]):
+            at = [line.index(name) for name in HEAD]
+        elif ":" in line.split(" ")[0] and not line.split(" ")[0].endswith(":"):
+            cells = [line[a:b].strip() for a, b in zip(at, [*at[1:], None], strict=True)]
+            out[cells[0]] = dict(zip(HEAD, cells, strict=True))
+    return out
+
+
+def test_each_market_is_told_with_what_an_order_needs() -> None:
+    desk = Desk(quiet=False)
+    desk.venue.engine.markets["xyz:NVDA"].halted = True
+    found = _table(desk, sessions="Mon-Fri 09:30-16:00 America/New_York")
+    gold, index = found["xyz:GOLD"], found["xyz:XYZ100"]
+    assert (gold["taker bps"], gold["maker bps"], gold["lot"], gold["leverage"]) == ("9", "3", "0.0001", "20x")
+    assert (gold["margin"], index["margin"]) == ("isolated", "cross or isolated")
+    assert (index["taker bps"], index["maker bps"]) == ("0.9", "0.3")
+    assert 11 <= float(gold["least USD"]) < 11.5
+    assert gold["spread bps"] != "-"
+    assert gold["hours"] == "Mon-Fri 09:30-16:00 America/New_York"
+    assert (gold["state"], found["xyz:NVDA"]["state"]) == ("traded", "delisted")
+    assert {coin.split(":")[0] for coin in found} == {"xyz", "para"}
+    assert set(_table(desk, dex="para")) == {"para:AVGO", "para:UNITREE"}
+
+
+def test_what_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk()
+    with pytest.raises(PreflightError, match="it has xyz, para"):
+        lines(_Rest(desk), MarketSettings(Settings(dex="nope")))
+    rest = _Rest(desk)
+    monkeypatch.setattr(rest, "info_json", lambda r: [None, {"name": "xyz"}] if r["type"] == "perpDexs" else [{}, 5])
+    with pytest.raises(VenueReadError, match="dex xyz cannot be read"):
+        lines(rest, MarketSettings(Settings()))
+
+
+def test_markets_need_not_be_named_to_be_looked_at() -> None:
+    with pytest.raises(ConfigError, match="HIP3_MARKETS"):
+        reading.load({"HIP3_NETWORK": "mainnet"}, None)
+    assert reading.load({"HIP3_NETWORK": "mainnet"}, None, markets=False).network == "mainnet"
