@@ -7,7 +7,6 @@ Before there are threads, and in commands, main has a client of its own or this 
 is read from elsewhere; its bucket has a lock. No lock is held during a request.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -57,15 +56,18 @@ class RestClient:
         if self._spent is not None:
             self._bucket.try_take(self._spent.read(clock.wall_ms()), clock.mono_ms())
 
-    def info(self, request: dict[str, Any], *, keep: int = KEPT_WEIGHT) -> bytes:
+    def info(self, request: dict[str, Any], *, keep: int | None = KEPT_WEIGHT) -> bytes:
         """The body of the answer to one info request, as it came. VenueReadError, RateLimited.
 
-        `keep` is the weight that stays for urgent reads: the proof at the end uses it up. Our own RateLimited carries
-        `wait_ms`, after which it would pass; the exchange's has none. A request that fails has spent its weight, too.
+        `keep` is the weight that stays for urgent reads: the proof at the end uses it up; None: it is counted and never
+        held back. Our own RateLimited carries `wait_ms`, after which it would pass; the exchange's has none. A request
+        that fails has spent its weight, too.
         """
         weight = weight_of(request)
         now = self._clock.mono_ms()
-        if not self._bucket.try_take(weight, now, keep=keep):
+        if keep is None:
+            self._bucket.try_take(min(weight, self._bucket.level(now)), now)
+        elif not self._bucket.try_take(weight, now, keep=keep):
             wait = self._bucket.wait_ms(weight + keep, now)
             raise RateLimited(f"{_named(request)}: the weight budget is spent, free in {wait} ms", wait_ms=wait)
         self._note_spent()
@@ -74,7 +76,13 @@ class RestClient:
     @property
     def urgent(self) -> "Urgent":
         """The same reads with the kept weight: for proofs of what is open, which somebody waits for."""
-        return Urgent(self)
+        return Urgent(self, 0)
+
+    @property
+    def unheld(self) -> "Urgent":
+        """The same reads, whatever is spent by our own count: for a start, which may have positions to leave. If it is
+        spent indeed the exchange says so."""
+        return Urgent(self, None)
 
     def info_json(self, request: dict[str, Any]) -> Any:
         """The same, decoded. VenueReadError also where it is not JSON; its shape is the caller's to judge."""
@@ -142,40 +150,14 @@ def _named(request: dict[str, Any]) -> str:
 
 
 class Urgent:
-    """Reads that may use the kept weight. Same thread, same session as its `RestClient`."""
+    """Reads that leave so much weight for others; see `RestClient.info`. Same thread, same session as its client."""
 
-    def __init__(self, rest: RestClient) -> None:
-        self._rest = rest
+    def __init__(self, rest: RestClient, keep: int | None) -> None:
+        self._rest, self._keep = rest, keep
 
     def info(self, request: dict[str, Any]) -> bytes:
         """See `RestClient.info`."""
-        return self._rest.info(request, keep=0)
-
-    def info_json(self, request: dict[str, Any]) -> Any:
-        """See `RestClient.info_json`."""
-        return _decoded(request, self.info(request))
-
-
-class Patient:
-    """Reads that wait for their weight: for a start, which has nothing else to do, and would begin anew and spend what
-    its next try needs. Same thread, same session as its `RestClient`.
-
-    `wait(seconds)` may come back earlier; `given_up()`: whether nobody wants the answer any more.
-    """
-
-    def __init__(self, rest: RestClient, wait: Callable[[float], object], given_up: Callable[[], bool]) -> None:
-        self._rest, self._wait, self._given_up = rest, wait, given_up
-
-    def info(self, request: dict[str, Any]) -> bytes:
-        """See `RestClient.info`; RateLimited only where the exchange refuses, or once given up."""
-        while True:
-            try:
-                return self._rest.info(request)
-            except RateLimited as error:
-                wait_ms = error.fields.get("wait_ms")
-                if not isinstance(wait_ms, int) or self._given_up():
-                    raise
-                self._wait(wait_ms / 1000)
+        return self._rest.info(request, keep=self._keep)
 
     def info_json(self, request: dict[str, Any]) -> Any:
         """See `RestClient.info_json`."""

@@ -20,7 +20,6 @@ from hip3.core.ports import Clock
 from hip3.core.urls import shown_url
 from hip3.errors import ODD_ANSWERS, PreflightError, VenueReadError, WireError
 from hip3.exchange.backoff import Backoff
-from hip3.exchange.rest import Patient
 from hip3.exchange.subscriptions import wanted
 from hip3.execution.truth.bootstrap import Universe, learn_universe
 from hip3.ops import logs
@@ -118,16 +117,15 @@ class App:
             running.own = OwnExchange(base)
         url = running.own.url if running.own is not None else base.http_url
         rest = running.rest = runtime.rest(url, running.clock, Path(base.state_dir))
-        patient = Patient(rest, self._wait_for_weight, lambda: running.stop.asked)
-        who = self._retry(lambda: identity(base, self._key, patient))
+        who = self._retry(lambda: identity(base, self._key, rest.unheld))
         if who is None:
             return False
         folder = self._open_state(who)
-        universe = self._retry(lambda: learn_universe(patient, base, who.account))
+        universe = self._retry(lambda: learn_universe(rest.unheld, base, who.account))
         if universe is None:
             return False
         self._check_overrides(universe)
-        reading = StartReading(running, patient, who, universe, folder)
+        reading = StartReading(running, rest.unheld, who, universe, folder)
         if self._retry(reading.read) is None:
             return False
         running.readiness.universe_known()
@@ -312,11 +310,6 @@ class App:
                 while running.clock.mono_ms() < end and not self.stop_wanted():
                     running.stop.wait(POLL_S)
         return None
-
-    def _wait_for_weight(self, seconds: float) -> None:
-        """The rest thread, in a start."""
-        self.running.readiness.universe_unknown("the minute's request weight is spent: the start waits for it")
-        self.running.stop.wait(min(seconds, POLL_S))
 
     def _await(self, future: "Future[T]") -> T:
         while True:

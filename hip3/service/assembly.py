@@ -104,7 +104,7 @@ class StartReading:
         self._next_ms = now_ms + FINISH_MS
         universe = self.universe
         assert self._running.rest is not None
-        self._rest = self._running.rest  # what trades does not wait for what reads
+        self._rest = self._running.rest  # the weight is shared with what trades
         try:
             self._read_all()
         except PreflightError as error:

@@ -38,6 +38,13 @@ def channel_of(text: str) -> str:
     return CHANNELS.get(name, "market")
 
 
+def _state_of(call: Call) -> str | None:
+    """The dex whose clearinghouseState is asked for, if that is what a request is about."""
+    if call.path != "/info" or b'"clearinghouseState"' not in call.body:
+        return None
+    return str(msgspec.json.decode(call.body).get("dex"))
+
+
 def _thin(text: str, side: int) -> str:
     """The frame with one side of the touch a fifth away: its makers are gone for an instant."""
     frame = msgspec.json.decode(text)
@@ -90,6 +97,9 @@ class Mishaps:
         for m in self._active:
             if m.on in ACTIONS_ONLY and call.path != "/exchange":
                 continue
+            if m.kind == "unread dex" and _state_of(call) == m.on:
+                self._scene.hit(m)
+                return Plain(500, b"null")
             if m.kind == "http" and self._rng.randrange(100) < m.share:
                 self._scene.hit(m)
                 return Plain(int(m.on), b"null") if m.on.isdigit() else ACTIONS_ONLY.get(m.on, m.on)

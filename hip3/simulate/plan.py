@@ -161,6 +161,7 @@ KINDS: tuple[tuple[float, Made], ...] = (
     (1.5, _during("empty account", 1000, 8000, ("xyz", "para"))),
     (1.5, _during("stale account", 1000, 8000, ("xyz", "para"))),
     (1.5, _during("stale fills", 1000, 8000)),
+    (1.5, _during("unread dex", 1000, 12_000, ("xyz", "para"))),
     (1, _clock),
     (0.7, _clock_for_a_moment),
     (0.7, _suspend),

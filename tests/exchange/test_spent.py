@@ -6,7 +6,7 @@ import pytest
 
 from hip3.errors import RateLimited
 from hip3.exchange.rate_limit import IP_WEIGHT_PER_MINUTE
-from hip3.exchange.rest import KEPT_WEIGHT, Patient, RestClient
+from hip3.exchange.rest import KEPT_WEIGHT, RestClient
 from hip3.exchange.spent import SpentFile
 from tests.fakes import FakeClock
 
@@ -64,20 +64,13 @@ def test_whatever_the_file_and_the_clock_say_it_is_within_a_minute_s(
     assert file.read(10**12 + later_ms) == left
 
 
-def test_a_start_waits_for_its_weight_instead_of_beginning_anew(tmp_path: Path) -> None:
+def test_a_start_is_counted_and_never_held_back(tmp_path: Path) -> None:
+    """Positions may wait for it: whether the weight is spent indeed the exchange says."""
     clock = FakeClock()
     rest = _client(clock, tmp_path)
-    whole, waits = _reads(rest), list[float]()
-
-    def wait(seconds: float) -> None:
-        waits.append(seconds)
-        clock.advance(round(seconds * 1000))
-
-    patient = Patient(rest, wait, lambda: len(waits) >= 5)
-    for _ in range(5):
-        patient.info({"type": "userFills", "user": "0x"})
-    assert (len(waits), sum(waits)) == (5, 5.0), "a second for each reading of weight 20"
-    assert whole
+    _reads(rest)
+    for number in range(30):
+        rest.unheld.info({"type": "userFills", "user": "0x"})
+        assert rest.weight_used(clock.mono_ms()) == min(1000 + 20 * (number + 1), IP_WEIGHT_PER_MINUTE)
     with pytest.raises(RateLimited):
-        patient.info({"type": "userFills", "user": "0x"})
-    assert len(waits) == 5, "nobody waits once it is given up"
+        rest.urgent.info({"type": "userFills", "user": "0x"})
