@@ -65,7 +65,7 @@ class VenueRest:
         self.asked: list[dict[str, Any]] = []
 
     @property
-    def urgent(self) -> "VenueRest":
+    def unheld(self) -> "VenueRest":
         """No request waits for another here."""
         return self
 

@@ -191,7 +191,7 @@ class Hand:
         return _told(answer)
 
     def _prove(self) -> Proof:
-        return prove(self._rest.urgent, self._account, self._dexs)
+        return prove(self._rest.unheld, self._account, self._dexs)
 
     def _act(self, command: str, market: str | None, proof: Proof) -> bool:
         """Send what this reading asks for; whether there was anything."""

@@ -59,9 +59,9 @@ class RestClient:
     def info(self, request: dict[str, Any], *, keep: int | None = KEPT_WEIGHT) -> bytes:
         """The body of the answer to one info request, as it came. VenueReadError, RateLimited.
 
-        `keep` is the weight that stays for urgent reads: the proof at the end uses it up; None: it is counted and never
-        held back. Our own RateLimited carries `wait_ms`, after which it would pass; the exchange's has none. A request
-        that fails has spent its weight, too.
+        `keep` is the weight that stays for reads that are not held back; None: this is one of those, and is counted
+        alone. Our own RateLimited carries `wait_ms`, after which it would pass; the exchange's has none. A request that
+        fails has spent its weight, too.
         """
         weight = weight_of(request)
         now = self._clock.mono_ms()
@@ -74,15 +74,10 @@ class RestClient:
         return self._post("/info", msgspec.json.encode(request), _named(request))
 
     @property
-    def urgent(self) -> "Urgent":
-        """The same reads with the kept weight: for proofs of what is open, which somebody waits for."""
-        return Urgent(self, 0)
-
-    @property
-    def unheld(self) -> "Urgent":
-        """The same reads, whatever is spent by our own count: for a start, which may have positions to leave. If it is
-        spent indeed the exchange says so."""
-        return Urgent(self, None)
+    def unheld(self) -> "Unheld":
+        """The same reads, whatever is spent by our own count: for a start, which may have positions to leave, and for
+        proofs of what is open, which somebody waits for. If it is spent indeed the exchange says so."""
+        return Unheld(self)
 
     def info_json(self, request: dict[str, Any]) -> Any:
         """The same, decoded. VenueReadError also where it is not JSON; its shape is the caller's to judge."""
@@ -149,15 +144,15 @@ def _named(request: dict[str, Any]) -> str:
     return f"{request.get('type')}" + (f" of dex {dex}" if isinstance(dex, str) and dex else "")
 
 
-class Urgent:
-    """Reads that leave so much weight for others; see `RestClient.info`. Same thread, same session as its client."""
+class Unheld:
+    """See `RestClient.unheld`. Same thread, same session."""
 
-    def __init__(self, rest: RestClient, keep: int | None) -> None:
-        self._rest, self._keep = rest, keep
+    def __init__(self, rest: RestClient) -> None:
+        self._rest = rest
 
     def info(self, request: dict[str, Any]) -> bytes:
         """See `RestClient.info`."""
-        return self._rest.info(request, keep=self._keep)
+        return self._rest.info(request, keep=None)
 
     def info_json(self, request: dict[str, Any]) -> Any:
         """See `RestClient.info_json`."""

@@ -81,7 +81,7 @@ class Operation:
                 assert rest is not None
                 assert who is not None
                 account = who.account or ""
-                self._reading = self._running.rest_jobs.submit(lambda: prove(rest.urgent, account, dexs))
+                self._reading = self._running.rest_jobs.submit(lambda: prove(rest.unheld, account, dexs))
             return None
         if not self._reading.done():
             return None

@@ -80,7 +80,7 @@ class Running:
         dexs = self.settings.base.dexs if trading is None else trading.housekeeping.dexs
         if not dexs:
             return Proof(positions=None, orders=None, source="the start was not finished")
-        return prove(rest.urgent, who.account or "", dexs)
+        return prove(rest.unheld, who.account or "", dexs)  # who asks for it waits: the exchange may refuse
 
     def prove(self, timeout_s: float) -> Proof:
         """What the exchange says is open, read on the rest thread; unknown if that takes too long. Main."""

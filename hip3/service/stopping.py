@@ -14,7 +14,8 @@ from hip3.service.trading import Trading
 POLL_S = 0.05
 PROOF_MS = 1000
 AGAIN_MS = 500
-"""Between two tries to read what is open."""
+"""Between two tries to read what is open; longer each time, while it cannot be read."""
+MOST_AGAIN_MS = 8000
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +74,7 @@ class Stopper:
         running, trading = self._running, self._trading
         running.readiness.stop_entries()
         purge_entries(trading, "stopping", running.clock.mono_ms())
-        pause = running.runtime.event()
+        pause, again_ms = running.runtime.event(), AGAIN_MS
         while True:  # between done and proved an order may have been filled, and its stop be under way
             if self._mode is not StopMode.LEAVE:
                 self._wait_until_done(pause)
@@ -83,7 +84,9 @@ class Stopper:
             clean = self._as_asked(proof, unknown)
             if clean or running.clock.mono_ms() + AGAIN_MS >= self._end_ms:
                 return Outcome(clean=clean, proof=proof, unknown=unknown, mode=self._mode)
-            pause.wait(AGAIN_MS / 1000)
+            pause.wait(min(again_ms, self._end_ms - AGAIN_MS - running.clock.mono_ms()) / 1000)
+            # Each try reads everything anew: where the weight is spent, trying at once would spend what comes back.
+            again_ms = min(2 * again_ms, MOST_AGAIN_MS) if proof.positions is None else AGAIN_MS
 
     def _wait_until_done(self, pause: Event) -> None:
         while self._running.clock.mono_ms() < self._end_ms - PROOF_MS:

@@ -147,10 +147,10 @@ KINDS: tuple[tuple[float, Made], ...] = (
     (6, _message("damage")),
     (3, _once("cut")),
     (3, _once("accept then cut")),
-    (1, _once("cut in")),
+    (2, _once("cut in")),
     (2, _during("refuse", 500, 4000)),
     (1.5, _during("silence", 1000, 12_000)),
-    (2, _during("break send", 300, 3000)),
+    (2.5, _during("break send", 300, 5000)),
     (3, _late_posts),
     (
         6,

@@ -33,7 +33,7 @@ class _Rest(VenueRest):
         self._world = world
 
     @property
-    def urgent(self) -> "_Rest":
+    def unheld(self) -> "_Rest":
         return self
 
     def close(self) -> None:

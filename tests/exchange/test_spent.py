@@ -73,4 +73,4 @@ def test_a_start_is_counted_and_never_held_back(tmp_path: Path) -> None:
         rest.unheld.info({"type": "userFills", "user": "0x"})
         assert rest.weight_used(clock.mono_ms()) == min(1000 + 20 * (number + 1), IP_WEIGHT_PER_MINUTE)
     with pytest.raises(RateLimited):
-        rest.urgent.info({"type": "userFills", "user": "0x"})
+        rest.info({"type": "userFills", "user": "0x"})

@@ -391,7 +391,7 @@ def test_reads_leave_the_weight_that_the_proof_needs_and_wait_as_long_as_told(tm
             asked += 1
     assert asked == (1200 - KEPT_WEIGHT) // 20
     for _ in range(KEPT_WEIGHT // 20):
-        assert rest.urgent.info_json({"type": "openOrders", "user": "0x"}) == []
+        assert rest.unheld.info_json({"type": "openOrders", "user": "0x"}) == []
     wait = error.value.fields["wait_ms"]
     assert isinstance(wait, int)
     clock.advance(wait + KEPT_WEIGHT * 50)
