@@ -28,8 +28,6 @@ from hip3.core.windows import parse_sessions, parse_windows
 from hip3.errors import ConfigError
 
 PREFIX = "HIP3_"
-
-
 MICRO: dict[str, Any] = {
     "order_notional": Decimal(11), "max_notional_per_market": Decimal(15), "max_notional_total": Decimal(15),
     "max_concurrent_positions": 1,

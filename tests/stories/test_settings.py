@@ -38,10 +38,10 @@ SOURCES: dict[str, set[str]] = {}
 """Address -> the signing sources it was recovered by on our exchanges, which take both."""
 
 
-def _noted(body: dict[str, Any], action: dict[str, Any]) -> list[str]:
-    found = recover_l1(body, action)
-    for address, source in zip(found, "ba", strict=False):
-        SOURCES.setdefault(address, set()).add(source)
+def _noted(body: dict[str, Any], action: dict[str, Any], signatures: str) -> list[tuple[str, bool]]:
+    found = list(recover_l1(body, action, signatures))
+    for address, mainnet in found:
+        SOURCES.setdefault(address, set()).add("a" if mainnet else "b")
     return found
 
 
