@@ -14,7 +14,7 @@ def _stuck(f: Fields) -> Alert:
     else:
         how = "cannot be closed at any price now"
     text = f"{f['coin']} {how}: {f['reason']}"
-    return Alert(kind="exit_stuck", subject=f["coin"], text=f"{text}; it is tried again every 5 s")
+    return Alert(kind="exit_stuck", subject=f["coin"], text=f"{text}; it is tried again, every 5 s at first")
 
 
 def _adopted(f: Fields) -> Alert:

@@ -3,7 +3,7 @@
     Open ──rule or request──> Exiting(reason, attempt, deadline) ──flat──> gone
                                   │ attempt ended, position still there
                                   ├──> next attempt, 300 ms later, one price step worse
-                                  └──> Stuck: at the largest slippage; said once, then every 5 s
+                                  └──> Stuck: at the largest slippage; said once, then every 5 s, and slower with time
 
 A market that was flattened by hand is closed to entries for a while (`close`), whatever else is known of it.
 
@@ -27,12 +27,16 @@ from hip3.position.exit_rules import ExitMemory, ExitParams, remember
 
 RETRY_MS = 300
 """From an answer of the exchange to the next attempt."""
-SLOW_RETRY_MS = 5000
-"""The same once the attempts are at the largest slippage: there is no better price to offer."""
+SLOW_RETRY_MS = ((36, 5000), (60, 30_000))
+"""The same once the attempts are at the largest slippage, up to so many of them: there is no better price to offer. For
+three minutes every 5 s, for twelve more every 30 s, and then:"""
+SLOWEST_RETRY_MS = 300_000
+"""An exit that nobody takes must not spend the address's actions, which the other exits need: so it takes 350 a day."""
 UNANSWERED_RETRY_MS = 1000
 """The same after an attempt that never left, or that nobody answered."""
-REFUSED_RETRY_MS = (500, 1000, 2000, 5000)
-"""The same after attempts in a row that were refused for what no price can help, the last for all further ones."""
+REFUSED_RETRY_MS = (500, 1000, 2000)
+"""The same after the first attempts in a row that were refused for what no price can help; then as at the largest
+slippage."""
 REFUSED_SAID = 5
 """After so many of these in a row it is said that the exit is stuck."""
 
@@ -92,7 +96,9 @@ class _Exit:
         "leaving",
         "next_ms",
         "reason",
+        "reasons",
         "refused",
+        "slow",
         "stuck",
     )
 
@@ -110,6 +116,22 @@ class _Exit:
         self.refused = 0
         """Attempts in a row that were refused for what no price can help."""
         self.stuck = False
+        self.slow = 0
+        """Attempts without hope of a better price so far: they come further apart."""
+        self.reasons = {reason}
+        """All that were given for it: a new one is tried at once."""
+
+    def slow_ms(self) -> int:
+        """Until the next of these; each counts."""
+        self.slow += 1
+        return next((ms for most, ms in SLOW_RETRY_MS if self.slow <= most), SLOWEST_RETRY_MS)
+
+    def hurry(self, reason: ExitReason, now_ms: int) -> None:
+        """Somebody, or another rule, wants it left as well: that may have waited for a long time."""
+        if reason not in self.reasons:
+            self.reasons.add(reason)
+            if self.slow:
+                self.slow, self.next_ms = 0, min(self.next_ms, now_ms)
 
     def at_bound(self, params: ExitParams) -> bool:
         """Whether the last attempt was at the largest slippage: no further one can offer more."""
@@ -230,6 +252,7 @@ class ExitDesk:
         with self._lock:
             # ws-reader and tick may both have found a reason: the first claim takes the attempt, the other gets None.
             state = self._exits.setdefault(coin, _Exit(reason, now_ms))
+            state.hurry(reason, now_ms)
             if state.leaving or (state.deadline_ms is not None and now_ms < state.deadline_ms):
                 return None
             if now_ms < state.next_ms:
@@ -242,6 +265,12 @@ class ExitDesk:
                 coin=coin, reason=state.reason, attempt=state.attempt, slippage_bps=slippage,
                 predecessor=state.cloid, claim=state.claims,
             )  # fmt: skip
+
+    def press(self, now_ms: int, coin: str | None = None) -> None:
+        """A person wants positions left: exits that have slowed down, or one market's, are tried at once."""
+        with self._lock:
+            for state in (s for c, s in self._exits.items() if coin in (None, c) and s.slow):
+                state.slow, state.next_ms = 0, min(state.next_ms, now_ms)
 
     def current(self, coin: str) -> str | None:
         """The cloid of the latest attempt's order, or None."""
@@ -301,7 +330,7 @@ class ExitDesk:
             state.deadline_ms = None
             state.refused = 0
             if answered:
-                state.next_ms = now_ms + (SLOW_RETRY_MS if state.at_bound(params) else RETRY_MS)
+                state.next_ms = now_ms + (state.slow_ms() if state.at_bound(params) else RETRY_MS)
             else:
                 state.attempt -= 1  # nothing was learnt about the price
                 state.next_ms = now_ms + UNANSWERED_RETRY_MS
@@ -319,7 +348,8 @@ class ExitDesk:
                 return False
             state.deadline_ms = None
             state.attempt -= 1  # nothing was learnt about the price
-            state.next_ms = now_ms + REFUSED_RETRY_MS[min(state.refused, len(REFUSED_RETRY_MS) - 1)]
+            first = state.refused < len(REFUSED_RETRY_MS)
+            state.next_ms = now_ms + (REFUSED_RETRY_MS[state.refused] if first else state.slow_ms())
             state.refused += 1
             return state.refused == REFUSED_SAID
 

@@ -146,6 +146,7 @@ class Flatten(Operation):
         if not self._asked:
             self._asked = True
             trading.exits.close(coins, now_ms + CLOSED_MS)
+            trading.exits.press(now_ms, self._market)
             until = running.clock.wall_ms() + CLOSED_MS
             running.journal.keep("closed", dict.fromkeys(sorted(coins), until))
         for order in trading.scheduler.purge_coins(coins):

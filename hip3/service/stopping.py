@@ -74,6 +74,7 @@ class Stopper:
         running, trading = self._running, self._trading
         running.readiness.stop_entries()
         purge_entries(trading, "stopping", running.clock.mono_ms())
+        trading.exits.press(running.clock.mono_ms())
         pause, again_ms = running.runtime.event(), AGAIN_MS
         while True:  # between done and proved an order may have been filled, and its stop be under way
             if self._mode is not StopMode.LEAVE:

@@ -1,5 +1,6 @@
 """Exits: the rules, one owner, attempts that go on and get worse, and a price for every case."""
 
+import itertools
 from decimal import Decimal
 from typing import Any
 
@@ -276,3 +277,38 @@ def test_whoever_was_held_up_after_a_claim_neither_ends_nor_replaces_the_next_on
     assert not desk.started(COIN, "one", late.claim)
     assert desk.current(COIN) == "two"
     assert desk.claim(COIN, ExitReason.TIME_STOP, PARAMS, 5001) is None  # it is under way
+
+
+def _attempts(desk: ExitDesk, hours: int, refused: bool, start_ms: int = 0) -> list[int]:
+    """When each attempt was made, where every one ends at once without effect."""
+    times, now = [], start_ms
+    while now < start_ms + hours * 3_600_000:
+        plan = desk.claim(COIN, ExitReason.TIME_STOP, PARAMS, now)
+        if plan is not None:
+            times.append(now)
+            desk.started(COIN, f"0x{len(times)}", plan.claim)
+            desk.refused(COIN, f"0x{len(times)}", now) if refused else desk.ended(COIN, f"0x{len(times)}", PARAMS, now)
+        now += 100
+    return times
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_an_exit_that_nobody_takes_slows_down_and_spends_little_of_the_address_s_actions(refused: bool) -> None:
+    times = _attempts(ExitDesk(1000), 6, refused)
+    gaps = [b - a for a, b in itertools.pairwise(times)]
+    assert gaps == sorted(gaps)
+    assert {5000, 30_000, 300_000} <= set(gaps)
+    assert max(gaps) == 300_000
+    assert len([t for t in times if t < 180_000]) > 30
+    assert len(times) < 150  # some 350 a day
+
+
+@pytest.mark.parametrize("how", ["another reason", "a person", "a person, this market", "a person, another market"])
+def test_somebody_who_wants_it_left_need_not_wait(how: str) -> None:
+    desk = ExitDesk(1000)
+    now = _attempts(desk, 1, refused=False)[-1] + 1000
+    assert desk.claim(COIN, ExitReason.TIME_STOP, PARAMS, now) is None
+    reason = ExitReason.STOP if how == "another reason" else ExitReason.TIME_STOP
+    if how != "another reason":
+        desk.press(now, {"a person": None, "a person, this market": COIN}.get(how, "xyz:OTHER"))
+    assert (desk.claim(COIN, reason, PARAMS, now) is None) is (how == "a person, another market")
