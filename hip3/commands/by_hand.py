@@ -143,6 +143,8 @@ class Hand:
         self._journal.open(folder / "journal.db", self._intents)
         self._nonces = NonceManager(floor_of(self._intents.recovered.nonce_floor, self._offset.exchange_ms()))
         self._cloids = CloidSource()
+        self._plainly: set[int] = set()
+        """Orders whose cancel was refused with the flag that keeps its place: the next goes without."""
         self._attempts: dict[str, tuple[int, str | None]] = {}
         """coin -> (attempts so far, the last one's cloid)."""
         self._doubtful = {o.cloid: (nonce, expires) for o, nonce, expires in self._intents.recovered.open}
@@ -198,7 +200,7 @@ class Hand:
         if command == "cancel-all":
             left = [o for o in proof.to_cancel() if o.coin in self._specs]
             for limit in (True, False):  # the flag of the former is refused for stops
-                kind = [o for o in left if (o.trigger_px is None) is limit]
+                kind = [o for o in left if (o.trigger_px is None and o.oid not in self._plainly) is limit]
                 for start in range(0, len(kind), BATCH):
                     self._cancel([(o.coin, o.oid) for o in kind[start : start + BATCH]], limit=limit)
             return bool(proof.to_cancel())
@@ -219,6 +221,7 @@ class Hand:
         action = cancel_action(cancels, {coin: spec.asset_id for coin, spec in self._specs.items()})
         for cancel, res in zip(cancels, self._post(action, nonce, None, len(cancels)), strict=True):
             if res.fate is not Fate.STATUS:
+                self._plainly.add(cancel.oid)  # it may be the flag that was refused
                 self._journal.record("cancel_refused", cancel=cancel, text=res.text)
 
     def _exit(self, coin: str, szi: Decimal, mark: Decimal | None) -> PendingOrder | None:

@@ -188,7 +188,7 @@ def _combination_faults(s: Settings, *, markets: bool = True) -> list[str]:
     faults += _risk_faults(s) + _market_faults(s) + _address_faults(s) + _url_faults(s)
     if markets and s.network != "embedded" and not s.coins:
         faults.append("HIP3_MARKETS must be given outside embedded; there is no auto-discovery")
-    if s.network != "embedded" and s.trading and not sources:
+    if markets and s.network != "embedded" and s.trading and not sources:
         faults.append("HIP3_MODE=trade outside embedded needs a key, for example HIP3_PRIVATE_KEY_FILE")
     return faults
 

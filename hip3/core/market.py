@@ -22,6 +22,15 @@ def in_dexs(coin: str, dexs: Container[str]) -> bool:
     return bool(colon) and dex in dexs
 
 
+class _EveryDex:
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+EVERY_DEX: Container[str] = _EveryDex()
+"""Any builder dex: what is in none is of the main dex, of spot or an outcome, and no order of ours."""
+
+
 class MarketSpec(msgspec.Struct, frozen=True, kw_only=True):
     """The facts of one market, read once per start from `perpDexs`, `meta` and `userFees`."""
 

@@ -1,10 +1,10 @@
 """Calls that end as a whole.
 
 A socket's time-outs are for each wait: a peer that sends a byte now and then keeps a call going for ever, within all
-of them. Here a timer shuts the socket down, which ends the call from outside. What a name server takes is not bound:
-that is one call of the system's.
+of them. Here another thread shuts the socket down, which ends the call from outside. What a name
+server takes is not bound: that is one call of the system's.
 
-IO. Each object belongs to the thread that calls; only `Overdue`'s cut runs on the timer's.
+IO. Each object belongs to the thread that calls; only `Overdue`'s cut runs on another, which ends with the call.
 """
 
 import socket
@@ -18,33 +18,41 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+AGAIN_S = 0.2
+"""Between two cuts of one call."""
+
 
 class Overdue:
     """Around one call: after `seconds` what `find` gives is shut down, and `passed` is true.
 
-    `find` is called on the timer's thread, at any time of the call; None: there is nothing to shut down yet.
+    `find` is called on its own thread, at any time of the call; None: there is nothing to shut down yet.
     """
 
     def __init__(self, seconds: float, find: Callable[[], socket.socket | None]) -> None:
-        self._find = find
+        self._seconds, self._find = seconds, find
+        self._over = threading.Event()
         self.passed = False
-        self._timer = threading.Timer(seconds, self._cut)
-        self._timer.daemon = True
+        self._thread = threading.Thread(target=self._watch, name="overdue", daemon=True)
 
-    def _cut(self) -> None:
+    def _watch(self) -> None:
+        """Wait for the end of the call; then cut, again and again: it may go on to another socket."""
+        if self._over.wait(self._seconds):
+            return
         self.passed = True
-        sock = self._find()
-        if sock is not None:
-            with suppress(OSError):  # it is closed already
-                # The plain socket's: an SSLSocket's own drops the state that the caller is in the middle of.
-                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+        while not self._over.is_set():
+            sock = self._find()
+            if sock is not None:
+                with suppress(OSError):  # it is closed already
+                    # The plain socket's: an SSLSocket's own drops the state that the caller is in the middle of.
+                    socket.socket.shutdown(sock, socket.SHUT_RDWR)
+            self._over.wait(AGAIN_S)
 
     def __enter__(self) -> "Overdue":
-        self._timer.start()
+        self._thread.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._timer.cancel()
+        self._over.set()
 
 
 class BoundedSession(requests.Session):

@@ -27,6 +27,7 @@ HIP3_ASSET_BASE = 100_000
 HIP3_ASSET_STEP = 10_000
 """So many ids each dex has (docs/venue-facts.md F8)."""
 TICK_SIZE_UNKNOWN = "tick_size_unknown"
+PERMISSIONED = "in a permissioned dex, whose deployer may cancel your orders, place others and move your collateral"
 FEE_SCALE_UNKNOWN = "its fee scale is not known"
 _GROWTH_FACTOR = Decimal("0.1")
 
@@ -175,7 +176,7 @@ def select(wanted: Iterable[str], specs: dict[str, MarketSpec], blocked: dict[st
             chosen[coin] = specs[coin]
         if coin in specs and coin not in blocked:
             continue
-        if blocked.get(coin) in (TICK_SIZE_UNKNOWN, FEE_SCALE_UNKNOWN):
+        if blocked.get(coin) in (TICK_SIZE_UNKNOWN, FEE_SCALE_UNKNOWN, PERMISSIONED):
             continue  # watched for, not traded: the caller keeps the reason
         if coin in blocked:
             faults[coin] = f"is {blocked[coin]} on the exchange; take it out of HIP3_MARKETS"

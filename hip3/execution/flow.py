@@ -23,7 +23,6 @@ from hip3.core.events import (
     UserFills,
     UserFundings,
 )
-from hip3.core.market import MarketSpec
 from hip3.core.ports import Clock, Journal
 from hip3.exchange.protocol import Session
 from hip3.execution.account_view import AccountView
@@ -44,14 +43,14 @@ MOST_EARLY = 2
 
 
 class TradeFlow:
-    """See the module. `specs`: the configured markets, each of which must speak before READY. `wake_rest()` begins the
-    rest thread's next round; `doubt_markets()`: what the exchange lists is to be read in it."""
+    """See the module. `listed()`: the configured markets that the exchange lists; each must speak before READY.
+    `wake_rest()` begins the rest thread's next round; in it `doubt_markets()` has read what the exchange lists."""
 
     def __init__(
         self,
         *,
         clock: Clock,
-        specs: dict[str, MarketSpec],
+        listed: Callable[[], list[str]],
         link: Link,
         view: AccountView,
         market_in: MarketIn,
@@ -65,7 +64,7 @@ class TradeFlow:
         self._early = 0
         self._doubt_markets = doubt_markets
         self._clock = clock
-        self._specs = specs
+        self._listed = listed
         self._link = link
         self._view = view
         self._market = market_in
@@ -86,7 +85,7 @@ class TradeFlow:
         link.generation = session.generation
         link.connected_ms = link.last_event_ms = self._readiness.heard_ms = self._clock.mono_ms()
         self._market.on_connected()
-        self._readiness.connected(session.generation, self._specs, link.connected_ms)
+        self._readiness.connected(session.generation, self._listed(), link.connected_ms)
         self._streams.connected(link.connected_ms)
         self._journal.record("connected", generation=session.generation)
 

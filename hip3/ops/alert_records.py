@@ -54,6 +54,11 @@ def _blocked(f: Fields) -> Alert:
     return Alert(kind="market_blocked", subject=f["coin"], text=f"{f['coin']} is traded no more: {f['why']}")
 
 
+def _no_margin(f: Fields) -> Alert:
+    text = f"{f['coin']} is not entered: its margin could not be set ({f['text']})"
+    return Alert(kind="market_blocked", subject=f["coin"], text=text)
+
+
 def _orphan(f: Fields) -> Alert:
     return Alert(kind="orphan", subject=f["coin"], text=f"{f['coin']}: {f['why']}")
 
@@ -120,6 +125,7 @@ RECORDS: dict[str, Callable[[Fields], Alert | None]] = {
     "forced_fill": _forced,
     "market_blocked": _blocked,
     "orphan": _orphan,
+    "leverage_refused": _no_margin,
     "stop_nearer": _nearer,
     "mode_changed": _mode_changed,
     "halted": _halted,

@@ -28,15 +28,16 @@ from hip3.position.exit_rules import ExitMemory, ExitParams, remember
 RETRY_MS = 300
 """From an answer of the exchange to the next attempt."""
 SLOW_RETRY_MS = ((36, 5000), (60, 30_000))
-"""The same once the attempts are at the largest slippage, up to so many of them: there is no better price to offer. For
-three minutes every 5 s, for twelve more every 30 s, and then:"""
+"""The same at the largest slippage, up to so many: three minutes long every 5 s, then twelve every 30 s, and then:"""
 SLOWEST_RETRY_MS = 300_000
-"""An exit that nobody takes must not spend the address's actions, which the other exits need: so it takes 350 a day."""
+"""An exit that nobody takes must not spend the address's actions, which the other exits need: so it takes 350 a day. A
+quote that it could take brings the first pace back."""
+SLOWEST_REFUSED_MS = 60_000
+"""The same where attempts are refused: no quote says when a halt ends."""
 UNANSWERED_RETRY_MS = 1000
 """The same after an attempt that never left, or that nobody answered."""
 REFUSED_RETRY_MS = (500, 1000, 2000)
-"""The same after the first attempts in a row that were refused for what no price can help; then as at the largest
-slippage."""
+"""The same after the first in a row that were refused for what no price can help; then as at the largest slippage."""
 REFUSED_SAID = 5
 """After so many of these in a row it is said that the exit is stuck."""
 
@@ -92,6 +93,7 @@ class _Exit:
         "claims",
         "cloid",
         "deadline_ms",
+        "ended_ms",
         "failures",
         "leaving",
         "next_ms",
@@ -116,15 +118,22 @@ class _Exit:
         self.refused = 0
         """Attempts in a row that were refused for what no price can help."""
         self.stuck = False
+        self.ended_ms = now_ms
+        """When the last attempt was over."""
         self.slow = 0
         """Attempts without hope of a better price so far: they come further apart."""
         self.reasons = {reason}
         """All that were given for it: a new one is tried at once."""
 
-    def slow_ms(self) -> int:
+    def slow_ms(self, slowest_ms: int) -> int:
         """Until the next of these; each counts."""
         self.slow += 1
-        return next((ms for most, ms in SLOW_RETRY_MS if self.slow <= most), SLOWEST_RETRY_MS)
+        return next((ms for most, ms in SLOW_RETRY_MS if self.slow <= most), slowest_ms)
+
+    def tempted(self, quote_ms: int | None) -> None:
+        """A quote that it could take has come since its last attempt, if one has: `quote_ms` is of the newest."""
+        if self.slow and not self.refused and quote_ms is not None and quote_ms > self.ended_ms:
+            self.next_ms = min(self.next_ms, self.ended_ms + SLOW_RETRY_MS[0][1])
 
     def hurry(self, reason: ExitReason, now_ms: int) -> None:
         """Somebody, or another rule, wants it left as well: that may have waited for a long time."""
@@ -171,8 +180,8 @@ class ExitDesk:
         """A person has looked at exits that failed: their attempts count from nothing. The risk thread."""
         with self._lock:
             for state in self._exits.values():
-                state.attempt = state.failures = 0
-                state.stuck = False
+                state.attempt = state.failures = state.slow = 0
+                state.stuck, state.next_ms = False, 0
 
     def restore(self, held: Sequence[Held], now_ms: int) -> None:
         """What an earlier run knew of the positions that are still there. Once, before the threads run.
@@ -212,13 +221,10 @@ class ExitDesk:
             return out
 
     def request(self, coin: str, reason: ExitReason, now_ms: int) -> None:
-        """Ask for the end of a position; the reason that came first stays. The next look at it makes the attempt.
-
-        Nobody checks that there is a position: a market without one is forgotten with the next tick.
-        """
+        """Ask for the end of a position: the first reason stays, a new one makes it hurry. The next look attempts it.
+        Nobody checks that there is a position: a market without one is forgotten with the next tick."""
         with self._lock:
-            if coin not in self._exits:
-                self._exits[coin] = _Exit(reason, now_ms)
+            self._exits.setdefault(coin, _Exit(reason, now_ms)).hurry(reason, now_ms)
 
     def requested(self, coin: str) -> ExitReason | None:
         """Why a market is being left, or None."""
@@ -243,8 +249,11 @@ class ExitDesk:
         with self._lock:
             return coin in self._exits or self._closed.get(coin, now_ms) > now_ms
 
-    def claim(self, coin: str, reason: ExitReason, params: ExitParams, now_ms: int) -> ExitPlan | None:
-        """Claim the next attempt; None while one is under way or it is too early.
+    def claim(
+        self, coin: str, reason: ExitReason, params: ExitParams, now_ms: int, quote_ms: int | None = None
+    ) -> ExitPlan | None:
+        """Claim the next attempt; None while one is under way or it is too early. `quote_ms`: when the newest quote
+        came that an attempt at the largest slippage would take, None: there is none.
 
         Who gets a plan must report `started`, or give it back by `ended`. One that is not reported is over at its
         deadline, and the next attempt is one price step worse.
@@ -252,7 +261,7 @@ class ExitDesk:
         with self._lock:
             # ws-reader and tick may both have found a reason: the first claim takes the attempt, the other gets None.
             state = self._exits.setdefault(coin, _Exit(reason, now_ms))
-            state.hurry(reason, now_ms)
+            state.tempted(quote_ms)
             if state.leaving or (state.deadline_ms is not None and now_ms < state.deadline_ms):
                 return None
             if now_ms < state.next_ms:
@@ -327,10 +336,10 @@ class ExitDesk:
             state = self._exits.get(coin)
             if state is None or state.deadline_ms is None or state.cloid != cloid:
                 return False
-            state.deadline_ms = None
+            state.deadline_ms, state.ended_ms = None, now_ms
             state.refused = 0
             if answered:
-                state.next_ms = now_ms + (state.slow_ms() if state.at_bound(params) else RETRY_MS)
+                state.next_ms = now_ms + (state.slow_ms(SLOWEST_RETRY_MS) if state.at_bound(params) else RETRY_MS)
             else:
                 state.attempt -= 1  # nothing was learnt about the price
                 state.next_ms = now_ms + UNANSWERED_RETRY_MS
@@ -346,10 +355,10 @@ class ExitDesk:
             state = self._exits.get(coin)
             if state is None or state.deadline_ms is None or state.cloid != cloid:
                 return False
-            state.deadline_ms = None
+            state.deadline_ms, state.ended_ms = None, now_ms
             state.attempt -= 1  # nothing was learnt about the price
             first = state.refused < len(REFUSED_RETRY_MS)
-            state.next_ms = now_ms + (REFUSED_RETRY_MS[state.refused] if first else state.slow_ms())
+            state.next_ms = now_ms + (REFUSED_RETRY_MS[state.refused] if first else state.slow_ms(SLOWEST_REFUSED_MS))
             state.refused += 1
             return state.refused == REFUSED_SAID
 

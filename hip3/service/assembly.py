@@ -132,8 +132,8 @@ class StartReading:
         held = running.journal.fact("held", list[Held]) or []
         self._reach([h.coin for h in held] + [item[0].coin for item in self._recovered()])
         if checked is not None and fresh:
-            # Where a leverage is asked for, what holds is asked, too: it may have been set since.
-            coins = (coin for coin in self._universe.open if not running.settings.for_market(coin).leverage)
+            # Where a leverage or a type is asked for, what holds is asked, too: it may have been set since.
+            coins = (coin for coin in self._universe.open if not self._wished(coin))
             self._margins |= {coin: checked.margins[coin] for coin in coins if coin in checked.margins}
         self.beginning = read_whole_beginning(self._rest, who.account, self._universe, totals, held, self._margins)
         if self._reach(f"{dex}:" for dex in dexs_of_ours(self.beginning.report.fills)):
@@ -144,6 +144,11 @@ class StartReading:
         since = checked.at_ms if checked is not None and fresh else now_ms
         running.journal.keep("checked", Checked(at_ms=since, signer=signer, account=who.account, margins=found))
         return True
+
+    def _wished(self, coin: str) -> bool:
+        """Whether the settings say how a market is to be margined, and the account might have it otherwise."""
+        s = self._running.settings.for_market(coin)
+        return bool(s.leverage) or (s.margin == "isolated" and not self._universe.specs[coin].isolated_only)
 
     def _recovered(self) -> list[tuple[PendingOrder, int, int | None]]:
         return [] if self._running.intents is None else self._running.intents.recovered.open

@@ -10,6 +10,7 @@ from decimal import Decimal
 import msgspec
 
 from hip3.config.reading import MarketSettings
+from hip3.core.blocked import Blocked
 from hip3.core.market import MarketSpec, MarketView
 from hip3.core.nonce_floor import floor_of
 from hip3.core.ports import Clock, Intents, Journal, Sender
@@ -78,7 +79,7 @@ class Trading(msgspec.Struct, frozen=True, kw_only=True):
     """The wired parts."""
 
     specs: dict[str, MarketSpec]
-    blocked: dict[str, str]
+    blocked: Blocked
     market_state: MarketState
     detector: Detector
     tracker: PositionTracker
@@ -149,7 +150,7 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
     offset: ClockOffset
     strangers: Strangers
     link: Link
-    blocked: dict[str, str]
+    blocked: Blocked
     """Markets that may not be entered, and why; grows while the service runs."""
 
 
@@ -218,7 +219,7 @@ def _books(g: Given) -> Books:
         exits.restore(anew(known, g.latch.state().reset, g.before), g.clock.mono_ms())
     return Books(
         tracker=tracker, exits=exits, view=AccountView(mode), offset=offset, strangers=Strangers(),
-        link=Link(g.clock.mono_ms()), blocked=dict(g.universe.blocked),
+        link=Link(g.clock.mono_ms()), blocked=Blocked(g.universe.blocked),
     )  # fmt: skip
 
 
@@ -234,9 +235,10 @@ def _feed(g: Given, books: Books) -> Feed:
     )  # fmt: skip
     detector = Detector(detector_params(settings, specs))
     markets = Markets(
-        clock=g.clock, rest=g.rest, specs=specs, dexs=g.universe.dexs, blocked=books.blocked,
+        clock=g.clock, rest=g.rest, specs=specs, dexs=g.universe.dexs, blocked=books.blocked.market,
         approved=g.before.approved, caps=g.before.caps, flags=flags, journal=g.journal,
         renewed=lambda spec: detector.renew(detector_params(settings, {spec.coin: spec})),
+        press=books.exits.press, reconnect=g.links.reconnect,
     )  # fmt: skip
     return Feed(
         market_state=MarketState(specs), detector=detector, flags=flags, gates=gates, streams=streams, markets=markets,
@@ -288,9 +290,9 @@ def _inflow(g: Given, books: Books, feed: Feed, outbox: Outbox) -> Inflow:
         journal=g.journal, view=books.view, offset=books.offset,
     )  # fmt: skip
     flow = TradeFlow(
-        clock=clock, specs=specs, link=books.link, view=books.view, market_in=market_in, orders_in=orders_in,
-        readiness=g.readiness, streams=feed.streams, journal=g.journal, wake_rest=g.links.wake_rest,
-        doubt_markets=feed.markets.doubt,
+        clock=clock, listed=feed.markets.listed, link=books.link, view=books.view, market_in=market_in,
+        orders_in=orders_in, readiness=g.readiness, streams=feed.streams, journal=g.journal,
+        wake_rest=g.links.wake_rest, doubt_markets=feed.markets.doubt,
     )  # fmt: skip
     return Inflow(
         guards=guards, executor=executor, exiting=exiting, risk_events=risk_events, consequences=consequences,
@@ -347,7 +349,7 @@ def _housekeeping(g: Given, books: Books, feed: Feed, outbox: Outbox, inflow: In
         margin = MarginSetter(
             clock=g.clock, rest=g.rest, held=lambda coin: coin in books.tracker.booked(), signed=g.signed,
             identity=g.identity, specs=g.universe.specs, wishes=wishes,
-            blocked=books.blocked, nonces=outbox.nonces, intents=g.intents, journal=g.journal,
+            blocked=books.blocked.margin, nonces=outbox.nonces, intents=g.intents, journal=g.journal,
             count_action=outbox.address.spend, exchange_ms=books.offset.exchange_ms,
         )  # fmt: skip
         open_orders = OpenOrders(

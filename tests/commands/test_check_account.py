@@ -66,6 +66,6 @@ def test_whether_gains_are_in_the_total_is_seen_over_a_move_of_the_mark() -> Non
     text = _asked("unifiedAccount", trade=True)
     assert "the total has them in it" in text
     assert "gains of open positions 0.5 -> 15" in text
-    assert "no mark moved" in _asked("unifiedAccount", trade=True, moves=False)
+    assert "could not be seen" in _asked("unifiedAccount", trade=True, moves=False)
     with pytest.raises(PreflightError, match="wrong by all open gains"):
         _asked("unifiedAccount", trade=True, gains=False)

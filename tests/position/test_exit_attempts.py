@@ -296,11 +296,12 @@ def _attempts(desk: ExitDesk, hours: int, refused: bool, start_ms: int = 0) -> l
 def test_an_exit_that_nobody_takes_slows_down_and_spends_little_of_the_address_s_actions(refused: bool) -> None:
     times = _attempts(ExitDesk(1000), 6, refused)
     gaps = [b - a for a, b in itertools.pairwise(times)]
+    slowest = 60_000 if refused else 300_000  # no quote says when a halt ends
     assert gaps == sorted(gaps)
-    assert {5000, 30_000, 300_000} <= set(gaps)
-    assert max(gaps) == 300_000
+    assert {5000, 30_000, slowest} <= set(gaps)
+    assert max(gaps) == slowest
     assert len([t for t in times if t < 180_000]) > 30
-    assert len(times) < 150  # some 350 a day
+    assert len(times) < (450 if refused else 150)  # some 350 a day
 
 
 @pytest.mark.parametrize("how", ["another reason", "a person", "a person, this market", "a person, another market"])
@@ -308,7 +309,28 @@ def test_somebody_who_wants_it_left_need_not_wait(how: str) -> None:
     desk = ExitDesk(1000)
     now = _attempts(desk, 1, refused=False)[-1] + 1000
     assert desk.claim(COIN, ExitReason.TIME_STOP, PARAMS, now) is None
-    reason = ExitReason.STOP if how == "another reason" else ExitReason.TIME_STOP
-    if how != "another reason":
+    if how == "another reason":
+        desk.request(COIN, ExitReason.HARD_STOP, now)
+    else:
         desk.press(now, {"a person": None, "a person, this market": COIN}.get(how, "xyz:OTHER"))
-    assert (desk.claim(COIN, reason, PARAMS, now) is None) is (how == "a person, another market")
+    assert (desk.claim(COIN, ExitReason.TIME_STOP, PARAMS, now) is None) is (how == "a person, another market")
+
+
+def test_a_rule_that_finds_another_reason_with_each_look_does_not_hurry_it() -> None:
+    desk = ExitDesk(1000)
+    now = _attempts(desk, 1, refused=False)[-1] + 1000
+    assert desk.claim(COIN, ExitReason.STOP, PARAMS, now) is None
+
+
+def test_a_quote_that_it_could_take_brings_the_first_pace_back() -> None:
+    desk = ExitDesk(1000)
+    last = _attempts(desk, 1, refused=False)[-1]
+    assert desk.claim(COIN, ExitReason.TIME_STOP, PARAMS, last + 6000, last) is None, "it was there at that attempt"
+    assert desk.claim(COIN, ExitReason.TIME_STOP, PARAMS, last + 4000, last + 1000) is None
+    assert desk.claim(COIN, ExitReason.TIME_STOP, PARAMS, last + 5000, last + 1000) is not None
+
+
+def test_no_quote_hurries_an_exit_that_is_refused() -> None:
+    desk = ExitDesk(1000)
+    last = _attempts(desk, 1, refused=True)[-1]
+    assert desk.claim(COIN, ExitReason.TIME_STOP, PARAMS, last + 6000, last + 1000) is None

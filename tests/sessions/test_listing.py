@@ -4,10 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from hip3.core.orders import Side, Tif
-from hip3.errors import PreflightError
 from hip3.execution.truth.bootstrap import learn_universe
 from hip3.service.operating import CancelAll
 from hip3.venue.engine import halts
@@ -72,15 +69,16 @@ def _starred(request: dict[str, Any], answer: Any) -> Any:
     return answer
 
 
-def test_a_permissioned_dex_is_refused_where_it_is_named_and_else_left_out(tmp_path: Path) -> None:
+def test_a_permissioned_dex_is_closed_to_entries_where_it_is_named_and_else_left_out(tmp_path: Path) -> None:
     world = quiet_world(tmp_path)
     _answers(world, _starred)
     base = world.settings.base
     assert {spec.dex for spec in learn_universe(world.rest, base, world.user).specs.values()} == {"xyz"}
     named = quiet_world(tmp_path / "named", markets="xyz:GOLD,para:AVGO")
     _answers(named, _starred)
-    with pytest.raises(PreflightError, match="para is permissioned"):
-        learn_universe(named.rest, named.settings.base, named.user)
+    learnt = learn_universe(named.rest, named.settings.base, named.user)
+    assert "permissioned" in learnt.blocked["para:AVGO"]
+    assert set(learnt.specs) == {GOLD, "para:AVGO"}, "what an earlier run left in it is still watched and left"
 
 
 def test_cancels_of_limits_keep_their_place_and_stops_go_by_themselves(tmp_path: Path) -> None:

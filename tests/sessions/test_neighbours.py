@@ -108,11 +108,11 @@ def test_an_approval_opens_no_market_that_another_duty_closed_since(tmp_path: Pa
     world = quiet_world(tmp_path)
     markets, blocked = world.trading.housekeeping._markets, world.trading.blocked
     markets._stop(GOLD, "its lot has changed")
-    blocked[GOLD] = "margin could not be set"
+    blocked.margin[GOLD] = "margin could not be set"
+    assert blocked[GOLD] == "its lot has changed"
     markets.approve(GOLD)
     assert blocked[GOLD] == "margin could not be set"
-    markets._stop(GOLD, "its lot has changed")
-    markets.approve(GOLD)
+    del blocked.margin[GOLD]
     assert GOLD not in blocked
 
 

@@ -17,6 +17,7 @@ from decimal import Decimal
 from hip3.core.decisions import Enqueued
 from hip3.core.ledger import OrderChanged, PositionView
 from hip3.core.market import MarketSpec, MarketView
+from hip3.core.money import shift_bps
 from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, PendingOrder
 from hip3.core.ports import Clock, Journal
@@ -177,7 +178,7 @@ class Exiting:
         reason = reason or decide(Look(position, fresh, memory, params, self._exchange_ms()))
         if reason is None or self._waits(position.coin):
             return
-        plan = self._desk.claim(position.coin, reason, params, now_ms)
+        plan = self._desk.claim(position.coin, reason, params, now_ms, _takeable_ms(position, view, params))
         if plan is None:
             return
         order = build(
@@ -244,6 +245,8 @@ class Exiting:
         answered = event.after in _ANSWERED and not late
         if not self._desk.ended(coin, event.order.cloid, params, now_ms, answered=answered) or not answered:
             return 0
+        if event.executed:
+            self._desk.press(now_ms, coin)  # somebody takes it
         failures, stuck = self._desk.failed(coin, params)
         if stuck:
             self._journal.record("exit_stuck", coin=coin, failures=failures, reason=event.why)
@@ -264,3 +267,13 @@ def reopen(desk: ExitDesk, closed: dict[str, int], clock: Clock) -> None:
         left = min(until_ms - wall_ms, CLOSED_MS)  # a clock that was set back must not close it for longer
         if left > 0:
             desk.close([coin], now_ms + left)
+
+
+def _takeable_ms(position: PositionView, view: MarketView | None, params: ExitParams) -> int | None:
+    """When the touch came that an exit at its largest slippage from the mark would take; None: there is none."""
+    long = position.szi > 0
+    level, base = (None, None) if view is None else (view.bid if long else view.ask, view.mark or view.oracle)
+    if view is None or level is None or base is None:
+        return None
+    worst = shift_bps(base, -params.max_slippage_bps if long else params.max_slippage_bps)
+    return view.bbo_at_ms if (level.px >= worst if long else level.px <= worst) else None

@@ -99,6 +99,13 @@ def _open_orders(rest: Rest, user: str, dex: str) -> list[OrderUpdate]:
     return out
 
 
+def _margin_of(leverage: Any) -> PositionMargin:
+    """How a position is margined, as far as it is told: people are shown it, and nothing depends on it."""
+    told = leverage if isinstance(leverage, dict) else {}
+    value = told.get("value")
+    return PositionMargin(str(told.get("type", "unknown")), value if isinstance(value, int) else None)
+
+
 class _Parts:
     """What the dexs say, one after the other."""
 
@@ -122,10 +129,7 @@ class _Parts:
             self.positions[body["coin"]] = (szi, parse(body["entryPx"] or "0"))
             if szi:
                 self.marks[body["coin"]] = div(parse(body["positionValue"]), abs(szi))
-                leverage = body.get("leverage") or {}
-                self.margins[body["coin"]] = PositionMargin(
-                    str(leverage.get("type", "unknown")), int(leverage["value"]) if "value" in leverage else None
-                )
+                self.margins[body["coin"]] = _margin_of(body.get("leverage"))
                 if body.get("liquidationPx"):
                     self.liquidations[body["coin"]] = parse(body["liquidationPx"])
         self.orders += _open_orders(rest, user, dex)

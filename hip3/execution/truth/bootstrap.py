@@ -19,6 +19,7 @@ from hip3.core.orders import is_ours
 from hip3.errors import PreflightError, VenueReadError, WireError
 from hip3.exchange.registry import (
     BASE_TAKER_RATE,
+    PERMISSIONED,
     dex_indices,
     maker_rate,
     permissioned,
@@ -80,14 +81,12 @@ def learn_universe(rest: Rest, settings: Settings, user: str | None, also: Itera
         if missing:
             known = ", ".join(indices)
             raise PreflightError([f"dex {dex} does not exist on the exchange; it has {known}" for dex in missing])
-        stars = permissioned(indices)
-        if settings.dexs and stars & set(dexs):
-            raise PreflightError([_star(dex) for dex in dexs if dex in stars])
-        dexs = [dex for dex in dexs if dex not in stars]
         dexs = [*dexs, *(dex for dex in dict.fromkeys(also) if dex in indices and dex not in dexs)]
         fees = None if user is None else rest.info_json({"type": "userFees", "user": user})
         rate = BASE_TAKER_RATE if fees is None else taker_rate(fees)
         specs, blocked = read_markets(rest, indices, dexs, rate, maker_rate(fees))
+        stars = permissioned(indices)
+        blocked |= {coin: PERMISSIONED for coin, spec in specs.items() if spec.dex in stars}
     except WireError as error:
         raise VenueReadError(f"the universe cannot be read: {error}") from None
     named = settings.dexs or dexs
@@ -98,14 +97,6 @@ def learn_universe(rest: Rest, settings: Settings, user: str | None, also: Itera
     ids = {coin: spec.asset_id for coin, spec in specs.items()}
     others = {coin: spec for coin, spec in specs.items() if coin not in chosen}
     return Universe(chosen, {c: why for c, why in blocked.items() if c in wanted}, dexs, ids, others)
-
-
-def _star(dex: str) -> str:
-    """Why a permissioned dex is not traded on."""
-    return (
-        f"dex {dex} is permissioned: its deployer may cancel your orders, place orders for you and move your "
-        "collateral; take its markets out of HIP3_MARKETS and HIP3_DEX"
-    )
 
 
 ORPHAN = "not among the configured markets any more: its position is ours, and is left"
@@ -302,7 +293,9 @@ def missed_fills(rest: Rest, user: str, report: AccountReport, since_ms: int, de
         out |= {f.key: f for f in page.fills}
         # The next page begins at this one's last instant, which may be cut in two; what comes twice has the same key.
         newest = max((f.time_ms for f in page.fills), default=start)
-        if page.rows < PAGE or newest == start:
+        if page.rows >= PAGE and newest == start:
+            raise VenueReadError(f"more than {PAGE} fills of one moment: those after it cannot be read")
+        if page.rows < PAGE:
             return list(reversed(newest_first(sorted(out.values(), key=lambda f: -f.time_ms))))
         start = newest
 

@@ -4,7 +4,7 @@ Confined to the rest thread. Markets are set isolated unless HIP3_MARGIN is "kee
 whole account, in pooled modes over all dexs. Isolated-only ones are set isolated always. The leverage is
 HIP3_LEVERAGE, or stays when that is 0. A market whose margin is not as wished is blocked from entries until the
 exchange accepted the change and shows it; a refusal keeps that market closed and no other. The type of an open position
-cannot change (docs/venue-facts.md F24): it waits until that is closed.
+cannot change (docs/venue-facts.md F34): it waits until that is closed.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,6 +15,7 @@ import msgspec
 from hip3.core.events import ActionRefused, Statuses
 from hip3.core.market import MarketSpec
 from hip3.core.ports import Clock, Intents, Journal
+from hip3.core.refusals import Kind, classify
 from hip3.errors import JournalError, VenueReadError
 from hip3.exchange.nonce import NonceManager
 from hip3.exchange.signing import sign_l1_action
@@ -25,9 +26,10 @@ from hip3.execution.truth.account import Rest
 from hip3.execution.truth.resolver import Signed
 
 WAITING = "margin type or leverage is not set yet"
-"""Why a market with a wish is blocked; only this reason is taken back here."""
+"""Why a market with a wish is blocked."""
 RETRY_MS = 2000
-"""A round that ended early is begun again after this."""
+"""What failed is tried again after this, then after twice as long each time, up to:"""
+MOST_RETRY_MS = 64_000
 
 
 class Margin(msgspec.Struct, frozen=True):
@@ -82,7 +84,8 @@ class MarginSetter:
     """Sends one updateLeverage per market that needs it, over HTTP, each a recorded intent with a nonce of its own.
 
     `wishes` come from `changes`; `held(coin)`: whether a position is open in a market. `blocked` is shared with the
-    gates: coin -> why it must not be entered; it is written when this is made, before any thread could enter.
+    gates: coin -> why it must not be entered, of this duty alone; it is written when this is made, before any thread
+    could enter.
     `count_action` takes from the address budget.
     """
 
@@ -115,48 +118,53 @@ class MarginSetter:
         self._intents = intents
         self._journal = journal
         self._count_action = count_action
-        self._next_ms = 0
+        self._due: dict[str, tuple[int, int]] = {}
+        """Coin -> when it is tried next, and how often it was."""
         self.wish(wishes)
 
     def wish(self, wishes: dict[str, Margin]) -> None:
         """More markets to set; they are closed to entries until it is done. The rest thread."""
         for coin, wish in wishes.items():
-            self._wishes[coin] = wish
+            self._wishes[coin], self._due[coin] = wish, (0, 0)
             self._blocked[coin] = WAITING
 
     def step(self, now_ms: int) -> None:
-        """Set what is left to set. VenueReadError: not known whether it was set; tried again, which is safe, since the
-        same wish twice is one. NonceError, SigningError: nothing was sent for that market."""
-        if not self._wishes or now_ms < self._next_ms:
+        """Set one market, or none that is due: others wait for this thread, too.
+
+        VenueReadError: not known whether it was set; it is looked at, and if need be set again, later each time.
+        NonceError, SigningError: nothing was sent.
+        """
+        coin = next((c for c in self._wishes if now_ms >= self._due[c][0] and not self._held(c)), None)
+        if coin is None:
             return
-        self._next_ms = now_ms + RETRY_MS
-        for coin, wish in list(self._wishes.items()):
-            if self._held(coin):
-                continue
-            outcome = parse_action_answer(self._send(coin, wish))
-            if isinstance(outcome, Statuses):
-                self._prove(coin, wish)
-                self._release(coin)
-                self._journal.record("leverage", coin=coin, isolated=wish.isolated, leverage=wish.leverage)
-            elif isinstance(outcome, ActionRefused):
-                self._release(coin, f"margin could not be set: {outcome.text}")
-                self._journal.record("leverage_refused", coin=coin, text=outcome.text)
-            else:
-                raise VenueReadError(f"updateLeverage of {coin}: the answer cannot be read")
-            del self._wishes[coin]
+        _, tries = self._due[coin]
+        self._due[coin] = (now_ms + min(RETRY_MS << tries, MOST_RETRY_MS), tries + 1)
+        wish = self._wishes[coin]
+        if tries and read_margins(self._rest, self._identity.account, [coin], {})[coin] == wish:
+            self._done(coin, wish)
+            return
+        outcome = parse_action_answer(self._send(coin, wish))
+        if isinstance(outcome, Statuses):
+            shown = read_margins(self._rest, self._identity.account, [coin], {})[coin]
+            if shown != wish:
+                raise VenueReadError(f"updateLeverage of {coin} was accepted, and activeAssetData shows {shown}")
+            self._done(coin, wish)
+        elif isinstance(outcome, ActionRefused):
+            self._refused(coin, outcome.text)
+        else:
+            raise VenueReadError(f"updateLeverage of {coin}: the answer cannot be read")
 
-    def _prove(self, coin: str, wish: Margin) -> None:
-        """VenueReadError unless the exchange shows what it has accepted."""
-        shown = read_margins(self._rest, self._identity.account, [coin], {})[coin]
-        if shown != wish:
-            raise VenueReadError(f"updateLeverage of {coin} was accepted, and activeAssetData shows {shown}")
+    def _done(self, coin: str, wish: Margin) -> None:
+        self._blocked.pop(coin, None)
+        del self._wishes[coin], self._due[coin]
+        self._journal.record("leverage", coin=coin, isolated=wish.isolated, leverage=wish.leverage)
 
-    def _release(self, coin: str, why: str | None = None) -> None:
-        """Open the market, or close it for `why`; what another duty blocked meanwhile stays blocked."""
-        if self._blocked.get(coin) == WAITING:
-            del self._blocked[coin]
-            if why is not None:
-                self._blocked[coin] = why
+    def _refused(self, coin: str, text: str) -> None:
+        """What passes by itself, like a spent limit, is tried again; else the market stays closed, and it is said."""
+        self._blocked[coin] = f"margin could not be set: {text}"
+        if classify(text).kind not in (Kind.TRANSIENT, Kind.ACCOUNT):
+            del self._wishes[coin], self._due[coin]
+            self._journal.record("leverage_refused", coin=coin, text=text)
 
     def _send(self, coin: str, wish: Margin) -> Any:
         """Sign, record and post one wish; the decoded answer. Without a durable record nothing is sent."""

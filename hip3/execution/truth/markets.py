@@ -57,9 +57,13 @@ class Markets:
         flags: MarketFlags,
         journal: Journal,
         renewed: Callable[[MarketSpec], None],
+        press: Callable[[int, str], None],
+        reconnect: Callable[[str], None],
     ) -> None:
         """`blocked` is shared: coin -> why it must not be entered; so are `specs`, the markets as this run trades them.
-        `approved`: what an earlier run kept; `renewed(spec)`: a person took a market as it is now.
+        `approved`: what an earlier run kept; `renewed(spec)`: a person took a market as it is now;
+        `press(now_ms, coin)`: it is there again, what could not be left is tried at once; `reconnect(why)`: so are
+        its streams, which were refused while it was gone.
 
         Judges them at once, without a request; kept caps that are less than a minute old spare the first reading.
         """
@@ -71,7 +75,7 @@ class Markets:
         self._approved = dict(approved)
         self._flags = flags
         self._journal = journal
-        self._renewed = renewed
+        self._renewed, self._press, self._reconnect = renewed, press, reconnect
         self._paid: dict[str, tuple[bool, Decimal]] = {}
         """Markets whose fills cost something else than is assumed: whether one took, and the fee in basis points."""
         self._seen: dict[str, MarketSpec | None] = dict(specs)
@@ -113,10 +117,15 @@ class Markets:
         if now_ms >= self._next_ms:
             self._next_ms = now_ms + READ_MS
             for coin, (spec, gone) in read_again(self._rest, self._specs, self._dexs).items():
+                was, absent = coin in self._gone, self._seen[coin] is None
                 self._seen[coin] = spec
                 self._gone.discard(coin)
                 if gone is not None or spec is None:
                     self._gone.add(coin)
+                elif was:
+                    self._press(now_ms, coin)
+                    if absent:
+                        self._reconnect(f"{coin} is listed again")
                 if gone is not None:
                     self._stop(coin, gone)  # meta itself says so: there is nothing to approve
                 else:
@@ -187,6 +196,6 @@ class Markets:
         if maker is not None and maker > 0:
             maker *= change
         crossed, paid = self._paid.pop(seen.coin, (True, None))
-        if paid is not None:
+        if paid is not None and change == ONE:  # else it was paid at the factor of before
             taker, maker = (paid, maker) if crossed else (taker, paid)
         return msgspec.structs.replace(seen, taker_fee_bps=taker, maker_fee_bps=maker)

@@ -25,13 +25,14 @@ from typing import Any, Protocol
 import msgspec
 
 from hip3.core.events import ActionRefused, Fill, Statuses
+from hip3.core.market import EVERY_DEX
 from hip3.core.money import ZERO, parse
 from hip3.core.order_state import OrderState
 from hip3.core.orders import Tif
 from hip3.core.ports import Clock, Intents, Journal
 from hip3.errors import JournalError, VenueReadError
 from hip3.exchange.signing import sign_l1_action
-from hip3.exchange.wire import parse_fill_list, parse_order_record
+from hip3.exchange.wire import FillList, parse_fill_list, parse_order_record
 from hip3.exchange.wire_out import signed_body
 from hip3.exchange.wire_reply import parse_action_answer
 from hip3.execution.ports import Consequences, OrdersIn
@@ -85,7 +86,7 @@ class _Round:
     def __init__(self, rest: Rest, user: str) -> None:
         self._rest, self._user = rest, user
         self._exchange_ms: int | None = None
-        self._fills: tuple[int, tuple[Fill, ...], int] | None = None
+        self._fills: tuple[int, FillList] | None = None
         self._positions: dict[str, dict[str, Decimal]] = {}
 
     def exchange_ms(self) -> int:
@@ -97,13 +98,13 @@ class _Round:
     def fills(self, since_ms: int) -> tuple[tuple[Fill, ...], int, bool]:
         """(fills since then and perhaps before, how many were malformed, whether they were read just now)."""
         if self._fills is not None:
-            since, fills, malformed = self._fills
-            if not malformed and since <= since_ms and len(fills) < MOST_FILLS:
-                return fills, 0, False
+            since, known = self._fills
+            if not known.malformed and since <= since_ms and known.rows < MOST_FILLS:
+                return known.fills, 0, False
         request = {"type": "userFillsByTime", "user": self._user, "startTime": since_ms}
-        fills, malformed, _ = parse_fill_list(self._rest.info(request))
-        self._fills = (since_ms, fills, malformed)
-        return fills, malformed, True
+        found = parse_fill_list(self._rest.info(request), EVERY_DEX)
+        self._fills = (since_ms, found)
+        return found.fills, found.malformed, True
 
     def position(self, coin: str) -> Decimal:
         """The signed size that the exchange shows."""

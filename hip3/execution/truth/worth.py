@@ -74,23 +74,35 @@ class Worth:
         """Set the view's equity by a reading, and the mode with the first of each minute; the first of all goes by the
         mode that the start has read. VenueReadError: unknown until the next one."""
         view = self._view
-        view.equity, view.unknown_why = None, "it cannot be read"
-        if view.mode == UNKNOWN or (self._next_mode_ms is not None and now_ms >= self._next_mode_ms):
-            view.mode, self._next_mode_ms = read_mode(self._rest, self._user), None
+        try:
+            mode = self._mode(now_ms)
+            equity, why = self._judged(mode, report)
+        except Exception:
+            view.equity, view.unknown_why = None, "it cannot be read"
+            raise
+        # At once: while it is read the figure of before stands.
+        view.mode, view.equity, view.unknown_why = mode, equity, why
+
+    def _mode(self, now_ms: int) -> str:
+        mode = self._view.mode
+        if mode == UNKNOWN or (self._next_mode_ms is not None and now_ms >= self._next_mode_ms):
+            mode, self._next_mode_ms = read_mode(self._rest, self._user), None
         if self._next_mode_ms is None:
             self._next_mode_ms = now_ms + MODE_MS
-        mode = view.mode
+        return mode
+
+    def _judged(self, mode: str, report: AccountReport) -> tuple[Decimal | None, str]:
+        """(equity, ""), or (None, why nobody knows it)."""
         if self._agreed is None:
             self._agree(mode)
         if mode != self._agreed:
-            view.unknown_why = f"the account's mode is {mode} and was {self._agreed}: ./run.sh resume takes it as it is"
             if mode != self._told:
                 self._told = mode
                 self._journal.record("mode_changed", was=self._agreed, now=mode)
-            return
+            return None, f"the account's mode is {mode} and was {self._agreed}: ./run.sh resume takes it as it is"
         self._told = ""
         equity = equity_of(self._rest, self._user, mode, report, self._tokens)
-        view.equity, view.unknown_why = equity, "" if equity is not None else f"nobody knows it in mode {mode}"
+        return equity, "" if equity is not None else f"nobody knows it in mode {mode}"
 
     def agree(self) -> None:
         """A person takes the account's mode as it is: shares are judged by its worth from the next reading on."""

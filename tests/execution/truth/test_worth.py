@@ -61,6 +61,23 @@ def test_each_mode_has_its_equity(answer: str, mode: str, equity: D | None) -> N
     assert (view.mode, view.equity, not view.unknown_why) == (mode, equity, equity is not None)
 
 
+def test_what_was_known_stands_while_it_is_read_again() -> None:
+    """An equity of None stops entries for as long as the exchange takes to answer."""
+    seen = []
+
+    class Asked(_Rest):
+        def info_json(self, request: dict[str, Any]) -> Any:
+            seen.append((view.mode, view.equity))
+            return super().info_json(request)
+
+    worth, view, _ = _worth(Asked("unifiedAccount"))
+    worth.read(REPORT, next(MINUTES))
+    seen.clear()
+    worth.read(REPORT, next(MINUTES))
+    assert seen
+    assert set(seen) == {("unified", D("500.25"))}
+
+
 def test_collateral_of_several_tokens_adds_up_and_other_rows_are_none() -> None:
     assert equity_of(_Rest(), "0x", "unified", REPORT, {0, 360}) == D("1450.25")
     assert equity_of(_Rest(rows=[]), "0x", "unified", REPORT, {0, 360}) == ZERO
