@@ -43,6 +43,17 @@ def check_step(scene: Scene, witness: Witness, running: Running) -> None:
     if inflight > scene.settings.base.max_inflight:
         raise Violation(f"{inflight} posts in flight, the limit is {scene.settings.base.max_inflight}")
     _check_orders(trading.tracker._orders)
+    _check_sizes(scene, trading.tracker.booked())
+
+
+def _check_sizes(scene: Scene, booked: dict[str, Decimal]) -> None:
+    """No order of arrival books more than was ever traded on that side: then a fill counts twice."""
+    account = scene.venue.engine.account(scene.user)
+    for coin, szi in booked.items():
+        side = "B" if szi > 0 else "A"
+        fills = [] if account is None else [f for f in account.fills if f["coin"] == coin and f["side"] == side]
+        if abs(szi) > sum((Decimal(str(f["sz"])) for f in fills), ZERO):
+            raise Violation(f"{szi} of {coin} is booked, and never was so much traded")
 
 
 def _check_orders(orders: Any) -> None:

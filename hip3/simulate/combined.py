@@ -45,12 +45,14 @@ def _old_reading(rng: random.Random, at: int, coins: tuple[str, ...]) -> Combine
 
 def _young_position(rng: random.Random, at: int, coins: tuple[str, ...]) -> Combined:
     """A new process reads a position whose fills another node, a moment behind, does not list yet."""
-    hand = Mishap(kind="hand trade", on=rng.choice(coins), ms=rng.choice((-1, 1)) * rng.randint(12, 40), at_ms=at + 400)
+    hand = Mishap(
+        kind="hand trade", on=rng.choice(coins), ms=rng.choice((-1, 1)) * rng.randint(12, 40), at_ms=at + 1600
+    )
     return [
-        Mishap(kind="stale fills", at_ms=at, for_ms=rng.randint(4000, 7000)),
-        Mishap(kind="cut", at_ms=at + 50),  # so that the old list is read
+        Mishap(kind="stale fills", at_ms=at, for_ms=rng.randint(5500, 8500)),
+        Mishap(kind="cut", at_ms=at + 50),  # so that the old list is read: a connection takes a second
         hand,
-        Mishap(kind="kill", on="anywhere", at_ms=at + rng.randint(500, 900)),
+        Mishap(kind="kill", on="anywhere", at_ms=at + rng.randint(1700, 2100)),
     ], {"time_stop_ms": 3000, "min_edge_bps": Decimal(5000)}
 
 

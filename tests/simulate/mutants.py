@@ -25,6 +25,8 @@ MUTANTS: tuple[Mutant, ...] = (
        "return fill.key in self._seen or", "return fill.cloid in {k[0] for k in self._seen} or"),
     _m("fills are not deduplicated", "position/results.py",
        "return fill.key in self._seen or fill.time_ms < self._known_until_ms", "return False"),
+    _m("fills of other hands are not booked", ORDERS,
+       "self._tracker.on_fills(ours), now_ms)", "self._tracker.on_fills([f for f in ours if is_ours(f.cloid)]), now_ms)"),
     _m("a restart counts fills again", "position/results.py", " and fill.key not in counted", ""),
     _m("results are not kept for a restart", "execution/exits/exiting.py",
        'self._journal.keep("totals", totals)', "pass"),
@@ -142,6 +144,13 @@ MUTANTS: tuple[Mutant, ...] = (
        "        body = signed_body(action, nonce, signature, self._identity.vault, expires)\n"
        "        self._send(batch, body, nonce, expires, generation, now_ms + HELD_UP_MS if new_risk else None)\n"
        "        self._record(batch, nonce, expires, wall_ms, now_ms)\n"),
+    _m("posts that a cut took are forgotten", ORDERS,
+       "        for post in self._posts.disconnected(generation):\n"
+       "            self.on_post_lost(post, \"disconnected before the reply\", now_ms)\n",
+       "        self._posts.disconnected(generation)\n"),
+    _m("a late reply is believed to be a refusal", ORDERS,
+       "            return self._tracker.mark_unknown(cloid, res.text, now_ms)\n        if res.fate",
+       "            return self._tracker.refuse(cloid, res.text)\n        if res.fate"),
     Mutant("a disconnect finds a post whose orders are not marked", (
         (LOOP, "        if isinstance(batch, OrderBatch):\n            for order in batch.orders:\n                if order.reduce",
          "        self._posts.register(post)\n        if isinstance(batch, OrderBatch):\n"
