@@ -277,6 +277,7 @@ class Rig:
 
     def shoot(self, coin: str, number: int) -> Hit:
         """A dislocation in one market, its order and the reply. Nothing of ours runs between signal and reply."""
+        self.wait(lambda: coin not in self.trading.blocked, f"the margin of {coin}: they are set one by one")
         book_ms = self._newest[coin] = max(self._view(coin).book_time_ms, self._newest.get(coin, 0)) + AHEAD_MS
         *before, last = shot(coin, self.price(coin), number, book_ms)
         signalled, self._replied = [], Future()
@@ -290,7 +291,11 @@ class Rig:
         self._reader_jobs.append(fire)
         restored = back(coin, self.price(coin), book_ms)
         self.running.writer.send(PING)
-        replied = waiting.result(PATIENCE_S)
+        try:
+            replied = waiting.result(PATIENCE_S)
+        except TimeoutError:
+            blocks = self.trading.gates.blocks
+            raise Broken(f"no reply to a shot in {coin}: {self.reasons}, gates blocked {blocks}") from None
         self.wait(lambda: len(self.writer.sent_ns) > sent, "a send that returned")
         self.on_reader(lambda session: self._receive_all(session, restored))
         return Hit(signalled[0], self.writer.sent_ns[sent], replied)

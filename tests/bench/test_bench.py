@@ -40,7 +40,9 @@ GOALS = {
 @pytest.mark.timeout(240)
 def test_every_row_is_measured_and_the_exit_code_says_whether_goals_are_met(capsys: pytest.CaptureFixture[str]) -> None:
     code = bench(as_json=True, sizes=TINY)
-    result = json.loads(capsys.readouterr().out)
+    said = capsys.readouterr()
+    assert said.out, said.err
+    result = json.loads(said.out)
     assert result["machine"].keys() >= {"processor", "cores", "python", "packages", "load_average"}
     found = result["rows"]
     assert all(row.keys() == KEYS for row in found)
