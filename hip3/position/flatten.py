@@ -13,8 +13,9 @@ from hip3.core.orders import ExitReason, PendingOrder, Side, Tif
 
 
 def anchor_px(view: MarketView) -> Decimal | None:
-    """The price that no single quote can move: the mark, else the oracle. USD per unit; None without both."""
-    return view.mark or view.oracle
+    """The price that no single quote can move: the mark, the oracle, or the middle of both sides. USD per unit."""
+    middle = None if view.bid is None or view.ask is None else (view.bid.px + view.ask.px) / 2
+    return view.mark or view.oracle or middle
 
 
 def exit_price(view: MarketView | None, side: Side, slippage_bps: Decimal) -> tuple[Decimal, Decimal] | None:
@@ -22,14 +23,13 @@ def exit_price(view: MarketView | None, side: Side, slippage_bps: Decimal) -> tu
 
     The touch of the other side, this much worse. But one thin or forgotten quote must not sell the position far from
     what it is worth: a touch further than `slippage_bps` from the anchor is not believed, the anchor stands for it, and
-    no limit is further from the anchor than that. An old price is better than none: a position must be able to end.
+    no limit is further from the anchor than that; alone it is no price. An old one is better than none: a position must
+    be able to end.
     """
-    if view is None:
+    anchor = None if view is None else anchor_px(view)
+    if view is None or anchor is None:
         return None
-    touch, anchor = view.ask if side.is_buy else view.bid, anchor_px(view)
-    shift = slippage_bps if side.is_buy else -slippage_bps
-    if anchor is None:
-        return None if touch is None else (touch.px, shift_bps(touch.px, shift))
+    touch, shift = view.ask if side.is_buy else view.bid, slippage_bps if side.is_buy else -slippage_bps
     bound = shift_bps(anchor, shift)
     if touch is None or abs(touch.px - anchor) > abs(anchor - bound):
         return anchor, bound

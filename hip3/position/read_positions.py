@@ -36,6 +36,10 @@ class ReadPositions:
         if read_ms is None:
             return []
         self._as_of[coin] = max(read_ms, self._as_of.get(coin, 0))
+        return self.after(coin, read_ms)
+
+    def after(self, coin: str, read_ms: int) -> list[Fill]:
+        """The fills that were booked and came after a reading as of `read_ms`."""
         return [f for f in self._recent.get(coin, ()) if read_ms < f.time_ms <= read_ms + LATER_MS]
 
     def booked(self, fill: Fill) -> None:

@@ -64,11 +64,8 @@ class PositionTracker:
     # Admission and life of our orders.
 
     def admit(self, order: PendingOrder, decide: Callable[[LedgerView, PendingOrder], PendingOrder | None]) -> bool:
-        """Gates 3 to 8 and the mark, in one critical section.
-
-        `decide` is pure: it sees the ledger and returns the order to admit (perhaps smaller) or
-        None, and must not call back. An admitted order is in the books at once, so the next signal sees it.
-        """
+        """Gates 3 to 8 and the mark, in one critical section. `decide` is pure: it sees the ledger and returns the
+        order to admit (perhaps smaller) or None, and must not call back. What is admitted is in the books at once."""
         with self._lock:
             admitted = decide(self._view_locked(), order)
             if admitted is not None:
@@ -308,6 +305,11 @@ class PositionTracker:
         with self._lock:
             self._results.seed(fills, known_until_ms, kept)
 
+    def traded_after(self, coin: str, read_ms: int) -> Decimal:
+        """What was booked after a reading as of `read_ms` (exchange time); with it the reading must equal the books."""
+        with self._lock:
+            return sum((f.signed_sz for f in self._read.after(coin, read_ms)), ZERO)
+
     def adopt(self, coin: str, szi: Decimal, opening: Opening) -> None:
         """Take the exchange's position for a coin, atomically. What is known of its opening stays."""
         with self._lock:
@@ -391,10 +393,8 @@ class PositionTracker:
             return self._results.totals.funding
 
     def totals(self) -> tuple[Decimal, Decimal, int, int]:
-        """(realized, fees, fills, round trips) since this account's state began; realized is gross.
-
-        Funding and positions are asked for apart: who needs them of one instant looks at the fills before and after.
-        """
+        """(realized, fees, fills, round trips) since this account's state began; realized is gross. Funding and
+        positions are asked for apart: who needs them of one instant looks at the fills before and after."""
         with self._lock:
             t = self._results.totals
             return t.realized, t.fees, t.fills, t.round_trips

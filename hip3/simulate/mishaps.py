@@ -199,12 +199,21 @@ class Mishaps:
         """It is over."""
         if m in self._active:
             self._active.remove(m)
-        if m.kind == "silence" and self._scene.clock.mono_ms() - self._silent_since > NOTICED_MS:
+        # A reader that stood still has heard later what came before the silence.
+        silent_since = max(self._silent_since, self._scene.heard_ms)
+        if m.kind == "silence" and self._scene.clock.mono_ms() - silent_since > NOTICED_MS:
             self._scene.unread = bool(self._scene.untold)
-            self._scene.untold.clear()  # so long a silence makes the service read everything, soon
+            if self._streams_stand():
+                self._scene.untold.clear()  # so long a silence makes the service read everything, soon
         stop = getattr(self, "_end_" + m.kind.replace(" ", "_"), None)
         if stop is not None:
             stop(m)
+
+    def _streams_stand(self) -> bool:
+        """Whether the silence took no acknowledgement: then nothing is read until there is another connection."""
+        running = self._scene.running
+        trading = None if running is None else running.trading
+        return trading is not None and trading.link.told_generation == trading.link.generation
 
     def end_all(self) -> None:
         """Nothing goes wrong any longer."""

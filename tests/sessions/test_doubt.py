@@ -9,7 +9,7 @@ import msgspec
 from hip3.core.order_state import OrderState
 from hip3.core.orders import PendingOrder, Side
 from hip3.position.tracked import TrackedOrder
-from tests.builders import exit_order
+from tests.builders import D, exit_order
 from tests.world import World, quiet_world
 
 GOLD = "xyz:GOLD"
@@ -118,3 +118,14 @@ def test_a_doubt_stands_until_a_reading_answers_it(tmp_path: Path) -> None:
     assert GOLD not in world.trading.tracker.booked()
     world.rest.failing.clear()
     assert world.run_until(lambda: GOLD in world.trading.tracker.booked(), 5000, step_ms=50)
+
+
+def test_an_acknowledgement_that_is_lost_does_not_hide_what_happened_to_the_account(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path, foreign_positions="manage")
+    world.cut()
+    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    private = ('{"channel":"userFills"', '{"channel":"orderUpdates"', '{"channel":"subscriptionResponse"')
+    world.filter_frame = lambda text: [] if text.startswith(private) else [text]
+    world.connect()
+    assert world.run_until(lambda: GOLD in world.trading.tracker.booked(), 6000)
+    assert not world.ready

@@ -273,3 +273,44 @@ def test_a_book_read_before_a_connection_does_not_replace_what_that_one_tells(tm
     assert state.apply_first_bbo(update, 1, world.generation - 1) is None
     assert not state.apply_newer(update, 1, world.generation)  # its time is over
     assert state.view(GOLD) == before
+
+
+# Without a mark.
+
+
+LONE, OTHER = Level(D(4432), D(1)), Level(D(4430), D(1))
+
+
+def test_a_lone_quote_is_no_price_and_a_book_of_two_sides_is_one() -> None:
+    assert exit_price(view(bid=None, ask=LONE, mark=None, oracle=None), Side.BUY, D(50)) is None
+    assert exit_price(view(bid=LONE, ask=None, mark=None, oracle=None), Side.SELL, D(50)) is None
+    two = exit_price(view(bid=OTHER, ask=LONE, mark=None, oracle=None), Side.BUY, D(50))
+    assert two is not None
+    assert two[0] == LONE.px
+    wide = exit_price(view(bid=Level(D(4000), D(1)), ask=LONE, mark=None, oracle=None), Side.BUY, D(50))
+    assert wide is not None
+    assert wide[1] == D(4216) * D("1.005"), "from the middle"
+
+
+def test_where_no_context_comes_the_mark_of_the_account_s_reading_prices_an_exit(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path, foreign_positions="manage")
+    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    mark = world.venue.engine.markets[GOLD].mark
+
+    def alone(text: str) -> list[str]:
+        """No context, and one quote far away."""
+        if text.startswith(('{"channel":"activeAssetCtx"', '{"channel":"bbo","data":{"coin":"xyz:GOLD"')):
+            return []
+        return [text]
+
+    world.filter_frame = alone
+    world.restart()
+    world.connect()
+    world.trading.market_state.apply_bbo(
+        BboUpdate(GOLD, 1, Level(mark / 2, D(1)), None), world.clock.mono_ms(), world.generation
+    )
+    assert world.run_until(lambda: GOLD in world.trading.view.marks, 10_000)
+    world.trading.exiting.request(ExitReason.MANUAL)
+    assert world.run_until(lambda: GOLD not in world.exchange_positions(), 5000)
+    (left,) = [e for e in world.journal.of("exit") if e["order"].coin == GOLD][-1:]
+    assert left["order"].px >= mark * (1 - 2 * FIRST_STEP)

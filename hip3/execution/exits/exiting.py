@@ -14,6 +14,8 @@ is not fed is priced by its mark in the last reading of the account. An operator
 from collections.abc import Callable
 from decimal import Decimal
 
+import msgspec
+
 from hip3.core.decisions import Enqueued
 from hip3.core.ledger import OrderChanged, PositionView
 from hip3.core.market import MarketSpec, MarketView
@@ -27,7 +29,7 @@ from hip3.execution.sending.scheduler import BatchScheduler
 from hip3.feed.market_state import MarketState
 from hip3.position.exit_attempts import ExitDesk, Held
 from hip3.position.exit_rules import ExitParams, Look, decide
-from hip3.position.flatten import build
+from hip3.position.flatten import anchor_px, build
 from hip3.position.tracker import PositionTracker
 
 KEEP_MS = 1000
@@ -114,10 +116,13 @@ class Exiting:
         """How a market's positions are left; None: they are not, since it is no market of ours or we only observe."""
         return self._params.get(coin) or (self._other_params if coin in self._others and self._params else None)
 
-    def _unfed(self, coin: str) -> MarketView | None:
-        """A market that is not fed, by its mark in the last reading; None if that had no position in it."""
+    def _priced(self, coin: str, view: MarketView | None) -> MarketView | None:
+        """What an exit is priced by: where the stream has told no mark, that of the last reading of the account stands
+        in; None if that had no position in it either."""
+        if view is not None and (view.mark or view.oracle):
+            return view
         mark = self._other_marks().get(coin)
-        return None if mark is None else MarketView(coin, mark=mark)
+        return view if mark is None else msgspec.structs.replace(view or MarketView(coin), mark=mark)
 
     def closes(self, coin: str) -> bool:
         """Whether a position that the exchange shows in `coin` is ours to close.
@@ -182,7 +187,7 @@ class Exiting:
         if plan is None:
             return
         order = build(
-            position, fresh or view or self._unfed(position.coin), spec, cloid=self._cloids.next(), reason=plan.reason,
+            position, self._priced(position.coin, fresh or view), spec, cloid=self._cloids.next(), reason=plan.reason,
             slippage_bps=plan.slippage_bps, attempt=plan.attempt, predecessor=plan.predecessor,
             wall_ms=self._clock.wall_ms(), mono_us=self._clock.mono_us(),
         )  # fmt: skip
@@ -272,7 +277,7 @@ def reopen(desk: ExitDesk, closed: dict[str, int], clock: Clock) -> None:
 def _takeable_ms(position: PositionView, view: MarketView | None, params: ExitParams) -> int | None:
     """When the touch came that an exit at its largest slippage from the mark would take; None: there is none."""
     long = position.szi > 0
-    level, base = (None, None) if view is None else (view.bid if long else view.ask, view.mark or view.oracle)
+    level, base = (None, None) if view is None else (view.bid if long else view.ask, anchor_px(view))
     if view is None or level is None or base is None:
         return None
     worst = shift_bps(base, -params.max_slippage_bps if long else params.max_slippage_bps)

@@ -50,6 +50,8 @@ from hip3.position.tracker import PositionTracker
 COMPARE_MS = 60_000
 CLOCK_MS = 15_000
 ANCHOR_MS = 60_000
+LATE_MS = 2000
+"""Streams that stand do so within a second: after so long a connection's account is read without them."""
 DOUBT_MS = 2000
 """A doubt is answered by a reading at most this often."""
 STORM_READ_MS = 10_000
@@ -224,14 +226,15 @@ class Housekeeping:
     def _compare(self, now_ms: int) -> None:
         """The account again, every 60 s or when it is doubted, once this epoch's own reading is through.
 
-        A doubt also while that waits, for orders of an earlier run or for its streams: what happens to the account
-        meanwhile must be found, too.
+        Also while that waits, for orders of an earlier run or for its streams, which may not come for long: once it
+        has for a while, and when it is doubted. What happens to the account meanwhile must be found, too.
         """
         doubted, link = self._view.doubted and now_ms - self._last_compare_ms >= DOUBT_MS, self._link
         waits = self._waits_for_orders or link.told_generation != link.generation
-        if not (self._read_generation == link.generation or (waits and doubted)):
+        late = waits and self._last_compare_ms < link.connected_ms <= now_ms - LATE_MS
+        if not (self._read_generation == link.generation or (waits and doubted) or late):
             return
-        if not (doubted or now_ms >= self._next_compare_ms):
+        if not (doubted or late or now_ms >= self._next_compare_ms):
             return
         # First: what is doubted meanwhile asks for another.
         self._view.doubted, self._last_compare_ms = False, now_ms
@@ -289,7 +292,8 @@ class Housekeeping:
         differs: dict[str, Difference] = {}
         for coin in dict.fromkeys([*booked, *report.positions]):
             ours, theirs = booked.get(coin, ZERO), report.positions.get(coin, (ZERO, ZERO))[0]
-            if ours != theirs:
+            read = read_ms(report, coin)
+            if ours != theirs + (ZERO if read is None else self._tracker.traded_after(coin, read)):
                 known = self._differs.get(coin)
                 same = known is not None and (known.ours, known.theirs) == (ours, theirs)
                 by_fill = told.get(coin, (ZERO, ZERO))[0] == ours
