@@ -88,6 +88,20 @@ class BoundedSession(requests.Session):
             raise requests.Timeout("the call as a whole took too long")
 
 
+def _telling(kind: type[HTTPConnection], tell: Callable[[socket.socket | None], None]) -> type[Any]:
+    """A kind of connection that tells its socket as it has one, and before each request on it."""
+
+    def connect(self: HTTPConnection) -> None:
+        kind.connect(self)
+        tell(self.sock)
+
+    def request(self: HTTPConnection, *args: Any, **options: Any) -> None:
+        tell(self.sock)
+        kind.request(self, *args, **options)
+
+    return type(kind.__name__, (kind,), {"connect": connect, "request": request})
+
+
 class _Adapter(HTTPAdapter):
     """Tells which socket carries a call, before anything is sent on it."""
 
@@ -99,28 +113,10 @@ class _Adapter(HTTPAdapter):
         super().init_poolmanager(*args, **options)
         tell = self._tell
 
-        class Http(HTTPConnection):
-            def connect(self) -> None:
-                super().connect()
-                tell(self.sock)
-
-            def request(self, *args: Any, **options: Any) -> None:
-                tell(self.sock)
-                super().request(*args, **options)
-
-        class Https(HTTPSConnection):
-            def connect(self) -> None:
-                super().connect()
-                tell(self.sock)
-
-            def request(self, *args: Any, **options: Any) -> None:
-                tell(self.sock)
-                super().request(*args, **options)
-
         class HttpPool(urllib3.HTTPConnectionPool):
-            ConnectionCls = Http
+            ConnectionCls = _telling(HTTPConnection, tell)
 
         class HttpsPool(urllib3.HTTPSConnectionPool):
-            ConnectionCls = Https
+            ConnectionCls = _telling(HTTPSConnection, tell)
 
         self.poolmanager.pool_classes_by_scheme = {"http": HttpPool, "https": HttpsPool}
