@@ -109,6 +109,8 @@ class PositionView(msgspec.Struct, frozen=True, kw_only=True):
     """Mean price of what is held; 0 where it is not known."""
     entry_ms: int
     """Exchange time of the fill that opened it, or of its adoption; our wall time of the order until a fill tells."""
+    as_of_ms: int = 0
+    """Exchange time until when fills are in it; 0 while some of it is by a reply's word alone."""
     entry_edge_bps: Decimal
     """The signal's edge at entry; 0 where it is not known."""
     foreign: bool = False

@@ -20,10 +20,10 @@ import msgspec
 
 from hip3.core.ledger import PositionView
 from hip3.core.market import MarketView
-from hip3.core.money import ZERO
 from hip3.core.orders import ExitReason
 from hip3.locks import new_lock
 from hip3.position.exit_rules import ExitMemory, ExitParams, remember
+from hip3.position.held import Held
 
 RETRY_MS = 300
 """From an answer of the exchange to the next attempt."""
@@ -56,33 +56,6 @@ class ExitPlan(msgspec.Struct, frozen=True, kw_only=True):
     """The cloid of the attempt before; None for the first of this run."""
     claim: int
     """Which claim of this exit it is; tells a latecomer that another took its place."""
-
-
-class Held(msgspec.Struct, frozen=True, kw_only=True):
-    """What must be known of a position after a restart and is not the exchange's to tell."""
-
-    coin: str
-    entry_ms: int
-    """Exchange time: with the side it tells whether a position found at a start is still this one."""
-    entry_edge_bps: Decimal
-    admission_px: Decimal = ZERO
-    """The price at which the limits counted it."""
-    szi: Decimal = ZERO
-    """Signed size, for a start that cannot ask the exchange; 0 where an older version kept it."""
-    entry_px: Decimal = ZERO
-    foreign: bool = False
-    memory: ExitMemory | None = None
-    reason: ExitReason | None = None
-    """Why it is being left; None while it is not."""
-    attempt: int = 0
-    """Attempts so far: the price step goes on where it was."""
-    failures: int = 0
-    """Attempts that ended without closing it."""
-
-    @property
-    def long(self) -> bool | None:
-        """The side it was of; None if nobody remembers."""
-        return None if self.memory is None else self.memory.long
 
 
 class _Exit:
@@ -197,8 +170,9 @@ class ExitDesk:
                     state = self._exits[known.coin] = _Exit(known.reason, now_ms)
                     state.attempt, state.failures = known.attempt, known.failures
 
-    def held(self, positions: Sequence[PositionView]) -> list[Held]:
-        """What should survive a restart, of these positions, in their order."""
+    def held(self, positions: Sequence[PositionView], exchange_ms: int) -> list[Held]:
+        """What should survive a restart, of these positions, in their order. What only a reply says was executed has
+        no fill's time: it is as of now (`exchange_ms`)."""
         with self._lock:
             out = []
             for p in positions:
@@ -209,6 +183,7 @@ class ExitDesk:
                     entry_edge_bps=p.entry_edge_bps,
                     admission_px=p.admission_px,
                     szi=p.szi,
+                    as_of_ms=p.as_of_ms or exchange_ms,
                     entry_px=p.entry_px,
                     foreign=p.foreign,
                     memory=self._memory.get(p.coin),

@@ -29,6 +29,7 @@ class Holding:
         "_base_opened_ms",
         "_base_szi",
         "admission_px",
+        "as_of_ms",
         "coin",
         "edge_bps",
         "entered",
@@ -55,6 +56,8 @@ class Holding:
         self.exited = (ZERO, ZERO)
         self.opened_ms = 0
         """When the first of it was entered; 0 if nothing was."""
+        self.as_of_ms = 0
+        """Fills until then are in it: of the newest one booked, or of the reading that it was taken from."""
         self.admission_px = ZERO
         """The price at which an earlier run's limits counted the entry."""
         self.edge_bps = ZERO
@@ -70,7 +73,7 @@ class Holding:
 
     def adopt(
         self, szi: Decimal, entry_px: Decimal, entry_ms: int, *, edge_bps: Decimal = ZERO, foreign: bool = False,
-        later: Iterable[Fill] = (),
+        later: Iterable[Fill] = (), as_of_ms: int = 0,
     ) -> None:  # fmt: skip
         """Replace everything by the exchange's position (start, or a reconciliation).
 
@@ -79,6 +82,7 @@ class Holding:
         """
         self.edge_bps, self.foreign = edge_bps, foreign
         self.fills = sorted(later, key=lambda f: (f.time_ms, f.tid))
+        self.as_of_ms = max([self.as_of_ms, as_of_ms, *(f.time_ms for f in self.fills)])
         self._base_szi, self._base_entry_px, self._base_entry_ms = szi, entry_px, entry_ms
         self._base_entered, self._base_exited = (abs(szi), abs(szi) * entry_px), (ZERO, ZERO)
         self._base_opened_ms = entry_ms if szi else 0
@@ -94,6 +98,7 @@ class Holding:
         # One fill of ours makes the position ours for good; a stranger's decides only if it opens it.
         self.foreign = (self.foreign or (not self.fills and before == 0)) and not ours
         insort(self.fills, fill, key=lambda f: (f.time_ms, f.tid))
+        self.as_of_ms = max(self.as_of_ms, fill.time_ms)
         self._fold()
         # Not while one is missing: it may belong before those that would be folded away.
         if len(self.fills) > MOST_FILLS and self.linked:

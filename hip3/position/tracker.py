@@ -287,9 +287,8 @@ class PositionTracker:
                 return []
             if holding.szi == 0:
                 return [self._close_trip_locked(holding)]
-            holding.adopt(
-                holding.szi, holding.entry_px, holding.entry_ms, edge_bps=holding.edge_bps, foreign=holding.foreign
-            )
+            h = holding
+            h.adopt(h.szi, h.entry_px, h.entry_ms, edge_bps=h.edge_bps, foreign=h.foreign)
             return []
 
     # Start and reconciliation.
@@ -324,8 +323,9 @@ class PositionTracker:
                 holding.entry_ms, holding.edge_bps, holding.foreign = opening.ms, opening.edge_bps, opening.foreign
                 holding.admission_px = opening.admission_px
             holding.adopt(
-                szi, opening.px, holding.entry_ms, edge_bps=holding.edge_bps, foreign=holding.foreign, later=later
-            )
+                szi, opening.px, holding.entry_ms, edge_bps=holding.edge_bps, foreign=holding.foreign, later=later,
+                as_of_ms=opening.read_ms or 0,
+            )  # fmt: skip
 
     def changed_totals(self) -> KeptTotals | None:
         """The results for a restart, if they changed since they were asked for last."""

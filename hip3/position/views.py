@@ -88,7 +88,9 @@ def position_view(orders: OrderIndex, holdings: Holdings, coin: str, szi: Decima
         edge = entry.order.edge_bps
         if not since:
             px, since = entry.avg_px, entry.order.created_ms
+    whole = holding is not None and holding.szi == szi
     return PositionView(
         coin=coin, szi=szi, entry_px=px, entry_ms=since, entry_edge_bps=edge, foreign=foreign,
+        as_of_ms=holding.as_of_ms if whole and holding is not None else 0,
         admission_px=_admission_px(orders, holdings, coin),
     )  # fmt: skip

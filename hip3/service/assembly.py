@@ -29,7 +29,7 @@ from hip3.execution.truth.bootstrap import (
 from hip3.execution.truth.margin import Margin
 from hip3.execution.truth.markets import KeptCaps
 from hip3.ops.state_dir import began_ms, keep_pause, pause_of
-from hip3.position.exit_attempts import Held
+from hip3.position.held import Held
 from hip3.position.tracked import KeptTotals
 from hip3.risk.guards import TripNote
 from hip3.service.kept import Before, margin_changes

@@ -11,7 +11,7 @@ from hip3.execution.truth.bootstrap import Beginning, opening, still_held
 from hip3.execution.truth.margin import Margin, changes
 from hip3.execution.truth.markets import KeptCaps
 from hip3.ops.intents import Recovered
-from hip3.position.exit_attempts import Held
+from hip3.position.held import Held
 from hip3.position.tracker import PositionTracker
 from hip3.position.trips import round_trips
 from hip3.risk.guards import TripNote

@@ -159,10 +159,10 @@ def test_what_the_desk_holds_survives_by_value() -> None:
     desk.request(COIN, ExitReason.MANUAL, 0)
     desk.claim(COIN, ExitReason.MANUAL, PARAMS, 0)
     desk.failed(COIN, PARAMS)
-    held = desk.held([position])
+    held = desk.held([position], 0)
     again = ExitDesk(6000)
     again.restore(held, 0)
-    assert again.held([position]) == held
+    assert again.held([position], 0) == held
     assert (held[0].reason, held[0].attempt, held[0].failures) == (ExitReason.MANUAL, 1, 1)
     plan = again.claim(COIN, ExitReason.TIME_STOP, PARAMS, 0)
     assert plan is not None

@@ -31,14 +31,14 @@ def test_a_restart_keeps_age_edge_and_what_the_exits_remember(tmp_path: Path) ->
     world = World(tmp_path, seed=1, time_stop_ms=60_000, min_holding_ms=10_000_000)
     held = _held(world)
     world.run(3000)
-    before = world.trading.exits.held([held])[0]
+    before = world.trading.exits.held([held], 0)[0]
     assert held.entry_edge_bps > 0
     assert before.memory is not None
     world.restart()
     position = world.trading.tracker.position(held.coin)
     assert position is not None
     assert (position.entry_ms, position.entry_edge_bps, position.foreign) == (held.entry_ms, held.entry_edge_bps, False)
-    kept = world.trading.exits.held([position])[0].memory
+    kept = world.trading.exits.held([position], 0)[0].memory
     assert kept is not None
     assert kept.best_bps == before.memory.best_bps
     assert world.run_until(lambda: held.coin not in world.exchange_positions(), 65_000)
@@ -182,7 +182,7 @@ def test_a_restart_counts_a_position_at_the_price_of_its_admission(tmp_path: Pat
     world = quiet_world(tmp_path)
     world.by_hand("xyz:GOLD", Side.BUY, Decimal("0.01"))
     world.run(500)
-    (held,) = world.trading.exits.held(world.trading.tracker.positions())
+    (held,) = world.trading.exits.held(world.trading.tracker.positions(), 0)
     dear = msgspec.structs.replace(held, admission_px=held.admission_px * 2)
     world.journal.kept["held"] = [dear]
     world.restart()

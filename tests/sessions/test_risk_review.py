@@ -20,7 +20,7 @@ from hip3.execution.truth.streams import StreamWatch
 from hip3.ops.intents import IntentLog
 from hip3.ops.journal import EventLog
 from hip3.ops.state_dir import PAUSE_FILE, keep_pause, pause_of
-from hip3.position.exit_attempts import Held
+from hip3.position.held import Held
 from hip3.risk.drawdown import Drawdown, DrawdownLimits
 from hip3.risk.guards import EntryGuards, GuardSettings, TripNote
 from hip3.risk.hard_stop import HardStopLatch, LatchState, Reset, read_latch, write_latch
@@ -353,7 +353,7 @@ def test_a_reset_after_failed_exits_counts_whichever_way_the_clock_was_set(tmp_p
     world.risk = lambda: None  # type: ignore[method-assign]
     world.restart()
     assert not world.latch.tripped
-    assert [h.failures for h in world.trading.exits.held(world.trading.tracker.positions())] == [0]
+    assert [h.failures for h in world.trading.exits.held(world.trading.tracker.positions(), 0)] == [0]
 
 
 def test_a_pause_that_cannot_be_taken_from_the_disk_stands(tmp_path: Path) -> None:

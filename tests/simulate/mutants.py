@@ -41,6 +41,10 @@ MUTANTS: tuple[Mutant, ...] = (
     _m("the start believes an empty account", "execution/truth/bootstrap.py",
        "report = by_fills(read_beginning(rest, user, universe.dexs), universe.dexs)",
        "report = read_beginning(rest, user, universe.dexs)"),
+    _m("what an earlier run kept of a hidden position is forgotten", "execution/truth/bootstrap.py",
+       "if szi and not report.positions", "if False and not report.positions"),
+    _m("a stop of before is litter where its position is hidden", "execution/truth/open_orders.py",
+       "self._doubtful = {o.oid for o in doubtful}", "self._doubtful = set()"),
     _m("a resync clears first", KEEPING, _READ,
        _READ + "        for coin in list(self._tracker.booked()):\n"
        "            self._tracker.adopt(coin, ZERO, Opening(px=ZERO, ms=0))\n"),

@@ -27,9 +27,10 @@ from hip3.core.refusals import Kind, classify
 from hip3.execution.sending.cloids import CloidSource
 from hip3.execution.sending.scheduler import BatchScheduler
 from hip3.feed.market_state import MarketState
-from hip3.position.exit_attempts import ExitDesk, Held
+from hip3.position.exit_attempts import ExitDesk
 from hip3.position.exit_rules import ExitParams, Look, decide
 from hip3.position.flatten import anchor_px, build
+from hip3.position.held import Held
 from hip3.position.tracker import PositionTracker
 
 KEEP_MS = 1000
@@ -151,7 +152,7 @@ class Exiting:
 
     def _keep(self, positions: list[PositionView], now_ms: int) -> None:
         """Positions and exit states at once when they change; prices remembered and results once a second."""
-        held = self._desk.held(positions)
+        held = self._desk.held(positions, self._exchange_ms())
         marks = [(h.coin, h.entry_ms, h.reason, h.attempt) for h in held]
         if marks == self._marks and now_ms < self._next_keep_ms:
             return

@@ -20,6 +20,7 @@ from hip3.execution.sending.scheduler import BatchScheduler
 from hip3.feed.market_state import MarketState
 from hip3.position.exit_attempts import ExitDesk
 from hip3.position.protection import bounded_bps, build, decide, trigger_px
+from hip3.position.tracked import TrackedOrder
 from hip3.position.tracker import PositionTracker
 
 AGAIN_MS = 1000
@@ -67,6 +68,8 @@ class Protector:
         self._journal = journal
         self._next_ms: dict[str, int] = {}
         """Before this a market is left alone: what came to nothing is not tried again at once."""
+        self._known: set[str] = set()
+        """Markets in which this run has known a position."""
         self._pause_ms: dict[str, int] = {}
         """The last pause of a market whose stop does not stand yet."""
 
@@ -76,16 +79,19 @@ class Protector:
         Orders and cancels go into the queue and leave with the next batches. A full queue costs a try, no more.
         """
         standing = self._tracker.protective()
-        positions = {p.coin: p for p in self._tracker.positions() if self._exiting.ours_to_close(p)}
+        held = self._tracker.positions()
+        self._known.update(p.coin for p in held)
+        positions = {p.coin: p for p in held if self._exiting.ours_to_close(p)}
         for coin in dict.fromkeys([*standing, *positions]):
             if coin not in self._specs or now_ms < self._next_ms.get(coin, 0):
                 continue
             position = positions.get(coin)
-            # A stop that stands without a position is always taken away, also where no more are placed.
+            # A stop that stands without a position is always taken away, also where no more are placed. Only what an
+            # earlier run left for a position that nobody shows is not ours to judge by the books: `OpenOrders`.
             if position is not None and (self._bps(coin) <= 0 or self._desk.requested(coin) is not None):
                 continue
             px = None if position is None else self._liquidation(position)
-            todo = decide(position, standing.get(coin, []), px)
+            todo = decide(position, self._judged(standing.get(coin, [])), px)
             if todo.place and position is not None:
                 self._place(position, now_ms)
             elif any(t.state is OrderState.OPEN for t in standing.get(coin, [])):
@@ -96,6 +102,9 @@ class Protector:
         for coin in [c for c in self._next_ms if c not in standing and c not in positions]:
             del self._next_ms[coin]
             self._pause_ms.pop(coin, None)
+
+    def _judged(self, standing: list[TrackedOrder]) -> list[TrackedOrder]:
+        return [t for t in standing if t.generation or t.order.coin in self._known]
 
     def _within(self, position: PositionView, wished: Decimal) -> Decimal:
         """The distance of its stop, never beyond the liquidation price; one that is drawn nearer is told."""

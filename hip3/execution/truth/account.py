@@ -16,6 +16,7 @@ import msgspec
 from hip3.core.events import Fill, OrderUpdate
 from hip3.core.market import in_dexs
 from hip3.core.money import ZERO, div, parse
+from hip3.core.orders import is_ours
 from hip3.errors import ODD_ANSWERS, VenueReadError
 from hip3.exchange.wire import parse_fill_list, parse_order_record
 from hip3.execution.account_view import PositionMargin
@@ -73,6 +74,8 @@ class AccountReport(msgspec.Struct, frozen=True, kw_only=True):
     """The oldest of the positions' times: what was filled before it is in them."""
     positions: dict[str, tuple[Decimal, Decimal]]
     """coin -> (signed size, entry price), over all configured dexs."""
+    remembered: dict[str, int] = {}
+    """Those of them that no answer shows, since an earlier run kept them: until when fills are in them."""
     orders: tuple[OrderUpdate, ...]
     """All that rest in the configured dexs, ours and others', triggers included."""
     fills: tuple[Fill, ...]
@@ -209,7 +212,9 @@ def prove(rest: Rest, user: str, dexs: Iterable[str]) -> Proof:
     account's fills, but only if these are all there are: the newest of a market says where it started and what it did.
 
     A list of fills that is cut off proves nothing, since the market in question may be on no row of it. What other dexs
-    show stays in `source` then. Raises nothing that an answer can cause: what could not be read is None in the proof.
+    show stays in `source` then. An answer without the position of a stop of ours proves nothing either, unless a fill
+    tells that it was closed: one that was empty has hidden real ones before. Raises nothing that an answer can cause:
+    what could not be read is None in the proof.
     """
     dexs = list(dexs)
     orders: list[OrderUpdate] = []
@@ -236,7 +241,31 @@ def prove(rest: Rest, user: str, dexs: Iterable[str]) -> Proof:
             why = f"{'; '.join(failed.values())}; {why}" + (f"; held at least: {shown}" if shown else "")
             return Proof(positions=None, orders=tuple(orders), source=why)
         positions, source = positions | by_fills, "userFills and openOrders"
+    alone = [o for o in orders if o.protects and is_ours(o.cloid) and o.coin not in positions]
+    if alone and (why := _hidden(rest, user, alone, dexs)):
+        return Proof(positions=None, orders=tuple(orders), source=why)
     return Proof(positions=positions, orders=tuple(orders), source=source, marks=marks, by_fills=bool(failed))
+
+
+def closed_since(stop: OrderUpdate, fills: Iterable[Fill]) -> bool:
+    """Whether the newest fill of a stop's market is later than the stop and left nothing. `fills` newest first.
+
+    A stop is placed for a position that stands: what closed the position came after it.
+    """
+    newest = next((f for f in fills if f.coin == stop.coin), None)
+    return newest is not None and newest.time_ms > stop.placed_ms and newest.start_position + newest.signed_sz == 0
+
+
+def _hidden(rest: Rest, user: str, stops: list[OrderUpdate], dexs: Collection[str]) -> str:
+    """Why the positions of these stops cannot be said to be closed; empty if their fills tell so."""
+    try:
+        found = parse_fill_list(rest.info({"type": "userFills", "user": user}), dexs)
+    except (VenueReadError, ValueError) as error:
+        return f"a stop of ours rests at {stops[0].coin} and no position is shown; userFills: {error}"
+    fills = newest_first(found.fills)
+    open_ = [f"{o.coin} {o.oid}" for o in stops if found.malformed or not closed_since(o, fills)]
+    shown = ", ".join(open_)
+    return shown and f"stops of ours rest ({shown}) whose positions are not shown, and no fill tells that these closed"
 
 
 def _by_all_fills(rest: Rest, user: str, dexs: Collection[str]) -> tuple[dict[str, Decimal] | None, str]:

@@ -8,6 +8,7 @@ Addresses are lower case, with 0x. Times of fills and positions are the exchange
 """
 
 from collections.abc import Collection, Container, Iterable
+from decimal import Decimal
 
 import msgspec
 
@@ -32,7 +33,7 @@ from hip3.execution.truth.account import FILLS_CAP, AccountReport, Rest, positio
 from hip3.execution.truth.fill_order import newest_first
 from hip3.execution.truth.margin import Margin, read_margins
 from hip3.execution.truth.worth import UNKNOWN, read_mode
-from hip3.position.exit_attempts import Held
+from hip3.position.held import Held
 from hip3.position.tracked import KeptTotals, Opening
 
 AGREEING_TRIES = 5
@@ -238,7 +239,7 @@ def read_whole_beginning(
     missed = missed_fills(rest, user, report, totals.since_ms, universe.dexs)
     fills = [f for f in missed if in_dexs(f.coin, universe.dexs)]  # what is traded elsewhere is none of our business
     return Beginning(
-        report=report, fills=fills, totals=totals, held=held,
+        report=with_remembered(report, held, universe.dexs, fills), fills=fills, totals=totals, held=held,
         margins=read_margins(rest, user, universe.open, margins),
         mode=read_mode(rest, user),
     )  # fmt: skip
@@ -252,13 +253,10 @@ def read_part_of_beginning(
     run kept. VenueReadError where not even the fills can be read."""
     missing: dict[str, str] = {}
     report = by_fills(read_account(rest, user, universe.dexs, missing), universe.dexs)
-    told = {f.coin for f in report.fills}
-    silent = [h for h in held if h.szi and h.coin not in told and in_dexs(h.coin, missing)]
-    kept = {h.coin: (h.szi, h.entry_px) for h in silent if h.coin not in report.positions}
-    report = msgspec.structs.replace(report, positions=report.positions | kept)
     fills = [
         f for f in missed_fills(rest, user, report, totals.since_ms, universe.dexs) if in_dexs(f.coin, universe.dexs)
     ]
+    report = with_remembered(report, held, universe.dexs, fills)
     beginning = Beginning(report=report, fills=fills, totals=totals, held=held, margins=dict(margins), mode=UNKNOWN)
     return beginning, missing
 
@@ -274,6 +272,27 @@ def by_fills(report: AccountReport, dexs: Container[str]) -> AccountReport:
     left = {coin: (f.start_position + f.signed_sz, f.px) for coin, f in newest.items() if in_dexs(coin, dexs)}
     wrong = {coin: held for coin, held in left.items() if held[0] != report.positions.get(coin, (ZERO, ZERO))[0]}
     return msgspec.structs.replace(report, positions=report.positions | wrong) if wrong else report
+
+
+def with_remembered(
+    report: AccountReport, held: Iterable[Held], dexs: Container[str], fills: Iterable[Fill]
+) -> AccountReport:
+    """The report with what an earlier run kept of positions that no reading shows and no fill has closed since.
+
+    An empty answer and a list of fills of before look like an account that was never used. With what is remembered the
+    start compares, as in `by_fills`: a fill that tells of the end is booked whenever it comes. `fills` are oldest
+    first, and reach back as far as can be read. Pure.
+    """
+    newest = {f.coin: f for f in fills}
+    kept: dict[str, tuple[Decimal, Decimal]] = {}
+    as_of: dict[str, int] = {}
+    for known in held:
+        last, szi, until_ms = newest.get(known.coin), known.szi, known.as_of_ms or known.entry_ms
+        if last is not None and last.time_ms >= until_ms:
+            szi, until_ms = last.start_position + last.signed_sz, last.time_ms
+        if szi and not report.positions.get(known.coin, (ZERO, ZERO))[0] and in_dexs(known.coin, dexs):
+            kept[known.coin], as_of[known.coin] = (szi, known.entry_px), until_ms
+    return msgspec.structs.replace(report, positions=report.positions | kept, remembered=as_of)
 
 
 def missed_fills(rest: Rest, user: str, report: AccountReport, since_ms: int, dexs: Collection[str]) -> list[Fill]:
@@ -334,8 +353,10 @@ def still_held(report: AccountReport, held: Iterable[Held]) -> dict[str, Held]:
 def read_ms(report: AccountReport, coin: str) -> int | None:
     """As of when a position of the report is: of its newest fill where that left just this, else of its dex's answer.
 
-    Pure. None where neither tells, as with what only an earlier run kept.
+    Pure. What only an earlier run kept is as of its newest fill. None where nobody tells.
     """
+    if coin in report.remembered:
+        return report.remembered[coin]
     szi, _ = report.positions.get(coin, (ZERO, ZERO))
     newest = next((f for f in report.fills if f.coin == coin), None)
     if newest is not None and newest.start_position + newest.signed_sz == szi:
@@ -350,7 +371,7 @@ def opening(report: AccountReport, coin: str, held: Held | None) -> Opening:
     earlier run knows better.
     """
     _, px = report.positions[coin]
-    since, fills = _opening_fills(report.fills, coin)
+    since, fills = (None, []) if coin in report.remembered else _opening_fills(report.fills, coin)
     ours = any(is_ours(f.cloid) for f in fills)
     if since is None:
         known = [f.time_ms for f in fills] + ([held.entry_ms] if held is not None else [])

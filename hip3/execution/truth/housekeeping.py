@@ -22,6 +22,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from hip3.core.events import OrderUpdate
 from hip3.core.money import ZERO
 from hip3.core.order_state import OrderState
 from hip3.core.ports import Clock, Journal
@@ -261,6 +262,7 @@ class Housekeeping:
         self._tracker.set_foreign(report.orders)
         agree = self._positions_agree(report, now_ms)
         if self._open_orders is not None:
+            agree = self._stops_agree(self._open_orders.look(report, now_ms), now_ms) and agree
             left = self._open_orders.left_of_before(report) if start else 0
             if left:
                 self._next_read_ms = now_ms + RETRY_MS
@@ -310,11 +312,25 @@ class Housekeeping:
         self._differs = differs
         if differs:
             # A first difference may be a fill that came while the account was read: look again at once.
-            soon = any(d.grown or d.readings == 1 for d in differs.values())
-            wait = RETRY_MS if soon else GONE_RETRY_MS
-            self._next_read_ms = now_ms + wait
-            self._next_compare_ms = min(self._next_compare_ms, now_ms + wait)
+            self._read_again(now_ms, soon=any(d.grown or d.readings == 1 for d in differs.values()))
         return not differs
+
+    def _stops_agree(self, doubtful: list[OrderUpdate], now_ms: int) -> bool:
+        """Whether every stop that rests has a position by somebody's word, or is litter."""
+        if doubtful:
+            stops = ", ".join(f"{o.coin} {o.oid}" for o in doubtful)
+            self._journal.record(
+                "stop_in_doubt", coins=sorted({o.coin for o in doubtful}), oids=[o.oid for o in doubtful]
+            )
+            self._readiness.account_unknown(f"stops of ours rest whose positions the exchange does not show: {stops}")
+            self._read_again(now_ms, soon=False)
+        return not doubtful
+
+    def _read_again(self, now_ms: int, *, soon: bool) -> None:
+        """What this reading and our books differ in is looked at again; not later than is planned already."""
+        wait = RETRY_MS if soon else GONE_RETRY_MS
+        self._next_read_ms = now_ms + wait
+        self._next_compare_ms = min(self._next_compare_ms, now_ms + wait)
 
     def _fetch_fills(self, now_ms: int) -> None:
         """Replies whose fills did not come, and gaps in the chain: ask for the latest fills.

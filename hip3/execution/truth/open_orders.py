@@ -2,7 +2,7 @@
 
 Confined to the rest thread. Only orders of ours are touched: an order that others placed is shown and counted
 in exposure, never cancelled here. The start policy `cancel_all` is the exception that was asked for. A stop
-that protects a position stays, whoever placed it.
+that protects a position stays, whoever placed it, and one whose position is only not shown is doubt, not litter.
 
     ours, listed, in our books as over      asked for by its status; if it is open, cancelled
     ours, listed, of an earlier run         protection is adopted; the rest has no place now, and is cancelled
@@ -25,6 +25,7 @@ from hip3.execution.ports import OrdersIn
 from hip3.execution.readiness import Readiness
 from hip3.execution.sending.scheduler import BatchScheduler
 from hip3.execution.truth.account import AccountReport, Rest
+from hip3.execution.truth.stops_in_doubt import StopsInDoubt
 from hip3.execution.truth.strangers import Strangers
 from hip3.position.tracked import TrackedOrder
 from hip3.position.tracker import PositionTracker
@@ -76,10 +77,36 @@ class OpenOrders:
         self._markets = markets
         self._started_ms = started_ms
         self._cancel_all = cancel_all
+        self._in_doubt = StopsInDoubt()
+        self._doubtful: set[int] = set()
         self._second_until_ms: int | None = None
         self._unknown: Counter[int] = Counter()
 
     # Comparison.
+
+    def look(self, report: AccountReport, now_ms: int) -> list[OrderUpdate]:
+        """The stops of this reading whose positions are hidden, it seems: they stay, and the account is read again.
+
+        Before `left_of_before` and `compare`, once for each reading; monotonic `now_ms`.
+        """
+        alone = [o for o in report.orders if o.protects and not self._held(o, report) and self._goes(o)]
+        doubtful = self._in_doubt.look(alone, report, now_ms)
+        self._doubtful = {o.oid for o in doubtful}
+        return doubtful
+
+    def _goes(self, order: OrderUpdate) -> bool:
+        """Whether an order without a place is cancelled here: an earlier run's, or anybody's if that was asked for."""
+        of_before = self._of_before(order) or self._restored(order) is not None
+        return of_before or (self._cancel_all and order.coin in self._markets)
+
+    def _restored(self, order: OrderUpdate) -> TrackedOrder | None:
+        """An order that an earlier run sent and that our books hold as open."""
+        tracked = self._tracker.get(order.cloid) if order.cloid is not None else None
+        return tracked if tracked is not None and not tracked.generation and not tracked.state.terminal else None
+
+    def _held(self, order: OrderUpdate, report: AccountReport) -> bool:
+        """Whether the exchange or our books show a position where an order rests."""
+        return bool(report.positions.get(order.coin, (0, 0))[0]) or self._tracker.position(order.coin) is not None
 
     def left_of_before(self, report: AccountReport) -> int:
         """At the start: cancel what the policy does not leave; how many orders are still to go.
@@ -93,12 +120,12 @@ class OpenOrders:
         return len(leaving)
 
     def _must_go(self, order: OrderUpdate, report: AccountReport) -> bool:
-        """Whether the start policy ends an order: never the stop of a position that the exchange shows."""
-        if order.protects and report.positions.get(order.coin, (0, 0))[0]:
+        """Whether the start policy ends an order: never the stop of a position that somebody shows or may be hidden."""
+        if order.protects and (order.oid in self._doubtful or self._held(order, report)):
             return False
         if self._cancel_all:
             return True
-        return self._of_before(order)
+        return self._of_before(order) or (order.protects and self._restored(order) is not None)
 
     def _of_before(self, order: OrderUpdate) -> bool:
         """An order of ours that is not in our books: an earlier run's, by its time or by the journal."""
@@ -119,6 +146,8 @@ class OpenOrders:
                 self._settle(order.oid, now_ms)
             elif tracked is None and is_ours(order.cloid):
                 self._leftover(order, now_ms)
+            elif order.protects and not self._held(order, report) and self._restored(order) is not None:
+                self._cancel_litter(order)
         for tracked in open_before:
             if tracked.oid is not None and tracked.oid not in listed and tracked.state is OrderState.OPEN:
                 self._settle(tracked.oid, now_ms)
@@ -131,6 +160,11 @@ class OpenOrders:
             self._journal.record("order_adopted", coin=order.coin, oid=order.oid, cloid=order.cloid)
             self._tracker.adopt_order(_as_placed(order), order.oid)
         else:
+            self._cancel_litter(order)
+
+    def _cancel_litter(self, order: OrderUpdate) -> None:
+        """End what has no place now, unless it is the trace of a hidden position."""
+        if order.oid not in self._doubtful:
             self._cancel([order])
 
     def _settle(self, oid: int, now_ms: int) -> None:
