@@ -28,10 +28,14 @@ class MockSender:
         self.sent: list[str] = []
         self.generation = 1
         self.connected = True
+        self.left = 2000
         self._deliver = deliver
         self._fail: list[SendOutcome] = []
         self._holding = False
         self._held: list[str] = []
+
+    def messages_left(self, now_ms: int) -> int:
+        return self.left
 
     def fail_next(self, outcome: SendOutcome, times: int = 1) -> None:
         self._fail += [outcome] * times

@@ -72,6 +72,10 @@ class Sender(Protocol):
         """Whether there is a connection now; it may be gone by the time of a send."""
         ...
 
+    def messages_left(self, now_ms: int) -> int:
+        """How many messages the exchange still takes in this minute, at monotonic `now_ms`."""
+        ...
+
 
 class Intents(Protocol):
     """Makes signed actions durable before they leave; JournalError if it cannot.

@@ -1,7 +1,9 @@
-"""Token buckets for the exchange's limits per minute (docs/venue-facts.md F10).
+"""The exchange's limits per minute (docs/venue-facts.md F10): of weight by a bucket, of messages by a window.
 
 They hold what this process has spent. Others behind the same IP spend of the same limits: then the exchange says 429.
 """
+
+from collections import deque
 
 from hip3.locks import new_lock
 
@@ -62,3 +64,36 @@ class TokenBucket:
             self._at_ms += (
                 gained * MINUTE_MS // (self._capacity * 1000) if self._milli < self._capacity * 1000 else elapsed
             )
+
+
+class MinuteWindow:
+    """So many in any minute, whenever it begins: where one too many closes the connection.
+
+    A bucket that begins full gives twice its capacity in its first minute. Guards: what was taken in the last minute.
+    Called from: tick and ws-reader. Monotonic milliseconds. Nothing raises or waits.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self._lock = new_lock("MinuteWindow")
+        self._capacity = capacity
+        self._taken: deque[int] = deque()
+
+    def try_take(self, now_ms: int) -> bool:
+        """Take one; whether there was one left."""
+        with self._lock:
+            self._forget_locked(now_ms)
+            if len(self._taken) >= self._capacity:
+                return False
+            self._taken.append(now_ms)
+            return True
+
+    def left(self, now_ms: int) -> int:
+        """How many may be taken now, from 0 to the capacity."""
+        with self._lock:
+            self._forget_locked(now_ms)
+            return self._capacity - len(self._taken)
+
+    def _forget_locked(self, now_ms: int) -> None:
+        assert self._lock.locked()
+        while self._taken and self._taken[0] <= now_ms - MINUTE_MS:
+            self._taken.popleft()

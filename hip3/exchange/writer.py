@@ -8,7 +8,7 @@ because it exists to keep two frames from mixing. Called from: tick (posts), ws-
 from typing import Protocol
 
 from hip3.core.ports import Clock, SendOutcome, SendResult
-from hip3.exchange.rate_limit import WS_MESSAGES_PER_MINUTE, TokenBucket
+from hip3.exchange.rate_limit import WS_MESSAGES_PER_MINUTE, MinuteWindow
 from hip3.locks import new_lock
 
 
@@ -27,8 +27,8 @@ class Socket(Protocol):
 class WriteHandle:
     """Sends text on the current connection and says which generation it wrote to.
 
-    Over all connections at most 2000 messages a minute (docs/venue-facts.md F10), by a bucket with a lock of its own,
-    which is asked before this one is taken.
+    Over all connections at most 2000 messages in any minute (docs/venue-facts.md F10), by a window with a lock of its
+    own, which is asked before this one is taken: the exchange closes the socket that sends one too many.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -36,7 +36,7 @@ class WriteHandle:
         self._socket: Socket | None = None
         self._generation = 0
         self._clock = clock
-        self._bucket = TokenBucket(WS_MESSAGES_PER_MINUTE, clock.mono_ms())
+        self._messages = MinuteWindow(WS_MESSAGES_PER_MINUTE)
 
     def attach(self, socket: Socket, generation: int) -> None:
         """A new connection is open: from now on everything is sent on it. `generation` rises with each."""
@@ -58,13 +58,17 @@ class WriteHandle:
         with self._lock:
             return self._socket is not None
 
+    def messages_left(self, now_ms: int) -> int:
+        """How many messages of this minute are left, at monotonic `now_ms`; who sends what can wait leaves some."""
+        return self._messages.left(now_ms)
+
     def send(self, text: str, generation: int | None = None, by_ms: int | None = None) -> SendResult:
         """Send one frame, on the connection of `generation` where one is named, and not after `by_ms` (monotonic).
 
         NOT_SENT only if not one byte left this process. MAYBE_SENT ends the connection: a frame that broke off would
         swallow the next one. Raises nothing; where the exchange does not read it waits at most the socket's time-out.
         """
-        if not self._bucket.try_take(1, self._clock.mono_ms()):
+        if not self._messages.try_take(self._clock.mono_ms()):
             return SendResult(SendOutcome.NOT_SENT, self._generation, "2000 messages a minute are spent")
         with self._lock:
             socket, current = self._socket, self._generation

@@ -8,6 +8,7 @@ import pytest
 
 from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, PendingOrder
+from hip3.execution.sending.loop import KEPT_MESSAGES
 from tests.world import World
 
 
@@ -417,3 +418,31 @@ def test_leverage_that_could_not_be_sent_is_tried_again_and_blocks_until_then(tm
     world.rest.failing.clear()
     assert world.run_until(lambda: not world.trading.blocked, 60_000)
     assert world.run_until(lambda: len(world.journal.of("round_trip")) >= 1, 60_000)
+
+
+def test_entries_leave_the_socket_s_messages_to_exits_and_cancels(tmp_path: Path) -> None:
+    """At 34 orders a second the service sent more than the exchange takes in a minute, which closes the socket."""
+    world = World(tmp_path, seed=1, time_stop_ms=3000)
+    assert world.run_until(lambda: bool(world.trading.tracker.booked()), 60_000)
+    world.sender.left = KEPT_MESSAGES
+    sent = len(world.sender.actions())
+    world.run(40_000)
+    orders = [o for a in world.sender.actions()[sent:] if a["type"] == "order" for o in a["orders"]]
+    assert orders
+    assert all(o["r"] for o in orders)
+    assert not world.exchange_positions()
+    world.sender.left = KEPT_MESSAGES + 1
+    assert world.run_until(lambda: bool(world.trading.tracker.booked()), 60_000)
+    assert not world.rest.signed
+
+
+def test_an_exit_goes_by_http_at_once_where_the_socket_s_messages_are_spent(tmp_path: Path) -> None:
+    world = World(tmp_path, seed=1, time_stop_ms=3000, mark_regression_bps=Decimal(0), min_holding_ms=10_000_000)
+    assert world.run_until(lambda: bool(world.trading.tracker.booked()), 60_000)
+    world.sender.left, sent = 0, len(world.sender.sent)
+    world.trading.exiting.request(ExitReason.STOP)
+    assert world.run_until(lambda: not world.exchange_positions(), 1000)
+    assert len(world.sender.sent) == sent
+    assert world.rest.signed[0]["action"]["orders"][0]["r"] is True
+    world.run(1000)
+    _check_accounts(world)

@@ -42,6 +42,9 @@ from hip3.risk.hard_stop import HardStopLatch
 MAX_TRIES = 5
 """How often a batch that provably did not leave goes back to the front of its queue."""
 
+KEPT_MESSAGES = 400
+"""Of the 2,000 messages that the exchange takes in a minute, those that no entry takes: exits, cancels, subscriptions
+and pings go on, whatever the market does."""
 HTTP_AFTER_MS = 2000
 """After so long without a socket, cancels and exits go by HTTP."""
 HTTP_GENERATION = 1 << 60
@@ -147,10 +150,11 @@ class ExecutorLoop:
         return self._scheduler.sendable(self._posts.inflight, entries=lane == "ws")
 
     def _lane(self, now_ms: int) -> str | None:
-        """How actions may leave now: by the socket; by HTTP once it was gone for 2 s; or not at all."""
+        """How actions may leave now: by the socket; by HTTP once it was gone for 2 s, and at once where the socket's
+        messages are spent; or not at all."""
         if self._sender.connected:
             self._cut_since = None
-            return "ws"
+            return "ws" if self._sender.messages_left(now_ms) else "http"
         if self._cut_since is None:
             self._cut_since = now_ms
         return "http" if now_ms - self._cut_since >= HTTP_AFTER_MS else None
@@ -184,6 +188,8 @@ class ExecutorLoop:
             return "the market is being left"
         if epoch is None or epoch != order.epoch:
             return "approved in another READY epoch"
+        if self._sender.messages_left(now_ms) <= KEPT_MESSAGES:
+            return "the socket's messages of this minute are kept for exits and cancels"
         return self._stale(order.coin, now_ms)
 
     def _dispatch(self, batch: ActionBatch, now_ms: int, generation: int) -> None:
