@@ -1,16 +1,17 @@
 """Status over HTTP on loopback: `/`, `/healthz`, `/readyz`, `/status`, `/metrics`. Read-only.
 
 A request whose Host is not a name of this machine is refused, so that no web page can read it. A connection has
-`LIFE_S` from its first byte to its last, and there are at most `MOST_CLIENTS`: a client that is slow, or silent, or a
-hundred of them hold up nobody, and no stop.
+`LIFE_S` from its first byte to its last, there are at most `MOST_CLIENTS`, and `MOST_PER_S` are taken in a second: a
+client that is slow, or silent, or greedy, or a hundred of them hold up nobody, no order and no stop.
 """
 
 import json
 import logging
 import re
 import socket
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
+from threading import Event
 from typing import Any
 
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
@@ -21,6 +22,9 @@ _HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?", re.IGNORECASE
 _PAGES = ("/", "/healthz", "/readyz", "/status", "/metrics")
 LIFE_S = 5
 MOST_CLIENTS = 32
+MOST_PER_S = 50
+"""Those beyond wait in the listener's queue, where they cost nothing: each request takes time from the threads that
+trade, and sixteen clients that asked without a pause made the slowest orders eight times slower."""
 POLL_S = 0.2
 PLAIN = "text/plain; charset=utf-8"
 StartResponse = Callable[[str, list[tuple[str, str]]], object]
@@ -44,16 +48,29 @@ class _Server(ThreadedWSGIServer):
         self._open: OrderedDict[socket.socket, int] = OrderedDict()
         """Connection -> since when (monotonic), oldest first."""
         self._mono_ms = mono_ms
+        self._taken: deque[int] = deque(maxlen=MOST_PER_S)
+        self._ended = Event()
         listener = socket.create_server(("127.0.0.1", port), backlog=64)
         with listener:
             super().__init__("127.0.0.1", port, app, _Quiet, fd=listener.fileno())
         self.port = self.server_port = self.server_address[1]
 
     def process_request(self, request: Any, client_address: Any) -> None:
+        self._pace()
         while len(self._open) >= MOST_CLIENTS:
             _end(self._open.popitem(last=False)[0])
         self._open[request] = self._mono_ms()
         super().process_request(request, client_address)
+
+    def _pace(self) -> None:
+        """Wait until one more may be taken; not once the server ends."""
+        if len(self._taken) == MOST_PER_S and (left_ms := self._taken[0] + 1000 - self._mono_ms()) > 0:
+            self.wait(left_ms / 1000)
+        self._taken.append(self._mono_ms())
+
+    def wait(self, seconds: float) -> None:
+        """The serving thread has nothing to do for so long; `end_all` ends it."""
+        self._ended.wait(seconds)
 
     def shutdown_request(self, request: Any) -> None:
         self._open.pop(request, None)
@@ -71,6 +88,7 @@ class _Server(ThreadedWSGIServer):
 
     def end_all(self) -> None:
         """Nobody is waited for."""
+        self._ended.set()
         for request in list(self._open):
             _end(request)
 
@@ -107,9 +125,10 @@ class StatusServer:
 
     def close(self) -> None:
         """End `serve` and free the port."""
+        self._server.end_all()
         if self._served:  # else nobody would ever say that it has ended
             self._server.shutdown()
-        self._server.end_all()
+        self._server.end_all()  # who was taken since
         self._server.server_close()
 
     def answer(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:

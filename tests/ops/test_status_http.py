@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from hip3.clock import SystemClock
-from hip3.ops.status_http import MOST_CLIENTS, StatusServer, _Quiet
+from hip3.ops.status_http import MOST_CLIENTS, MOST_PER_S, StatusServer, _Quiet
+from tests.fakes import FakeClock
 
 STATUS: dict[str, Any] = {"state": "READY", "reasons": []}
 
@@ -154,3 +155,27 @@ def test_a_port_that_is_taken_is_an_error_and_not_the_end() -> None:
         probe.settimeout(1)
         with _served() as server, pytest.raises(OSError):
             probe.connect(("::1", server.port))  # IPv4 loopback alone
+
+
+def test_a_greedy_client_is_answered_no_faster_than_it_costs_the_others_nothing() -> None:
+    """Sixteen clients that asked for /metrics without a pause made the slowest orders eight times slower."""
+    clock, waited = FakeClock(), []
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        clock.advance(int(seconds * 1000))
+
+    server = StatusServer(0, lambda: STATUS, str, lambda: "hip3_up 1\n", clock.mono_ms)
+    server._server.wait = wait  # type: ignore[method-assign]
+    thread = threading.Thread(target=server.serve)
+    thread.start()
+    try:
+        began = clock.mono_ms()
+        for number in range(3 * MOST_PER_S):
+            assert _get(server, "/metrics")[0] == 200
+            assert clock.mono_ms() - began >= number // MOST_PER_S * 1000
+        assert sum(waited) == 2
+    finally:
+        server.close()
+        thread.join(3)
+        assert not thread.is_alive()
