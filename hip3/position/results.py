@@ -21,7 +21,9 @@ KEPT_FUNDINGS = 1000
 MOST_RECENT = 1000
 """So many fills are named, at most, in what is kept for a restart."""
 OVERLAP_MS = 60_000
-"""Fills so much older than the newest are taken as booked at a restart."""
+NAMED = 100
+"""Fills that are older than this by the newest one, and older than so many others, count as booked at a restart: a
+list may be late by a minute, and after a suspend by hours, in which little was filled."""
 
 
 class Results:
@@ -117,8 +119,10 @@ class Results:
         # Also what only an earlier run saw: this one's list may have been too old to show it.
         before = (key for key in self._counted if key not in self._seen)
         latest = list(islice(chain(reversed(self._seen), before), MOST_RECENT))
-        since = max((key[1] for key in latest), default=0) - OVERLAP_MS
+        times, since = sorted((key[1] for key in latest), reverse=True), self._counted_until_ms
+        if len(times) > NAMED:
+            since = max(since, min(times[0] - OVERLAP_MS, times[NAMED] + 1))
         # Cut off: a millisecond of which perhaps not every fill is named must not be one in which names decide.
         if len(latest) == MOST_RECENT:
-            since = max(since, min(key[1] for key in latest) + 1)
+            since = max(since, times[-1] + 1)
         return self.totals.keep(since, [k for k in latest if k[1] >= since], list(self._funded))
