@@ -13,19 +13,19 @@ from pathlib import Path
 import msgspec
 
 from hip3.clock import SystemClock
-from hip3.commands.check_account import funds
-from hip3.commands.check_trading import asks_for_margins, prices_of, sizes, stops, what_is_open
+from hip3.commands.check_account import actions_left, funds
+from hip3.commands.check_trading import asks_for_margins, costs, prices_of, sizes, stops, what_is_open
 from hip3.config.reading import MarketSettings
 from hip3.config.settings import Settings
 from hip3.core.events import ActionRefused, Statuses
-from hip3.core.market import MarketSpec
+from hip3.core.market import DELISTED, MarketSpec
 from hip3.core.nonce_floor import floor_of
 from hip3.core.ports import CLOCK_STOP_MS, CLOCK_WARN_MS
 from hip3.errors import ODD_ANSWERS, AlreadyRunning, ConfigError, Hip3Error, PreflightError, RateLimited, VenueReadError
 from hip3.exchange.clock_offset import ClockOffset
 from hip3.exchange.nonce import NonceManager
 from hip3.exchange.recover import recovers
-from hip3.exchange.registry import dex_indices
+from hip3.exchange.registry import FEE_SCALE_UNKNOWN, dex_indices
 from hip3.exchange.rest import RestClient
 from hip3.exchange.signing import SigningKey, sign_l1_action
 from hip3.exchange.wire_out import signed_body
@@ -102,6 +102,15 @@ def _alerts(base: Settings) -> list[Finding]:
     return out or [Finding("alerts", True, "none are sent; set HIP3_ALERT_URLS to be told")]
 
 
+def _closed(why: str) -> str:
+    """Why a market takes no entries, what that means, and what to do."""
+    if why == DELISTED:
+        return "is delisted on the exchange: nothing trades there, what is held is settled; take it out of HIP3_MARKETS"
+    if why == FEE_SCALE_UNKNOWN:
+        why = f"{why}, so what an order costs is not"
+    return f"is closed to entries: {why}; take it out of HIP3_MARKETS, what is held there is still left"
+
+
 class _ExchangeChecks:
     """What the exchange is asked; in order."""
 
@@ -118,6 +127,7 @@ class _ExchangeChecks:
         who = self._who
         self._guarded("markets", lambda: self._markets(who.account if who else None))
         if self._specs:
+            self._guarded("costs", lambda: costs(self._settings, self._specs))
             self._guarded("sizes", lambda: sizes(self._settings, self._specs, prices_of(self._rest, self._specs)))
         if who is not None and who.account is not None:
             self._of_account(who, who.account)
@@ -134,6 +144,7 @@ class _ExchangeChecks:
         if signer is not None:
             self._guarded("agent", lambda: self._agent(signer.address, account, who))
         self._guarded("account", lambda: self._funds(account))
+        self._guarded("actions", lambda: actions_left(self._rest, account))
         if self._specs:
             self._guarded("stops", lambda: self._stops(account))
             self._guarded("open", lambda: self._open(account))
@@ -186,11 +197,7 @@ class _ExchangeChecks:
         self._specs = {coin: universe.specs[coin] for coin in universe.open}
         self._tokens = {spec.collateral_token for spec in universe.specs.values()} or set(USDC)
         if universe.blocked and self._base.coins:
-            what = {
-                coin: why if " " in why else f"is {why} on the exchange; take it out of HIP3_MARKETS"
-                for coin, why in universe.blocked.items()
-            }
-            raise PreflightError([f"market {coin} {why}" for coin, why in what.items()])
+            raise PreflightError([f"market {coin} {_closed(why)}" for coin, why in universe.blocked.items()])
         return ", ".join(universe.open)
 
     def _agent(self, signer: str, account: str, who: Who) -> str:

@@ -1,4 +1,5 @@
-"""What `check` says of the account's worth: by its mode, and whether the exchange counts as this code believes it does.
+"""What `check` says of the account: its worth by its mode, whether the exchange counts as this code believes it does,
+and the actions that it may still send.
 
 Reads alone; main. USD.
 """
@@ -9,6 +10,7 @@ from typing import NamedTuple
 
 from hip3.core.money import ZERO, parse
 from hip3.errors import PreflightError
+from hip3.execution.sending.address_budget import AddressBudget
 from hip3.execution.truth.account import Rest, read_account
 from hip3.execution.truth.worth import equity_of, pooled_total, read_mode
 
@@ -34,18 +36,39 @@ def funds(rest: Rest, account: str, dexs: list[str], tokens: Collection[int], pa
         empty = [dex for dex, value in held.items() if value <= 0]
         if empty:
             way = "transfer collateral there, or take its markets out of HIP3_MARKETS"
-            raise PreflightError([f"account {account} has no funds on dex {dex}; {way}" for dex in empty])
+            raise PreflightError(
+                [f"account {account} has no funds on dex {dex}, so no order fits there; {way}" for dex in empty]
+            )
         return ", ".join(f"{value} USD on {dex}" for dex, value in held.items())
     equity = equity_of(rest, account, mode, read_account(rest, account, dexs), tokens)
     if equity is None:
         raise PreflightError(
-            [f"account {account} is in a mode whose worth nobody knows; set it to unified or to standard"]
+            [
+                f"account {account} is in a mode whose worth nobody knows, so no limit in percent can be kept; set it "
+                "to unified or to standard"
+            ]
         )
     if equity <= 0:
-        raise PreflightError([f"account {account} has no funds; deposit first"])
+        raise PreflightError([f"account {account} has no funds, so no order fits; deposit first"])
     every = ["", *(dex["name"] for dex in rest.info_json({"type": "perpDexs"}) if dex is not None)]
     backs = "all of it backs every cross position" + (", and may be borrowed against" if mode == "portfolio" else "")
     return f"{equity} USD for all dexs ({mode}: {backs}){_gains_are_in_it(rest, account, every, tokens, pause)}"
+
+
+def actions_left(rest: Rest, account: str) -> str:
+    """The address's budget of actions. PreflightError where it has too few left for entries."""
+    answer = rest.info_json({"type": "userRateLimit", "user": account})
+    budget = AddressBudget()
+    budget.anchor(int(answer["nRequestsUsed"]), int(answer["nRequestsCap"]))
+    state = budget.state()
+    if state.left_for_entries < 1:
+        fault = (
+            f"account {account} has sent {state.used} of the {state.cap} actions it may: no entry leaves, and below "
+            f"{state.kept} left exits are slowed to one in ten seconds; each dollar traded gives one more action, in "
+            "growth markets a tenth, or the exchange sells them (reserveRequestWeight)"
+        )
+        raise PreflightError([fault])
+    return f"{state.used} of {state.cap} spent, the last {state.kept} are for exits"
 
 
 def _value(rest: Rest, account: str, dex: str) -> Decimal:

@@ -1,4 +1,4 @@
-"""What `check` says of orders and positions: sizes that fit, stops that would fire, and what is open on the account.
+"""What `check` says of orders and positions: what they cost, sizes that fit, stops that would fire, and what is open.
 
 Reads alone; main. USD, prices USD for one unit.
 """
@@ -9,17 +9,19 @@ from decimal import Decimal
 from hip3.config.reading import MarketSettings, shown
 from hip3.config.settings import Settings
 from hip3.core.market import MarketSpec
-from hip3.core.money import parse
+from hip3.core.money import TEN_THOUSAND, bps_of, parse
+from hip3.core.orders import is_ours
 from hip3.errors import PreflightError
-from hip3.exchange.wire import parse_fill_list
-from hip3.execution.truth.account import Rest, positions_in
+from hip3.exchange.registry import sum_fee_bps
+from hip3.execution.truth.account import AccountReport, Rest, read_account
 from hip3.execution.truth.bootstrap import opened_by_us
-from hip3.execution.truth.fill_order import newest_first
 from hip3.execution.truth.margin import Margin
 from hip3.position.protection import liquidation_bps
 from hip3.service.params import detector_params
 from hip3.strategy.sizing import impossible
 
+MOST_TOLD = 5
+"""So many markets are named where all would be too long to read."""
 DEFAULT = Settings().protective_stop_bps
 
 
@@ -39,6 +41,28 @@ def sizes(settings: MarketSettings, specs: dict[str, MarketSpec], prices: Mappin
     if faults:
         raise PreflightError(faults)
     return f"an order of each of {len(specs)} markets fits its limit"
+
+
+def costs(settings: MarketSettings, specs: dict[str, MarketSpec]) -> str:
+    """What taking and leaving costs in each market, dearest first. PreflightError names those that no edge can pay."""
+    params, out, faults = detector_params(settings, specs), [], []
+    for coin, spec in specs.items():
+        s = settings.for_market(coin)
+        fees, cost = 2 * sum_fee_bps(s.taker_fee_bps, spec), params[coin].cost_bps
+        size = s.max_notional_per_market
+        usd = f"{fees * size / TEN_THOUSAND:.2f} USD of {shown(size)}"
+        out.append((fees, f"{coin} {shown(fees.normalize())} bps ({usd})"))
+        if 0 < s.max_edge_bps <= cost:
+            faults.append(
+                f"{coin}: taking and leaving costs {shown(fees.normalize())} bps of fees ({usd}), so an edge must be "
+                f"more than {shown(cost.normalize())} bps, and none above HIP3_MAX_EDGE_BPS={shown(s.max_edge_bps)} "
+                "is believed: it is never traded; take it out of HIP3_MARKETS"
+            )
+    if faults:
+        raise PreflightError(faults)
+    dearest = [text for _, text in sorted(out, key=lambda item: (-item[0], item[1]))]
+    more = f", and {len(dearest) - MOST_TOLD} cheaper" if len(dearest) > MOST_TOLD else ""
+    return "fees for taking and leaving: " + ", ".join(dearest[:MOST_TOLD]) + more
 
 
 def asks_for_margins(settings: MarketSettings, coins: Iterable[str]) -> list[str]:
@@ -76,21 +100,52 @@ def stops(settings: MarketSettings, specs: dict[str, MarketSpec], margins: Mappi
 
 
 def what_is_open(settings: MarketSettings, specs: Mapping[str, MarketSpec], rest: Rest, user: str) -> str:
-    """Positions of the account and orders that a start would cancel, and what a start makes of them."""
-    out, held = [], dict[str, Decimal]()
+    """Positions of the account and orders that a start would end, and what a start makes of them. PreflightError where
+    a position keeps its market from being margined as the settings wish."""
     dexs = list(dict.fromkeys(spec.dex for spec in specs.values()))
-    for dex in dexs:
-        held |= positions_in(rest, user, dex)
-    fills = newest_first(parse_fill_list(rest.info({"type": "userFills", "user": user}))[0]) if held else ()
-    for coin, szi in sorted(held.items()):
-        if opened_by_us(fills, coin):
-            fate = "ours: left by its rules" + ("" if coin in specs else ", though its market is not configured")
-        elif coin in specs and settings.base.foreign_positions == "manage":
-            fate = "opened by others, and CLOSED by our rules from the start on (HIP3_FOREIGN_POSITIONS=manage)"
-        else:
-            fate = "opened by others: shown and counted, never touched"
-        out.append(f"position {coin} {szi}, {fate}")
-    if settings.base.start_policy == "cancel_all":
-        count = sum(len(rest.info_json({"type": "openOrders", "user": user, "dex": dex})) for dex in dexs)
-        out.append(f"{count} orders rest, ALL cancelled at the start (HIP3_START_POLICY=cancel_all)")
+    report = read_account(rest, user, dexs)
+    held = {coin: szi for coin, (szi, _) in sorted(report.positions.items()) if szi}
+    out = [
+        f"position {coin} {szi} ({_margined(report, coin)}), {_fate(settings, coin in specs, report, coin)}"
+        for coin, szi in held.items()
+    ]
+    out += _orders(settings, report, held)
+    wished = [coin for coin in held if coin in specs and settings.for_market(coin).margin == "isolated"]
+    cross = [coin for coin in wished if report.margins[coin].type == "cross"]
+    if cross:
+        raise PreflightError(
+            [
+                f"{coin} {held[coin]} is cross: a loss there takes from all that the account has on its dex, and what "
+                "is held cannot be made isolated, so the market takes no entries until it is closed; close it "
+                f"(./run.sh flatten {coin}), or set HIP3_MARGIN=keep ({'; '.join(out)})"
+                for coin in cross
+            ]
+        )
     return "; ".join(out) or "no position"
+
+
+def _margined(report: AccountReport, coin: str) -> str:
+    """How a position is margined and where the exchange would close it."""
+    margin, liquidation, mark = report.margins[coin], report.liquidations.get(coin), report.marks.get(coin)
+    kind = f"{margin.type} {margin.leverage or '?'}x"
+    if liquidation is None or not mark:
+        return f"{kind}, no liquidation price"
+    return f"{kind}, liquidated at {shown(liquidation)}, {abs(bps_of(liquidation - mark, mark)) / 100:.1f} % away"
+
+
+def _fate(settings: MarketSettings, configured: bool, report: AccountReport, coin: str) -> str:
+    if opened_by_us(report.fills, coin):
+        return "ours: left by its rules" + ("" if configured else ", though its market is not configured")
+    if configured and settings.base.foreign_positions == "manage":
+        return "opened by others, and CLOSED by our rules from the start on (HIP3_FOREIGN_POSITIONS=manage)"
+    return "opened by others: shown and counted, never touched"
+
+
+def _orders(settings: MarketSettings, report: AccountReport, held: Mapping[str, Decimal]) -> list[str]:
+    """What rests, and what a start ends of it."""
+    if settings.base.start_policy == "cancel_all":
+        return [f"{len(report.orders)} orders rest, ALL cancelled at the start (HIP3_START_POLICY=cancel_all)"]
+    ours = [o for o in report.orders if is_ours(o.cloid) and not (o.protects and o.coin in held)]
+    stay = len(report.orders) - len(ours)
+    out = [f"{len(ours)} orders of an earlier run rest, cancelled at the start"] if ours else []
+    return [*out, f"{stay} orders rest that a start leaves"] if stay else out

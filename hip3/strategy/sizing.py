@@ -28,7 +28,7 @@ def impossible(params: SizingParams, px: Decimal) -> str | None:
         return None
     return (
         f"the smallest order is {smallest:.2f} USD, the limit of {params.max_notional} USD allows {most:.2f}: no entry "
-        "is possible (HIP3_MAX_NOTIONAL_PER_MARKET)"
+        "is possible; raise HIP3_MAX_NOTIONAL_PER_MARKET, or take the market out"
     )
 
 

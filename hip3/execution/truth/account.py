@@ -295,11 +295,6 @@ def _held(rest: Rest, user: str, dex: str) -> tuple[dict[str, Decimal], dict[str
     return positions, marks
 
 
-def positions_in(rest: Rest, user: str, dex: str) -> dict[str, Decimal]:
-    """Signed sizes of the positions in one dex. VenueReadError, or one of ODD_ANSWERS."""
-    return _held(rest, user, dex)[0]
-
-
 def positions_of(fills: Iterable[Fill]) -> dict[str, Decimal]:
     """Positions as the newest fill of each market leaves them (fills newest first), in all dexs; flat ones are left
     out, and so are markets whose last fill is older than the list."""
