@@ -11,7 +11,6 @@ import json
 import os
 import signal
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn
@@ -48,13 +47,7 @@ def _port(text: str) -> int:
     return value
 
 
-def parser() -> argparse.ArgumentParser:
-    """All commands and their options."""
-    top = _Parser(prog="hip3", description="trades Hyperliquid's HIP-3 perpetuals")
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
-    run = commands.add_parser("run", help="run the service in the foreground")
-    run.add_argument("--duration", type=_seconds, metavar="SECONDS", help="then flatten, print a table, end")
-    run.add_argument("--supervised", action="store_true", help="for cron: not after `stop`, and not in a crash loop")
+def _add_exchange(commands: Any) -> None:
     exchange = commands.add_parser("exchange", help="serve the embedded exchange alone")
     exchange.add_argument("--host", default="127.0.0.1")
     exchange.add_argument("--port", type=_port, default=3001)
@@ -66,7 +59,18 @@ def parser() -> argparse.ArgumentParser:
     exchange.add_argument("--faults", type=Path, default=None, metavar="FILE", help="what goes wrong, when (TOML)")
     exchange.add_argument("--recording", type=Path, default=None, metavar="FILE", help="books and oracles (JSON lines)")
     exchange.add_argument("--no-limits", action="store_true", help="no limits of an IP: weight, sockets, messages")
+    exchange.add_argument("--state", type=Path, default=None, metavar="FILE", help="keeps accounts over restarts")
     exchange.add_argument("--until-eof", action="store_true", help="end when standard input does")
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    top = _Parser(prog="hip3", description="trades Hyperliquid's HIP-3 perpetuals")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+    run = commands.add_parser("run", help="run the service in the foreground")
+    run.add_argument("--duration", type=_seconds, metavar="SECONDS", help="then flatten, print a table, end")
+    run.add_argument("--supervised", action="store_true", help="for cron: not after `stop`, and not in a crash loop")
+    _add_exchange(commands)
     check = commands.add_parser("check", help="preflight: settings, key, exchange, markets, folders, alerts")
     check.add_argument("--json", action="store_true")
     check.add_argument("--sign", action="store_true", help="also send one signed noop; not while the service runs")
@@ -224,53 +228,10 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _exchange(args: argparse.Namespace) -> int:
-    import secrets
+    from hip3.commands.exchange import serve
 
-    from hip3.clock import SystemClock
-    from hip3.venue.market.recording import NOTHING, load_recording
-    from hip3.venue.server import ExchangeServer
-    from hip3.venue.setup.settings import load_setup
-    from hip3.venue.venue import Venue
-
-    setup = load_setup(args.config, args.faults)
-    recording = NOTHING if args.recording is None else load_recording(args.recording, setup.markets)
-    seed = secrets.randbelow(2**32) if args.seed is None else args.seed
-    if args.latency < 0 or seed < 0:
-        raise ConfigError(["--latency and --seed must not be negative"])
-
-    def make(now_ms: int) -> Venue:
-        return Venue(
-            setup,
-            seed=seed,
-            profile=args.profile,
-            now_ms=now_ms,
-            latency_ms=args.latency,
-            recording=recording,
-            limited=not args.no_limits,
-        )
-
-    try:
-        server = ExchangeServer(make, SystemClock(), host=args.host, port=args.port, speed=args.speed)
-    except (OSError, SystemExit):
-        raise ConfigError([f"{args.host}:{args.port} cannot be bound; is it in use? choose another --port"]) from None
-    print(f"hip3 embedded exchange, profile {args.profile}, seed {seed}", file=sys.stderr, flush=True)
-    done = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: done.set())
-    server.start()
-    print(f"listening on http://{args.host}:{server.port}", flush=True)
-    if args.until_eof:
-        threading.Thread(target=_until_eof, args=(done,), name="eof", daemon=True).start()
-    while not done.wait(0.5):
-        if not server.alive:
-            return _faults(["the exchange's own thread ended"], FAILED)
-    server.stop()
-    return OK
-
-
-def _until_eof(done: threading.Event) -> None:
-    sys.stdin.read()
-    done.set()
+    fault = serve(args)
+    return _faults([fault], FAILED) if fault else OK
 
 
 def _status(args: argparse.Namespace) -> int:

@@ -358,7 +358,7 @@ class Witness:
 
     def may_land(self) -> list[WireOrder]:
         """Entries that the exchange may still execute: their nonce is unused, their time is not over."""
-        now, used = self._scene.exchange_ms(), self._scene.venue.books.nonces(self._scene.user)._kept
+        now, used = self._scene.exchange_ms(), self._scene.venue.books.nonces(self._scene.user).kept
         return [
             order
             for sent in self.under_way.values()

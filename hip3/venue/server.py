@@ -21,6 +21,7 @@ from wsproto.events import AcceptConnection, CloseConnection, Ping, Request, Tex
 from wsproto.utilities import RemoteProtocolError
 
 from hip3.core.ports import Clock
+from hip3.venue.books.kept import dump
 from hip3.venue.venue import HttpReply, Venue, WsText
 
 REPLY_TIMEOUT_S = 30.0
@@ -64,14 +65,21 @@ class _Conn:
 
 
 class ExchangeServer:
-    """Serves one `Venue`. `speed` runs its clock faster than the machine's."""
+    """Serves one `Venue`. `speed` runs its clock faster than the machine's; it begins at `begin_ms` at the earliest."""
 
     def __init__(
-        self, make_venue: Callable[[int], Venue], clock: Clock, *, host: str, port: int, speed: float = 1
+        self,
+        make_venue: Callable[[int], Venue],
+        clock: Clock,
+        *,
+        host: str,
+        port: int,
+        speed: float = 1,
+        begin_ms: int = 0,
     ) -> None:
         self._clock = clock
         self._speed = speed
-        self._wall0, self._mono0 = clock.wall_ms(), clock.mono_ms()
+        self._wall0, self._mono0 = max(clock.wall_ms(), begin_ms), clock.mono_ms()
         self.venue = make_venue(self._wall0)
         self._inbox: queue.Queue[Callable[[int], None] | None] = queue.Queue()
         self._tokens = itertools.count(1)
@@ -142,6 +150,17 @@ class ExchangeServer:
                 conn.outbox.put_nowait(item.text if isinstance(item, WsText) else _CLOSE)
             except queue.Full:
                 conn.drop()  # a client that does not read is not waited for
+
+    def dump(self) -> bytes:
+        """All that a restart needs, as it is now; any thread. TimeoutError if the venue's thread does not answer."""
+        if not self._threads[0].is_alive():
+            return dump(self.venue.books, self.now_ms())
+        done: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self.call(lambda now: done.put(dump(self.venue.books, now)))
+        try:
+            return done.get(timeout=REPLY_TIMEOUT_S)
+        except queue.Empty:
+            raise TimeoutError("the exchange's own thread does not answer") from None
 
     def call(self, job: Callable[[int], None]) -> None:
         """Run `job(now)` on the venue's thread."""

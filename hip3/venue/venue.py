@@ -6,9 +6,12 @@ to be sent. The server gives it sockets and a clock; tests and the simulation dr
 
 from decimal import Decimal
 
+import msgspec
+
 from hip3.exchange.embedded import key_number_one
 from hip3.exchange.signing import SigningKey
 from hip3.venue.books.books import DRIP_USD, Books
+from hip3.venue.books.kept import Kept, restore
 from hip3.venue.engine.engine import Engine
 from hip3.venue.engine.funding import Funding
 from hip3.venue.engine.mempool import Mempool
@@ -27,12 +30,17 @@ __all__ = ["HttpReply", "Venue", "WsClose", "WsText"]
 
 class Venue:
     """One exchange. `latency_ms` is how long an action travels before it is executed; the coins of a
-    `recording` do what it says instead of what the seed does. Without `limited` an IP may ask as much as it likes."""
+    `recording` do what it says instead of what the seed does. Without `limited` an IP may ask as much as it likes.
+
+    `kept`: what an earlier run left (`exchange --state`); accounts, orders and prices go on from there, and nobody who
+    was funded is funded again. ConfigError where its markets are not those of the setup.
+    """
 
     def __init__(
         self, setup: VenueSetup, *, seed: int, profile: str, now_ms: int, latency_ms: int = 0,
-        recording: Recording = NOTHING, limited: bool = True,
+        recording: Recording = NOTHING, limited: bool = True, kept: Kept | None = None,
     ) -> None:  # fmt: skip
+        setup = setup if kept is None else _going_on(setup, kept)
         px = {m.coin: recording.px(m) for m in setup.markets}
         self.books: Books = Books(setup, px, seed=seed, profile=profile, now_ms=now_ms)
         self.engine: Engine = self.books.engine
@@ -54,13 +62,16 @@ class Venue:
                 plain_cancels_last=setup.parameters.plain_cancels_last,
             ), out=self._out,
         )  # fmt: skip
+        if kept is not None:
+            restore(self.books, kept)
         self._crowd = Crowd(self.engine, setup, profile, seed, now_ms, recording)
         self._models = self._crowd.models
         self._funding = Funding(self.engine, now_ms)
         self._next_block = now_ms
-        for account, amount in setup.accounts.items():
-            self.books.fund_all(account.lower(), amount)
-        self.books.fund_all(SigningKey(key_number_one(seed)).address, DRIP_USD)
+        first = SigningKey(key_number_one(seed)).address
+        for account, amount in [*setup.accounts.items(), (first, DRIP_USD)]:
+            if kept is None or account.lower() not in kept.accounts:
+                self.books.fund_all(account.lower(), amount)
         self.advance(now_ms)
 
     # Requests.
@@ -144,3 +155,10 @@ class Venue:
         self._funding.advance(now_ms)
         self.publish(now_ms)
         self.publisher.tick(now_ms)
+
+
+def _going_on(setup: VenueSetup, kept: Kept) -> VenueSetup:
+    """The setup with every market at the mark that it had: outside prices go on from there."""
+    px = {coin: market.mark for coin, market in kept.markets.items()}
+    markets = [msgspec.structs.replace(m, px=px.get(m.coin, m.px)) for m in setup.markets]
+    return msgspec.structs.replace(setup, markets=markets)

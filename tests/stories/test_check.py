@@ -103,7 +103,7 @@ def test_what_is_in_order_exits_0_and_sign_sends_one_noop_above_every_nonce(tmp_
         assert [m["title"] for m in hook.received] == ["hip3 info: test"]
         folder = tmp_path / "state" / f"embedded-{MASTER.address[:10]}"
         first = _floor(folder)
-        assert at.do(lambda venue, now_ms: first in venue.books.nonces(MASTER.address)._kept)
+        assert at.do(lambda venue, now_ms: first in venue.books.nonces(MASTER.address).kept)
         ahead = IntentLog(folder / "intents.log")
         ahead.cancels(first + 50_000, 0)
         ahead.close()

@@ -5,6 +5,7 @@ market, are something else. A refusal is a text, None means done.
 """
 
 from bisect import bisect_left, insort
+from collections.abc import Iterable
 from typing import Any
 
 from hip3.venue.engine.state import DAY_MS
@@ -16,8 +17,9 @@ NONCES_KEPT = 100
 class NonceSet:
     """The 100 highest nonces of one signer, in milliseconds by custom (docs/venue-facts.md F6)."""
 
-    def __init__(self) -> None:
-        self._kept: list[int] = []
+    def __init__(self, kept: Iterable[int] = ()) -> None:
+        self.kept: list[int] = sorted(kept)
+        """Rising."""
 
     def use(self, nonce: int, now_ms: int) -> str | None:
         """Take a nonce, or say why not; a refused one is not taken.
@@ -29,14 +31,14 @@ class NonceSet:
             return f"Invalid nonce: nonce too low {nonce} < {low}"
         if nonce >= high:
             return f"Invalid nonce: nonce too high {nonce} > {high}"
-        index = bisect_left(self._kept, nonce)
-        if index < len(self._kept) and self._kept[index] == nonce:
+        index = bisect_left(self.kept, nonce)
+        if index < len(self.kept) and self.kept[index] == nonce:
             return f"Invalid nonce: duplicate nonce {nonce}"
-        if len(self._kept) >= NONCES_KEPT:
-            if nonce < self._kept[0]:
-                return f"Invalid nonce: nonce too low {nonce} < {self._kept[0]}"
-            del self._kept[0]
-        insort(self._kept, nonce)
+        if len(self.kept) >= NONCES_KEPT:
+            if nonce < self.kept[0]:
+                return f"Invalid nonce: nonce too low {nonce} < {self.kept[0]}"
+            del self.kept[0]
+        insort(self.kept, nonce)
         return None
 
 
@@ -48,7 +50,7 @@ class Agents:
     """
 
     def __init__(self) -> None:
-        self._agents: dict[str, tuple[str, str, int | None]] = {}
+        self.approved: dict[str, tuple[str, str, int | None]] = {}
         """agent address -> (account, name, valid until in ms or None)."""
 
     def approve(self, account: str, agent: str, name: str, now_ms: int) -> str | None:
@@ -57,30 +59,30 @@ class Agents:
         `name` is "" for the unnamed agent, and may end in " valid_until " and exchange milliseconds. The agent that
         had the name before is dropped. An address that is an agent already, of anybody, is refused.
         """
-        if agent in self._agents:
+        if agent in self.approved:
             return "Extra agent already used."
         label, _, until = name.partition(" valid_until ")
         valid_until = int(until) if until.isdigit() else None
         # First, so that the agent that is replaced does not count against the limit.
-        for address, (owner, old, _) in list(self._agents.items()):
+        for address, (owner, old, _) in list(self.approved.items()):
             if owner == account and old == label:
-                del self._agents[address]
-        named = [1 for owner, old, _ in self._agents.values() if owner == account and old]
+                del self.approved[address]
+        named = [1 for owner, old, _ in self.approved.values() if owner == account and old]
         if label and len(named) >= 3:
             return "Too many extra agents for cumulative volume traded. Current limit is 3"
-        self._agents[agent] = (account, label, valid_until)
+        self.approved[agent] = (account, label, valid_until)
         return None
 
     def account_of(self, signer: str, now_ms: int) -> str | None:
         """The account `signer` may sign for as an agent, or None; at its last millisecond it is over."""
-        found = self._agents.get(signer)
+        found = self.approved.get(signer)
         if found is None or (found[2] is not None and found[2] <= now_ms):
             return None
         return found[0]
 
     def unnamed_of(self, account: str, now_ms: int) -> tuple[str | None, int | None]:
         """(address, valid until in ms or None for good) of the account's unnamed agent; (None, None) without one."""
-        for address, (owner, name, until) in self._agents.items():
+        for address, (owner, name, until) in self.approved.items():
             if owner == account and not name and (until is None or until > now_ms):
                 return address, until
         return None, None
@@ -89,6 +91,6 @@ class Agents:
         """The account's named agents that are still valid, as `extraAgents` lists them, oldest first."""
         return [
             {"name": name, "address": address, "validUntil": until}
-            for address, (owner, name, until) in self._agents.items()
+            for address, (owner, name, until) in self.approved.items()
             if owner == account and name and (until is None or until > now_ms)
         ]

@@ -37,7 +37,8 @@ class Books:
         names = ["", *(dex.name for dex in setup.dexs)]
         self._by_dex = {name: [m for m in self.engine.markets.values() if m.info.dex == name] for name in names}
         self.agents: Agents = Agents()
-        self._nonces: dict[str, NonceSet] = {}
+        self.nonce_sets: dict[str, NonceSet] = {}
+        """By signer; ask `nonces`."""
         self.signed: Counter[str] = Counter()
         """How many actions were signed for which network."""
         self.subs: SubAccounts = SubAccounts()
@@ -80,7 +81,7 @@ class Books:
 
     def nonces(self, signer: str) -> NonceSet:
         """The nonce set of a signer, made empty when first needed."""
-        return self._nonces.setdefault(signer, NonceSet())
+        return self.nonce_sets.setdefault(signer, NonceSet())
 
 
 def _infos(setup: VenueSetup) -> list[MarketInfo]:

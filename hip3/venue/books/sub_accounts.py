@@ -41,24 +41,24 @@ class SubAccounts:
     """All sub-accounts and vaults. `vaults` is by address and complete from the start."""
 
     def __init__(self) -> None:
-        self._subs: dict[str, Sub] = {}
+        self.by_address: dict[str, Sub] = {}
         self.vaults: dict[str, Vault] = {}
 
     def of(self, master: str) -> list[Sub]:
         """The sub-accounts of a master, oldest first; renaming keeps the place."""
-        return [sub for sub in self._subs.values() if sub.master == master]
+        return [sub for sub in self.by_address.values() if sub.master == master]
 
     def get(self, address: str) -> Sub | None:
         """The sub-account of an address; None if it is none."""
-        return self._subs.get(address)
+        return self.by_address.get(address)
 
     def put(self, sub: Sub) -> None:
         """Add one, or replace the one with its address: a rename. The account itself is funded by the caller."""
-        self._subs[sub.address] = sub
+        self.by_address[sub.address] = sub
 
     def account(self, engine: Engine, address: str, master: str) -> Account | None:
         """The account of a sub-account of `master`, or None if `address` is not one of its."""
-        sub = self._subs.get(address)
+        sub = self.by_address.get(address)
         return engine.account(address) if sub is not None and sub.master == master else None
 
     def tradable(self, engine: Engine, address: str, signer_account: str) -> Account | None:

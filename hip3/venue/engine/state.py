@@ -73,15 +73,17 @@ class State:
         """What cutting funding payments to 6 decimals has left over."""
         self.post_only = False
         """The minutes after a network upgrade: only post-only orders. Nothing here sets it."""
-        self._volume: dict[int, Decimal] = {}
+        self.maker_volume: dict[int, Decimal] = {}
         """UTC day -> maker volume of everybody, as the fee tiers count it."""
         self.recheck: dict[str, None] = {}
         """Coins whose triggers must be looked at again once the present order is done; in order, each once."""
         self._marks = _Marks(self.markets)
         self.switches: dict[str, int] = {}
         """Address -> when its dead man's switch cancels everything."""
-        self._next_oid = FIRST_OID
-        self._next_hash = 1
+        self.next_oid = FIRST_OID
+        """The newest oid given out."""
+        self.next_hash = 1
+        """How many hashes were given out."""
 
     # Accounts.
 
@@ -133,7 +135,7 @@ class State:
         """(taker, maker) of the account's volume tier, before discounts and the HIP-3 factor."""
         if not account.daily:
             return TAKER_RATE, MAKER_RATE
-        return fees.base_rates(account, self._volume, now_ms)
+        return fees.base_rates(account, self.maker_volume, now_ms)
 
     def fee_rate(self, account: Account, market: Market, now_ms: int, *, crossed: bool) -> Decimal:
         """What the account pays on this market as taker (`crossed`) or maker; negative: it is paid."""
@@ -147,7 +149,7 @@ class State:
         """
         day = now_ms // DAY_MS
         if not crossed:
-            self._volume[day] = self._volume.get(day, ZERO) + notional
+            self.maker_volume[day] = self.maker_volume.get(day, ZERO) + notional
         if not account.is_agent:
             taken, made = account.daily.get(day, (ZERO, ZERO))
             account.daily[day] = (taken + notional, made) if crossed else (taken, made + notional)
@@ -155,7 +157,7 @@ class State:
     def volume_of(self, day: int) -> Decimal:
         """Maker volume of everybody on a UTC day, which is all volume, seen from one side. Growth markets count a
         tenth."""
-        return self._volume.get(day, ZERO)
+        return self.maker_volume.get(day, ZERO)
 
     # Orders.
 
@@ -165,9 +167,9 @@ class State:
 
     def new_order(self, account: Account, r: Request, now_ms: int) -> BookOrder:
         """An order with an id, nowhere yet: no book, no history, nobody told."""
-        self._next_oid += 1
+        self.next_oid += 1
         return BookOrder(
-            oid=self._next_oid, owner=account.address, coin=r.market.info.coin, is_buy=r.is_buy, limit_px=r.px,
+            oid=self.next_oid, owner=account.address, coin=r.market.info.coin, is_buy=r.is_buy, limit_px=r.px,
             sz=r.sz, tif=r.tif, reduce_only=r.reduce_only, cloid=r.cloid, placed_ms=now_ms, trigger=r.trigger,
             position_tpsl=r.position_tpsl, builder=r.builder,
         )  # fmt: skip
@@ -222,5 +224,5 @@ class State:
 
     def tx_hash(self) -> str:
         """A new transaction hash, 0x and 64 digits: the next of a fixed row."""
-        self._next_hash += 1
-        return "0x" + format(mix(self._next_hash), "016x") * 4
+        self.next_hash += 1
+        return "0x" + format(mix(self.next_hash), "016x") * 4

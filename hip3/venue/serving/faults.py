@@ -36,6 +36,12 @@ class Struck(Protocol):
     def move(self, coin: str, px: Decimal, now_ms: int) -> None: ...
 
 
+def _dated(reply: Answer, now_ms: int) -> Answer:
+    """An old answer that says it is of now: a node that is behind has a clock that is not."""
+    status, body = reply
+    return (status, body | {"time": now_ms}) if isinstance(body, dict) and "time" in body else reply
+
+
 class _Running:
     """A fault with what is left of it."""
 
@@ -116,7 +122,7 @@ class Faults:
                 old = run.kept.get(_key(request))
                 if old is not None:
                     run.use()
-                    return old
+                    return _dated(old, now_ms) if run.fault.dated == "now" else old
         return None
 
     def emptied(self, request: dict[str, Any], now_ms: int) -> dict[str, Any]:

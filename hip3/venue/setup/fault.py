@@ -31,6 +31,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """HTTP status of the answer (http)."""
     dex: str | None = None
     """Of the account answers meant (empty, stale); None: of every dex, "": of the main one."""
+    dated: Literal["then", "now"] = "then"
+    """What time an old answer names (stale): its own, or that of the node that is behind."""
     coin: str = ""
     """Of the market meant (halt, change), which must exist."""
     count: int = 1000
