@@ -141,7 +141,10 @@ class Mishaps:
         for m in self._active:
             if m.kind in ("dead stream", "thin touch") and f'"{m.on}"' in text and self._rng.randrange(100) < m.share:
                 self._scene.hit(m)
-                return [] if m.kind == "dead stream" else [_thin(text, m.ms), text]
+                if m.kind == "dead stream":
+                    return []
+                # For an instant, or until the market changes again.
+                return [_thin(text, m.ms)] if m.for_ms % 2 else [_thin(text, m.ms), text]
         return [text]
 
     def _damaged(self, text: str, name: str) -> str:

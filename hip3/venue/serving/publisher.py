@@ -1,7 +1,7 @@
 """What the exchange says by itself: events at once, touches when they change, the rest by its cadence. Pure.
 
-bbo only when the touch changed; activeAssetCtx and mids once a second; l2Book every 5.4 s with 20 levels, with
-`fast` every 540 ms with 5 (docs/venue-facts.md F15). Frames are made only for what somebody listens to.
+bbo only when the touch changed; contexts, mids and l2Book by the cadences of `setup.parameters`, as measured unless a
+configuration slows them down (docs/venue-facts.md F15). Frames are made only for what somebody listens to.
 """
 
 from collections.abc import Callable
@@ -15,11 +15,9 @@ from hip3.venue.engine.model import Event, TradeEvent
 from hip3.venue.serving.hub import Hub
 from hip3.venue.serving.output import Output, WsText
 
-CTX_MS = 1000
-BOOK_MS = 5400
-FAST_BOOK_MS = 540
-MIDS_MS = 1000
 STATE_MS = 1000
+SLOW = frozenset({"allDexsAssetCtxs", "assetCtxs"})
+"""States of whole dexs, which have a cadence of their own."""
 
 
 class Publisher:
@@ -27,13 +25,16 @@ class Publisher:
 
     def __init__(self, books: Books, hub: Hub, now_ms: int, out: list[Output]) -> None:
         self._books, self._hub, self._out = books, hub, out
+        self._every = books.engine.parameters
         self._bbo: dict[str, Any] = {}
-        self._ctx_due = {coin: now_ms + i * 37 % CTX_MS for i, coin in enumerate(books.engine.markets)}
+        ctx_ms = self._every.contexts_ms
+        self._ctx_due = {coin: now_ms + i * 37 % ctx_ms for i, coin in enumerate(books.engine.markets)}
         self._next_ctx = now_ms
-        self._next_book = now_ms + BOOK_MS
-        self._next_fast = now_ms + FAST_BOOK_MS
-        self._next_mids = now_ms + MIDS_MS
+        self._next_book = now_ms + self._every.books_ms
+        self._next_fast = now_ms + self._every.fast_books_ms
+        self._next_mids = now_ms + self._every.mids_ms
         self._next_states = now_ms + STATE_MS
+        self._next_slow = now_ms + self._every.all_contexts_ms
         self._next_minute = now_ms - now_ms % 60_000 + 60_000
 
     def _send(self, key: str, make: Callable[[], str]) -> None:
@@ -95,30 +96,37 @@ class Publisher:
 
     def tick(self, now_ms: int) -> None:
         """Everything that goes by the clock."""
-        books = self._books
+        books, every = self._books, self._every
         if self._next_ctx <= now_ms:
             for coin, due in self._ctx_due.items():
                 if due <= now_ms:
-                    self._ctx_due[coin] = now_ms + CTX_MS
+                    self._ctx_due[coin] = now_ms + every.contexts_ms
                     self._send(f"activeAssetCtx:{coin}", lambda c=coin: streams.ctx_frame(books, c))  # type: ignore[misc]
             self._next_ctx = min(self._ctx_due.values())
         if self._next_book <= now_ms:
-            self._next_book = now_ms + BOOK_MS
+            self._next_book = now_ms + every.books_ms
             self._order_books(now_ms, fast=False)
         if self._next_fast <= now_ms:
-            self._next_fast = now_ms + FAST_BOOK_MS
+            self._next_fast = now_ms + every.fast_books_ms
             self._order_books(now_ms, fast=True)
         if self._next_mids <= now_ms:
-            self._next_mids = now_ms + MIDS_MS
+            self._next_mids = now_ms + every.mids_ms
             for dex in ("", *(d.name for d in books.dexs)):
                 self._send(f"allMids:{dex}" if dex else "allMids", lambda d=dex: streams.mids_frame(books, d))  # type: ignore[misc]
         if self._next_states <= now_ms:
             self._next_states = now_ms + STATE_MS
-            for key, subscription in list(self._hub.subscriptions.items()):
-                if subscription["type"] in STATES:
-                    self._state(key, subscription, now_ms)
+            self._states(now_ms, slow=False)
+        if self._next_slow <= now_ms:
+            self._next_slow = now_ms + every.all_contexts_ms
+            self._states(now_ms, slow=True)
         if self._next_minute <= now_ms:
             self._minute(now_ms)
+
+    def _states(self, now_ms: int, *, slow: bool) -> None:
+        for key, subscription in list(self._hub.subscriptions.items()):
+            kind = subscription["type"]
+            if kind in STATES and (kind in SLOW) is slow:
+                self._state(key, subscription, now_ms)
 
     def _order_books(self, now_ms: int, *, fast: bool) -> None:
         for key, subscription in list(self._hub.subscriptions.items()):

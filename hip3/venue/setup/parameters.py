@@ -49,6 +49,17 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Whether cancels without `f` have lost their place before takers, as is announced for an upgrade to come."""
     rate_limited_text: str = "null"
     """Body of HTTP 429."""
+    contexts_ms: int = 1000
+    """Between two activeAssetCtx of a market: measured in September 2026; 15 s are announced (docs/venue-facts.md F15).
+    """
+    all_contexts_ms: int = 13_600
+    """The same of allDexsAssetCtxs and assetCtxs."""
+    books_ms: int = 5400
+    """The same of l2Book with 20 levels."""
+    fast_books_ms: int = 540
+    """The same of l2Book with `fast`."""
+    mids_ms: int = 5000
+    """The same of allMids."""
     ip_weight_per_minute: int = 1200
     """docs/venue-facts.md F10."""
     ws_users: int = 15

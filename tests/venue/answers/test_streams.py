@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from hip3.venue.setup.parameters import Parameters
 from hip3.venue.setup.settings import load_setup
 from hip3.venue.venue import Venue, WsClose, WsText
 
@@ -16,8 +17,9 @@ USER = "0x" + "ab" * 20
 class Client:
     """One socket on the core."""
 
-    def __init__(self) -> None:
-        self.venue = Venue(load_setup(), seed=1, profile="lively", now_ms=START)
+    def __init__(self, **parameters: Any) -> None:
+        setup = msgspec.structs.replace(load_setup(), parameters=Parameters(**parameters))
+        self.venue = Venue(setup, seed=1, profile="lively", now_ms=START)
         self.now = START
         self.venue.connect(1)
         self.closed = False
@@ -140,3 +142,29 @@ def test_the_oracle_is_published_about_every_three_seconds_and_moves_at_most_one
     gaps = [b[0] - a[0] for a, b in itertools.pairwise(seen)]
     assert 2500 < sorted(gaps)[len(gaps) // 2] < 3500
     assert all(abs(b[1] / a[1] - 1) <= 1 / 100 for a, b in itertools.pairwise(seen))
+
+
+def _gaps(client: Client, **subscription: Any) -> float:
+    """Mean time between the frames of a stream that follow its first."""
+    client.subscribe(**subscription)
+    at = []
+    for _ in range(6000):
+        at += [client.now] * len(client.wait(10))
+    return (at[-1] - at[1]) / (len(at) - 2)
+
+
+@pytest.mark.parametrize(
+    ("subscription", "usual_ms", "parameter"),
+    [
+        ({"type": "activeAssetCtx", "coin": "xyz:GOLD"}, 1000, "contexts_ms"),
+        ({"type": "allDexsAssetCtxs"}, 13_600, "all_contexts_ms"),
+        ({"type": "l2Book", "coin": "xyz:GOLD"}, 5400, "books_ms"),
+        ({"type": "l2Book", "coin": "xyz:GOLD", "fast": True}, 540, "fast_books_ms"),
+        ({"type": "allMids", "dex": "xyz"}, 5000, "mids_ms"),
+    ],
+)
+def test_a_stream_comes_as_measured_or_as_slowly_as_is_configured(
+    subscription: dict[str, Any], usual_ms: int, parameter: str
+) -> None:
+    assert _gaps(Client(), **subscription) == pytest.approx(usual_ms, rel=0.15)
+    assert _gaps(Client(**{parameter: 15_000}), **subscription) == pytest.approx(15_000, rel=0.1)
