@@ -7,7 +7,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import msgspec
@@ -32,7 +32,7 @@ from hip3.exchange.wire_out import signed_body
 from hip3.exchange.wire_reply import parse_action_answer
 from hip3.execution.truth.bootstrap import AgentTerm, check_signer, learn_universe
 from hip3.execution.truth.margin import read_margins
-from hip3.execution.truth.worth import USDC
+from hip3.execution.truth.worth import USDC, tokens_of
 from hip3.ops.alerts import LEAST_DISK_PERCENT, Alert
 from hip3.ops.intents import IntentLog
 from hip3.ops.state_dir import StateLock, account_dir
@@ -118,7 +118,7 @@ class _ExchangeChecks:
         self._settings, self._base, self._rest = settings, settings.base, rest
         self._specs: dict[str, MarketSpec] = {}
         self._out: list[Finding] = []
-        self._tokens = set(USDC)
+        self._tokens: Collection[int] | None = USDC
         self._who: Who | None = None
 
     def run(self, key: SigningKey | None, *, sign: bool) -> list[Finding]:
@@ -195,7 +195,7 @@ class _ExchangeChecks:
     def _markets(self, account: str | None) -> str:
         universe = learn_universe(self._rest, self._base, account)
         self._specs = {coin: universe.specs[coin] for coin in universe.open}
-        self._tokens = {spec.collateral_token for spec in universe.specs.values()} or set(USDC)
+        self._tokens = tokens_of(universe.specs.values())
         if universe.blocked and self._base.coins:
             raise PreflightError([f"market {coin} {_closed(why)}" for coin, why in universe.blocked.items()])
         return ", ".join(universe.open)

@@ -28,7 +28,9 @@ class _Sums(NamedTuple):
     """Not realised, of all positions."""
 
 
-def funds(rest: Rest, account: str, dexs: list[str], tokens: Collection[int], pause: Callable[[float], object]) -> str:
+def funds(
+    rest: Rest, account: str, dexs: list[str], tokens: Collection[int] | None, pause: Callable[[float], object]
+) -> str:
     """The account's worth by its mode. PreflightError where it has none, or is of another kind than we know."""
     mode = read_mode(rest, account)
     if mode == "standard":
@@ -40,6 +42,13 @@ def funds(rest: Rest, account: str, dexs: list[str], tokens: Collection[int], pa
                 [f"account {account} has no funds on dex {dex}, so no order fits there; {way}" for dex in empty]
             )
         return ", ".join(f"{value} USD on {dex}" for dex, value in held.items())
+    if tokens is None:
+        raise PreflightError(
+            [
+                "the exchange does not say in which token every dex is margined, so nobody knows what the account is "
+                "worth, and no limit in percent can be kept; name the dexs that do with HIP3_DEX"
+            ]
+        )
     equity = equity_of(rest, account, mode, read_account(rest, account, dexs), tokens)
     if equity is None:
         raise PreflightError(

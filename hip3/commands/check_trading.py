@@ -83,7 +83,7 @@ def stops(settings: MarketSettings, specs: dict[str, MarketSpec], margins: Mappi
     faults = []
     for coin, spec in specs.items():
         margin, s = margins.get(coin), settings.for_market(coin)
-        if margin is None or not (margin.isolated or spec.isolated_only):
+        if margin is None or spec.max_leverage is None or not (margin.isolated or spec.isolated_only):
             continue
         leverage = s.leverage or margin.leverage
         room = liquidation_bps(leverage, spec.max_leverage)

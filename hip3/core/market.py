@@ -41,7 +41,8 @@ class MarketSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What actions name the market by (docs/venue-facts.md F8)."""
     sz_decimals: int
     """Decimals of a size; they also bound those of a price (docs/venue-facts.md F1, F2)."""
-    max_leverage: int
+    max_leverage: int | None
+    """None: not known, and neither is where an isolated position would be liquidated."""
     isolated_only: bool
     """Cross margin is not allowed."""
     growth: bool
@@ -53,8 +54,8 @@ class MarketSpec(msgspec.Struct, frozen=True, kw_only=True):
     maker_fee_bps: Decimal | None = None
     """The same of a resting order; negative: a rebate. None: not known."""
 
-    collateral_token: int = 0
-    """Token number of the dex's collateral; 0 is USDC."""
+    collateral_token: int | None = 0
+    """Token number of the dex's collateral; 0 is USDC. None: not known, and neither is a pooled account's worth."""
 
 
 class Level(msgspec.Struct, frozen=True):

@@ -29,6 +29,8 @@ HIP3_ASSET_STEP = 10_000
 TICK_SIZE_UNKNOWN = "tick_size_unknown"
 PERMISSIONED = "in a permissioned dex, whose deployer may cancel your orders, place others and move your collateral"
 FEE_SCALE_UNKNOWN = "its fee scale is not known"
+ASSUMED_SCALE = ONE
+"""Of a market whose fee scale nobody tells: what is held there is counted and left at this cost, and nothing enters."""
 _GROWTH_FACTOR = Decimal("0.1")
 
 
@@ -101,10 +103,10 @@ def parse_meta(
 ) -> tuple[dict[str, MarketSpec], dict[str, str]]:
     """All markets of one dex, and the ones that must not be traded with the reason.
 
-    Reasons: `delisted`, `ambiguous`, `tick_size_unknown`, no fee scale. A delisted market is among both: it keeps
-    its parameters, and may be listed again (docs/venue-facts.md F29). WireError if `meta` is not an object with a
-    universe; ValueError or TypeError where a number of an entry is none. `rate` is the account's taker rate, `maker`
-    its maker rate.
+    Reasons: `delisted`, `ambiguous`, `tick_size_unknown`, no fee scale. A market that is delisted, or whose fees nobody
+    knows, is among both: what is held there is left by its parameters (docs/venue-facts.md F29). WireError if `meta` is
+    not an object with a universe; ValueError or TypeError where a number of an entry is none. `rate` is the account's
+    taker rate, `maker` its maker rate.
     """
     universe = meta.get("universe") if isinstance(meta, dict) else None
     if not isinstance(universe, list):
@@ -126,24 +128,30 @@ def parse_meta(
         scale = _fee_scale(entry, dex_entry)
         if not isinstance(decimals, int) or isinstance(decimals, bool) or not 0 <= decimals <= 8:
             blocked.setdefault(coin, TICK_SIZE_UNKNOWN)
-        elif scale is None:
-            blocked.setdefault(coin, FEE_SCALE_UNKNOWN)
         else:
+            if scale is None:
+                blocked.setdefault(coin, FEE_SCALE_UNKNOWN)
             growth = entry.get("growthMode") == "enabled"
+            factor = hip3_fee_factor(ASSUMED_SCALE if scale is None else scale, growth=growth)
             specs[coin] = MarketSpec(
                 coin=coin,
                 dex=dex,
                 asset_id=HIP3_ASSET_BASE + dex_index * HIP3_ASSET_STEP + index,
                 sz_decimals=decimals,
-                max_leverage=int(entry.get("maxLeverage") or 1),
+                max_leverage=_whole(entry.get("maxLeverage")),
                 isolated_only=_isolated_only(entry),
                 growth=growth,
-                fee_factor=hip3_fee_factor(scale, growth=growth),
-                taker_fee_bps=rate * hip3_fee_factor(scale, growth=growth) * TEN_THOUSAND,
-                maker_fee_bps=_maker_bps(maker, hip3_fee_factor(scale, growth=growth), growth=growth),
-                collateral_token=int(meta.get("collateralToken") or 0),
+                fee_factor=factor,
+                taker_fee_bps=rate * factor * TEN_THOUSAND,
+                maker_fee_bps=_maker_bps(maker, factor, growth=growth),
+                collateral_token=_whole(meta.get("collateralToken")),
             )
     return specs, blocked
+
+
+def _whole(given: Any) -> int | None:
+    """A whole number; None where there is none: no default stands for it."""
+    return given if isinstance(given, int) and not isinstance(given, bool) else None
 
 
 def _fee_scale(entry: dict[str, Any], dex_entry: dict[str, Any]) -> Decimal | None:
@@ -204,7 +212,8 @@ def changed(old: MarketSpec, new: MarketSpec | None) -> str | None:
         return "asset id changed"
     for name in ("fee_factor", "isolated_only", "max_leverage", "collateral_token"):
         was, now = getattr(old, name), getattr(new, name)
-        if was != now and not (name == "max_leverage" and now > was):  # that more may be borrowed concerns nothing here
+        more = name == "max_leverage" and None not in (was, now) and now > was
+        if was != now and not more:  # that more may be borrowed concerns nothing here
             return f"{name} changed from {was} to {now}"
     return None
 

@@ -97,7 +97,7 @@ class _OrderItem(msgspec.Struct):
 
 
 class _FillItem(msgspec.Struct):
-    """A fill of userFills, by stream or by REST."""
+    """A fill of userFills, by stream or by REST. What positions and results are made of has no default."""
 
     coin: str
     px: Decimal
@@ -106,9 +106,9 @@ class _FillItem(msgspec.Struct):
     time: int
     oid: int
     tid: int
-    startPosition: Decimal = ZERO
-    closedPnl: Decimal = ZERO
-    fee: Decimal = ZERO
+    startPosition: Decimal
+    closedPnl: Decimal
+    fee: Decimal
     feeToken: str = "USDC"
     dir: str = ""
     crossed: bool = True

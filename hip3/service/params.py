@@ -52,6 +52,8 @@ def liquidation_of(
         margin, spec = margins.get(position.coin), specs.get(position.coin)
         if margin is None or spec is None or not (margin.isolated or spec.isolated_only):
             return None  # what backs it is the whole account
+        if spec.max_leverage is None:
+            return None
         leverage = settings.for_market(position.coin).leverage or margin.leverage
         return shift_bps(position.entry_px, -sign * liquidation_bps(leverage, spec.max_leverage))
 
@@ -61,7 +63,7 @@ def liquidation_of(
 def room_bps(settings: MarketSettings, coin: str, margins: dict[str, Margin], spec: MarketSpec) -> Decimal | None:
     """How far a stop may be from the entry at most, by the margin that the start found; None where nobody knows."""
     margin = margins.get(coin)
-    if margin is None or not (margin.isolated or spec.isolated_only):
+    if margin is None or spec.max_leverage is None or not (margin.isolated or spec.isolated_only):
         return None
     leverage = settings.for_market(coin).leverage or margin.leverage
     return liquidation_bps(leverage, spec.max_leverage) * ROOM_SHARE

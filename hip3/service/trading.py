@@ -47,7 +47,7 @@ from hip3.execution.truth.open_orders import OpenOrders
 from hip3.execution.truth.resolver import Resolver, Signed
 from hip3.execution.truth.strangers import Strangers
 from hip3.execution.truth.streams import StreamWatch
-from hip3.execution.truth.worth import UNKNOWN, Worth
+from hip3.execution.truth.worth import UNKNOWN, Worth, tokens_of
 from hip3.feed.market_state import MarketState
 from hip3.position.exit_attempts import ExitDesk
 from hip3.position.tracker import PositionTracker
@@ -362,7 +362,7 @@ def _housekeeping(g: Given, books: Books, feed: Feed, outbox: Outbox, inflow: In
         helpers = Helpers(
             markets=feed.markets, books=by_rest, resolver=resolver, margin=margin, open_orders=open_orders
         )
-    worth, tokens = None, {spec.collateral_token for spec in g.universe.specs.values()}
+    worth, tokens = None, tokens_of(g.universe.specs.values())
     if g.beginning is not None and g.user is not None:
         worth = Worth(rest=g.rest, user=g.user, agreed=g.before.mode, tokens=tokens, view=books.view, journal=g.journal)
     return Housekeeping(

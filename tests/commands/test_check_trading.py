@@ -57,8 +57,10 @@ def test_what_becomes_of_what_is_open_is_said_before_the_start(tmp_path: Path, p
     world.by_hand(TSLA, Side.BUY, D("0.1"))
     text = what_is_open(_settings(foreign_positions=policy), world.trading.specs, world.rest, world.user)
     ours, others = text.split("; ")
-    assert ours == f"position {GOLD} 0.01, ours: left by its rules"
-    assert others.startswith(f"position {TSLA} 0.1, opened by others")
+    assert ours.startswith(f"position {GOLD} 0.01 (isolated ")
+    assert ours.endswith("% away), ours: left by its rules")
+    assert others.startswith(f"position {TSLA} 0.1 (isolated ")
+    assert "opened by others" in others
     assert fate in others
 
 

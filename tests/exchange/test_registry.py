@@ -111,12 +111,24 @@ def test_a_market_s_own_fee_scale_wins_over_its_dex_s(scale: str, growth: str | 
 
 
 @pytest.mark.parametrize("extra", [{}, {"deployerFeeScale": None}, {"deployerFeeScale": "much"}])
-def test_a_market_whose_fee_nobody_tells_is_blocked_and_not_assumed(extra: dict[str, Any]) -> None:
+def test_a_market_whose_fee_nobody_tells_is_closed_and_what_is_held_there_can_be_left(extra: dict[str, Any]) -> None:
     meta = _meta("xyz:A", **extra)
     meta["universe"].append({"name": "xyz:B", "szDecimals": 2, "maxLeverage": 10, "deployerFeeScale": "1"})
     specs, blocked = parse_meta("xyz", 1, {}, meta, RATE)
     assert blocked == {"xyz:A": "its fee scale is not known"}
-    assert list(select(["xyz:A", "xyz:B"], specs, blocked)) == ["xyz:B"]
+    assert list(select(["xyz:A", "xyz:B"], specs, blocked)) == ["xyz:A", "xyz:B"]
+    assert blocked == {"xyz:A": "its fee scale is not known"}
+    assert specs["xyz:A"].sz_decimals == 2
+
+
+def test_what_meta_does_not_say_is_not_known() -> None:
+    meta = _meta("xyz:A")
+    del meta["universe"][0]["maxLeverage"]
+    meta.pop("collateralToken", None)
+    found = parse_meta("xyz", 1, {"deployerFeeScale": "1"}, meta, RATE)[0]["xyz:A"]
+    assert (found.max_leverage, found.collateral_token) == (None, None)
+    assert changed(found, found) is None
+    assert "max_leverage changed from 10" in (changed(spec(max_leverage=10), spec(max_leverage=None)) or "")
 
 
 def test_more_leverage_than_before_is_no_reason_to_stop_and_less_is() -> None:

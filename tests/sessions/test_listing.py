@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hip3.core.orders import Side, Tif
+import pytest
+
+from hip3.core.orders import ExitReason, Side, Tif
 from hip3.execution.truth.bootstrap import learn_universe
 from hip3.service.operating import CancelAll
 from hip3.venue.engine import halts
@@ -97,3 +99,27 @@ def test_cancels_of_limits_keep_their_place_and_stops_go_by_themselves(tmp_path:
     assert fast == resting
     assert not plain
     assert [o["isTrigger"] for o in world.listed("xyz")] == [True], "the stop of a position stays"
+
+
+def _saying_less(name: str) -> Any:
+    """Answers in which no market of `meta`, and no dex, says this."""
+
+    def change(request: dict[str, Any], answer: Any) -> Any:
+        if request["type"] == "meta":
+            for market in answer["universe"]:
+                market.pop(name, None)
+        return answer
+
+    return change
+
+
+@pytest.mark.parametrize("name", ["deployerFeeScale", "maxLeverage"])
+def test_what_is_held_in_a_market_that_meta_says_less_of_is_still_left(tmp_path: Path, name: str) -> None:
+    """Without a fee scale a market had no precision either, and nothing could leave it."""
+    world = quiet_world(tmp_path, markets=f"{GOLD},{TSLA}", foreign_positions="manage")
+    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    assert world.run_until(lambda: GOLD in world.trading.tracker.booked(), 3000)
+    world.restart(lambda: _answers(world, _saying_less(name)))
+    world.trading.exiting.request(ExitReason.STOP)
+    assert world.run_until(lambda: not world.exchange_positions(), 5000)
+    assert ("fee scale" in world.trading.blocked.get(GOLD, "")) is (name == "deployerFeeScale")

@@ -6,9 +6,10 @@ was its worth then means something else: shares of it would be judged by the wro
 Confined to the rest thread but for `agree`, which control calls: each value it sets is one step.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from decimal import Decimal
 
+from hip3.core.market import MarketSpec
 from hip3.core.money import ZERO, parse
 from hip3.core.ports import Journal
 from hip3.errors import VenueReadError
@@ -24,17 +25,24 @@ USDC = frozenset({0})
 
 
 def equity_of(
-    rest: Rest, user: str, mode: str, report: AccountReport, tokens: Collection[int] = USDC
+    rest: Rest, user: str, mode: str, report: AccountReport, tokens: Collection[int] | None = USDC
 ) -> Decimal | None:
     """What an account of a mode (see `MODES`) is worth; None where nobody knows: limits on equity then fail closed.
 
     Standard: the sum over the dexs that were read. Unified and portfolio: what spot shows of the collateral `tokens` of
     these dexs, each as one dollar; the gains of open positions are in it already, of all dexs (docs/venue-facts.md
-    F16). USD. VenueReadError if the collateral cannot be read.
+    F16). USD. VenueReadError if the collateral cannot be read. Tokens of None are not known.
     """
     if mode == "standard":
         return report.equity
-    return pooled_total(rest, user, tokens) if mode in ("unified", "portfolio") else None
+    return pooled_total(rest, user, tokens) if mode in ("unified", "portfolio") and tokens is not None else None
+
+
+def tokens_of(specs: Iterable[MarketSpec]) -> Collection[int] | None:
+    """The collateral of these markets' dexs; None if any of it is not known. USDC where there are no markets."""
+    tokens = {spec.collateral_token for spec in specs}
+    known = {token for token in tokens if token is not None}
+    return None if len(known) < len(tokens) else known or USDC
 
 
 def pooled_total(rest: Rest, user: str, tokens: Collection[int]) -> Decimal:
@@ -61,7 +69,7 @@ class Worth:
         rest: Rest,
         user: str,
         agreed: str | None,
-        tokens: Collection[int],
+        tokens: Collection[int] | None,
         view: AccountView,
         journal: Journal,
     ) -> None:

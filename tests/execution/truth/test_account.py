@@ -17,6 +17,9 @@ STATE = {
 }  # fmt: skip
 
 
+MONEY = {"closedPnl": "0.0", "fee": "0.0"}
+
+
 class _Rest:
     def __init__(self, **answers: Any) -> None:
         self._answers = answers
@@ -58,7 +61,16 @@ def test_a_part_of_another_shape_makes_the_whole_unknown(odd: Any) -> None:
 
 
 def test_a_proof_without_clearinghouse_state_comes_from_the_newest_fills_and_else_is_none() -> None:
-    raw = {"coin": COIN, "px": "1", "sz": "0.01", "side": "B", "time": 1, "oid": 1, "tid": 1, "startPosition": "0.02"}
+    raw = {
+        "coin": COIN,
+        "px": "1",
+        "sz": "0.01",
+        "side": "B",
+        "time": 1,
+        "oid": 1,
+        "tid": 1,
+        "startPosition": "0.02",
+    } | MONEY
     proof = prove(_Rest(frontendOpenOrders=[], userFills=[raw]), "0x", ["xyz"])
     assert proof.positions == {COIN: Decimal("0.03")}
     assert "userFills" in proof.source
@@ -80,7 +92,7 @@ def _raw(number: int, coin: str = "flx:OIL") -> dict[str, Any]:
     return {
         "coin": coin, "px": "1", "sz": "1", "side": "B" if number % 2 else "A", "time": number, "oid": number,
         "tid": number, "startPosition": "0" if number % 2 else "1",
-    }  # fmt: skip
+    } | MONEY  # fmt: skip
 
 
 def test_fills_that_are_cut_off_prove_nothing_and_what_another_dex_shows_is_kept() -> None:

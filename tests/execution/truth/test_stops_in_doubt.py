@@ -107,6 +107,7 @@ class _Rest:
 def _row(time_ms: int, **changes: Any) -> dict[str, Any]:
     return {
         "coin": COIN, "px": "1", "sz": "0.01", "side": "A", "time": time_ms, "oid": 5, "tid": 5, "startPosition": "0.01",
+        "closedPnl": "0.0", "fee": "0.0",
     } | changes  # fmt: skip
 
 
