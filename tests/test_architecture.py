@@ -38,7 +38,12 @@ def test_the_thread_table_names_every_thread() -> None:
 
 def test_threads_are_made_in_one_place_each() -> None:
     makers = {p.relative_to(ROOT).as_posix() for p in CODE if "threading.Thread(" in p.read_text()}
-    assert makers == {"hip3/service/workers.py", "hip3/venue/server.py", "hip3/cli.py", "hip3/exchange/bounded.py"}
+    assert makers == {
+        "hip3/service/workers.py",
+        "hip3/venue/server.py",
+        "hip3/commands/exchange.py",
+        "hip3/exchange/bounded.py",
+    }
 
 
 def test_the_lock_table_names_every_lock() -> None:

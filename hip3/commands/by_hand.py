@@ -36,6 +36,7 @@ from hip3.execution.exits.exiting import CLOSED_MS
 from hip3.execution.sending.cloids import CloidSource
 from hip3.execution.sending.replies import Fate, Resolution, resolve
 from hip3.execution.truth.account import Proof, prove
+from hip3.execution.truth.stops_in_doubt import StopsInDoubt
 from hip3.ops import logs
 from hip3.ops.control import ask
 from hip3.ops.intents import IntentLog
@@ -149,6 +150,7 @@ class Hand:
         """coin -> (attempts so far, the last one's cloid)."""
         self._doubtful = {o.cloid: (nonce, expires) for o, nonce, expires in self._intents.recovered.open}
         """Orders without an outcome, of earlier runs and of this one: cloid -> (nonce, expiry)."""
+        self._doubt = StopsInDoubt()
         self._unwritten = ""
 
     def close(self) -> None:
@@ -193,7 +195,9 @@ class Hand:
         return _told(answer)
 
     def _prove(self) -> Proof:
-        return prove(self._rest.unheld, self._account, self._dexs)
+        proof = prove(self._rest.unheld, self._account, self._dexs)
+        still = self._doubt.look(proof.doubtful, (), self._clock.mono_ms())
+        return proof.believed() if proof.doubtful and not still else proof
 
     def _act(self, command: str, market: str | None, proof: Proof) -> bool:
         """Send what this reading asks for; whether there was anything."""
@@ -204,7 +208,7 @@ class Hand:
                 for start in range(0, len(kind), BATCH):
                     self._cancel([(o.coin, o.oid) for o in kind[start : start + BATCH]], limit=limit)
             return bool(proof.to_cancel())
-        held = {c: szi for c, szi in (proof.positions or {}).items() if market in (None, c)}
+        held = {c: szi for c, szi in proof.to_leave.items() if market in (None, c)}
         exits = [self._exit(c, szi, proof.marks.get(c)) for c, szi in held.items() if c in self._specs]
         orders = [order for order in exits if order is not None]
         for start in range(0, len(orders), BATCH):

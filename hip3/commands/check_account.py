@@ -72,9 +72,9 @@ def actions_left(rest: Rest, account: str) -> str:
     state = budget.state()
     if state.left_for_entries < 1:
         fault = (
-            f"account {account} has sent {state.used} of the {state.cap} actions it may: no entry leaves, and below "
-            f"{state.kept} left exits are slowed to one in ten seconds; each dollar traded gives one more action, in "
-            "growth markets a tenth, or the exchange sells them (reserveRequestWeight)"
+            f"account {account} has sent {state.used} of the {state.cap} actions it may: no entry leaves, and once "
+            "none is left an exit waits ten seconds for its turn; each dollar traded gives one more action, in growth "
+            "markets a tenth, or the exchange sells them (reserveRequestWeight)"
         )
         raise PreflightError([fault])
     return f"{state.used} of {state.cap} spent, the last {state.kept} are for exits"

@@ -13,9 +13,10 @@ from hip3.core.money import TEN_THOUSAND, bps_of, parse
 from hip3.core.orders import is_ours
 from hip3.errors import PreflightError
 from hip3.exchange.registry import sum_fee_bps
-from hip3.execution.truth.account import AccountReport, Rest, read_account
+from hip3.execution.truth.account import AccountReport, Rest, closed_since, read_account
 from hip3.execution.truth.bootstrap import opened_by_us
 from hip3.execution.truth.margin import Margin
+from hip3.execution.truth.open_orders import ends_at_start
 from hip3.position.protection import liquidation_bps
 from hip3.service.params import detector_params
 from hip3.strategy.sizing import impossible
@@ -142,10 +143,17 @@ def _fate(settings: MarketSettings, configured: bool, report: AccountReport, coi
 
 
 def _orders(settings: MarketSettings, report: AccountReport, held: Mapping[str, Decimal]) -> list[str]:
-    """What rests, and what a start ends of it."""
-    if settings.base.start_policy == "cancel_all":
-        return [f"{len(report.orders)} orders rest, ALL cancelled at the start (HIP3_START_POLICY=cancel_all)"]
-    ours = [o for o in report.orders if is_ours(o.cloid) and not (o.protects and o.coin in held)]
-    stay = len(report.orders) - len(ours)
-    out = [f"{len(ours)} orders of an earlier run rest, cancelled at the start"] if ours else []
+    """What rests, and what a start makes of it."""
+    cancel_all = settings.base.start_policy == "cancel_all"
+    ending = [
+        o
+        for o in report.orders
+        if ends_at_start(
+            o, cancel_all=cancel_all, ours=is_ours(o.cloid), held=o.coin in held or not closed_since(o, report.fills)
+        )
+    ]
+    whose = "" if cancel_all else " of an earlier run"
+    why = " (HIP3_START_POLICY=cancel_all)" if cancel_all else ""
+    out = [f"{len(ending)} orders{whose} rest, cancelled at the start{why}"] if ending else []
+    stay = len(report.orders) - len(ending)
     return [*out, f"{stay} orders rest that a start leaves"] if stay else out

@@ -38,7 +38,7 @@ def serve(args: argparse.Namespace) -> str:
         if done.wait(LOOK_S):
             break
         if not server.alive:
-            return "the exchange's own thread ended"
+            return _keep(server, state) or "the exchange's own thread ended"
         if look % KEEP_EVERY == 0:
             fault = _keep(server, state)
             if fault != told:

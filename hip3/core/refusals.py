@@ -48,6 +48,9 @@ class Refusal(msgspec.Struct, frozen=True):
 
 _E, _O, _T, _A, _F = Kind.EXPECTED, Kind.OURS, Kind.TRANSIENT, Kind.ACCOUNT, Kind.FATAL
 
+CONTRADICTIONS = ("Reduce only order would increase position", "reduceOnlyRejected")
+"""How refusals begin that contradict our books: the exchange has no position that the order could close."""
+
 # No prefix begins another one: at most one row fits a text, and the order of the rows is for readers.
 TABLE: tuple[Refusal, ...] = (
     Refusal(

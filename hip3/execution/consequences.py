@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from hip3.core.ledger import FillBooked, FundingBooked, OrderChanged, OrderFinished, RoundTrip, Stranger, TrackerEvent
 from hip3.core.order_state import OrderState
 from hip3.core.ports import Journal
+from hip3.core.refusals import CONTRADICTIONS
 from hip3.execution.account_view import AccountView
 from hip3.execution.entries.refusal_watch import RefusalWatch
 from hip3.execution.exits.exiting import Exiting
@@ -24,8 +25,6 @@ from hip3.risk.monitor import FlattenFailed, RiskEvent
 
 _FORCED = frozenset({"Auto-Deleveraging", "Settlement"})
 """Directions of fills that nobody ordered, beside those that carry a `liquidation` object."""
-_CONTRADICTIONS = ("Reduce only order would increase position", "reduceOnlyRejected")
-"""Refusals that contradict our books: the account is read at once."""
 
 
 class Consequences:
@@ -109,8 +108,8 @@ class Consequences:
             self._wake_rest()
         if event.after is OrderState.REJECTED:
             self._refusals.note(event.order.coin, event.why, now_ms)
-        if event.after is OrderState.REJECTED and event.why.startswith(_CONTRADICTIONS):
-            self._view.doubt()
+        if event.after is OrderState.REJECTED and event.why.startswith(CONTRADICTIONS):
+            self._view.doubt()  # the account is read at once
         if event.order.reduce_only and (event.after.terminal or event.after is OrderState.UNKNOWN):
             failures = self._exiting.ended(event, now_ms)
             if failures:

@@ -133,6 +133,8 @@ class ExitDesk:
         self._exits: dict[str, _Exit] = {}
         self._memory: dict[str, ExitMemory] = {}
         self._closed: dict[str, int] = {}
+        self._words: dict[str, tuple[Decimal, int]] = {}
+        """Positions that some reply's word is in: their size, and when it was seen first (exchange time)."""
         self._deadline_ms = attempt_deadline_ms
 
     def observe(
@@ -172,9 +174,15 @@ class ExitDesk:
 
     def held(self, positions: Sequence[PositionView], exchange_ms: int) -> list[Held]:
         """What should survive a restart, of these positions, in their order. What only a reply says was executed has
-        no fill's time: it is as of now (`exchange_ms`)."""
+        no fill's time: it is as of when it was seen first, by `exchange_ms`."""
         with self._lock:
             out = []
+            before = self._words
+            self._words = {
+                p.coin: before[p.coin] if p.coin in before and before[p.coin][0] == p.szi else (p.szi, exchange_ms)
+                for p in positions
+                if not p.as_of_ms
+            }
             for p in positions:
                 state = self._exits.get(p.coin)
                 known = Held(
@@ -183,7 +191,7 @@ class ExitDesk:
                     entry_edge_bps=p.entry_edge_bps,
                     admission_px=p.admission_px,
                     szi=p.szi,
-                    as_of_ms=p.as_of_ms or exchange_ms,
+                    as_of_ms=p.as_of_ms or self._words[p.coin][1],
                     entry_px=p.entry_px,
                     foreign=p.foreign,
                     memory=self._memory.get(p.coin),

@@ -21,18 +21,21 @@ class ReadPositions:
 
     def __init__(self) -> None:
         self._as_of: dict[str, int] = {}
+        self._exact: set[str] = set()
+        """Markets whose time is that of the newest fill in the position, and not of an answer."""
         self._recent: dict[str, list[Fill]] = {}
         """Booked, by time and tid, whatever the order of arrival."""
         self._held_ms: dict[str, int] = {}
         """Of the newest fill that a reading had in it."""
 
-    def taken(self, coin: str, read_ms: int | None) -> list[Fill]:
+    def taken(self, coin: str, read_ms: int | None, *, exact: bool = False) -> list[Fill]:
         """A position is taken from a reading as of `read_ms`: the fills that were booked and came after it. None:
         nobody knows of when it is, and all that is booked is in it.
 
         A fill that is dated long after it came after nothing: its date is wrong, and kept it would come on top of every
-        reading for ever.
+        reading for ever. `exact`: the position is that of booked fills until `read_ms`, not an answer's of that time.
         """
+        (self._exact.add if exact else self._exact.discard)(coin)
         if read_ms is None:
             return []
         self._as_of[coin] = max(read_ms, self._as_of.get(coin, 0))
@@ -52,14 +55,14 @@ class ReadPositions:
         """Whether the position that was read has this fill in it already; `szi` is what is booked.
 
         An answer may be older than its time says: a fill that goes on where the books are, and is not older than any
-        that came, was not in it.
+        that came, was not in it. What an earlier run booked is as of its newest fill, and older than nothing.
         """
         coin, at_ms = fill.coin, fill.time_ms
         if at_ms > self._as_of.get(coin, -1):
             return False
         recent = self._recent.get(coin)
         newest = max(recent[-1].time_ms if recent else 0, self._held_ms.get(coin, 0))
-        if fill.start_position == szi and at_ms >= newest:
+        if coin not in self._exact and fill.start_position == szi and at_ms >= newest:
             return False
         self._held_ms[coin] = max(at_ms, self._held_ms.get(coin, 0))
         return True

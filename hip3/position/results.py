@@ -5,10 +5,11 @@ counted is remembered, boundedly, so that a snapshot after a cut, or a restart, 
 results are gross of fees (docs/venue-facts.md F7), times are exchange time. Nothing here raises.
 """
 
+import heapq
 from collections import OrderedDict
 from collections.abc import Iterable
 from decimal import Decimal
-from itertools import chain, islice
+from itertools import chain
 
 from hip3.core.events import Fill, Funding
 from hip3.core.money import ZERO
@@ -46,10 +47,14 @@ class Results:
         """Whether a fill was counted, or is older than all that the positions at the start held."""
         return fill.key in self._seen or fill.time_ms < self._known_until_ms
 
+    def counted_before(self, fill: Fill) -> bool:
+        """Whether an earlier run counted a fill, and with it the round trip that it may have ended."""
+        return fill.key in self._counted or fill.time_ms < self._counted_until_ms
+
     def add(self, fill: Fill) -> None:
         """Count a fill that was not known: ask `knows` first, in the same critical section."""
         self._remember(fill)
-        if fill.key not in self._counted and fill.time_ms >= self._counted_until_ms:
+        if not self.counted_before(fill):
             self.totals.add(fill)
         self._trips.setdefault(fill.coin, Totals()).add(fill)
 
@@ -118,8 +123,8 @@ class Results:
         self._told = told
         # Also what only an earlier run saw: this one's list may have been too old to show it.
         before = (key for key in self._counted if key not in self._seen)
-        latest = list(islice(chain(reversed(self._seen), before), MOST_RECENT))
-        times, since = sorted((key[1] for key in latest), reverse=True), self._counted_until_ms
+        latest = heapq.nlargest(MOST_RECENT, chain(self._seen, before), key=lambda key: key[1])
+        times, since = [key[1] for key in latest], self._counted_until_ms  # the newest first
         if len(times) > NAMED:
             since = max(since, min(times[0] - OVERLAP_MS, times[NAMED] + 1))
         # Cut off: a millisecond of which perhaps not every fill is named must not be one in which names decide.

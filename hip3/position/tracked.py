@@ -166,6 +166,8 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
     """The price at which an earlier run's limits counted it; 0: not known."""
     foreign: bool = False
     """None of it came from an order of ours."""
+    exact: bool = False
+    """`read_ms` is the time of the newest fill in it, as an earlier run booked it."""
     read_ms: int | None = None
     """Exchange time as of which the position was read: fills until then are in it, whenever they arrive. None: nobody
     knows, and what is booked already is in it."""

@@ -117,8 +117,7 @@ class PositionTracker:
     def mark_unknown(self, cloid: str, why: str, mono_ms: int) -> list[TrackerEvent]:
         """Nobody knows what became of it. It stays counted at its full size."""
         with self._lock:
-            tracked = self._orders.live.get(cloid)
-            if tracked is None or tracked.state is not OrderState.SENT:
+            if (tracked := self._orders.live.get(cloid)) is None or tracked.state is not OrderState.SENT:
                 return []
             return self._orders.move(tracked, OrderState.UNKNOWN, why)
 
@@ -245,7 +244,7 @@ class PositionTracker:
         if holding.szi == 0 and not holding.fills:
             del self._holdings[fill.coin]
         elif holding.szi == 0 and holding.linked:
-            out.append(self._close_trip_locked(holding))
+            out += self._close_trip_locked(holding)
         return out
 
     def _attach_locked(self, fill: Fill) -> TrackedOrder | None:
@@ -268,26 +267,28 @@ class PositionTracker:
                 tracked.disclaim()
                 del self._orders.provisional[cloid]
 
-    def _close_trip_locked(self, holding: Holding) -> RoundTrip:
+    def _close_trip_locked(self, holding: Holding) -> list[TrackerEvent]:
         closed_ms = holding.fills[-1].time_ms
         del self._holdings[holding.coin]
+        if self._results.counted_before(holding.fills[-1]):  # an earlier run told of it, and this one heard late
+            self._results.forget_trip(holding.coin)
+            return []
         trip = self._results.end_trip(holding.coin)
         (entered, paid), (exited, got) = holding.entered, holding.exited
-        return RoundTrip(
+        return [RoundTrip(
             coin=holding.coin, opened_ms=holding.opened_ms or closed_ms, closed_ms=closed_ms,
             realized=trip.realized, fees=trip.fees, funding=trip.funding, entered_usd=paid,
             entry_px=div(paid, entered) if entered else ZERO, exit_px=div(got, exited) if exited else ZERO,
-        )  # fmt: skip
+        )]  # fmt: skip
 
     def accept_gap(self, coin: str) -> list[TrackerEvent]:
         """Several readings know no fill between: what is booked is all there is."""
         with self._lock:
-            holding = self._holdings.get(coin)
-            if holding is None or not holding.fills or holding.linked:
+            h = self._holdings.get(coin)
+            if h is None or not h.fills or h.linked:
                 return []
-            if holding.szi == 0:
-                return [self._close_trip_locked(holding)]
-            h = holding
+            if h.szi == 0:
+                return self._close_trip_locked(h)
             h.adopt(h.szi, h.entry_px, h.entry_ms, edge_bps=h.edge_bps, foreign=h.foreign)
             return []
 
@@ -296,8 +297,7 @@ class PositionTracker:
     def on_fundings(self, items: Iterable[Funding]) -> list[TrackerEvent]:
         """Book payments; known ones, and those from before this account's state began, change nothing."""
         with self._lock:
-            oldest_first = sorted(items, key=lambda item: item.time_ms)
-            return [FundingBooked(item) for item in oldest_first if self._results.fund(item)]
+            return [FundingBooked(i) for i in sorted(items, key=lambda i: i.time_ms) if self._results.fund(i)]
 
     def seed_fills(self, fills: Iterable[Fill], known_until_ms: int, kept: KeptTotals) -> None:
         """At start: these fills are in the positions already; in the results, those that `kept` does not hold."""
@@ -312,7 +312,7 @@ class PositionTracker:
     def adopt(self, coin: str, szi: Decimal, opening: Opening) -> None:
         """Take the exchange's position for a coin, atomically. What is known of its opening stays."""
         with self._lock:
-            later = self._read.taken(coin, opening.read_ms)
+            later = self._read.taken(coin, opening.read_ms, exact=opening.exact)
             if szi + sum((f.signed_sz for f in later), ZERO) == 0:
                 self._holdings.pop(coin, None)
                 self._results.forget_trip(coin)

@@ -12,6 +12,8 @@ class StateFile:
     """One file, of one exchange at a time. ConfigError if another has it, or if it cannot be read or written."""
 
     def __init__(self, path: Path) -> None:
+        if not path.name or path.is_dir():
+            raise ConfigError([f"{path} is a folder: --state needs the name of a file"])
         self._path = path
         self._new = path.with_name(path.name + ".new")
         try:

@@ -9,11 +9,12 @@ import msgspec
 import pytest
 
 from hip3.commands.by_hand import Hand
-from hip3.core.orders import OrderBatch, Side
+from hip3.core.orders import RUN_TAG, OrderBatch, Side
 from hip3.errors import ConfigError, VenueReadError
 from hip3.ops.intents import IntentLog, Recovered
 from hip3.ops.state_dir import account_dir
 from hip3.ops.store import story
+from hip3.service.operating import NO_ANSWER, OK
 from hip3.service.start import Who
 from tests.builders import order
 from tests.service.test_operating import GOLD, TSLA, _oids, _resting, _stop_order
@@ -202,3 +203,38 @@ def test_a_market_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="xyz:GOLDD"):
         _by_hand(world, _Rest(world), "flatten", "xyz:GOLDD")
     assert isinstance(IntentLog(_folder(world) / "intents.log").recovered, Recovered)
+
+
+class _Hiding(_Rest):
+    """One market's position and fills are missing in the answers."""
+
+    def info(self, request: dict[str, Any]) -> bytes:
+        body = msgspec.json.decode(super().info(request))
+        if request["type"] == "clearinghouseState":
+            body["assetPositions"] = [p for p in body["assetPositions"] if p["position"]["coin"] != GOLD]
+        elif request["type"] == "userFills":
+            body = [fill for fill in body if fill["coin"] != GOLD]
+        return msgspec.json.encode(body)
+
+
+def test_a_position_that_nobody_shows_keeps_no_other_from_being_closed(tmp_path: Path) -> None:
+    """Its stop alone spoke for it: the proof was none, and nothing was closed anywhere."""
+    world = quiet_world(tmp_path, protective_stop_bps=D(200))
+    world.by_hand(GOLD, Side.BUY, D("0.01"), cloid=f"0x{RUN_TAG}" + "1" * 24)
+    assert world.run_until(lambda: len(world.listed("xyz")) == 1, 3000)
+    world.by_hand(TSLA, Side.BUY, D("0.2"))
+    rest = _Hiding(world)
+    assert _by_hand(world, rest, "flatten", TSLA, limit_ms=20_000) == NO_ANSWER
+    assert set(world.exchange_positions()) == {GOLD}
+    assert _by_hand(world, rest, "flatten", None, limit_ms=20_000) == OK  # by what its stop stands for
+    assert not world.exchange_positions()
+
+
+def test_a_stop_whose_position_stays_away_for_a_minute_is_litter_by_hand_too(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path, protective_stop_bps=D(200))
+    world.by_hand(GOLD, Side.BUY, D("0.01"), cloid=f"0x{RUN_TAG}" + "1" * 24)
+    assert world.run_until(lambda: len(world.listed("xyz")) == 1, 3000)
+    assert _by_hand(world, _Hiding(world), "cancel-all", None, limit_ms=30_000) == NO_ANSWER
+    assert len(world.listed("xyz")) == 1
+    assert _by_hand(world, _Hiding(world), "cancel-all", None, limit_ms=120_000) == OK
+    assert world.listed("xyz") == []

@@ -68,6 +68,16 @@ def test_orders_that_a_start_would_cancel_are_counted(tmp_path: Path) -> None:
     world = quiet_world(tmp_path)
     assert what_is_open(_settings(), world.trading.specs, world.rest, world.user) == "no position"
     world.rest_by_hand(GOLD)
-    assert "1 orders rest, ALL cancelled" in what_is_open(
+    assert "1 orders rest, cancelled at the start (HIP3_START_POLICY=cancel_all)" in what_is_open(
         _settings(start_policy="cancel_all"), world.trading.specs, world.rest, world.user
     )
+    assert what_is_open(_settings(), world.trading.specs, world.rest, world.user) == "1 orders rest that a start leaves"
+
+
+def test_the_stop_of_what_is_held_is_not_said_to_be_cancelled(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path, protective_stop_bps=D(200))
+    world.by_hand(GOLD, Side.BUY, D("0.01"), cloid=f"0x{RUN_TAG}" + "2" * 24)
+    assert world.run_until(lambda: len(world.listed("xyz")) == 1, 3000)
+    for policy in ("cancel_all", "reconcile"):
+        said = what_is_open(_settings(start_policy=policy), world.trading.specs, world.rest, world.user)
+        assert said.endswith("1 orders rest that a start leaves")

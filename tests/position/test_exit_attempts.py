@@ -153,6 +153,19 @@ def test_a_position_of_the_other_side_begins_a_new_memory() -> None:
     assert (again.long, again.best_bps, again.against) == (False, D(0), 0)
 
 
+def test_what_a_reply_says_is_as_of_when_it_was_heard_and_not_of_every_look() -> None:
+    """Later looks would make it newer than the fills that closed it meanwhile."""
+    desk, word = ExitDesk(6000), msgspec.structs.replace(_position(), as_of_ms=0)
+    assert [desk.held([word], now)[0].as_of_ms for now in (100, 1200, 2300)] == [100, 100, 100]
+    more = msgspec.structs.replace(word, szi=word.szi * 2)
+    assert [desk.held([p], now)[0].as_of_ms for p, now in ((more, 3000), (more, 4000), (word, 5000))] == [
+        3000,
+        3000,
+        5000,
+    ]
+    assert desk.held([msgspec.structs.replace(word, as_of_ms=77)], 6000)[0].as_of_ms == 77
+
+
 def test_what_the_desk_holds_survives_by_value() -> None:
     desk, position = ExitDesk(6000), _position()
     desk.observe(position, view(**_touch("4000", "4001")), D(2))

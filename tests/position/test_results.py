@@ -56,3 +56,11 @@ def test_what_is_kept_of_a_long_day_stays_small() -> None:
     assert burst is not None
     assert NAMED < len(burst.recent) <= MOST_RECENT
     assert all(key[1] >= burst.since_ms for key in burst.recent)
+
+
+def test_the_newest_fill_is_named_though_many_older_ones_came_after_it() -> None:
+    newest, older = _fill(9999, 10_000_000), [_fill(n, BEGAN_MS * n) for n in range(1, MOST_RECENT + 200)]
+    first = _run([newest, *older], [], KeptTotals(since_ms=BEGAN_MS))
+    kept = first.changed()
+    assert kept is not None
+    assert _run([], [*older, newest], kept).totals.fills == first.totals.fills

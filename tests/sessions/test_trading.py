@@ -431,6 +431,7 @@ def test_entries_leave_the_socket_s_messages_to_exits_and_cancels(tmp_path: Path
     assert orders
     assert all(o["r"] for o in orders)
     assert not world.exchange_positions()
+    assert ["messages of this minute" in r for r in world.readiness.reasons(world.clock.mono_ms())] == [True]
     world.sender.left = KEPT_MESSAGES + 1
     assert world.run_until(lambda: bool(world.trading.tracker.booked()), 60_000)
     assert not world.rest.signed

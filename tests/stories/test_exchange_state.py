@@ -75,4 +75,4 @@ def test_what_a_state_does_not_fit_is_said(tmp_path: Path) -> None:
     assert "is no state of an exchange" in refused()
     path.unlink()
     path.mkdir()
-    assert "cannot be read" in refused()
+    assert "is a folder: --state needs the name of a file" in refused()

@@ -23,7 +23,7 @@ from hip3.core.money import shift_bps
 from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, PendingOrder
 from hip3.core.ports import Clock, Journal
-from hip3.core.refusals import Kind, classify
+from hip3.core.refusals import CONTRADICTIONS, Kind, classify
 from hip3.execution.sending.cloids import CloidSource
 from hip3.execution.sending.scheduler import BatchScheduler
 from hip3.feed.market_state import MarketState
@@ -244,7 +244,7 @@ class Exiting:
         if self.maybe_flat(coin) or params is None:
             return 0
         late = event.after is OrderState.REJECTED and event.why.startswith(_CAME_TOO_LATE)
-        if event.after is OrderState.REJECTED and not late and classify(event.why).kind in _NO_PRICE_HELPS:
+        if event.after is OrderState.REJECTED and not late and _no_price_helps(event.why):
             if self._desk.refused(coin, event.order.cloid, now_ms):
                 self._journal.record("exit_stuck", coin=coin, failures=0, reason=event.why)
             return 0
@@ -264,6 +264,11 @@ class Exiting:
         if gone:
             self._desk.flat(coin)
         return gone
+
+
+def _no_price_helps(why: str) -> bool:
+    """Whether a refusal says nothing about the price: a halt, a cap, or that the exchange has no such position."""
+    return why.startswith(CONTRADICTIONS) or classify(why).kind in _NO_PRICE_HELPS
 
 
 def reopen(desk: ExitDesk, closed: dict[str, int], clock: Clock) -> None:

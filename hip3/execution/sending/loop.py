@@ -45,6 +45,7 @@ MAX_TRIES = 5
 KEPT_MESSAGES = 400
 """Of the 2,000 messages that the exchange takes in a minute, those that no entry takes: exits, cancels, subscriptions
 and pings go on, whatever the market does."""
+_FEW_MESSAGES = "the socket's messages of this minute are kept for exits and cancels"
 HTTP_AFTER_MS = 2000
 """After so long without a socket, cancels and exits go by HTTP."""
 HTTP_GENERATION = 1 << 60
@@ -111,6 +112,7 @@ class ExecutorLoop:
         self._intents = intents
         self._address = address
         self._cut_since: int | None = None
+        self._few = False
         self._nonces = nonces
         self._journal = journal
         self._post_timeout_ms = post_timeout_ms
@@ -135,6 +137,7 @@ class ExecutorLoop:
         """
         for post in self._posts.expire(now_ms, self._post_timeout_ms):
             self._orders_in.on_post_lost(post, "no reply in time", now_ms)
+        self._few_messages(now_ms)
         generation = self._link.generation  # first: what is judged below must leave on no later connection
         lane = self._lane(now_ms)
         if lane is None:
@@ -188,9 +191,17 @@ class ExecutorLoop:
             return "the market is being left"
         if epoch is None or epoch != order.epoch:
             return "approved in another READY epoch"
-        if self._sender.messages_left(now_ms) <= KEPT_MESSAGES:
-            return "the socket's messages of this minute are kept for exits and cancels"
+        if self._few_messages(now_ms):
+            return _FEW_MESSAGES
         return self._stale(order.coin, now_ms)
+
+    def _few_messages(self, now_ms: int) -> bool:
+        """Whether the messages that are left are for exits; READY says so, too."""
+        few = self._sender.messages_left(now_ms) <= KEPT_MESSAGES
+        if few is not self._few:
+            self._few = few
+            self._readiness.reduce("messages", _FEW_MESSAGES if few else "")
+        return few
 
     def _dispatch(self, batch: ActionBatch, now_ms: int, generation: int) -> None:
         """Nonce, signature, intent, send."""

@@ -179,6 +179,10 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     """Which answers it is by, or why it could not be read."""
     marks: dict[str, Decimal] = {}
     """Mark price of each position, where its value was read."""
+    shown: dict[str, Decimal] = {}
+    """Positions that some answer shows, proved or not: enough to leave them."""
+    doubtful: tuple[OrderUpdate, ...] = ()
+    """Stops of ours whose positions nobody shows, and no fill has closed: alone in the way of a proof."""
     by_fills: bool = False
     """Some positions follow from fills alone: who asks whether all is closed asks our own books, too."""
 
@@ -197,6 +201,17 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
         """What stands between a position and a market that nobody of ours watches."""
         stops = [str(o.trigger_px) for o in self.orders or () if o.protects and o.coin == coin]
         return f" with a stop at {' and '.join(stops)}" if stops else " WITHOUT a stop on the exchange"
+
+    @property
+    def to_leave(self) -> dict[str, Decimal]:
+        """What has to be closed to be flat: what is shown, and what doubtful stops stand for. The exchange refuses a
+        reduce-only order for what is not there."""
+        hidden = {o.coin: -o.side.sign * o.remaining for o in self.doubtful}
+        return hidden | self.shown
+
+    def believed(self) -> "Proof":
+        """The same, once a doubt has lasted for as long as it takes to believe that these positions are gone."""
+        return msgspec.structs.replace(self, positions=self.shown, doubtful=())
 
     def to_cancel(self) -> list[OrderUpdate]:
         """What `cancel-all` ends: every order but the protective stops of positions that stay.
@@ -239,33 +254,37 @@ def prove(rest: Rest, user: str, dexs: Iterable[str]) -> Proof:
         if by_fills is None:
             shown = ", ".join(f"{coin} {szi}" for coin, szi in sorted(positions.items()))
             why = f"{'; '.join(failed.values())}; {why}" + (f"; held at least: {shown}" if shown else "")
-            return Proof(positions=None, orders=tuple(orders), source=why)
+            return Proof(positions=None, orders=tuple(orders), source=why, marks=marks, shown=positions)
         positions, source = positions | by_fills, "userFills and openOrders"
     alone = [o for o in orders if o.protects and is_ours(o.cloid) and o.coin not in positions]
-    if alone and (why := _hidden(rest, user, alone, dexs)):
-        return Proof(positions=None, orders=tuple(orders), source=why)
-    return Proof(positions=positions, orders=tuple(orders), source=source, marks=marks, by_fills=bool(failed))
+    proof = Proof(
+        positions=positions, orders=tuple(orders), source=source, marks=marks, shown=positions, by_fills=bool(failed)
+    )
+    hidden, why = _hidden(rest, user, alone, dexs) if alone else ([], "")
+    return msgspec.structs.replace(proof, positions=None, source=why, doubtful=tuple(hidden)) if hidden else proof
 
 
 def closed_since(stop: OrderUpdate, fills: Iterable[Fill]) -> bool:
-    """Whether the newest fill of a stop's market is later than the stop and left nothing. `fills` newest first.
+    """Whether the newest fill of a stop's market is not older than the stop and left nothing. `fills` newest first.
 
-    A stop is placed for a position that stands: what closed the position came after it.
+    A stop is placed for a position that stands: what closed the position came after it, or in the same block.
     """
     newest = next((f for f in fills if f.coin == stop.coin), None)
-    return newest is not None and newest.time_ms > stop.placed_ms and newest.start_position + newest.signed_sz == 0
+    return newest is not None and newest.time_ms >= stop.placed_ms and newest.start_position + newest.signed_sz == 0
 
 
-def _hidden(rest: Rest, user: str, stops: list[OrderUpdate], dexs: Collection[str]) -> str:
-    """Why the positions of these stops cannot be said to be closed; empty if their fills tell so."""
+def _hidden(rest: Rest, user: str, stops: list[OrderUpdate], dexs: Collection[str]) -> tuple[list[OrderUpdate], str]:
+    """(those of these stops whose positions cannot be said to be closed, why)."""
+    why = "no fill tells that these closed"
     try:
         found = parse_fill_list(rest.info({"type": "userFills", "user": user}), dexs)
     except (VenueReadError, ValueError) as error:
-        return f"a stop of ours rests at {stops[0].coin} and no position is shown; userFills: {error}"
-    fills = newest_first(found.fills)
-    open_ = [f"{o.coin} {o.oid}" for o in stops if found.malformed or not closed_since(o, fills)]
-    shown = ", ".join(open_)
-    return shown and f"stops of ours rest ({shown}) whose positions are not shown, and no fill tells that these closed"
+        hidden, why = stops, f"userFills cannot tell: {error}"
+    else:
+        fills = newest_first(found.fills)
+        hidden = [o for o in stops if found.malformed or not closed_since(o, fills)]
+    which = ", ".join(f"{o.coin} {o.oid}" for o in hidden)
+    return hidden, f"stops of ours rest ({which}) whose positions are not shown, and {why}; ask again in a minute"
 
 
 def _by_all_fills(rest: Rest, user: str, dexs: Collection[str]) -> tuple[dict[str, Decimal] | None, str]:

@@ -381,4 +381,5 @@ def opening(report: AccountReport, coin: str, held: Held | None) -> Opening:
         edge_bps=held.entry_edge_bps if held is not None else ZERO,
         admission_px=held.admission_px if held is not None else ZERO,
         foreign=held.foreign if held is not None else not ours, read_ms=read_ms(report, coin),
+        exact=coin in report.remembered,
     )  # fmt: skip

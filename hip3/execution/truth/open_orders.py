@@ -90,7 +90,7 @@ class OpenOrders:
         Before `left_of_before` and `compare`, once for each reading; monotonic `now_ms`.
         """
         alone = [o for o in report.orders if o.protects and not self._held(o, report) and self._goes(o)]
-        doubtful = self._in_doubt.look(alone, report, now_ms)
+        doubtful = self._in_doubt.look(alone, report.fills, now_ms)
         self._doubtful = {o.oid for o in doubtful}
         return doubtful
 
@@ -120,12 +120,10 @@ class OpenOrders:
         return len(leaving)
 
     def _must_go(self, order: OrderUpdate, report: AccountReport) -> bool:
-        """Whether the start policy ends an order: never the stop of a position that somebody shows or may be hidden."""
-        if order.protects and (order.oid in self._doubtful or self._held(order, report)):
-            return False
-        if self._cancel_all:
-            return True
-        return self._of_before(order) or (order.protects and self._restored(order) is not None)
+        """Whether the start policy ends an order."""
+        ours = self._of_before(order) or (order.protects and self._restored(order) is not None)
+        held = order.oid in self._doubtful or self._held(order, report)
+        return ends_at_start(order, cancel_all=self._cancel_all, ours=ours, held=held)
 
     def _of_before(self, order: OrderUpdate) -> bool:
         """An order of ours that is not in our books: an earlier run's, by its time or by the journal."""
@@ -248,6 +246,14 @@ class OpenOrders:
         self._second_until_ms = now_ms + SECOND_INSTANCE_MS
         why = f"another hip3 trades this account (order {order.cloid}); stop it, entries come back 10 minutes later"
         self._readiness.hold("second_instance", why)
+
+
+def ends_at_start(order: OrderUpdate, *, cancel_all: bool, ours: bool, held: bool) -> bool:
+    """Whether a start ends a resting order: never the stop of a position that somebody shows or that may be hidden.
+
+    `ours`: an earlier run's; `held`: whether there may be a position in its market. Pure.
+    """
+    return (cancel_all or ours) and not (order.protects and held)
 
 
 def _as_placed(order: OrderUpdate) -> PendingOrder:

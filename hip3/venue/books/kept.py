@@ -5,6 +5,7 @@ too, so that the sum over all stays zero; their quotes are not: they quote anew.
 thread; the file is the server's.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -27,7 +28,10 @@ _PLAIN = (
 """Fields of an account that are values; the struct has them under the same names."""
 _ROWS = ("fills", "funding_rows", "ledger")
 """Its bounded histories."""
-_MARKET = ("oracle", "mark", "last_px", "prev_day_px", "open_interest", "day_notional", "day_base", "halted")
+_MARKET = (
+    "oracle", "mark", "last_px", "prev_day_px", "open_interest", "day_notional", "day_base", "halted", "premium",
+    "funding", "premiums",
+)  # fmt: skip
 _ORDER = (
     "oid", "coin", "is_buy", "limit_px", "sz", "tif", "reduce_only", "cloid", "placed_ms", "trigger", "position_tpsl",
     "builder",
@@ -118,7 +122,12 @@ class KeptMarket(msgspec.Struct, frozen=True, kw_only=True):
     day_notional: Decimal
     day_base: Decimal
     halted: bool
+    premium: Decimal
+    funding: Decimal
+    premiums: tuple[Decimal, int]
     funding_history: list[dict[str, Any]]
+    resting: list[int]
+    """Users' orders on its book, those of one price in their order."""
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,7 +159,7 @@ def dump(books: Books, now_ms: int) -> bytes:
         Kept(
             version=VERSION, at_ms=now_ms, seed=books.seed, profile=books.profile, next_oid=engine.next_oid,
             next_hash=engine.next_hash, left=engine.left, residue=engine.residue, volume=engine.maker_volume,
-            markets={coin: _kept_market(market) for coin, market in engine.markets.items()},
+            markets={coin: _kept_market(market, engine.accounts) for coin, market in engine.markets.items()},
             accounts={address: _kept_account(account) for address, account in engine.accounts.items()},
             agents=books.agents.approved, nonces={who: held.kept for who, held in books.nonce_sets.items()},
             subs=list(books.subs.by_address.values()),
@@ -197,8 +206,12 @@ def restore(books: Books, kept: Kept) -> None:
             books.subs.vaults[vault].shares = dict(shares)
 
 
-def _kept_market(market: Market) -> KeptMarket:
-    return KeptMarket(**{name: getattr(market, name) for name in _MARKET}, funding_history=list(market.funding_history))
+def _kept_market(market: Market, accounts: Mapping[str, Account]) -> KeptMarket:
+    sides = (market.book.side(is_buy=True), market.book.side(is_buy=False))
+    resting = [o for side in sides for level in side.levels.values() for o in level if not accounts[o.owner].is_agent]
+    values = {name: getattr(market, name) for name in _MARKET}
+    history = list(market.funding_history)
+    return KeptMarket(funding_history=history, resting=[o.oid for o in resting], **values)
 
 
 def _restore_market(market: Market, kept: KeptMarket) -> None:
@@ -261,21 +274,22 @@ def _restore_account(books: Books, address: str, kept: KeptAccount) -> None:
 
 
 def _restore_orders(books: Books, kept: Kept) -> None:
-    """Open orders where they waited, the oldest of each price first, and their families."""
+    """Open orders where they waited, in their order, and their families."""
+    engine = books.engine
     orders: dict[int, BookOrder] = {}
-    owned = [(item, address) for address, account in kept.accounts.items() for item in account.orders]
-    for item, address in sorted(owned, key=lambda pair: pair[0].oid):
-        order = orders[item.oid] = BookOrder(owner=address, **{name: getattr(item, name) for name in _ORDER})
-        order.orig_sz, order.fired, order.waiting = item.orig_sz, item.fired, item.waiting
-        market = books.engine.markets[item.coin]
-        if order.dormant:
-            market.triggers[order.oid] = order
-        else:
-            market.book.add(order)
-        books.engine.accounts[address].open_orders[order.oid] = order
+    items = {item.oid: item for account in kept.accounts.values() for item in account.orders}
+    for address, account in kept.accounts.items():
+        for item in account.orders:
+            order = orders[item.oid] = BookOrder(owner=address, **{name: getattr(item, name) for name in _ORDER})
+            order.orig_sz, order.fired, order.waiting = item.orig_sz, item.fired, item.waiting
+            engine.accounts[address].open_orders[order.oid] = order
+    for oid in sorted(oid for oid, order in orders.items() if order.dormant):
+        engine.markets[orders[oid].coin].triggers[oid] = orders[oid]
+    for oid in (oid for market in kept.markets.values() for oid in market.resting):
+        engine.markets[orders[oid].coin].book.add(orders[oid])
     groups: dict[tuple[int, ...], list[BookOrder]] = {}
-    for item, _ in owned:
-        orders[item.oid].children = [orders[oid] for oid in item.children if oid in orders]
+    for oid, item in items.items():
+        orders[oid].children = [orders[child] for child in item.children if child in orders]
         if item.siblings:
-            members = [orders[oid] for oid in item.siblings if oid in orders]
-            orders[item.oid].siblings = groups.setdefault(tuple(item.siblings), members)
+            members = [orders[sibling] for sibling in item.siblings if sibling in orders]
+            orders[oid].siblings = groups.setdefault(tuple(item.siblings), members)

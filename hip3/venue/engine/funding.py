@@ -73,9 +73,8 @@ class Funding:
         self._engine = engine
         self._next_sample = now_ms - now_ms % SAMPLE_MS + SAMPLE_MS
         self._next_hour = now_ms - now_ms % HOUR_MS + HOUR_MS
-        self._samples: dict[str, tuple[Decimal, int]] = {}
         for market in engine.markets.values():
-            market.funding = rate_of(market, ZERO)
+            market.funding = rate_of(market, market.premium)
 
     def advance(self, now_ms: int) -> None:
         """Sample and pay what is due. Once each, however late: time that was leapt over is not made up for.
@@ -96,9 +95,8 @@ class Funding:
         premium = premium_of(market, impact_prices(market))
         if premium is None:
             return
-        total, count = self._samples.get(market.info.coin, (ZERO, 0))
-        total, count = total + premium, count + 1
-        self._samples[market.info.coin] = (total, count)
+        total, count = market.premiums
+        total, count = market.premiums = total + premium, count + 1
         market.premium = truncate(div(total, Decimal(count)), RATE_DECIMALS)
         market.funding = rate_of(market, market.premium)
 
@@ -125,7 +123,7 @@ class Funding:
                     held.raw_usd -= paid
                 self._engine.residue += paid
                 self._tell(account, market, position, paid, now_ms)
-        self._samples.pop(coin, None)
+        market.premiums = (ZERO, 0)
         self._engine.remargin(market, now_ms)
 
     def _tell(self, account: Account, market: Market, position: Position, paid: Decimal, now_ms: int) -> None:

@@ -124,6 +124,8 @@ class Market:
         self.halted = False
         self.premium = ZERO
         """Mean of the hour so far, a fraction of the oracle."""
+        self.premiums = (ZERO, 0)
+        """Sum and number of the hour's samples."""
         self.funding = ZERO
         """The hourly rate as it would be now."""
         self.funding_history: deque[dict[str, Any]] = deque(maxlen=5000)

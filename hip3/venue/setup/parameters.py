@@ -5,9 +5,12 @@ the exchange, word for word.
 """
 
 from decimal import Decimal
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
+
+_Every = Annotated[int, msgspec.Meta(ge=1)]
+"""Milliseconds between two of a kind."""
 
 
 class FundingTerms(NamedTuple):
@@ -49,16 +52,16 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Whether cancels without `f` have lost their place before takers, as is announced for an upgrade to come."""
     rate_limited_text: str = "null"
     """Body of HTTP 429."""
-    contexts_ms: int = 1000
+    contexts_ms: _Every = 1000
     """Between two activeAssetCtx of a market: measured in September 2026; 15 s are announced (docs/venue-facts.md F15).
     """
-    all_contexts_ms: int = 13_600
+    all_contexts_ms: _Every = 13_600
     """The same of allDexsAssetCtxs and assetCtxs."""
-    books_ms: int = 5400
+    books_ms: _Every = 5400
     """The same of l2Book with 20 levels."""
-    fast_books_ms: int = 540
+    fast_books_ms: _Every = 540
     """The same of l2Book with `fast`."""
-    mids_ms: int = 5000
+    mids_ms: _Every = 5000
     """The same of allMids."""
     ip_weight_per_minute: int = 1200
     """docs/venue-facts.md F10."""
@@ -67,7 +70,7 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     blocks: bool = True
     """Whether actions are executed with the next block, makers and cancels first, or each at its arrival. Without a
     latency they are executed at once, either way (docs/venue-facts.md F32)."""
-    block_ms: int = 70
+    block_ms: _Every = 70
     """Between two blocks; the market, funding and streams go by them even where actions do not."""
     latency_jitter_ms: int = 0
     """At most this much is added to the latency of each action, at random."""

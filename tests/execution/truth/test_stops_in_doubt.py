@@ -40,24 +40,24 @@ def _closing(time_ms: int) -> Fill:
     [
         ((), True),
         ((_closing(99),), True),  # an older position's end
-        ((_closing(100),), True),
+        ((_closing(100),), False),
         ((_closing(101),), False),
         ((fill(2, time_ms=300), _closing(101)), True),  # opened anew since
         ((_closing(101), fill(2, time_ms=50)), False),
     ],
 )
 def test_only_a_fill_that_closed_it_since_makes_a_stop_litter_at_once(fills: tuple[Fill, ...], doubtful: bool) -> None:
-    assert bool(StopsInDoubt().look([STOP], _report(*fills), 0)) is doubtful
+    assert bool(StopsInDoubt().look([STOP], fills, 0)) is doubtful
 
 
 def test_a_position_that_is_not_shown_for_long_enough_is_gone() -> None:
-    doubt, report = StopsInDoubt(), _report()
+    doubt = StopsInDoubt()
     times = [0, 1000, GONE_MS - 1, GONE_MS]
-    assert [bool(doubt.look([STOP], report, now)) for now in times] == [True, True, True, False]
+    assert [bool(doubt.look([STOP], (), now)) for now in times] == [True, True, True, False]
     few = StopsInDoubt()
-    assert [bool(few.look([STOP], report, n * GONE_MS)) for n in range(GONE_READINGS)] == [True] * 2 + [False]
-    assert not few.look([], report, 0)
-    assert few.look([STOP], report, 10 * GONE_MS)  # it begins anew
+    assert [bool(few.look([STOP], (), n * GONE_MS)) for n in range(GONE_READINGS)] == [True] * 2 + [False]
+    assert not few.look([], (), 0)
+    assert few.look([STOP], (), 10 * GONE_MS)  # it begins anew
 
 
 # What an earlier run kept.
@@ -134,13 +134,13 @@ def test_a_stop_of_others_says_nothing_of_a_position() -> None:
 # The service.
 
 
-def _hide(world: World) -> Callable[[], None]:
+def _hide(world: World, *, fills_alone: bool = False) -> Callable[[], None]:
     """The exchange answers as if the account had never been used; ends with the call of what it returns."""
     rest, real, frames = world.rest, world.rest.info, world.filter_frame
 
     def info(request: dict[str, Any]) -> bytes:
         body = real(request)
-        if request["type"] == "clearinghouseState":
+        if request["type"] == "clearinghouseState" and not fills_alone:
             return msgspec.json.encode(msgspec.json.decode(body) | {"assetPositions": []})
         return b"[]" if request["type"] == "userFills" else body
 
@@ -216,3 +216,40 @@ def test_a_stop_that_outlived_its_position_goes_before_ready(tmp_path: Path) -> 
     world.restart()
     assert world.run_until(lambda: world.ready, 10_000)
     assert not world.trading.tracker.booked()
+
+
+def test_what_was_closed_by_hand_meanwhile_is_tried_and_trips_nothing(tmp_path: Path) -> None:
+    """Without its fills it counted as held; four exits were refused, since nothing was there, and the latch tripped."""
+    world = _protected(tmp_path, time_stop_ms=10_000)
+    world.cut()
+    world.by_hand(COIN, Side.SELL, D("0.01"), reduce_only=True)
+    world.restart(lambda: _hide(world, fills_alone=True))
+    assert world.run_until(lambda: bool(world.journal.of("exit")), 20_000, step_ms=50)
+    assert world.run_until(lambda: world.ready, 90_000, step_ms=50)
+    assert not world.trading.tracker.booked()
+    assert not world.latch.tripped
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_round_trips_of_before_are_not_told_again_when_their_fills_come_late(tmp_path: Path, held: bool) -> None:
+    """Three small losses became six, and the latch tripped."""
+    world = quiet_world(tmp_path, protective_stop_bps=D(200))
+    for number in range(3):
+        world.by_hand(COIN, Side.BUY, D("0.01"), cloid=f"{OURS[:-2]}{number:02}")
+        world.run(500)
+        world.by_hand(COIN, Side.SELL, D("0.01"), reduce_only=True)
+        world.run(500)
+    if held:
+        world.by_hand(COIN, Side.BUY, D("0.01"), cloid=OURS)
+    world.run(3000)
+    before, told = world.trading.tracker.totals(), len(world.journal.of("round_trip"))
+    ends: list[Callable[[], None]] = []
+    world.restart(lambda: ends.append(_hide(world)))
+    world.run(8000)
+    ends[0]()
+    assert world.run_until(lambda: world.ready, 90_000, step_ms=50)
+    world.run(61_000, step_ms=50)
+    assert world.trading.tracker.totals() == before
+    assert len(world.journal.of("round_trip")) == told == 3
+    assert world.trading.tracker.booked() == ({COIN: D("0.01")} if held else {})
+    assert not world.latch.tripped

@@ -10,7 +10,8 @@ from hip3.exchange.signing import SigningKey
 from hip3.venue.books.agents import NONCES_KEPT
 from hip3.venue.books.kept import dump, read, restore
 from hip3.venue.setup.settings import load_setup
-from tests.venue.desk import GOLD, GOLD_ID, D, Desk, wire
+from hip3.venue.venue import Venue
+from tests.venue.desk import GOLD, GOLD_ID, START, D, Desk, wire
 
 AVGO_ID = 120001
 ADDRESSED = (
@@ -113,3 +114,30 @@ def test_markets_that_the_configuration_lost_are_named() -> None:
     without = Desk(markets=[m for m in load_setup().markets if m.coin != GOLD])
     with pytest.raises(ConfigError, match=f"positions or orders in {GOLD}; add"):
         restore(without.venue.books, kept)
+
+
+def test_a_trigger_that_fired_stays_behind_who_rested_before_it() -> None:
+    desk = Desk()
+    one, two, three = desk.key(1), desk.key(2), desk.key(3)
+    desk.trade(one, two, "0.05")
+    limit = {"t": {"trigger": {"isMarket": False, "triggerPx": "4100", "tpsl": "tp"}}}
+    desk.act(
+        one, {"type": "order", "orders": [wire(False, "4200", "0.05", reduce_only=True) | limit], "grouping": "na"}
+    )
+    desk.order(three, False, "4200", "0.01")
+    desk.venue.engine.set_mark(desk.venue.engine.markets[GOLD], D("4150"), desk.now)
+
+    def asks(at: Desk) -> list[int]:
+        return [o.oid for o in at.venue.engine.markets[GOLD].book.side(is_buy=False).levels[D(4200)]]
+
+    assert asks(_again(desk)) == asks(desk) != sorted(asks(desk))
+
+
+def test_the_hour_s_funding_goes_on() -> None:
+    before = Venue(load_setup(), seed=1, profile="lively", now_ms=START)
+    before.advance(START + 600_000)
+    kept = read(dump(before.books, START + 600_000), "x")
+    after = Venue(load_setup(), seed=1, profile="lively", now_ms=START + 600_000, kept=kept)
+    for coin, market in before.engine.markets.items():
+        again = after.engine.markets[coin]
+        assert (again.premium, again.premiums[1] >= market.premiums[1]) == (market.premium, True)
