@@ -174,8 +174,8 @@ POSITION_ROWS: tuple[Row, ...] = (
         "the start policy cancel_all",
         "hip3/execution/truth/open_orders.py",
         O + "test_the_policy_cancel_all_begins_with_an_empty_list",
-        "        if self._cancel_all:\n            return True\n",
-        "",
+        "(cancel_all or ours) and not",
+        "ours and not",
     ),
     Row(
         "RS-2b RS-2c",
