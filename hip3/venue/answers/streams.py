@@ -112,5 +112,6 @@ def book_frame(books: Books, subscription: dict[str, Any], now_ms: int) -> str:
 
 
 def mids_frame(books: Books, dex: str) -> str:
-    """All mid prices of a dex."""
-    return text_of({"channel": "allMids", "data": {"mids": mids_of(books, dex)}})
+    """All mid prices of a dex; clients tell those of a builder dex by `dex` (docs/venue-facts.md F39)."""
+    data: dict[str, Any] = {"mids": mids_of(books, dex)}
+    return text_of({"channel": "allMids", "data": data | ({"dex": dex} if dex else {})})

@@ -28,8 +28,8 @@ _EXTRAS = ("nSigFigs", "mantissa", "fast", "aggregateByTime")
 
 
 def stream_key(subscription: dict[str, Any]) -> str:
-    """Identity of a subscription; what changes its data is part of it."""
-    key = key_of(subscription)
+    """Identity of a subscription; what changes its data is part of it. A `dex` of "" is the main one, as without."""
+    key = key_of(subscription if subscription.get("dex") else {k: v for k, v in subscription.items() if k != "dex"})
     for name in _EXTRAS:
         value = subscription.get(name)
         if value is not None and value is not False:

@@ -102,6 +102,19 @@ def test_bbo_comes_only_when_the_touch_changed_and_contexts_once_a_second(client
     }  # fmt: skip
 
 
+def test_mids_of_a_builder_dex_say_so_and_those_of_the_main_one_do_not(client: Client) -> None:
+    frames = [*client.subscribe(type="allMids"), *client.subscribe(type="allMids", dex="xyz"), *client.wait(5500)]
+    mids = [f["data"] for f in frames if f["channel"] == "allMids"]
+    assert [data.get("dex") for data in mids] == [None, "xyz", None, "xyz"]
+    assert all(coin.startswith("xyz:") is ("dex" in data) for data in mids for coin in data["mids"])
+
+
+def test_the_main_dex_by_its_empty_name_is_heard_on(client: Client) -> None:
+    assert [f["channel"] for f in client.subscribe(type="allMids", dex="")] == ["subscriptionResponse", "allMids"]
+    assert [f["channel"] for f in client.wait(5500)] == ["allMids"]
+    assert client.subscribe(type="allMids")[0]["channel"] == "error"
+
+
 def test_a_post_of_a_read_is_wrapped_once_more(client: Client) -> None:
     ask = {"method": "post", "id": 9, "request": {"type": "info", "payload": {"type": "l2Book", "coin": "xyz:GOLD"}}}
     data = client.ask(ask)[0]["data"]
