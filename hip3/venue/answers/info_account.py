@@ -1,6 +1,6 @@
 """Answers about accounts: margin, orders, fills, limits, roles. Shapes: docs/venue-facts.md F13."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +16,7 @@ from hip3.venue.engine.rules import withdrawable
 
 MAX_FILLS = 2000
 MAX_ROWS = 500
+MAX_NEWEST = 2000
 
 
 def clearinghouse(books: Books, account: Account | None, dex: str, now_ms: int) -> dict[str, Any]:
@@ -179,7 +180,7 @@ def _aggregated(fills: list[dict[str, Any]], request: dict[str, Any]) -> list[di
 def ledger(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
     """Deposits, transfers, liquidations within a time range, oldest first."""
     account = account_of(books, request)
-    return 200, [] if account is None else in_range(account.ledger, request, now_ms)
+    return 200, [] if account is None else _range_or_newest(account.ledger, request, now_ms)
 
 
 def in_range(rows: Iterable[dict[str, Any]], request: dict[str, Any], now_ms: int) -> list[dict[str, Any]]:
@@ -188,10 +189,18 @@ def in_range(rows: Iterable[dict[str, Any]], request: dict[str, Any], now_ms: in
     return [row for row in rows if start <= row["time"] <= end][:MAX_ROWS]
 
 
+def _range_or_newest(rows: Collection[dict[str, Any]], request: dict[str, Any], now_ms: int) -> list[dict[str, Any]]:
+    """Without a startTime the newest 2,000 rows, newest first (docs/venue-facts.md F40)."""
+    if request.get("startTime") is not None:
+        return in_range(rows, request, now_ms)
+    end = int(request.get("endTime") or now_ms)
+    return [row for row in reversed(list(rows)) if row["time"] <= end][:MAX_NEWEST]
+
+
 def user_funding(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
     """Funding payments within a time range, oldest first."""
     account = account_of(books, request)
-    return 200, [] if account is None else in_range(account.funding_rows, request, now_ms)
+    return 200, [] if account is None else _range_or_newest(account.funding_rows, request, now_ms)
 
 
 def user_role(books: Books, request: dict[str, Any], now_ms: int) -> Answer:

@@ -162,3 +162,12 @@ def test_a_vault_is_traded_by_its_leader_and_owned_by_its_depositors() -> None:
     assert move(two, 330, deposit=False) == "ok"
     assert _cash(desk, two.address) == "1030.0"
     assert desk.info("userRole", user=vault) == {"role": "vault"}
+
+
+def test_the_ledger_without_a_start_has_the_newest_first(desk: Desk, one: SigningKey) -> None:
+    for amount in ("1", "2", "3"):
+        assert desk.by_user(1, {"type": "usdSend", "destination": STRANGER, "amount": amount})["status"] == "ok"
+    rows = desk.info("userNonFundingLedgerUpdates", user=one.address)
+    assert [row["delta"]["usdc"] for row in rows] == ["3.0", "2.0", "1.0"]
+    assert desk.info("userNonFundingLedgerUpdates", user=one.address, startTime=None) == rows
+    assert desk.info("userNonFundingLedgerUpdates", user=one.address, startTime=0) == rows[::-1]

@@ -153,3 +153,17 @@ def test_the_answers_about_funding() -> None:
     predicted = dict(desk.info("predictedFundings"))
     assert predicted["BTC"][0][0] == "HlPerp"
     assert desk.info("metaAndAssetCtxs", dex="xyz")[1][3]["funding"] == "0.00000625"
+
+
+@pytest.mark.parametrize("start", [{}, {"startTime": None}])
+def test_payments_without_a_start_are_the_newest_two_thousand_newest_first(start: dict[str, Any]) -> None:
+    desk = Desk()
+    user = desk.key(1).address
+    account = desk.venue.engine.account(user)
+    assert account is not None
+    account.funding_rows.extend({"time": START + n} for n in range(2100))
+    desk.now = START + 5000
+    rows = desk.info("userFunding", user=user, **start)
+    assert [row["time"] - START for row in rows] == list(range(2099, 99, -1))
+    assert len(desk.info("userFunding", user=user, startTime=START)) == 500
+    assert desk.info("userFunding", user=user, endTime=START + 1, **start) == [{"time": START + 1}, {"time": START}]
