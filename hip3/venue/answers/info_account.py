@@ -241,12 +241,17 @@ def active_asset_data(books: Books, request: dict[str, Any], now_ms: int) -> Ans
 
 
 def portfolio(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
-    """Value, gain and volume of each period; only the present value is known, and the volume so far."""
-    account, marks = account_of(books, request), books.engine.marks()
+    """Value, gain and volume of each period."""
+    return 200, portfolio_of(books, account_of(books, request), now_ms)
+
+
+def portfolio_of(books: Books, account: Account | None, now_ms: int) -> list[Any]:
+    """The rows of each period: only the present value is known, and the volume so far."""
+    marks = books.engine.marks()
     value = ZERO if account is None else sum((held.value(marks) for held in account.parts()), ZERO)
     row = {
         "accountValueHistory": [[now_ms, num(truncate(value, 6))]], "pnlHistory": [[now_ms, "0.0"]],
         "vlm": num(ZERO if account is None else account.volume),
     }  # fmt: skip
     periods = ("day", "week", "month", "allTime", "perpDay", "perpWeek", "perpMonth", "perpAllTime")
-    return 200, [[period, row] for period in periods]
+    return [[period, row] for period in periods]

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from hip3.core.money import ZERO, div, truncate
-from hip3.venue.answers.info_account import clearinghouse
+from hip3.venue.answers.info_account import clearinghouse, portfolio_of
 from hip3.venue.answers.replies import Answer, user_of
 from hip3.venue.answers.spot import spot_state
 from hip3.venue.books.books import Books
@@ -32,7 +32,8 @@ def vault_details(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
     vault = books.subs.vaults.get(str(request["vaultAddress"]).lower())
     if vault is None:
         return 200, None
-    worth = books.engine.accounts[vault.address].dex("").value(books.engine.marks())
+    held = books.engine.accounts[vault.address]
+    worth = held.dex("").value(books.engine.marks())
     followers = [
         {
             "user": user, "vaultEquity": num(_equity(vault, user, worth)), "pnl": "0.0", "allTimePnl": "0.0",
@@ -43,9 +44,10 @@ def vault_details(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
     asked = str(request.get("user") or "").lower()
     state = next((f for f in followers if f["user"] == asked), None)
     return 200, {
-        "name": vault.name, "vaultAddress": vault.address, "leader": vault.leader, "description": "", "portfolio": [],
-        "apr": 0, "followerState": state, "leaderFraction": 0, "leaderCommission": 0, "followers": followers,
-        "maxDistributable": 0, "maxWithdrawable": 0, "isClosed": False, "relationship": {"type": "normal"},
+        "name": vault.name, "vaultAddress": vault.address, "leader": vault.leader, "description": "",
+        "portfolio": portfolio_of(books, held, now_ms), "apr": 0, "followerState": state, "leaderFraction": 0,
+        "leaderCommission": 0, "followers": followers, "maxDistributable": 0, "maxWithdrawable": 0, "isClosed": False,
+        "relationship": {"type": "normal"},
         "allowDeposits": True, "alwaysCloseOnWithdraw": False,
     }  # fmt: skip
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from hip3.venue.answers.streams import text_of
 from hip3.venue.engine.model import Event, FillEvent, FundingEvent, LedgerEvent, OrderEvent, TradeEvent
-from hip3.venue.engine.orders import open_order
+from hip3.venue.engine.orders import frontend_order, open_order
 
 _Lists = dict[str, list[Any]]
 
@@ -19,6 +19,20 @@ def user_frames(events: list[Event], heard: Callable[[str], bool] = lambda key: 
     for key, channel, data in _messages(events):
         if heard(key):
             yield key, text_of({"channel": channel, "data": data})
+    yield from _histories(events, heard)
+
+
+def _histories(events: list[Event], heard: Callable[[str], bool]) -> Iterator[tuple[str, str]]:
+    """What userHistoricalOrders has after its snapshot; made only for listeners, of whom there are few."""
+    name = "userHistoricalOrders"
+    rows: _Lists = {}
+    for event in events:
+        if isinstance(event, OrderEvent) and heard(f"{name}:{event.user}"):
+            order = frontend_order(event.order, event.sz)
+            row = {"order": order, "status": event.status, "statusTimestamp": event.time_ms}
+            rows.setdefault(event.user, []).append(row)
+    for user, items in rows.items():
+        yield f"{name}:{user}", text_of({"channel": name, "data": {"user": user, "orderHistory": items}})
 
 
 _Message = tuple[str, str, Any]

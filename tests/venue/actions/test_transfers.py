@@ -155,6 +155,7 @@ def test_a_vault_is_traded_by_its_leader_and_owned_by_its_depositors() -> None:
     desk.venue.engine.accounts[vault].dex("").raw_usd += 40  # it gains a tenth
     details = desk.info("vaultDetails", vaultAddress=vault, user=two.address)
     assert (details["leader"], details["followerState"]["vaultEquity"]) == (one.address, "330.0")
+    assert details["portfolio"] == desk.info("portfolio", user=vault)
     assert desk.info("userVaultEquities", user=one.address) == [
         {"vaultAddress": vault, "equity": "110.0", "lockedUntilTimestamp": 0}
     ]

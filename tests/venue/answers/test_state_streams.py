@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hip3.exchange.signing import SigningKey
-from tests.venue.desk import GOLD, D, Desk
+from tests.venue.desk import GOLD, GOLD_ID, D, Desk
 
 
 @pytest.fixture
@@ -91,6 +91,18 @@ def test_web_data_in_both_versions(desk: Desk, one: SigningKey) -> None:
 )  # fmt: skip
 def test_time_series_of_a_user_begin_with_a_snapshot(desk: Desk, one: SigningKey, kind: str, rows: str) -> None:
     assert _first(desk, type=kind, user=one.address) == {"isSnapshot": True, "user": one.address, rows: []}
+
+
+def test_the_order_history_goes_on_after_its_snapshot(desk: Desk, one: SigningKey) -> None:
+    _ask(desk, type="userHistoricalOrders", user=one.address)
+    oid = desk.order(one, True, "3600", "0.1")["resting"]["oid"]
+    desk.act(one, {"type": "cancel", "cancels": [{"a": GOLD_ID, "o": oid}]})
+    desk.venue.publish(desk.now)
+    (frame,) = desk.frames()
+    assert (frame["channel"], frame["data"]["user"]) == ("userHistoricalOrders", one.address)
+    rows = frame["data"]["orderHistory"]
+    assert [(row["order"]["oid"], row["status"]) for row in rows] == [(oid, "open"), (oid, "canceled")]
+    assert desk.info("historicalOrders", user=one.address) == rows[1:]
 
 
 def test_transfers_are_streamed(desk: Desk, one: SigningKey) -> None:
