@@ -64,7 +64,7 @@ def funded(venue: ExchangeProcess) -> Any:
     return wallet
 
 
-def _text(wallet: Any) -> str:
+def text_of_key(wallet: Any) -> str:
     return "0x" + str(wallet.key.hex()).removeprefix("0x")
 
 
@@ -91,7 +91,16 @@ def lived_in(folder: Path, seed: int, *args: str, **parameters: str) -> Iterator
         trader = Exchange(wallet, venue.url, perp_dexs=["", "xyz"])
         oid = _orders(trader, BuilderInfo(b=other.address.lower(), f=10))
         sub, agent = _money(trader, other.address)
-        yield Scene(venue, _text(wallet), wallet.address.lower(), _text(other), other.address.lower(), agent, sub, oid)
+        yield Scene(
+            venue,
+            text_of_key(wallet),
+            wallet.address.lower(),
+            text_of_key(other),
+            other.address.lower(),
+            agent,
+            sub,
+            oid,
+        )
 
 
 def _orders(trader: Exchange, builder: BuilderInfo) -> int:
