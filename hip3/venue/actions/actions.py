@@ -99,7 +99,8 @@ def _l1(books: Books, body: dict[str, Any], now_ms: int) -> Answer:
         return err(f"User or API Wallet {signer} does not exist.")
     vault = body.get("vaultAddress")
     if vault is not None and action["type"] not in _OWNER_ONLY:
-        found = books.subs.tradable(books.engine, str(vault).lower(), account.address)
+        vault = "0x" + str(vault).lower().removeprefix("0x")  # ccxt leaves it out (docs/venue-facts.md F42)
+        found = books.subs.tradable(books.engine, vault, account.address)
         if found is None:
             return err(f"Vault not registered: {vault}")
         account = found

@@ -115,6 +115,7 @@ def test_a_sub_account_is_made_funded_traded_and_listed(desk: Desk, one: Signing
     assert _cash(desk, sub) == "300.0"
     oid = desk.order(one, True, "80000", "0.001", asset=0, vault=sub)["resting"]["oid"]
     assert [o["oid"] for o in desk.info("openOrders", user=sub)] == [oid]
+    assert desk.act(one, {"type": "noop"}, vault=sub.removeprefix("0x"))["status"] == "ok"
     assert desk.info("openOrders", user=one.address) == []
     assert desk.act(one, {"type": "cancel", "cancels": [{"a": 0, "o": oid}]}, vault=sub)["status"] == "ok"
     assert desk.act(one, move | {"isDeposit": False})["status"] == "ok"
