@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import requests
 from eth_account import Account
 from hyperliquid.exchange import Exchange
+from hyperliquid.info import Info
 from hyperliquid.utils.types import BuilderInfo, Cloid
 
 from hip3.exchange.embedded import key_number_one
@@ -149,3 +150,16 @@ def _money(trader: Exchange, other: str) -> tuple[str, str]:
     answer, key = trader.approve_agent("bot")
     done(answer)
     return sub, Account.from_key(key).address.lower()
+
+
+def setup_of(scene: Scene) -> dict[str, Any]:
+    """What the scripts are told."""
+    info = Info(scene.venue.url, skip_ws=True)
+    mid, gold = float(info.all_mids()["ETH"]), float(info.all_mids(dex="xyz")["xyz:GOLD"])
+    factors = {"lower": 0.45, "low": 0.5, "high": 1.03, "far": 1.5}
+    return {
+        "url": scene.venue.url, "key": scene.key, "user": scene.user, "otherKey": scene.other_key, "other": scene.other,
+        "agent": scene.agent, "sub": scene.sub, "oid": scene.oid, "vault": VAULT, "cloid": CLOID,
+        "eth": info.name_to_asset("ETH"), "gold": 110003, "px": {k: f"{mid * f:.5g}" for k, f in factors.items()},
+        "goldPx": {k: f"{gold * f:.5g}" for k, f in factors.items()},
+    }  # fmt: skip

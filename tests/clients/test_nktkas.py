@@ -1,14 +1,12 @@
 """@nktkas/hyperliquid (TypeScript, on node): every read, stream and action that we serve, against its declared types."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from eth_account import Account
-from hyperliquid.info import Info
 
 from tests.clients.environment import Said, run_node
-from tests.clients.scene import CLOID, VAULT, Scene, an_hour_later, funded, lived_in
+from tests.clients.scene import Scene, an_hour_later, funded, lived_in, setup_of
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
@@ -21,19 +19,6 @@ NEWER = {
 """What its types of 2026-08 do not have yet of the live shapes since August (docs/venue-facts.md F7, F28)."""
 CLAMP = {"perpDexs": "assetToFundingClamp|must be null|anyOf"}
 """In the older form only the newest field is unknown to it."""
-
-
-def setup_of(scene: Scene) -> dict[str, Any]:
-    """What the scripts are told."""
-    info = Info(scene.venue.url, skip_ws=True)
-    mid, gold = float(info.all_mids()["ETH"]), float(info.all_mids(dex="xyz")["xyz:GOLD"])
-    factors = {"lower": 0.45, "low": 0.5, "high": 1.03, "far": 1.5}
-    return {
-        "url": scene.venue.url, "key": scene.key, "user": scene.user, "otherKey": scene.other_key, "other": scene.other,
-        "agent": scene.agent, "sub": scene.sub, "oid": scene.oid, "vault": VAULT, "cloid": CLOID,
-        "eth": info.name_to_asset("ETH"), "gold": 110003, "px": {k: f"{mid * f:.5g}" for k, f in factors.items()},
-        "goldPx": {k: f"{gold * f:.5g}" for k, f in factors.items()},
-    }  # fmt: skip
 
 
 def _unexpected(said: dict[str, Said], allowed: dict[str, str]) -> dict[str, list[str]]:
