@@ -222,7 +222,7 @@ def test_the_streams_tell_of_liquidation_and_of_orders_that_the_exchange_ended()
     frames = [(key, msgspec.json.decode(text)) for key, text in user_frames(bench.engine.events)]
     mine = [(frame["channel"], frame["data"]) for key, frame in frames if key.endswith(C)]
     assert [channel for channel, _ in mine] == [
-        "orderUpdates", "userFills", "user", "user", "user", "userNonFundingLedgerUpdates",
+        "orderUpdates", "userFills", "user", "user", "user", "userNonFundingLedgerUpdates", "userHistoricalOrders",
     ]  # fmt: skip
     events = [data for channel, data in mine if channel == "user"]
     assert [next(iter(e)) for e in events] == ["fills", "liquidation", "nonUserCancel"]
