@@ -54,7 +54,7 @@ class LeafLock:
 
 
 LONGEST = "tests/sessions/test_day.py"
-WAITING = ("tests/stories/", "tests/bench/")
+WAITING = ("tests/stories/", "tests/bench/", "tests/clients/")
 IN_ONE_THREAD = "tests/stories/test_wiring.py"
 EARLY = 0.85
 

@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 KEPT = ROOT / ".venv" / "clients"
 INSTALL_S, RUN_S = 540, 200
 UNREACHABLE = (
-    "Failed to establish a new connection", "Name or service not known", "Temporary failure in name resolution",
+    "(from versions: none)", "Failed to establish a new connection", "Name or service not known", "Temporary failure in name resolution",
     "NewConnectionError", "Network is unreachable", "ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ENETUNREACH", "ETIMEDOUT",
 )  # fmt: skip
 
@@ -75,15 +75,9 @@ def wheels() -> Path:
     """The folder with the packages of requirements.txt, to be put on PYTHONPATH."""
     wanted = HERE / "requirements.txt"
     pip = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-deps",
-        "--no-compile",
-    ]
+        sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-compile",
+        "--only-binary", ":all:",
+    ]  # fmt: skip
     return _made("wheels", [wanted], lambda to: _install([*pip, "--target", str(to), "-r", str(wanted)], to))
 
 

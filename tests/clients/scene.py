@@ -79,7 +79,7 @@ def an_hour_later(venue: ExchangeProcess) -> None:
     """Let the exchange's clock pass the hour, so that funding is paid; it lives through all of it."""
     hour = venue.info(type="exchangeStatus")["time"] // HOUR_MS
     while venue.info(type="exchangeStatus")["time"] // HOUR_MS == hour:
-        ahead = {"fault": {"kind": "clock", "ms": 120_000}}  # in small steps: no request waits for long
+        ahead = {"fault": {"kind": "clock", "ms": 20_000}}  # in small steps: no request waits for long
         assert requests.post(venue.url + "/control", json=ahead, timeout=30).status_code == 200
         venue.info(type="exchangeStatus")
 
