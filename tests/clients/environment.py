@@ -112,19 +112,20 @@ def _copy(script: Path, to: Path) -> None:
 
 def run_node(script: str, setup: dict[str, Any]) -> dict[str, Said]:
     """Run one of the scripts of js/ to its end; what came of its calls, by their names."""
-    return _run([str(_node() / "bin" / "node"), str(packages() / script), json.dumps(setup)])
+    return run_command([str(_node() / "bin" / "node"), str(packages() / script), json.dumps(setup)])
 
 
 def run_python(script: str, setup: dict[str, Any], **env: str) -> dict[str, Said]:
     """The same for a script of py/, with the packages of requirements.txt."""
     path = f"{wheels()}{os.pathsep}{ROOT}"
-    return _run(
+    return run_command(
         [sys.executable, str(HERE / "py" / script), json.dumps(setup)], {**os.environ, "PYTHONPATH": path, **env}
     )
 
 
-def _run(command: list[str], env: dict[str, str] | None = None) -> dict[str, Said]:
-    done = subprocess.run(command, check=False, env=env, timeout=RUN_S, text=True, capture_output=True)
+def run_command(command: list[str], env: dict[str, str] | None = None, cwd: Path | None = None) -> dict[str, Said]:
+    """Run a client to its end; what came of its calls, by their names."""
+    done = subprocess.run(command, check=False, env=env, cwd=cwd, timeout=RUN_S, text=True, capture_output=True)
     assert done.returncode == 0, done.stderr[-4000:]
     said: dict[str, Said] = {}
     for line in _lines(done.stdout):

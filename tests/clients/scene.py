@@ -152,14 +152,21 @@ def _money(trader: Exchange, other: str) -> tuple[str, str]:
     return sub, Account.from_key(key).address.lower()
 
 
-def setup_of(scene: Scene) -> dict[str, Any]:
-    """What the scripts are told."""
-    info = Info(scene.venue.url, skip_ws=True)
+def setup_for(venue: ExchangeProcess) -> dict[str, Any]:
+    """What scripts are told of an exchange: where it is, and prices far below and above what is paid."""
+    info = Info(venue.url, skip_ws=True)
     mid, gold = float(info.all_mids()["ETH"]), float(info.all_mids(dex="xyz")["xyz:GOLD"])
     factors = {"lower": 0.45, "low": 0.5, "high": 1.03, "far": 1.5}
     return {
-        "url": scene.venue.url, "key": scene.key, "user": scene.user, "otherKey": scene.other_key, "other": scene.other,
-        "agent": scene.agent, "sub": scene.sub, "oid": scene.oid, "vault": VAULT, "cloid": CLOID,
-        "eth": info.name_to_asset("ETH"), "gold": 110003, "px": {k: f"{mid * f:.5g}" for k, f in factors.items()},
+        "url": venue.url, "eth": info.name_to_asset("ETH"), "gold": 110003,
+        "px": {k: f"{mid * f:.5g}" for k, f in factors.items()},
         "goldPx": {k: f"{gold * f:.5g}" for k, f in factors.items()},
+    }  # fmt: skip
+
+
+def setup_of(scene: Scene) -> dict[str, Any]:
+    """What scripts are told of an account that has lived, and of its exchange."""
+    return setup_for(scene.venue) | {
+        "key": scene.key, "user": scene.user, "otherKey": scene.other_key, "other": scene.other,
+        "agent": scene.agent, "sub": scene.sub, "oid": scene.oid, "vault": VAULT, "cloid": CLOID,
     }  # fmt: skip
