@@ -4,6 +4,7 @@ Nothing but Python is needed: node comes as a wheel. A folder is named by what i
 makes a new one. Without a way to the registries the tests are skipped; any other failure to install is a failure.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -73,12 +74,26 @@ def _install(command: list[str], folder: Path, env: dict[str, str] | None = None
 
 def wheels() -> Path:
     """The folder with the packages of requirements.txt, to be put on PYTHONPATH."""
-    wanted = HERE / "requirements.txt"
+    return _wheels("wheels", HERE / "requirements.txt", sys.executable)
+
+
+def _wheels(name: str, wanted: Path, python: str) -> Path:
     pip = [
-        sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-compile",
+        python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-compile",
         "--only-binary", ":all:",
     ]  # fmt: skip
-    return _made("wheels", [wanted], lambda to: _install([*pip, "--target", str(to), "-r", str(wanted)], to))
+    return _made(name, [wanted], lambda to: _install([*pip, "--target", str(to), "-r", str(wanted)], to))
+
+
+def _newer_python() -> str:
+    """A Python 3.12 or 3.13 on the PATH or beside this one; the test is skipped without."""
+    beside = sorted(Path(sys.base_prefix).parent.glob("3.1[23].*/bin/python"))  # as pyenv keeps them
+    for candidate in (sys.executable, "python3.13", "python3.12", *map(str, beside)):
+        asked = [candidate, "-c", "import sys, pip; sys.exit(not (3, 12) <= sys.version_info < (3, 14))"]
+        with contextlib.suppress(OSError):
+            if subprocess.run(asked, check=False, capture_output=True).returncode == 0:
+                return candidate
+    pytest.skip("there is no Python 3.12 or 3.13")
 
 
 def _node() -> Path:
@@ -120,6 +135,15 @@ def run_python(script: str, setup: dict[str, Any], **env: str) -> dict[str, Said
     path = f"{wheels()}{os.pathsep}{ROOT}"
     return run_command(
         [sys.executable, str(HERE / "py" / script), json.dumps(setup)], {**os.environ, "PYTHONPATH": path, **env}
+    )
+
+
+def run_newer_python(script: str, setup: dict[str, Any], **env: str) -> dict[str, Said]:
+    """The same with a newer Python, and the packages of requirements-newer.txt."""
+    python = _newer_python()
+    path = _wheels("newer", HERE / "requirements-newer.txt", python)
+    return run_command(
+        [python, str(HERE / "py" / script), json.dumps(setup)], {**os.environ, "PYTHONPATH": str(path), **env}
     )
 
 

@@ -8,9 +8,9 @@ import pytest
 from hyperliquid.info import Info
 
 from hip3.venue.setup.settings import DATA_FILE
-from tests.clients.environment import Said, run_python
+from tests.clients.environment import Said, run_newer_python, run_python
 from tests.clients.gate import gate
-from tests.clients.scene import funded, text_of_key
+from tests.clients.scene import funded, open_exchange, setup_for, text_of_key
 from tests.stories.process import exchange
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
@@ -68,3 +68,37 @@ def _check_reads(said: dict[str, Said], user: str) -> None:
     assert [token["name"] for token in said["spot meta"].value["tokens"]][:2] == ["USDC", "PURR"]
     bids, asks = said["book"].value["levels"]
     assert float(bids[0]["px"]) < float(asks[0]["px"])
+
+
+HEARD = [
+    "PyCapsule", "FundingRateUpdate", "OrderStatusReport", "FillReport", "HyperliquidAllMids", "HyperliquidOpenInterest",
+    "HyperliquidAllDexsAssetCtxs",
+]  # fmt: skip
+"""Quotes, trades, books, bars and prices come as capsules."""
+
+
+def test_the_later_version_trades_by_both_ways_and_hears_everything(tmp_path: Path) -> None:
+    with open_exchange(tmp_path, 52, "--speed", "3") as venue:
+        wallet = funded(venue)
+        setup = setup_for(venue) | {"key": text_of_key(wallet), "user": wallet.address.lower(), "wanted": HEARD}
+        setup["ws"] = venue.url.replace("http", "ws") + "/ws"
+        with gate(tmp_path, HOST, venue.url) as env:
+            said = run_newer_python("nautilus_newer.py", setup, **env)
+        fills = venue.info(type="userFills", user=wallet.address)
+        orders = {o["order"]["oid"]: o["status"] for o in venue.info(type="historicalOrders", user=wallet.address)}
+    errors = {name: str(one.error) for name, one in said.items() if one.error}
+    assert set(errors) == {f"{way} {name}" for way in ("http", "ws") for name in ("small", "alo that takes")}, errors
+    assert all("minimum value" in text or "Post only order would have" in text for text in errors.values())
+    for way in ("http", "ws"):
+        assert said[f"{way} gtc"].value[0] == said[f"{way} stop"].value[0] == "ACCEPTED"
+        assert (said[f"{way} ioc"].value[0], said[f"{way} gold"].value[0]) == ("FILLED", "FILLED")
+        assert orders[int(said[f"{way} gtc"].value[1])] == "canceled"
+        assert f"{way} modify" in said
+        assert orders[int(said[f"{way} stop"].value[1])] == "open"
+    assert sorted(orders.values()).count("canceled") == 4, "two were modified first"
+    assert [f["coin"] for f in fills] == ["xyz:GOLD", "ETH"] * 2
+    assert len(said["fill reports"].value) == 4
+    assert said["positions"].value == ["0.1000"]
+    assert sorted(said["order reports"].value) == sorted(said[f"{way} stop"].value[1] for way in ("http", "ws"))
+    assert "xyz:GOLD-USD-PERP.HYPERLIQUID" in said["instruments"].value
+    assert set(HEARD) <= set(said["heard"].value), said["heard"].value
