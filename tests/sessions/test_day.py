@@ -32,9 +32,10 @@ def _check(found: dict[str, Any], orders: int) -> None:
 
 
 @pytest.mark.timeout(200)
-def test_an_hour(tmp_path: Path) -> None:
-    found = _trade("1", "1", tmp_path)
-    _check(found, 1000)
+def test_half_an_hour(tmp_path: Path) -> None:
+    """The hours that follow are those of the long run's day."""
+    found = _trade("0.5", "1", tmp_path)
+    _check(found, 500)
     assert found["cuts"] >= 5
     assert found["restarts"] >= 2
 

@@ -135,9 +135,9 @@ def test_a_trigger_that_fired_stays_behind_who_rested_before_it() -> None:
 
 def test_the_hour_s_funding_goes_on() -> None:
     before = Venue(load_setup(), seed=1, profile="lively", now_ms=START)
-    before.advance(START + 600_000)
-    kept = read(dump(before.books, START + 600_000), "x")
-    after = Venue(load_setup(), seed=1, profile="lively", now_ms=START + 600_000, kept=kept)
+    before.advance(START + 60_000)
+    kept = read(dump(before.books, START + 60_000), "x")
+    after = Venue(load_setup(), seed=1, profile="lively", now_ms=START + 60_000, kept=kept)
     for coin, market in before.engine.markets.items():
         again = after.engine.markets[coin]
         assert (again.premium, again.premiums[1] >= market.premiums[1]) == (market.premium, True)
