@@ -64,6 +64,11 @@ def _waits(item: pytest.Item) -> bool:
     return item.nodeid.startswith(WAITING) and not item.nodeid.startswith(IN_ONE_THREAD)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Other people's clients are long tests all of them, and each process would import their packages to say so."""
+    return True if collection_path.name == "clients" and config.option.markexpr == "not long" else None
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What waits stands between what computes, so that the cores are busy from the beginning to the end.

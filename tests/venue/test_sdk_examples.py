@@ -1,4 +1,4 @@
-"""What the official SDK's order-related examples show, one test per behaviour, and ccxt as a second client.
+"""What the official SDK's order-related examples show, one test per behaviour; other clients are in `tests/clients`.
 
 Every test has an account of its own; nothing differs from the real exchange but URL and key.
 """
@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-import ccxt
 import pytest
 from eth_account import Account
 from hyperliquid.exchange import Exchange
@@ -186,21 +185,3 @@ def test_basic_ws_every_subscription_is_served() -> None:
     info.ws_manager.join(10)  # it ends with the exchange
     info.ws_manager.ping_sender.join(10)
     assert set(seen) == wanted
-
-
-def test_ccxt_lists_places_fetches_and_cancels(venue: ExchangeProcess) -> None:
-    wallet = Account.create()
-    venue.info(type="claimDrip", user=wallet.address)
-    options = {"fetchMarkets": {"types": ["swap", "hip3"], "hip3": {"dex": ["xyz", "para"]}}}
-    keys = {"walletAddress": wallet.address, "privateKey": wallet.key.hex()}
-    client = ccxt.hyperliquid({**keys, "options": options, "enableRateLimit": False})
-    client.urls["api"] = {"public": venue.url, "private": venue.url}
-    gold = "XYZ-GOLD/USDC:USDC"
-    assert gold in client.load_markets()
-    placed = client.create_order(gold, "limit", "buy", 0.01, 3500)
-    fetched = client.fetch_order(placed["id"], gold)
-    assert (fetched["status"], fetched["price"], fetched["amount"]) == ("open", 3500, 0.01)
-    assert [o["id"] for o in client.fetch_open_orders(gold)] == [placed["id"]]
-    client.cancel_order(placed["id"], gold)
-    assert client.fetch_order(placed["id"], gold)["status"] == "canceled"
-    assert client.fetch_balance()["USDC"]["total"] == 1000
