@@ -60,6 +60,7 @@ class Venue:
             pool=Mempool(
                 latency_ms, setup.parameters.latency_jitter_ms, seed,
                 plain_cancels_last=setup.parameters.plain_cancels_last,
+                plain_cancel_ms=setup.parameters.plain_cancel_ms, taking_ms=setup.parameters.taking_ms,
             ), out=self._out,
         )  # fmt: skip
         if kept is not None:

@@ -45,11 +45,22 @@ class Mempool:
     """What has been sent and not executed. Confined to the venue's thread.
 
     At most `jitter_ms` is added to the latency at random, from a seed: two actions may then overtake each other.
-    Actions that arrive in the same millisecond keep the order in which they were sent.
+    Cancels without `f`, and actions that may take, can travel longer (`Parameters`). What arrives in the same
+    millisecond keeps the order in which it was sent.
     """
 
-    def __init__(self, latency_ms: int, jitter_ms: int, seed: int, *, plain_cancels_last: bool = False) -> None:
+    def __init__(
+        self,
+        latency_ms: int,
+        jitter_ms: int,
+        seed: int,
+        *,
+        plain_cancels_last: bool = False,
+        plain_cancel_ms: int = 0,
+        taking_ms: int = 0,
+    ) -> None:
         self._plain_cancels_last = plain_cancels_last
+        self._plain_cancel_ms, self._taking_ms = plain_cancel_ms, taking_ms
         self.latency_ms, self._jitter_ms = latency_ms, jitter_ms
         self._rng = random.Random(f"{seed}:latency")
         self._late: list[tuple[int, int, Any, Any]] = []
@@ -57,9 +68,19 @@ class Mempool:
 
     def add(self, now_ms: int, request: Any, item: Any) -> None:
         """An action leaves its client at `now_ms`; `item` says whose answer it is and comes back untouched."""
-        delay = self.latency_ms + (self._rng.randint(0, self._jitter_ms) if self._jitter_ms else 0)
+        delay = (
+            self.latency_ms + (self._rng.randint(0, self._jitter_ms) if self._jitter_ms else 0) + self._more(request)
+        )
         # The serial number decides a tie: requests cannot be compared.
         heapq.heappush(self._late, (now_ms + delay, next(self._serial), request, item))
+
+    def _more(self, request: Any) -> int:
+        """How much longer some kinds travel; nothing does where there is no latency at all."""
+        if not self.latency_ms or not (self._plain_cancel_ms or self._taking_ms):
+            return 0
+        kind = class_of(request, plain_cancels_last=False)
+        plain = kind == CANCELS and request["action"].get("f") is not True
+        return self._plain_cancel_ms if plain else self._taking_ms if kind == TAKES else 0
 
     def next_due(self) -> int | None:
         """When the next action arrives, in exchange milliseconds; None if nothing is on its way."""

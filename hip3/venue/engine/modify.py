@@ -2,7 +2,7 @@
 
 Without `a: true` the new order must be ALO, or a GTC that does not cross, which becomes ALO; never a trigger
 (docs/venue-facts.md F23). A new order that is refused leaves the old one where it is: rules are asked before the old
-one is taken away, as if its margin were free.
+one is taken away, as if its margin were free. Only an ALO that would cross takes the old one with it.
 """
 
 from typing import Any
@@ -15,6 +15,7 @@ from hip3.venue.engine.model import Request
 from hip3.venue.engine.state import State
 
 GONE = "Cannot modify canceled or filled order"
+BAD_ALO = "badAloPxRejected"
 INVALID = "Attempted to modify to invalid new order"
 
 
@@ -29,10 +30,12 @@ def modify(state: State, account: Account, target: int | str, r: Request, now_ms
     if old is None:
         return {"error": GONE}
     fitting = r if place else _passive(r)
-    if fitting is None or old.coin != r.market.info.coin:
+    if fitting is None or old.coin != r.market.info.coin or old.is_buy is not r.is_buy:
         return {"error": INVALID}
     refusal = rules.refusal(state, account, fitting, without=old)
     if refusal is not None:
+        if refusal[1] == BAD_ALO and state.parameters.crossing_modify_ends_old:
+            remove(state, account, r.market, old, "canceled", now_ms)
         return placing.refuse(state, account, fitting, refusal, now_ms)
     # Taken from the old order before it ends: they would be cancelled with it.
     children, old.children = old.children, []

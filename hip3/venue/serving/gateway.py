@@ -17,7 +17,7 @@ from hip3.venue.books.books import Books
 from hip3.venue.engine.mempool import Mempool
 from hip3.venue.serving.faults import Faults
 from hip3.venue.serving.hub import Hub
-from hip3.venue.serving.limits import Limits, weight_of
+from hip3.venue.serving.limits import TOO_MANY_MESSAGES, Limits, weight_of
 from hip3.venue.serving.output import HttpReply, Output, WsClose, WsText
 from hip3.venue.serving.publisher import Publisher
 
@@ -91,6 +91,7 @@ class Gateway:
     def ws(self, conn: int, text: str, now_ms: int) -> None:
         """One message of a client."""
         if not self._limits.message(conn, now_ms):
+            self._frames(conn, [streams.error_frame(TOO_MANY_MESSAGES)])
             self._out.append(WsClose(conn))
             return
         try:

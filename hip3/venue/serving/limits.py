@@ -13,6 +13,8 @@ MAX_SOCKETS = 10
 NEW_SOCKETS = 30
 MAX_SUBSCRIPTIONS = 1000
 MAX_MESSAGES = 2000
+TOO_MANY_MESSAGES = f"Cannot send more than {MAX_MESSAGES} messages per minute."
+"""What the exchange says before it closes the socket (docs/venue-facts.md F10)."""
 MAX_POSTS = 100
 
 _LIGHT = frozenset(

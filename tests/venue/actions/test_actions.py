@@ -86,6 +86,26 @@ def test_a_refused_new_order_leaves_the_old_one(desk: Desk, one: SigningKey) -> 
     assert _modify(desk, one, 5, wire(True, "3900", "0.01")) == {"error": "Cannot modify canceled or filled order"}
 
 
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_post_only_modify_that_would_cross_takes_the_old_order_with_it(ends: bool) -> None:
+    desk = Desk(parameters=Parameters(crossing_modify_ends_old=ends))
+    one, two = desk.key(1), desk.key(2)
+    desk.order(two, False, "4000", "0.01")
+    old = desk.order(one, True, "3900", "0.01")["resting"]["oid"]
+    assert _modify(desk, one, old, wire(True, "4000", "0.01", "Alo"))["error"].startswith("Post only order would have")
+    assert bool(desk.info("openOrders", user=one.address, dex="xyz")) is not ends
+    status = desk.info("orderStatus", user=one.address, oid=old)["order"]["status"]
+    assert status == ("canceled" if ends else "open")
+
+
+def test_a_modify_does_not_change_sides(desk: Desk, one: SigningKey) -> None:
+    old = desk.order(one, True, "3900", "0.01")["resting"]["oid"]
+    assert _modify(desk, one, old, wire(False, "4100", "0.01", "Alo")) == {
+        "error": "Attempted to modify to invalid new order"
+    }
+    assert [o["oid"] for o in desk.info("openOrders", user=one.address, dex="xyz")] == [old]
+
+
 def test_the_margin_of_the_order_it_replaces_is_free_for_the_new_one(desk: Desk, one: SigningKey) -> None:
     old = desk.order(one, True, "4000", "4.9")["resting"]["oid"]  # 980 of 1000
     assert "resting" in _modify(desk, one, old, wire(True, "3999", "4.9"))

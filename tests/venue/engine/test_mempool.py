@@ -57,6 +57,17 @@ def test_a_block_has_makers_and_cancels_before_takers_each_in_order_of_arrival()
     assert pool.next_due() == 110
 
 
+def test_slow_cancels_and_takers_travel_as_long_as_was_measured() -> None:
+    pool = Mempool(100, 0, 1, plain_cancel_ms=320, taking_ms=400)
+    kinds = (_order("Ioc"), {"action": {"type": "cancel"}}, {"action": {"type": "cancel", "f": True}}, _order("Alo"))
+    for number, request in enumerate(kinds):
+        pool.add(0, request, number)
+    assert [pool.pop() for _ in kinds] == [(100, 2), (100, 3), (420, 1), (500, 0)]
+    at_once = Mempool(0, 0, 1, plain_cancel_ms=320, taking_ms=400)
+    at_once.add(0, kinds[1], 1)
+    assert at_once.next_due() == 0
+
+
 def test_jitter_is_bounded_and_repeats_with_the_seed() -> None:
     def arrivals(seed: int) -> list[int]:
         pool = Mempool(100, 50, seed)

@@ -100,7 +100,8 @@ def test_two_thousand_messages_a_minute(net: Net) -> None:
     net.open(1)
     for _ in range(limits.MAX_MESSAGES):
         assert net.send(1, {"method": "ping"}) == [{"channel": "pong"}]
-    assert net.send(1, {"method": "ping"}) == [WsClose(1)]
+    said = {"channel": "error", "data": "Cannot send more than 2000 messages per minute."}
+    assert net.send(1, {"method": "ping"}) == [said, WsClose(1)]
 
 
 def test_a_hundred_posts_under_way() -> None:
