@@ -16,7 +16,7 @@ from loguru import logger
 
 from hip3.clock import SystemClock
 from hip3.config.reading import MarketSettings
-from hip3.core.events import Filled
+from hip3.core.events import Filled, Refused
 from hip3.core.ledger import OrderChanged, PositionView
 from hip3.core.market import Level, MarketSpec, MarketView
 from hip3.core.money import ZERO, parse
@@ -32,9 +32,9 @@ from hip3.exchange.rest import RestClient
 from hip3.exchange.signing import sign_l1_action
 from hip3.exchange.wire_out import cancel_action, order_action, signed_body
 from hip3.exchange.wire_reply import parse_action_answer
-from hip3.execution.exits.exiting import CLOSED_MS
+from hip3.execution.exits.exiting import CLOSED_MS, no_price_helps
 from hip3.execution.sending.cloids import CloidSource
-from hip3.execution.sending.replies import Fate, Resolution, resolve
+from hip3.execution.sending.replies import Fate, Resolution, refused_together, resolve
 from hip3.execution.truth.account import Proof, prove
 from hip3.execution.truth.stops_in_doubt import StopsInDoubt
 from hip3.ops import logs
@@ -151,6 +151,8 @@ class Hand:
         self._doubtful = {o.cloid: (nonce, expires) for o, nonce, expires in self._intents.recovered.open}
         """Orders without an outcome, of earlier runs and of this one: cloid -> (nonce, expiry)."""
         self._doubt = StopsInDoubt()
+        self._together = BATCH
+        """So many exits share an action; each goes alone once one of them had the others refused with it."""
         self._unwritten = ""
 
     def close(self) -> None:
@@ -211,8 +213,8 @@ class Hand:
         held = {c: szi for c, szi in proof.to_leave.items() if market in (None, c)}
         exits = [self._exit(c, szi, proof.marks.get(c)) for c, szi in held.items() if c in self._specs]
         orders = [order for order in exits if order is not None]
-        for start in range(0, len(orders), BATCH):
-            self._send(tuple(orders[start : start + BATCH]))
+        for start in range(0, len(orders), self._together):
+            self._send(tuple(orders[start : start + self._together]))
         return bool(held)
 
     # What is sent.
@@ -260,7 +262,10 @@ class Hand:
         self._record(lambda: self._intents.orders(batch, nonce, expires, now))
         action = order_action(orders, {coin: spec.asset_id for coin, spec in self._specs.items()})
         self._doubtful |= {o.cloid: (nonce, expires) for o in orders}
-        for order, res in zip(orders, self._post(action, nonce, expires, len(orders)), strict=True):
+        answers = self._post(action, nonce, expires, len(orders))
+        if refused_together(answers):
+            self._together = 1
+        for order, res in zip(orders, answers, strict=True):
             self._outcome(order, res)
 
     def _outcome(self, order: PendingOrder, res: Resolution) -> None:
@@ -270,6 +275,10 @@ class Hand:
         else:
             del self._doubtful[order.cloid]
             after = OrderState.REJECTED if res.fate is Fate.REFUSED else OrderState.CANCELED
+        text = res.status.text if isinstance(res.status, Refused) else res.text
+        if res.fate is not Fate.STATUS and (res.fate is Fate.UNKNOWN or no_price_helps(text)):
+            tries, last = self._attempts[order.coin]
+            self._attempts[order.coin] = (tries - 1, last)  # nothing was learnt about the price
         executed, px = ZERO, ZERO
         if isinstance(res.status, Filled):
             executed, px = res.status.total_sz, res.status.avg_px

@@ -1,7 +1,7 @@
 """Addresses: notification addresses, as one setting has several of them, and how an address is shown. Pure."""
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 
 def split_urls(text: str | None) -> list[str]:
@@ -12,6 +12,25 @@ def split_urls(text: str | None) -> list[str]:
     """
     parts = re.split(r"\s*,\s*(?=[a-zA-Z0-9]+://)|\s+", (text or "").strip())
     return [part.strip(", ") for part in parts if part.strip(", ")]
+
+
+def secret_words(url: str) -> list[str]:
+    """What of an address is most likely a token or a password: a user, and words of path and query that no path is
+    made of."""
+    parts = urlsplit(url)
+    words = [w for w in re.split(r"[/?&=,]", f"{parts.path}/{parts.query}") if len(w) >= 8 and re.search(r"\d", w)]
+    words += [w for w in (parts.username, parts.password) if w and len(w) >= 4]
+    return sorted({v for w in words for v in (w, unquote(w))}, key=len, reverse=True)
+
+
+def told(text: str, url: str) -> str:
+    """What somebody at an address said, for people: one line of at most 200 characters, without what may be secret of
+    the address: a page that was not found repeats it."""
+    parts, line = urlsplit(url), " ".join(text[:2000].split())
+    for word in (parts.path.rstrip("/"), parts.query, *secret_words(url)):
+        if word not in ("", "/ws"):
+            line = line.replace(word, "…")
+    return line[:200]
 
 
 def shown_url(url: str) -> str:

@@ -19,7 +19,7 @@ import websocket
 
 from hip3.core.events import Event
 from hip3.core.ports import Clock
-from hip3.core.urls import shown_url
+from hip3.core.urls import shown_url, told
 from hip3.exchange.backoff import RESET_AFTER_MS, Backoff
 from hip3.exchange.bounded import Overdue
 from hip3.exchange.channel import Channel
@@ -84,7 +84,11 @@ def open_websocket(url: str) -> Opened:
         ws.connect(
             url,
             timeout=CONNECT_TIMEOUT_S,
-            http_no_proxy=["*"],  # a proxy of the environment must not see signed actions
+            # A proxy of the environment must not see signed actions. The library looks at the list of those that go
+            # without one only where it is given a proxy, which "*" then never lets it ask.
+            http_proxy_host="none",
+            http_proxy_port=9,
+            http_no_proxy=["*"],
             redirect_limit=0,  # they go to whom they were sent, and to nobody he names
         )
     if call.passed:  # at the last moment: it is shut down already
@@ -181,7 +185,7 @@ class Connection:
         try:
             ws = self._connect(self._url)
         except Exception as error:  # noqa: BLE001 whatever it is, it is no reason to end
-            return f"cannot connect to {shown_url(self._url)}: {error}"
+            return f"cannot connect to {shown_url(self._url)}: {told(str(error), self._url)}"
         finally:
             self._beat()
             self.connecting = False

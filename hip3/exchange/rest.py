@@ -14,7 +14,7 @@ import msgspec
 import requests
 
 from hip3.core.ports import Clock
-from hip3.core.urls import shown_url
+from hip3.core.urls import shown_url, told
 from hip3.errors import RateLimited, VenueReadError
 from hip3.exchange.bounded import BoundedSession
 from hip3.exchange.rate_limit import IP_WEIGHT_PER_MINUTE, TokenBucket
@@ -121,7 +121,7 @@ class RestClient:
         if answer.status_code == 429:
             raise RateLimited(f"{what}: HTTP 429: the exchange's weight limit is reached")
         if answer.status_code != 200:
-            said = " ".join(answer.text[:1000].split())[:200]  # a gateway's page has many lines
+            said = told(answer.text, self._base_url)  # a gateway's page has many lines
             raise VenueReadError(f"{what}: HTTP {answer.status_code}: {said}", status=answer.status_code)
         return answer.content
 

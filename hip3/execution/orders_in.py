@@ -18,14 +18,13 @@ from hip3.core.ledger import Stranger, TrackerEvent
 from hip3.core.market import in_dexs
 from hip3.core.orders import CancelBatch, OrderBatch, PendingCancel, Post, is_ours
 from hip3.core.ports import Clock, Journal
-from hip3.core.refusals import Kind, classify
 from hip3.exchange.wire_reply import parse_action_answer
 from hip3.execution.account_view import AccountView
 from hip3.execution.consequences import Consequences
 from hip3.execution.link import Link
 from hip3.execution.sending.address_budget import EXPIRED_COST, AddressBudget
 from hip3.execution.sending.posts import PostRequestManager
-from hip3.execution.sending.replies import Fate, Resolution, resolve
+from hip3.execution.sending.replies import Fate, Resolution, refused_together, resolve
 from hip3.execution.sending.scheduler import BatchScheduler
 from hip3.execution.truth.strangers import Strangers
 from hip3.execution.truth.streams import StreamWatch
@@ -143,7 +142,7 @@ class OrdersIn:
             return
         if len(answers) == 1 and answers[0].fate is Fate.STATUS:
             self._scheduler.rejoin(batch.orders[0].coin)
-        elif len(answers) > 1 and answers[0].fate is Fate.REFUSED and classify(answers[0].text).kind is Kind.OURS:
+        elif refused_together(answers):  # whatever it says: nobody knows of which it is
             self._scheduler.isolate(order.coin for order in batch.orders)
 
     def _apply(self, cloid: str, res: Resolution, now_ms: int) -> list[TrackerEvent]:

@@ -147,7 +147,7 @@ class Readiness:
     def reduce(self, owner: str, why: str) -> bool:
         """Exits and cancels only, for a reason that `owner` alone sets and takes back (""); whether it changed.
 
-        Another text for the same is no change. Owners: operator, journal, drawdown, messages, and those of
+        Another text for the same is no change. Owners: operator, journal, drawdown, value, messages, and those of
         `truth.streams`.
         """
         with self._lock:

@@ -161,12 +161,14 @@ def _sender(apprise: Any, service: Any) -> Send:
     return send
 
 
-def ping(url: str) -> Send:
-    """The dead-man address: asked for by GET, whatever the message says."""
+def ping(url: str, session: Callable[[], requests.Session] = requests.Session) -> Send:
+    """The dead-man address: asked for by GET, whatever the message says. A `session` whose calls end as a whole keeps
+    an answer that drips from holding the channel for ever."""
 
     def send(message: Message) -> str:
         try:
-            status = requests.get(url, timeout=HTTP_TIMEOUT_S).status_code
+            with session() as one:
+                status = one.get(url, timeout=HTTP_TIMEOUT_S).status_code
         except requests.RequestException as error:
             return f"no answer ({type(error).__name__})"
         return "" if status < 300 else f"HTTP {status}"

@@ -23,6 +23,7 @@ from loguru import logger
 from hip3.config.settings import Settings
 from hip3.core.order_state import OrderState
 from hip3.core.ports import Clock
+from hip3.core.urls import secret_words
 from hip3.errors import ODD_ANSWERS, Hip3Error
 from hip3.execution.truth.bootstrap import AgentTerm, agent_until
 from hip3.ops import logs
@@ -53,7 +54,8 @@ POLL_S = 0.02
 def secrets_of(settings: Settings) -> list[str]:
     """Everything of the settings that no log and no alert may show, in each way it could be written."""
     keys = logs.secret_forms(settings.private_key, settings.keystore_password)
-    return keys + secret_parts(settings.alert_urls, settings.deadman_url)
+    words = [word for url in (settings.api_url, settings.ws_url) if url for word in secret_words(url)]
+    return keys + words + secret_parts(settings.alert_urls, settings.deadman_url)
 
 
 def where(settings: Settings, account: str | None) -> str:

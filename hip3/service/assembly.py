@@ -207,6 +207,10 @@ def _hold_what_is_unknown(running: Running, before: Before) -> None:
     """A pause outlasts its process; limits whose measure is gone stop entries until a person has looked."""
     base, folder = running.settings.base, running.folder
     assert folder is not None
+    asked = running.readiness.reduced_by("operator")
+    if asked:  # before there was a folder to write it to
+        with contextlib.suppress(OSError):
+            keep_pause(folder, asked)
     limited = base.max_daily_loss_usd > 0 or base.max_drawdown_pct > 0
     lost = limited and running.knew_account and before.risk is None
     if not running.journal.facts_known:
@@ -214,7 +218,7 @@ def _hold_what_is_unknown(running: Running, before: Before) -> None:
     elif lost and not pause_of(folder):
         with contextlib.suppress(OSError):  # then it holds for this run alone
             keep_pause(folder, LOST)  # also over the next start, which finds the facts that this one keeps
-    running.readiness.reduce("operator", pause_of(folder) or (LOST if lost else ""))
+    running.readiness.reduce("operator", pause_of(folder) or asked or (LOST if lost else ""))
 
 
 def _links(running: Running) -> Links:

@@ -42,7 +42,9 @@ def handle(running: Running, request: dict[str, Any]) -> dict[str, Any] | Later 
 
 
 def pause(running: Running, why: str) -> dict[str, Any]:
-    """No entries until `resume` (""), also after a restart."""
+    """No entries until `resume` (""), also after a restart; before there is a folder the start writes it there."""
+    if not why and running.folder is None:
+        return {"error": _unfinished(running)}  # a pause of before may stand in the folder, and would come back
     if why:
         running.readiness.reduce("operator", why)  # whatever the disk says
     if running.folder is not None:

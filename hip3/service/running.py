@@ -12,8 +12,9 @@ from loguru import logger
 
 from hip3.config.reading import MarketSettings, redacted
 from hip3.core.ports import Clock
+from hip3.exchange.bounded import BoundedSession
 from hip3.exchange.connection import Connection
-from hip3.exchange.rest import RestClient
+from hip3.exchange.rest import CALL_S, RestClient
 from hip3.exchange.writer import WriteHandle
 from hip3.execution.readiness import Readiness
 from hip3.execution.truth.account import Proof, prove
@@ -45,7 +46,8 @@ class Running:
         self.stop = StopWish(runtime.event())
         self.supervised = Supervised(Path(base.state_dir))
         self.channels = open_channels(base.alert_urls, clock)
-        self.deadman = None if base.deadman_url is None else Channel("dead man", ping(base.deadman_url), clock)
+        url = base.deadman_url
+        self.deadman = None if url is None else Channel("dead man", ping(url, lambda: BoundedSession(CALL_S)), clock)
         self.workers: dict[str, Worker] = {}
         self.failed = ""
         """Why the service ends by itself; empty when it does not."""

@@ -14,7 +14,7 @@ from hip3.errors import ConfigError, VenueReadError
 from hip3.ops.intents import IntentLog, Recovered
 from hip3.ops.state_dir import account_dir
 from hip3.ops.store import story
-from hip3.service.operating import NO_ANSWER, OK
+from hip3.service.operating import NO_ANSWER, NOT_AS_ASKED, OK
 from hip3.service.start import Who
 from tests.builders import order
 from tests.service.test_operating import GOLD, TSLA, _oids, _resting, _stop_order
@@ -238,3 +238,24 @@ def test_a_stop_whose_position_stays_away_for_a_minute_is_litter_by_hand_too(tmp
     assert len(world.listed("xyz")) == 1
     assert _by_hand(world, _Hiding(world), "cancel-all", None, limit_ms=120_000) == OK
     assert world.listed("xyz") == []
+
+
+def test_exits_by_hand_that_are_refused_as_one_go_alone(tmp_path: Path) -> None:
+    world = _dead(tmp_path)
+    world.venue.engine.prevalidate = lambda r: "Order has zero size." if len(r) > 1 else None  # type: ignore[method-assign]
+    assert _by_hand(world, _Rest(world), "flatten", limit_ms=20_000) == OK
+    assert not world.exchange_positions()
+
+
+def test_what_is_refused_for_no_price_makes_no_exit_by_hand_dearer(tmp_path: Path) -> None:
+    """In the minutes after an upgrade it was at its largest slippage within five seconds."""
+    world, prices = _dead(tmp_path), []
+    world.venue.engine.post_only = True
+    rest = _Rest(world)
+    assert _by_hand(world, rest, "flatten", GOLD, limit_ms=5000) == NOT_AS_ASKED
+    prices = [Decimal(o["p"]) for body in rest.signed for o in body["action"].get("orders", ())]
+    assert len(prices) >= 3
+    mark = world.venue.engine.markets[GOLD].mark
+    assert min(prices) > mark * Decimal("0.99")
+    world.venue.engine.post_only = False
+    assert _by_hand(world, rest, "flatten", GOLD, limit_ms=5000) == OK

@@ -11,9 +11,15 @@ import pytest
 import requests
 import websocket
 
+from hip3.clock import SystemClock
+from hip3.core.urls import secret_words, told
+from hip3.errors import VenueReadError
 from hip3.exchange import connection
 from hip3.exchange.bounded import BoundedSession
 from hip3.exchange.connection import open_websocket
+from hip3.exchange.rest import RestClient
+from hip3.ops.alerts import Message
+from hip3.ops.channels import ping
 from tests.exchange.tls import certificate
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -119,3 +125,74 @@ def test_nobody_is_followed_elsewhere() -> None:
         with peer(redirect) as host, pytest.raises(websocket.WebSocketException):
             open_websocket(f"ws://{host}/ws")
     assert elsewhere == []
+
+
+def _told_to_go(elsewhere: str) -> Answer:
+    def answer(sock: socket.socket, over: threading.Event) -> None:
+        sock.recv(65_536)
+        head = f"HTTP/1.1 307 Temporary Redirect\r\nLocation: http://{elsewhere}/exchange\r\nContent-Length: 0\r\n\r\n"
+        sock.sendall(head.encode())
+
+    return answer
+
+
+def test_a_signed_action_goes_to_nobody_whom_an_answer_names() -> None:
+    heard = []
+    with peer(lambda sock, over: heard.append(sock.recv(65_536))) as wrong, peer(_told_to_go(wrong)) as host:
+        client = RestClient(f"http://{host}", SystemClock())
+        with pytest.raises(VenueReadError, match="HTTP 307"):
+            client.exchange({"action": {"type": "noop"}})
+        client.close()
+    assert heard == []
+
+
+def test_a_proxy_of_the_environment_sees_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = []
+
+    def answer(sock: socket.socket, over: threading.Event) -> None:
+        sock.recv(65_536)
+        sock.sendall(OK + b"Content-Length: 2\r\n\r\n{}")
+
+    with peer(lambda sock, over: heard.append(sock.recv(65_536))) as proxy, peer(answer) as host:
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, f"http://{proxy}")
+        client = RestClient(f"http://{host}", SystemClock())
+        assert client.info_json({"type": "meta"}) == {}
+        client.close()
+        with pytest.raises(websocket.WebSocketException):
+            open_websocket(f"ws://{host}/ws")
+    assert heard == []
+
+
+def test_what_an_address_holds_is_in_no_error_that_repeats_it() -> None:
+    """A gateway that does not find a page says which: the token in it went to log, status and journal."""
+    token = "5up3rs3cr3ttoken"
+
+    def missing(sock: socket.socket, over: threading.Event) -> None:
+        path = sock.recv(65_536).split(b" ")[1]
+        page = b"<pre>Cannot POST\n " + path + b"</pre>"
+        sock.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: %d\r\n\r\n" % len(page) + page)
+
+    with peer(missing) as host:
+        client = RestClient(f"http://{host}/{token}/v1", SystemClock())
+        with pytest.raises(VenueReadError) as error:
+            client.info({"type": "meta"})
+        client.close()
+        with pytest.raises(websocket.WebSocketException) as refused:
+            open_websocket(f"ws://{host}/{token}/ws")
+    assert "Cannot POST" in str(error.value)
+    said = told(str(refused.value), f"ws://{host}/{token}/ws")
+    assert "404" in said
+    for text in (str(error.value), said):
+        assert token not in text
+        assert "\n" not in text
+        assert len(text) < 300
+    assert secret_words(f"https://user:passw0rd@host/{token}?key=abc") == [token, "passw0rd", "user"]
+
+
+def test_a_dead_man_s_address_that_drips_holds_nothing_for_ever() -> None:
+    with peer(drip(DRIPS["in the head"])) as host:
+        said = ping(f"http://{host}/ping", lambda: BoundedSession(0.3))(
+            Message(level="info", over=False, title="", body="")
+        )
+    assert said.startswith("no answer")

@@ -179,3 +179,12 @@ def test_a_greedy_client_is_answered_no_faster_than_it_costs_the_others_nothing(
         server.close()
         thread.join(3)
         assert not thread.is_alive()
+
+
+def test_one_that_never_served_closes_at_once() -> None:
+    """A thread that could not be started left `close` waiting for ever, with the state's lock held."""
+    server = StatusServer(0, lambda: STATUS, str, str, SystemClock().mono_ms)
+    closing = threading.Thread(target=server.close, daemon=True)
+    closing.start()
+    closing.join(5)
+    assert not closing.is_alive()

@@ -140,6 +140,19 @@ def test_one_exit_that_is_refused_before_validation_keeps_no_other_open(tmp_path
     assert world.run_until(lambda: tsla not in world.trading.tracker.booked(), 2000)
 
 
+@pytest.mark.parametrize("text", ["Trading is halted.", "Order has zero size.", "Insufficient margin to place order."])
+def test_whatever_an_action_is_refused_for_its_orders_go_alone_then(tmp_path: Path, text: str) -> None:
+    """Only some texts did that: two exits that were refused as one were sent as one again, and the latch tripped."""
+    world = quiet_world(tmp_path, protective_stop_bps=D(0))
+    for coin, sz in ((GOLD, "0.0122"), ("xyz:TSLA", "0.1")):
+        world.by_hand(coin, Side.BUY, D(sz))
+    assert world.run_until(lambda: len(world.trading.tracker.booked()) == 2, 3000)
+    world.venue.engine.prevalidate = lambda requests: text if len(requests) > 1 else None  # type: ignore[method-assign]
+    world.trading.exiting.request(ExitReason.STOP)
+    assert world.run_until(lambda: not world.exchange_positions(), 20_000)
+    assert not world.latch.tripped
+
+
 def test_exits_go_by_the_precision_that_was_read_last(tmp_path: Path) -> None:
     world = quiet_world(tmp_path, protective_stop_bps=D(0))
     world.by_hand(GOLD, Side.BUY, D("0.0122"))

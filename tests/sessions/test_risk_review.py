@@ -11,11 +11,12 @@ import pytest
 
 from hip3.commands.latch import reset
 from hip3.config.reading import MarketSettings
+from hip3.core.events import Filled
 from hip3.core.ledger import RoundTrip
 from hip3.core.orders import ExitReason, Side
 from hip3.errors import ConfigError, VenueReadError
-from hip3.execution.exits.risk_desk import KeptRisk
-from hip3.execution.readiness import Readiness, State
+from hip3.execution.exits.risk_desk import UNVALUED_MS, KeptRisk
+from hip3.execution.readiness import PAUSED, Readiness, State
 from hip3.execution.truth.streams import StreamWatch
 from hip3.ops.intents import IntentLog
 from hip3.ops.journal import EventLog
@@ -26,12 +27,14 @@ from hip3.risk.guards import EntryGuards, GuardSettings, TripNote
 from hip3.risk.hard_stop import HardStopLatch, LatchState, Reset, read_latch, write_latch
 from hip3.risk.trial import KeptTrial, Trial
 from hip3.service import assembly, supervisor
+from hip3.service.assembly import _hold_what_is_unknown
 from hip3.service.control_requests import pause
 from hip3.service.kept import Before
 from hip3.service.stop_wish import StopMode
 from hip3.service.supervisor import Supervisor
 from hip3.service.workers import RestJobs
 from hip3.venue.venue import WsText
+from tests.builders import order
 from tests.fakes import FakeClock, MemoryJournal
 from tests.sessions.test_risk import _lose, _reset
 from tests.world import World, quiet_world
@@ -364,3 +367,52 @@ def test_a_pause_that_cannot_be_taken_from_the_disk_stands(tmp_path: Path) -> No
     with pytest.raises(OSError):
         pause(app, "")
     assert not world.ready
+
+
+def test_a_pause_during_a_start_outlasts_it_and_a_resume_waits_for_the_folder(tmp_path: Path) -> None:
+    """Before the account was known there was no folder to write it to, and the start forgot it."""
+    world = quiet_world(tmp_path)
+    running, folder = world.running, world.running.folder
+    assert folder is not None
+    running.folder = None
+    assert pause(running, PAUSED) == {"told": PAUSED}
+    assert "the start is not finished" in pause(running, "")["error"]
+    running.folder = folder
+    _hold_what_is_unknown(running, Before(risk=KeptRisk()))
+    assert running.readiness.reduced_by("operator") == PAUSED
+    assert pause_of(folder) == PAUSED
+    assert "resumed" in pause(running, "")["told"]
+    assert pause_of(folder) == ""
+
+
+def test_results_that_nobody_can_tell_stop_entries(tmp_path: Path) -> None:
+    """A reply said that an order was filled, its fill never came, and no limit on losses was judged any more."""
+    world = quiet_world(tmp_path, max_daily_loss_usd=D(5))
+    wished = order(5, coin=GOLD, epoch=world.generation)
+    world.trading.tracker.admit(wished, lambda ledger, w: w)
+    world.trading.tracker.mark_sent(wished.cloid, nonce=5, expires_ms=None, generation=world.generation, mono_ms=0)
+    events = world.trading.tracker.on_status(wished.cloid, Filled(oid=77, total_sz=wished.sz, avg_px=wished.px))
+    world.trading.consequences.dispatch(events, world.clock.mono_ms())
+    world.run(UNVALUED_MS - 2000, step_ms=50)
+    assert not [r for r in world.readiness.reasons(world.clock.mono_ms()) if "loss limits cannot be judged" in r]
+    assert world.run_until(
+        lambda: any("loss limits cannot be judged" in r for r in world.readiness.reasons(world.clock.mono_ms())),
+        5000, step_ms=50,
+    )  # fmt: skip
+
+
+def test_a_duty_that_breaks_is_told_once_and_the_next_has_its_turn(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path)
+    keeping = world.trading.housekeeping
+    turns: list[str] = []
+
+    def broken(now_ms: int) -> None:
+        turns.append("broken")
+        raise RuntimeError("our own slip")
+
+    duties = [("broken", broken), ("next", lambda now_ms: turns.append("next"))]
+    keeping.duties = lambda: duties  # type: ignore[method-assign,return-value]
+    for _ in range(3):
+        keeping.step(world.clock.mono_ms())
+    assert turns == ["broken", "next"] * 3
+    assert [f["what"] for f in world.journal.of("duty_failed")] == ["RuntimeError: our own slip"]

@@ -244,7 +244,7 @@ class Exiting:
         if self.maybe_flat(coin) or params is None:
             return 0
         late = event.after is OrderState.REJECTED and event.why.startswith(_CAME_TOO_LATE)
-        if event.after is OrderState.REJECTED and not late and _no_price_helps(event.why):
+        if event.after is OrderState.REJECTED and not late and no_price_helps(event.why):
             if self._desk.refused(coin, event.order.cloid, now_ms):
                 self._journal.record("exit_stuck", coin=coin, failures=0, reason=event.why)
             return 0
@@ -266,7 +266,7 @@ class Exiting:
         return gone
 
 
-def _no_price_helps(why: str) -> bool:
+def no_price_helps(why: str) -> bool:
     """Whether a refusal says nothing about the price: a halt, a cap, or that the exchange has no such position."""
     return why.startswith(CONTRADICTIONS) or classify(why).kind in _NO_PRICE_HELPS
 

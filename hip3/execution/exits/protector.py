@@ -130,14 +130,17 @@ class Protector:
         view = self._market_state.view(coin)
         if view is None or view.mark is None or position.entry_px <= 0:
             return
-        trigger = trigger_px(position, bps, spec)
-        if (view.mark <= trigger) if position.szi > 0 else (view.mark >= trigger):
-            self._desk.request(coin, ExitReason.STOP_LOSS, now_ms)
-            return
-        order = build(
-            position, spec, cloid=self._cloids.next(), bps=bps, slippage_bps=SLIPPAGE_BPS,
-            wall_ms=self._clock.wall_ms(),
-        )  # fmt: skip
+        try:
+            trigger = trigger_px(position, bps, spec)
+            if (view.mark <= trigger) if position.szi > 0 else (view.mark >= trigger):
+                self._desk.request(coin, ExitReason.STOP_LOSS, now_ms)
+                return
+            order = build(
+                position, spec, cloid=self._cloids.next(), bps=bps, slippage_bps=SLIPPAGE_BPS,
+                wall_ms=self._clock.wall_ms(),
+            )  # fmt: skip
+        except (ValueError, ArithmeticError):
+            return  # nothing positive is left at that distance: no stop, and no end of the tick
         self._tracker.register(order)
         self._journal.record("protect", order=order, position=position)
         answer = self._scheduler.enqueue_reduce_only(order)

@@ -29,6 +29,12 @@ from hip3.risk.trial import KeptTrial, Trial
 
 LOOK_MS = 1000
 """How often limits are judged that time and prices move, and not only events."""
+UNVALUED_MS = 30_000
+"""So long fills may be on their way, or a mark be missing."""
+UNVALUED = (
+    "what the account has made is not known: fills that a reply promised, or a mark, do not come; the loss limits "
+    "cannot be judged (a restart takes the account from the exchange)"
+)
 Trip = Callable[[str, str, dict[str, Any] | None], None]
 """(code, sentence, figures): trip the latch. The first reason stays; a second call changes nothing."""
 
@@ -120,6 +126,7 @@ class RiskDesk:
         self._kept: KeptRisk | None = None
         self._notes = 0
         self._next_look_ms = 0
+        self._valued_ms = clock.mono_ms()
 
     def begin(self, past: Past) -> None:
         """Go on from an earlier run, count what happened meanwhile, and judge: before anything may be traded.
@@ -258,7 +265,11 @@ class RiskDesk:
         why = self._view.unknown_why or f"it is {equity}"
         text = f"the account's equity is unknown ({why}): HIP3_MAX_DRAWDOWN_PCT cannot be judged"
         self._readiness.reduce("drawdown", text if unknown else "")
-        value = self._value()
+        value, now_ms = self._value(), self._clock.mono_ms()
+        if value is not None:
+            self._valued_ms = now_ms
+        long = now_ms - self._valued_ms > UNVALUED_MS
+        self._readiness.reduce("value", UNVALUED if long else "")
         if value is None:
             return  # a mark is missing: then no entry passes either; or fills are under way
         breach = self._drawdown.look(value, equity, self._exchange_ms())

@@ -51,6 +51,11 @@ def resolve(outcome: PostOutcome, count: int) -> list[Resolution]:
     return _statuses(outcome, count)
 
 
+def refused_together(answers: list[Resolution]) -> bool:
+    """Whether several orders of one action were refused by one word for all of them."""
+    return len(answers) > 1 and all(a.fate is Fate.REFUSED and a.status is None for a in answers)
+
+
 def _statuses(outcome: Statuses, count: int) -> list[Resolution]:
     items = outcome.items
     # A single entry for several orders must not be given to the first alone: the others would look unknown.

@@ -216,3 +216,15 @@ def test_a_stop_that_a_reading_shows_beyond_the_liquidation_price_is_replaced() 
 def test_a_stop_loss_beyond_the_liquidation_price_is_drawn_nearer(tmp_path: Path) -> None:
     world = quiet_world(tmp_path, stop_loss_bps=D(1000))
     assert world.trading.exiting._params[GOLD].stop_loss_bps < 500
+
+
+def test_an_entry_of_a_few_ticks_has_no_stop_and_ends_no_thread(tmp_path: Path) -> None:
+    world = _world(tmp_path, protective_stop_bps=D(9000), margin="keep")
+    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    assert world.run_until(lambda: GOLD in world.trading.tracker.booked(), 3000)
+    holding = world.trading.tracker._holdings[GOLD]
+    holding.entry_px = D("0.00001")
+    for _ in range(3):
+        world.tick()
+        world.run(1000)
+    assert world.ready
