@@ -215,7 +215,7 @@ def _run(args: argparse.Namespace) -> int:
         state = latch.state() if latch is not None else None
         table = running.journal.figures.table(
             unknown_now=outcome.unknown,
-            positions={} if trading is None else {p.coin: p.szi for p in trading.tracker.positions()},
+            positions=None if trading is None else {p.coin: p.szi for p in trading.tracker.positions()},
             latch=None if state is None else state.reason,
             proof=proof,
         )

@@ -33,7 +33,7 @@ from hip3.execution.truth.bootstrap import learn_universe
 from hip3.ops.intents import IntentLog
 from hip3.position.tracked import TrackedOrder
 from hip3.risk.hard_stop import HardStopLatch
-from hip3.service.assembly import StartReading, assemble
+from hip3.service.assembly import StartReading, assemble, something_left
 from hip3.service.running import Running
 from hip3.service.runtime import Runtime
 from hip3.service.start import Who
@@ -205,7 +205,7 @@ class World:
         running.latch = HardStopLatch(self.folder / "latch.json", self.clock.wall_ms())  # before any journal is there
         running.intents = self._edges.intents(self.folder / "intents.log", sync=False)
         running.journal.open(self.folder / "journal.db", running.intents)
-        universe = learn_universe(self.rest, self.settings.base, self.user)
+        universe = learn_universe(self.rest, self.settings.base, self.user, leaving=something_left(running))
         reading = StartReading(running, self.rest, running.who, universe, self.folder)  # type: ignore[arg-type]
         for tries in range(20):
             try:

@@ -170,12 +170,14 @@ def _isolated_only(entry: dict[str, Any]) -> bool:
     return mode in ("strictIsolated", "noCross") or (mode is None and bool(entry.get("onlyIsolated")))
 
 
-def select(wanted: Iterable[str], specs: dict[str, MarketSpec], blocked: dict[str, str]) -> dict[str, MarketSpec]:
+def select(
+    wanted: Iterable[str], specs: dict[str, MarketSpec], blocked: dict[str, str], *, leaving: bool = False
+) -> dict[str, MarketSpec]:
     """The configured markets that can be traded; why another cannot is added to `blocked`.
 
     One that is gone must not keep the rest from being looked after, at a restart with positions; a delisted one is
     chosen, too, for it may be listed again with a position in it. PreflightError if nothing is left that may be
-    traded: it names every one that is missing, delisted or ambiguous.
+    traded, unless there is something to leave: it names every one that is missing, delisted or ambiguous.
     """
     chosen: dict[str, MarketSpec] = {}
     faults: dict[str, str] = {}
@@ -193,7 +195,7 @@ def select(wanted: Iterable[str], specs: dict[str, MarketSpec], blocked: dict[st
             near = [c for c in known if c.lower() == coin.lower()] or get_close_matches(coin, known, n=1, cutoff=0.5)
             hint = f"; did you mean {near[0]}?" if near else ""
             faults[coin] = f"does not exist on the exchange{hint}"
-    if faults and all(coin in blocked for coin in chosen):
+    if faults and not leaving and all(coin in blocked for coin in chosen):
         raise PreflightError([f"market {coin} {why}" for coin, why in faults.items()])
     blocked |= {coin: why for coin, why in faults.items() if coin not in chosen}
     return chosen

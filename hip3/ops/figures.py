@@ -114,8 +114,9 @@ class Figures:
         self.round_trips += 1
         self.wins += f["trip"].net > 0
 
-    def table(self, *, unknown_now: int, positions: dict[str, Decimal], latch: str | None, proof: str) -> str:
-        """The closing table: one line per figure, name first."""
+    def table(self, *, unknown_now: int, positions: dict[str, Decimal] | None, latch: str | None, proof: str) -> str:
+        """The closing table: one line per figure, name first. `positions` of None: nobody has read them."""
+        held = None if positions is None else ", ".join(f"{c} {s}" for c, s in sorted(positions.items())) or "flat"
         rows: list[tuple[str, object]] = [("signals", self.signals)]
         rows += [(f"refused by {gate}", n) for gate, n in sorted(self.refused_by_gate.items())]
         rows += [("orders sent", self.sent), ("orders filled", self.filled)]
@@ -131,7 +132,7 @@ class Figures:
             ("fees", f"{_plain(self.fees)} USD"),
             ("funding", f"{_plain(self.funding)} USD"),
             ("net result", f"{_plain(self.net)} USD"),
-            ("position", ", ".join(f"{c} {s}" for c, s in sorted(positions.items())) or "flat"),
+            ("position", held or "not known: the start was not finished"),
             ("unknown orders", unknown_now),
             ("orders once unknown", self.unknown),
             ("hard stop", latch or "not tripped"),

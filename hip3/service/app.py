@@ -30,7 +30,7 @@ from hip3.ops.status_http import StatusServer
 from hip3.ops.status_text import status_text
 from hip3.risk.hard_stop import HardStopLatch
 from hip3.service.alerting import Alerting, secrets_of
-from hip3.service.assembly import StartReading, assemble
+from hip3.service.assembly import StartReading, assemble, something_left
 from hip3.service.control_requests import handle, told
 from hip3.service.details import histograms
 from hip3.service.kept import latch_path
@@ -121,10 +121,11 @@ class App:
         if who is None:
             return False
         folder = self._open_state(who)
-        universe = self._retry(lambda: learn_universe(rest.unheld, base, who.account))
+        leaving = something_left(running)
+        universe = self._retry(lambda: learn_universe(rest.unheld, base, who.account, leaving=leaving))
         if universe is None:
             return False
-        self._check_overrides(universe)
+        self._check_overrides(universe, leaving=leaving)
         reading = StartReading(running, rest.unheld, who, universe, folder)
         if self._retry(reading.read) is None:
             return False
@@ -236,13 +237,17 @@ class App:
         if not why:
             readiness.hold("intents", "")
 
-    def _check_overrides(self, universe: Universe) -> None:
-        """A table of the markets file that is about no market of ours is a slip, not a wish."""
+    def _check_overrides(self, universe: Universe, *, leaving: bool) -> None:
+        """A table of the markets file that is about no market of ours is a slip, not a wish; told alone where something
+        is to be left."""
         settings = self.running.settings
         named = [*settings.overrides, *settings.weights()]
         unknown = [coin for coin in named if coin not in universe.specs and coin not in universe.blocked]
-        if unknown:
-            raise PreflightError([f"HIP3_MARKETS_FILE: {coin} is none of the traded markets" for coin in unknown])
+        faults = [f"HIP3_MARKETS_FILE: {coin} is none of the traded markets" for coin in unknown]
+        if faults and not leaving:
+            raise PreflightError(faults)
+        for fault in faults:
+            logger.warning(fault)
 
     def _announce(self, who: Who, folder: Path, latch: HardStopLatch) -> None:
         """The first line: what runs where, or what keeps it from trading."""

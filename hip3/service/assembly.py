@@ -160,9 +160,18 @@ class StartReading:
             return False
         also = sorted(dexs | set(self._also))
         before = self._universe.dexs
-        self._universe = learn_universe(self._rest, self._running.settings.base, self._who.account, also)
+        self._universe = learn_universe(
+            self._rest, self._running.settings.base, self._who.account, also, leaving=something_left(self._running)
+        )
         self._also = also
         return self._universe.dexs != before
+
+
+def something_left(running: Running) -> bool:
+    """Whether an earlier run left a position, or an order without an end: then no slip of settings or exchange may keep
+    the rest from being looked after."""
+    orders = [] if running.intents is None else running.intents.recovered.open
+    return bool(orders) or any(h.szi for h in running.journal.fact("held", list[Held]) or [])
 
 
 def assemble(running: Running, reading: StartReading) -> Trading:

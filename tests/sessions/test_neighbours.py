@@ -2,12 +2,15 @@
 
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hip3.core.events import OrderUpdate
 from hip3.core.money import round_price
-from hip3.core.orders import Side
+from hip3.core.orders import ExitReason, Side
+from hip3.errors import PreflightError
+from hip3.execution.truth.bootstrap import learn_universe
 from hip3.execution.truth.strangers import STORM
 from hip3.position.tracked import Opening
 from hip3.venue.engine import halts
@@ -159,3 +162,24 @@ def test_a_worth_that_cannot_be_read_costs_nothing_but_the_limits_on_it(tmp_path
     world.run(3000)
     assert world.trading.view.equity is None
     assert GOLD in world.trading.view.marks  # the rest of the reading stands
+
+
+def test_a_dex_that_is_gone_keeps_no_position_elsewhere_from_being_left(tmp_path: Path) -> None:
+    """A start ended with exit code 4, and what was held in another dex stayed."""
+    world = quiet_world(tmp_path, markets=f"{GOLD},para:AVGO", foreign_positions="manage")
+    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    assert world.run_until(lambda: GOLD in world.trading.tracker.booked(), 3000)
+    world.run(1500)
+    honest = type(world.rest).info_json.__get__(world.rest)
+
+    def without(request: dict[str, Any]) -> Any:
+        answer = honest(request)
+        return [d for d in answer if d is None or d["name"] != "para"] if request["type"] == "perpDexs" else answer
+
+    world.rest.info_json = without  # type: ignore[method-assign]
+    world.restart()
+    assert world.trading.blocked["para:AVGO"] == "its dex para is gone"
+    world.trading.exiting.request(ExitReason.STOP)
+    assert world.run_until(lambda: not world.exchange_positions(), 5000)
+    with pytest.raises(PreflightError, match="dex para does not exist"):
+        learn_universe(world.rest, world.settings.base, world.user)

@@ -66,23 +66,25 @@ class Universe(msgspec.Struct, frozen=True):
         return [coin for coin in self.specs if coin not in self.blocked]
 
 
-def learn_universe(rest: Rest, settings: Settings, user: str | None, also: Iterable[str] = ()) -> Universe:
+def learn_universe(
+    rest: Rest, settings: Settings, user: str | None, also: Iterable[str] = (), *, leaving: bool = False
+) -> Universe:
     """Read `perpDexs`, `userFees` and `meta` of every configured dex, and check the markets.
 
     `also`: dexs that are not configured any more and may hold something of ours; one that is gone is left out.
     Without a `user` (observe) fees are those of the base rate. Asset ids follow the places in `perpDexs` and `meta`
     (docs/venue-facts.md F8). A market that is missing, delisted or ambiguous is blocked with its reason. PreflightError
-    for a dex that does not exist, or where no market is left; its faults say which. VenueReadError for an answer of
-    another shape.
+    for a dex that does not exist, or where no market is left; its faults say which. Where an earlier run left something
+    (`leaving`) these are reasons and keep nothing else from being left. VenueReadError for an answer of another shape.
     """
     try:
         indices = dex_indices(rest.info_json({"type": "perpDexs"}))
         dexs = settings.dexs or list(indices)
         missing = [dex for dex in dexs if dex not in indices]
-        if missing:
+        if missing and not leaving:
             known = ", ".join(indices)
             raise PreflightError([f"dex {dex} does not exist on the exchange; it has {known}" for dex in missing])
-        dexs = [*dexs, *(dex for dex in dict.fromkeys(also) if dex in indices and dex not in dexs)]
+        dexs = [dex for dex in dict.fromkeys([*dexs, *also]) if dex in indices]
         fees = None if user is None else rest.info_json({"type": "userFees", "user": user})
         rate = BASE_TAKER_RATE if fees is None else taker_rate(fees)
         specs, blocked = read_markets(rest, indices, dexs, rate, maker_rate(fees))
@@ -94,7 +96,9 @@ def learn_universe(rest: Rest, settings: Settings, user: str | None, also: Itera
     wanted = settings.coins or [coin for coin in specs if coin not in blocked and in_dexs(coin, named)]
     if settings.profile == "micro":
         wanted = wanted[:1]  # the trial trades one market
-    chosen = select(wanted, specs, blocked)
+    gone = {coin: f"its dex {coin.partition(':')[0]} is gone" for coin in wanted if in_dexs(coin, missing)}
+    blocked |= gone
+    chosen = select([coin for coin in wanted if coin not in gone], specs, blocked, leaving=leaving)
     ids = {coin: spec.asset_id for coin, spec in specs.items()}
     others = {coin: spec for coin, spec in specs.items() if coin not in chosen}
     return Universe(chosen, {c: why for c, why in blocked.items() if c in wanted}, dexs, ids, others)
