@@ -41,6 +41,10 @@ def _shown(subscription: dict[str, Any]) -> str:
     return json.dumps(subscription, separators=(",", ":"))
 
 
+TOO_MANY_USERS = "Cannot track more than 15 total users."
+"""The exchange's own words, one more than it takes."""
+
+
 class Hub:
     """Sockets and their subscriptions. Confined to the venue's thread."""
 
@@ -115,7 +119,7 @@ class Hub:
         if isinstance(user, str):
             users = {str(s["user"]).lower() for s in mine if "user" in s}
             if user.lower() not in users and len(users) >= self._max_users:
-                return f"Cannot track more than {self._max_users} total users."
+                return TOO_MANY_USERS
         return None
 
     def unsubscribe(self, conn: int, subscription: dict[str, Any]) -> list[str]:

@@ -72,8 +72,9 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """The same of allMids."""
     ip_weight_per_minute: int = 1200
     """docs/venue-facts.md F10."""
-    ws_users: int = 15
-    """Distinct users in the subscriptions of an IP: the server's text says 15, the documentation 10."""
+    ws_users: int = 14
+    """Distinct users in the subscriptions of an IP: so many were measured in August 2026, though the server's text says
+    15 and the documentation 10."""
     blocks: bool = True
     """Whether actions are executed with the next block, makers and cancels first, or each at its arrival. Without a
     latency they are executed at once, either way (docs/venue-facts.md F32)."""

@@ -118,10 +118,10 @@ def test_a_hundred_posts_under_way() -> None:
     assert net.send(1, {"method": "post", "id": 8, "request": action}) == []
 
 
-def test_fifteen_users_on_all_sockets_of_an_ip(net: Net) -> None:
+def test_fourteen_users_on_all_sockets_of_an_ip(net: Net) -> None:
     net.open(1)
     net.open(2)
-    for n in range(15):
+    for n in range(14):
         answer = net.send(
             1 + n % 2, {"method": "subscribe", "subscription": {"type": "userFills", "user": f"0x{n:040x}"}}
         )
