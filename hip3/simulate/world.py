@@ -197,7 +197,8 @@ class World:
             return []
         orders = running.trading.tracker._orders
         unknown = [c for c, t in orders.live.items() if t.state is OrderState.UNKNOWN]
-        return [self.scene.name(cloid) for cloid in [*unknown, *orders.provisional]]
+        late = running.trading.housekeeping.unexplained.coins
+        return [self.scene.name(cloid) for cloid in [*unknown, *orders.provisional]] + late
 
     def _why_not(self) -> str:
         running = self.scene.running

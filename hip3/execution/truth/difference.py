@@ -1,8 +1,11 @@
 """A position that our books and the exchange do not have in one size, and when the exchange's is believed. Pure."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 import msgspec
+
+from hip3.core.events import Fill
 
 GONE_READINGS = 3
 GONE_MS = 60_000
@@ -38,3 +41,47 @@ class Difference(msgspec.Struct, frozen=True):
         if self.grown:
             return self.readings >= 2
         return self.readings >= GONE_READINGS and now_ms - self.since_ms >= GONE_MS
+
+
+ASK_MS = 5000
+MOST_ASKED = 6
+"""So often the fills of an adopted position are asked for: half a minute is longer than a list is behind."""
+
+
+class Unexplained:
+    """Positions that were taken from a reading and that no fill explains yet: their results are in no sum, and the list
+    that told of none was an old one. Confined to the rest thread."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, tuple[Decimal, int]] = {}
+        """Coin -> (signed size that was adopted, how often its fills were asked for)."""
+        self._next_ms = 0
+
+    @property
+    def coins(self) -> list[str]:
+        """Their markets."""
+        return list(self._open)
+
+    def adopted(self, coin: str, szi: Decimal, fills: Iterable[Fill], now_ms: int) -> None:
+        """A size was taken from a reading with these `fills`, newest first; monotonic."""
+        if not _explained(coin, szi, fills):
+            self._open[coin] = (szi, 0)
+            self._next_ms = now_ms + ASK_MS
+
+    def due(self, now_ms: int) -> bool:
+        """Whether fills are to be asked for because of them."""
+        return bool(self._open) and now_ms >= self._next_ms
+
+    def read(self, fills: Iterable[Fill], now_ms: int) -> None:
+        """These fills were read, newest first."""
+        fills, self._next_ms = list(fills), now_ms + ASK_MS
+        self._open = {
+            coin: (szi, asked + 1)
+            for coin, (szi, asked) in self._open.items()
+            if asked + 1 < MOST_ASKED and not _explained(coin, szi, fills)
+        }
+
+
+def _explained(coin: str, szi: Decimal, fills: Iterable[Fill]) -> bool:
+    """Whether one of these fills left just this position."""
+    return any(f.coin == coin and f.start_position + f.signed_sz == szi for f in fills)

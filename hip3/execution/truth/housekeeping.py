@@ -37,7 +37,7 @@ from hip3.execution.sending.address_budget import AddressBudget
 from hip3.execution.truth.account import AccountReport, ClockedRest, Rest, read_account
 from hip3.execution.truth.books import BooksByRest
 from hip3.execution.truth.bootstrap import by_fills, opening, read_ms
-from hip3.execution.truth.difference import Difference
+from hip3.execution.truth.difference import Difference, Unexplained
 from hip3.execution.truth.margin import Margin, MarginSetter
 from hip3.execution.truth.markets import Markets
 from hip3.execution.truth.open_orders import OpenOrders
@@ -135,6 +135,7 @@ class Housekeeping:
         self._last_compare_ms = -DOUBT_MS
         self._next_fills_ms = 0
         self._differs: dict[str, Difference] = {}
+        self.unexplained = Unexplained()
         self._no_fills: Counter[str] = Counter()
         self.failed_reads = 0
         self._quiet_until_ms = 0
@@ -308,6 +309,7 @@ class Housekeeping:
                     how = msgspec.structs.replace(how, read_ms=None)  # a date to come would hold every fill until then
                 self._journal.record("adopted", coin=coin, ours=difference.ours, theirs=difference.theirs)
                 self._tracker.adopt(coin, difference.theirs, how)
+                self.unexplained.adopted(coin, difference.theirs, report.fills, now_ms)
                 del differs[coin]
         self._differs = differs
         if differs:
@@ -333,7 +335,7 @@ class Housekeeping:
         self._next_compare_ms = min(self._next_compare_ms, now_ms + wait)
 
     def _fetch_fills(self, now_ms: int) -> None:
-        """Replies whose fills did not come, and gaps in the chain: ask for the latest fills.
+        """Replies whose fills did not come, gaps in the chain, positions without their fill: ask for the latest fills.
 
         Three readings that know none settle it: the order executed no more than is booked, the chain has no gap. A
         reading with a fill that cannot be read does not count: it might be the one.
@@ -342,11 +344,12 @@ class Housekeeping:
             return
         late = [t for t in self._tracker.unbooked() if now_ms - t.sent_mono_ms > UNBOOKED_MS]
         gaps = self._tracker.unlinked()
-        if not late and not gaps:
+        if not late and not gaps and not self.unexplained.due(now_ms):
             return
         self._next_fills_ms = now_ms + RETRY_MS
         found = parse_fill_list(self._rest.info({"type": "userFills", "user": self._user}), self.dexs)
         self._orders_in.on_fills(found.fills, now_ms)
+        self.unexplained.read(found.fills, now_ms)
         if any(not t.provisional for t in late):
             self._streams.fills_read(now_ms)
         still = {t.order.cloid for t in self._tracker.unbooked()} | set(self._tracker.unlinked())

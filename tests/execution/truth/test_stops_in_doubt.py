@@ -253,3 +253,22 @@ def test_round_trips_of_before_are_not_told_again_when_their_fills_come_late(tmp
     assert len(world.journal.of("round_trip")) == told == 3
     assert world.trading.tracker.booked() == ({COIN: D("0.01")} if held else {})
     assert not world.latch.tripped
+
+
+def test_the_fill_of_a_position_that_was_adopted_is_asked_for_until_it_is_listed(tmp_path: Path) -> None:
+    """Its result was in no sum before the next comparison, or never, where the service ended first."""
+    world = quiet_world(tmp_path)
+    world.by_hand(COIN, Side.BUY, D("0.01"), cloid=OURS)
+    real = world.rest.info
+    hidden: list[bool] = [True]
+
+    def info(request: dict[str, Any]) -> bytes:
+        return b"[]" if hidden[0] and request["type"] == "userFills" else real(request)
+
+    world.rest.info = info  # type: ignore[method-assign]
+    world.filter_frame = lambda text: [] if '"userFills"' in text else [text]
+    assert world.run_until(lambda: bool(world.journal.of("adopted")), 140_000, step_ms=50)
+    hidden[0] = False
+    assert world.run_until(lambda: world.trading.tracker.totals()[1] > 0, 7000, step_ms=50)
+    assert world.trading.tracker.booked() == {COIN: D("0.01")}
+    assert world.trading.housekeeping.unexplained.coins == []
