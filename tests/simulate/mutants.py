@@ -30,7 +30,7 @@ MUTANTS: tuple[Mutant, ...] = (
     _m("a restart counts fills again", "position/results.py", " and fill.key not in counted", ""),
     _m("results are not kept for a restart", "execution/exits/exiting.py",
        'self._journal.keep("totals", totals)', "pass"),
-    _m("missing fills are not asked for", KEEPING, "        if not late and not gaps:\n", "        if True:\n"),
+    _m("missing fills are not asked for", KEEPING, "        if not late and not gaps and not self.unexplained.due(now_ms):\n", "        if True:\n"),
     _m("what a reply executed is not counted before its fills", "position/order_index.py",
        "        if tracked.provisional:\n            self.provisional", "        if False:\n            self.provisional"),
     _m("entries count before the exits that went before them", "position/views.py",

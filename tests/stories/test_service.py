@@ -43,7 +43,8 @@ def test_it_enters_exits_and_ends_flat_and_its_table_is_the_exchange_s_account(t
         assert _flat(venue, status["account"])
         assert _number(table["realized pnl"]) == pnl
         assert _number(table["fees"]) == fees
-        assert _number(table["net result"]) == pnl - fees
+        # Around a full hour funding is paid, too.
+        assert _number(table["net result"]) == pnl - fees + _number(table["funding"])
         assert int(table["round trips"]) >= 1
         assert table["position"] == "flat"
         assert table["unknown orders"] == "0"
