@@ -16,14 +16,13 @@ from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
-from urllib.parse import urlsplit
 
 import msgspec
 from dotenv import dotenv_values
 
 from hip3.config.settings import Settings
 from hip3.core.money import LIMIT_SHARE, MIN_NOTIONAL_USD, ceil_size, div
-from hip3.core.urls import shown_url, split_urls
+from hip3.core.urls import parts_of, shown_url, split_urls
 from hip3.core.windows import parse_sessions, parse_windows
 from hip3.errors import ConfigError
 
@@ -234,10 +233,10 @@ def _url_faults(s: Settings) -> list[str]:
         url = getattr(s, name)
         if url is None:
             continue
-        parts = urlsplit(url)
-        if parts.scheme not in schemes or not parts.hostname:
+        parts = parts_of(url)
+        if parts is None or parts.scheme not in schemes:
             faults.append(f"{PREFIX}{name.upper()}: expected {schemes[0]}://HOST:PORT (given: {shown_url(url)!r})")
-        owner = _HOSTS.get(parts.hostname or "")
+        owner = None if parts is None else _HOSTS.get(parts.hostname or "")
         if owner is not None and owner != s.network:
             faults.append(f"{PREFIX}{name.upper()} is {owner}'s address, but HIP3_NETWORK is {s.network}")
     return faults + _secret_url_faults(s)
@@ -251,12 +250,8 @@ def _secret_url_faults(s: Settings) -> list[str]:
         if "://" not in url
     ]
     if s.deadman_url is not None:
-        try:
-            parts = urlsplit(s.deadman_url)
-            good = parts.scheme in ("http", "https") and bool(parts.hostname)
-        except ValueError:
-            good = False
-        if not good:
+        parts = parts_of(s.deadman_url)
+        if parts is None or parts.scheme not in ("http", "https"):
             faults.append("HIP3_DEADMAN_URL: expected https://HOST/…")
     return faults
 

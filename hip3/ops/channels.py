@@ -7,7 +7,6 @@ our own words, since those of a library may repeat the address.
 import importlib
 import logging
 import queue
-import re
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +15,7 @@ from urllib.parse import unquote
 import requests
 
 from hip3.core.ports import Clock
-from hip3.core.urls import split_urls
+from hip3.core.urls import split_urls, tokens_in
 from hip3.errors import ConfigError
 from hip3.ops.alerts import Message
 
@@ -185,8 +184,7 @@ def secret_parts(*urls: str | None) -> list[str]:
             place, _, path = rest.partition("/")
             user, _, host = place.rpartition("@")
             # A token may stand where a host does; a name of a machine is no secret.
-            words = [*user.split(":"), *(host.split(":") if "." not in host else []), *re.split(r"[/?&=,]", path)]
-            words = [w for word in words for w in (word, unquote(word))]
-            found |= {url, rest, *(w for w in words if len(w) >= 8 and any(c.isdigit() for c in w))}
+            places = [*user.split(":"), *(host.split(":") if "." not in host else []), path]
+            found |= {url, rest, *(w for word in places for token in tokens_in(word) for w in (token, unquote(token)))}
             found |= {w for w in (user.partition(":")[2], unquote(user.partition(":")[2])) if w}
     return [text for text in found if len(text) >= 4]

@@ -73,6 +73,10 @@ def test_a_bad_value_is_named_with_what_would_do(name: str, value: str, words: s
         ({"HIP3_ALERT_URLS": "s3cret"}, "HIP3_ALERT_URLS: entry"),
         ({"HIP3_DEADMAN_URL": "ftp://s3cret"}, "HIP3_DEADMAN_URL: expected https://"),
         ({"HIP3_DEADMAN_URL": "https://[s3cret"}, "HIP3_DEADMAN_URL: expected https://"),
+        ({"HIP3_API_URL": "http://[s3cret"}, "HIP3_API_URL: expected http://HOST:PORT"),
+        ({"HIP3_API_URL": "http://host:s3cret"}, "HIP3_API_URL: expected http://HOST:PORT"),
+        ({"HIP3_API_URL": "s3cret@host"}, "HIP3_API_URL: expected http://HOST:PORT"),
+        ({"HIP3_API_URL": "http://host", "HIP3_WS_URL": "ws://[s3cret"}, "HIP3_WS_URL: expected ws://HOST:PORT"),
         ({"HIP3_TICK_MS": "500", "HIP3_TIME_STOP_MS": "400"}, "above HIP3_TIME_STOP_MS"),
     ],
 )

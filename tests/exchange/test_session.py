@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hip3.core.nonce_floor import MAX_LEAD_MS, floor_of
-from hip3.core.urls import shown_url
+from hip3.core.urls import shown_url, told
 from hip3.errors import NonceError
 from hip3.exchange.backoff import Backoff
 from hip3.exchange.clock_offset import ClockOffset
@@ -173,7 +173,17 @@ def test_setting_the_wall_clock_does_not_move_the_exchange_s_time() -> None:
         ("https://[half", "an address that cannot be read"),
         ("localhost:3001", "localhost:3001"),
         ("ws://127.0.0.1:3001/ws", "ws://127.0.0.1:3001/ws"),
+        ("http://[::1]:3001/", "http://[::1]:3001"),
+        ("https://node.example:99999/secret", "an address that cannot be read"),
+        ("user:secret@node.example", "an address that cannot be read"),
     ],
 )
 def test_no_token_of_an_address_is_shown(url: str, shown: str) -> None:
     assert shown_url(url) == shown
+
+
+@pytest.mark.parametrize(
+    "url", ["https://[half/abcdef12345", "https://host:99999/abcdef12345", "wss://host/abcdef12345"]
+)
+def test_what_was_said_at_an_address_repeats_no_token_of_it_whatever_the_address(url: str) -> None:
+    assert "abcdef12345" not in told(f"no page at {url}, try another", url)
