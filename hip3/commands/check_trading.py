@@ -17,8 +17,7 @@ from hip3.execution.truth.account import AccountReport, Rest, closed_since, read
 from hip3.execution.truth.bootstrap import opened_by_us
 from hip3.execution.truth.margin import Margin
 from hip3.execution.truth.open_orders import ends_at_start
-from hip3.position.protection import liquidation_bps
-from hip3.service.params import detector_params
+from hip3.service.params import detector_params, isolated_room
 from hip3.strategy.sizing import impossible
 
 MOST_TOLD = 5
@@ -83,11 +82,10 @@ def stops(settings: MarketSettings, specs: dict[str, MarketSpec], margins: Mappi
     """
     faults = []
     for coin, spec in specs.items():
-        margin, s = margins.get(coin), settings.for_market(coin)
-        if margin is None or spec.max_leverage is None or not (margin.isolated or spec.isolated_only):
+        isolated, s = isolated_room(settings, coin, margins, spec), settings.for_market(coin)
+        if isolated is None:
             continue
-        leverage = s.leverage or margin.leverage
-        room = liquidation_bps(leverage, spec.max_leverage)
+        room, leverage = isolated
         where = f"the liquidation price, {room:.0f} bps away at {leverage}x isolated"
         if s.protective_stop_bps >= room and s.protective_stop_bps != DEFAULT:
             faults.append(f"{coin}: HIP3_PROTECTIVE_STOP_BPS={shown(s.protective_stop_bps)} lies beyond {where}")

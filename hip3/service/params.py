@@ -1,6 +1,6 @@
 """From the settings to what each part is given: one function per part, one place per name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 from hip3.config.reading import MarketSettings
@@ -49,24 +49,28 @@ def liquidation_of(
         known, sign = read().get(position.coin), 1 if position.szi > 0 else -1
         if known is not None and (position.entry_px - known) * sign > 0:
             return known
-        margin, spec = margins.get(position.coin), specs.get(position.coin)
-        if margin is None or spec is None or not (margin.isolated or spec.isolated_only):
-            return None  # what backs it is the whole account
-        if spec.max_leverage is None:
-            return None
-        leverage = settings.for_market(position.coin).leverage or margin.leverage
-        return shift_bps(position.entry_px, -sign * liquidation_bps(leverage, spec.max_leverage))
+        room = isolated_room(settings, position.coin, margins, specs.get(position.coin))
+        return None if room is None else shift_bps(position.entry_px, -sign * room[0])
 
     return px
 
 
-def room_bps(settings: MarketSettings, coin: str, margins: dict[str, Margin], spec: MarketSpec) -> Decimal | None:
-    """How far a stop may be from the entry at most, by the margin that the start found; None where nobody knows."""
+def isolated_room(
+    settings: MarketSettings, coin: str, margins: Mapping[str, Margin], spec: MarketSpec | None
+) -> tuple[Decimal, int] | None:
+    """(How far from its entry, in bps, the exchange closes a position by its own margin, at which leverage), by the
+    margin that was read; None where the whole account backs it, or nobody knows."""
     margin = margins.get(coin)
-    if margin is None or spec.max_leverage is None or not (margin.isolated or spec.isolated_only):
+    if margin is None or spec is None or spec.max_leverage is None or not (margin.isolated or spec.isolated_only):
         return None
     leverage = settings.for_market(coin).leverage or margin.leverage
-    return liquidation_bps(leverage, spec.max_leverage) * ROOM_SHARE
+    return liquidation_bps(leverage, spec.max_leverage), leverage
+
+
+def room_bps(settings: MarketSettings, coin: str, margins: dict[str, Margin], spec: MarketSpec) -> Decimal | None:
+    """How far a stop may be from the entry at most, by the margin that the start found; None where nobody knows."""
+    room = isolated_room(settings, coin, margins, spec)
+    return None if room is None else room[0] * ROOM_SHARE
 
 
 def exit_params(settings: MarketSettings, coin: str, room: Decimal | None = None) -> ExitParams:

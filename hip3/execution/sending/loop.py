@@ -113,6 +113,7 @@ class ExecutorLoop:
         self._address = address
         self._cut_since: int | None = None
         self._few = False
+        """Whether the messages that are left are for exits, as of this round."""
         self._nonces = nonces
         self._journal = journal
         self._post_timeout_ms = post_timeout_ms
@@ -137,9 +138,9 @@ class ExecutorLoop:
         """
         for post in self._posts.expire(now_ms, self._post_timeout_ms):
             self._orders_in.on_post_lost(post, "no reply in time", now_ms)
-        self._few_messages(now_ms)
+        left = self._note_messages(now_ms)
         generation = self._link.generation  # first: what is judged below must leave on no later connection
-        lane = self._lane(now_ms)
+        lane = self._lane(left, now_ms)
         if lane is None:
             return False  # nothing can leave: exits are not attempted either, they would only be worse for it
         self._exits.check(generation, now_ms)
@@ -152,12 +153,12 @@ class ExecutorLoop:
             self._dispatch(checked, now_ms, generation if lane == "ws" else HTTP_GENERATION)
         return self._scheduler.sendable(self._posts.inflight, entries=lane == "ws")
 
-    def _lane(self, now_ms: int) -> str | None:
-        """How actions may leave now: by the socket; by HTTP once it was gone for 2 s, and at once where the socket's
-        messages are spent; or not at all."""
+    def _lane(self, left: int, now_ms: int) -> str | None:
+        """How actions may leave now: by the socket; by HTTP once it was gone for 2 s, and at once where no message of
+        the socket is `left`; or not at all."""
         if self._sender.connected:
             self._cut_since = None
-            return "ws" if self._sender.messages_left(now_ms) else "http"
+            return "ws" if left else "http"
         if self._cut_since is None:
             self._cut_since = now_ms
         return "http" if now_ms - self._cut_since >= HTTP_AFTER_MS else None
@@ -191,17 +192,18 @@ class ExecutorLoop:
             return "the market is being left"
         if epoch is None or epoch != order.epoch:
             return "approved in another READY epoch"
-        if self._few_messages(now_ms):
+        if self._few:
             return _FEW_MESSAGES
         return self._stale(order.coin, now_ms)
 
-    def _few_messages(self, now_ms: int) -> bool:
-        """Whether the messages that are left are for exits; READY says so, too."""
-        few = self._sender.messages_left(now_ms) <= KEPT_MESSAGES
+    def _note_messages(self, now_ms: int) -> int:
+        """How many messages are left; once it is those for exits, entries are refused, and READY says so."""
+        left = self._sender.messages_left(now_ms)
+        few = left <= KEPT_MESSAGES
         if few is not self._few:
             self._few = few
             self._readiness.reduce("messages", _FEW_MESSAGES if few else "")
-        return few
+        return left
 
     def _dispatch(self, batch: ActionBatch, now_ms: int, generation: int) -> None:
         """Nonce, signature, intent, send."""

@@ -96,13 +96,13 @@ class OpenOrders:
 
     def _goes(self, order: OrderUpdate) -> bool:
         """Whether an order without a place is cancelled here: an earlier run's, or anybody's if that was asked for."""
-        of_before = self._of_before(order) or self._restored(order) is not None
+        of_before = self._of_before(order) or self._restored(order)
         return of_before or (self._cancel_all and order.coin in self._markets)
 
-    def _restored(self, order: OrderUpdate) -> TrackedOrder | None:
-        """An order that an earlier run sent and that our books hold as open."""
+    def _restored(self, order: OrderUpdate) -> bool:
+        """Whether an earlier run sent it, and our books hold it as open."""
         tracked = self._tracker.get(order.cloid) if order.cloid is not None else None
-        return tracked if tracked is not None and not tracked.generation and not tracked.state.terminal else None
+        return tracked is not None and not tracked.generation and not tracked.state.terminal
 
     def _held(self, order: OrderUpdate, report: AccountReport) -> bool:
         """Whether the exchange or our books show a position where an order rests."""
@@ -121,7 +121,7 @@ class OpenOrders:
 
     def _must_go(self, order: OrderUpdate, report: AccountReport) -> bool:
         """Whether the start policy ends an order."""
-        ours = self._of_before(order) or (order.protects and self._restored(order) is not None)
+        ours = self._of_before(order) or (order.protects and self._restored(order))
         held = order.oid in self._doubtful or self._held(order, report)
         return ends_at_start(order, cancel_all=self._cancel_all, ours=ours, held=held)
 
@@ -144,7 +144,7 @@ class OpenOrders:
                 self._settle(order.oid, now_ms)
             elif tracked is None and is_ours(order.cloid):
                 self._leftover(order, now_ms)
-            elif order.protects and not self._held(order, report) and self._restored(order) is not None:
+            elif order.protects and not self._held(order, report) and self._restored(order):
                 self._cancel_litter(order)
         for tracked in open_before:
             if tracked.oid is not None and tracked.oid not in listed and tracked.state is OrderState.OPEN:
