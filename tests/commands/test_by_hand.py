@@ -230,12 +230,19 @@ def test_a_position_that_nobody_shows_keeps_no_other_from_being_closed(tmp_path:
     assert not world.exchange_positions()
 
 
-def test_a_stop_whose_position_stays_away_for_a_minute_is_litter_by_hand_too(tmp_path: Path) -> None:
+def test_a_stop_whose_position_stays_away_for_a_minute_is_litter_by_hand_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     world = quiet_world(tmp_path, protective_stop_bps=D(200))
     world.by_hand(GOLD, Side.BUY, D("0.01"), cloid=f"0x{RUN_TAG}" + "1" * 24)
     assert world.run_until(lambda: len(world.listed("xyz")) == 1, 3000)
     assert _by_hand(world, _Hiding(world), "cancel-all", None, limit_ms=30_000) == NO_ANSWER
     assert len(world.listed("xyz")) == 1
+    assert "cancel-all: not proved: stops of ours rest" in capsys.readouterr().out
+    assert _by_hand(world, _Hiding(world), "flatten", TSLA, limit_ms=120_000) == OK
+    told = capsys.readouterr().out.splitlines()[1]
+    assert told.startswith(f"flatten: flat, orders {GOLD} ")
+    assert told.endswith(", 0 unknown (by clearinghouseState and openOrders)")  # by what it is believed, not the doubt
     assert _by_hand(world, _Hiding(world), "cancel-all", None, limit_ms=120_000) == OK
     assert world.listed("xyz") == []
 

@@ -148,7 +148,7 @@ class HardStopSequence:
     def _left(self, proof: Proof) -> str:
         """What is open and must not be, or why nobody knows; empty when all is as it should be."""
         if proof.positions is None or proof.orders is None:
-            return f"not proved: {proof.source}"
+            return proof.unproved
         entries = [o for o in proof.orders if not o.reduce_only and self._tracker.get(o.cloid or "") is not None]
         held = [c for c in proof.positions if self._flatten and self._exiting.closes(c)]
         return ", ".join([f"order {o.oid} of {o.coin} rests" for o in entries] + [f"{c} is held" for c in held])

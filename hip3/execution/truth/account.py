@@ -176,7 +176,9 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     orders: tuple[OrderUpdate, ...] | None
     """All that rest in the dexs asked for. None: could not be read."""
     source: str
-    """Which answers it is by, or why it could not be read."""
+    """Which answers it is by, or why they could not be read."""
+    doubt: str = ""
+    """Why what could be read proves nothing."""
     marks: dict[str, Decimal] = {}
     """Mark price of each position, where its value was read."""
     shown: dict[str, Decimal] = {}
@@ -186,10 +188,16 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     by_fills: bool = False
     """Some positions follow from fills alone: who asks whether all is closed asks our own books, too."""
 
+    @property
+    def unproved(self) -> str:
+        """Why nobody knows what is open; empty where it is known."""
+        known = self.positions is not None and self.orders is not None
+        return "" if known else f"not proved: {self.doubt or self.source}"
+
     def sentence(self, unknown: int) -> str:
         """One line for people; `unknown` is how many orders of ours still have no outcome."""
         if self.positions is None or self.orders is None:
-            return f"not proved: {self.source}"
+            return self.unproved
         held = ", ".join(f"{coin} {szi}{self._stop_of(coin)}" for coin, szi in sorted(self.positions.items()))
         resting = ", ".join(f"{o.coin} {o.oid}" for o in self.orders)
         return (
@@ -211,7 +219,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
 
     def believed(self) -> "Proof":
         """The same, once a doubt has lasted for as long as it takes to believe that these positions are gone."""
-        return msgspec.structs.replace(self, positions=self.shown, doubtful=())
+        return msgspec.structs.replace(self, positions=self.shown, doubtful=(), doubt="")
 
     def to_cancel(self) -> list[OrderUpdate]:
         """What `cancel-all` ends: every order but the protective stops of positions that stay.
@@ -261,7 +269,7 @@ def prove(rest: Rest, user: str, dexs: Iterable[str]) -> Proof:
         positions=positions, orders=tuple(orders), source=source, marks=marks, shown=positions, by_fills=bool(failed)
     )
     hidden, why = _hidden(rest, user, alone, dexs) if alone else ([], "")
-    return msgspec.structs.replace(proof, positions=None, source=why, doubtful=tuple(hidden)) if hidden else proof
+    return msgspec.structs.replace(proof, positions=None, doubt=why, doubtful=tuple(hidden)) if hidden else proof
 
 
 def closed_since(stop: OrderUpdate, fills: Iterable[Fill]) -> bool:
