@@ -100,6 +100,11 @@ class Fill(msgspec.Struct, frozen=True):
         """What it added to the signed position."""
         return self.sz if self.side is Side.BUY else -self.sz
 
+    @property
+    def end_position(self) -> Decimal:
+        """Signed size after this fill."""
+        return self.start_position + self.signed_sz
+
 
 class Funding(msgspec.Struct, frozen=True):
     """One funding payment. Its identity is (coin, time_ms)."""

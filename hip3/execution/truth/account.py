@@ -20,7 +20,7 @@ from hip3.core.orders import is_ours
 from hip3.errors import ODD_ANSWERS, VenueReadError
 from hip3.exchange.wire import parse_fill_list, parse_order_record
 from hip3.execution.account_view import PositionMargin
-from hip3.execution.truth.fill_order import newest_first
+from hip3.execution.truth.fill_order import newest_first, newest_of
 
 FILLS_CAP = 2000
 """So many fills are in one answer at most, of all dexs together (docs/venue-facts.md F13)."""
@@ -277,8 +277,8 @@ def closed_since(stop: OrderUpdate, fills: Iterable[Fill]) -> bool:
 
     A stop is placed for a position that stands: what closed the position came after it, or in the same block.
     """
-    newest = next((f for f in fills if f.coin == stop.coin), None)
-    return newest is not None and newest.time_ms >= stop.placed_ms and newest.start_position + newest.signed_sz == 0
+    newest = newest_of(fills, stop.coin)
+    return newest is not None and newest.time_ms >= stop.placed_ms and newest.end_position == 0
 
 
 def _hidden(rest: Rest, user: str, stops: list[OrderUpdate], dexs: Collection[str]) -> tuple[list[OrderUpdate], str]:
@@ -327,5 +327,5 @@ def positions_of(fills: Iterable[Fill]) -> dict[str, Decimal]:
     out, and so are markets whose last fill is older than the list."""
     out: dict[str, Decimal] = {}
     for fill in fills:
-        out.setdefault(fill.coin, fill.start_position + fill.signed_sz)
+        out.setdefault(fill.coin, fill.end_position)
     return {coin: szi for coin, szi in out.items() if szi}

@@ -30,7 +30,7 @@ from hip3.exchange.registry import (
 )
 from hip3.exchange.wire import parse_fill_list
 from hip3.execution.truth.account import FILLS_CAP, AccountReport, Rest, positions_of, read_account
-from hip3.execution.truth.fill_order import newest_first
+from hip3.execution.truth.fill_order import newest_first, newest_of
 from hip3.execution.truth.margin import Margin, read_margins
 from hip3.execution.truth.worth import UNKNOWN, read_mode
 from hip3.position.held import Held
@@ -273,7 +273,7 @@ def by_fills(report: AccountReport, dexs: Container[str]) -> AccountReport:
     position elsewhere is not read per dex: taken from its fill it would differ from every reading, and never be ours.
     """
     newest = {f.coin: f for f in reversed(report.fills)}
-    left = {coin: (f.start_position + f.signed_sz, f.px) for coin, f in newest.items() if in_dexs(coin, dexs)}
+    left = {coin: (f.end_position, f.px) for coin, f in newest.items() if in_dexs(coin, dexs)}
     wrong = {coin: held for coin, held in left.items() if held[0] != report.positions.get(coin, (ZERO, ZERO))[0]}
     return msgspec.structs.replace(report, positions=report.positions | wrong) if wrong else report
 
@@ -293,7 +293,7 @@ def with_remembered(
     for known in held:
         last, szi, until_ms = newest.get(known.coin), known.szi, known.as_of_ms or known.entry_ms
         if last is not None and last.time_ms >= until_ms:
-            szi, until_ms = last.start_position + last.signed_sz, last.time_ms
+            szi, until_ms = last.end_position, last.time_ms
         if szi and not report.positions.get(known.coin, (ZERO, ZERO))[0] and in_dexs(known.coin, dexs):
             kept[known.coin], as_of[known.coin] = (szi, known.entry_px), until_ms
     return msgspec.structs.replace(report, positions=report.positions | kept, remembered=as_of)
@@ -333,7 +333,7 @@ def _opening_fills(fills: Iterable[Fill], coin: str) -> tuple[int | None, list[F
     found = []
     for fill in (f for f in fills if f.coin == coin):
         found.append(fill)
-        after = fill.start_position + fill.signed_sz
+        after = fill.end_position
         if fill.start_position == 0 or (fill.start_position > 0) != (after > 0):
             return fill.time_ms, found
     return None, found
@@ -362,8 +362,8 @@ def read_ms(report: AccountReport, coin: str) -> int | None:
     if coin in report.remembered:
         return report.remembered[coin]
     szi, _ = report.positions.get(coin, (ZERO, ZERO))
-    newest = next((f for f in report.fills if f.coin == coin), None)
-    if newest is not None and newest.start_position + newest.signed_sz == szi:
+    newest = newest_of(report.fills, coin)
+    if newest is not None and newest.end_position == szi:
         return newest.time_ms
     return report.times.get(coin.partition(":")[0])
 

@@ -1,11 +1,12 @@
 """A position that our books and the exchange do not have in one size, and when the exchange's is believed. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 import msgspec
 
 from hip3.core.events import Fill
+from hip3.execution.truth.fill_order import newest_of
 
 GONE_READINGS = 3
 GONE_MS = 60_000
@@ -72,16 +73,21 @@ class Unexplained:
         """Whether fills are to be asked for because of them."""
         return bool(self._open) and now_ms >= self._next_ms
 
-    def read(self, fills: Iterable[Fill], now_ms: int) -> None:
-        """These fills were read, newest first."""
-        fills, self._next_ms = list(fills), now_ms + ASK_MS
+    def read(self, fills: Sequence[Fill], now_ms: int, *, whole: bool) -> None:
+        """These fills were read, newest first. It counts as asking for them where that was due, and the list is
+        `whole`: a fill that cannot be read might be the one."""
+        due = self.due(now_ms)
+        counted = 1 if due and whole else 0
         self._open = {
-            coin: (szi, asked + 1)
+            coin: (szi, asked + counted)
             for coin, (szi, asked) in self._open.items()
-            if asked + 1 < MOST_ASKED and not _explained(coin, szi, fills)
+            if asked + counted < MOST_ASKED and not _explained(coin, szi, fills)
         }
+        if due:
+            self._next_ms = now_ms + ASK_MS
 
 
 def _explained(coin: str, szi: Decimal, fills: Iterable[Fill]) -> bool:
-    """Whether one of these fills left just this position."""
-    return any(f.coin == coin and f.start_position + f.signed_sz == szi for f in fills)
+    """Whether the newest fill left just this position: an older one that did is of another."""
+    newest = newest_of(fills, coin)
+    return newest is not None and newest.end_position == szi

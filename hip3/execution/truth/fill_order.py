@@ -14,6 +14,11 @@ from hip3.core.events import Fill
 from hip3.core.money import ZERO
 
 
+def newest_of(fills: Iterable[Fill], coin: str) -> Fill | None:
+    """The newest fill of a market, of `fills` newest first."""
+    return next((f for f in fills if f.coin == coin), None)
+
+
 def newest_first(fills: Iterable[Fill]) -> tuple[Fill, ...]:
     """By time, the newest first; of one market and instant along the path of positions, where they form one, else as
     they were listed."""
@@ -28,7 +33,7 @@ def newest_first(fills: Iterable[Fill]) -> tuple[Fill, ...]:
             of[fill.coin].append(fill)
         for coin, same in of.items():
             path = _path(same, after.get(coin)) if len(same) > 1 else same
-            after[coin] = path[-1].start_position + path[-1].signed_sz
+            after[coin] = path[-1].end_position
             out += path
     return tuple(reversed(out))
 
@@ -42,7 +47,7 @@ def _path(fills: list[Fill], begin: Decimal | None) -> list[Fill]:
     for fill in reversed(fills):  # taken from the end: what was listed first goes first
         leaving[fill.start_position].append(fill)
         balance[fill.start_position] += 1
-        balance[fill.start_position + fill.signed_sz] -= 1
+        balance[fill.end_position] -= 1
     open_ends = [position for position, n in balance.items() if n > 0]
     start = open_ends[0] if open_ends else begin if begin is not None and begin in leaving else ZERO
     if start not in leaving:

@@ -38,6 +38,7 @@ from hip3.execution.truth.account import AccountReport, ClockedRest, Rest, read_
 from hip3.execution.truth.books import BooksByRest
 from hip3.execution.truth.bootstrap import by_fills, opening, read_ms
 from hip3.execution.truth.difference import Difference, Unexplained
+from hip3.execution.truth.fill_order import newest_first
 from hip3.execution.truth.margin import Margin, MarginSetter
 from hip3.execution.truth.markets import Markets
 from hip3.execution.truth.open_orders import OpenOrders
@@ -349,7 +350,7 @@ class Housekeeping:
         self._next_fills_ms = now_ms + RETRY_MS
         found = parse_fill_list(self._rest.info({"type": "userFills", "user": self._user}), self.dexs)
         self._orders_in.on_fills(found.fills, now_ms)
-        self.unexplained.read(found.fills, now_ms)
+        self.unexplained.read(newest_first(found.fills), now_ms, whole=not found.malformed)
         if any(not t.provisional for t in late):
             self._streams.fills_read(now_ms)
         still = {t.order.cloid for t in self._tracker.unbooked()} | set(self._tracker.unlinked())
