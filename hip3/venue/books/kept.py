@@ -20,18 +20,6 @@ from hip3.venue.engine.book import BookOrder, Trigger
 from hip3.venue.engine.model import Market
 
 VERSION = 1
-_POSITION = ("szi", "entry_ntl", "iso_raw_usd", "funding", "funding_since_change", "liquidated_ms")
-_PLAIN = (
-    "mode", "leverage", "spots", "volume", "credited", "fees", "actions_used", "reserved", "over_limit_ms",
-    "cancel_at_ms", "cancels_triggered", "by_cloid", "funding_paid", "daily", "referral", "builders",
-)  # fmt: skip
-"""Fields of an account that are values; the struct has them under the same names."""
-_ROWS = ("fills", "funding_rows", "ledger")
-"""Its bounded histories."""
-_MARKET = (
-    "oracle", "mark", "last_px", "prev_day_px", "open_interest", "day_notional", "day_base", "halted", "premium",
-    "funding", "premiums",
-)  # fmt: skip
 _ORDER = (
     "oid", "coin", "is_buy", "limit_px", "sz", "tif", "reduce_only", "cloid", "placed_ms", "trigger", "position_tpsl",
     "builder",
@@ -150,6 +138,18 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     subs: list[Sub]
     shares: dict[str, dict[str, Decimal]]
     """Vault -> depositor -> shares."""
+
+
+def _plain(kept: type[msgspec.Struct], *other: str) -> tuple[str, ...]:
+    """The fields that are values of the same name in the engine's own struct: all but these."""
+    return tuple(name for name in kept.__struct_fields__ if name not in other)
+
+
+_ROWS = ("fills", "funding_rows", "ledger")
+"""An account's bounded histories."""
+_POSITION = _plain(KeptPosition, "leverage", "isolated")
+_PLAIN = _plain(KeptAccount, "agent", "pools", "orders", "history", *_ROWS)
+_MARKET = _plain(KeptMarket, "funding_history", "resting")
 
 
 def dump(books: Books, now_ms: int) -> bytes:
