@@ -133,6 +133,9 @@ class ExitDesk:
         self._exits: dict[str, _Exit] = {}
         self._memory: dict[str, ExitMemory] = {}
         self._closed: dict[str, int] = {}
+        self._looks = 0
+        self._looked: dict[str, int] = {}
+        """Which look was the last at a market's position."""
         self._words: dict[str, tuple[Decimal, int]] = {}
         """Positions that some reply's word is in: their size, and when it was seen first (exchange time)."""
         self._deadline_ms = attempt_deadline_ms
@@ -146,10 +149,15 @@ class ExitDesk:
         that the rules are to be asked.
         """
         with self._lock:
+            self._look(position.coin)
             memory = remember(self._memory.get(position.coin), position, view, move_bps)
             self._memory[position.coin] = memory
             leaving = self._exits.get(position.coin)
             return memory, None if leaving is None else leaving.reason
+
+    def _look(self, coin: str) -> None:
+        self._looks += 1
+        self._looked[coin] = self._looks
 
     def begin_anew(self) -> None:
         """A person has looked at exits that failed: their attempts count from nothing. The risk thread."""
@@ -207,6 +215,7 @@ class ExitDesk:
         """Ask for the end of a position: the first reason stays, a new one makes it hurry. The next look attempts it.
         Nobody checks that there is a position: a market without one is forgotten with the next tick."""
         with self._lock:
+            self._look(coin)
             self._exits.setdefault(coin, _Exit(reason, now_ms)).hurry(reason, now_ms)
 
     def requested(self, coin: str) -> ExitReason | None:
@@ -242,6 +251,7 @@ class ExitDesk:
         deadline, and the next attempt is one price step worse.
         """
         with self._lock:
+            self._look(coin)
             # ws-reader and tick may both have found a reason: the first claim takes the attempt, the other gets None.
             state = self._exits.setdefault(coin, _Exit(reason, now_ms))
             state.tempted(quote_ms)
@@ -360,22 +370,29 @@ class ExitDesk:
             state.stuck = state.stuck or newly_stuck
             return state.failures, newly_stuck
 
-    def flat(self, coin: str) -> None:
-        """The position is gone, and with it the exit and the memory."""
+    def looks(self) -> int:
+        """How often positions were looked at so far, by anybody: ask before the books, and forget by that alone."""
         with self._lock:
-            self._exits.pop(coin, None)
-            self._memory.pop(coin, None)
+            return self._looks
 
-    def keep_only(self, coins: set[str]) -> None:
-        """Forget markets without position; `coins` are those that have one.
+    def flat(self, coin: str, looks: int) -> bool:
+        """The position is gone, and with it the exit and the memory; False if somebody looked at one since `looks`.
 
-        The caller's list may be a moment old. What it forgets by that comes back: who asked for an exit asks again,
-        memory begins anew, and an order that is under way is reduce-only.
+        Who found none may have been held up until another was opened, and its exit is under way.
         """
         with self._lock:
-            for coin in [c for c in dict.fromkeys([*self._exits, *self._memory]) if c not in coins]:
-                self._exits.pop(coin, None)
-                self._memory.pop(coin, None)
+            if self._looked.get(coin, 0) > looks:
+                return False
+            for known in (self._exits, self._memory, self._looked):
+                known.pop(coin, None)
+            return True
+
+    def keep_only(self, coins: set[str], looks: int) -> None:
+        """Forget markets without position, as `flat` does; `coins` are those that have one."""
+        with self._lock:
+            known = [c for c in dict.fromkeys([*self._exits, *self._memory]) if c not in coins]
+        for coin in known:
+            self.flat(coin, looks)
 
     def exiting(self) -> dict[str, tuple[ExitReason, int]]:
         """coin -> (reason, attempts so far), of every market that is being left; for status and alerts."""

@@ -238,9 +238,26 @@ def test_flat_forgets_and_a_request_stays_until_then() -> None:
     desk.request(COIN, ExitReason.STOP, 1)
     assert desk.exiting() == {COIN: (ExitReason.HARD_STOP, 0)}
     assert desk.failed(COIN, PARAMS) == (1, False)
-    desk.flat(COIN)
+    assert desk.flat(COIN, desk.looks())
     assert desk.requested(COIN) is None
     assert desk.failed(COIN, PARAMS) == (0, False)
+
+
+@pytest.mark.parametrize("look", ["observe", "request", "claim"])
+@pytest.mark.parametrize("how", ["flat", "keep_only"])
+def test_who_found_no_position_a_moment_ago_ends_no_exit_of_a_newer_one(look: str, how: str) -> None:
+    """It was claimed again while its first order was under way."""
+    desk, looks = ExitDesk(6000), ExitDesk(6000).looks()
+    if look == "observe":
+        desk.observe(_position(), view(**_touch("4000", "4001")), D(2))
+    elif look == "request":
+        desk.request(COIN, ExitReason.TIME_STOP, 0)
+    else:
+        assert desk.claim(COIN, ExitReason.TIME_STOP, PARAMS, 0) is not None
+    before = desk.held([_position()], 0)
+    for known, forgotten in ((looks, False), (desk.looks(), True)):
+        desk.flat(COIN, known) if how == "flat" else desk.keep_only(set(), known)
+        assert (desk.held([_position()], 0) != before) is forgotten
 
 
 @pytest.mark.parametrize(

@@ -189,7 +189,7 @@ def test_a_stuck_exit_is_told_again_while_it_lasts_and_once_it_is_over(tmp_path:
     bench = _ready(tmp_path, hook)
     exits = bench.world.trading.exits
     keep = exits.keep_only
-    exits.keep_only = lambda coins: keep(coins | {"xyz:GOLD"})  # type: ignore[method-assign]
+    exits.keep_only = lambda coins, looks: keep(coins | {"xyz:GOLD"}, looks)  # type: ignore[method-assign]
     exits.request("xyz:GOLD", ExitReason.MANUAL, 0)
     bench.running.journal.record("exit_stuck", **SAMPLES["exit_stuck"][0])
     bench.step()
@@ -197,7 +197,7 @@ def test_a_stuck_exit_is_told_again_while_it_lasts_and_once_it_is_over(tmp_path:
     bench.alerting._desk._sent["exit_stuck:xyz:GOLD"].at_ms -= KINDS["exit_stuck"].repeat_ms
     bench.step()
     assert [m["title"] for m in hook.of("exit_stuck")] == ["hip3 page: exit_stuck"] * 2
-    exits.flat("xyz:GOLD")
+    exits.flat("xyz:GOLD", exits.looks())
     bench.step()
     bench.step()
     assert [m["title"] for m in hook.of("exit_stuck")][2:] == ["hip3 over: exit_stuck"]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hip3.core.events import BboUpdate, Status
-from hip3.core.ledger import TrackerEvent
+from hip3.core.ledger import PositionView, TrackerEvent
 from hip3.core.market import Level
 from hip3.core.money import round_price
 from hip3.core.order_state import OrderState
@@ -112,7 +112,7 @@ def test_only_a_refusal_about_the_price_is_a_failed_attempt(tmp_path: Path) -> N
     for row in TABLE:
         if not row.prefix:
             continue
-        world.trading.exits.flat(GOLD)
+        world.trading.exits.flat(GOLD, world.trading.exits.looks())
         world.trading.exiting.request(ExitReason.STOP)
         world.tick()
         cloid = world.trading.exits.current(GOLD)
@@ -151,6 +151,30 @@ def test_whatever_an_action_is_refused_for_its_orders_go_alone_then(tmp_path: Pa
     world.trading.exiting.request(ExitReason.STOP)
     assert world.run_until(lambda: not world.exchange_positions(), 20_000)
     assert not world.latch.tripped
+
+
+def test_a_list_of_positions_that_is_a_moment_old_sends_no_second_exit(tmp_path: Path) -> None:
+    """Seed 920001920: a tick that was held up forgot the exits that a reader had just begun, and began them again."""
+    world = quiet_world(tmp_path, protective_stop_bps=D(0), foreign_positions="manage")
+    world.by_hand(GOLD, Side.BUY, D("0.0122"))
+    assert world.run_until(lambda: GOLD in world.trading.tracker.booked(), 3000)
+    exiting, tracker, positions = world.trading.exiting, world.trading.tracker, world.trading.tracker.positions
+    held_up = []
+
+    def before_it_was_opened() -> list[PositionView]:
+        tracker.positions = positions  # type: ignore[method-assign]
+        exiting.request(ExitReason.STOP)
+        market = world.trading.market_state.view(GOLD)
+        assert market is not None
+        exiting.consider(market, world.generation, world.clock.mono_ms())
+        held_up.append(GOLD)
+        return []
+
+    tracker.positions = before_it_was_opened  # type: ignore[method-assign]
+    for _ in range(3):
+        world.tick()
+    assert held_up
+    assert len(world.journal.of("exit")) == 1
 
 
 def test_exits_go_by_the_precision_that_was_read_last(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def _exit_everywhere(world: World) -> None:
     from hip3.core.orders import ExitReason
 
     keep = world.trading.exits.keep_only
-    world.trading.exits.keep_only = lambda coins: keep(coins | set(world.trading.specs))  # type: ignore[method-assign]
+    world.trading.exits.keep_only = lambda coins, looks: keep(coins | set(world.trading.specs), looks)  # type: ignore[method-assign]
     for coin in world.trading.specs:
         world.trading.exits.request(coin, ExitReason.MANUAL, 0)
 

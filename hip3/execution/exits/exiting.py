@@ -135,8 +135,9 @@ class Exiting:
 
     def check(self, generation: int, now_ms: int) -> None:
         """Every position, whether its market speaks or not; and keep what a restart needs. The tick's part."""
+        looks = self._desk.looks()  # first: what is found of positions since must not be forgotten by this list
         positions = self._tracker.positions()
-        self._desk.keep_only({p.coin for p in positions})
+        self._desk.keep_only({p.coin for p in positions}, looks)
         for position in positions:
             self._exit_of(position, self._market_state.view(position.coin), generation, now_ms)
         self._keep(positions, now_ms)
@@ -195,9 +196,10 @@ class Exiting:
         if order is None:
             self._desk.unbuilt(position.coin, plan.claim, now_ms)
             return
+        looks = self._desk.looks()
         # Into the books before into the queue: the tick sends only what the books call queued.
         if not self._tracker.register(order, held=True):
-            self._desk.flat(position.coin)
+            self._desk.flat(position.coin, looks)
             return
         if not self._desk.started(position.coin, order.cloid, plan.claim):
             self.drop(order, "another attempt took its place", now_ms)
@@ -260,10 +262,8 @@ class Exiting:
 
     def maybe_flat(self, coin: str) -> bool:
         """Forget a market's exit and what was remembered of its position once that is gone; whether it is."""
-        gone = self._tracker.position(coin) is None
-        if gone:
-            self._desk.flat(coin)
-        return gone
+        looks = self._desk.looks()
+        return self._tracker.position(coin) is None and self._desk.flat(coin, looks)
 
 
 def no_price_helps(why: str) -> bool:
