@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from hip3.core.orders import OrderBatch, PendingOrder
+from hip3.core.orders import OrderBatch, PendingOrder, run_of
 from hip3.core.ports import SendOutcome, SendResult
 from hip3.errors import JournalError
 from hip3.onethread.clock import SimClock
@@ -91,12 +91,19 @@ class MemoryIntents:
         self.records: list[tuple[str, int]] = []
         self.open: dict[str, tuple[PendingOrder, int, int | None]] = {}
         self.placed: list[PendingOrder] = []
+        self.runs: list[str] = []
         self.broken = False
 
     def _append(self, kind: str, nonce: int) -> None:
         if self.broken:
             raise JournalError("told to fail")
         self.records.append((kind, nonce))
+
+    def begin(self, run: str, at_ms: int) -> None:
+        self.runs.append(run)
+
+    def knows(self, cloid: str) -> bool:
+        return run_of(cloid) in self.runs
 
     def orders(self, batch: OrderBatch, nonce: int, expires_ms: int | None, at_ms: int) -> None:
         self._append("orders", nonce)
@@ -127,7 +134,6 @@ class MemoryJournal:
         self.records: list[tuple[str, dict[str, Any]]] = []
         self.kept: dict[str, Any] = {}
         self.facts_known = True
-        self._intents: MemoryIntents | None = None
 
     def record(self, kind: str, **fields: Any) -> None:
         self.records.append((kind, fields))
@@ -138,11 +144,8 @@ class MemoryJournal:
     def fact(self, name: str, kind: type[Any]) -> Any:
         return self.kept.get(name)
 
-    def placed(self, cloid: str) -> bool:
-        return self._intents is not None and any(order.cloid == cloid for order in self._intents.placed)
-
     def open(self, path: Path, intents: MemoryIntents) -> None:
-        self._intents = intents
+        pass
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         return [fields for k, fields in self.records if k == kind]

@@ -144,6 +144,7 @@ class Hand:
         self._journal.open(folder / "journal.db", self._intents)
         self._nonces = NonceManager(floor_of(self._intents.recovered.nonce_floor, self._offset.exchange_ms()))
         self._cloids = CloidSource()
+        self._intents.begin(self._cloids.run, clock.wall_ms())
         self._plainly: set[int] = set()
         """Orders whose cancel was refused with the flag that keeps its place: the next goes without."""
         self._attempts: dict[str, tuple[int, str | None]] = {}

@@ -70,6 +70,11 @@ def is_ours(cloid: str | None) -> bool:
     return cloid is not None and cloid.startswith(f"0x{RUN_TAG}")
 
 
+def run_of(cloid: str) -> str:
+    """The part of a cloid of ours that all orders of one run share: `0x`, the tag and 12 hex digits."""
+    return cloid[:22]
+
+
 class PendingOrder(msgspec.Struct, frozen=True, kw_only=True):
     """One order we decided to send. The cloid is made once and never changes.
 

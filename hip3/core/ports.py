@@ -84,6 +84,17 @@ class Intents(Protocol):
     worse. Called from: tick (orders, cancels), rest (noops, other actions). Blocks for the disk. `at_ms` is wall time.
     """
 
+    def begin(self, run: str, at_ms: int) -> None:
+        """A run begins whose cloids all start so; from main, before anything is placed. Raises nothing."""
+        ...
+
+    def knows(self, cloid: str) -> bool:
+        """Whether this run or one of the last ones placed an order, even if its own intent could not be written.
+
+        Any thread.
+        """
+        ...
+
     def orders(self, batch: OrderBatch, nonce: int, expires_ms: int | None, at_ms: int) -> None:
         """A batch of orders is about to leave; `expires_ms` is exchange time, None: it never expires."""
         ...

@@ -51,6 +51,13 @@ _E, _O, _T, _A, _F = Kind.EXPECTED, Kind.OURS, Kind.TRANSIENT, Kind.ACCOUNT, Kin
 CONTRADICTIONS = ("Reduce only order would increase position", "reduceOnlyRejected")
 """How refusals begin that contradict our books: the exchange has no position that the order could close."""
 
+FORM = (
+    "Price must be divisible by tick size", "tickRejected", "Order has invalid price", "Order has zero price",
+    "Order has invalid size", "Order has zero size", "Order must have minimum value of", "minTradeNtlRejected",
+    "Invalid asset",
+)  # fmt: skip
+"""How refusals begin that are about the order's form: the market's number, lot or tick may be others by now."""
+
 # No prefix begins another one: at most one row fits a text, and the order of the rows is for readers.
 TABLE: tuple[Refusal, ...] = (
     Refusal(

@@ -15,6 +15,7 @@ from hip3.core.ports import Clock
 from hip3.errors import JournalError
 from hip3.exchange.connection import Connection
 from hip3.exchange.rest import RestClient
+from hip3.execution.sending.cloids import CloidSource
 from hip3.onethread.threads import NEVER, Actor, Threads, Violation
 from hip3.ops.intents import Intent, IntentLog
 from hip3.ops.journal import EventLog
@@ -44,6 +45,7 @@ class Around(Protocol):
     def connect(self, url: str) -> Socket: ...
     def session(self) -> Any: ...
     def jitter(self) -> float: ...
+    def run(self) -> str: ...
     def tick_began(self) -> None: ...
     def recorded(self, kind: str, fields: dict[str, Any]) -> None: ...
     def intent_written(self, record: Intent) -> None: ...
@@ -203,6 +205,9 @@ class OneThread(Runtime):
 
         log.append = watched  # type: ignore[method-assign]
         return log
+
+    def cloids(self) -> CloidSource:
+        return CloidSource(self._around.run())
 
     def rest(self, url: str, clock: Clock, state: Path) -> RestClient:
         rest = RestClient(url, clock, state)

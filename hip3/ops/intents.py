@@ -13,16 +13,19 @@ import contextlib
 import os
 import zlib
 from collections import deque
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
 from hip3.core.nonce_floor import highest
-from hip3.core.orders import OrderBatch, PendingOrder
+from hip3.core.orders import OrderBatch, PendingOrder, run_of
 from hip3.errors import JournalError
 from hip3.locks import new_lock
 
 KEPT = 10_000
+RUNS = 50
+"""So many runs are remembered, the newest: an order cannot be delivered later than that."""
 COMPACT_BYTES = 4_000_000
 """A longer log is written anew without what is over, while the service runs."""
 _encode = msgspec.json.encode
@@ -31,7 +34,8 @@ _decode = msgspec.json.decode
 
 class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     """One record. `k`: orders, cancels, noop, updateLeverage (signed actions); end (an order's outcome);
-    floor (the highest nonce of earlier runs); probe (nothing but a test of the disk)."""
+    run (a run that may place orders); floor (the highest nonce of earlier runs); probe (nothing but a test of the
+    disk)."""
 
     k: str
     at_ms: int
@@ -39,7 +43,7 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     expires_ms: int | None = None
     orders: tuple[PendingOrder, ...] = ()
     cloid: str = ""
-    """end: which order. noop: the first order of the batch it contends with."""
+    """end: which order. noop: the first order of the batch it contends with. run: what its cloids begin with."""
     state: str = ""
 
 
@@ -68,6 +72,11 @@ def _parse(line: bytes) -> Intent | None:
         return None
 
 
+def _heads(floor: int, runs: Iterable[str]) -> list[Intent]:
+    """What a log that is written anew begins with."""
+    return [*([Intent("floor", 0, floor)] if floor else []), *(Intent("run", 0, cloid=run) for run in runs)]
+
+
 class IntentLog:
     """See the module."""
 
@@ -81,6 +90,7 @@ class IntentLog:
         self.unread = ""
         """Why the log of earlier runs could not be read, for the whole of this run: what they left open is unknown."""
         self._lock = new_lock("IntentLog")
+        self._runs: dict[str, None] = {}
         self._size = self._changes = 0
         self.recovered = self._recover()
         self._live: dict[str, Intent] = {
@@ -122,11 +132,41 @@ class IntentLog:
         if self._sync:
             os.fsync(fd)
         self._size, self._changes = self._size + written, self._changes + 1
+        self._note_runs((record,))
         self._floor = max(self._floor, record.nonce)
         for order in record.orders:
             self._live[order.cloid] = msgspec.structs.replace(record, orders=(order,))
         if record.k == "end":
             self._live.pop(record.cloid, None)
+
+    def _note_runs(self, records: Iterable[Intent]) -> None:
+        """Which runs the records are of; while nobody else looks."""
+        for record in records:
+            named = [record.cloid] if record.k == "run" else [run_of(o.cloid) for o in record.orders]
+            for run in named:
+                self._runs.pop(run, None)
+                self._runs[run] = None
+        while len(self._runs) > RUNS:
+            del self._runs[next(iter(self._runs))]
+
+    def begin(self, run: str, at_ms: int) -> None:
+        """A run begins whose cloids all start so. A later run knows by it whose order is that it never heard of.
+
+        What the disk does not take now is kept and written later. Called from main, once, before anything is placed.
+        """
+        record = Intent("run", at_ms, cloid=run)
+        with self._lock:
+            self._note_runs((record,))
+        with contextlib.suppress(JournalError):  # `failed` says so, and the first order is told
+            self.append(record, new_risk=False)
+
+    def knows(self, cloid: str) -> bool:
+        """Whether a run of this log placed it, this one included, even if its own intent was never written. Any thread.
+
+        It goes by the run and not by the order: a stop leaves without an intent where the disk is full.
+        """
+        with self._lock:
+            return run_of(cloid) in self._runs
 
     def live(self) -> list[str]:
         """The orders without an end on disk."""
@@ -141,8 +181,8 @@ class IntentLog:
         with self._lock:
             if self._size < COMPACT_BYTES:
                 return
-            changes, records, floor = self._changes, list(self._live.values()), self._floor
-        lines = [_line(Intent("floor", 0, floor)), *(_line(record) for record in records)]
+            changes, records, floor, runs = self._changes, list(self._live.values()), self._floor, list(self._runs)
+        lines = [_line(record) for record in (*_heads(floor, runs), *records)]
         try:
             temporary = self._write_new(lines)
             with self._lock:
@@ -216,6 +256,7 @@ class IntentLog:
                 torn += 1
         ended = {r.cloid for r in records if r.k == "end"}
         floor = highest(r.nonce for r in records)
+        self._note_runs(records)
         still = [(o, r.nonce, r.expires_ms) for r in records for o in r.orders if o.cloid not in ended]
         with contextlib.suppress(OSError):  # the old file says the same, at more length
             self._rewrite(records, ended, floor)
@@ -223,7 +264,7 @@ class IntentLog:
 
     def _rewrite(self, records: list[Intent], ended: set[str], floor: int) -> None:
         """Keep open orders and the nonce floor. Atomic: the old file stands until the new one does."""
-        lines = [_line(Intent("floor", 0, floor))] if floor else []
+        lines = [_line(head) for head in _heads(floor, self._runs)]
         for record in records:
             left = tuple(o for o in record.orders if o.cloid not in ended)
             if left:

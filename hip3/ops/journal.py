@@ -22,7 +22,7 @@ from hip3.errors import JournalError
 from hip3.ops.figures import Figures
 from hip3.ops.intents import IntentLog
 from hip3.ops.lines import tell
-from hip3.ops.store import JournalStore, Row, coin_of, encode, open_store, placed
+from hip3.ops.store import JournalStore, Row, coin_of, encode, open_store
 
 CAPACITY = 50_000
 DAY_MS = 86_400_000
@@ -99,13 +99,6 @@ class EventLog:
         except (sqlite3.Error, msgspec.DecodeError) as error:
             logger.warning(f"what was kept as {name} cannot be read: {error}")
             return None
-
-    def placed(self, cloid: str) -> bool:
-        """Whether a run of this journal placed an order; any thread, by a connection of its own."""
-        try:
-            return self._path is not None and placed(self._path, cloid)
-        except sqlite3.Error:
-            return False
 
     def open(self, path: Path, intents: IntentLog) -> None:
         """Write to this journal from now on; called once, before anything trades."""

@@ -180,15 +180,6 @@ def story(path: Path, cloid: str) -> Story:
     return [(at, kind, msgspec.json.decode(body)) for _, at, kind, body in _read(path, query, cloid)]
 
 
-def placed(path: Path, cloid: str) -> bool:
-    """Whether a run of this journal has placed the order itself: others' orders are named in records, too."""
-    query = (
-        "SELECT 1 FROM names n JOIN records r ON r.id = n.record "
-        "WHERE n.cloid = ? AND r.kind IN ('intent', 'exit', 'protect', 'sent') LIMIT 1"
-    )
-    return bool(_read(path, query, cloid))
-
-
 def cloids_like(path: Path, part: str) -> list[str]:
     """The newest orders whose cloid ends in `part`."""
     query = "SELECT cloid FROM names WHERE cloid LIKE ? GROUP BY cloid ORDER BY max(record) DESC LIMIT 10"

@@ -186,6 +186,9 @@ def assemble(running: Running, reading: StartReading) -> Trading:
     signer = None
     if who.key is not None and who.account is not None:
         signer = Identity(who.key, who.account, who.vault, running.settings.base.mainnet)
+    cloids = running.runtime.cloids()
+    if signer is not None:
+        intents.begin(cloids.run, running.clock.wall_ms())
     before = Before(
         recovered=intents.recovered, risk=journal.fact("risk", KeptRisk),
         trips=journal.fact("trips", list[TripNote]) or [],
@@ -196,7 +199,8 @@ def assemble(running: Running, reading: StartReading) -> Trading:
     given = Given(
         settings=running.settings, clock=running.clock, universe=reading.universe, identity=signer, user=who.account,
         beginning=reading.beginning, before=before, latch=latch, readiness=running.readiness, sender=running.writer,
-        rest=rest, journal=journal, intents=intents, signed=rest, links=_links(running),
+        rest=rest, journal=journal, intents=intents, cloids=cloids,
+        signed=rest, links=_links(running),
     )  # fmt: skip
     trading = build(given)
     if reading.missing:
@@ -246,6 +250,6 @@ def _links(running: Running) -> Links:
         running.connection.drop(why)
 
     return Links(
-        http=by_http, wake_rest=running.rest_jobs.wake, known_before=running.journal.placed, trip=running.trip,
+        http=by_http, wake_rest=running.rest_jobs.wake, trip=running.trip,
         ask_proof=ask_proof, reconnect=reconnect,
     )  # fmt: skip

@@ -12,6 +12,7 @@ from typing import Any
 from hip3.core.ports import Clock
 from hip3.exchange.connection import Connection
 from hip3.exchange.rest import RestClient
+from hip3.execution.sending.cloids import CloidSource
 from hip3.ops.intents import IntentLog
 from hip3.ops.journal import EventLog
 from hip3.service.stop_wish import Event
@@ -44,6 +45,10 @@ class Runtime:
     def intents(self, path: Path, *, sync: bool) -> IntentLog:
         """The log of signed actions, opened."""
         return IntentLog(path, sync=sync)
+
+    def cloids(self) -> CloidSource:
+        """Names for the orders of this run."""
+        return CloidSource()
 
     def rest(self, url: str, clock: Clock, state: Path) -> RestClient:
         """The client for requests over HTTP."""

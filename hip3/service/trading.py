@@ -111,8 +111,6 @@ class Links(msgspec.Struct, frozen=True, kw_only=True):
     http: HttpLane
     """Posts cancels and exits by HTTP, while there is no socket."""
     wake_rest: Callable[[], None]
-    known_before: Callable[[str], bool]
-    """Whether a run of this journal placed an order."""
     trip: Trip
     """Trips the latch: code, detail, evidence."""
     ask_proof: Callable[[Callable[[Proof], None]], None]
@@ -137,6 +135,7 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     rest: Rest
     journal: Journal
     intents: Intents
+    cloids: CloidSource
     signed: Signed
     links: Links
 
@@ -251,7 +250,7 @@ def _outbox(g: Given, books: Books) -> Outbox:
         books.offset.exchange_ms() if books.offset.known else None,
     )
     return Outbox(
-        scheduler=BatchScheduler(g.settings.base.max_inflight), posts=PostRequestManager(), cloids=CloidSource(),
+        scheduler=BatchScheduler(g.settings.base.max_inflight), posts=PostRequestManager(), cloids=g.cloids,
         address=AddressBudget(), nonces=NonceManager(floor),
     )  # fmt: skip
 
@@ -274,7 +273,8 @@ def _inflow(g: Given, books: Books, feed: Feed, outbox: Outbox) -> Inflow:
     risk_events: queue.Queue[RiskEvent] = queue.Queue(maxsize=RISK_QUEUE)
     consequences = Consequences(
         exiting=exiting, view=books.view, readiness=g.readiness, strangers=books.strangers,
-        refusals=RefusalWatch(feed.flags, g.journal), guards=guards, address=outbox.address, risk_events=risk_events,
+        refusals=RefusalWatch(feed.flags, g.journal, feed.markets.doubt), guards=guards,
+        address=outbox.address, risk_events=risk_events,
         fees=FeeWatch(specs, feed.markets.fee_differs),
         journal=g.journal, wake_rest=g.links.wake_rest,
         on_risk_lost=lambda: g.links.trip("thread_dead", "the risk queue is full: events are lost", None),
@@ -355,7 +355,7 @@ def _housekeeping(g: Given, books: Books, feed: Feed, outbox: Outbox, inflow: In
         open_orders = OpenOrders(
             clock=g.clock, rest=g.rest, user=g.identity.account, tracker=books.tracker, orders_in=inflow.orders_in,
             scheduler=outbox.scheduler, readiness=g.readiness, journal=g.journal, strangers=books.strangers,
-            known_before=g.links.known_before, markets=frozenset(g.universe.asset_ids),
+            known_before=g.intents.knows, markets=frozenset(g.universe.asset_ids),
             started_ms=g.beginning.report.at_ms if g.beginning else g.clock.wall_ms(),
             cancel_all=g.settings.base.start_policy == "cancel_all",
         )  # fmt: skip

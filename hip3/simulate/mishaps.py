@@ -108,8 +108,13 @@ class Mishaps:
     def saying(self, item: WsText) -> list[tuple[str, int]]:
         """A frame of the exchange: what really arrives, and how much later than it should."""
         out = self._fate(item)
-        if self._scene.untold and channel_of(item.text) in ("update", "fill") and any(t == item.text for t, _ in out):
-            self._scene.untold = {coin for coin in self._scene.untold if f'"{coin}"' not in item.text}
+        name = channel_of(item.text)
+        if self._scene.untold and name in ("update", "fill") and any(t == item.text for t, _ in out):
+            told = {oid for oid in self._scene.untold if f'"oid":{oid},' in item.text}
+            if name == "fill":  # any fill says from which position it was, and so that something is missing
+                told |= {oid for oid, coin in self._scene.untold.items() if f'"{coin}"' in item.text}
+            for oid in told:
+                del self._scene.untold[oid]
         return out
 
     def _fate(self, item: WsText) -> list[tuple[str, int]]:
@@ -331,6 +336,8 @@ class Mishaps:
         px = round_price(market.oracle * (1 + away), market.info.sz_decimals, up=m.ms > 0)
         sz = floor_size(abs(m.ms) / market.oracle, market.info.sz_decimals)
         self._witness.by_hand(m.on)
-        scene.untold.add(m.on)
         now = scene.exchange_ms()
-        scene.venue.engine.place(account, Request(market, m.ms > 0, px, sz, False, tif, None), now)
+        entry = scene.venue.engine.place(account, Request(market, m.ms > 0, px, sz, False, tif, None), now)
+        for done in ("resting", "filled"):
+            if done in entry:
+                scene.untold[entry[done]["oid"]] = m.on

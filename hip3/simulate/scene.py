@@ -60,8 +60,9 @@ class Scene:
         """cloid -> how the intent log says it ended."""
         self.rules_change = any(m.kind == "change" for m in plan.mishaps)
         self.log: list[str] = []
-        self.untold: set[str] = set()
-        """Markets in which somebody traded while nothing of it reached the service: only a reading can find that."""
+        self.untold: dict[int, str] = {}
+        """oid -> market of somebody else's orders of which nothing reached the service: only a reading can find what
+        they did."""
         self.unread = False
         """The service has yet to read what a silence that is over kept from it."""
         self.hits: Counter[tuple[str, str]] = Counter()

@@ -32,6 +32,10 @@ class Surroundings:
         """Of back-offs."""
         return self._scene.rng.random()
 
+    def run(self) -> str:
+        """The same cloids for the same seed, others for each process."""
+        return f"{self._scene.plan.seed % 2**32:08x}{self._scene.counts['starts']:04x}"
+
     def tick_began(self) -> None:
         """A round of the tick."""
         self._witness.tick_began()
@@ -60,13 +64,11 @@ class Surroundings:
         """A record could not be written."""
         self._witness.unwritten.add(record.nonce)
 
-    def look_in(self, running: Running, number: int) -> None:
-        """The start is done: the same cloids for the same seed, others for each process; posts by HTTP are counted."""
+    def look_in(self, running: Running) -> None:
+        """The start is done: posts by HTTP are counted from now on."""
         trading = running.trading
         assert trading is not None
-        assert trading.executor is not None
         assert trading.loop is not None
-        trading.executor._cloids._run = f"{self._scene.plan.seed % 2**32:08x}{number:04x}"
         by_http = trading.loop._http
 
         def counted(post: Post, body: dict[str, Any]) -> None:

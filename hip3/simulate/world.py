@@ -122,7 +122,11 @@ class World:
     def _left_in_time(self) -> bool:
         """Whether every position of now is left by its own rules; one that no message told of is found first."""
         held, running = self._opened(), self.scene.running
-        limit = self.scene.settings.base.time_stop_ms + FLAT_MS + (FOUND_MS if held.keys() & self.scene.untold else 0)
+        limit = (
+            self.scene.settings.base.time_stop_ms
+            + FLAT_MS
+            + (FOUND_MS if held.keys() & set(self.scene.untold.values()) else 0)
+        )
         if running is not None and running.trading is not None:  # a spent request weight comes back first
             limit += max(0, running.trading.housekeeping._quiet_until_ms - self.scene.clock.mono_ms())
         return self._until(
@@ -250,7 +254,7 @@ class World:
         try:
             service.start_helpers()
             if service.start_trading():
-                self.around.look_in(service.running, self.number)
+                self.around.look_in(service.running)
             else:
                 self._ended(service)
         except (PreflightError, ConfigError) as error:

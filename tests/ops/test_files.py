@@ -251,6 +251,45 @@ def test_an_intent_log_that_grows_is_written_anew_while_it_is_used(
     again.close()
 
 
+def test_the_last_runs_are_known_even_by_orders_whose_intent_was_never_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "intents.log"
+    for number in range(intents_module.RUNS + 2):
+        log = IntentLog(path)
+        log.begin(f"0x68697033{number:012x}", 0)
+        log.close()
+    log = IntentLog(path)
+    assert log.knows(f"0x68697033{number:012x}{77:012x}")
+    assert not log.knows(f"0x68697033{0:012x}{77:012x}")
+    monkeypatch.setattr(intents_module, "COMPACT_BYTES", 10)
+    log.compact()
+    log.close()
+    again = IntentLog(path)
+    assert again.knows(f"0x68697033{number:012x}{78:012x}")
+    again.close()
+
+
+def test_a_run_that_the_disk_does_not_take_is_written_when_it_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = IntentLog(tmp_path / "intents.log")
+    with monkeypatch.context() as full:
+        full.setattr("os.write", _full)
+        log.begin("0x68697033aaaaaaaaaaaa", 0)
+    assert log.failed
+    assert log.knows("0x68697033aaaaaaaaaaaa000000000001")
+    log.retry(0)
+    log.close()
+    again = IntentLog(tmp_path / "intents.log")
+    assert again.knows("0x68697033aaaaaaaaaaaa000000000001")
+    again.close()
+
+
+def _full(fd: int, data: bytes) -> int:
+    raise OSError(28, "No space left on device")
+
+
 def test_a_compaction_that_a_record_overtakes_leaves_the_file_as_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

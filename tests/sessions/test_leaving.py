@@ -15,7 +15,7 @@ from hip3.core.market import Level
 from hip3.core.money import round_price
 from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, Side
-from hip3.core.refusals import CONTRADICTIONS, TABLE, Kind
+from hip3.core.refusals import CONTRADICTIONS, FORM, TABLE, Kind
 from hip3.position.flatten import exit_price
 from hip3.venue.engine.model import Request
 from tests.builders import D, view
@@ -120,7 +120,9 @@ def test_only_a_refusal_about_the_price_is_a_failed_attempt(tmp_path: Path) -> N
         now = world.clock.mono_ms()
         world.trading.consequences.dispatch(world.trading.tracker.refuse(cloid, row.prefix), now)
         failures = world.trading.exits.failed(GOLD, world.trading.exiting._params[GOLD])[0] - 1
-        helpless = row.kind in (Kind.TRANSIENT, Kind.ACCOUNT, Kind.FATAL) or row.prefix.startswith(CONTRADICTIONS)
+        helpless = row.kind in (Kind.TRANSIENT, Kind.ACCOUNT, Kind.FATAL) or row.prefix.startswith(
+            (*CONTRADICTIONS, *FORM)
+        )
         assert failures == (0 if helpless else 1), row.prefix
 
 
@@ -186,6 +188,23 @@ def test_exits_go_by_the_precision_that_was_read_last(tmp_path: Path) -> None:
     assert world.run_until(lambda: GOLD in world.trading.blocked, 70_000, step_ms=50)
     world.trading.exiting.request(ExitReason.STOP)
     assert world.run_until(lambda: world.trading.tracker.booked().get(GOLD, D(0)) < D("0.001"), 2000)
+
+
+def test_a_refusal_of_an_orders_form_has_the_markets_read_at_once(tmp_path: Path) -> None:
+    """Seed 757647747: a lot that was coarse for a moment left exits of less than the exchange takes, and the latch
+    tripped while a minute went by."""
+    world = quiet_world(tmp_path, protective_stop_bps=D(0))
+    world.by_hand(GOLD, Side.BUY, D("0.0029"))
+    assert world.run_until(lambda: bool(world.trading.tracker.booked()), 3000)
+    market = world.venue.engine.markets[GOLD]
+    market.info = market.info._replace(sz_decimals=3)
+    assert world.run_until(lambda: GOLD in world.trading.blocked, 70_000, step_ms=50)
+    market.info = market.info._replace(sz_decimals=4)
+    world.trading.exiting.request(ExitReason.STOP)
+    assert world.run_until(lambda: not world.exchange_positions(), 15_000)
+    assert not world.latch.tripped
+    asked = [r for r in world.rest.asked if r["type"] == "meta"]
+    assert len(asked) <= 3 * 2  # of two dexs; not with every refusal
 
 
 # What must not end the thread that leaves.

@@ -23,7 +23,7 @@ from hip3.core.money import shift_bps
 from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, PendingOrder
 from hip3.core.ports import Clock, Journal
-from hip3.core.refusals import CONTRADICTIONS, Kind, classify
+from hip3.core.refusals import CONTRADICTIONS, FORM, Kind, classify
 from hip3.execution.sending.cloids import CloidSource
 from hip3.execution.sending.scheduler import BatchScheduler
 from hip3.feed.market_state import MarketState
@@ -267,8 +267,9 @@ class Exiting:
 
 
 def no_price_helps(why: str) -> bool:
-    """Whether a refusal says nothing about the price: a halt, a cap, or that the exchange has no such position."""
-    return why.startswith(CONTRADICTIONS) or classify(why).kind in _NO_PRICE_HELPS
+    """Whether a refusal says nothing about the price: a halt, a cap, the order's form, or that there is no such
+    position."""
+    return why.startswith((*CONTRADICTIONS, *FORM)) or classify(why).kind in _NO_PRICE_HELPS
 
 
 def reopen(desk: ExitDesk, closed: dict[str, int], clock: Clock) -> None:

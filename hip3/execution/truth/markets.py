@@ -85,6 +85,8 @@ class Markets:
         self._stopped: dict[str, str] = {}
         """Markets that this duty has blocked, and why: a person's word opens them again, once they are there."""
         self._next_ms = clock.mono_ms() + READ_MS
+        self._read_ms = self._next_ms - READ_MS - RETRY_MS
+        """When they were last read by this duty, or that was tried; at first so long ago that a doubt is heard."""
         self._next_caps_ms = 0
         for coin, spec in specs.items():
             known = self._approved.setdefault(coin, spec)
@@ -105,8 +107,9 @@ class Markets:
         return [coin for coin, seen in self._seen.items() if seen is not None]
 
     def doubt(self) -> None:
-        """Read the markets with the next round: connections end as soon as they are made. Any thread."""
-        self._next_ms = 0
+        """Read the markets with the next round: connections end as soon as they are made, or a refusal is about an
+        order's form. 5 s after the last time at the earliest. Any thread."""
+        self._next_ms = min(self._next_ms, self._read_ms + RETRY_MS)
 
     def step(self, now_ms: int) -> None:
         """Read what is due. VenueReadError, WireError: nothing changed, and it is tried again: caps after 5 s, markets
@@ -115,7 +118,7 @@ class Markets:
             self._next_caps_ms = now_ms + RETRY_MS
             self._read_caps(now_ms)
         if now_ms >= self._next_ms:
-            self._next_ms = now_ms + READ_MS
+            self._read_ms, self._next_ms = now_ms, now_ms + READ_MS
             for coin, (spec, gone) in read_again(self._rest, self._specs, self._dexs).items():
                 was, absent = coin in self._gone, self._seen[coin] is None
                 self._seen[coin] = spec

@@ -41,7 +41,7 @@ SECOND_INSTANCE_MS = 600_000
 class OpenOrders:
     """See the module.
 
-    `known_before(cloid)`: whether the journal knows that a run of ours placed it. `markets`: every market of the
+    `known_before(cloid)`: whether a run of this state placed it (`Intents.knows`). `markets`: every market of the
     configured dexs, those in which a cancel can be named. `started_ms` (exchange time): an order with our tag placed
     later, which is not in our books, was placed by another instance. `cancel_all`: HIP3_START_POLICY. Cancels are only
     queued here; the tick sends them, and what a full queue refused the next reading asks for again.
@@ -126,7 +126,7 @@ class OpenOrders:
         return ends_at_start(order, cancel_all=self._cancel_all, ours=ours, held=held)
 
     def _of_before(self, order: OrderUpdate) -> bool:
-        """An order of ours that is not in our books: an earlier run's, by its time or by the journal."""
+        """An order of ours that is not in our books: an earlier run's, by its time or by its run."""
         if order.cloid is None or not is_ours(order.cloid) or self._tracker.get(order.cloid) is not None:
             return False
         return order.placed_ms <= self._started_ms or self._known_before(order.cloid)

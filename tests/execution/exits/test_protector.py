@@ -145,7 +145,6 @@ def test_without_intents_the_stop_that_stands_is_adopted(tmp_path: Path) -> None
     assert world.run_until(lambda: len(_stops(world)) == 1, 2000)
     oid = _stops(world)[0]["oid"]
     world.intents.open.clear()
-    world.intents.placed.clear()
     world.journal.kept.clear()
     world.restart()
     assert world.run_until(lambda: world.ready, 10_000)

@@ -81,6 +81,19 @@ def test_a_second_instance_that_only_fills_is_seen_too(tmp_path: Path) -> None:
     assert not world.ready
 
 
+def test_what_an_earlier_run_sent_without_an_intent_is_not_a_second_instance_s(tmp_path: Path) -> None:
+    """A stop leaves without an intent where the disk is full, and the exchange may deliver it after the next start."""
+    world = quiet_world(tmp_path)
+    cloid = f"{world.intents.runs[-1]}{7:012x}"
+    world.restart()
+    assert world.run_until(lambda: world.ready, 10_000)
+    world.rest_by_hand(GOLD, cloid=cloid)
+    world.run(65_000, step_ms=50)
+    assert _listed(world) == []
+    assert world.ready
+    assert world.journal.of("second_instance") == []
+
+
 def _strange_update(number: int) -> str:
     body = {
         "coin": GOLD, "side": "B", "limitPx": "3000", "sz": "0.01", "oid": 900_000 + number, "timestamp": 1,
