@@ -90,25 +90,25 @@ def result_bps(position: PositionView, view: MarketView | None) -> Decimal | Non
         return None
     px = view.mark
     if view.two_sided:
-        px = _believed(view, long=position.szi > 0)
+        px = _believed(view, bid=position.szi > 0)
     if px is None:
         return None
     gained = bps_of(px - position.entry_px, position.entry_px)
     return gained if position.szi > 0 else -gained
 
 
-def _believed(view: MarketView, *, long: bool) -> Decimal:
-    """The touch one would leave at, or the mark where nothing bears it out. Of a two-sided book.
+def _believed(view: MarketView, *, bid: bool) -> Decimal | None:
+    """The bid or the ask, or the mark where nothing bears it out; None: there is no mark either. Of a two-sided book.
 
     When the whole book moves ahead of the mark its two sides stay together; when a maker is away for an instant one
-    side is far from both.
+    side is far from both. Before the first mark the oracle stands for it.
     """
     assert view.bid is not None
     assert view.ask is not None
-    px = view.bid.px if long else view.ask.px
-    if view.mark is None or abs(bps_of(px - view.mark, view.mark)) <= BELIEVED_BPS:
+    px, anchor = view.bid.px if bid else view.ask.px, view.mark or view.oracle
+    if anchor is not None and abs(bps_of(px - anchor, anchor)) <= BELIEVED_BPS:
         return px
-    return px if bps_of(view.ask.px - view.bid.px, view.mark) <= BELIEVED_BPS else view.mark
+    return px if bps_of(view.ask.px - view.bid.px, view.bid.px) <= BELIEVED_BPS else anchor
 
 
 def remember(
@@ -209,19 +209,19 @@ def mark_regression(e: Look) -> bool:
         return False
     if 0 < p.quick_profit_bps <= result and e.held_ms >= p.quick_profit_min_holding_ms:
         return True
-    if p.evaporation and e.held_ms >= p.evaporation_min_holding_ms and _entry_edge_bps(e) <= p.evaporation_bps:
+    edge = _entry_edge_bps(e)
+    if p.evaporation and e.held_ms >= p.evaporation_min_holding_ms and edge is not None and edge <= p.evaporation_bps:
         return True
     return e.held_ms >= p.min_holding_ms and _within(e, _regression_bps(e))
 
 
-def _entry_edge_bps(e: Look) -> Decimal:
-    """What the side we entered at would still offer against the oracle."""
+def _entry_edge_bps(e: Look) -> Decimal | None:
+    """What the side we entered at would still offer against the oracle, by a touch that is borne out; None: unknown."""
     assert e.view is not None
     assert e.view.oracle is not None
-    assert e.view.bid is not None
-    assert e.view.ask is not None
-    oracle = e.view.oracle
-    return bps_of(oracle - e.view.ask.px if e.position.szi > 0 else e.view.bid.px - oracle, oracle)
+    long, oracle = e.position.szi > 0, e.view.oracle
+    px = _believed(e.view, bid=not long)
+    return None if px is None else bps_of(oracle - px if long else px - oracle, oracle)
 
 
 def _regression_bps(e: Look) -> Decimal:

@@ -7,8 +7,10 @@ from typing import Any
 
 import msgspec
 
-from hip3.core.money import ZERO
+from hip3.core.ledger import PositionView
+from hip3.core.money import ZERO, bps_of
 from hip3.core.order_state import OrderState
+from hip3.core.orders import ExitReason, PendingOrder
 from hip3.onethread.threads import Violation
 from hip3.ops.store import JournalStore
 from hip3.position.tracked import KeptTotals
@@ -111,6 +113,24 @@ def check_adopted(scene: Scene, witness: Witness, coin: str, theirs: Decimal) ->
     """As the books take a size from a reading: the exchange had it, and not only before that reading."""
     if theirs not in witness.sizes_since(coin, scene.clock.mono_ms() - READING_MS):
         raise Violation(f"{theirs} of {coin} is adopted, and that is no longer so")
+
+
+def check_reason(scene: Scene, order: PendingOrder, position: PositionView) -> None:
+    """As an exit is decided for a result: the market bears half of it out, whatever a single quote says."""
+    params = scene.settings.base
+    limit = {ExitReason.STOP_LOSS: -params.stop_loss_bps, ExitReason.TAKE_PROFIT: params.take_profit_bps}
+    wanted = limit.get(order.exit_reason) if order.exit_reason is not None else None
+    if not wanted or order.exit_reason is None:
+        return
+    market = scene.venue.engine.markets[order.coin]
+    touch = market.book.best_ask() if order.side.is_buy else market.book.best_bid()
+    results = [
+        bps_of(px - position.entry_px, position.entry_px) * (1 if position.szi > 0 else -1)
+        for px in (market.mark, market.oracle, touch)
+        if px is not None
+    ]
+    if not any(result / wanted * 2 >= 1 for result in results):
+        raise Violation(f"an exit of {order.coin} for {order.exit_reason.value}, its results are {results}")
 
 
 def check_kept(scene: Scene, disk: Disk, running: Running) -> None:

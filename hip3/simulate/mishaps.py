@@ -63,6 +63,10 @@ class Mishaps:
         self._disk, self._operator = disk, operator
         self._rng = random.Random(f"{scene.plan.seed}:mishaps")
         self._active: list[Mishap] = []
+        self._touches: dict[str, str] = {}
+        """The newest touch of each market, as the exchange said it."""
+        self._thinned: dict[Mishap, tuple[str, int]] = {}
+        """Market and side of a touch that became thin where a position was held."""
         self._silent_since = 0
         self._full_fd = -1
 
@@ -143,13 +147,15 @@ class Mishaps:
         """A frame of a market: quotes that stop coming, or that are thin for an instant."""
         if not text.startswith('{"channel":"bbo"'):
             return [text]
+        self._touches[msgspec.json.decode(text)["data"]["coin"]] = text
         for m in self._active:
-            if m.kind in ("dead stream", "thin touch") and f'"{m.on}"' in text and self._rng.randrange(100) < m.share:
+            coin, side = self._thinned.get(m, (m.on, m.ms))
+            if m.kind in ("dead stream", "thin touch") and f'"{coin}"' in text and self._rng.randrange(100) < m.share:
                 self._scene.hit(m)
                 if m.kind == "dead stream":
                     return []
                 # For an instant, or until the market changes again.
-                return [_thin(text, m.ms)] if m.for_ms % 2 else [_thin(text, m.ms), text]
+                return [_thin(text, side)] if m.for_ms % 2 else [_thin(text, side), text]
         return [text]
 
     def _damaged(self, text: str, name: str) -> str:
@@ -313,6 +319,16 @@ class Mishaps:
 
     def _begin_hard_stop(self, m: Mishap) -> None:
         self._operator.trip()
+
+    def _begin_thin_touch(self, m: Mishap) -> None:
+        """Where a position is held it is the side that it would be left at, and it is so at once."""
+        held = self._scene.positions()
+        if not held:
+            return
+        coin, szi = self._rng.choice(sorted(held.items()))
+        self._thinned[m] = coin, -1 if szi > 0 else 1
+        if coin in self._touches:
+            self._network.inject([_thin(self._touches[coin], self._thinned[m][1])])
 
     def _begin_hand_trade(self, m: Mishap) -> None:
         held = self._scene.positions()

@@ -215,8 +215,20 @@ def plan_of(seed: int) -> Plan:
         more, needs = combined(number, extra, plan.chaos_ms, coins)
     else:
         more, needs = _aimed(number, extra, coins, short=which == 1)
-    mishaps = tuple(sorted([*made, *more], key=lambda m: m.at_ms))
-    return msgspec.structs.replace(plan, mishaps=mishaps, settings=plan.settings | needs)
+    thin, stops = _thin_while_held(random.Random(f"{seed}:thin"), coins, plan.chaos_ms)
+    mishaps = tuple(sorted([*made, *more, *thin], key=lambda m: m.at_ms))
+    return msgspec.structs.replace(plan, mishaps=mishaps, settings=plan.settings | needs | stops)
+
+
+def _thin_while_held(rng: random.Random, coins: tuple[str, ...], chaos_ms: int) -> Combined:
+    """In one of three seeds touches become thin while a position is held, under rules that look at the touch."""
+    if rng.randrange(3):
+        return [], {}
+    spans = [
+        msgspec.structs.replace(_thin_touch(rng, coins), share=100, when="holding") for _ in range(rng.randint(1, 3))
+    ]
+    stops = {"stop_loss_bps": D(rng.choice((0, 300))), "take_profit_bps": D(rng.choice((0, 300)))}
+    return [msgspec.structs.replace(m, at_ms=rng.randint(2000, max(3000, chaos_ms))) for m in spans], stops
 
 
 def _aimed(number: int, rng: random.Random, coins: tuple[str, ...], *, short: bool) -> Combined:

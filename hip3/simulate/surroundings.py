@@ -7,7 +7,7 @@ from hip3.onethread.process import Socket
 from hip3.onethread.threads import Violation
 from hip3.ops.intents import Intent
 from hip3.service.running import Running
-from hip3.simulate.checks import check_adopted
+from hip3.simulate.checks import check_adopted, check_reason
 from hip3.simulate.mishaps import Mishaps
 from hip3.simulate.network import Network, SimHttp
 from hip3.simulate.scene import Scene
@@ -50,6 +50,8 @@ class Surroundings:
             raise Violation(f"a {fields['event']} breaks the service: {fields['why']}")
         elif kind == "duty_failed":
             raise Violation(f"a duty of the rest thread breaks: {fields['what']}")
+        elif kind == "exit":
+            check_reason(self._scene, fields["order"], fields["position"])
         elif kind == "adopted":
             check_adopted(self._scene, self._witness, fields["coin"], fields["theirs"])
         self._scene.tell(kind, fields)

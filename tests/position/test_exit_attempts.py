@@ -99,6 +99,21 @@ def test_the_stop_loss_falls_back_to_the_mark_and_needs_some_price() -> None:
     assert _decide(_position(), view(bid=None, mark=None), 1, stop_loss_bps=D(100)) is None
 
 
+@pytest.mark.parametrize("side", ["0.01", "-0.01"])
+@pytest.mark.parametrize("anchors", [{"mark": None}, {"mark": None, "oracle": None}])
+def test_one_thin_side_is_no_result_before_the_first_mark(side: str, anchors: dict[str, Any]) -> None:
+    """Seed 147: a start had a touch and no mark yet, and a bid a fifth away was a loss of 2,000 bps."""
+    rules = {"stop_loss_bps": D(300), "take_profit_bps": D(300), "trailing_activation_bps": D(20)}
+    for touch in (("3200", "4001"), ("3999", "5000")):
+        assert _decide(_position(side), view(**_touch(*touch), **anchors), 1, **rules) is None
+
+
+@pytest.mark.parametrize(("szi", "touch", "mark"), [("0.01", ("3990", "5000"), "3997"), ("-0.01", ("3200", "4012"), "4003")])
+def test_one_thin_side_does_not_evaporate_an_edge(szi: str, touch: tuple[str, str], mark: str) -> None:
+    market = view(**_touch(*touch), mark=D(mark))
+    assert _decide(_position(szi), market, 500, evaporation=True) is None
+
+
 def _follow(position: PositionView, bids: list[str], **settings: Any) -> list[ExitReason | None]:
     """What is decided at each bid of a path, remembering as the desk does."""
     params = msgspec.structs.replace(PARAMS, regression_bps=D(-1000), **settings)

@@ -54,6 +54,17 @@ MUTANTS: tuple[Mutant, ...] = (
        "        if at_ms > self._as_of.get(coin, -1):\n            return False\n", ""),
     _m("an empty reading is believed at once", "execution/truth/difference.py",
        "return self.readings >= GONE_READINGS and now_ms - self.since_ms >= GONE_MS", "return True"),
+    # What the way out believes.
+    _m("an exit is priced by one quote", "position/flatten.py",
+       "    if touch is None or abs(touch.px - anchor) > abs(anchor - bound):\n        return anchor, bound\n"
+       "    limit = shift_bps(touch.px, shift)\n"
+       "    return touch.px, min(limit, bound) if side.is_buy else max(limit, bound)",
+       "    if touch is None:\n        return anchor, bound\n    return touch.px, shift_bps(touch.px, shift)"),
+    _m("a rule believes one thin side", "position/exit_rules.py",
+       "    return px if bps_of(view.ask.px - view.bid.px, view.bid.px) <= BELIEVED_BPS else anchor", "    return px"),
+    _m("before the first mark a rule believes anything", "position/exit_rules.py",
+       "    return px if bps_of(view.ask.px - view.bid.px, view.bid.px) <= BELIEVED_BPS else anchor",
+       "    return px if anchor is None or bps_of(view.ask.px - view.bid.px, view.bid.px) <= BELIEVED_BPS else anchor"),
     # Admission.
     _m("the limit ignores unknown orders", "position/views.py",
        "        if order.protective:\n            continue",
