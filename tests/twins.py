@@ -69,7 +69,7 @@ _BY_TEST = {
     "stories/test_stop": "commands/stop service/stop_wish",
     "stories/test_supervision": "ops/supervised service/supervisor service/workers",
     "stories/test_verification": "exchange/rest",
-    "stories/test_wiring": "service/trading service/wiring",
+    "stories/test_wiring": "service/trading service/parts service/wiring",
     "strategy/test_detector": "strategy/oracle strategy/sizing",
     "test_architecture": "locks",
     "test_coverage": "errors execution/sending/cloids",

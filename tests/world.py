@@ -34,10 +34,10 @@ from hip3.ops.intents import IntentLog
 from hip3.position.tracked import TrackedOrder
 from hip3.risk.hard_stop import HardStopLatch
 from hip3.service.assembly import StartReading, assemble, something_left
+from hip3.service.parts import Trading
 from hip3.service.running import Running
 from hip3.service.runtime import Runtime
 from hip3.service.start import Who
-from hip3.service.trading import Trading
 from hip3.service.workers import RestJobs
 from hip3.venue.actions.actions import exchange
 from hip3.venue.answers.info import Text, answer

@@ -36,9 +36,9 @@ from hip3.exchange.signing import SigningKey
 from hip3.exchange.writer import WriteHandle
 from hip3.execution.readiness import State
 from hip3.service.app import App
+from hip3.service.parts import Trading
 from hip3.service.start import hip3_command, hip3_environment
 from hip3.service.stop_wish import StopMode
-from hip3.service.trading import Trading
 from hip3.service.workers import Worker
 
 T = TypeVar("T")

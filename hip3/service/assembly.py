@@ -33,9 +33,10 @@ from hip3.position.held import Held
 from hip3.position.tracked import KeptTotals
 from hip3.risk.guards import TripNote
 from hip3.service.kept import Before, margin_changes
+from hip3.service.parts import Given, Links, Trading
 from hip3.service.running import Running
 from hip3.service.start import Who
-from hip3.service.trading import Given, Links, Trading, build
+from hip3.service.trading import build
 
 PART_TRIES = 2
 """So often everything is tried before a start goes on with what answers."""

@@ -11,8 +11,8 @@ from hip3.core.order_state import OrderState
 from hip3.core.orders import OrderBatch
 from hip3.exchange.rate_limit import IP_WEIGHT_PER_MINUTE
 from hip3.ops.metrics import Histograms
+from hip3.service.parts import Trading
 from hip3.service.running import Running
-from hip3.service.trading import Trading
 
 NO_DATA = "no market data since the connection began"
 MISMATCHES = {

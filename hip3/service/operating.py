@@ -12,9 +12,9 @@ from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, PendingCancel
 from hip3.execution.exits.exiting import CLOSED_MS
 from hip3.execution.truth.account import Proof, prove
+from hip3.service.parts import Trading
 from hip3.service.running import Running
 from hip3.service.stopping import cancel_entries
-from hip3.service.trading import Trading
 
 OK, USAGE, NO_ANSWER, NOT_AS_ASKED = 0, 2, 5, 8
 FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 300, 5000

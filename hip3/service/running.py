@@ -22,10 +22,10 @@ from hip3.ops.channels import Channel, open_channels, ping
 from hip3.ops.intents import IntentLog
 from hip3.ops.supervised import Supervised
 from hip3.risk.hard_stop import HardStopLatch
+from hip3.service.parts import Trading
 from hip3.service.runtime import Runtime
 from hip3.service.start import OwnExchange, Who
 from hip3.service.stop_wish import StopWish
-from hip3.service.trading import Trading
 from hip3.service.workers import Worker
 
 

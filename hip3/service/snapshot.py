@@ -12,8 +12,8 @@ from hip3.core.order_state import OrderState
 from hip3.execution.readiness import State
 from hip3.risk.hard_stop import LatchState
 from hip3.service.details import details
+from hip3.service.parts import Trading
 from hip3.service.running import Running
-from hip3.service.trading import Trading
 from hip3.version import __version__
 
 

@@ -7,9 +7,9 @@ from hip3.core.orders import ExitReason
 from hip3.execution.exits import hard_stop_sequence
 from hip3.execution.truth.account import Proof
 from hip3.position.tracked import TrackedOrder
+from hip3.service.parts import Trading
 from hip3.service.running import Running
 from hip3.service.stop_wish import Event, StopMode
-from hip3.service.trading import Trading
 
 POLL_S = 0.05
 PROOF_MS = 1000

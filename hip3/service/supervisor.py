@@ -6,10 +6,10 @@ A tripped latch ends no process: positions are looked after (`execution/exits/ha
 from loguru import logger
 
 from hip3.ops.supervised import LASTED_MS
+from hip3.service.parts import Trading
 from hip3.service.running import Running
 from hip3.service.snapshot import snapshot, word
 from hip3.service.stop_wish import StopMode
-from hip3.service.trading import Trading
 from hip3.service.watchdog import Watchdog
 
 STILL_MS = 60_000

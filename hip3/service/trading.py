@@ -4,16 +4,11 @@ Tests call `build` with fakes in place of clock, sender, REST and journal.
 """
 
 import queue
-from collections.abc import Callable
 from decimal import Decimal
 
-import msgspec
-
-from hip3.config.reading import MarketSettings
 from hip3.core.blocked import Blocked
-from hip3.core.market import MarketSpec, MarketView
+from hip3.core.market import MarketView
 from hip3.core.nonce_floor import floor_of
-from hip3.core.ports import Clock, Intents, Journal, Sender
 from hip3.exchange.clock_offset import ClockOffset
 from hip3.exchange.nonce import NonceManager
 from hip3.execution.account_view import AccountView
@@ -24,41 +19,36 @@ from hip3.execution.entries.refusal_watch import RefusalWatch
 from hip3.execution.exits.exiting import Exiting
 from hip3.execution.exits.hard_stop_sequence import HardStopSequence
 from hip3.execution.exits.protector import Protector
-from hip3.execution.exits.risk_desk import KeptRisk, RiskDesk, Trip
+from hip3.execution.exits.risk_desk import KeptRisk, RiskDesk
 from hip3.execution.flow import TradeFlow
 from hip3.execution.link import Link
 from hip3.execution.market_in import MarketIn
 from hip3.execution.orders_in import OrdersIn
-from hip3.execution.readiness import Readiness
 from hip3.execution.sending.address_budget import AddressBudget
-from hip3.execution.sending.cloids import CloidSource
 from hip3.execution.sending.identity import Identity
-from hip3.execution.sending.loop import ExecutorLoop, HttpLane
+from hip3.execution.sending.loop import ExecutorLoop
 from hip3.execution.sending.posts import PostRequestManager
 from hip3.execution.sending.scheduler import BatchScheduler
-from hip3.execution.truth.account import Proof, Rest
 from hip3.execution.truth.books import BooksByRest
-from hip3.execution.truth.bootstrap import Beginning, Universe, still_held
+from hip3.execution.truth.bootstrap import still_held
 from hip3.execution.truth.fees import FeeWatch
 from hip3.execution.truth.housekeeping import Helpers, Housekeeping
 from hip3.execution.truth.margin import MarginSetter
 from hip3.execution.truth.markets import Markets
 from hip3.execution.truth.open_orders import OpenOrders
-from hip3.execution.truth.resolver import Resolver, Signed
+from hip3.execution.truth.resolver import Resolver
 from hip3.execution.truth.strangers import Strangers
 from hip3.execution.truth.streams import StreamWatch
 from hip3.execution.truth.worth import UNKNOWN, Worth, tokens_of
 from hip3.feed.market_state import MarketState
 from hip3.position.exit_attempts import ExitDesk
-from hip3.position.tracker import PositionTracker
 from hip3.risk.drawdown import Drawdown
 from hip3.risk.guards import EntryGuards
-from hip3.risk.hard_stop import HardStopLatch
 from hip3.risk.market_flags import MarketFlags
 from hip3.risk.market_gates import MarketGates
 from hip3.risk.monitor import RiskEvent, RiskMonitor
 from hip3.risk.trial import Trial
-from hip3.service.kept import Before, anew, margin_changes, new_tracker, past
+from hip3.service.kept import anew, margin_changes, new_tracker, past
 from hip3.service.params import (
     detector_params,
     drawdown_limits,
@@ -70,121 +60,10 @@ from hip3.service.params import (
     risk_limits,
     room_bps,
 )
+from hip3.service.parts import Books, Feed, Given, Inflow, Outbox, Trading
 from hip3.strategy.detector import Detector
 
 RISK_QUEUE = 10_000
-
-
-class Trading(msgspec.Struct, frozen=True, kw_only=True):
-    """The wired parts."""
-
-    specs: dict[str, MarketSpec]
-    blocked: Blocked
-    market_state: MarketState
-    detector: Detector
-    tracker: PositionTracker
-    exits: ExitDesk
-    view: AccountView
-    link: Link
-    scheduler: BatchScheduler
-    posts: PostRequestManager
-    flow: TradeFlow
-    orders_in: OrdersIn
-    consequences: Consequences
-    exiting: Exiting
-    executor: Executor | None
-    loop: ExecutorLoop | None
-    risk: RiskDesk
-    risk_events: "queue.Queue[RiskEvent]"
-    housekeeping: Housekeeping
-    offset: ClockOffset
-    address: AddressBudget
-    gates: MarketGates
-    guards: EntryGuards
-    flags: MarketFlags
-    markets: Markets
-
-
-class Links(msgspec.Struct, frozen=True, kw_only=True):
-    """What trading asks of the process around it. Any thread of its own may call them."""
-
-    http: HttpLane
-    """Posts cancels and exits by HTTP, while there is no socket."""
-    wake_rest: Callable[[], None]
-    trip: Trip
-    """Trips the latch: code, detail, evidence."""
-    ask_proof: Callable[[Callable[[Proof], None]], None]
-    """Reads on the rest thread what the exchange says is open, and hands it over."""
-    reconnect: Callable[[str], None]
-    """Drops the connection, so that it is begun anew."""
-
-
-class Given(msgspec.Struct, frozen=True, kw_only=True):
-    """What trading is made of: settings, what was learnt, and the edges."""
-
-    settings: MarketSettings
-    clock: Clock
-    universe: Universe
-    identity: Identity | None
-    user: str | None
-    beginning: Beginning | None
-    before: Before
-    latch: HardStopLatch
-    readiness: Readiness
-    sender: Sender
-    rest: Rest
-    journal: Journal
-    intents: Intents
-    cloids: CloidSource
-    signed: Signed
-    links: Links
-
-
-class Books(msgspec.Struct, frozen=True, kw_only=True):
-    """What we believe: orders, positions, exits under way, the account, the exchange's time."""
-
-    tracker: PositionTracker
-    exits: ExitDesk
-    view: AccountView
-    offset: ClockOffset
-    strangers: Strangers
-    link: Link
-    blocked: Blocked
-    """Markets that may not be entered, and why; grows while the service runs."""
-
-
-class Feed(msgspec.Struct, frozen=True, kw_only=True):
-    """Market data, and what is judged on it."""
-
-    market_state: MarketState
-    detector: Detector
-    flags: MarketFlags
-    gates: MarketGates
-    streams: StreamWatch
-    markets: Markets
-
-
-class Outbox(msgspec.Struct, frozen=True, kw_only=True):
-    """What waits to leave and what has left."""
-
-    scheduler: BatchScheduler
-    posts: PostRequestManager
-    cloids: CloidSource
-    address: AddressBudget
-    nonces: NonceManager
-
-
-class Inflow(msgspec.Struct, frozen=True, kw_only=True):
-    """Where messages go and what follows from them."""
-
-    guards: EntryGuards
-    executor: Executor | None
-    exiting: Exiting
-    risk_events: "queue.Queue[RiskEvent]"
-    consequences: Consequences
-    orders_in: OrdersIn
-    market_in: MarketIn
-    flow: TradeFlow
 
 
 def build(given: Given) -> Trading:

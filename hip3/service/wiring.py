@@ -15,7 +15,7 @@ from hip3.position.exit_rules import RULES
 from hip3.risk.guards import GUARDS
 from hip3.risk.market_gates import MARKET_GATES
 from hip3.risk.monitor import TRIGGERS
-from hip3.service.trading import Trading
+from hip3.service.parts import Trading
 
 
 def report(trading: Trading, threads: Iterable[str]) -> list[str]:

@@ -108,7 +108,9 @@ def test_one_thin_side_is_no_result_before_the_first_mark(side: str, anchors: di
         assert _decide(_position(side), view(**_touch(*touch), **anchors), 1, **rules) is None
 
 
-@pytest.mark.parametrize(("szi", "touch", "mark"), [("0.01", ("3990", "5000"), "3997"), ("-0.01", ("3200", "4012"), "4003")])
+@pytest.mark.parametrize(
+    ("szi", "touch", "mark"), [("0.01", ("3990", "5000"), "3997"), ("-0.01", ("3200", "4012"), "4003")]
+)
 def test_one_thin_side_does_not_evaporate_an_edge(szi: str, touch: tuple[str, str], mark: str) -> None:
     market = view(**_touch(*touch), mark=D(mark))
     assert _decide(_position(szi), market, 500, evaporation=True) is None

@@ -21,7 +21,7 @@ from hip3.core.market import Level, MarketSpec
 from hip3.core.money import ZERO, bps_of
 from hip3.core.orders import Side
 from hip3.feed.market_state import MarketState
-from hip3.service.trading import detector_params
+from hip3.service.params import detector_params
 from hip3.strategy.detector import Detector
 
 Events = list[dict[str, Any]]
