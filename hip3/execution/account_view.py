@@ -50,6 +50,12 @@ class AccountView:
 
         Set by whoever books the update, taken back by rest."""
 
+    def take(
+        self, marks: dict[str, Decimal], liquidations: dict[str, Decimal], margins: dict[str, PositionMargin]
+    ) -> None:
+        """What a reading says of its positions: the start's, then each of the rest thread's."""
+        self.marks, self.liquidations, self.margins = marks, liquidations, margins
+
     def doubt(self) -> None:
         """Ask for a reading soon. Wakes nobody: the rest thread sees it in its next round, 2 s after the last
         comparison at the earliest."""

@@ -14,9 +14,7 @@ from hip3.core.ledger import PositionView
 from hip3.core.market import MarketView
 from hip3.core.money import ONE, ZERO, bps_of, div, shift_bps
 from hip3.core.orders import ExitReason
-
-BELIEVED_BPS = Decimal(100)
-"""How far a touch may be from the mark, or from the other side of its book, and be what one could leave at."""
+from hip3.position.flatten import BELIEVED_BPS
 
 
 class ExitParams(msgspec.Struct, frozen=True, kw_only=True):

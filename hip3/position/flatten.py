@@ -8,14 +8,20 @@ from decimal import Decimal
 
 from hip3.core.ledger import PositionView
 from hip3.core.market import MarketSpec, MarketView
-from hip3.core.money import floor_size, shift_bps, taker_price
+from hip3.core.money import bps_of, floor_size, shift_bps, taker_price
 from hip3.core.orders import ExitReason, PendingOrder, Side, Tif
+
+BELIEVED_BPS = Decimal(100)
+"""How far a touch may be from the mark, or from the other side of its book, and be what one could leave at."""
 
 
 def anchor_px(view: MarketView) -> Decimal | None:
-    """The price that no single quote can move: the mark, the oracle, or the middle of both sides. USD per unit."""
-    middle = None if view.bid is None or view.ask is None else (view.bid.px + view.ask.px) / 2
-    return view.mark or view.oracle or middle
+    """The price that no single quote can move: the mark, the oracle, or the middle of a book whose sides are near to
+    each other. USD per unit."""
+    if view.mark or view.oracle or view.bid is None or view.ask is None:
+        return view.mark or view.oracle
+    near = bps_of(view.ask.px - view.bid.px, view.bid.px) <= BELIEVED_BPS
+    return (view.bid.px + view.ask.px) / 2 if near else None
 
 
 def exit_price(view: MarketView | None, side: Side, slippage_bps: Decimal) -> tuple[Decimal, Decimal] | None:

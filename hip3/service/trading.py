@@ -91,12 +91,14 @@ def _books(g: Given) -> Books:
         offset.add(g.before.clock[0] + g.clock.mono_ms() - g.before.clock[1], 0)
     tracker = new_tracker(g.beginning, g.before.recovered, g.clock.mono_ms())
     exits = ExitDesk(g.settings.base.post_timeout_ms + 1000)
-    mode = g.beginning.mode if g.beginning is not None else UNKNOWN
+    view = AccountView(g.beginning.mode if g.beginning is not None else UNKNOWN)
     if g.beginning is not None:
-        known = list(still_held(g.beginning.report, g.beginning.held).values())
+        report = g.beginning.report
+        view.take(report.marks, report.liquidations, report.margins)
+        known = list(still_held(report, g.beginning.held).values())
         exits.restore(anew(known, g.latch.state().reset, g.before), g.clock.mono_ms())
     return Books(
-        tracker=tracker, exits=exits, view=AccountView(mode), offset=offset, strangers=Strangers(),
+        tracker=tracker, exits=exits, view=view, offset=offset, strangers=Strangers(),
         link=Link(g.clock.mono_ms()), blocked=Blocked(g.universe.blocked),
     )  # fmt: skip
 

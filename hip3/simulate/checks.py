@@ -118,7 +118,9 @@ def check_adopted(scene: Scene, witness: Witness, coin: str, theirs: Decimal) ->
 def check_reason(scene: Scene, order: PendingOrder, position: PositionView) -> None:
     """As an exit is decided for a result: the market bears half of it out, whatever a single quote says."""
     params = scene.settings.base
-    limit = {ExitReason.STOP_LOSS: -params.stop_loss_bps, ExitReason.TAKE_PROFIT: params.take_profit_bps}
+    # A mark beyond the protective stop is one, too.
+    losses = [bps for bps in (params.stop_loss_bps, params.protective_stop_bps) if bps]
+    limit = {ExitReason.STOP_LOSS: -min(losses, default=ZERO), ExitReason.TAKE_PROFIT: params.take_profit_bps}
     wanted = limit.get(order.exit_reason) if order.exit_reason is not None else None
     if not wanted or order.exit_reason is None:
         return

@@ -253,7 +253,11 @@ class Mishaps:
     def _end_empty_account(self, m: Mishap) -> None:
         self._scene.venue.faults.clear()
 
-    _end_stale_account = _end_stale_fills = _end_empty_account
+    _end_stale_account = _end_empty_account
+
+    def _end_stale_fills(self, m: Mishap) -> None:
+        self._scene.venue.faults.clear()
+        self._scene.unread = True  # whoever has read them meanwhile reads them again with a comparison
 
     def _fault(self, fault: Fault) -> None:
         self._scene.venue.faults.add(fault, self._scene.exchange_ms())

@@ -64,7 +64,7 @@ class Scene:
         """oid -> market of somebody else's orders of which nothing reached the service: only a reading can find what
         they did."""
         self.unread = False
-        """The service has yet to read what a silence that is over kept from it."""
+        """The service has yet to read what a silence or old answers, which are over, kept from it."""
         self.hits: Counter[tuple[str, str]] = Counter()
         self.counts: Counter[str] = Counter()
         self._names: dict[str, str] = {}

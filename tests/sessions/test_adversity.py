@@ -95,6 +95,61 @@ def test_an_empty_answer_at_the_start_is_put_right(tmp_path: Path) -> None:
     assert position.entry_ms < world.clock.wall_ms() - 1000  # from its opening fill, not from now
 
 
+def test_a_start_that_a_node_behind_answers_finds_the_position_soon(tmp_path: Path) -> None:
+    """Seed 103067007: account and fills of before the trade, at the start; the next comparison was a minute away."""
+    world = quiet_world(tmp_path, foreign_positions="manage")
+    old = _old_answers(world)
+    told = ('{"channel":"userFills"', '{"channel":"orderUpdates"')
+    world.filter_frame = lambda text: [] if text.startswith(told) else [text]
+    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    old.set(True)
+    world.restart()
+    assert world.run_until(lambda: world.ready, 10_000)
+    assert world.trading.tracker.booked() == {}
+    old.set(False)
+    assert world.run_until(lambda: GOLD in world.trading.tracker.booked(), 15_000, step_ms=50)
+
+
+def test_an_execution_that_only_an_update_told_is_asked_for_while_answers_are_old(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path, foreign_positions="manage")
+    world.run(15_000, step_ms=50)  # past the comparison that follows a start
+    old = _old_answers(world)
+    old.set(True)
+    world.filter_frame = lambda text: [] if '"userFills"' in text else [text]
+    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    world.run(10_000, step_ms=50)
+    assert world.trading.tracker.booked() == {}
+    old.set(False)
+    assert world.run_until(lambda: GOLD in world.trading.tracker.booked(), 8000, step_ms=50)
+    asked = len(world.rest.asked)
+    world.run(30_000, step_ms=50)
+    fills = [r for r in world.rest.asked[asked:] if r["type"] == "userFills"]
+    assert len(fills) <= 2  # once it is found nobody asks on
+
+
+class _Old:
+    """What was answered once is answered again while it is set."""
+
+    def __init__(self, world: World) -> None:
+        self._honest, self._on = world.rest.info, False
+        kinds = [{"type": "clearinghouseState", "user": world.user, "dex": dex} for dex in ("xyz", "para")]
+        asked = [*kinds, {"type": "userFills", "user": world.user}]
+        self._kept = [(request, self._honest(request)) for request in asked]
+
+    def set(self, on: bool) -> None:
+        self._on = on
+
+    def info(self, request: dict[str, Any]) -> bytes:
+        said = next((body for r, body in self._kept if r == request), None) if self._on else None
+        return said if said is not None else self._honest(request)
+
+
+def _old_answers(world: World) -> _Old:
+    old = _Old(world)
+    world.rest.info = old.info  # type: ignore[method-assign]
+    return old
+
+
 def test_one_failing_dex_of_two_is_unknown_and_not_flat(tmp_path: Path) -> None:
     world = quiet_world(tmp_path)
     _hold(world)

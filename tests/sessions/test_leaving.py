@@ -344,8 +344,25 @@ def test_a_lone_quote_is_no_price_and_a_book_of_two_sides_is_one() -> None:
     assert two is not None
     assert two[0] == LONE.px
     wide = exit_price(view(bid=Level(D(4000), D(1)), ask=LONE, mark=None, oracle=None), Side.BUY, D(50))
-    assert wide is not None
-    assert wide[1] == D(4216) * D("1.005"), "from the middle"
+    assert wide is None, "one of the two is thin, and nobody knows which"
+
+
+def test_before_the_first_context_the_start_s_reading_prices_an_exit(tmp_path: Path) -> None:
+    """Seeds 103067008 and 103067053: the touch came first, thin on one side, and its middle was the price."""
+    world = quiet_world(tmp_path, foreign_positions="manage")
+    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    world.run(1000)
+    mark = world.venue.engine.markets[GOLD].mark
+    world.filter_frame = lambda text: [] if text.startswith('{"channel":"activeAssetCtx"') else [text]
+    world.restart()
+    assert world.trading.view.marks[GOLD] > 0
+    world.trading.market_state.apply_bbo(
+        BboUpdate(GOLD, 1, Level(mark / 2, D(1)), Level(mark, D(1))), world.clock.mono_ms(), world.generation
+    )
+    world.trading.exiting.request(ExitReason.MANUAL)
+    world.tick()
+    (left,) = [e for e in world.journal.of("exit") if e["order"].coin == GOLD][-1:]
+    assert left["order"].px >= mark * (1 - 2 * FIRST_STEP)
 
 
 def test_where_no_context_comes_the_mark_of_the_account_s_reading_prices_an_exit(tmp_path: Path) -> None:

@@ -300,6 +300,7 @@ def test_a_lost_reply_of_an_order_that_filled_is_known_within_ten_seconds(tmp_pa
     world.filter_frame = lambda text: [] if order.cloid in text or '"post"' in text else [text]
     assert world.run_until(lambda: order.coin in world.exchange_positions(), 2000)
     sent = len(world.sender.sent)
+    world.trading.housekeeping._next_compare_ms = world.clock.mono_ms() + 60_000  # it would know, too
     assert world.run_until(lambda: tracker.position(order.coin) is not None, 10_000)
     assert not [text for text in world.sender.sent[sent:] if f'"{order.coin}"' in text]
     assert _certificates(world, order) == ["status"]

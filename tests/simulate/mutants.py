@@ -15,7 +15,7 @@ def _m(name: str, module: str, old: str, new: str) -> Mutant:
 
 
 TRACKER, LOOP, ORDERS = "position/tracker.py", "execution/sending/loop.py", "execution/orders_in.py"
-_READ = "        self._view.marks, self._view.liquidations = report.marks, report.liquidations\n"
+_READ = "        self._view.take(report.marks, report.liquidations, report.margins)\n"
 RESOLVER, GATES, POSTS = "execution/truth/resolver.py", "execution/entries/gates.py", "execution/sending/posts.py"
 DESK, TRADING, KEEPING = "position/exit_attempts.py", "service/trading.py", "execution/truth/housekeeping.py"
 
@@ -142,7 +142,7 @@ MUTANTS: tuple[Mutant, ...] = (
     _m("nobody looks at the account after a silence", "execution/flow.py",
        "        if now_ms - self._link.last_event_ms > QUIET_MS:", "        if False:"),
     _m("what others executed without a fill is believed to be nothing", "execution/truth/open_orders.py",
-       "            missing = missing or self._untold(update)\n", ""),
+       "            if self._untold(update):\n", "            if False:\n"),
     Mutant("a clock that stood still is believed", (
         (ORDERS, "            self._view.clock_doubted = True", "            pass"),
         ("service/supervisor.py", "            self._trading.view.clock_doubted = True", "            pass"),

@@ -50,6 +50,8 @@ from hip3.position.tracked import Opening
 from hip3.position.tracker import PositionTracker
 
 COMPARE_MS = 60_000
+BEHIND_MS = 10_000
+"""So long after an epoch's own reading it is compared again: what a node that was behind did not have is in that."""
 CLOCK_MS = 15_000
 ANCHOR_MS = 60_000
 LATE_MS = 2000
@@ -224,6 +226,7 @@ class Housekeeping:
         if self._apply(now_ms, start=not self._started):
             self._started = True
             self._read_generation = generation
+            self._next_compare_ms = min(self._next_compare_ms, now_ms + BEHIND_MS)
             self._readiness.account_read(generation)
 
     def _compare(self, now_ms: int) -> None:
@@ -257,8 +260,7 @@ class Housekeeping:
         assert self._user is not None
         open_before = self._tracker.live(OrderState.OPEN)  # before the request: later ones may rightly be missing
         report = read_account(self._clocked, self._user, self.dexs)
-        self._view.marks, self._view.liquidations = report.marks, report.liquidations
-        self._view.margins = report.margins
+        self._view.take(report.marks, report.liquidations, report.margins)
         self._orders_in.on_fills(report.fills, now_ms)
         self._orders_in.on_order_updates(report.orders, now_ms, reading=True)
         self._tracker.set_foreign(report.orders)

@@ -25,6 +25,7 @@ from hip3.execution.ports import OrdersIn
 from hip3.execution.readiness import Readiness
 from hip3.execution.sending.scheduler import BatchScheduler
 from hip3.execution.truth.account import AccountReport, Rest
+from hip3.execution.truth.difference import ASK_MS, MOST_ASKED
 from hip3.execution.truth.stops_in_doubt import StopsInDoubt
 from hip3.execution.truth.strangers import Strangers
 from hip3.position.tracked import TrackedOrder
@@ -81,6 +82,9 @@ class OpenOrders:
         self._doubtful: set[int] = set()
         self._second_until_ms: int | None = None
         self._unknown: Counter[int] = Counter()
+        self._owed: dict[int, int] = {}
+        """Orders of others that executed and whose fills no stream and no reading had: how often that was asked."""
+        self._next_owed_ms = 0
 
     # Comparison.
 
@@ -206,10 +210,11 @@ class OpenOrders:
     def explain(self, now_ms: int) -> bool:
         """Ask what the strangers are, a few in each round; none in a storm, which ends by reading everything.
 
-        True if one of them executed something that no fill has told of: the account is to be read. VenueReadError:
-        those that are left wait. Also ends the hold for a second instance when its time is over.
+        True if one of them executed something that no fill has told of: the account is to be read, and again while its
+        answers are of before. VenueReadError: those that are left wait. Also ends the hold for a second instance when
+        its time is over.
         """
-        missing = False
+        missing = self._ask_again(now_ms)
         if self._second_until_ms is not None and now_ms >= self._second_until_ms:
             self._second_until_ms = None
             self._readiness.hold("second_instance", "")
@@ -230,8 +235,19 @@ class OpenOrders:
                     self._second_instance(update, now_ms)
             self._journal.record("stranger", coin=update.coin, oid=seen.oid, status=update.status, whose=whose)
             self._strangers.explained(seen.oid)
-            missing = missing or self._untold(update)
+            if self._untold(update):
+                self._owed[update.oid], self._next_owed_ms = 0, now_ms + ASK_MS
+                missing = True
         return missing
+
+    def _ask_again(self, now_ms: int) -> bool:
+        """Whether the account is to be read once more for fills that its last readings did not have."""
+        self._owed = {oid: asked for oid, asked in self._owed.items() if not self._strangers.has_filled(oid)}
+        if not self._owed or now_ms < self._next_owed_ms:
+            return False
+        self._next_owed_ms = now_ms + ASK_MS
+        self._owed = {oid: asked + 1 for oid, asked in self._owed.items() if asked + 1 < MOST_ASKED}
+        return True
 
     def _untold(self, update: OrderUpdate) -> bool:
         """Whether an order of ours to see executed, and its fill was lost. Size may also go by shrinking: then a
