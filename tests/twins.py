@@ -65,7 +65,7 @@ _BY_TEST = {
     "stories/test_install": "__main__ version",
     "stories/test_latch": "commands/latch",
     "stories/test_runbook": "cli commands/pause",
-    "stories/test_service": "clock exchange/embedded service/app service/running service/runtime",
+    "stories/test_service": "clock exchange/embedded service/running service/runtime",
     "stories/test_stop": "commands/stop service/stop_wish",
     "stories/test_supervision": "ops/supervised service/supervisor service/workers",
     "stories/test_verification": "exchange/rest",

@@ -139,6 +139,8 @@ class PendingCancel(msgspec.Struct, frozen=True, kw_only=True):
     """How often it came back: not sent, or sent and never answered."""
     limit: bool = False
     """Its order is known to be a plain limit, no trigger: then it keeps its priority (docs/venue-facts.md F36)."""
+    alone: bool = False
+    """It shares no action: one that it was in was refused as a whole, and nobody knows for which of them."""
 
 
 class OrderBatch(msgspec.Struct, frozen=True):

@@ -125,8 +125,10 @@ class OrdersIn:
             self._view.clock_doubted = True  # it was late, or the machine stood still and our time with it
             self._wake_rest()
         if isinstance(post.batch, CancelBatch):
-            for cancel, res in zip(post.batch.cancels, resolve(outcome, len(post.batch.cancels)), strict=True):
-                self._cancel_answer(cancel, res)
+            results = resolve(outcome, len(post.batch.cancels))
+            together = refused_together(results)
+            for cancel, res in zip(post.batch.cancels, results, strict=True):
+                self._cancel_answer(cancel, res, together=together)
             return
         answers = resolve(outcome, len(post.batch.orders))
         self._note_company(post.batch, answers)
@@ -152,13 +154,14 @@ class OrdersIn:
             return self._tracker.refuse(cloid, res.text)
         return self._tracker.on_status(cloid, res.status)
 
-    def _cancel_answer(self, cancel: PendingCancel, res: Resolution) -> None:
+    def _cancel_answer(self, cancel: PendingCancel, res: Resolution, *, together: bool) -> None:
         """A cancel that was refused, or of which nothing is known, is not sent again: the account is read. Once it is
-        where the refusal may be of its flag: what rests must not stay for that."""
+        where the refusal may be of its flag, or of another one of its action: what rests must not stay for that."""
         if res.fate is Fate.STATUS:
             return  # orderUpdates, or the reading of open orders, says when it is gone
-        if cancel.limit and res.fate is Fate.REFUSED and not res.text.startswith(OVER):
-            self._scheduler.enqueue_cancel(msgspec.structs.replace(cancel, limit=False, tries=cancel.tries + 1))
+        if (cancel.limit or together) and res.fate is Fate.REFUSED and not res.text.startswith(OVER):
+            again = msgspec.structs.replace(cancel, limit=False, alone=together, tries=cancel.tries + 1)
+            self._scheduler.enqueue_cancel(again)
         self._journal.record("cancel_refused", cancel=cancel, text=res.text)
         self._view.doubt()
 

@@ -64,9 +64,9 @@ class HardStopLatch:
     def __init__(self, path: Path, now_ms: int = 0) -> None:
         """Read the file at `path`, and write it where there was none or none that counts. Raises nothing."""
         self._lock = new_lock("HardStopLatch")
+        self._writing = new_lock("HardStopLatch file")
         self._path = path
-        state = read_latch(path)
-        self._unwritten = False
+        state, written = read_latch(path), True
         # A latch that was tripped in good order is not written again: its file is the proof of it.
         if not state.tripped or state.at_ms is None:
             # Written at once: whether it can be is part of whether it holds, and an unreadable one stays tripped.
@@ -74,10 +74,16 @@ class HardStopLatch:
                 state = msgspec.structs.replace(state, at_ms=now_ms) if state.tripped else state
                 write_latch(path, state)
             except OSError as error:
-                self._unwritten = True
+                written = False
                 if not state.tripped:
                     state = LatchState(True, f"{UNREADABLE}: {path} cannot be written ({error})", now_ms)
         self._state = state
+        self._on_disk = state if written else None
+        """What the file holds. Whoever writes sets it; that is one step."""
+
+    @property
+    def _unwritten(self) -> bool:
+        return self._state is not self._on_disk
 
     @property
     def tripped(self) -> bool:
@@ -100,7 +106,6 @@ class HardStopLatch:
             if self._state.tripped:
                 return False
             self._state = LatchState(True, f"{code}: {detail}", now_ms, evidence or {}, self._state.reset)
-            self._unwritten = True
         self.persist()
         return True
 
@@ -113,28 +118,27 @@ class HardStopLatch:
             return False
         note_reset(self._path, done)
         state = LatchState(False, reset=done)
-        write_latch(self._path, state)
-        with self._lock:
-            self._state, self._unwritten = state, False
+        with self._writing:
+            write_latch(self._path, state)
+            # Before anybody else may write: what is in the file last is what holds.
+            self._state = self._on_disk = state
         return True
 
     def persist(self) -> str:
         """Write what is not on disk yet; why that failed, or "": then no new risk may be taken, since a trip would not
         outlast the process. Called by who trips it, then by main each second.
 
-        Waits for the disk, without the lock. Two at once write the same state; at worst one of them says that it
-        failed, and the next round finds nothing left to write.
+        Waits for the disk, and for who else writes, without the lock that `tripped` takes.
         """
-        with self._lock:
+        with self._writing:
             if not self._unwritten:
                 return ""
             state = self._state
-        try:
-            write_latch(self._path, state)
-        except OSError as error:
-            return f"the latch cannot be written: {error}"
-        with self._lock:
-            self._unwritten = False
+            try:
+                write_latch(self._path, state)
+            except OSError as error:
+                return f"the latch cannot be written: {error}"
+            self._on_disk = state  # if it has tripped meanwhile, who tripped it waits to write that
         return ""
 
 

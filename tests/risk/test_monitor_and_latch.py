@@ -1,6 +1,7 @@
 """RiskMonitor's five triggers and the latch that only a person resets."""
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ import pytest
 
 from hip3.core.ledger import OrderChanged, OrderFinished, RoundTrip
 from hip3.core.order_state import OrderState
-from hip3.risk.hard_stop import HardStopLatch, read_latch
+from hip3.risk import hard_stop
+from hip3.risk.hard_stop import HardStopLatch, LatchState, Reset, read_latch
 from hip3.risk.monitor import HOUR_MS, FlattenFailed, RiskLimits, RiskMonitor
 from tests.builders import COIN, D, exit_order, order
 
@@ -125,3 +127,37 @@ def test_reset_needs_a_reason_and_is_recorded(tmp_path: Path, capsys: pytest.Cap
     record = json.loads((folder / "latch_resets.jsonl").read_text())
     assert (record["reason"], record["was"]) == ("looked at it", "max_loss: 21 USD")
     assert record["user"]
+
+
+def test_a_write_that_is_held_up_undoes_no_reset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two threads wrote at once, by one temporary file: one said that it had failed, or the older state came last."""
+    path = tmp_path / "latch.json"
+    latch = HardStopLatch(path)
+    honest, begun, go_on = hard_stop.write_latch, threading.Event(), threading.Event()
+
+    def full(at: Path, state: LatchState) -> None:
+        raise OSError(28, "No space left on device")
+
+    def held_up(at: Path, state: LatchState) -> None:
+        begun.set()
+        assert go_on.wait(10)
+        honest(at, state)
+
+    monkeypatch.setattr(hard_stop, "write_latch", full)
+    latch.trip("manual", "a test", 1)
+    assert latch.persist() != ""
+    monkeypatch.setattr(hard_stop, "write_latch", held_up)
+    said: list[str] = []
+    main = threading.Thread(target=lambda: said.append(latch.persist()))
+    main.start()
+    assert begun.wait(10)
+    monkeypatch.setattr(hard_stop, "write_latch", honest)
+    risk = threading.Thread(target=lambda: latch.reset(Reset(at_ms=2, user="me", reason="looked", was="manual")))
+    risk.start()
+    go_on.set()
+    for thread in (main, risk):
+        thread.join(10)
+    assert said == [""]
+    assert not latch.tripped
+    assert not read_latch(path).tripped
+    assert latch.persist() == ""

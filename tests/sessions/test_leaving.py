@@ -86,7 +86,13 @@ def _halted(world: World, on: bool) -> None:
     world.venue.engine.markets[GOLD].halted = on
 
 
-@pytest.mark.parametrize("outage", [_post_only, _halted])
+def _deregistered(world: World, on: bool) -> None:
+    """The agent's approval is taken back while a position is held, and given again."""
+    owner_of = type(world.venue.books).owner_of
+    world.venue.books.owner_of = lambda signer, ms: None if on else owner_of(world.venue.books, signer, ms)  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("outage", [_post_only, _halted, _deregistered])
 def test_an_exit_waits_out_what_no_price_can_help(tmp_path: Path, outage: object) -> None:
     world = quiet_world(tmp_path)
     _held(world)

@@ -9,6 +9,8 @@ import pytest
 from hip3.core.orders import ExitReason, Side, Tif
 from hip3.execution.truth.bootstrap import learn_universe
 from hip3.service.operating import CancelAll
+from hip3.venue.actions.actions import L1
+from hip3.venue.answers.replies import err
 from hip3.venue.engine import halts
 from tests.builders import D
 from tests.world import World, quiet_world
@@ -99,6 +101,29 @@ def test_cancels_of_limits_keep_their_place_and_stops_go_by_themselves(tmp_path:
     assert fast == resting
     assert not plain
     assert [o["isTrigger"] for o in world.listed("xyz")] == [True], "the stop of a position stays"
+
+
+def test_cancels_that_were_refused_as_one_go_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An action with the cancel of a market that is gone was refused as a whole, and asked again as a whole."""
+    world = quiet_world(tmp_path)
+    below = {coin: world.venue.engine.markets[coin].oracle * 9 // 10 for coin in (TSLA, "xyz:NVDA", GOLD)}
+    for coin, px in below.items():
+        world.by_hand(coin, Side.BUY, D("0.1"), px=px, tif=Tif.GTC)
+    assert world.run_until(lambda: len(world.trading.tracker.ledger().foreign) == 3, 5000)
+    honest, gone = L1["cancel"], world.venue.engine.markets[TSLA].info.asset_id
+
+    def refusing(books: Any, account: Any, action: dict[str, Any], now_ms: int) -> Any:
+        if any(item["a"] == gone for item in action["cancels"]):
+            return err("Cannot process API request.")
+        return honest(books, account, action, now_ms)
+
+    monkeypatch.setitem(L1, "cancel", refusing)
+    asked = CancelAll(world.running, 10_000)
+    assert world.run_until(lambda: asked.poll() is None and len(world.listed("xyz")) == 1, 3000)
+    assert [o["coin"] for o in world.listed("xyz")] == [TSLA]
+    monkeypatch.setitem(L1, "cancel", honest)
+    assert world.run_until(lambda: asked.poll() is not None, 20_000)
+    assert world.listed("xyz") == []
 
 
 def _saying_less(name: str) -> Any:

@@ -112,9 +112,10 @@ class BatchScheduler:
             return None
 
     def _take_cancels_locked(self) -> list[PendingCancel]:
-        """Those of plain limits share no action with those of stops, for which their flag is refused."""
-        kind = self._cancels[0].limit
-        taken = [c for c in self._cancels if c.limit is kind][:BATCH]
+        """Those of plain limits share no action with those of stops, for which their flag is refused. Some go alone."""
+        first = self._cancels[0]
+        together = [c for c in self._cancels if c.limit is first.limit and not c.alone]
+        taken = [first] if first.alone else together[:BATCH]
         if len(taken) == len(self._cancels):
             self._cancels.clear()
         else:

@@ -1,0 +1,27 @@
+"""Main: what breaks in a round of its supervision must not end the process that leaves positions."""
+
+from pathlib import Path
+
+from hip3.config.reading import MarketSettings
+from hip3.config.settings import Settings
+from hip3.service.app import App
+from tests.fakes import FakeClock, MemoryJournal
+
+
+def test_a_round_of_supervision_that_breaks_is_told_once_of_each_kind_and_the_next_comes(tmp_path: Path) -> None:
+    app = App(MarketSettings(Settings(state_dir=str(tmp_path))), FakeClock())
+    journal = app.running.journal = MemoryJournal()  # type: ignore[assignment]
+    rounds: list[Exception | None] = [ValueError("odd"), ValueError("odd"), KeyError("other"), None, ValueError("odd")]
+    left = iter(rounds)
+
+    def watch() -> None:
+        error = next(left)
+        if error is not None:
+            raise error
+
+    app.watch = watch  # type: ignore[method-assign]
+    for _ in rounds:
+        app._watch_guarded()
+    assert next(left, "all rounds came") == "all rounds came"
+    told = [f["what"] for f in journal.of("fault")]
+    assert told == ["supervision: ValueError: odd", "supervision: KeyError: 'other'", "supervision: ValueError: odd"]
