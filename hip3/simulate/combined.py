@@ -92,7 +92,8 @@ def _given_up_by_http(rng: random.Random, at: int, coins: tuple[str, ...]) -> Co
 
 def _lost_in_silence(rng: random.Random, at: int, coins: tuple[str, ...]) -> Combined:
     """Nothing comes for a while, no connection breaks, and somebody trades meanwhile. We do not: a fill of ours would
-    show the gap."""
+    show the gap. The comparison that follows a start is over, and the next a minute away."""
+    at = rng.randint(*AFTER_COMPARISON_MS)
     silence = Mishap(kind="silence", at_ms=at, for_ms=rng.randint(6000, 9000))
     hand = Mishap(kind="hand trade", on=rng.choice(coins), ms=rng.choice((-1, 1)) * rng.randint(12, 40), at_ms=at + 500)
     return [silence, hand], {"time_stop_ms": 700, "min_edge_bps": Decimal(5000)}
@@ -103,6 +104,15 @@ def _fill_of_others_lost(rng: random.Random, at: int, coins: tuple[str, ...]) ->
     lost = Mishap(kind="lose", on="fill", at_ms=at, for_ms=rng.randint(1000, 3000))
     hand = Mishap(kind="hand trade", on=rng.choice(coins), ms=rng.choice((-1, 1)) * rng.randint(12, 40), at_ms=at + 200)
     return [lost, hand], {"time_stop_ms": 700, "min_edge_bps": Decimal(5000)}
+
+
+def _empty_at_a_start(rng: random.Random, at: int, coins: tuple[str, ...]) -> Combined:
+    """A position is held, the process is killed, and the next one reads that there is none."""
+    empty = Mishap(kind="empty account", on="xyz", at_ms=at, for_ms=rng.randint(5000, 8000), when="holding")
+    return [empty, Mishap(kind="kill", on="anywhere", at_ms=at, when="holding")], {
+        "min_edge_bps": Decimal(1), "time_stop_ms": 3000, "max_concurrent_positions": 5,
+        "max_notional_total": Decimal(150), "hard_stop_max_loss_usd": Decimal(1000),
+    }  # fmt: skip
 
 
 def _held_up_over_a_cut(rng: random.Random, at: int, coins: tuple[str, ...]) -> Combined:
@@ -118,10 +128,14 @@ def _held_up_over_a_cut(rng: random.Random, at: int, coins: tuple[str, ...]) -> 
 KINDS: tuple[Made, ...] = (
     _fast_clock, _old_reading, _full_until_the_end, _cut_while_sending, _late_and_unproved, _given_up_by_http,
     _lost_in_silence, _fill_of_others_lost, _held_up_over_a_cut,
-    _young_position,
+    _young_position, _empty_at_a_start,
 )  # fmt: skip
+_ALONE = (_lost_in_silence, _empty_at_a_start)
+"""What chance adds mostly hides these: a connection that is begun anew has everything read."""
+AFTER_COMPARISON_MS = (12_500, 15_000)
 
 
-def combined(number: int, rng: random.Random, chaos_ms: int, coins: tuple[str, ...]) -> Combined:
-    """One of them, in turn, so that it ends before the faults do."""
-    return KINDS[number % len(KINDS)](rng, rng.randrange(1000, max(2000, chaos_ms - 6000)), coins)
+def combined(number: int, rng: random.Random, chaos_ms: int, coins: tuple[str, ...]) -> tuple[Combined, bool]:
+    """One of them, in turn, so that it ends before the faults do; and whether it goes without what chance adds."""
+    kind = KINDS[number % len(KINDS)]
+    return kind(rng, rng.randrange(1000, max(2000, chaos_ms - 6000)), coins), kind in _ALONE

@@ -212,7 +212,9 @@ def plan_of(seed: int) -> Plan:
     )  # fmt: skip
     extra = random.Random(f"{seed}:extra")
     if which == 0:
-        more, needs = combined(number, extra, plan.chaos_ms, coins)
+        (more, needs), alone = combined(number, extra, plan.chaos_ms, coins)
+        if alone:
+            made, plan = [], msgspec.structs.replace(plan, chaos_ms=CHAOS_MS[1])
     else:
         more, needs = _aimed(number, extra, coins, short=which == 1)
     thin, stops = _thin_while_held(random.Random(f"{seed}:thin"), coins, plan.chaos_ms)

@@ -196,7 +196,7 @@ MUTANTS: tuple[Mutant, ...] = (
        "journal=g.journal, exchange_ms=clock.wall_ms,\n        watch_foreign"),
     _m("no time stop", "position/exit_rules.py", "    (ExitReason.TIME_STOP, time_stop),\n", ""),
     # Restarts and files.
-    _m("the latch is in memory only", "risk/hard_stop.py", "            write_latch(self._path, state)\n", "            pass\n"),
+    _m("the latch is in memory only", "risk/hard_stop.py", "                write_latch(self._path, state)\n            except", "                pass\n            except"),
     _m("a restart forgets open orders", "service/kept.py", "    if recovered is not None:\n        for order", "    if False:\n        for order"),
     _m("an order that is unknown has ended on disk", "ops/journal.py",
        '        if kind == "order" and fields["event"].after.terminal:', '        if kind == "order":'),
