@@ -132,6 +132,29 @@ class LedgerView(msgspec.Struct, frozen=True, kw_only=True):
     """Markets with a reduce-only order not proven dead; protective stops do not count."""
     foreign: dict[str, Decimal]
     """USD of resting orders that are not ours, by market: at their limit and full size, reduce-only ones left out."""
+    buys: dict[str, Decimal] = {}
+    """USD of what may still be bought, by market: entries not proven dead with what is left of them, at the price of
+    their admission, and others' resting orders as in `foreign`."""
+    sells: dict[str, Decimal] = {}
+    """The same of what may still be sold."""
+
+    def position_usd(self, coin: str, mark: Decimal) -> Decimal:
+        """A position with its sign, at its mark or at the price of its admission where that is more.
+
+        With the mark alone a position that lost value would make room that it takes again when it recovers.
+        """
+        szi = self.positions.get(coin, ZERO)
+        usd = max(abs(szi) * mark, self.held.get(coin, ZERO)) if szi else ZERO
+        return usd if szi >= 0 else -usd
+
+    def side_usd(self, coin: str, mark: Decimal, *, buy: bool) -> Decimal:
+        """What a market comes to if everything of one side executes and nothing of the other; may be below 0."""
+        signed = self.position_usd(coin, mark)
+        return signed + self.buys.get(coin, ZERO) if buy else self.sells.get(coin, ZERO) - signed
+
+    def worst_usd(self, coin: str, mark: Decimal) -> Decimal:
+        """The most that a market can come to: by all of its buys or by all of its sells, which cannot add up."""
+        return max(self.side_usd(coin, mark, buy=True), self.side_usd(coin, mark, buy=False))
 
     @property
     def occupied(self) -> set[str]:

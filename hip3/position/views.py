@@ -45,8 +45,11 @@ def ledger_view(orders: OrderIndex, holdings: Holdings, foreign: Iterable[OrderU
     """What the gates decide on.
 
     Entries count whole until they are proven dead, at their admission price; others' resting orders at their limit
-    and original size, unless they are reduce-only. A protective stop occupies nothing.
+    and original size, unless they are reduce-only. A protective stop occupies nothing. By sides an entry counts with
+    what it has not executed yet: the rest is in the position.
     """
+    buys: dict[str, Decimal] = {}
+    sells: dict[str, Decimal] = {}
     entries: dict[str, Decimal] = {}
     reducing = set()
     for tracked in orders.live.values():
@@ -57,18 +60,33 @@ def ledger_view(orders: OrderIndex, holdings: Holdings, foreign: Iterable[OrderU
             reducing.add(order.coin)
         else:
             entries[order.coin] = entries.get(order.coin, ZERO) + order.exposure
+            by_side = buys if order.side.is_buy else sells
+            left = max(ZERO, order.sz - tracked.executed)
+            by_side[order.coin] = by_side.get(order.coin, ZERO) + left * order.admission_px
     others: dict[str, Decimal] = {}
     for update in foreign:
         if not update.reduce_only:
-            others[update.coin] = others.get(update.coin, ZERO) + update.limit_px * update.orig_sz
+            usd = update.limit_px * update.orig_sz
+            others[update.coin] = others.get(update.coin, ZERO) + usd
+            by_side = buys if update.side.is_buy else sells
+            by_side[update.coin] = by_side.get(update.coin, ZERO) + usd
     positions = effective_sizes(orders, holdings)
-    held = {coin: abs(szi) * _admission_px(orders, holdings, coin) for coin, szi in positions.items()}
-    return LedgerView(positions=positions, held=held, entries=entries, reducing=frozenset(reducing), foreign=others)
+    held = {coin: abs(szi) * _admission_px(orders, holdings, coin, szi) for coin, szi in positions.items()}
+    return LedgerView(
+        positions=positions, held=held, entries=entries, reducing=frozenset(reducing), foreign=others,
+        buys=buys, sells=sells,
+    )  # fmt: skip
 
 
-def _admission_px(orders: OrderIndex, holdings: Holdings, coin: str) -> Decimal:
+def _entry_of(orders: OrderIndex, coin: str, szi: Decimal) -> TrackedOrder | None:
+    """The order that last entered a position of this side; one that made it smaller is none."""
+    entry = orders.entry.get(coin)
+    return entry if entry is not None and (entry.order.side.sign > 0) == (szi > 0) else None
+
+
+def _admission_px(orders: OrderIndex, holdings: Holdings, coin: str, szi: Decimal) -> Decimal:
     """The price at which the limits count the entry: this run's, else an earlier run's or the entry price; 0: none."""
-    entry, holding = orders.entry.get(coin), holdings.get(coin)
+    entry, holding = _entry_of(orders, coin, szi), holdings.get(coin)
     if entry is not None:
         return entry.order.admission_px
     return max(holding.entry_px, holding.admission_px) if holding is not None else ZERO
@@ -80,7 +98,7 @@ def position_view(orders: OrderIndex, holdings: Holdings, coin: str, szi: Decima
     Before its first fill is booked it has the entry order's price and, for want of the exchange's, our wall time of
     that order. An entry price of 0 means that nobody knows it.
     """
-    holding, entry = holdings.get(coin), orders.entry.get(coin)
+    holding, entry = holdings.get(coin), _entry_of(orders, coin, szi)
     px, since, edge, foreign = ZERO, 0, ZERO, False
     if holding is not None and holding.szi:
         px, since, edge, foreign = holding.entry_px, holding.entry_ms, holding.edge_bps, holding.foreign
@@ -92,5 +110,5 @@ def position_view(orders: OrderIndex, holdings: Holdings, coin: str, szi: Decima
     return PositionView(
         coin=coin, szi=szi, entry_px=px, entry_ms=since, entry_edge_bps=edge, foreign=foreign,
         as_of_ms=holding.as_of_ms if whole and holding is not None else 0,
-        admission_px=_admission_px(orders, holdings, coin),
+        admission_px=_admission_px(orders, holdings, coin, szi),
     )  # fmt: skip

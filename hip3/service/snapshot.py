@@ -101,10 +101,9 @@ def _of(trading: Trading, running: Running, now: int) -> dict[str, Any]:
         counters["skipped"]["no_size"] = trading.detector.unsized
     counters["venue_rejected"] = dict(Counter(figures.venue_rejected))
     exiting, foreign = trading.exits.exiting(), tracker.foreign_orders()
-    worst = sum(ledger.entries.values(), ZERO) + sum(ledger.foreign.values(), ZERO)
-    for coin, szi in ledger.positions.items():
-        mark = _mark(views.get(coin)) or trading.view.marks.get(coin)
-        worst += abs(szi) * (mark if mark is not None else ZERO)
+    occupied = {*ledger.positions, *ledger.buys, *ledger.sells}
+    marks = {coin: _mark(views.get(coin)) or trading.view.marks.get(coin, ZERO) for coin in occupied}
+    worst = sum((ledger.worst_usd(coin, mark) for coin, mark in marks.items()), ZERO)
     return {
         "positions": [_position(p, views.get(p.coin), exiting, running) for p in tracker.positions()],
         "orders": {

@@ -445,3 +445,33 @@ def test_a_fill_that_is_dated_in_the_far_future_does_not_come_on_top_of_every_re
     assert not tracker.booked()
     tracker.on_fills([fill(2, time_ms=3000)])
     assert tracker.booked() == {COIN: fill().sz}, "and what really comes later is booked"
+
+
+def test_what_rests_counts_by_its_side_and_with_what_is_left_of_it() -> None:
+    """P = +20 USD, buys and sells of 100 each: at worst 120, not 220; half of a buy that executed is in the position."""
+    tracker = PositionTracker()
+    for number, side in ((1, Side.BUY), (2, Side.SELL)):
+        wished = msgspec.structs.replace(order(number), side=side, sz=D("0.025"), px=D(4000), admission_px=D(4000))
+        tracker.admit(wished, lambda ledger, w: w)
+    tracker.adopt(COIN, D("0.005"), Opening(px=D(4000), ms=1))
+    ledger = tracker.ledger()
+    assert ledger.worst_usd(COIN, D(4000)) == D(120)
+    assert ledger.side_usd(COIN, D(4000), buy=False) == D(80)
+    tracker.on_fills([fill(1, sz=D("0.01"), start_position=D("0.005"))])
+    ledger = tracker.ledger()
+    assert ledger.buys == {COIN: D(60)}
+    assert ledger.worst_usd(COIN, D(4000)) == D(120)
+
+
+def test_a_sell_that_makes_a_position_smaller_is_not_what_entered_it() -> None:
+    tracker = PositionTracker()
+    buy = msgspec.structs.replace(order(1), admission_px=D(4100))
+    sell = msgspec.structs.replace(order(2), side=Side.SELL, sz=D("0.005"), admission_px=D(4500))
+    for wished in (buy, sell):
+        tracker.admit(wished, lambda ledger, w: w)
+    tracker.on_fills([fill(1)])
+    sold = fill(
+        2, sz=D("0.005"), side=Side.SELL, cloid=sell.cloid, oid=78, start_position=D("0.012"), direction="Close Long"
+    )
+    tracker.on_fills([sold])
+    assert tracker.ledger().held[COIN] == D("0.007") * 4000

@@ -209,7 +209,7 @@ class Executor:
         marks = {c: m for c, m in self._other_marks().items() if c not in self._specs}
         marks |= self._market_state.marks(epoch)
         return Entry(
-            coin=signal.coin, size=signal.size, limit_px=limit_px, sz_decimals=spec.sz_decimals,
+            coin=signal.coin, side=signal.side, size=signal.size, limit_px=limit_px, sz_decimals=spec.sz_decimals,
             hard_stop=latch.reason or "tripped" if latch.tripped else None, not_ready=reasons,
             blocked=self._blocked(signal.coin), marks=marks, ledger=None,
             exiting=self._exits.no_entries(signal.coin, now_ms),

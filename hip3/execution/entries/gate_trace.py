@@ -57,7 +57,7 @@ class GateTrace:
             return {}
         if number == 3 and e.coin in e.marks:
             return {"used_usd": f"{market_usd(e, ledger):.2f}", "limit_usd": str(e.max_per_market)}
-        if number == 4 and all(coin in e.marks for coin in ledger.positions):
+        if number == 4 and all(coin in e.marks for coin in (e.coin, *ledger.positions)):
             return {"used_usd": f"{total_usd(e, ledger):.2f}", "limit_usd": str(e.max_total)}
         if number == 5:
             return {"markets": str(len(ledger.occupied - {e.coin})), "limit": str(e.max_positions)}

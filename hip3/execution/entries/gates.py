@@ -7,7 +7,7 @@ them enters the order in the books (that is the pending mark); 9 takes from the 
 A gate that lacks its input says no (`MarketDataUnavailable`), never yes.
 
 Pure: no gate raises, keeps anything or looks at a clock. Prices are USD per unit, sizes units of the asset, exposures
-and limits USD; an exposure is never netted, a short counts like a long.
+and limits USD. What is under way counts by its side: buys and sells of one market cannot both add to its position.
 """
 
 from collections.abc import Callable
@@ -18,6 +18,7 @@ import msgspec
 from hip3.core.decisions import Rejected, RejectReason, Skipped, SkipReason
 from hip3.core.ledger import LedgerView
 from hip3.core.money import ONE, ZERO, div, floor_size, meets_minimum
+from hip3.core.orders import Side
 
 Refusal = Rejected | Skipped
 """Rejected: a limit says no. Skipped: there is nothing to do."""
@@ -27,6 +28,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """What the gates decide on: one wished entry and the facts around it."""
 
     coin: str
+    side: Side
     size: Decimal
     """What is still wanted, on the lot: each gate sees what the one before it has left."""
     limit_px: Decimal
@@ -88,9 +90,8 @@ def max_position_per_market(e: Entry) -> Outcome:
     if price is None or ledger is None or e.blocked is not None:
         missing = e.blocked or ("mark price" if price is None else "account state")
         return Rejected(RejectReason.MARKET_DATA_UNAVAILABLE, "MaxPositionPerMarket", (("missing", missing),))
-    return _cut(
-        e, price, market_usd(e, ledger), e.max_per_market, RejectReason.MAX_POSITION_PER_MARKET, "MaxPositionPerMarket"
-    )
+    used, name = market_usd(e, ledger), "MaxPositionPerMarket"
+    return _cut(e, price, used, e.max_per_market, RejectReason.MAX_POSITION_PER_MARKET, name)
 
 
 def max_position_total(e: Entry) -> Outcome:
@@ -106,24 +107,18 @@ def max_position_total(e: Entry) -> Outcome:
 
 
 def market_usd(e: Entry, ledger: LedgerView) -> Decimal:
-    """What this market is counted at now, in USD; its mark must be known. An entry under way counts whole."""
-    used = _position_usd(ledger, e.coin, e.marks[e.coin])
-    return used + ledger.entries.get(e.coin, ZERO) + ledger.foreign.get(e.coin, ZERO)
+    """What this market comes to if all that is under way on the entry's side executes, in USD; its mark must be known.
+
+    Below 0 where that closes less than the position of the other side.
+    """
+    return ledger.side_usd(e.coin, e.marks[e.coin], buy=e.side.is_buy)
 
 
 def total_usd(e: Entry, ledger: LedgerView) -> Decimal:
-    """What the account is counted at now, in USD; the marks of all positions must be known."""
-    used = sum(ledger.entries.values(), ZERO) + sum(ledger.foreign.values(), ZERO)
-    return used + sum((_position_usd(ledger, coin, e.marks[coin]) for coin in ledger.positions), ZERO)
-
-
-def _position_usd(ledger: LedgerView, coin: str, mark: Decimal) -> Decimal:
-    """A position at its mark, or at the price of its admission where that is more.
-
-    With the mark alone a position that lost value would make room that it takes again when it recovers.
-    """
-    szi = ledger.positions.get(coin, ZERO)
-    return max(abs(szi) * mark, ledger.held.get(coin, ZERO)) if szi else ZERO
+    """The same with the worst case of every other market; the marks of all positions must be known."""
+    others = {*ledger.positions, *ledger.buys, *ledger.sells} - {e.coin}
+    worst = sum((ledger.worst_usd(coin, e.marks.get(coin, ZERO)) for coin in others), ZERO)
+    return worst + ledger.side_usd(e.coin, e.marks[e.coin], buy=e.side.is_buy)
 
 
 def _cut(e: Entry, price: Decimal, used: Decimal, limit: Decimal, reason: RejectReason, gate: str) -> Outcome:

@@ -8,6 +8,7 @@ import pytest
 
 from hip3.core.decisions import Rejected, RejectReason, Skipped, SkipReason
 from hip3.core.ledger import LedgerView
+from hip3.core.orders import Side
 from hip3.execution.entries.gates import GATES, LEDGER_GATES, Entry, run
 from tests.builders import COIN, D
 
@@ -19,12 +20,16 @@ ORDER = (
 
 def _ledger(**kw: Any) -> LedgerView:
     base: dict[str, Any] = {"positions": {}, "held": {}, "entries": {}, "reducing": frozenset(), "foreign": {}}
-    return LedgerView(**(base | kw))
+    asked = base | kw
+    buys = {
+        c: asked["entries"].get(c, D(0)) + asked["foreign"].get(c, D(0)) for c in asked["entries"] | asked["foreign"]
+    }
+    return LedgerView(**({"buys": buys} | asked))
 
 
 def _entry(**kw: Any) -> Entry:
     base: dict[str, Any] = {
-        "coin": COIN, "size": D("0.012"), "limit_px": D(4000), "sz_decimals": 4, "hard_stop": None, "not_ready": (),
+        "coin": COIN, "side": Side.BUY, "size": D("0.012"), "limit_px": D(4000), "sz_decimals": 4, "hard_stop": None, "not_ready": (),
         "blocked": None, "marks": {COIN: D(4000), "xyz:TSLA": D(400)}, "ledger": _ledger(), "exiting": False,
         "max_per_market": D(50), "max_total": D(100), "max_positions": 5,
     }  # fmt: skip
@@ -49,7 +54,10 @@ def test_the_order_is_the_documented_one() -> None:
         ("MaxPositionPerMarket", {"marks": {}}),
         ("MaxPositionPerMarket", {"ledger": None}),
         ("MaxPositionPerMarket", {"blocked": "tick_size_unknown"}),
-        ("MaxPositionPerMarket", {"ledger": _ledger(positions={COIN: D("-0.01")})}),
+        ("MaxPositionPerMarket", {"ledger": _ledger(positions={COIN: D("0.01")})}),
+        ("MaxPositionPerMarket", {"side": Side.SELL, "ledger": _ledger(positions={COIN: D("-0.01")})}),
+        ("has_position", {"ledger": _ledger(positions={COIN: D("-0.01")})}),  # a buy makes it smaller
+        ("PendingOrder", {"side": Side.SELL, "ledger": _ledger(entries={COIN: D(45)})}),  # only one of both adds up
         ("MaxPositionPerMarket", {"ledger": _ledger(entries={COIN: D(45)})}),
         ("MaxPositionPerMarket", {"ledger": _ledger(foreign={COIN: D(45)})}),
         ("MaxPositionTotal", {"ledger": _ledger(positions={"xyz:TSLA": D("0.23")})}),
