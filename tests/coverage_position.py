@@ -94,8 +94,8 @@ POSITION_ROWS: tuple[Row, ...] = (
         "limits count what is not proven dead",
         "hip3/execution/entries/gates.py",
         G + "test_each_gate_refuses_what_it_is_for",
-        "    return used + ledger.entries.get(e.coin, ZERO) + ledger.foreign.get(e.coin, ZERO)",
-        "    return used + ledger.foreign.get(e.coin, ZERO)",
+        "    return ledger.side_usd(e.coin, e.marks[e.coin], buy=e.side.is_buy)\n\n\ndef total",
+        "    return ledger.position_usd(e.coin, e.marks[e.coin]) * e.side.sign\n\n\ndef total",
     ),
     Row(
         "PM-TEST-4",

@@ -563,8 +563,8 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
         "position limit in total, each at its own mark",
         "hip3/execution/entries/gates.py",
         G + "test_each_gate_refuses_what_it_is_for",
-        "sum((_position_usd(ledger, coin, e.marks[coin]) for coin in ledger.positions), ZERO)",
-        "sum((_position_usd(ledger, e.coin, e.marks[coin]) for coin in ledger.positions), ZERO)",
+        "sum((ledger.worst_usd(coin, e.marks.get(coin, ZERO)) for coin in others), ZERO)",
+        "sum((ledger.worst_usd(e.coin, e.marks.get(coin, ZERO)) for coin in others), ZERO)",
     ),
     Row(
         "N-7.2b",

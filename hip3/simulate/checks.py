@@ -115,14 +115,24 @@ def check_adopted(scene: Scene, witness: Witness, coin: str, theirs: Decimal) ->
         raise Violation(f"{theirs} of {coin} is adopted, and that is no longer so")
 
 
+LARGE_BPS = 200
+"""A result that no delay makes."""
+
+
 def check_reason(scene: Scene, order: PendingOrder, position: PositionView) -> None:
-    """As an exit is decided for a result: the market bears half of it out, whatever a single quote says."""
+    """As an exit is first tried for a result: the market bears half of it out, whatever a single quote says.
+
+    Only where the result is a large one. A narrow stop is within what a price moves while it is under way, and within
+    what an entry's price is not known by until its fill has come.
+    """
     params = scene.settings.base
+    if order.attempt > 1:
+        return  # it was decided by a market that has moved since
     # A mark beyond the protective stop is one, too.
     losses = [bps for bps in (params.stop_loss_bps, params.protective_stop_bps) if bps]
     limit = {ExitReason.STOP_LOSS: -min(losses, default=ZERO), ExitReason.TAKE_PROFIT: params.take_profit_bps}
     wanted = limit.get(order.exit_reason) if order.exit_reason is not None else None
-    if not wanted or order.exit_reason is None:
+    if wanted is None or order.exit_reason is None or abs(wanted) < LARGE_BPS:
         return
     market = scene.venue.engine.markets[order.coin]
     touch = market.book.best_ask() if order.side.is_buy else market.book.best_bid()

@@ -230,6 +230,8 @@ def _thin_while_held(rng: random.Random, coins: tuple[str, ...], chaos_ms: int) 
         msgspec.structs.replace(_thin_touch(rng, coins), share=100, when="holding") for _ in range(rng.randint(1, 3))
     ]
     stops = {"stop_loss_bps": D(rng.choice((0, 300))), "take_profit_bps": D(rng.choice((0, 300)))}
+    if rng.random() < 0.5:  # a protective stop is a narrower one
+        stops["protective_stop_bps"] = D(0)
     return [msgspec.structs.replace(m, at_ms=rng.randint(2000, max(3000, chaos_ms))) for m in spans], stops
 
 
