@@ -177,6 +177,7 @@ def _run(args: argparse.Namespace) -> int:
     from hip3.ops.state_dir import StateLock
     from hip3.ops.supervised import Supervised
     from hip3.service.app import App
+    from hip3.service.quote_view import quote_rows
 
     settings = _settings()
     clock, supervised = SystemClock(), Supervised(Path(settings.base.state_dir))
@@ -218,6 +219,7 @@ def _run(args: argparse.Namespace) -> int:
             positions=None if trading is None else {p.coin: p.szi for p in trading.tracker.positions()},
             latch=None if state is None else state.reason,
             proof=proof,
+            quotes=[] if trading is None else quote_rows(trading),
         )
         _say(table, sys.stdout)
     else:

@@ -10,7 +10,7 @@ _BY_TEST = {
         "bench/reference bench/rig bench/rows bench/scaling bench/shots bench/signed bench/soak bench/stats "
         "bench/wired"
     ),
-    "config/test_settings": "exchange/keys service/params service/start",
+    "config/test_settings": "config/describing config/quote_settings exchange/keys service/params service/start",
     "exchange/test_registry": "core/market",
     "exchange/test_sender_contract": "core/ports exchange/writer",
     "exchange/test_session": (
@@ -27,7 +27,10 @@ _BY_TEST = {
     "ops/test_metrics": "execution/entries/gate_trace ops/figures ops/histogram service/details",
     "ops/test_alerts": "ops/alert_records",
     "position/test_exit_attempts": "position/exit_rules position/flatten position/held",
-    "position/test_tracker": "core/ledger position/holding position/read_positions position/order_index position/tracked position/views",
+    "position/test_tracker": (
+        "core/ledger position/holding position/read_positions position/order_index position/tracked "
+        "position/tracker_views position/views"
+    ),
     "properties/test_hard_stop": "execution/sending/address_budget",
     "properties/test_interleavings": "core/orders execution/sending/posts",
     "risk/test_market_gates": "execution/entries/refusal_watch execution/truth/markets risk/market_flags",
@@ -65,11 +68,16 @@ _BY_TEST = {
     "stories/test_install": "__main__ version",
     "stories/test_latch": "commands/latch",
     "stories/test_runbook": "cli commands/pause",
-    "stories/test_service": "clock exchange/embedded service/running service/runtime",
+    "stories/test_service": "clock exchange/embedded service/quote_view service/running service/runtime",
     "stories/test_stop": "commands/stop service/stop_wish",
     "stories/test_supervision": "ops/supervised service/supervisor service/workers",
     "stories/test_verification": "exchange/rest",
     "stories/test_wiring": "service/trading service/parts service/wiring",
+    "sessions/test_quoting": (
+        "execution/quotes/facts execution/quotes/figures execution/quotes/keys execution/quotes/market "
+        "execution/quotes/pacing execution/quotes/params execution/quotes/pulls execution/quotes/quoter "
+        "execution/quotes/refusals execution/quotes/stance"
+    ),
     "strategy/test_detector": "strategy/oracle strategy/sizing",
     "test_architecture": "locks",
     "test_coverage": "errors execution/sending/cloids",

@@ -19,7 +19,9 @@ from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 from dotenv import dotenv_values
+from msgspec.structs import fields
 
+from hip3.config.quote_settings import QuoteSettings, quote_faults
 from hip3.config.settings import Settings
 from hip3.core.money import LIMIT_SHARE, MIN_NOTIONAL_USD, ceil_size, div
 from hip3.core.urls import parts_of, shown_url, split_urls
@@ -34,8 +36,7 @@ MICRO: dict[str, Any] = {
 """What HIP3_PROFILE=micro sets: the smallest orders that the exchange takes with certainty, and room for one."""
 
 _HOSTS = {"api.hyperliquid.xyz": "mainnet", "api.hyperliquid-testnet.xyz": "testnet"}
-
-FIELDS: dict[str, Any] = {field.name: field for field in msgspec.structs.fields(Settings)}
+FIELDS: dict[str, Any] = {f.name: f for f in (*fields(Settings)[len(fields(QuoteSettings)) :], *fields(QuoteSettings))}
 _HEX = frozenset("0123456789abcdefABCDEF")
 
 
@@ -198,7 +199,11 @@ def _risk_faults(s: Settings) -> list[str]:
         faults.append("HIP3_MARKET_HEALTH_DISABLE is above HIP3_MARKET_HEALTH_ENABLE")
     if s.market_health and s.market_health_min_samples > s.market_health_window:
         faults.append("HIP3_MARKET_HEALTH_MIN_SAMPLES is above HIP3_MARKET_HEALTH_WINDOW: it would never be judged")
-    for name, parse, text in (("BLACKOUT", parse_windows, s.blackout), ("SESSIONS", parse_sessions, s.sessions)):
+    for name, parse, text in (
+        ("BLACKOUT", parse_windows, s.blackout),
+        ("SESSIONS", parse_sessions, s.sessions),
+        ("QUOTE_SESSIONS", parse_sessions, s.quote_sessions),
+    ):
         try:
             parse(text)
         except ValueError as error:
@@ -216,7 +221,7 @@ def _market_faults(s: Settings) -> list[str]:
             faults.append(f"HIP3_MARKETS: {coin!r} is not of the form dex:COIN")
         elif s.dex is not None and dex not in s.dexs:
             faults.append(f"HIP3_MARKETS: {coin} is outside HIP3_DEX ({', '.join(s.dexs)})")
-    return faults
+    return faults + quote_faults(s, s.quoted_coins, s.coins)
 
 
 def _address_faults(s: Settings) -> list[str]:

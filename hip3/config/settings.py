@@ -1,32 +1,17 @@
 """The one table of settings: names, defaults, bounds and meanings. `hip3.config.reading` reads and checks them."""
 
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import msgspec
-
-Meta = msgspec.Meta
-
-
-def _d(text: str, *, ge: str | None = None, gt: str | None = None, le: str | None = None, market: bool = False) -> Any:
-    return Meta(description=text, extra={"ge": ge, "gt": gt, "le": le, "market": market})
+from hip3.config.describing import number as _d
+from hip3.config.describing import switch as _m
+from hip3.config.describing import text as _t
+from hip3.config.describing import whole as _i
+from hip3.config.quote_settings import QuoteSettings
 
 
-def _i(text: str, ge: int, le: int, *, market: bool = False) -> Any:
-    return Meta(ge=ge, le=le, description=text, extra={"market": market})
-
-
-def _t(text: str, *, secret: bool = False, later: bool = False, market: bool = False) -> Any:
-    return Meta(description=text, extra={"secret": secret, "later": later, "market": market})
-
-
-def _m(text: str) -> Any:
-    """A switch that may be set per market."""
-    return Meta(description=text, extra={"market": True})
-
-
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Every setting, in the order of `.env.example`. None means not given."""
+class Settings(QuoteSettings, frozen=True, kw_only=True):
+    """Every setting; those of quoting come last in `.env.example`. None means not given."""
 
     network: Annotated[
         Literal["embedded", "testnet", "mainnet"],
@@ -304,6 +289,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def coins(self) -> list[str]:
         """The configured markets, in order, without repeats; empty if not given."""
         return split(self.markets)
+
+    @property
+    def quoted_coins(self) -> list[str]:
+        """The markets that are quoted, in order, without repeats."""
+        return split(self.quote_markets)
 
     @property
     def dexs(self) -> list[str]:

@@ -84,6 +84,8 @@ class SkipReason(enum.Enum):
     ALREADY_HAS_POSITION = "AlreadyHasPosition"
     PENDING_ORDER_EXISTS = "PendingOrderExists"
     BUDGET_EXHAUSTED = "BudgetExhausted"
+    QUOTED = "Quoted"
+    """The market is quoted, not taken."""
 
 
 Numbers = tuple[tuple[str, str], ...]

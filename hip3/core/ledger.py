@@ -77,6 +77,8 @@ class RoundTrip(msgspec.Struct, frozen=True, kw_only=True):
     """Negative: paid."""
     entered_usd: Decimal = ZERO
     """What was paid for all that was entered."""
+    quoted: bool = False
+    """Its market is quoted: it counts for money, and for no streak."""
 
     @property
     def net(self) -> Decimal:

@@ -83,6 +83,11 @@ def price_exponent(price: Decimal, sz_decimals: int) -> int:
     return min(0, max(by_figures, by_decimals))
 
 
+def tick_of(price: Decimal, sz_decimals: int) -> Decimal:
+    """The smallest step of a legal price near `price`, which is positive. It is another one beyond a power of ten."""
+    return _EXPONENTS[price_exponent(price, sz_decimals)]
+
+
 def round_price(price: Decimal, sz_decimals: int, *, up: bool) -> Decimal:
     """The nearest legal price not below (`up`) or not above `price`.
 

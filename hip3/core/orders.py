@@ -113,6 +113,9 @@ class PendingOrder(msgspec.Struct, frozen=True, kw_only=True):
     """How often it went back to the front of its queue without having been sent."""
     trigger_px: Decimal | None = None
     """Protective stops: the mark at which it fires; None for all other orders."""
+    level: int | None = None
+    """Quotes: their rung of the ladder, 0 nearest to the market; None for all other orders. Market, side and level are
+    a quote's key: of one key no two orders may ever be alive."""
 
     @property
     def protective(self) -> bool:
@@ -144,7 +147,7 @@ class PendingCancel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderBatch(msgspec.Struct, frozen=True):
-    """Orders of one kind for one action: all reduce-only, or all entries, never both. Never empty.
+    """Orders of one kind for one action: all reduce-only, or all entries, or quotes of one market. Never empty.
 
     Kinds do not share an action because one error before validation answers for all of it (docs/venue-facts.md F11).
     Protective stops go without exits, too: their grouping differs.
@@ -156,6 +159,11 @@ class OrderBatch(msgspec.Struct, frozen=True):
     def reduce_only(self) -> bool:
         """Whether it takes no new risk; the first order speaks for all."""
         return self.orders[0].reduce_only
+
+    @property
+    def quotes(self) -> bool:
+        """Whether these are quotes of one market."""
+        return self.orders[0].level is not None
 
 
 class CancelBatch(msgspec.Struct, frozen=True):

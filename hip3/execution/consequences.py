@@ -9,6 +9,8 @@ either order.
 import queue
 from collections.abc import Callable, Iterable
 
+import msgspec
+
 from hip3.core.ledger import FillBooked, FundingBooked, OrderChanged, OrderFinished, RoundTrip, Stranger, TrackerEvent
 from hip3.core.order_state import OrderState
 from hip3.core.ports import Journal
@@ -16,6 +18,7 @@ from hip3.core.refusals import CONTRADICTIONS
 from hip3.execution.account_view import AccountView
 from hip3.execution.entries.refusal_watch import RefusalWatch
 from hip3.execution.exits.exiting import Exiting
+from hip3.execution.ports import Quotes
 from hip3.execution.readiness import Readiness
 from hip3.execution.sending.address_budget import AddressBudget
 from hip3.execution.truth.fees import FeeWatch
@@ -47,6 +50,7 @@ class Consequences:
         address: AddressBudget,
         fees: FeeWatch,
         risk_events: "queue.Queue[RiskEvent]",
+        quotes: Quotes,
         journal: Journal,
         wake_rest: Callable[[], None],
         on_risk_lost: Callable[[], None],
@@ -60,6 +64,7 @@ class Consequences:
         self._address = address
         self._fees = fees
         self._risk_events = risk_events
+        self._quotes = quotes
         self._journal = journal
         self._wake_rest = wake_rest
         self._on_risk_lost = on_risk_lost
@@ -79,6 +84,7 @@ class Consequences:
             elif isinstance(event, FillBooked):
                 self._address.traded(self._fees.credit(event.fill))
                 self._journal.record("fill", event=event)
+                self._quotes.tell(event)
                 if event.fill.liquidation or event.fill.direction in _FORCED:
                     self._journal.record("forced_fill", fill=event.fill, effect=event.kind)
                 elif event.ours:
@@ -102,7 +108,9 @@ class Consequences:
     def _order_changed(self, event: OrderChanged, now_ms: int) -> None:
         """UNKNOWN wakes the rest thread, a refusal is looked at, and an exit that is over goes back to its desk."""
         self._journal.record("order", event=event)
-        if not event.order.protective:  # a race with the mark is no failure of ours; the Protector backs off
+        self._quotes.tell(event)
+        # A race of a stop with the mark is no failure of ours; the Protector backs off.
+        if not event.order.protective and self._quotes.counts(event):
             self._risk(event)
         if event.after is OrderState.UNKNOWN:
             self._wake_rest()
@@ -118,7 +126,10 @@ class Consequences:
     def _round_trip(self, trip: RoundTrip) -> None:
         # Guards hear of it here and not from risk: the next signal must see it, however long the risk queue is.
         self._exiting.maybe_flat(trip.coin)
-        self._guards.closed(note_of(trip))
+        if self._quotes.quoted(trip.coin):  # a maker loses small and often by design: no streak of it means anything
+            trip = msgspec.structs.replace(trip, quoted=True)
+        else:
+            self._guards.closed(note_of(trip))
         self._journal.record("round_trip", trip=trip)
         self._risk(trip)
 

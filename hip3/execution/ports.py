@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from hip3.core.events import BboUpdate, Fill, OrderUpdate
-from hip3.core.ledger import TrackerEvent
+from hip3.core.ledger import OrderChanged, TrackerEvent
 from hip3.core.orders import PendingOrder, Post
 
 
@@ -60,6 +60,30 @@ class Exits(Protocol):
 
     def left(self, order: PendingOrder, now_ms: int, *, by_http: bool) -> None:
         """It left, or could not; the time of its attempt runs from here."""
+        ...
+
+
+class Quotes(Protocol):
+    """`execution.quotes.quoter`, as the tick and those who hear of orders see it."""
+
+    def step(self, now_ms: int) -> None:
+        """Look at every quoted market whose data, orders or time ask for it. The tick."""
+        ...
+
+    def refuses(self, order: PendingOrder) -> str | None:
+        """Why a quote must not leave now, though it was queued. The tick."""
+        ...
+
+    def tell(self, event: TrackerEvent) -> None:
+        """Something happened to an order or a position. Any thread; costs nothing where it is no quoted market's."""
+        ...
+
+    def counts(self, event: OrderChanged) -> bool:
+        """Whether a change of an order counts toward the HardStop. Any thread."""
+        ...
+
+    def quoted(self, coin: str) -> bool:
+        """Whether a market is quoted. Any thread."""
         ...
 
 

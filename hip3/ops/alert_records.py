@@ -115,7 +115,18 @@ def _halted(f: Fields) -> Alert:
     return Alert(kind="market_blocked", subject=f["coin"], text=f"{f['coin']} is halted: {f['why']}")
 
 
+def _quote_stuck(f: Fields) -> Alert:
+    text = f"a quote in {f['coin']} was cancelled 30 s ago and nothing says that it is gone [{f['cloid'][-12:]}]"
+    return Alert(kind="quotes", subject=f["coin"], text=text)
+
+
+def _quotes_off(f: Fields) -> Alert:
+    return Alert(kind="quotes", subject=f["coin"], text=f"{f['coin']} is quoted no more: {f['why']}")
+
+
 RECORDS: dict[str, Callable[[Fields], Alert | None]] = {
+    "quote_stuck": _quote_stuck,
+    "quotes_off": _quotes_off,
     "exit_stuck": _stuck,
     "adopted": _adopted,
     "orders_differ": _orders_differ,

@@ -49,6 +49,7 @@ KINDS: dict[str, Kind] = {
     "mismatch": Kind("warn", HOUR_MS),
     "paused": Kind("warn", 6 * HOUR_MS),
     "account_mode": Kind("warn", 6 * HOUR_MS),
+    "quotes": Kind("warn", HOUR_MS),
     "market_blocked": Kind("warn", 6 * HOUR_MS),
     "feed": Kind("warn", HOUR_MS),
     "journal": Kind("warn", HOUR_MS),

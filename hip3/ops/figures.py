@@ -114,8 +114,12 @@ class Figures:
         self.round_trips += 1
         self.wins += f["trip"].net > 0
 
-    def table(self, *, unknown_now: int, positions: dict[str, Decimal] | None, latch: str | None, proof: str) -> str:
-        """The closing table: one line per figure, name first. `positions` of None: nobody has read them."""
+    def table(
+        self, *, unknown_now: int, positions: dict[str, Decimal] | None, latch: str | None, proof: str,
+        quotes: Sequence[tuple[str, object]] = (),
+    ) -> str:  # fmt: skip
+        """The closing table: one line per figure, name first. `positions` of None: nobody has read them. `quotes`: the
+        rows of what was quoted."""
         held = None if positions is None else ", ".join(f"{c} {s}" for c, s in sorted(positions.items())) or "flat"
         rows: list[tuple[str, object]] = [("signals", self.signals)]
         rows += [(f"refused by {gate}", n) for gate, n in sorted(self.refused_by_gate.items())]
@@ -127,6 +131,7 @@ class Figures:
             ("winning round trips", self.wins),
         ]
         rows += [(f"exits by {reason}", n) for reason, n in sorted(self.exits.items())]
+        rows += quotes
         rows += [
             ("realized pnl", f"{_plain(self.realized)} USD"),
             ("fees", f"{_plain(self.fees)} USD"),

@@ -57,7 +57,7 @@ def _order(f: dict[str, Any]) -> None:
 
 def _sent(f: dict[str, Any]) -> None:
     o = f["order"]
-    kind = "exit " if o.reduce_only else "entry"
+    kind = "exit " if o.reduce_only else "entry" if o.level is None else "quote"
     side = "buy" if o.side.is_buy else "sell"
     logger.info(f"sent       {o.coin} {kind} {side} {o.sz} at {o.px} {o.tif.value} [{o.cloid[-12:]}]")
 
@@ -104,6 +104,21 @@ def _protect(f: dict[str, Any]) -> None:
     logger.info(f"protect    {o.coin} {side} {o.sz} from {o.trigger_px} on [{o.cloid[-12:]}]")
 
 
+def _quotes(f: dict[str, Any]) -> None:
+    words = {"B": "buy", "A": "sell"}
+    steps = ", ".join(f"{words[side]} {level} {why}" for side, level, why in f["steps"])
+    half = f["half_bps"]
+    logger.info(f"quotes     {f['coin']} {steps}" + (f" (half {half:.1f} bps)" if half is not None else ""))
+
+
+def _stance(f: dict[str, Any]) -> None:
+    logger.info(f"quotes     {f['coin']} {f['stance']}" + (f": {'; '.join(f['reasons'])}" if f["reasons"] else ""))
+
+
+def _pulled(f: dict[str, Any]) -> None:
+    logger.info(f"quotes     {f['coin']} wait {f['ms'] / 1000:.0f} s, {f['why']}: {f['text']}")
+
+
 def _leverage(f: dict[str, Any]) -> None:
     margin = "isolated" if f["isolated"] else "cross"
     logger.info(f"leverage   {f['coin']} {f['leverage']}x {margin}")
@@ -123,6 +138,10 @@ _LINES = {
     "post_lost": _post_lost,
     "protect": _protect,
     "leverage": _leverage,
+    "quote_decision": _quotes,
+    "stance": _stance,
+    "quotes_pulled": _pulled,
+    "quote_sweep": lambda f: logger.info(f"quotes     {f['coin']} swept: two of one side filled within a second"),
     "latch_reset": _latch_reset,
     "market_approved": lambda f: logger.info(f"approved   {f['coin']}: entries again"),
     "certificate": lambda f: logger.info(f"proof      {f['how']}: {f['detail']} [{f['cloid'][-12:]}]"),

@@ -74,6 +74,7 @@ def status_text(s: dict[str, Any]) -> str:
     _orders(page, s)
     _markets(page, s)
     _positions(page, s["positions"])
+    _quotes(page, s["quotes"])
     _refusals(page, s)
     return "\n".join(page.lines) + "\n"
 
@@ -180,6 +181,27 @@ def _positions(page: _Page, positions: list[dict[str, Any]]) -> None:
             page.item(f"{p['margin']} margin, liquidated at {p['liquidation_px']}")
     if len(positions) > MOST_ROWS:
         page.item(f"and {len(positions) - MOST_ROWS} more positions")
+
+
+def _quotes(page: _Page, quotes: list[dict[str, Any]]) -> None:
+    if not quotes:
+        return
+    page.gap()
+    widths = (-19, -11, 12, 12, 11, 9)
+    page.row(zip(("quoted", "stance", "fair bid", "fair ask", "inventory", "fills"), widths, strict=True))
+    for q in quotes[:MOST_ROWS]:
+        cells = (
+            q["market"], q["stance"], q["fair_bid"] or "?", q["fair_ask"] or "?", q["inventory_usd"] or "?",
+            str(q["fills"]),
+        )  # fmt: skip
+        page.row(zip(cells, widths, strict=True))
+        for reason in q["reasons"]:
+            page.item(reason)
+        shown = [f"{o['side']} {o['sz']} at {o['px']}" for o in q["live"]]
+        if shown:
+            page.item(", ".join(shown))
+    if len(quotes) > MOST_ROWS:
+        page.item(f"and {len(quotes) - MOST_ROWS} more quoted markets")
 
 
 def _refusals(page: _Page, s: dict[str, Any]) -> None:

@@ -23,6 +23,8 @@ class OrderIndex:
         """Orders that are not over, in the order in which they came."""
         self.stops: dict[str, TrackedOrder] = {}
         """The protective stops among them: the tick looks at these each time, whatever else rests."""
+        self.quotes: dict[str, dict[str, TrackedOrder]] = {}
+        """The quotes among the live, by coin: the tick looks at one market's each time."""
         self.done: OrderedDict[str, TrackedOrder] = OrderedDict()
         """Orders that are over, the one that ended first at the front."""
         self.provisional: dict[str, TrackedOrder] = {}
@@ -36,6 +38,8 @@ class OrderIndex:
         self.live[tracked.order.cloid] = tracked
         if tracked.order.protective:
             self.stops[tracked.order.cloid] = tracked
+        if tracked.order.level is not None:
+            self.quotes.setdefault(tracked.order.coin, {})[tracked.order.cloid] = tracked
 
     def move(self, tracked: TrackedOrder, to: OrderState, why: str) -> list[TrackerEvent]:
         """Move along the table; what it does not allow changes nothing and gives nothing.
@@ -51,6 +55,8 @@ class OrderIndex:
             self.done[tracked.order.cloid] = tracked
             self.live.pop(tracked.order.cloid, None)
             self.stops.pop(tracked.order.cloid, None)
+            if tracked.order.level is not None:
+                self.quotes[tracked.order.coin].pop(tracked.order.cloid, None)
             # Who ended first is the least likely to be heard of again.
             while len(self.done) > KEPT_ORDERS:
                 _, old = self.done.popitem(last=False)

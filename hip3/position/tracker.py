@@ -21,7 +21,6 @@ from hip3.core.ledger import (
     FillBooked,
     FundingBooked,
     LedgerView,
-    PositionView,
     RoundTrip,
     Stranger,
     TrackerEvent,
@@ -29,18 +28,22 @@ from hip3.core.ledger import (
 from hip3.core.money import ZERO, div
 from hip3.core.order_state import OrderState, may_move, state_of_status
 from hip3.core.orders import PendingOrder, Tif, is_ours
-from hip3.locks import new_lock
 from hip3.position.holding import Holding
-from hip3.position.order_index import KEPT_ORDERS, OrderIndex
+from hip3.position.order_index import KEPT_ORDERS
 from hip3.position.read_positions import ReadPositions
-from hip3.position.results import Results
 from hip3.position.tracked import KeptTotals, Opening, TrackedOrder, oldest_first
-from hip3.position.views import effective_sizes, ledger_view, position_view
+from hip3.position.tracker_views import TrackerViews
+from hip3.position.views import effective_sizes
 
 _EXECUTING = (OrderState.FILLED, OrderState.CANCELED)
 
 
-class PositionTracker:
+def _key(order: PendingOrder) -> tuple[object, ...]:
+    """Of which no two quotes may be alive."""
+    return order.coin, order.side, order.level
+
+
+class PositionTracker(TrackerViews):
     """See the module.
 
     What changes the books returns what happened in them, to be dispatched by the caller after the lock is free. A
@@ -50,12 +53,8 @@ class PositionTracker:
     """
 
     def __init__(self) -> None:
-        self._lock = new_lock("PositionTracker")
-        self._orders = OrderIndex()
-        self._holdings: dict[str, Holding] = {}
-        self._foreign: dict[int, OrderUpdate] = {}
+        super().__init__()
         self._read = ReadPositions()
-        self._results = Results()
         self.unknown_updates = 0
         """Updates with a status that nobody knows; like the next, written under the lock."""
         self.contradictions = 0
@@ -71,6 +70,21 @@ class PositionTracker:
             if admitted is not None:
                 self._orders.add(TrackedOrder(admitted))
             return admitted is not None
+
+    def admit_all(
+        self, orders: Iterable[PendingOrder], decide: Callable[[LedgerView, PendingOrder], PendingOrder | None]
+    ) -> list[PendingOrder]:
+        """The same for several orders, in their order and in one critical section: each sees those before it. A quote
+        whose key has an order that may be alive is not admitted, whatever `decide` says. Those that were."""
+        out = []
+        with self._lock:
+            for order in orders:
+                taken = any(_key(t.order) == _key(order) for t in self._orders.quotes.get(order.coin, {}).values())
+                admitted = None if taken else decide(self._view_locked(), order)
+                if admitted is not None:
+                    self._orders.add(TrackedOrder(admitted))
+                    out.append(admitted)
+        return out
 
     def register(self, order: PendingOrder, *, held: bool = False) -> bool:
         """Enter a reduce-only order, before it is queued. `held`: only if there is a position (else False): whoever
@@ -331,70 +345,3 @@ class PositionTracker:
         """The results for a restart, if they changed since they were asked for last."""
         with self._lock:
             return self._results.changed()
-
-    # Views.
-
-    def _view_locked(self) -> LedgerView:
-        return ledger_view(self._orders, self._holdings, self._foreign.values())
-
-    def ledger(self) -> LedgerView:
-        """Positions and orders as the gates would see them now."""
-        with self._lock:
-            return self._view_locked()
-
-    def booked(self) -> dict[str, Decimal]:
-        """Signed sizes by booked fills alone, those that are not zero: what a reading of the exchange must equal."""
-        with self._lock:
-            return {coin: h.szi for coin, h in self._holdings.items() if h.szi}
-
-    def positions(self) -> list[PositionView]:
-        """Effective positions: booked, and what replies and updates say was executed."""
-        with self._lock:
-            sizes = effective_sizes(self._orders, self._holdings)
-            return [position_view(self._orders, self._holdings, coin, szi) for coin, szi in sizes.items()]
-
-    def position(self, coin: str) -> PositionView | None:
-        """The effective position of one coin, or None when flat."""
-        with self._lock:
-            szi = effective_sizes(self._orders, self._holdings).get(coin)
-            return None if szi is None else position_view(self._orders, self._holdings, coin, szi)
-
-    def get(self, cloid: str) -> TrackedOrder | None:
-        """One order of ours; read-only for the caller."""
-        with self._lock:
-            return self._orders.find(cloid, None)
-
-    def live(self, *states: OrderState) -> list[TrackedOrder]:
-        """Orders not terminal, of the given states (all if none is given)."""
-        with self._lock:
-            return [t for t in self._orders.live.values() if not states or t.state in states]
-
-    def protective(self) -> dict[str, list[TrackedOrder]]:
-        """Protective stops that are not over, by market, oldest first."""
-        out: dict[str, list[TrackedOrder]] = {}
-        with self._lock:
-            for tracked in self._orders.stops.values():
-                out.setdefault(tracked.order.coin, []).append(tracked)
-        return out
-
-    def unbooked(self) -> list[TrackedOrder]:
-        """Orders whose reply, or an update, says more than the booked fills."""
-        with self._lock:
-            return list(self._orders.provisional.values())
-
-    def unlinked(self) -> list[str]:
-        """Coins whose fills do not form a chain: one is missing."""
-        with self._lock:
-            return [coin for coin, h in self._holdings.items() if h.fills and not h.linked]
-
-    def funding(self) -> Decimal:
-        """Funding since this account's state began; negative: paid."""
-        with self._lock:
-            return self._results.totals.funding
-
-    def totals(self) -> tuple[Decimal, Decimal, int, int]:
-        """(realized, fees, fills, round trips) since this account's state began; realized is gross. Funding and
-        positions are asked for apart: who needs them of one instant looks at the fills before and after."""
-        with self._lock:
-            t = self._results.totals
-            return t.realized, t.fees, t.fills, t.round_trips

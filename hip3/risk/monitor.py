@@ -153,7 +153,8 @@ class RiskMonitor:
     def _round_trip(self, trip: RoundTrip) -> Breach | None:
         self._closed[trip.coin] = max(trip.closed_ms, self._closed.get(trip.coin, 0))
         self.net_usd += trip.net
-        self.losing_run = self.losing_run + 1 if trip.net < 0 else 0
+        if not trip.quoted:
+            self.losing_run = self.losing_run + 1 if trip.net < 0 else 0
         return self._loss() or self._run()
 
     def _loss(self) -> Breach | None:

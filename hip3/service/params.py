@@ -11,6 +11,7 @@ from hip3.core.money import ZERO, shift_bps
 from hip3.core.windows import parse_sessions, parse_windows
 from hip3.exchange.registry import sum_fee_bps
 from hip3.execution.entries.executor import EntryLimits
+from hip3.execution.quotes.params import QuoteParams
 from hip3.execution.truth.margin import Margin
 from hip3.position.exit_rules import ExitParams
 from hip3.position.protection import ROOM_SHARE, liquidation_bps
@@ -19,6 +20,10 @@ from hip3.risk.guards import GuardSettings
 from hip3.risk.market_gates import MarketGateParams
 from hip3.risk.monitor import RiskLimits
 from hip3.strategy.detector import Detector, DetectorParams
+from hip3.strategy.ladder import LadderParams
+
+NEVER_MS, NEVER_BPS = 1 << 60, Decimal(-1_000_000)
+"""An age and a distance that nothing reaches."""
 
 
 def detector_params(settings: MarketSettings, specs: dict[str, MarketSpec]) -> dict[str, DetectorParams]:
@@ -74,8 +79,17 @@ def room_bps(settings: MarketSettings, coin: str, margins: dict[str, Margin], sp
 
 
 def exit_params(settings: MarketSettings, coin: str, room: Decimal | None = None) -> ExitParams:
-    """Exit settings of one market; a stop loss further away than `room` is drawn nearer."""
+    """Exit settings of one market; a stop loss further away than `room` is drawn nearer.
+
+    What is held in a quoted market is inventory: no rule but its own stop loss ends it.
+    """
     s = settings.for_market(coin)
+    if coin in settings.base.quoted_coins:
+        loss = s.quote_stop_loss_bps if room is None else min(s.quote_stop_loss_bps, room)
+        return ExitParams(
+            time_stop_ms=NEVER_MS, regression_bps=NEVER_BPS, min_holding_ms=NEVER_MS, slippage_bps=s.exit_slippage_bps,
+            step_bps=s.exit_step_bps, max_slippage_bps=s.exit_max_slippage_bps, stop_loss_bps=loss,
+        )  # fmt: skip
     stop_loss = s.stop_loss_bps if room is None else min(s.stop_loss_bps, room)
     return ExitParams(
         time_stop_ms=s.time_stop_ms, regression_bps=s.mark_regression_bps, min_holding_ms=s.min_holding_ms,
@@ -89,6 +103,26 @@ def exit_params(settings: MarketSettings, coin: str, room: Decimal | None = None
         trailing_activation_bps=s.trailing_activation_bps, trailing_distance_bps=s.trailing_distance_bps,
         oracle_exit=s.oracle_exit, oracle_against=s.oracle_exit_against_moves, oracle_with=s.oracle_exit_with_moves,
         oracle_min_holding_ms=s.oracle_exit_min_holding_ms, oracle_move_bps=s.oracle_move_bps,
+    )  # fmt: skip
+
+
+def quote_params(settings: MarketSettings, coin: str) -> QuoteParams:
+    """Settings of one quoted market."""
+    s = settings.for_market(coin)
+    return QuoteParams(
+        ladder=LadderParams(
+            levels=s.quote_levels, spacing_bps=s.quote_spacing_bps, size_usd=s.quote_size_usd,
+            size_decay=s.quote_size_decay, max_inventory_usd=s.quote_max_inventory_usd,
+            min_half_bps=s.quote_min_half_bps, max_half_bps=s.quote_max_half_bps, min_edge_bps=s.quote_min_edge_bps,
+            vol_factor=s.quote_vol_factor, tau_ms=s.quote_tau_ms, skew=s.quote_skew,
+            addon_max_bps=s.quote_addon_max_bps,
+        ),
+        reference=s.quote_reference, min_interval_ms=s.quote_min_interval_ms,
+        grow=s.quote_size_tolerance_pct / 100, fill_delay_ms=s.quote_fill_delay_ms, one_side_at=s.quote_one_side_at,
+        max_gap_bps=s.quote_max_gap_bps, max_spread_bps=s.quote_max_spread_bps, jump_bps=s.quote_jump_bps,
+        side_pull_ms=s.quote_side_pull_ms, cutoff_ms=s.quote_cutoff_ms,
+        sessions=parse_sessions(s.quote_sessions or s.sessions), blackout=parse_windows(s.blackout),
+        toxic_addon_bps=s.quote_toxic_addon_bps,
     )  # fmt: skip
 
 

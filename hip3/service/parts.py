@@ -13,6 +13,7 @@ from hip3.exchange.clock_offset import ClockOffset
 from hip3.exchange.nonce import NonceManager
 from hip3.execution.account_view import AccountView
 from hip3.execution.consequences import Consequences
+from hip3.execution.entries.budget import ActionBudget
 from hip3.execution.entries.executor import Executor
 from hip3.execution.exits.exiting import Exiting
 from hip3.execution.exits.risk_desk import RiskDesk, Trip
@@ -20,6 +21,7 @@ from hip3.execution.flow import TradeFlow
 from hip3.execution.link import Link
 from hip3.execution.market_in import MarketIn
 from hip3.execution.orders_in import OrdersIn
+from hip3.execution.quotes.quoter import NoQuotes, Quoter
 from hip3.execution.readiness import Readiness
 from hip3.execution.sending.address_budget import AddressBudget
 from hip3.execution.sending.cloids import CloidSource
@@ -74,6 +76,7 @@ class Trading(msgspec.Struct, frozen=True, kw_only=True):
     guards: EntryGuards
     flags: MarketFlags
     markets: Markets
+    quotes: Quoter | NoQuotes
 
 
 class Links(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,12 +145,14 @@ class Outbox(msgspec.Struct, frozen=True, kw_only=True):
     posts: PostRequestManager
     cloids: CloidSource
     address: AddressBudget
+    budget: ActionBudget
     nonces: NonceManager
 
 
 class Inflow(msgspec.Struct, frozen=True, kw_only=True):
     """Where messages go and what follows from them."""
 
+    quotes: Quoter | NoQuotes
     guards: EntryGuards
     executor: Executor | None
     exiting: Exiting

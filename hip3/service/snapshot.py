@@ -13,6 +13,7 @@ from hip3.execution.readiness import State
 from hip3.risk.hard_stop import LatchState
 from hip3.service.details import details
 from hip3.service.parts import Trading
+from hip3.service.quote_view import quotes_of
 from hip3.service.running import Running
 from hip3.version import __version__
 
@@ -59,8 +60,8 @@ def word(running: Running, now_ms: int) -> tuple[State, list[str]]:
     return state, reasons + [f"{coin} is not traded: {why}" for coin, why in blocked.items()]
 
 
-NOT_OFFERED: dict[str, Any] = {"quotes": [], "recording": None}
-"""Keys of the interface whose parts do not exist yet: no market is quoted, nothing is recorded."""
+NOT_OFFERED: dict[str, Any] = {"recording": None}
+"""Keys of the interface whose parts do not exist yet: nothing is recorded."""
 
 
 def _empty(limit: Decimal) -> dict[str, Any]:
@@ -68,6 +69,7 @@ def _empty(limit: Decimal) -> dict[str, Any]:
         "positions": [],
         "orders": {"queued": 0, "inflight": 0, "open": 0, "unknown": 0, "foreign": 0},
         "foreign_orders": [],
+        "quotes": [],
         **NOT_OFFERED,
         "account_mode": "unknown",
         "equity_usd": None,
@@ -114,6 +116,7 @@ def _of(trading: Trading, running: Running, now: int) -> dict[str, Any]:
             "foreign": len(foreign),
         },
         "foreign_orders": [_foreign(order) for order in foreign],
+        "quotes": quotes_of(trading),
         **NOT_OFFERED,
         "account_mode": trading.view.mode,
         "equity_usd": None if trading.view.equity is None else _text(trading.view.equity),
@@ -150,6 +153,7 @@ def _position(p: PositionView, view: MarketView | None, exiting: dict[str, Any],
     pnl = None if mark is None or not p.entry_px else p.szi * (mark - p.entry_px)
     leaving = exiting.get(p.coin)
     margin = None if view_of is None else view_of.margins.get(p.coin)
+    quoted = running.trading is not None and running.trading.quotes.quoted(p.coin)
     return {
         "market": p.coin,
         "size": _text(p.szi),
@@ -161,7 +165,7 @@ def _position(p: PositionView, view: MarketView | None, exiting: dict[str, Any],
         "exit_attempts": 0 if leaving is None else leaving[1],
         "notional_usd": None if mark is None else f"{p.szi * mark:.2f}",
         "foreign": p.foreign,
-        "owner": "foreign" if p.foreign else "take",
+        "owner": "foreign" if p.foreign else "quote" if quoted else "take",
         "liquidation_px": None
         if view_of is None or p.coin not in view_of.liquidations
         else _text(view_of.liquidations[p.coin]),

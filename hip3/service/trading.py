@@ -24,6 +24,8 @@ from hip3.execution.flow import TradeFlow
 from hip3.execution.link import Link
 from hip3.execution.market_in import MarketIn
 from hip3.execution.orders_in import OrdersIn
+from hip3.execution.quotes.facts import FactFinder
+from hip3.execution.quotes.quoter import NoQuotes, Quoter
 from hip3.execution.sending.address_budget import AddressBudget
 from hip3.execution.sending.identity import Identity
 from hip3.execution.sending.loop import ExecutorLoop
@@ -57,6 +59,7 @@ from hip3.service.params import (
     guard_settings,
     liquidation_of,
     market_gate_params,
+    quote_params,
     risk_limits,
     room_bps,
 )
@@ -81,7 +84,7 @@ def build(given: Given) -> Trading:
         posts=outbox.posts, flow=inflow.flow, orders_in=inflow.orders_in, consequences=inflow.consequences,
         exiting=inflow.exiting, executor=inflow.executor, loop=loop, risk=risk, risk_events=inflow.risk_events,
         housekeeping=housekeeping, offset=books.offset, address=outbox.address, gates=feed.gates,
-        guards=inflow.guards, flags=feed.flags, markets=feed.markets,
+        guards=inflow.guards, flags=feed.flags, markets=feed.markets, quotes=inflow.quotes,
     )  # fmt: skip
 
 
@@ -132,7 +135,7 @@ def _outbox(g: Given, books: Books) -> Outbox:
     )
     return Outbox(
         scheduler=BatchScheduler(g.settings.base.max_inflight), posts=PostRequestManager(), cloids=g.cloids,
-        address=AddressBudget(), nonces=NonceManager(floor),
+        address=AddressBudget(), budget=ActionBudget(g.settings.base.orders_per_second), nonces=NonceManager(floor),
     )  # fmt: skip
 
 
@@ -140,6 +143,7 @@ def _inflow(g: Given, books: Books, feed: Feed, outbox: Outbox) -> Inflow:
     settings, specs, clock = g.settings, g.universe.specs, g.clock
     guards = EntryGuards({c: guard_settings(settings.for_market(c)) for c in specs}, guard_settings(settings.base))
     executor = None if g.identity is None else _executor(g, books, feed, outbox, guards)
+    quotes = _quotes(g, books, feed, outbox)
     margins = g.beginning.margins if g.beginning is not None else {}
     leaving = {c: exit_params(settings, c, room_bps(settings, c, margins, spec)) for c, spec in specs.items()}
     exiting = Exiting(
@@ -155,7 +159,7 @@ def _inflow(g: Given, books: Books, feed: Feed, outbox: Outbox) -> Inflow:
     consequences = Consequences(
         exiting=exiting, view=books.view, readiness=g.readiness, strangers=books.strangers,
         refusals=RefusalWatch(feed.flags, g.journal, feed.markets.doubt), guards=guards,
-        address=outbox.address, risk_events=risk_events,
+        address=outbox.address, risk_events=risk_events, quotes=quotes,
         fees=FeeWatch(specs, feed.markets.fee_differs),
         journal=g.journal, wake_rest=g.links.wake_rest,
         on_risk_lost=lambda: g.links.trip("thread_dead", "the risk queue is full: events are lost", None),
@@ -177,7 +181,7 @@ def _inflow(g: Given, books: Books, feed: Feed, outbox: Outbox) -> Inflow:
     )  # fmt: skip
     return Inflow(
         guards=guards, executor=executor, exiting=exiting, risk_events=risk_events, consequences=consequences,
-        orders_in=orders_in, market_in=market_in, flow=flow,
+        orders_in=orders_in, market_in=market_in, flow=flow, quotes=quotes,
     )  # fmt: skip
 
 
@@ -187,8 +191,27 @@ def _executor(g: Given, books: Books, feed: Feed, outbox: Outbox, guards: EntryG
         clock=g.clock, specs=g.universe.specs, limits=limits.__getitem__, blocked=books.blocked.get, latch=g.latch,
         other_marks=lambda: books.view.marks, readiness=g.readiness, market_state=feed.market_state,
         tracker=books.tracker, guards=guards, exchange_ms=books.offset.exchange_ms, exits=books.exits,
-        budget=ActionBudget(g.settings.base.orders_per_second), address=outbox.address, scheduler=outbox.scheduler,
-        posts=outbox.posts, cloids=outbox.cloids,
+        budget=outbox.budget, address=outbox.address, scheduler=outbox.scheduler, posts=outbox.posts,
+        cloids=outbox.cloids, quoted=frozenset(g.settings.base.quoted_coins).__contains__,
+    )  # fmt: skip
+
+
+def _quotes(g: Given, books: Books, feed: Feed, outbox: Outbox) -> Quoter | NoQuotes:
+    specs, base = g.universe.specs, g.settings.base
+    quoted = [coin for coin in base.quoted_coins if coin in specs]
+    if g.identity is None or not quoted:
+        return NoQuotes()
+    limits = {coin: entry_limits(g.settings, coin) for coin in quoted}
+    facts = FactFinder(
+        blocked=books.blocked.get, latch=g.latch, readiness=g.readiness, exits=books.exits, flags=feed.flags,
+        exchange_ms=books.offset.exchange_ms, watch_foreign=base.foreign_positions == "watch",
+    )  # fmt: skip
+    return Quoter(
+        clock=g.clock, params={coin: quote_params(g.settings, coin) for coin in quoted}, specs=specs.get,
+        limits=limits.__getitem__, other_marks=lambda: books.view.marks, facts=facts, readiness=g.readiness,
+        market_state=feed.market_state, link=books.link, view=books.view, tracker=books.tracker,
+        scheduler=outbox.scheduler, budget=outbox.budget, address=outbox.address, cloids=outbox.cloids,
+        journal=g.journal,
     )  # fmt: skip
 
 
@@ -205,6 +228,7 @@ def _loop(g: Given, identity: Identity, books: Books, feed: Feed, outbox: Outbox
         clock=g.clock, identity=identity, asset_ids=g.universe.asset_ids, latch=g.latch, readiness=g.readiness,
         scheduler=outbox.scheduler, posts=outbox.posts, tracker=books.tracker, link=books.link,
         orders_in=inflow.orders_in, consequences=inflow.consequences, exits=inflow.exiting, stops=protector,
+        quotes=inflow.quotes,
         stale=lambda coin, now_ms: feed.gates.stale(market_state.view(coin), now_ms),
         sender=g.sender, http=g.links.http, intents=g.intents, address=outbox.address, nonces=outbox.nonces,
         journal=g.journal, post_timeout_ms=base.post_timeout_ms, expires_after_ms=base.expires_after_ms,

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 from eth_account import Account
 
@@ -29,24 +29,13 @@ from hip3.service.runtime import Runtime
 from hip3.service.start import OwnExchange, configured_key
 from hip3.service.supervisor import Supervisor
 from tests.builders import D
+from tests.config.quote_rows import ROWS as QUOTE_ROWS
+from tests.config.row import Row, See
 from tests.fakes import FakeClock
 from tests.stage import QUIET, Env, EnvWorld, Stage
 from tests.stories.listener import listener
 
 GOLD, TSLA = "xyz:GOLD", "xyz:TSLA"
-Value = str | Callable[[Path], str]
-See = Callable[[Path, Env], Any]
-
-
-class Row(NamedTuple):
-    """One line of the table."""
-
-    a: Value
-    b: Value
-    what: str
-    see: See
-    seen: tuple[Any, Any]
-    also: Env = {}  # noqa: RUF012 a tuple's default is never written to
 
 
 def _on(look: Callable[[Stage], Any], *coins: str) -> See:
@@ -789,5 +778,5 @@ ROWS: dict[str, Row] = {
     "exchange_profile": Row(
         "lively", "calibrated", "what its exchange is started with", _own(_profile), ("lively", "calibrated"), {"HIP3_API_URL": ""},
     ),
-}  # fmt: skip
+} | QUOTE_ROWS  # fmt: skip
 """Settings whose difference shows without a process. Those of `tests/stories/test_settings.py` need one."""

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from hip3.config.reading import FIELDS, PREFIX, is_address, meta_of
-from tests.config.settings_rows import ROWS, Value
+from tests.config.row import Value
+from tests.config.settings_rows import ROWS
 from tests.stage import Env
 from tests.stories.test_settings import SHOWN
 

@@ -34,6 +34,8 @@ SAMPLES: dict[str, tuple[dict[str, Any], str]] = {
     "halted": ({"coin": "xyz:GOLD", "why": "Trading is halted."}, "market_blocked"),
     "stream_dead": ({"coin": "xyz:GOLD", "why": "its quotes stood still"}, "market_blocked"),
     "hard_stop": ({"step": "verify", "outcome": "done: flat, no open orders"}, "hard_stop"),
+    "quote_stuck": ({"coin": "xyz:GOLD", "cloid": "0x686970330000"}, "quotes"),
+    "quotes_off": ({"coin": "xyz:GOLD", "why": "there is too little free margin"}, "quotes"),
     "stop": ({"mode": "cancel", "clean": True, "proof": "flat"}, "stop"),
 }
 """Record -> its fields as they are written, and the alert's kind."""

@@ -77,8 +77,9 @@ class EntryLimits:
 class Executor:
     """See the module. Confined to the ws-reader; the status reads the counters.
 
-    Asked by coin: `limits`, and `blocked` (why a market must not be traded, or None). `other_marks`: mark prices of the
-    last reading, for positions in markets that are not configured. `exchange_ms`: the exchange's time by our clock.
+    Asked by coin: `limits`, `blocked` (why a market must not be traded, or None), and `quoted` (then it is not taken).
+    `other_marks`: mark prices of the last reading, for positions in markets that are not configured. `exchange_ms`: the
+    exchange's time by our clock.
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class Executor:
         scheduler: BatchScheduler,
         posts: PostRequestManager,
         cloids: CloidSource,
+        quoted: Callable[[str], bool],
     ) -> None:
         self._clock = clock
         self._specs = specs
@@ -119,6 +121,7 @@ class Executor:
         self._scheduler = scheduler
         self._posts = posts
         self._cloids = cloids
+        self._quoted = quoted
         self.refused: Counter[str] = Counter()
         """Refusals by gate; written by the ws-reader only."""
         self.skipped: Counter[str] = Counter()
@@ -155,6 +158,9 @@ class Executor:
         # Of one instant: an order carries the epoch that it was approved in, and leaves in no other.
         reasons, epoch = self._readiness.look(now_ms)
         entry = self._entry(signal, spec, tuple(reasons), epoch, now_ms)
+        if self._quoted(signal.coin):
+            self.seen = entry
+            return Skipped(SkipReason.QUOTED, "quoted")
         refusal, self.seen = run(LATCH_GATES, entry)
         refusal = refusal or self._guarded(signal)
         if refusal is None:

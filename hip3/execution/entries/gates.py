@@ -223,6 +223,8 @@ def run(gates: tuple[Gate, ...], entry: Entry) -> tuple[Refusal | None, Entry]:
     return None, entry
 
 
+QUOTE_GATES = tuple(g for g in GATES if g.number <= 6)
+"""Those of a quote. That its market is held, or has orders, is what quoting is about: the tracker asks its key."""
 LATCH_GATES, READY_GATES = GATES[:1], GATES[1:2]
 """The entry guards stand between them (`hip3.risk.guards`)."""
 LEDGER_GATES = tuple(g for g in GATES if g.number >= FIRST_LEDGER_GATE and g.check is not None)

@@ -1,7 +1,7 @@
 """ExecutorLoop: the tick. All orders leave from here, so signing and nonces have one caller.
 
     1 expire posts       silence for too long makes their orders UNKNOWN
-    2 exits              every position, at the latest now; then the stops that protect them
+    2 exits              every position, at the latest now; then the stops that protect them, and the quotes
     3 collect            one batch of one kind
     4 re-check           entries of a tripped latch, of another epoch or on old data die here; bad orders alone
     5 nonce
@@ -29,7 +29,7 @@ from hip3.exchange.nonce import NonceManager
 from hip3.exchange.signing import sign_l1_action
 from hip3.exchange.wire_out import cancel_action, order_action, post_frame, signed_body
 from hip3.execution.link import Link
-from hip3.execution.ports import Consequences, Exits, OrdersIn, Stops
+from hip3.execution.ports import Consequences, Exits, OrdersIn, Quotes, Stops
 from hip3.execution.readiness import Readiness
 from hip3.execution.sending.address_budget import AddressBudget
 from hip3.execution.sending.identity import Identity
@@ -82,6 +82,7 @@ class ExecutorLoop:
         consequences: Consequences,
         exits: Exits,
         stops: Stops,
+        quotes: Quotes,
         stale: Callable[[str, int], str | None],
         sender: Sender,
         http: HttpLane,
@@ -104,8 +105,7 @@ class ExecutorLoop:
         self._link = link
         self._orders_in = orders_in
         self._consequences = consequences
-        self._exits = exits
-        self._stops = stops
+        self._exits, self._stops, self._quotes = exits, stops, quotes
         self._stale = stale
         self._sender = sender
         self._http = http
@@ -145,6 +145,7 @@ class ExecutorLoop:
             return False  # nothing can leave: exits are not attempted either, they would only be worse for it
         self._exits.check(generation, now_ms)
         self._stops.step(now_ms)
+        self._quotes.step(now_ms)
         batch = self._scheduler.take(self._posts.inflight, entries=lane == "ws")
         if batch is None:
             return False
@@ -194,7 +195,8 @@ class ExecutorLoop:
             return "approved in another READY epoch"
         if self._few:
             return _FEW_MESSAGES
-        return self._stale(order.coin, now_ms)
+        # A quote's own part has looked at its market in this very round.
+        return self._quotes.refuses(order) if order.level is not None else self._stale(order.coin, now_ms)
 
     def _note_messages(self, now_ms: int) -> int:
         """How many messages are left; once it is those for exits, entries are refused, and READY says so."""

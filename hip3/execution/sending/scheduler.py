@@ -1,6 +1,6 @@
-"""BatchScheduler: what waits to be sent. Cancels before reduce-only before new.
+"""BatchScheduler: what waits to be sent. Cancels before reduce-only before quotes before new.
 
-Guards: the three queues together, since one decision reads all three. Called from: ws-reader, tick,
+Guards: the four queues together, since one decision reads all three. Called from: ws-reader, tick,
 risk, rest, main and control put; tick takes. Every queue is bounded and says so (`QueueFull`); nothing is dropped
 silently. A batch is of one kind, and reduce-only orders never share an action with entries, because
 one pre-validation error answers for a whole action.
@@ -27,6 +27,9 @@ CANCELS = 200
 """So many wait at most; the same of the next two."""
 REDUCE_ONLY = 500
 NEW = 1000
+QUOTES = 200
+QUOTE_BATCH = 20
+"""Quotes in one action, at most: one nonce, and one no-op proves all of them dead."""
 BATCH = 50
 """Orders or cancels in one action, at most: they share one nonce, one signature and one post."""
 RESERVED_SHARE = 5
@@ -45,6 +48,7 @@ class BatchScheduler:
         """Holds one item while the tick is to wake; written in C, where a Condition would cost both sides more."""
         self._cancels: deque[PendingCancel] = deque()
         self._reduce: deque[PendingOrder] = deque()
+        self._quotes: deque[PendingOrder] = deque()
         self._new: deque[PendingOrder] = deque()
         self._alone: set[str] = set()
         """Markets whose reduce-only orders share no action."""
@@ -67,6 +71,17 @@ class BatchScheduler:
             self._wake_locked()
             degraded = inflight + 1 >= self.high_watermark
             return Enqueued.DEGRADED if degraded else Enqueued.QUEUED
+
+    def enqueue_quotes(self, orders: Iterable[PendingOrder]) -> list[PendingOrder]:
+        """Quotes of one market, which go as one action. Those that were not queued, since that is full, are returned:
+        the caller takes them out of the books."""
+        with self._lock:
+            wished = list(orders)
+            room = max(0, QUOTES - len(self._quotes))
+            self._quotes.extend(wished[:room])
+            if wished[:room]:
+                self._wake_locked()
+            return wished[room:]
 
     def enqueue_reduce_only(self, order: PendingOrder) -> Enqueued:
         """An exit or a protective stop, queued whatever is in flight; a second one of its kind for its market is
@@ -107,6 +122,8 @@ class BatchScheduler:
                 return CancelBatch(tuple(self._take_cancels_locked()))
             if self._reduce:
                 return OrderBatch(tuple(self._take_reduce_locked()))
+            if entries and self._quotes and inflight < self.high_watermark:
+                return OrderBatch(tuple(self._take_quotes_locked()))
             if entries and self._new and inflight < self.high_watermark:
                 return OrderBatch(tuple(_take(self._new)))
             return None
@@ -132,6 +149,14 @@ class BatchScheduler:
             self._reduce.remove(order)
         return taken
 
+    def _take_quotes_locked(self) -> list[PendingOrder]:
+        """Of one market, and never with entries: what is refused as one is of one market's ladder."""
+        coin = self._quotes[0].coin
+        taken = [o for o in self._quotes if o.coin == coin][:QUOTE_BATCH]
+        for order in taken:
+            self._quotes.remove(order)
+        return taken
+
     def isolate(self, coins: Iterable[str]) -> None:
         """Reduce-only orders of these markets go alone from now on: one of them had all others refused with it."""
         with self._lock:
@@ -147,7 +172,7 @@ class BatchScheduler:
         with self._lock:
             if inflight >= self.max_inflight:
                 return False
-            new = entries and bool(self._new) and inflight < self.high_watermark
+            new = entries and (bool(self._new) or bool(self._quotes)) and inflight < self.high_watermark
             return bool(self._cancels) or bool(self._reduce) or new
 
     def put_back(self, batch: ActionBatch) -> None:
@@ -159,27 +184,29 @@ class BatchScheduler:
             if isinstance(batch, CancelBatch):
                 self._cancels.extendleft(reversed(batch.cancels))
             else:
-                target = self._reduce if batch.reduce_only else self._new
+                target = self._reduce if batch.reduce_only else self._quotes if batch.quotes else self._new
                 target.extendleft(reversed(batch.orders))
 
     def purge_new(self) -> list[PendingOrder]:
-        """Drop every queued entry and return them: their owner must be told."""
+        """Drop every queued entry and quote and return them: their owner must be told."""
         with self._lock:
-            purged = list(self._new)
+            purged = [*self._quotes, *self._new]
+            self._quotes.clear()
             self._new.clear()
             return purged
 
     def purge_coins(self, coins: Collection[str]) -> list[PendingOrder]:
         """Drop the queued entries of these markets and return them: their owner must be told."""
         with self._lock:
-            purged = [o for o in self._new if o.coin in coins]
+            purged = [o for o in (*self._quotes, *self._new) if o.coin in coins]
+            self._quotes = deque(o for o in self._quotes if o.coin not in coins)
             self._new = deque(o for o in self._new if o.coin not in coins)
             return purged
 
     def counts(self) -> tuple[int, int, int]:
-        """(cancels, reduce-only, new) waiting, at one instant."""
+        """(cancels, reduce-only, quotes and new) waiting, at one instant."""
         with self._lock:
-            return len(self._cancels), len(self._reduce), len(self._new)
+            return len(self._cancels), len(self._reduce), len(self._quotes) + len(self._new)
 
     def wake(self) -> None:
         """End the tick's wait at once, also one that has not begun yet. Any thread."""

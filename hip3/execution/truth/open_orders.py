@@ -125,7 +125,7 @@ class OpenOrders:
 
     def _must_go(self, order: OrderUpdate, report: AccountReport) -> bool:
         """Whether the start policy ends an order."""
-        ours = self._of_before(order) or (order.protects and self._restored(order))
+        ours = self._of_before(order) or self._restored(order)  # what rests of an earlier run are quotes and stops
         held = order.oid in self._doubtful or self._held(order, report)
         return ends_at_start(order, cancel_all=self._cancel_all, ours=ours, held=held)
 

@@ -1,0 +1,107 @@
+"""The settings of quoting, a part of the one table (`hip3.config.settings`)."""
+
+from decimal import Decimal
+from typing import Annotated, Literal
+
+import msgspec
+
+from hip3.config.describing import number, text, whole
+
+
+class QuoteSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """HIP3_QUOTE_*. None means not given."""
+
+    quote_markets: Annotated[
+        str | None, text("markets that are quoted instead of taken, comma separated; a subset of HIP3_MARKETS")
+    ] = None
+    quote_levels: Annotated[int, whole("rungs of the ladder on each side", 1, 10, market=True)] = 2
+    quote_spacing_bps: Annotated[Decimal, number("from one rung to the next", ge="0", le="1000", market=True)] = (
+        Decimal(5)
+    )
+    quote_size_usd: Annotated[Decimal, number("USD of the nearest rung", ge="11", market=True)] = Decimal(25)
+    quote_size_decay: Annotated[
+        Decimal, number("each further rung is so much of the one before", gt="0", le="1", market=True)
+    ] = Decimal("0.6")
+    quote_max_inventory_usd: Annotated[
+        Decimal, number("USD in one market at most, in the worst case of all that may still fill", ge="11", market=True)
+    ] = Decimal(40)
+    quote_reference: Annotated[
+        Literal["envelope", "oracle", "mark", "mid", "micro"],
+        text("what quotes are priced off; envelope: the worse of oracle and book for each side", market=True),
+    ] = "envelope"
+    quote_min_half_bps: Annotated[
+        Decimal, number("half the spread is at least this", gt="0", le="1000", market=True)
+    ] = Decimal(5)
+    quote_max_half_bps: Annotated[Decimal, number("and at most this", gt="0", le="5000", market=True)] = Decimal(100)
+    quote_min_edge_bps: Annotated[
+        Decimal, number("and so much more than the maker fee", ge="0", le="1000", market=True)
+    ] = Decimal(2)
+    quote_vol_factor: Annotated[
+        Decimal, number("and so many times the volatility of HIP3_QUOTE_TAU_MS", ge="0", le="100", market=True)
+    ] = Decimal("1.5")
+    quote_tau_ms: Annotated[
+        int, whole("for so long a quote is at risk before it can be moved", 100, 600_000, market=True)
+    ] = 4000
+    quote_skew: Annotated[
+        Decimal, number("share of the half spread that a full inventory moves both sides", ge="0", le="10", market=True)
+    ] = Decimal("0.5")
+    quote_max_gap_bps: Annotated[
+        Decimal, number("no quotes while oracle and book are further apart", gt="0", le="1000", market=True)
+    ] = Decimal(25)
+    quote_max_spread_bps: Annotated[Decimal, number("no quotes into a wider book", gt="0", le="10000", market=True)] = (
+        Decimal(150)
+    )
+    quote_jump_bps: Annotated[
+        Decimal,
+        number("no quotes for 5 s after such a move within a second", gt="0", le="1000", market=True),
+    ] = Decimal(10)
+    quote_min_interval_ms: Annotated[int, whole("between two improvements of one quote", 0, 600_000, market=True)] = (
+        1000
+    )
+    quote_size_tolerance_pct: Annotated[
+        Decimal, number("a quote that should be larger by this is placed anew", gt="0", le="1000", market=True)
+    ] = Decimal(25)
+    quote_fill_delay_ms: Annotated[
+        int, whole("a quote that was filled is not placed anew before", 0, 600_000, market=True)
+    ] = 2000
+    quote_one_side_at: Annotated[
+        Decimal,
+        number("from this share of the inventory on only the side that reduces it", gt="0", le="1", market=True),
+    ] = Decimal("0.8")
+    quote_stop_loss_bps: Annotated[
+        Decimal, number("inventory is left at this loss, at any price; 0 off", ge="0", le="10000", market=True)
+    ] = Decimal(60)
+    quote_toxic_addon_bps: Annotated[
+        Decimal,
+        number("more half spread while fills lose what they had earned", ge="0", le="1000", market=True),
+    ] = Decimal(3)
+    quote_addon_max_bps: Annotated[Decimal, number("all that is added, at most", ge="0", le="1000", market=True)] = (
+        Decimal(15)
+    )
+    quote_side_pull_ms: Annotated[
+        int, whole("a side rests for so long after two of its quotes filled within a second", 0, 300_000, market=True)
+    ] = 30_000
+    quote_cutoff_ms: Annotated[
+        int, whole("no quote so long before a session ends or a blackout begins", 0, 3_600_000, market=True)
+    ] = 60_000
+    quote_sessions: Annotated[
+        str | None,
+        text(
+            "hours in which a market may be quoted, written like HIP3_SESSIONS, which holds without",
+            market=True,
+        ),
+    ] = None
+
+
+def quote_faults(s: QuoteSettings, quoted: list[str], coins: list[str]) -> list[str]:
+    """What is wrong with them together. `coins`: the configured markets, empty if none were named."""
+    faults = []
+    for coin in quoted:
+        dex, _, name = coin.partition(":")
+        if not dex or not name:
+            faults.append(f"HIP3_QUOTE_MARKETS: {coin!r} is not of the form dex:COIN")
+        elif coins and coin not in coins:
+            faults.append(f"HIP3_QUOTE_MARKETS: {coin} is none of HIP3_MARKETS")
+    if s.quote_min_half_bps > s.quote_max_half_bps:
+        faults.append("HIP3_QUOTE_MIN_HALF_BPS is above HIP3_QUOTE_MAX_HALF_BPS")
+    return faults

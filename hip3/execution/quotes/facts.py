@@ -1,0 +1,158 @@
+"""The facts that a quoted market's stance is made of. Asked by the quoter, in the tick."""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from hip3.core.ledger import PositionView
+from hip3.core.market import MarketSpec, MarketView
+from hip3.core.money import ZERO, div, tick_of
+from hip3.core.orders import Side
+from hip3.core.windows import in_window
+from hip3.execution.quotes.market import QuotedMarket
+from hip3.execution.quotes.pacing import Pacing
+from hip3.execution.quotes.stance import Facts
+from hip3.execution.readiness import Readiness, State
+from hip3.position.exit_attempts import ExitDesk
+from hip3.position.tracked import TrackedOrder
+from hip3.risk.hard_stop import HardStopLatch
+from hip3.risk.market_flags import MarketFlags
+from hip3.strategy.fair import Outside, fair, outside
+from hip3.strategy.ladder import filled_share
+
+HYSTERESIS = Decimal("0.05")
+"""A side that inventory has turned off comes back so far below the share at which that was."""
+OPENING_MS = 60_000
+"""So long after a session's beginning nothing is quoted yet."""
+MINUTE_MS = 60_000
+
+
+class FactFinder:
+    """`blocked(coin)`: why a market must not be entered; `exchange_ms()`: by which sessions go."""
+
+    def __init__(
+        self,
+        *,
+        blocked: Callable[[str], str | None],
+        latch: HardStopLatch,
+        readiness: Readiness,
+        exits: ExitDesk,
+        flags: MarketFlags,
+        exchange_ms: Callable[[], int],
+        watch_foreign: bool,
+    ) -> None:
+        self._blocked = blocked
+        self._latch = latch
+        self._readiness = readiness
+        self._exits = exits
+        self._flags = flags
+        self._exchange_ms = exchange_ms
+        self._watch_foreign = watch_foreign
+
+    def learn(self, market: QuotedMarket, view: MarketView | None, orders: list[TrackedOrder], now_ms: int) -> bool:
+        """Take a sample of fresh data, and price the market by them; whether there is a price now."""
+        if view is None or view.oracle is None or view.mark is None:
+            market.reference.restart()
+            market.pulls.pull("no market data of this connection yet", now_ms + 1)
+            return False
+        market.pulls.data(view, now_ms)
+        others = _others(view, orders)
+        p = market.params
+        if view.two_sided:
+            market.reference.sample(view.oracle, others, now_ms)
+        market.fair = fair(p.reference, view.oracle, view.mark, others, market.reference.basis_bps)
+        if market.fair is None:
+            return False
+        market.pulls.prices(view.oracle, market.fair, market.reference.sigma_bps, now_ms)
+        return True
+
+    def of(
+        self,
+        market: QuotedMarket,
+        view: MarketView | None,
+        spec: MarketSpec | None,
+        position: PositionView | None,
+        usd: Decimal,
+        pacing: Pacing,
+        now_ms: int,
+    ) -> Facts:
+        """All that stands against quoting it now. `usd`: the position at its mark, signed."""
+        state, reasons = self._readiness.word(now_ms, tripped=self._latch.tripped)
+        leaving = "; ".join(reasons) or state.value if state in (State.HARD_STOP, State.REDUCING) else ""
+        if self._exits.no_entries(market.coin, now_ms):
+            leaving = "its position is being left, or it was closed by hand"
+        missing = [*reasons] if state is State.NOT_READY else []
+        if market.reference.missing:
+            missing.append(f"{market.reference.missing} are missing")
+        if pacing.spent:
+            missing.append("the budget of actions is at its reserve")
+        return Facts(
+            blocked=self._off(market, spec, position), leaving=leaving, cutoff=self._cutoff(market, now_ms),
+            pulled=(*market.pulls.reasons(now_ms), *(f.why for f in self._flags.of(market.coin, now_ms).values())),
+            missing=tuple(missing), off_sides=self._off_sides(market, usd, now_ms),
+        )  # fmt: skip
+
+    def _off(self, market: QuotedMarket, spec: MarketSpec | None, position: PositionView | None) -> str:
+        blocked = self._blocked(market.coin)
+        if market.off or blocked:
+            return market.off or blocked or ""
+        if spec is None:
+            return "it is gone from the exchange"
+        if spec.maker_fee_bps is None:
+            return "its maker fee is not known"
+        if position is not None and position.foreign and self._watch_foreign:
+            return "it has a position that is not ours, and those are left alone"
+        p = market.params.ladder
+        if market.fair is not None:
+            tick = div(tick_of(market.fair.bid, spec.sz_decimals) * 10_000, market.fair.bid)
+            room = max(p.min_half_bps, spec.maker_fee_bps + p.min_edge_bps) - spec.maker_fee_bps - p.min_edge_bps / 2
+            if tick > room:
+                return f"its tick of {tick:.2f} bps is too coarse for this spread; raise HIP3_QUOTE_MIN_HALF_BPS"
+        return ""
+
+    def _cutoff(self, market: QuotedMarket, now_ms: int) -> str:
+        """Why a session keeps quotes away; asked once a second."""
+        second = now_ms // 1000
+        if market.cutoff[0] != second:
+            market.cutoff = (second, self._session(market, self._exchange_ms()))
+        return market.cutoff[1]
+
+    def _session(self, market: QuotedMarket, at_ms: int) -> str:
+        p = market.params
+        ahead = [*range(at_ms, at_ms + p.cutoff_ms, MINUTE_MS), at_ms + p.cutoff_ms]
+        if any(in_window(p.blackout, t) for t in ahead):
+            return "a blackout is near"
+        if not p.sessions.open_at(at_ms):
+            return "its session is over"
+        if not all(p.sessions.open_at(t) for t in ahead):
+            return "its session is about to end"
+        return "" if p.sessions.open_at(at_ms - OPENING_MS) else "its session has just begun"
+
+    def _off_sides(self, market: QuotedMarket, usd: Decimal, now_ms: int) -> dict[Side, tuple[str, ...]]:
+        share, at = filled_share(usd, market.params.ladder), market.params.one_side_at
+        out: dict[Side, tuple[str, ...]] = {}
+        for side in Side:
+            full = share * side.sign
+            if full >= at:
+                market.reduced.add(side)
+            elif full < at - HYSTERESIS:
+                market.reduced.discard(side)
+            why = []
+            if side in market.reduced:
+                why.append(f"the inventory is at {full:.0%} of its bound")
+            if market.pulls.side(side, now_ms):
+                why.append("it rests after fills, a refusal or a cancel without a proof")
+            if why:
+                out[side] = tuple(why)
+        return out
+
+
+def _others(view: MarketView, orders: list[TrackedOrder]) -> Outside:
+    """The touch without our own live orders."""
+    buys: dict[Decimal, Decimal] = {}
+    sells: dict[Decimal, Decimal] = {}
+    for tracked in orders:
+        if tracked.oid is not None:
+            of = buys if tracked.order.side.is_buy else sells
+            left = max(ZERO, tracked.order.sz - tracked.executed)
+            of[tracked.order.px] = of.get(tracked.order.px, ZERO) + left
+    return outside(view, buys, sells)

@@ -1,0 +1,115 @@
+"""The keys of one quoted market: what may be alive for each, and what is remembered of it. Confined to the tick.
+
+There is no second cache of orders: slots are a view of the tracker's own. Here is only what the books do not know: that
+a cancel is wished and how often, and until when a key waits. Times are monotonic milliseconds.
+"""
+
+from collections.abc import Iterable
+
+from hip3.core.order_state import OrderState
+from hip3.core.orders import PendingOrder
+from hip3.execution.quotes.refusals import WITHIN_MS, Reaction
+from hip3.position.tracked import TrackedOrder
+from hip3.strategy.ladder import Key
+from hip3.strategy.quote_diff import Slot, SlotState
+
+REPEAT_MS = (1000, 2000, 4000)
+"""A cancel without a proof is wished again after so long, and then as after the last."""
+DOUBT_MS, LOST_MS = 5000, 30_000
+"""Without a proof for so long the account is read; the side is kept away, and it is said."""
+_STATES = {OrderState.OPEN: SlotState.LIVE, OrderState.UNKNOWN: SlotState.UNKNOWN}
+
+
+def key_of(order: PendingOrder) -> Key:
+    """Side and level."""
+    assert order.level is not None
+    return order.side, order.level
+
+
+class _Cancel:
+    __slots__ = ("next_ms", "since_ms", "told", "tries")
+
+    def __init__(self, now_ms: int) -> None:
+        self.since_ms = self.next_ms = now_ms
+        self.tries = 0
+        self.told = False
+
+
+class Keys:
+    """See the module."""
+
+    def __init__(self) -> None:
+        self._cancels: dict[str, _Cancel] = {}
+        self._changed: dict[Key, int] = {}
+        self._not_before: dict[Key, int] = {}
+        self._refused: dict[tuple[Key | None, str], tuple[int, int]] = {}
+        """What was refused of a key or of the market -> (how long it waited, until when that is remembered)."""
+
+    def slots(self, orders: Iterable[TrackedOrder]) -> dict[Key, Slot]:
+        """By key, what may be alive; of two the older one has the key, and the younger is cancelled first."""
+        out: dict[Key, Slot] = {}
+        alive = list(orders)
+        for tracked in alive:
+            order = tracked.order
+            state = _STATES.get(tracked.state, SlotState.PLACING)
+            if order.cloid in self._cancels and state is SlotState.LIVE:
+                state = SlotState.CANCELLING
+            out.setdefault(
+                key_of(order),
+                Slot(state=state, px=order.px, left=order.sz - tracked.executed, cloid=order.cloid, oid=tracked.oid),
+            )
+        gone = self._cancels.keys() - {t.order.cloid for t in alive}
+        for cloid in gone:
+            del self._cancels[cloid]
+        return out
+
+    def cancel(self, cloid: str, now_ms: int) -> None:
+        """The end of an order is wished; `due` says when to ask the exchange."""
+        self._cancels.setdefault(cloid, _Cancel(now_ms))
+
+    def due(self, orders: Iterable[TrackedOrder], now_ms: int) -> list[TrackedOrder]:
+        """Those whose cancel is to be sent now, for the first time or again: no answer of a cancel proves an end."""
+        out = []
+        for tracked in orders:
+            wish = self._cancels.get(tracked.order.cloid)
+            if wish is None or tracked.oid is None or now_ms < wish.next_ms:
+                continue
+            wish.next_ms = now_ms + REPEAT_MS[min(wish.tries, len(REPEAT_MS) - 1)]
+            wish.tries += 1
+            out.append(tracked)
+        return out
+
+    def unproved(self, now_ms: int, longer_ms: int) -> list[str]:
+        """Orders whose cancel was wished so long ago, and whose end nobody has told."""
+        return [cloid for cloid, wish in self._cancels.items() if now_ms - wish.since_ms >= longer_ms]
+
+    def tell_once(self, cloid: str) -> bool:
+        """Whether this one is said for the first time."""
+        wish = self._cancels[cloid]
+        told, wish.told = wish.told, True
+        return not told
+
+    # What time allows.
+
+    def changed(self, key: Key, now_ms: int) -> None:
+        """An order of this key was placed."""
+        self._changed[key] = now_ms
+
+    def wait(self, key: Key, until_ms: int) -> None:
+        """Nothing is placed for this key until then."""
+        self._not_before[key] = max(until_ms, self._not_before.get(key, until_ms))
+
+    def refused(self, key: Key | None, text: str, how: Reaction, now_ms: int) -> int:
+        """How long to wait after a refusal of a key, or of its market (None): longer each time it comes again."""
+        before, remembered = self._refused.get((key, text[:40]), (0, 0))
+        ms = min(how.most_ms, before * 2) if before and now_ms < remembered else how.ms
+        self._refused[(key, text[:40])] = (ms, now_ms + ms + WITHIN_MS)
+        return ms
+
+    def may_place(self, key: Key, now_ms: int) -> bool:
+        """Whether nothing makes this key wait."""
+        return now_ms >= self._not_before.get(key, now_ms)
+
+    def may_improve(self, key: Key, now_ms: int, interval_ms: int) -> bool:
+        """Whether its last change is long enough ago."""
+        return now_ms - self._changed.get(key, -interval_ms) >= interval_ms

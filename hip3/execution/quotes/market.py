@@ -1,0 +1,43 @@
+"""One quoted market between two passes: what was learnt of it, and what it is doing. Confined to the tick.
+
+Readers of the status take single fields, each of which is one step.
+"""
+
+from decimal import Decimal
+
+from hip3.core.market import MarketView
+from hip3.core.orders import Side
+from hip3.execution.quotes.figures import QuoteFigures
+from hip3.execution.quotes.keys import Keys
+from hip3.execution.quotes.params import QuoteParams
+from hip3.execution.quotes.pulls import Pulls
+from hip3.execution.quotes.stance import Stance
+from hip3.strategy.fair import Fair, Reference
+
+
+class QuotedMarket:
+    """See the module."""
+
+    def __init__(self, coin: str, params: QuoteParams) -> None:
+        self.coin, self.params = coin, params
+        self.reference, self.pulls, self.keys = Reference(), Pulls(params), Keys()
+        self.figures = QuoteFigures()
+        self.stance = Stance.WAIT
+        self.reasons: tuple[str, ...] = ("it has not been looked at yet",)
+        self.fair: Fair | None = None
+        self.half_bps: Decimal | None = None
+        self.view: MarketView | None = None
+        """What the last pass saw."""
+        self.dirty = True
+        """Something happened to its orders since. Set by whoever hears of it; the tick takes it back."""
+        self.due_ms = 0
+        """Looked at by then, whatever happens."""
+        self.reduced: set[Side] = set()
+        """Sides that inventory has turned off, until it is well below the share at which that was."""
+        self.scale = Decimal(1)
+        """Of every size, after refusals for margin."""
+        self.scale_until_ms = 0
+        self.cutoff: tuple[int, str] = (-1, "")
+        """The second it was asked for, and the answer: the clocks of a place are slow to read."""
+        self.off = ""
+        """Why it is not quoted any more in this run."""

@@ -1,0 +1,34 @@
+"""Settings of one quoted market, as its parts take them."""
+
+from decimal import Decimal
+
+import msgspec
+
+from hip3.core.windows import Sessions, Window
+from hip3.strategy.fair import Mode
+from hip3.strategy.ladder import LadderParams
+
+
+class QuoteParams(msgspec.Struct, frozen=True, kw_only=True):
+    """See `.env.example`; distances are basis points, times milliseconds."""
+
+    ladder: LadderParams
+    reference: Mode
+    min_interval_ms: int
+    """Between two changes of one key, unless it is a retreat or a risk."""
+    grow: Decimal
+    """A rung that should be larger by this share is improved."""
+    fill_delay_ms: int
+    """A key that was filled stays empty for so long."""
+    one_side_at: Decimal
+    """At this share of the largest inventory only the side that reduces it is quoted."""
+    max_gap_bps: Decimal
+    max_spread_bps: Decimal
+    jump_bps: Decimal
+    side_pull_ms: int
+    cutoff_ms: int
+    """No quote this long before a session ends or a blackout begins."""
+    sessions: Sessions
+    blackout: tuple[Window, ...]
+    toxic_addon_bps: Decimal
+    """More half spread while fills lose what they had earned."""

@@ -1,0 +1,392 @@
+"""Quoter: in each round of the tick, what should rest in the quoted markets, against what may be alive there.
+
+For a market that is dirty: stance, desired ladder, difference, cancels, placements. Confined to the tick; others put
+events into its inbox, which is one step, and read single fields for the status. Everything that an entry obeys a quote
+obeys: latch, READY epoch, limits in the tracker's critical section, budgets, an intent before the bytes.
+
+Of one key no two orders may ever be alive: a placement needs an empty slot, which the tracker checks once more as it
+admits. A cancel and its replacement are never in one round, since the exchange runs the placement first.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+
+import msgspec
+
+from hip3.core.ledger import FillBooked, LedgerView, OrderChanged, TrackerEvent
+from hip3.core.market import MarketSpec, MarketView
+from hip3.core.money import ONE, ZERO, div
+from hip3.core.order_state import OrderState
+from hip3.core.orders import PendingCancel, PendingOrder, Side, Tif
+from hip3.core.ports import Clock, Journal
+from hip3.execution.account_view import AccountView
+from hip3.execution.entries.budget import ActionBudget
+from hip3.execution.entries.executor import EntryLimits
+from hip3.execution.entries.gates import QUOTE_GATES, Entry, run
+from hip3.execution.link import Link
+from hip3.execution.quotes.facts import FactFinder
+from hip3.execution.quotes.keys import DOUBT_MS, LOST_MS, key_of
+from hip3.execution.quotes.market import QuotedMarket
+from hip3.execution.quotes.pacing import Pacing
+from hip3.execution.quotes.params import QuoteParams
+from hip3.execution.quotes.refusals import Reaction, Scope, counts, reaction
+from hip3.execution.quotes.stance import Stance, stance
+from hip3.execution.readiness import Readiness
+from hip3.execution.sending.address_budget import AddressBudget
+from hip3.execution.sending.cloids import CloidSource
+from hip3.execution.sending.scheduler import BatchScheduler
+from hip3.feed.market_state import MarketState
+from hip3.position.tracked import TrackedOrder
+from hip3.position.tracker import PositionTracker
+from hip3.strategy.fair import Fair
+from hip3.strategy.ladder import Around, Key, Ladder, Rung, half_spread, ladder
+from hip3.strategy.quote_diff import Slot, SlotState, Step, Tolerance, Why, diff
+
+LOOK_MS = 1000
+"""A market is looked at at least so often."""
+SIDE_LOST_MS = 30_000
+MARGIN_REFUSALS = 3
+"""So many within ten minutes, though sizes were halved, turn a market off."""
+_NOTHING = Fair(bid=ONE, ask=ONE, gap_bps=ZERO)
+"""Where nothing is desired nothing is measured against it."""
+
+
+class Quoter:
+    """See the module. `specs(coin)`: a market's facts as last read; `limits(coin)`: as for entries."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        params: Mapping[str, QuoteParams],
+        specs: Callable[[str], MarketSpec | None],
+        limits: Callable[[str], EntryLimits],
+        other_marks: Callable[[], dict[str, Decimal]],
+        facts: FactFinder,
+        readiness: Readiness,
+        market_state: MarketState,
+        link: Link,
+        view: AccountView,
+        tracker: PositionTracker,
+        scheduler: BatchScheduler,
+        budget: ActionBudget,
+        address: AddressBudget,
+        cloids: CloidSource,
+        journal: Journal,
+    ) -> None:
+        self._clock = clock
+        self.markets = {coin: QuotedMarket(coin, p) for coin, p in params.items()}
+        """By coin; the status reads it."""
+        self._specs = specs
+        self._limits = limits
+        self._other_marks = other_marks
+        self._facts = facts
+        self._readiness = readiness
+        self._market_state = market_state
+        self._link = link
+        self._view = view
+        self._tracker = tracker
+        self._scheduler = scheduler
+        self._budget = budget
+        self._address = address
+        self._cloids = cloids
+        self._journal = journal
+        self._inbox: deque[TrackerEvent] = deque()
+        self._pacing = Pacing(sum(2 * p.ladder.levels for p in params.values()))
+        self._told: dict[str, int] = {}
+        """Texts of refusals that counted -> when: each once a minute."""
+
+    # What others say.
+
+    def quoted(self, coin: str) -> bool:
+        """Whether a market is quoted. Any thread."""
+        return coin in self.markets
+
+    def tell(self, event: TrackerEvent) -> None:
+        """A quote changed, or a fill was booked. Any thread; the tick looks at it."""
+        coin = event.fill.coin if isinstance(event, FillBooked) else ""
+        if isinstance(event, OrderChanged) and event.order.level is not None:
+            coin = event.order.coin
+        market = self.markets.get(coin)
+        if market is not None:
+            self._inbox.append(event)
+            market.dirty = True
+            self._scheduler.wake()
+
+    def counts(self, event: OrderChanged) -> bool:
+        """Whether a change counts toward the HardStop: of refused quotes what is ours to fix, a text once a minute."""
+        if event.order.level is None or event.after is not OrderState.REJECTED:
+            return True
+        now_ms, text = self._clock.mono_ms(), event.why[:40]
+        if not counts(event.why) or now_ms - self._told.get(text, -60_000) < 60_000:
+            return False
+        self._told[text] = now_ms
+        return True
+
+    def refuses(self, order: PendingOrder) -> str | None:
+        """Why a queued quote must not leave: its market is not quoted any more. The tick, before it signs."""
+        market = self.markets.get(order.coin)
+        return None if market is not None and market.stance.quotes else "the market is not quoted now"
+
+    # The tick.
+
+    def step(self, now_ms: int) -> None:
+        """One round: take what was heard, then look at every market that is dirty or due."""
+        while self._inbox:
+            self._heard(self._inbox.popleft(), now_ms)
+        self._pacing.refresh(self._address.state(), now_ms)
+        for market in self.markets.values():
+            view = self._market_state.view(market.coin)
+            if view is not market.view or market.dirty or now_ms >= market.due_ms:
+                market.view, market.dirty, market.due_ms = view, False, now_ms + LOOK_MS
+                self._look(market, view, now_ms)
+
+    def _look(self, market: QuotedMarket, view: MarketView | None, now_ms: int) -> None:
+        fresh = view if view is not None and view.generation == self._link.generation else None
+        orders = self._tracker.quotes(market.coin)
+        slots = market.keys.slots(orders)
+        spec = self._specs(market.coin)
+        position = self._tracker.position(market.coin)
+        szi = ZERO if position is None else position.szi
+        mark = None if fresh is None else fresh.mark
+        usd = szi * (mark or ZERO)
+        if not self._facts.learn(market, fresh, orders, now_ms):
+            market.fair = None
+        found = self._facts.of(market, fresh, spec, position, usd, self._pacing, now_ms)
+        before = market.stance
+        market.stance, market.reasons, sides = stance(found)
+        if market.stance is not before:
+            self._journal.record("stance", coin=market.coin, stance=market.stance.value, reasons=market.reasons)
+        desired: Ladder = {}
+        if market.stance.quotes and spec is not None and fresh is not None and market.fair is not None:
+            desired = self._desired(market, spec, fresh, orders, usd, sides, now_ms)
+        self._act(market, desired, slots, orders, spec, now_ms)
+        rests = {key[0] for key, slot in slots.items() if slot.state is SlotState.LIVE}
+        worth = None if market.fair is None else market.fair.mid
+        allowed = market.stance in (Stance.QUOTING, Stance.ONE_SIDED, Stance.PULLED)
+        market.figures.look(worth, both=len(rests) == 2, allowed=allowed, now_ms=now_ms)
+
+    def _desired(
+        self, market: QuotedMarket, spec: MarketSpec, view: MarketView, orders: list[TrackedOrder], usd: Decimal,
+        sides: frozenset[Side], now_ms: int,
+    ) -> Ladder:  # fmt: skip
+        """The ladder that should rest now."""
+        assert market.fair is not None
+        assert spec.maker_fee_bps is not None
+        p = market.params.ladder
+        toxic = market.figures.recent_bps
+        addon = market.params.toxic_addon_bps if toxic is not None and toxic < -spec.maker_fee_bps else ZERO
+        half = half_spread(p, spec.maker_fee_bps, market.reference.sigma_bps, addon)
+        market.half_bps = half
+        if now_ms >= market.scale_until_ms:
+            market.scale = ONE
+        lean = 1 if self._pacing.lean else p.levels
+        p = msgspec.structs.replace(p, size_usd=p.size_usd * market.scale, levels=min(p.levels, lean))
+        return ladder(p, spec, market.fair, half, usd, self._around(market.coin, view, orders), sides)
+
+    def _around(self, coin: str, view: MarketView, orders: list[TrackedOrder]) -> Around:
+        """The touch of the wire, and the account's own orders: also those whose end is not proved, and a person's."""
+        own = [(t.order.side, t.order.px) for t in orders]
+        own += [(o.side, o.limit_px) for o in self._tracker.foreign_orders() if o.coin == coin and not o.reduce_only]
+        return Around(
+            bid=None if view.bid is None else view.bid.px, ask=None if view.ask is None else view.ask.px,
+            own_buy=max((px for side, px in own if side.is_buy), default=None),
+            own_sell=min((px for side, px in own if not side.is_buy), default=None),
+        )  # fmt: skip
+
+    def _act(
+        self, market: QuotedMarket, desired: Ladder, slots: dict[Key, Slot], orders: list[TrackedOrder],
+        spec: MarketSpec | None, now_ms: int,
+    ) -> None:  # fmt: skip
+        """Cancel what should not rest, and place what is missing and may be placed."""
+        by_key = {key_of(t.order): t for t in reversed(orders)}
+        for extra in orders:
+            if by_key[key_of(extra.order)] is not extra:  # a second order of a key: it goes, whatever is desired
+                market.keys.cancel(extra.order.cloid, now_ms)
+        steps = self._steps(market, desired, slots, spec, now_ms)
+        gone = [s for s in steps if s.rung is None]
+        for step in gone:
+            if step.why not in (Why.RISK, Why.RETREAT) and not self._pacing.take():
+                continue
+            if step.why is Why.RETREAT:
+                self._pacing.take(urgent=True)
+            market.keys.cancel(slots[step.key].cloid, now_ms)
+            market.figures.counts["cancelled"] += 1
+            market.figures.counts["moved"] += step.why is not Why.RISK
+        self._send_cancels(market, orders, now_ms)
+        kept = len(slots) - len(gone)
+        market.figures.counts["kept"] += kept
+        wished = [s for s in steps if s.rung is not None]
+        placed = self._place(market, wished, spec, now_ms) if wished and spec is not None else 0
+        if gone or placed:
+            self._journal.record(
+                "quote_decision", coin=market.coin, steps=[(s.key[0].value, s.key[1], s.why.value) for s in steps],
+                fair=market.fair, half_bps=market.half_bps, stance=market.stance.value, reasons=market.reasons,
+            )  # fmt: skip
+
+    def _steps(
+        self, market: QuotedMarket, desired: Ladder, slots: dict[Key, Slot], spec: MarketSpec | None, now_ms: int
+    ) -> list[Step]:
+        p, half = market.params, market.half_bps or ZERO
+        lean = 4 if self._pacing.lean else 1
+        fee = ZERO if spec is None else spec.maker_fee_bps or ZERO
+        tolerance = Tolerance(
+            half_bps=half, keep_bps=fee + p.ladder.min_edge_bps / 2,
+            width_bps=self._pacing.width_bps(market.reference.sigma_bps, half) if half else ZERO, grow=p.grow,
+            rich=self._pacing.rich, sz_decimals=0 if spec is None else spec.sz_decimals,
+        )  # fmt: skip
+        keys = {*slots, *desired}
+        return diff(
+            desired, slots, market.fair or _NOTHING, tolerance,
+            may_place={key: market.keys.may_place(key, now_ms) for key in keys},
+            may_improve={key: market.keys.may_improve(key, now_ms, lean * p.min_interval_ms) for key in keys},
+        )  # fmt: skip
+
+    def _send_cancels(self, market: QuotedMarket, orders: list[TrackedOrder], now_ms: int) -> None:
+        """Wish for the end of what was decided, first and again; doubt the account where no proof comes."""
+        wall_ms = self._clock.wall_ms()
+        for tracked in market.keys.due(orders, now_ms):
+            assert tracked.oid is not None
+            wish = PendingCancel(coin=market.coin, oid=tracked.oid, created_ms=wall_ms, limit=True)
+            self._scheduler.enqueue_cancel(wish)
+        if market.keys.unproved(now_ms, DOUBT_MS):
+            self._view.doubt()
+        by_cloid = {t.order.cloid: t.order for t in orders}
+        for cloid in market.keys.unproved(now_ms, LOST_MS):
+            if cloid in by_cloid:
+                market.pulls.pull_side(by_cloid[cloid].side, now_ms + SIDE_LOST_MS)
+                if market.keys.tell_once(cloid):
+                    self._journal.record("quote_stuck", coin=market.coin, cloid=cloid)
+
+    # Placing.
+
+    def _place(self, market: QuotedMarket, steps: list[Step], spec: MarketSpec, now_ms: int) -> int:
+        """Through the gates and into the books in one critical section, then into the queue; how many."""
+        epoch = self._readiness.epoch(now_ms)
+        if epoch is None:
+            return 0
+        marks = self._other_marks() | self._market_state.marks(epoch)
+        mark = marks.get(market.coin)
+        if mark is None:
+            return 0
+        wished = []
+        for step in steps:
+            if not self._pacing.take():
+                break
+            if not self._budget.try_consume(now_ms):
+                self._pacing.give_back()
+                break
+            assert step.rung is not None
+            wished.append(self._order(market, step.key, step.rung, mark, epoch))
+        admitted = self._tracker.admit_all(
+            wished, lambda ledger, order: self._gated(market, spec, marks, ledger, order)
+        )
+        full = self._scheduler.enqueue_quotes(admitted)
+        for order in full:
+            self._tracker.drop(order.cloid, "QueueFull")
+        for _ in range(len(wished) - len(admitted) + len(full)):
+            self._pacing.give_back()
+            self._budget.refund(now_ms)
+        for order in admitted:
+            market.keys.changed(key_of(order), now_ms)
+            market.figures.counts["placed"] += 1
+        return len(admitted) - len(full)
+
+    def _order(self, market: QuotedMarket, key: Key, rung: Rung, mark: Decimal, epoch: int) -> PendingOrder:
+        return PendingOrder(
+            cloid=self._cloids.next(), coin=market.coin, side=key[0], level=key[1], px=rung.px, sz=rung.sz,
+            tif=Tif.ALO, reduce_only=False, created_ms=self._clock.wall_ms(), epoch=epoch,
+            admission_px=max(rung.px, mark), decided_us=self._clock.mono_us(),
+        )  # fmt: skip
+
+    def _gated(
+        self, market: QuotedMarket, spec: MarketSpec, marks: dict[str, Decimal], ledger: LedgerView,
+        order: PendingOrder,
+    ) -> PendingOrder | None:  # fmt: skip
+        """The order as the gates leave it, or None. Pure but for what it is given: the tracker's lock is held."""
+        limits = self._limits(market.coin)
+        entry = Entry(
+            coin=market.coin, side=order.side, size=order.sz, limit_px=order.px, sz_decimals=spec.sz_decimals,
+            hard_stop=None, not_ready=(), blocked=None, marks=marks, ledger=ledger, exiting=False,
+            max_per_market=min(limits.max_per_market, market.params.ladder.max_inventory_usd),
+            max_total=limits.max_total, max_positions=limits.max_positions, max_weight=limits.max_weight,
+            weights=limits.weights,
+        )  # fmt: skip
+        refusal, passed = run(QUOTE_GATES, entry)
+        if refusal is not None:
+            market.figures.counts["refused by " + refusal.gate] += 1
+            return None
+        return order if passed.size == order.sz else msgspec.structs.replace(order, sz=passed.size)
+
+    # What was heard.
+
+    def _heard(self, event: TrackerEvent, now_ms: int) -> None:
+        if isinstance(event, FillBooked):
+            self._filled(event, now_ms)
+        elif isinstance(event, OrderChanged):
+            market, key = self.markets[event.order.coin], key_of(event.order)
+            if event.after is OrderState.FILLED:
+                market.keys.wait(key, now_ms + market.params.fill_delay_ms)
+            elif event.after is OrderState.REJECTED:
+                market.figures.counts["refused"] += 1
+                self._refused(market, key, event.why, now_ms)
+
+    def _filled(self, event: FillBooked, now_ms: int) -> None:
+        fill, market = event.fill, self.markets[event.fill.coin]
+        tracked = self._tracker.get(fill.cloid) if event.ours and fill.cloid is not None else None
+        if tracked is None or tracked.order.level is None:
+            return
+        worth = None if market.fair is None else market.fair.mid
+        market.figures.filled(fill.side, fill.px, fill.sz, worth, now_ms)
+        if market.pulls.filled(fill.side, fill.cloid or "", now_ms):
+            self._journal.record("quote_sweep", coin=market.coin, side=fill.side.value)
+
+    def _refused(self, market: QuotedMarket, key: Key, text: str, now_ms: int) -> None:
+        """What follows from a refusal: its key, a side, the market or all of them wait."""
+        how = reaction(text)
+        if how.scope is Scope.KEY:
+            market.keys.wait(key, now_ms + market.keys.refused(key, text, how, now_ms))
+            return
+        ms = market.keys.refused(None, text, how, now_ms)
+        if how.scope is Scope.SIDE:
+            market.pulls.pull_side(key[0], now_ms + ms)
+        elif how.scope is Scope.MARKET:
+            market.pulls.pull(how.why, now_ms + ms)
+        else:
+            for other in self.markets.values():
+                self._dex_wide(other, how, ms, now_ms)
+        self._journal.record("quotes_pulled", coin=market.coin, why=how.why, text=text[:120], ms=ms)
+
+    def _dex_wide(self, market: QuotedMarket, how: Reaction, ms: int, now_ms: int) -> None:
+        market.dirty = True
+        market.pulls.pull(how.why, now_ms + ms)
+        if how.why.endswith("margin"):
+            market.scale, market.scale_until_ms = div(market.scale, Decimal(2)), now_ms + ms + 600_000
+            if market.scale * 2**MARGIN_REFUSALS <= 1 and not market.off:
+                market.off = f"{how.why}, though sizes were halved; deposit, or lower HIP3_QUOTE_SIZE_USD, and restart"
+                self._journal.record("quotes_off", coin=market.coin, why=market.off)
+
+
+class NoQuotes:
+    """Where no market is quoted."""
+
+    markets: Mapping[str, QuotedMarket] = {}
+
+    def step(self, now_ms: int) -> None:
+        """Nothing to look at."""
+
+    def refuses(self, order: PendingOrder) -> str | None:
+        """A quote of an earlier run's settings."""
+        return "no market is quoted"
+
+    def tell(self, event: TrackerEvent) -> None:
+        """Nothing to hear."""
+
+    def counts(self, event: OrderChanged) -> bool:
+        """Everything counts."""
+        return True
+
+    def quoted(self, coin: str) -> bool:
+        """None is."""
+        return False

@@ -1,0 +1,308 @@
+"""Quoting, end to end: acceptance cases of the specification as sessions of the service and the exchange's core."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hip3.core.order_state import OrderState
+from hip3.core.orders import Side
+from hip3.execution.quotes.stance import Stance
+from tests.builders import D
+from tests.sessions.quoting import GOLD, QuoteStage
+
+BUY, SELL = Side.BUY, Side.SELL
+
+
+def test_a_still_market_gets_one_quote_for_each_key_and_nothing_more(tmp_path: Path) -> None:
+    """Q1, Q2."""
+    stage = QuoteStage(tmp_path)
+    assert stage.sent() == 4
+    stage.run(600_000, step_ms=200)
+    assert stage.sent() == 4
+    assert stage.market.stance is Stance.QUOTING
+    for order in stage.live():
+        assert order["tif"] == "Alo"
+        assert D(order["limitPx"]) * D(order["sz"]) >= 11
+
+
+def test_what_moves_within_the_tolerance_moves_no_quote_and_beyond_it_one_side(tmp_path: Path) -> None:
+    """Q3."""
+    stage = QuoteStage(tmp_path)
+    for bps in (0.4, -0.4, 0.7, -0.6, 0.0):
+        stage.move(bps)
+        stage.run(3000)
+    assert stage.sent() == 4
+    before = stage.prices(SELL)
+    stage.move(-2)  # bids are too aggressive by more than a quarter of the half spread; asks stay within tolerance
+    stage.run(5000)
+    assert stage.prices(SELL) == before
+    assert stage.actions("cancel")
+    assert len(stage.live()) == 4
+
+
+def test_a_bid_that_the_price_falls_through_is_cancelled_at_once_and_replaced_after_the_proof(tmp_path: Path) -> None:
+    """Q5, Q6."""
+    stage = QuoteStage(tmp_path)
+    placed, before = len(stage.actions("order")), stage.prices(BUY)
+    stage.move(-3)
+    assert stage.until(lambda: bool(stage.actions("cancel")), 300)
+    (cancel,) = stage.actions("cancel")
+    assert cancel["f"] is True
+    assert len(stage.actions("order")) == placed  # never both in one round
+    assert stage.until(lambda: len(stage.actions("order")) > placed)
+    assert stage.until(lambda: len(stage.prices(BUY)) == 2)
+    assert stage.prices(BUY)[0] < before[0]
+
+
+def test_a_price_that_comes_back_within_the_interval_improves_nothing(tmp_path: Path) -> None:
+    """Q4."""
+    stage = QuoteStage(tmp_path, quote_min_interval_ms="60000")
+    stage.run(61_000, step_ms=100)
+    stage.move(9)  # asks retreat, and bids are placed anew nearer: their interval begins
+    stage.run(4000)
+    cancelled = len(stage.actions("cancel"))
+    stage.move(18)
+    stage.run(500)
+    retreats = [c for a in stage.actions("cancel")[cancelled:] for c in a["cancels"]]
+    bids = {o["oid"] for o in stage.live(BUY)}
+    assert not bids & {c["o"] for c in retreats}  # they wait, though they are far away now
+
+
+def test_an_answer_to_a_cancel_is_no_proof_and_a_fill_that_comes_meanwhile_is_booked(tmp_path: Path) -> None:
+    """Q7."""
+    stage = QuoteStage(tmp_path)
+    world = stage.world
+    world.filter_frame = lambda text: [] if text.startswith('{"channel":"orderUpdates"') else [text]
+    stage.take(BUY)
+    stage.move(-6)
+    assert stage.until(lambda: GOLD in world.trading.tracker.booked())
+    stage.run(3000)
+    alive = [(t.order.side, t.order.level) for t in stage.orders]
+    assert len(alive) == len(set(alive))
+
+
+def test_a_lost_post_blocks_its_keys_until_it_is_proved(tmp_path: Path) -> None:
+    """Q9."""
+    stage = QuoteStage(tmp_path, warm=False)
+    world = stage.world
+    assert stage.until(lambda: bool(stage.orders), 120_000)
+    world.filter_frame = lambda text: [] if "post" in text or "orderUpdates" in text else [text]
+    world.trading.posts.expire(world.clock.mono_ms(), 0)
+    for post in world.trading.posts.expire(world.clock.mono_ms() + 10_000, 0):
+        world.trading.orders_in.on_post_lost(post, "told to be lost", world.clock.mono_ms())
+    stage.run(30_000, step_ms=50)
+    keys = [(t.order.side, t.order.level) for t in stage.orders]
+    assert len(keys) == len(set(keys))
+    assert len(stage.live()) <= 4  # the exchange never had two of one key
+
+
+def test_post_only_refusals_make_a_key_wait_and_trip_nothing(tmp_path: Path) -> None:
+    """Q15."""
+    stage = QuoteStage(tmp_path)
+    engine = stage.world.venue.engine
+    honest = engine.place_group
+
+    def crossing(account: Any, requests: list[Any], grouping: str, now_ms: int) -> list[Any]:
+        if all(r.tif == "Alo" for r in requests):
+            text = "Post only order would have immediately matched, bbo was 1@2. asset=110003"
+            return [{"error": text} for _ in requests]
+        return honest(account, requests, grouping, now_ms)
+
+    engine.place_group = crossing  # type: ignore[method-assign]
+    for bps in range(-4, -60, -4):
+        stage.move(bps)
+        stage.run(2000)
+    assert not stage.world.latch.tripped
+    tried = sum(len(a["orders"]) for a in stage.actions("order")) - 4
+    assert 4 <= tried <= 40  # of 112 wishes
+    engine.place_group = honest  # type: ignore[method-assign]
+    assert stage.until(lambda: len(stage.live()) == 4, 60_000)
+
+
+def test_refusals_for_margin_halve_the_sizes_and_trip_nothing(tmp_path: Path) -> None:
+    """Q17."""
+    stage = QuoteStage(tmp_path, warm=False)
+    stage.world.venue.engine.prevalidate = lambda r: "Insufficient margin to place order."  # type: ignore[method-assign]
+    assert stage.until(lambda: stage.market.figures.counts["refused"] > 0, 120_000)
+    assert not stage.world.latch.tripped
+    assert stage.market.scale == Decimal("0.5") ** stage.market.figures.counts["refused"]
+    assert stage.market.stance in (Stance.PULLED, Stance.OFF)
+
+
+def test_two_fills_of_a_side_within_a_second_make_it_rest_and_the_other_is_skewed(tmp_path: Path) -> None:
+    """Q18, Q20."""
+    stage = QuoteStage(tmp_path, quote_max_inventory_usd="100", quote_skew="2", quote_min_half_bps="15")
+    asks = stage.prices(SELL)
+    stage.take(BUY)
+    stage.take(BUY)
+    assert stage.until(lambda: stage.market.pulls.side(BUY, stage.world.clock.mono_ms()), 2000)
+    stage.run(10_000)
+    assert stage.live(BUY) == []
+    assert stage.market.stance is Stance.ONE_SIDED
+    assert stage.prices(SELL)[0] < asks[0]  # long: sells come nearer
+    assert stage.until(lambda: len(stage.live(BUY)) > 0, 40_000)
+
+
+def test_inventory_turns_its_side_off_and_comes_back_with_hysteresis(tmp_path: Path) -> None:
+    """Q19."""
+    stage = QuoteStage(tmp_path, quote_max_inventory_usd="30", quote_levels="1", rests=2)
+    stage.take(BUY)
+    assert stage.until(lambda: stage.market.stance is Stance.ONE_SIDED, 3000)
+    stage.run(5000)
+    assert stage.live(BUY) == []
+    assert len(stage.live(SELL)) == 1
+    stage.take(SELL)
+    assert stage.until(lambda: stage.market.stance is Stance.QUOTING, 5000)
+
+
+def test_a_quote_that_was_filled_comes_back_after_its_delay(tmp_path: Path) -> None:
+    stage = QuoteStage(tmp_path, quote_fill_delay_ms="5000", quote_levels="1", rests=2, quote_max_inventory_usd="100")
+    stage.take(BUY)
+    assert stage.until(lambda: GOLD in stage.world.trading.tracker.booked(), 2000)
+    stage.run(4000)
+    assert stage.live(BUY) == []
+    assert stage.until(lambda: len(stage.live(BUY)) == 1, 4000)
+
+
+def test_nobody_quotes_into_a_dead_book(tmp_path: Path) -> None:
+    """Q25."""
+    stage = QuoteStage(tmp_path)
+    bbo = {"coin": GOLD, "time": stage.world.exchange_ms(), "bbo": [{"px": "2000.0", "sz": "1", "n": 1}, None]}
+    stage.frame("bbo", bbo)
+    assert stage.until(lambda: stage.live() == [], 1500)
+    assert stage.market.stance is Stance.PULLED
+    assert any("one side" in why for why in stage.market.reasons)
+
+
+def test_a_print_of_eighteen_percent_takes_all_quotes_for_a_minute(tmp_path: Path) -> None:
+    """Q26."""
+    stage = QuoteStage(tmp_path)
+    stage.move(1800)
+    assert stage.until(lambda: stage.market.stance is Stance.PULLED and stage.live() == [], 1000)
+    stage.run(1000)
+    stage.move(0)
+    stage.run(30_000, step_ms=50)
+    assert stage.live() == []
+    assert stage.until(lambda: len(stage.live()) > 0, 120_000)
+
+
+def test_contexts_that_stop_take_the_quotes_within_five_seconds(tmp_path: Path) -> None:
+    """Q27."""
+    stage = QuoteStage(tmp_path)
+    stage.drop('{"channel":"activeAssetCtx"', '{"channel":"allDexsAssetCtxs"')
+    assert stage.until(lambda: stage.live() == [], 8000)
+    assert stage.market.stance in (Stance.PULLED, Stance.WAIT)
+
+
+def test_a_budget_at_its_reserve_takes_the_quotes_and_no_exit(tmp_path: Path) -> None:
+    """Q29."""
+    stage = QuoteStage(tmp_path)
+    world = stage.world
+    account = world.venue.engine.account(world.user)
+    assert account is not None
+    account.actions_used = account.action_cap - 505
+    world.trading.address.anchor(account.actions_used, account.action_cap)
+    assert stage.until(lambda: stage.live() == [], 3000)
+    assert any("budget" in why for why in stage.market.reasons)
+    world.by_hand(GOLD, BUY, D("0.01"))
+    assert stage.until(lambda: GOLD in world.trading.tracker.booked(), 3000)
+    from hip3.core.orders import ExitReason
+
+    world.trading.exiting.request(ExitReason.STOP)
+    assert stage.until(lambda: GOLD not in world.exchange_positions(), 5000)
+
+
+def test_a_restart_cancels_what_rests_before_it_is_ready(tmp_path: Path) -> None:
+    """Q32, Q33."""
+    stage = QuoteStage(tmp_path)
+    world = stage.world
+    before = {o["oid"] for o in stage.live()}
+    assert len(before) == 4
+    sent = len(world.sender.actions())
+    world.restart()
+    assert stage.until(lambda: world.ready, 20_000)
+    assert not before & {o["oid"] for o in stage.live()}
+    first = world.sender.actions()[sent]
+    assert first["type"] == "cancel"
+    assert stage.world.running.trading is not None
+    assert stage.until(lambda: len(stage.live()) == 4, 120_000)
+
+
+@pytest.mark.parametrize("cause", ["latch", "reduce", "closed"])
+def test_whatever_stops_entries_takes_the_quotes_and_says_why(tmp_path: Path, cause: str) -> None:
+    """Q42."""
+    stage = QuoteStage(tmp_path)
+    world = stage.world
+    if cause == "latch":
+        world.latch.trip("manual", "a test", world.clock.wall_ms())
+    elif cause == "reduce":
+        world.readiness.reduce("operator", "paused by a person")
+    else:
+        world.trading.exits.close([GOLD], world.clock.mono_ms() + 60_000)
+    assert stage.until(lambda: stage.live() == [], 2000)
+    assert stage.market.stance is Stance.LEAVING
+    assert stage.market.reasons != ()
+
+
+def test_a_session_that_ends_takes_the_quotes_a_minute_before(tmp_path: Path) -> None:
+    """Q37."""
+    stage = QuoteStage(tmp_path, warm=False)
+    minute = stage.world.exchange_ms() // 60_000 % 1440 + 4
+    ends = f"{minute // 60 % 24:02}:{minute % 60:02}"
+    begins = f"{(minute // 60 - 3) % 24:02}:{minute % 60:02}"
+    stage = QuoteStage(tmp_path / "sessions", quote_sessions=f"Mon-Sun {begins}-{ends}")
+    left = lambda: minute * 60_000 - stage.world.exchange_ms() % 86_400_000  # noqa: E731
+    assert stage.until(lambda: stage.market.stance is Stance.CUTOFF, 240_000)
+    assert 58_000 <= left() <= 60_000
+    assert stage.until(lambda: stage.live() == [], 5000)
+    assert left() >= 50_000
+
+
+def test_losing_trips_of_a_maker_are_no_streak_and_their_loss_is_money(tmp_path: Path) -> None:
+    """Q43."""
+    stage = QuoteStage(tmp_path, warm=False, hard_stop_max_consecutive_losses="2", hard_stop_max_loss_usd="5")
+    from tests.stage import Stage
+
+    for number in range(4):
+        Stage.trip(_Teller(stage, number), "-0.5")  # type: ignore[arg-type]
+    assert not stage.world.latch.tripped
+    for number in range(4, 14):
+        Stage.trip(_Teller(stage, number), "-0.5")  # type: ignore[arg-type]
+    assert stage.world.latch.tripped
+    assert (stage.world.latch.state().reason or "").startswith("max_loss")
+
+
+class _Teller:
+    """What `Stage.trip` needs."""
+
+    def __init__(self, stage: QuoteStage, number: int) -> None:
+        self.world, self._number, self._stage = stage.world, number * 2, stage
+
+    def px(self, coin: str, bps: float) -> str:
+        return str(self._stage.center)
+
+    def run(self, ms: int) -> None:
+        self._stage.run(ms)
+
+    def _send(self, frame: dict[str, Any]) -> None:
+        self._stage.frame(frame["channel"], frame["data"])
+
+
+def test_signals_of_a_quoted_market_are_counted_and_dropped(tmp_path: Path) -> None:
+    stage = QuoteStage(tmp_path, warm=False, min_edge_bps="0", taker_fee_bps="0")
+    world = stage.world
+    for bps in (10, 20, 30, 40, 60):
+        stage.move(bps)
+        stage.run(400)
+    taken = [o for o in world.intents.placed if o.coin == GOLD and o.level is None and not o.reduce_only]
+    assert taken == []
+
+
+def test_never_two_orders_of_a_key_are_admitted(tmp_path: Path) -> None:
+    stage = QuoteStage(tmp_path)
+    (first, *_) = [t.order for t in stage.orders]
+    again = stage.world.trading.tracker.admit_all([first], lambda ledger, wished: wished)
+    assert again == []
+    assert all(t.state is OrderState.OPEN for t in stage.orders)
