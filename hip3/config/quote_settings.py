@@ -45,6 +45,10 @@ class QuoteSettings(msgspec.Struct, frozen=True, kw_only=True):
     quote_skew: Annotated[
         Decimal, number("share of the half spread that a full inventory moves both sides", ge="0", le="10", market=True)
     ] = Decimal("0.5")
+    quote_warmup_s: Annotated[
+        int,
+        whole("seconds of samples before the first quote", 2, 3600, market=True),
+    ] = 60
     quote_max_gap_bps: Annotated[
         Decimal, number("no quotes while oracle and book are further apart", gt="0", le="1000", market=True)
     ] = Decimal(25)

@@ -117,7 +117,7 @@ def quote_params(settings: MarketSettings, coin: str) -> QuoteParams:
             vol_factor=s.quote_vol_factor, tau_ms=s.quote_tau_ms, skew=s.quote_skew,
             addon_max_bps=s.quote_addon_max_bps,
         ),
-        reference=s.quote_reference, min_interval_ms=s.quote_min_interval_ms,
+        reference=s.quote_reference, warmup_s=s.quote_warmup_s, min_interval_ms=s.quote_min_interval_ms,
         grow=s.quote_size_tolerance_pct / 100, fill_delay_ms=s.quote_fill_delay_ms, one_side_at=s.quote_one_side_at,
         max_gap_bps=s.quote_max_gap_bps, max_spread_bps=s.quote_max_spread_bps, jump_bps=s.quote_jump_bps,
         side_pull_ms=s.quote_side_pull_ms, cutoff_ms=s.quote_cutoff_ms,

@@ -11,6 +11,7 @@ from hip3.core.ledger import PositionView
 from hip3.core.money import ZERO, bps_of
 from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, PendingOrder
+from hip3.execution.quotes.keys import key_of
 from hip3.onethread.threads import Violation
 from hip3.ops.store import JournalStore
 from hip3.position.tracked import KeptTotals
@@ -65,14 +66,15 @@ def _check_orders(orders: Any) -> None:
     for cloid in islice(reversed(orders.done), NEWEST):
         if not orders.done[cloid].state.terminal:
             raise Violation(f"{cloid} is {orders.done[cloid].state.value} and counted as ended")
-    entries = set()
+    entries: set[tuple[str, object]] = set()
     for cloid, tracked in orders.live.items():
         if tracked.state.terminal:
             raise Violation(f"{cloid} is {tracked.state.value} and counted as live")
         if not tracked.order.reduce_only and tracked.generation:  # not one of an earlier run, still unknown
-            if tracked.order.coin in entries:
-                raise Violation(f"two live entries of {tracked.order.coin} in the books")
-            entries.add(tracked.order.coin)
+            of = (tracked.order.coin, tracked.order.level if tracked.order.level is None else key_of(tracked.order))
+            if of in entries:
+                raise Violation(f"two live entries of {of} in the books")
+            entries.add(of)
 
 
 def unfinished(running: Running) -> bool:
@@ -129,7 +131,9 @@ def check_reason(scene: Scene, order: PendingOrder, position: PositionView) -> N
     if order.attempt > 1:
         return  # it was decided by a market that has moved since
     # A mark beyond the protective stop is one, too.
-    losses = [bps for bps in (params.stop_loss_bps, params.protective_stop_bps) if bps]
+    quoted = order.coin in params.quoted_coins
+    own = params.quote_stop_loss_bps if quoted else params.stop_loss_bps
+    losses = [bps for bps in (own, params.protective_stop_bps) if bps]
     limit = {ExitReason.STOP_LOSS: -min(losses, default=ZERO), ExitReason.TAKE_PROFIT: params.take_profit_bps}
     wanted = limit.get(order.exit_reason) if order.exit_reason is not None else None
     if wanted is None or order.exit_reason is None or abs(wanted) < LARGE_BPS:

@@ -217,9 +217,23 @@ def plan_of(seed: int) -> Plan:
             made, plan = [], msgspec.structs.replace(plan, chaos_ms=CHAOS_MS[1])
     else:
         more, needs = _aimed(number, extra, coins, short=which == 1)
+        needs = needs | _quoting(random.Random(f"{seed}:quotes"), coins)
     thin, stops = _thin_while_held(random.Random(f"{seed}:thin"), coins, plan.chaos_ms)
     mishaps = tuple(sorted([*made, *more, *thin], key=lambda m: m.at_ms))
     return msgspec.structs.replace(plan, mishaps=mishaps, settings=plan.settings | needs | stops)
+
+
+def _quoting(rng: random.Random, coins: tuple[str, ...]) -> dict[str, Any]:
+    """In one of three seeds a market is quoted, after two seconds, by a ladder that moves as often as it may."""
+    if rng.randrange(3):
+        return {}
+    return {
+        "quote_markets": rng.choice(coins), "quote_warmup_s": 2, "quote_fill_delay_ms": rng.choice((0, 500)),
+        "quote_min_interval_ms": rng.choice((0, 1000)), "quote_levels": rng.choice((1, 2, 3)),
+        "quote_size_decay": D(1), "quote_size_usd": D(12), "quote_min_half_bps": D(rng.choice((3, 8))),
+        "quote_side_pull_ms": rng.choice((0, 3000)), "quote_jump_bps": D(100), "quote_max_gap_bps": D(100),
+        "quote_vol_factor": D(0), "quote_one_side_at": D(rng.choice(("0.5", "0.8"))),
+    }  # fmt: skip
 
 
 def _thin_while_held(rng: random.Random, coins: tuple[str, ...], chaos_ms: int) -> Combined:

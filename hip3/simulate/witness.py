@@ -17,6 +17,7 @@ from hip3.core.refusals import Kind, classify
 from hip3.onethread.threads import Violation
 from hip3.ops.intents import Intent
 from hip3.simulate.disk import Disk
+from hip3.simulate.quoting import DRIFT, QuotesThatLeft, worst_sides
 from hip3.simulate.scene import Scene
 from hip3.simulate.wire import Call
 from hip3.venue.serving.output import HttpReply, Output, WsText
@@ -93,6 +94,7 @@ class Witness:
         self._latched = self._reducing = False
         self._exits: dict[str, Sent] = {}
         self._last_entry: dict[str, WireOrder] = {}
+        self._quotes = QuotesThatLeft(scene)
         self.refusals = 0
         self.posts = 0
         """Posts of this process."""
@@ -276,12 +278,15 @@ class Witness:
             raise Violation(f"entry {order.cloid} left though nothing was heard for so long")
         if scene.clock.mono_ms() - self._intended_ms.get(order.cloid, 0) > LEFT_WITHIN_MS:
             raise Violation(f"entry {order.cloid} left long after it was looked at")
+        meant = self.admitted.get(order.cloid)
+        if meant is not None and meant.level is not None:
+            self._quotes.check(meant, [o.cloid for o in self.may_land()])
+            return
         if coin in self.hands:
             return
         if self._scene.positions().get(coin):
             raise Violation(f"entry {order.cloid} left on top of a position in {coin}")
-        others = [o for o in self.may_land() if o.coin == coin]
-        if len(others) > 1:
+        if len(others := [o for o in self.may_land() if o.coin == coin]) > 1:
             raise Violation(f"two entries of {coin} are live: {[o.cloid for o in others]}")
 
     def _check_exit(self, order: WireOrder, sent: Sent) -> None:
@@ -371,17 +376,19 @@ class Witness:
         """Positions, and every entry that may still land, each at the price of its admission, within the limits."""
         if self.hands:
             return
-        usd: dict[str, Decimal] = {}
-        for coin, szi in self._scene.positions().items():
+        under_way = [(o.coin, o.is_buy, o.sz * o.px) for o in self.may_land()]
+        usd = worst_sides(self._scene, under_way, self.admitted)
+        quoted = self._scene.settings.base.quoted_coins
+        for coin, szi in ((c, s) for c, s in self._scene.positions().items() if c not in quoted):
             entry = self._last_entry.get(coin)
             usd[coin] = abs(szi) * self._admission(entry) if entry is not None else ZERO
-        for order in self.may_land():
+        for order in (o for o in self.may_land() if o.coin not in quoted):
             usd[order.coin] = usd.get(order.coin, ZERO) + order.sz * self._admission(order)
         base = self._scene.settings.base
         for coin, used in usd.items():
-            if used > base.max_notional_per_market:
+            if coin not in quoted and used > base.max_notional_per_market:
                 raise Violation(f"{coin} may come to {used:.2f} USD, its limit is {base.max_notional_per_market}")
-        if sum(usd.values(), ZERO) > base.max_notional_total:
+        if sum(usd.values(), ZERO) > base.max_notional_total * (DRIFT if quoted else 1):
             raise Violation(
                 f"all may come to {sum(usd.values(), ZERO):.2f} USD, the limit is {base.max_notional_total}"
             )

@@ -219,7 +219,8 @@ class World:
         for fill in account.fills if account is not None else ():
             if Decimal(str(fill["startPosition"])) == 0:
                 opened[str(fill["coin"])] = int(str(fill["time"]))
-        return {coin: opened.get(coin, 0) for coin in held}
+        inventory = set(self.scene.settings.base.quoted_coins)  # no rule but a stop loss ends it
+        return {coin: opened.get(coin, 0) for coin in held if coin not in inventory}
 
     # Main: starts the service, watches it, stops it.
 

@@ -19,8 +19,8 @@ from hip3.core.money import HALF, ZERO, bps_of, div, shift_bps
 
 SAMPLE_MS = 1000
 """One sample a second."""
-BASIS_HALF_LIFE, BASIS_SAMPLES, BASIS_MOST_BPS = 60.0, 30, 30.0
-SIGMA_HALF_LIFE, SIGMA_SAMPLES, SIGMA_FLOOR_BPS = 120.0, 60, 0.3
+BASIS_HALF_LIFE, BASIS_MOST_BPS = 60.0, 30.0
+SIGMA_HALF_LIFE, SIGMA_FLOOR_BPS = 120.0, 0.3
 CLIP = 8.0
 """A single return counts for at most so many sigma: a jump pulls quotes, and must not widen them for minutes."""
 GAP_MS = 5000
@@ -72,7 +72,9 @@ def _without(level: Level | None, own: Mapping[Decimal, Decimal]) -> Level | Non
 class Reference:
     """Basis and volatility of one market, a sample each second. Confined to the tick; times are monotonic."""
 
-    def __init__(self) -> None:
+    def __init__(self, samples: int = 60) -> None:
+        """`samples` of the volatility, and half as many of the basis, before anything is known."""
+        self._wanted = samples
         self._basis = 0.0
         self._variance = SIGMA_FLOOR_BPS**2
         self._basis_samples = self._sigma_samples = 0
@@ -96,9 +98,9 @@ class Reference:
     @property
     def missing(self) -> str:
         """What is not known yet; empty when all is."""
-        if self._basis_samples < BASIS_SAMPLES:
-            return f"{BASIS_SAMPLES - self._basis_samples} samples of the basis"
-        left = SIGMA_SAMPLES - self._sigma_samples
+        if self._basis_samples < self._wanted // 2:
+            return f"{self._wanted // 2 - self._basis_samples} samples of the basis"
+        left = self._wanted - self._sigma_samples
         return f"{left} samples of the volatility" if left > 0 else ""
 
     def restart(self) -> None:

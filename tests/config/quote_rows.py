@@ -138,6 +138,7 @@ ROWS: dict[str, Row] = {
     "quote_vol_factor": Row("0", "50", "half the spread", _warm(_half), (5, 30)),
     "quote_tau_ms": Row("4000", "16000", "half the spread", _warm(_half), (30, 60), {"HIP3_QUOTE_VOL_FACTOR": "50"}),
     "quote_skew": Row("0", "3", "whether a bought inventory brings the asks nearer", _warm(_nearer(SELL, _taken)), (False, True), WIDE),
+    "quote_warmup_s": Row("60", "10", "quotes that rest after twenty seconds", _warm(lambda s: len(s.live()), 20_000), (0, 4)),
     "quote_max_gap_bps": Row("25", "1", "whether a book that leaves its oracle by 5 bps pulls", _warm(_after(_book_alone, _says("apart"), 500)), (False, True)),
     "quote_max_spread_bps": Row("150", "0.5", "whether a book of 1 bps is too wide", _warm(_says("too wide")), (False, True)),
     "quote_jump_bps": Row("10", "3", "whether a jump of 5 bps pulls", _warm(_after(lambda s: s.move(5), _says("jumped"), 1500)), (False, True)),

@@ -19,7 +19,38 @@ _READ = "        self._view.take(report.marks, report.liquidations, report.margi
 RESOLVER, GATES, POSTS = "execution/truth/resolver.py", "execution/entries/gates.py", "execution/sending/posts.py"
 DESK, TRADING, KEEPING = "position/exit_attempts.py", "service/trading.py", "execution/truth/housekeeping.py"
 
+QUOTER, KEYS = "execution/quotes/quoter.py", "execution/quotes/keys.py"
+_SLOTS = "        for tracked in alive:\n            order = tracked.order\n"
+_NO_SECOND_LOOK = (
+    TRACKER,
+    "                admitted = None if taken else decide(self._view_locked(), order)",
+    "                admitted = decide(self._view_locked(), order)",
+)
+_NO_QUOTE_GATES = (
+    GATES,
+    "QUOTE_GATES = tuple(g for g in GATES if g.number <= 6)",
+    "QUOTE_GATES: tuple[Gate, ...] = ()",
+)
+
+
+def _empty_slot(name: str, condition: str) -> Mutant:
+    """An order of a key that may be alive does not count as such."""
+    return Mutant(
+        name, (_NO_SECOND_LOOK, (KEYS, _SLOTS, f"{_SLOTS}            if {condition}:\n                continue\n"))
+    )
+
+
 MUTANTS: tuple[Mutant, ...] = (
+    # Quotes.
+    _empty_slot("a quote that is being cancelled counts as gone", "order.cloid in self._cancels"),
+    _empty_slot("a quote of unknown fate counts as gone", "tracked.state is OrderState.UNKNOWN"),
+    _empty_slot("a quote on its way counts as gone", "tracked.state in (OrderState.QUEUED, OrderState.SENT)"),
+    _m("quotes are not post only", QUOTER, "tif=Tif.ALO", "tif=Tif.GTC"),
+    Mutant("quotes pass no gate", (_NO_QUOTE_GATES,)),
+    Mutant("the ladder forgets its inventory", (
+        _NO_QUOTE_GATES,
+        ("strategy/ladder.py", "        room = p.max_inventory_usd - position_usd * side.sign", "        room = p.max_inventory_usd"),
+    )),
     # Fills and positions.
     _m("a fill is deduplicated by its order", "position/results.py",
        "return fill.key in self._seen or", "return fill.cloid in {k[0] for k in self._seen} or"),

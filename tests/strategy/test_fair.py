@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hip3.core.market import Level
-from hip3.strategy.fair import BASIS_SAMPLES, SIGMA_SAMPLES, Outside, Reference, fair, outside
+from hip3.strategy.fair import Outside, Reference, fair, outside
 from tests.builders import D, view
 
 TOUCH = Outside(Level(D("99.98"), D(1)), Level(D("100.04"), D(3)))
@@ -77,8 +77,8 @@ def _fed(reference: Reference, mids: list[float], step_ms: int = 1000, begin_ms:
 
 def test_basis_and_volatility_need_their_samples_and_find_what_is_there() -> None:
     reference = Reference()
-    assert str(BASIS_SAMPLES) in reference.missing
-    _fed(reference, [100.02] * BASIS_SAMPLES)
+    assert str(30) in reference.missing
+    _fed(reference, [100.02] * 30)
     assert "volatility" in reference.missing
     assert abs(reference.basis_bps - 2) < D("0.01")
     _fed(reference, [100.02 + 0.02 * (n % 2) for n in range(300)], begin_ms=40_000)
@@ -89,9 +89,9 @@ def test_basis_and_volatility_need_their_samples_and_find_what_is_there() -> Non
 def test_samples_come_once_a_second_and_a_gap_teaches_nothing_of_the_volatility() -> None:
     reference = Reference()
     _fed(reference, [100.0] * 40, step_ms=100)
-    assert f"{BASIS_SAMPLES - 4} samples" in reference.missing
+    assert f"{30 - 4} samples" in reference.missing
     calm = Reference()
-    _fed(calm, [100.0] * (SIGMA_SAMPLES + 1))
+    _fed(calm, [100.0] * (60 + 1))
     before = calm.sigma_bps
     _fed(calm, [101.0], begin_ms=200_000)
     assert calm.sigma_bps == before

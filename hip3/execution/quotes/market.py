@@ -20,7 +20,7 @@ class QuotedMarket:
 
     def __init__(self, coin: str, params: QuoteParams) -> None:
         self.coin, self.params = coin, params
-        self.reference, self.pulls, self.keys = Reference(), Pulls(params), Keys()
+        self.reference, self.pulls, self.keys = Reference(params.warmup_s), Pulls(params), Keys()
         self.figures = QuoteFigures()
         self.stance = Stance.WAIT
         self.reasons: tuple[str, ...] = ("it has not been looked at yet",)

@@ -14,6 +14,7 @@ class QuoteParams(msgspec.Struct, frozen=True, kw_only=True):
 
     ladder: LadderParams
     reference: Mode
+    warmup_s: int
     min_interval_ms: int
     """Between two changes of one key, unless it is a retreat or a risk."""
     grow: Decimal
