@@ -19,6 +19,7 @@ from hip3.execution.entries.executor import Executor
 from hip3.execution.entries.gate_trace import GateTrace
 from hip3.execution.exits.exiting import Exiting
 from hip3.execution.link import Link
+from hip3.execution.ports import Quotes
 from hip3.execution.readiness import Readiness
 from hip3.execution.truth.streams import StreamWatch
 from hip3.feed.market_state import MarketState
@@ -43,6 +44,7 @@ class MarketIn:
         detector: Detector,
         executor: Executor | None,
         exiting: Exiting,
+        quotes: Quotes,
         market_gates: MarketGates,
         readiness: Readiness,
         streams: StreamWatch,
@@ -59,6 +61,7 @@ class MarketIn:
         self._detector = detector
         self._executor = executor
         self._exiting = exiting
+        self._quotes = quotes
         self._market_gates = market_gates
         self._readiness = readiness
         self._streams = streams
@@ -104,6 +107,7 @@ class MarketIn:
             self._unseen.discard(view.coin)
             self._readiness.saw(view.coin)
         self._exiting.consider(view, self._link.generation, now_ms)
+        self._quotes.moved(view)
 
     def on_book_read(self, update: BboUpdate, now_ms: int, generation: int) -> None:
         """The rest thread read a market's book that no frame had brought; `generation` is the one it was read for.

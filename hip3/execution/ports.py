@@ -8,6 +8,7 @@ from typing import Protocol
 
 from hip3.core.events import BboUpdate, Fill, OrderUpdate
 from hip3.core.ledger import OrderChanged, TrackerEvent
+from hip3.core.market import MarketView
 from hip3.core.orders import PendingOrder, Post
 
 
@@ -84,6 +85,10 @@ class Quotes(Protocol):
 
     def quoted(self, coin: str) -> bool:
         """Whether a market is quoted. Any thread."""
+        ...
+
+    def moved(self, view: MarketView) -> None:
+        """A market spoke. The ws-reader, on the hot path: one look-up where it is not quoted."""
         ...
 
 

@@ -171,7 +171,8 @@ def _inflow(g: Given, books: Books, feed: Feed, outbox: Outbox) -> Inflow:
     )  # fmt: skip
     market_in = MarketIn(
         clock=clock, specs=specs, link=books.link, market_state=feed.market_state, detector=feed.detector,
-        executor=executor, exiting=exiting, market_gates=feed.gates, readiness=g.readiness, streams=feed.streams,
+        executor=executor, exiting=exiting, quotes=quotes,
+        market_gates=feed.gates, readiness=g.readiness, streams=feed.streams,
         journal=g.journal, view=books.view, offset=books.offset,
     )  # fmt: skip
     flow = TradeFlow(

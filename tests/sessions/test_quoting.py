@@ -4,6 +4,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from hip3.core.order_state import OrderState
@@ -306,3 +307,33 @@ def test_never_two_orders_of_a_key_are_admitted(tmp_path: Path) -> None:
     again = stage.world.trading.tracker.admit_all([first], lambda ledger, wished: wished)
     assert again == []
     assert all(t.state is OrderState.OPEN for t in stage.orders)
+
+
+def test_a_cut_socket_cancels_by_http_and_counts_the_fill_of_meanwhile_once(tmp_path: Path) -> None:
+    """Q28."""
+    stage = QuoteStage(tmp_path)
+    world = stage.world
+    world.rest.signed.clear()
+    world.cut()
+    stage.take(BUY)
+    assert stage.until(lambda: stage.live() == [], 4000)
+    assert {body["action"]["type"] for body in world.rest.signed} == {"cancel"}
+    world.connect()
+    assert stage.until(lambda: world.ready, 10_000)
+    stage.run(3000)
+    assert world.trading.tracker.booked() == world.exchange_positions()
+
+
+def test_a_price_that_leaves_wakes_the_tick_and_one_that_stays_does_not(tmp_path: Path) -> None:
+    stage = QuoteStage(tmp_path)
+    woken: list[int] = []
+    stage.world.trading.scheduler.wake = lambda: woken.append(1)  # type: ignore[method-assign]
+    view = stage.world.trading.market_state.view(GOLD)
+    assert view is not None
+    assert view.oracle is not None
+    quotes = stage.world.trading.quotes
+    quotes.moved(view)
+    assert woken == []
+    quotes.moved(msgspec.structs.replace(view, oracle=view.oracle * D("0.9995")))
+    quotes.moved(msgspec.structs.replace(view, oracle=view.oracle * D("0.9990")))
+    assert woken == [1]  # once; the tick looks then

@@ -32,6 +32,9 @@ class QuotedMarket:
         """Something happened to its orders since. Set by whoever hears of it; the tick takes it back."""
         self.due_ms = 0
         """Looked at by then, whatever happens."""
+        self.wake: tuple[Decimal, Decimal] | None = None
+        """Outside of these the oracle, or the middle of the touch, takes a resting quote with it: then the tick is not
+        waited for. One value, replaced by the tick and read by the ws-reader; None: nothing rests."""
         self.reduced: set[Side] = set()
         """Sides that inventory has turned off, until it is well below the share at which that was."""
         self.scale = Decimal(1)

@@ -8,16 +8,14 @@ Of one key no two orders may ever be alive: a placement needs an empty slot, whi
 admits. A cancel and its replacement are never in one round, since the exchange runs the placement first.
 """
 
-from collections import deque
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 import msgspec
 
-from hip3.core.ledger import FillBooked, LedgerView, OrderChanged, TrackerEvent
+from hip3.core.ledger import LedgerView, OrderChanged, TrackerEvent
 from hip3.core.market import MarketSpec, MarketView
-from hip3.core.money import ONE, ZERO, div
-from hip3.core.order_state import OrderState
+from hip3.core.money import ONE, ZERO, shift_bps
 from hip3.core.orders import PendingCancel, PendingOrder, Side, Tif
 from hip3.core.ports import Clock, Journal
 from hip3.execution.account_view import AccountView
@@ -26,11 +24,11 @@ from hip3.execution.entries.executor import EntryLimits
 from hip3.execution.entries.gates import QUOTE_GATES, Entry, run
 from hip3.execution.link import Link
 from hip3.execution.quotes.facts import FactFinder
+from hip3.execution.quotes.heard import Heard
 from hip3.execution.quotes.keys import DOUBT_MS, LOST_MS, key_of
 from hip3.execution.quotes.market import QuotedMarket
 from hip3.execution.quotes.pacing import Pacing
 from hip3.execution.quotes.params import QuoteParams
-from hip3.execution.quotes.refusals import Reaction, Scope, counts, reaction
 from hip3.execution.quotes.stance import Stance, stance
 from hip3.execution.readiness import Readiness
 from hip3.execution.sending.address_budget import AddressBudget
@@ -46,8 +44,6 @@ from hip3.strategy.quote_diff import Slot, SlotState, Step, Tolerance, Why, diff
 LOOK_MS = 1000
 """A market is looked at at least so often."""
 SIDE_LOST_MS = 30_000
-MARGIN_REFUSALS = 3
-"""So many within ten minutes, though sizes were halved, turn a market off."""
 _NOTHING = Fair(bid=ONE, ask=ONE, gap_bps=ZERO)
 """Where nothing is desired nothing is measured against it."""
 
@@ -92,10 +88,8 @@ class Quoter:
         self._address = address
         self._cloids = cloids
         self._journal = journal
-        self._inbox: deque[TrackerEvent] = deque()
+        self._heard = Heard(self.markets, tracker, journal, clock, scheduler.wake)
         self._pacing = Pacing(sum(2 * p.ladder.levels for p in params.values()))
-        self._told: dict[str, int] = {}
-        """Texts of refusals that counted -> when: each once a minute."""
 
     # What others say.
 
@@ -105,24 +99,21 @@ class Quoter:
 
     def tell(self, event: TrackerEvent) -> None:
         """A quote changed, or a fill was booked. Any thread; the tick looks at it."""
-        coin = event.fill.coin if isinstance(event, FillBooked) else ""
-        if isinstance(event, OrderChanged) and event.order.level is not None:
-            coin = event.order.coin
-        market = self.markets.get(coin)
-        if market is not None:
-            self._inbox.append(event)
-            market.dirty = True
+        self._heard.tell(event)
+
+    def moved(self, view: MarketView) -> None:
+        """Wake the tick where a price has gone so far that a resting quote must retreat. The ws-reader."""
+        market = self.markets.get(view.coin)
+        if market is None or market.wake is None:
+            return
+        low, high = market.wake
+        if any(px is not None and not low <= px <= high for px in (view.oracle, view.mid)):
+            market.wake = None  # once: the tick sets it anew
             self._scheduler.wake()
 
     def counts(self, event: OrderChanged) -> bool:
-        """Whether a change counts toward the HardStop: of refused quotes what is ours to fix, a text once a minute."""
-        if event.order.level is None or event.after is not OrderState.REJECTED:
-            return True
-        now_ms, text = self._clock.mono_ms(), event.why[:40]
-        if not counts(event.why) or now_ms - self._told.get(text, -60_000) < 60_000:
-            return False
-        self._told[text] = now_ms
-        return True
+        """Whether a change counts toward the HardStop. Any thread."""
+        return self._heard.counts(event)
 
     def refuses(self, order: PendingOrder) -> str | None:
         """Why a queued quote must not leave: its market is not quoted any more. The tick, before it signs."""
@@ -133,8 +124,7 @@ class Quoter:
 
     def step(self, now_ms: int) -> None:
         """One round: take what was heard, then look at every market that is dirty or due."""
-        while self._inbox:
-            self._heard(self._inbox.popleft(), now_ms)
+        self._heard.take(now_ms)
         self._pacing.refresh(self._address.state(), now_ms)
         for market in self.markets.values():
             view = self._market_state.view(market.coin)
@@ -165,6 +155,7 @@ class Quoter:
         rests = {key[0] for key, slot in slots.items() if slot.state is SlotState.LIVE}
         worth = None if market.fair is None else market.fair.mid
         allowed = market.stance in (Stance.QUOTING, Stance.ONE_SIDED, Stance.PULLED)
+        market.wake = _bounds(market, bool(rests))
         market.figures.look(worth, both=len(rests) == 2, allowed=allowed, now_ms=now_ms)
 
     def _desired(
@@ -319,53 +310,14 @@ class Quoter:
             return None
         return order if passed.size == order.sz else msgspec.structs.replace(order, sz=passed.size)
 
-    # What was heard.
 
-    def _heard(self, event: TrackerEvent, now_ms: int) -> None:
-        if isinstance(event, FillBooked):
-            self._filled(event, now_ms)
-        elif isinstance(event, OrderChanged):
-            market, key = self.markets[event.order.coin], key_of(event.order)
-            if event.after is OrderState.FILLED:
-                market.keys.wait(key, now_ms + market.params.fill_delay_ms)
-            elif event.after is OrderState.REJECTED:
-                market.figures.counts["refused"] += 1
-                self._refused(market, key, event.why, now_ms)
-
-    def _filled(self, event: FillBooked, now_ms: int) -> None:
-        fill, market = event.fill, self.markets[event.fill.coin]
-        tracked = self._tracker.get(fill.cloid) if event.ours and fill.cloid is not None else None
-        if tracked is None or tracked.order.level is None:
-            return
-        worth = None if market.fair is None else market.fair.mid
-        market.figures.filled(fill.side, fill.px, fill.sz, worth, now_ms)
-        if market.pulls.filled(fill.side, fill.cloid or "", now_ms):
-            self._journal.record("quote_sweep", coin=market.coin, side=fill.side.value)
-
-    def _refused(self, market: QuotedMarket, key: Key, text: str, now_ms: int) -> None:
-        """What follows from a refusal: its key, a side, the market or all of them wait."""
-        how = reaction(text)
-        if how.scope is Scope.KEY:
-            market.keys.wait(key, now_ms + market.keys.refused(key, text, how, now_ms))
-            return
-        ms = market.keys.refused(None, text, how, now_ms)
-        if how.scope is Scope.SIDE:
-            market.pulls.pull_side(key[0], now_ms + ms)
-        elif how.scope is Scope.MARKET:
-            market.pulls.pull(how.why, now_ms + ms)
-        else:
-            for other in self.markets.values():
-                self._dex_wide(other, how, ms, now_ms)
-        self._journal.record("quotes_pulled", coin=market.coin, why=how.why, text=text[:120], ms=ms)
-
-    def _dex_wide(self, market: QuotedMarket, how: Reaction, ms: int, now_ms: int) -> None:
-        market.dirty = True
-        market.pulls.pull(how.why, now_ms + ms)
-        if how.why.endswith("margin"):
-            market.scale, market.scale_until_ms = div(market.scale, Decimal(2)), now_ms + ms + 600_000
-            if market.scale * 2**MARGIN_REFUSALS <= 1 and not market.off:
-                market.off = f"{how.why}, though sizes were halved; deposit, or lower HIP3_QUOTE_SIZE_USD, and restart"
-                self._journal.record("quotes_off", coin=market.coin, why=market.off)
+def _bounds(market: QuotedMarket, rests: bool) -> tuple[Decimal, Decimal] | None:
+    """How far prices may go before the next round is too late: a quarter of the half spread from what was seen."""
+    view, half = market.view, market.half_bps
+    if not rests or half is None or view is None or view.oracle is None or view.mid is None:
+        return None
+    step = max(ONE, half / 4)
+    return shift_bps(min(view.oracle, view.mid), -step), shift_bps(max(view.oracle, view.mid), step)
 
 
 class NoQuotes:
@@ -386,6 +338,9 @@ class NoQuotes:
     def counts(self, event: OrderChanged) -> bool:
         """Everything counts."""
         return True
+
+    def moved(self, view: MarketView) -> None:
+        """Nothing rests."""
 
     def quoted(self, coin: str) -> bool:
         """None is."""
