@@ -26,7 +26,7 @@ _BY_TEST = {
     "ops/test_files": "ops/intents ops/journal ops/state_dir ops/store",
     "ops/test_metrics": "execution/entries/gate_trace ops/figures ops/histogram service/details",
     "ops/test_alerts": "ops/alert_records",
-    "position/test_exit_attempts": "position/exit_rules position/flatten position/held",
+    "position/test_exit_attempts": "position/exit_rules position/exit_state position/flatten position/held",
     "position/test_tracker": (
         "core/ledger position/holding position/read_positions position/order_index position/tracked "
         "position/tracker_views position/views"
@@ -74,7 +74,7 @@ _BY_TEST = {
     "stories/test_verification": "exchange/rest",
     "stories/test_wiring": "service/trading service/parts service/wiring",
     "sessions/test_quoting": (
-        "execution/quotes/facts execution/quotes/figures execution/quotes/heard execution/quotes/keys execution/quotes/market "
+        "execution/quotes/completion execution/quotes/facts execution/quotes/figures execution/quotes/heard execution/quotes/keys execution/quotes/market "
         "execution/quotes/pacing execution/quotes/params execution/quotes/pulls execution/quotes/quoter "
         "execution/quotes/refusals execution/quotes/stance"
     ),

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from hip3.config.describing import number, text, whole
+from hip3.config.describing import number, switch, text, whole
 
 
 class QuoteSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +72,26 @@ class QuoteSettings(msgspec.Struct, frozen=True, kw_only=True):
         Decimal,
         number("from this share of the inventory on only the side that reduces it", gt="0", le="1", market=True),
     ] = Decimal("0.8")
+    quote_complete_at: Annotated[
+        Decimal, number("at this share it is completed across the spread down to half", gt="0", le="1", market=True)
+    ] = Decimal("0.95")
+    quote_max_age_s: Annotated[int, whole("older inventory is completed whole", 1, 86_400, market=True)] = 900
+    quote_carry_usd: Annotated[
+        Decimal, number("USD of inventory that may stay over the end of a session", ge="0", market=True)
+    ] = Decimal(0)
+    completion_max_usd: Annotated[Decimal, number("USD of one order of a completion", ge="11", market=True)] = Decimal(
+        50
+    )
+    completion_min_profit_bps: Annotated[
+        Decimal, number("beyond entry and fee, where nothing presses", ge="-1000", le="1000", market=True)
+    ] = Decimal(0)
+    completion_max_loss_bps: Annotated[
+        Decimal, number("worse than the entry at most, where it does", ge="0", le="5000", market=True)
+    ] = Decimal(40)
+    completion_max_loss_usd: Annotated[Decimal, number("and in USD, of the whole inventory", gt="0", market=True)] = (
+        Decimal(10)
+    )
+    completion_exit: Annotated[bool, switch("the ordinary exit follows 5 s before a session ends, at any price")] = True
     quote_stop_loss_bps: Annotated[
         Decimal, number("inventory is left at this loss, at any price; 0 off", ge="0", le="10000", market=True)
     ] = Decimal(60)
@@ -106,6 +126,10 @@ def quote_faults(s: QuoteSettings, quoted: list[str], coins: list[str]) -> list[
             faults.append(f"HIP3_QUOTE_MARKETS: {coin!r} is not of the form dex:COIN")
         elif coins and coin not in coins:
             faults.append(f"HIP3_QUOTE_MARKETS: {coin} is none of HIP3_MARKETS")
+    if quoted and s.quote_stop_loss_bps and s.completion_max_loss_bps >= s.quote_stop_loss_bps:
+        faults.append("HIP3_COMPLETION_MAX_LOSS_BPS must be below HIP3_QUOTE_STOP_LOSS_BPS")
+    if s.quote_one_side_at > s.quote_complete_at:
+        faults.append("HIP3_QUOTE_ONE_SIDE_AT is above HIP3_QUOTE_COMPLETE_AT")
     if s.quote_min_half_bps > s.quote_max_half_bps:
         faults.append("HIP3_QUOTE_MIN_HALF_BPS is above HIP3_QUOTE_MAX_HALF_BPS")
     return faults

@@ -59,6 +59,9 @@ class ExitReason(enum.Enum):
     """An operator's flatten."""
     STOP = "stop"
     """The service ends and was asked to leave nothing open."""
+    COMPLETION = "completion"
+    """Inventory of quotes is taken to the other side of the book, in part and at a bounded price; any other takes its
+    place."""
 
 
 RUN_TAG = "68697033"

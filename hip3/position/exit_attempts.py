@@ -23,12 +23,11 @@ from hip3.core.market import MarketView
 from hip3.core.orders import ExitReason
 from hip3.locks import new_lock
 from hip3.position.exit_rules import ExitMemory, ExitParams, remember
+from hip3.position.exit_state import ExitPlan, LeavingMarket
 from hip3.position.held import Held
 
 RETRY_MS = 300
 """From an answer of the exchange to the next attempt."""
-SLOW_RETRY_MS = ((36, 5000), (60, 30_000))
-"""The same at the largest slippage, up to so many: three minutes long every 5 s, then twelve every 30 s, and then:"""
 SLOWEST_RETRY_MS = 300_000
 """An exit that nobody takes must not spend the address's actions, which the other exits need: so it takes 350 a day. A
 quote that it could take brings the first pace back."""
@@ -42,85 +41,6 @@ REFUSED_SAID = 5
 """After so many of these in a row it is said that the exit is stuck."""
 
 
-class ExitPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """One claimed attempt: build it and send it, or give it back by `unbuilt`."""
-
-    coin: str
-    reason: ExitReason
-    """The one that came first, whatever the claim was made for."""
-    attempt: int
-    """From 1; an attempt that the exchange did not answer is not counted."""
-    slippage_bps: Decimal
-    """How much worse than the touch the limit may be."""
-    predecessor: str | None
-    """The cloid of the attempt before; None for the first of this run."""
-    claim: int
-    """Which claim of this exit it is; tells a latecomer that another took its place."""
-
-
-class _Exit:
-    """One market that is being left."""
-
-    __slots__ = (
-        "attempt",
-        "claims",
-        "cloid",
-        "deadline_ms",
-        "ended_ms",
-        "failures",
-        "leaving",
-        "next_ms",
-        "reason",
-        "reasons",
-        "refused",
-        "slow",
-        "stuck",
-    )
-
-    def __init__(self, reason: ExitReason, now_ms: int) -> None:
-        self.reason = reason
-        self.attempt = 0
-        self.cloid: str | None = None
-        """The order of the latest attempt; between a claim and `started` still that of the one before."""
-        self.deadline_ms: int | None = None
-        """Set while an attempt is under way."""
-        self.leaving = False
-        """Its order is being handed to the socket."""
-        self.next_ms = now_ms
-        self.failures = self.claims = 0
-        self.refused = 0
-        """Attempts in a row that were refused for what no price can help."""
-        self.stuck = False
-        self.ended_ms = now_ms
-        """When the last attempt was over."""
-        self.slow = 0
-        """Attempts without hope of a better price so far: they come further apart."""
-        self.reasons = {reason}
-        """All that were given for it: a new one is tried at once."""
-
-    def slow_ms(self, slowest_ms: int) -> int:
-        """Until the next of these; each counts."""
-        self.slow += 1
-        return next((ms for most, ms in SLOW_RETRY_MS if self.slow <= most), slowest_ms)
-
-    def tempted(self, quote_ms: int | None) -> None:
-        """A quote that it could take has come since its last attempt, if one has: `quote_ms` is of the newest."""
-        if self.slow and not self.refused and quote_ms is not None and quote_ms > self.ended_ms:
-            self.next_ms = min(self.next_ms, self.ended_ms + SLOW_RETRY_MS[0][1])
-
-    def hurry(self, reason: ExitReason, now_ms: int) -> None:
-        """Somebody, or another rule, wants it left as well: that may have waited for a long time."""
-        if reason not in self.reasons:
-            self.reasons.add(reason)
-            if self.slow:
-                self.slow, self.next_ms = 0, min(self.next_ms, now_ms)
-
-    def at_bound(self, params: ExitParams) -> bool:
-        """Whether the last attempt was at the largest slippage: no further one can offer more."""
-        reached = params.slippage_bps + params.step_bps * (self.attempt - 1) >= params.max_slippage_bps
-        return reached or params.step_bps <= 0
-
-
 class ExitDesk:
     """Hands out exit attempts, one at a time per market. Times are monotonic milliseconds.
 
@@ -130,7 +50,7 @@ class ExitDesk:
 
     def __init__(self, attempt_deadline_ms: int) -> None:
         self._lock = new_lock("ExitDesk")
-        self._exits: dict[str, _Exit] = {}
+        self._exits: dict[str, LeavingMarket] = {}
         self._memory: dict[str, ExitMemory] = {}
         self._closed: dict[str, int] = {}
         self._looks = 0
@@ -153,7 +73,7 @@ class ExitDesk:
             memory = remember(self._memory.get(position.coin), position, view, move_bps)
             self._memory[position.coin] = memory
             leaving = self._exits.get(position.coin)
-            return memory, None if leaving is None else leaving.reason
+            return memory, None if leaving is None or leaving.once else leaving.reason
 
     def _look(self, coin: str) -> None:
         self._looks += 1
@@ -176,8 +96,8 @@ class ExitDesk:
             for known in held:
                 if known.memory is not None:
                     self._memory[known.coin] = known.memory
-                if known.reason is not None:
-                    state = self._exits[known.coin] = _Exit(known.reason, now_ms)
+                if known.reason is not None and known.reason is not ExitReason.COMPLETION:
+                    state = self._exits[known.coin] = LeavingMarket(known.reason, now_ms)
                     state.attempt, state.failures = known.attempt, known.failures
 
     def held(self, positions: Sequence[PositionView], exchange_ms: int) -> list[Held]:
@@ -216,7 +136,8 @@ class ExitDesk:
         Nobody checks that there is a position: a market without one is forgotten with the next tick."""
         with self._lock:
             self._look(coin)
-            self._exits.setdefault(coin, _Exit(reason, now_ms)).hurry(reason, now_ms)
+            self._exits.setdefault(coin, LeavingMarket(reason, now_ms)).hurry(reason, now_ms)
+            self._exits[coin].taken_over(reason, now_ms)
 
     def requested(self, coin: str) -> ExitReason | None:
         """Why a market is being left, or None."""
@@ -253,7 +174,8 @@ class ExitDesk:
         with self._lock:
             self._look(coin)
             # ws-reader and tick may both have found a reason: the first claim takes the attempt, the other gets None.
-            state = self._exits.setdefault(coin, _Exit(reason, now_ms))
+            state = self._exits.setdefault(coin, LeavingMarket(reason, now_ms))
+            state.taken_over(reason, now_ms)
             state.tempted(quote_ms)
             if state.leaving or (state.deadline_ms is not None and now_ms < state.deadline_ms):
                 return None
@@ -267,6 +189,20 @@ class ExitDesk:
                 coin=coin, reason=state.reason, attempt=state.attempt, slippage_bps=slippage,
                 predecessor=state.cloid, claim=state.claims,
             )  # fmt: skip
+
+    def begin_once(self, coin: str, cloid: str, now_ms: int) -> bool:
+        """Claim a market for one order that leaves it in part, at its own price; False while it is being left already.
+
+        Its end, whatever it is, ends the claim and is no failed attempt. Any reason to leave takes its place.
+        """
+        with self._lock:
+            state = self._exits.get(coin)
+            if state is not None and not (state.once and (state.deadline_ms or 0) <= now_ms):
+                return False
+            state = self._exits[coin] = LeavingMarket(ExitReason.COMPLETION, now_ms)
+            state.once, state.cloid, state.deadline_ms = True, cloid, now_ms + self._deadline_ms
+            state.claims = 1
+            return True
 
     def press(self, now_ms: int, coin: str | None = None) -> None:
         """A person wants positions left: exits that have slowed down, or one market's, are tried at once."""
@@ -327,7 +263,7 @@ class ExitDesk:
         """
         with self._lock:
             state = self._exits.get(coin)
-            if state is None or state.deadline_ms is None or state.cloid != cloid:
+            if state is None or state.deadline_ms is None or state.cloid != cloid or self._once_ended(coin, now_ms):
                 return False
             state.deadline_ms, state.ended_ms = None, now_ms
             state.refused = 0
@@ -346,7 +282,7 @@ class ExitDesk:
         """
         with self._lock:
             state = self._exits.get(coin)
-            if state is None or state.deadline_ms is None or state.cloid != cloid:
+            if state is None or state.deadline_ms is None or state.cloid != cloid or self._once_ended(coin, now_ms):
                 return False
             state.deadline_ms, state.ended_ms = None, now_ms
             state.attempt -= 1  # nothing was learnt about the price
@@ -354,6 +290,17 @@ class ExitDesk:
             state.next_ms = now_ms + (REFUSED_RETRY_MS[state.refused] if first else state.slow_ms(SLOWEST_REFUSED_MS))
             state.refused += 1
             return state.refused == REFUSED_SAID
+
+    def _once_ended(self, coin: str, now_ms: int) -> bool:
+        """Whether the current order was a single one: its end ends its claim, or begins the exit that waits for it."""
+        state = self._exits[coin]
+        if state.once:
+            del self._exits[coin]
+            return True
+        if not state.attempt:  # it was taken over meanwhile
+            state.deadline_ms, state.next_ms = None, now_ms
+            return True
+        return False
 
     def failed(self, coin: str, params: ExitParams) -> tuple[int, bool]:
         """Count an attempt that ended without closing: (how many there were, whether it is stuck just now).

@@ -19,6 +19,7 @@ from hip3.risk.drawdown import DrawdownLimits
 from hip3.risk.guards import GuardSettings
 from hip3.risk.market_gates import MarketGateParams
 from hip3.risk.monitor import RiskLimits
+from hip3.strategy.completing import CompletionParams
 from hip3.strategy.detector import Detector, DetectorParams
 from hip3.strategy.ladder import LadderParams
 
@@ -122,7 +123,12 @@ def quote_params(settings: MarketSettings, coin: str) -> QuoteParams:
         max_gap_bps=s.quote_max_gap_bps, max_spread_bps=s.quote_max_spread_bps, jump_bps=s.quote_jump_bps,
         side_pull_ms=s.quote_side_pull_ms, cutoff_ms=s.quote_cutoff_ms,
         sessions=parse_sessions(s.quote_sessions or s.sessions), blackout=parse_windows(s.blackout),
-        toxic_addon_bps=s.quote_toxic_addon_bps,
+        toxic_addon_bps=s.quote_toxic_addon_bps, complete_at=s.quote_complete_at,
+        max_age_ms=s.quote_max_age_s * 1000, carry_usd=s.quote_carry_usd, completion_exit=s.completion_exit,
+        completion=CompletionParams(
+            max_usd=s.completion_max_usd, min_profit_bps=s.completion_min_profit_bps,
+            max_loss_bps=s.completion_max_loss_bps, max_loss_usd=s.completion_max_loss_usd,
+        ),
     )  # fmt: skip
 
 

@@ -4,11 +4,13 @@ Tests call `build` with fakes in place of clock, sender, REST and journal.
 """
 
 import queue
+from collections.abc import Callable
 from decimal import Decimal
 
 from hip3.core.blocked import Blocked
 from hip3.core.market import MarketView
 from hip3.core.nonce_floor import floor_of
+from hip3.core.orders import PendingOrder
 from hip3.exchange.clock_offset import ClockOffset
 from hip3.exchange.nonce import NonceManager
 from hip3.execution.account_view import AccountView
@@ -24,6 +26,7 @@ from hip3.execution.flow import TradeFlow
 from hip3.execution.link import Link
 from hip3.execution.market_in import MarketIn
 from hip3.execution.orders_in import OrdersIn
+from hip3.execution.quotes.completion import Completion
 from hip3.execution.quotes.facts import FactFinder
 from hip3.execution.quotes.quoter import NoQuotes, Quoter
 from hip3.execution.sending.address_budget import AddressBudget
@@ -67,6 +70,8 @@ from hip3.service.parts import Books, Feed, Given, Inflow, Outbox, Trading
 from hip3.strategy.detector import Detector
 
 RISK_QUEUE = 10_000
+Drop = Callable[[PendingOrder, str, int], None]
+"""Takes an order out of the books that never left, and tells so."""
 
 
 def build(given: Given) -> Trading:
@@ -143,7 +148,11 @@ def _inflow(g: Given, books: Books, feed: Feed, outbox: Outbox) -> Inflow:
     settings, specs, clock = g.settings, g.universe.specs, g.clock
     guards = EntryGuards({c: guard_settings(settings.for_market(c)) for c in specs}, guard_settings(settings.base))
     executor = None if g.identity is None else _executor(g, books, feed, outbox, guards)
-    quotes = _quotes(g, books, feed, outbox)
+
+    def drop(order: PendingOrder, why: str, now_ms: int) -> None:
+        consequences.dispatch(books.tracker.drop(order.cloid, why), now_ms)
+
+    quotes = _quotes(g, books, feed, outbox, drop)
     margins = g.beginning.margins if g.beginning is not None else {}
     leaving = {c: exit_params(settings, c, room_bps(settings, c, margins, spec)) for c, spec in specs.items()}
     exiting = Exiting(
@@ -153,7 +162,7 @@ def _inflow(g: Given, books: Books, feed: Feed, outbox: Outbox) -> Inflow:
         tracker=books.tracker, desk=books.exits, market_state=feed.market_state, scheduler=outbox.scheduler,
         cloids=outbox.cloids, journal=g.journal, exchange_ms=books.offset.exchange_ms,
         watch_foreign=settings.base.foreign_positions == "watch",
-        drop=lambda order, why, now_ms: consequences.dispatch(books.tracker.drop(order.cloid, why), now_ms),
+        drop=drop,
     )  # fmt: skip
     risk_events: queue.Queue[RiskEvent] = queue.Queue(maxsize=RISK_QUEUE)
     consequences = Consequences(
@@ -197,7 +206,7 @@ def _executor(g: Given, books: Books, feed: Feed, outbox: Outbox, guards: EntryG
     )  # fmt: skip
 
 
-def _quotes(g: Given, books: Books, feed: Feed, outbox: Outbox) -> Quoter | NoQuotes:
+def _quotes(g: Given, books: Books, feed: Feed, outbox: Outbox, drop: Drop) -> Quoter | NoQuotes:
     specs, base = g.universe.specs, g.settings.base
     quoted = [coin for coin in base.quoted_coins if coin in specs]
     if g.identity is None or not quoted:
@@ -207,10 +216,15 @@ def _quotes(g: Given, books: Books, feed: Feed, outbox: Outbox) -> Quoter | NoQu
         blocked=books.blocked.get, latch=g.latch, readiness=g.readiness, exits=books.exits, flags=feed.flags,
         exchange_ms=books.offset.exchange_ms, watch_foreign=base.foreign_positions == "watch",
     )  # fmt: skip
+    completion = Completion(
+        clock=g.clock, desk=books.exits, tracker=books.tracker, scheduler=outbox.scheduler, cloids=outbox.cloids,
+        journal=g.journal, exchange_ms=books.offset.exchange_ms, ends_within=facts.ends_within,
+        drop=drop,
+    )  # fmt: skip
     return Quoter(
-        clock=g.clock, params={coin: quote_params(g.settings, coin) for coin in quoted}, specs=specs.get,
-        limits=limits.__getitem__, other_marks=lambda: books.view.marks, facts=facts, readiness=g.readiness,
-        market_state=feed.market_state, link=books.link, view=books.view, tracker=books.tracker,
+        clock=g.clock, completion=completion, params={coin: quote_params(g.settings, coin) for coin in quoted},
+        specs=specs.get, limits=limits.__getitem__, other_marks=lambda: books.view.marks, facts=facts,
+        readiness=g.readiness, market_state=feed.market_state, link=books.link, view=books.view, tracker=books.tracker,
         scheduler=outbox.scheduler, budget=outbox.budget, address=outbox.address, cloids=outbox.cloids,
         journal=g.journal,
     )  # fmt: skip

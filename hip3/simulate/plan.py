@@ -230,9 +230,10 @@ def _quoting(rng: random.Random, coins: tuple[str, ...]) -> dict[str, Any]:
     return {
         "quote_markets": rng.choice(coins), "quote_warmup_s": 2, "quote_fill_delay_ms": rng.choice((0, 500)),
         "quote_min_interval_ms": rng.choice((0, 1000)), "quote_levels": rng.choice((1, 2, 3)),
-        "quote_size_decay": D(1), "quote_size_usd": D(12), "quote_min_half_bps": D(rng.choice((3, 8))),
-        "quote_side_pull_ms": rng.choice((0, 3000)), "quote_jump_bps": D(100), "quote_max_gap_bps": D(100),
-        "quote_vol_factor": D(0), "quote_one_side_at": D(rng.choice(("0.5", "0.8"))),
+        "quote_size_decay": D(1), "quote_size_usd": D(12), "quote_max_inventory_usd": D(rng.choice((26, 40, 40))),
+        "quote_min_half_bps": D(rng.choice((3, 8))), "quote_side_pull_ms": rng.choice((0, 3000)),
+        "quote_jump_bps": D(100), "quote_max_gap_bps": D(100), "quote_vol_factor": D(0), "quote_one_side_at": D("0.5"),
+        "quote_complete_at": D(rng.choice(("0.6", "0.95"))), "quote_max_age_s": rng.choice((3, 900)),
     }  # fmt: skip
 
 

@@ -13,6 +13,12 @@ from tests.stage import OURS, Env, EnvWorld
 
 BUY, SELL = Side.BUY, Side.SELL
 ROOM: Env = {"HIP3_QUOTE_MAX_INVENTORY_USD": "100"}
+FULL: Env = {
+    "HIP3_QUOTE_MAX_INVENTORY_USD": "30", "HIP3_QUOTE_SIZE_USD": "30", "HIP3_QUOTE_LEVELS": "1", "HIP3_QUOTE_STOP_LOSS_BPS": "0",
+}  # fmt: skip
+HALF_FULL: Env = FULL | {"HIP3_QUOTE_MAX_INVENTORY_USD": "45", "HIP3_QUOTE_ONE_SIDE_AT": "0.4"}
+OLD: Env = {"HIP3_QUOTE_MAX_AGE_S": "2"}
+CHEAP: Env = ROOM | {"HIP3_QUOTE_MIN_HALF_BPS": "30"}
 WIDE: Env = ROOM | {"HIP3_QUOTE_MIN_HALF_BPS": "15"}
 Look = Callable[[QuoteStage], Any]
 
@@ -109,6 +115,39 @@ def _left(s: QuoteStage) -> bool:
     return any(e["order"].exit_reason.value == "stop_loss" for e in s.journal("exit"))
 
 
+def _completions(s: QuoteStage) -> list[Any]:
+    return [e["order"] for e in s.journal("exit") if e["order"].exit_reason.value == "completion"]
+
+
+def _completed(s: QuoteStage) -> int:
+    return min(1, len(_completions(s)))
+
+
+def _first_usd(s: QuoteStage) -> int:
+    order = _completions(s)[0]
+    return round(order.px * order.sz)
+
+
+def _cheap(s: QuoteStage) -> int:
+    """Completions of an inventory that was bought 30 bps below the market, six seconds later."""
+    s.take(BUY)
+    s.run(6000)
+    return _completed(s)
+
+
+def _dear(s: QuoteStage) -> None:
+    """The price falls below that of a bid which was taken."""
+    s.take(BUY)
+    s.move(-9)
+
+
+def _ended(s: QuoteStage) -> bool:
+    """Whether an ordinary exit was sent by the end of a session, three minutes after the clock began."""
+    s.take(BUY)
+    s.run(86_000)
+    return any(e["order"].exit_reason.value == "time_stop" for e in s.journal("exit"))
+
+
 def _quoted(tmp: Path, env: Env) -> list[str]:
     world = EnvWorld(tmp, OURS | env)
     assert world.run_until(lambda: world.ready, 8000)
@@ -146,7 +185,21 @@ ROWS: dict[str, Row] = {
     "quote_size_tolerance_pct": Row("25", "500", "whether a quote is whole again after a third was taken", _warm(_whole_again), (True, False), ROOM),
     "quote_fill_delay_ms": Row("2000", "30000", "bids ten seconds after one was filled", _warm(_after(_taken, lambda s: len(s.live(BUY)), 10_000)), (2, 1), ROOM),
     "quote_one_side_at": Row("0.8", "0.2", "bids after a quarter of the inventory was bought", _warm(_after(_taken, lambda s: len(s.live(BUY)))), (2, 0), ROOM),
-    "quote_stop_loss_bps": Row("60", "5", "whether a loss of 7 bps ends it", _warm(_left), (False, True)),
+    "quote_complete_at": Row("1", "0.5", "completions at two thirds of the inventory", _warm(_after(_taken, _completed)), (0, 1), HALF_FULL),
+    "quote_max_age_s": Row("900", "2", "completions of inventory that is six seconds old", _warm(_cheap), (0, 1), CHEAP),
+    "quote_carry_usd": Row(
+        "0", "50", "orders for inventory 20 s before the end of a session", _warm(_after(_taken, _completed, 63_000)), (1, 0),
+        ROOM | {"HIP3_QUOTE_SESSIONS": _ends_in(3)},
+    ),
+    "completion_max_usd": Row("50", "11", "USD of the first order of a completion", _warm(_after(_taken, _first_usd)), (14, 11), FULL),
+    "completion_min_profit_bps": Row("0", "50", "completions of old inventory that has gained 30 bps", _warm(_cheap), (1, 0), CHEAP | OLD),
+    "completion_max_loss_bps": Row("40", "0", "completions of full inventory that has lost", _warm(_after(_dear, _completed)), (1, 0), FULL),
+    "completion_max_loss_usd": Row("10", "0.001", "completions of full inventory", _warm(_after(_taken, _completed)), (1, 0), FULL),
+    "completion_exit": Row(
+        "true", "false", "whether inventory that found nobody is left at the end of a session", _warm(_ended), (True, False),
+        ROOM | {"HIP3_QUOTE_SESSIONS": _ends_in(3), "HIP3_COMPLETION_MAX_LOSS_USD": "0.001"},
+    ),
+    "quote_stop_loss_bps": Row("60", "5", "whether a loss of 7 bps ends it", _warm(_left), (False, True), {"HIP3_COMPLETION_MAX_LOSS_BPS": "4"}),
     "quote_toxic_addon_bps": Row("0", "3", "half the spread after fills that lost", _warm(_after(_losing_fills, _half, 2000)), (5, 8)),
     "quote_addon_max_bps": Row("15", "1", "half the spread after fills that lost", _warm(_after(_losing_fills, _half, 2000)), (8, 6)),
     "quote_side_pull_ms": Row("30000", "0", "bids ten seconds after two were filled at once", _warm(_after(_swept, lambda s: len(s.live(BUY)), 10_000)), (0, 2), ROOM),

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from hip3.core.order_state import OrderState
-from hip3.core.orders import Side
+from hip3.core.orders import ExitReason, Side
 from hip3.execution.quotes.stance import Stance
 from tests.builders import D
 from tests.sessions.quoting import GOLD, QuoteStage
@@ -209,7 +209,6 @@ def test_a_budget_at_its_reserve_takes_the_quotes_and_no_exit(tmp_path: Path) ->
     assert any("budget" in why for why in stage.market.reasons)
     world.by_hand(GOLD, BUY, D("0.01"))
     assert stage.until(lambda: GOLD in world.trading.tracker.booked(), 3000)
-    from hip3.core.orders import ExitReason
 
     world.trading.exiting.request(ExitReason.STOP)
     assert stage.until(lambda: GOLD not in world.exchange_positions(), 5000)
@@ -337,3 +336,96 @@ def test_a_price_that_leaves_wakes_the_tick_and_one_that_stays_does_not(tmp_path
     quotes.moved(msgspec.structs.replace(view, oracle=view.oracle * D("0.9995")))
     quotes.moved(msgspec.structs.replace(view, oracle=view.oracle * D("0.9990")))
     assert woken == [1]  # once; the tick looks then
+
+
+# Completion.
+
+
+def _full(tmp_path: Path, **env: str) -> QuoteStage:
+    """Inventory at its bound: one rung of 30 USD was bought."""
+    settings = {"quote_levels": "1", "quote_size_usd": "30", "quote_max_inventory_usd": "30"} | env
+    stage = QuoteStage(tmp_path, rests=2, **settings)
+    stage.take(BUY)
+    assert stage.until(lambda: GOLD in stage.world.trading.tracker.booked(), 3000)
+    return stage
+
+
+def _completions(stage: QuoteStage) -> list[Any]:
+    return [e["order"] for e in stage.journal("exit") if e["order"].exit_reason is ExitReason.COMPLETION]
+
+
+def test_full_inventory_is_completed_to_half_within_its_cap(tmp_path: Path) -> None:
+    """Q19, Q41: the quotes go first, one reduce-only order within the cap, and quoting goes on after a pause."""
+    stage = _full(tmp_path)
+    held = stage.world.trading.tracker.booked()[GOLD]
+    entry = stage.world.trading.tracker.positions()[0].entry_px
+    assert stage.until(lambda: bool(_completions(stage)), 5000)
+    (order,) = _completions(stage)
+    assert order.reduce_only
+    assert order.side is SELL
+    assert order.px >= entry * (1 - D(40) / 10_000)
+    assert stage.until(lambda: stage.world.trading.tracker.booked().get(GOLD, D(0)) < held, 3000)
+    assert stage.until(lambda: len(stage.live()) > 0, 15_000)
+    assert stage.market.figures.counts["completions"] == 1
+    assert not stage.world.latch.tripped
+
+
+def test_a_book_beyond_the_cap_gets_no_looser_cap_and_the_quotes_go_on(tmp_path: Path) -> None:
+    """Q39."""
+    stage = _full(tmp_path, completion_max_loss_usd="0.001", quote_stop_loss_bps="0", completion_max_loss_bps="1")
+    stage.run(20_000)
+    assert _completions(stage) == []
+    assert stage.journal("completion_held")
+    assert stage.market.stance is Stance.ONE_SIDED
+    assert stage.until(lambda: len(stage.live(SELL)) == 1, 5000)
+
+
+def test_a_completion_of_unknown_fate_is_followed_by_none(tmp_path: Path) -> None:
+    """Q40."""
+    stage = _full(tmp_path)
+    assert stage.until(lambda: bool(_completions(stage)), 8000)
+    stage.world.rest.failing |= {"orderStatus", "/exchange", "userFills", "frontendOpenOrders"}
+    stage.world.filter_frame = lambda text: (
+        [] if text.startswith(('{"channel":"post"', '{"channel":"user', '{"channel":"orderUpdates"')) else [text]
+    )
+    stage.run(20_000, step_ms=50)
+    assert len(_completions(stage)) == 1
+
+
+def test_a_reason_to_leave_takes_the_place_of_a_completion(tmp_path: Path) -> None:
+    """Q40: one order at a time, whoever wants it."""
+    stage = _full(tmp_path)
+    assert stage.until(lambda: bool(_completions(stage)), 5000)
+    stage.world.trading.exiting.request(ExitReason.MANUAL)
+    assert stage.until(lambda: stage.world.exchange_positions() == {}, 5000)
+    assert not stage.world.latch.tripped
+    assert stage.market.stance is not Stance.COMPLETING
+
+
+def test_old_inventory_is_completed_whole_where_that_costs_nothing(tmp_path: Path) -> None:
+    stage = QuoteStage(
+        tmp_path, rests=2, quote_levels="1", quote_max_inventory_usd="100", quote_max_age_s="5", quote_min_half_bps="30"
+    )
+    stage.take(BUY)
+    assert stage.until(lambda: GOLD in stage.world.trading.tracker.booked(), 2000)
+    entry = stage.world.trading.tracker.positions()[0].entry_px
+    stage.run(4000)
+    assert _completions(stage) == []
+    assert stage.until(lambda: GOLD not in stage.world.exchange_positions(), 5000)
+    (order,) = _completions(stage)
+    assert order.px >= entry * (1 + D(9) / 10_000)  # the entry and a taker's fee
+
+
+def test_inventory_is_gone_by_the_end_of_a_session(tmp_path: Path) -> None:
+    """Q37."""
+    minute = 1_790_000_000 // 60 % 1440 + 3
+    session = f"Mon-Sun {(minute // 60 - 3) % 24:02}:{minute % 60:02}-{minute // 60 % 24:02}:{minute % 60:02}"
+    stage = QuoteStage(tmp_path, rests=2, quote_levels="1", quote_max_inventory_usd="100", quote_sessions=session)
+    stage.take(BUY)
+    assert stage.until(lambda: GOLD in stage.world.exchange_positions(), 2000)
+    ends = stage.world.exchange_ms() // 60_000 * 60_000
+    while ends // 60_000 % 1440 != minute:
+        ends += 60_000
+    assert stage.until(lambda: stage.world.exchange_ms() >= ends, 200_000)
+    assert stage.world.exchange_positions() == {}
+    assert _completions(stage)

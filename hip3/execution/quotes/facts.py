@@ -68,17 +68,17 @@ class FactFinder:
     def of(
         self,
         market: QuotedMarket,
-        view: MarketView | None,
         spec: MarketSpec | None,
         position: PositionView | None,
         usd: Decimal,
         pacing: Pacing,
+        completing: str,
         now_ms: int,
     ) -> Facts:
-        """All that stands against quoting it now. `usd`: the position at its mark, signed."""
+        """All that stands against quoting it now. `usd`: the position at its mark, signed. `completing`: why it is."""
         state, reasons = self._readiness.word(now_ms, tripped=self._latch.tripped)
         leaving = "; ".join(reasons) or state.value if state in (State.HARD_STOP, State.REDUCING) else ""
-        if self._exits.no_entries(market.coin, now_ms):
+        if not completing and self._exits.no_entries(market.coin, now_ms):
             leaving = "its position is being left, or it was closed by hand"
         missing = [*reasons] if state is State.NOT_READY else []
         if market.reference.missing:
@@ -86,7 +86,8 @@ class FactFinder:
         if pacing.spent:
             missing.append("the budget of actions is at its reserve")
         return Facts(
-            blocked=self._off(market, spec, position), leaving=leaving, cutoff=self._cutoff(market, now_ms),
+            blocked=self._off(market, spec, position), leaving=leaving, completing=completing,
+            cutoff=self._cutoff(market, now_ms),
             pulled=(*market.pulls.reasons(now_ms), *(f.why for f in self._flags.of(market.coin, now_ms).values())),
             missing=tuple(missing), off_sides=self._off_sides(market, usd, now_ms),
         )  # fmt: skip
@@ -116,6 +117,11 @@ class FactFinder:
             market.cutoff = (second, self._session(market, self._exchange_ms()))
         return market.cutoff[1]
 
+    def ends_within(self, market: QuotedMarket, ms: int) -> bool:
+        """Whether its session is over by then, or a blackout has begun."""
+        at_ms = self._exchange_ms() + ms
+        return in_window(market.params.blackout, at_ms) or not market.params.sessions.open_at(at_ms)
+
     def _session(self, market: QuotedMarket, at_ms: int) -> str:
         p = market.params
         ahead = [*range(at_ms, at_ms + p.cutoff_ms, MINUTE_MS), at_ms + p.cutoff_ms]
@@ -130,6 +136,7 @@ class FactFinder:
     def _off_sides(self, market: QuotedMarket, usd: Decimal, now_ms: int) -> dict[Side, tuple[str, ...]]:
         share, at = filled_share(usd, market.params.ladder), market.params.one_side_at
         out: dict[Side, tuple[str, ...]] = {}
+        held = now_ms < market.completion_held_until_ms
         for side in Side:
             full = share * side.sign
             if full >= at:
@@ -137,12 +144,18 @@ class FactFinder:
             elif full < at - HYSTERESIS:
                 market.reduced.discard(side)
             why = []
+            if held and full > 0:
+                why.append("its inventory found nobody across the spread")
             if side in market.reduced:
                 why.append(f"the inventory is at {full:.0%} of its bound")
             if market.pulls.side(side, now_ms):
                 why.append("it rests after fills, a refusal or a cancel without a proof")
             if why:
                 out[side] = tuple(why)
+        if not market.reduced:
+            market.one_sided_ms = None
+        elif market.one_sided_ms is None:
+            market.one_sided_ms = now_ms
         return out
 
 

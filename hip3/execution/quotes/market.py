@@ -3,6 +3,7 @@
 Readers of the status take single fields, each of which is one step.
 """
 
+from collections import deque
 from decimal import Decimal
 
 from hip3.core.market import MarketView
@@ -42,5 +43,12 @@ class QuotedMarket:
         self.scale_until_ms = 0
         self.cutoff: tuple[int, str] = (-1, "")
         """The second it was asked for, and the answer: the clocks of a place are slow to read."""
+        self.completing: tuple[int, Decimal] | None = None
+        """Since when, and down to how many USD."""
+        self.completion_tries = self.completion_next_ms = self.completion_held_until_ms = 0
+        self.completed: deque[int] = deque()
+        """When completions ended."""
+        self.one_sided_ms: int | None = None
+        """Since when inventory has kept one side away."""
         self.off = ""
         """Why it is not quoted any more in this run."""

@@ -5,6 +5,7 @@ from decimal import Decimal
 import msgspec
 
 from hip3.core.windows import Sessions, Window
+from hip3.strategy.completing import CompletionParams
 from hip3.strategy.fair import Mode
 from hip3.strategy.ladder import LadderParams
 
@@ -21,6 +22,8 @@ class QuoteParams(msgspec.Struct, frozen=True, kw_only=True):
     """A rung that should be larger by this share is improved."""
     fill_delay_ms: int
     """A key that was filled stays empty for so long."""
+    one_sided_ms: int = 120_000
+    """Inventory that has kept a market one-sided for longer is completed to half."""
     one_side_at: Decimal
     """At this share of the largest inventory only the side that reduces it is quoted."""
     max_gap_bps: Decimal
@@ -31,5 +34,14 @@ class QuoteParams(msgspec.Struct, frozen=True, kw_only=True):
     """No quote this long before a session ends or a blackout begins."""
     sessions: Sessions
     blackout: tuple[Window, ...]
+    complete_at: Decimal
+    """At this share of the largest inventory it is completed down to half of it."""
+    max_age_ms: int
+    """Older inventory is completed whole."""
+    carry_usd: Decimal
+    """What may stay over the end of a session."""
+    completion: CompletionParams
+    completion_exit: bool
+    """Whether the ordinary exit follows just before a session ends."""
     toxic_addon_bps: Decimal
     """More half spread while fills lose what they had earned."""

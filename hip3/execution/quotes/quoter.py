@@ -23,6 +23,7 @@ from hip3.execution.entries.budget import ActionBudget
 from hip3.execution.entries.executor import EntryLimits
 from hip3.execution.entries.gates import QUOTE_GATES, Entry, run
 from hip3.execution.link import Link
+from hip3.execution.quotes.completion import Completion
 from hip3.execution.quotes.facts import FactFinder
 from hip3.execution.quotes.heard import Heard
 from hip3.execution.quotes.keys import DOUBT_MS, LOST_MS, key_of
@@ -60,6 +61,7 @@ class Quoter:
         limits: Callable[[str], EntryLimits],
         other_marks: Callable[[], dict[str, Decimal]],
         facts: FactFinder,
+        completion: Completion,
         readiness: Readiness,
         market_state: MarketState,
         link: Link,
@@ -78,6 +80,7 @@ class Quoter:
         self._limits = limits
         self._other_marks = other_marks
         self._facts = facts
+        self._completion = completion
         self._readiness = readiness
         self._market_state = market_state
         self._link = link
@@ -143,7 +146,8 @@ class Quoter:
         usd = szi * (mark or ZERO)
         if not self._facts.learn(market, fresh, orders, now_ms):
             market.fair = None
-        found = self._facts.of(market, fresh, spec, position, usd, self._pacing, now_ms)
+        completing = self._completion.step(market, position, fresh, spec, orders, now_ms)
+        found = self._facts.of(market, spec, position, usd, self._pacing, completing, now_ms)
         before = market.stance
         market.stance, market.reasons, sides = stance(found)
         if market.stance is not before:

@@ -1,0 +1,174 @@
+"""Completion: inventory that quotes cannot get rid of is taken to the other side of the book, at a bounded price.
+
+One order at a time, reduce-only, claimed at the one owner of exits, so that none is under way beside an exit. The
+quotes of the market go first; the price cap never loosens because an order did not match. Confined to the tick.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from hip3.core.decisions import Enqueued
+from hip3.core.ledger import PositionView
+from hip3.core.market import MarketSpec, MarketView
+from hip3.core.money import MIN_NOTIONAL_USD
+from hip3.core.orders import ExitReason, PendingOrder
+from hip3.core.ports import Clock, Journal
+from hip3.execution.quotes.market import QuotedMarket
+from hip3.execution.sending.cloids import CloidSource
+from hip3.execution.sending.scheduler import BatchScheduler
+from hip3.position.exit_attempts import ExitDesk
+from hip3.position.tracked import TrackedOrder
+from hip3.position.tracker import PositionTracker
+from hip3.strategy.completing import cap, side_of, size
+from hip3.strategy.ladder import filled_share
+
+QUOTES_GONE_MS = 1500
+"""So long the side that would make the position larger is waited for: a reduce-only order cannot flip it anyway."""
+TRY_MS, MOST_TRIES = 1000, 10
+HOLD_MS = 60_000
+"""After so many tries that found nobody quotes go on, on the side that reduces; then it is tried again."""
+AFTER_MS = 5000
+WINDOW_MS, MOST, REST_MS = 600_000, 3, 1_800_000
+"""So many completions within so long, and the market rests for half an hour."""
+HALF_TARGET = Decimal("0.5")
+BEFORE_END_MS, EXIT_MS = 30_000, 5000
+"""Before a session's end: from when inventory is completed, and from when it is left at any price."""
+
+
+class Completion:
+    """See the module. `ends_within(market, ms)`: whether its session is over by then, or a blackout has begun. `drop`
+    takes an order out of the books that the queue refused."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        desk: ExitDesk,
+        tracker: PositionTracker,
+        scheduler: BatchScheduler,
+        cloids: CloidSource,
+        journal: Journal,
+        exchange_ms: Callable[[], int],
+        ends_within: Callable[[QuotedMarket, int], bool],
+        drop: Callable[[PendingOrder, str, int], None],
+    ) -> None:
+        self._clock = clock
+        self._desk = desk
+        self._tracker = tracker
+        self._scheduler = scheduler
+        self._cloids = cloids
+        self._journal = journal
+        self._exchange_ms = exchange_ms
+        self._ends_within = ends_within
+        self._drop = drop
+
+    def step(
+        self,
+        market: QuotedMarket,
+        position: PositionView | None,
+        view: MarketView | None,
+        spec: MarketSpec | None,
+        orders: list[TrackedOrder],
+        now_ms: int,
+    ) -> str:
+        """Why the market is being completed, having done what is due; empty if it is not."""
+        leaving = self._desk.requested(market.coin)
+        mark = None if view is None else view.mark
+        if position is None or leaving not in (None, ExitReason.COMPLETION):
+            market.completing = None
+            return ""
+        if spec is None or view is None or mark is None:
+            return ""
+        usd, p = abs(position.szi) * mark, market.params
+        if p.completion_exit and usd > p.carry_usd and self._ends_within(market, EXIT_MS):
+            self._desk.request(market.coin, ExitReason.TIME_STOP, now_ms)
+            return ""
+        found = self._trigger(market, position, usd, now_ms)
+        if found is None:
+            self._ended(market, now_ms)
+            return ""
+        why, target, emergency = found
+        if now_ms < market.completion_held_until_ms:
+            return ""
+        if market.completing is None:
+            market.completing, market.completion_tries = (now_ms, target), 0
+            self._journal.record("completion", coin=market.coin, why=why, target_usd=target)
+        self._try(market, position, view, spec, orders, target, emergency, now_ms)
+        return why
+
+    def _trigger(
+        self, market: QuotedMarket, position: PositionView, usd: Decimal, now_ms: int
+    ) -> tuple[str, Decimal, bool] | None:
+        """(why, down to how many USD, whether it is an emergency); None: nothing asks for it."""
+        p, full = market.params, market.params.ladder.max_inventory_usd
+        if self._ends_within(market, BEFORE_END_MS):
+            return ("its session ends", p.carry_usd, True) if usd > p.carry_usd else None
+        if self._exchange_ms() - position.entry_ms > p.max_age_ms:
+            return "its inventory is old", Decimal(0), False
+        share = abs(filled_share(usd, p.ladder))
+        begun = market.completing
+        # What is left to do must be worth an order: a dollar too many is no reason to sell eleven.
+        if share >= p.complete_at or (begun is not None and begun[1] > 0 and usd - begun[1] >= MIN_NOTIONAL_USD):
+            return "its inventory is full", full * HALF_TARGET, True
+        lasted = market.one_sided_ms is not None and now_ms - market.one_sided_ms > p.one_sided_ms
+        if lasted and share >= p.one_side_at:
+            return "its inventory stays", full * HALF_TARGET, False
+        return None
+
+    def _try(
+        self, market: QuotedMarket, position: PositionView, view: MarketView, spec: MarketSpec,
+        orders: list[TrackedOrder], target: Decimal, emergency: bool, now_ms: int,
+    ) -> None:  # fmt: skip
+        """One order, if the quotes are out of its way and nothing else leaves the market."""
+        assert market.completing is not None
+        side = side_of(position)
+        reducing = any(t.order.side is side for t in orders)
+        if now_ms < market.completion_next_ms or reducing:
+            return
+        if orders and now_ms - market.completing[0] < QUOTES_GONE_MS:
+            return
+        if market.coin in self._tracker.ledger().reducing:
+            return  # one of unknown fate, too
+        market.completion_next_ms = now_ms + TRY_MS
+        market.completion_tries += 1
+        if market.completion_tries > MOST_TRIES:
+            market.completion_held_until_ms, market.completing = now_ms + HOLD_MS, None
+            self._journal.record("completion_held", coin=market.coin, tries=MOST_TRIES)
+            return
+        px = cap(market.params.completion, spec, position, market.fair, emergency=emergency)
+        touch = view.bid if position.szi > 0 else view.ask
+        sz = Decimal(0) if px is None else size(market.params.completion, spec, position, target, touch, px)
+        if px is not None and sz > 0:
+            self._send(market, position, px, sz, now_ms)
+
+    def _send(self, market: QuotedMarket, position: PositionView, px: Decimal, sz: Decimal, now_ms: int) -> None:
+        order = PendingOrder(
+            cloid=self._cloids.next(), coin=market.coin, side=side_of(position), px=px, sz=sz, reduce_only=True,
+            created_ms=self._clock.wall_ms(), exit_reason=ExitReason.COMPLETION, attempt=1,
+            decided_us=self._clock.mono_us(),
+        )  # fmt: skip
+        if not self._tracker.register(order, held=True):
+            return
+        if not self._desk.begin_once(market.coin, order.cloid, now_ms):
+            self._drop(order, "the market is being left", now_ms)
+            return
+        self._journal.record("exit", order=order, position=position)
+        answer = self._scheduler.enqueue_reduce_only(order)
+        if answer is not Enqueued.QUEUED:
+            self._drop(order, answer.value, now_ms)
+
+    def _ended(self, market: QuotedMarket, now_ms: int) -> None:
+        """It is as small as it should be: a pause, and a longer one where that comes too often."""
+        if market.completing is None:
+            return
+        market.completing = None
+        market.figures.counts["completions"] += 1
+        market.completed.append(now_ms)
+        while market.completed and now_ms - market.completed[0] > WINDOW_MS:
+            market.completed.popleft()
+        market.pulls.pull("a completion has just ended", now_ms + AFTER_MS)
+        if len(market.completed) >= MOST:
+            why = "three completions within ten minutes"
+            market.pulls.pull(why, now_ms + REST_MS)
+            self._journal.record("quotes_off", coin=market.coin, why=f"{why}; it rests for half an hour")
+            market.completed.clear()
