@@ -1,5 +1,6 @@
 """What earlier runs of an account's state left, and what a start makes of it."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
@@ -59,12 +60,13 @@ def margin_changes(settings: MarketSettings, beginning: Beginning, specs: dict[s
     return changes(beginning.margins, specs, lambda c: of(c).leverage, lambda c: of(c).margin == "isolated")
 
 
-def past(before: Before, beginning: Beginning | None, latch: HardStopLatch) -> Past:
-    """What the risk desk goes on from: what was kept, and what happened while no service ran."""
+def past(before: Before, beginning: Beginning | None, latch: HardStopLatch, quoted: Collection[str]) -> Past:
+    """What the risk desk goes on from: what was kept, and what happened while no service ran. `quoted`: markets."""
     fills = [] if beginning is None else [f for f in beginning.fills if f.time_ms >= before.began_ms]
     held = [] if beginning is None else still_held(beginning.report, beginning.held).values()
     return Past(
-        kept=before.risk, notes=before.trips, trips=round_trips(fills), reset=latch.state().reset,
+        kept=before.risk, notes=before.trips, reset=latch.state().reset,
+        trips=[msgspec.structs.replace(t, quoted=t.coin in quoted) for t in round_trips(fills)],
         failures=[FlattenFailed(h.coin, h.failures) for h in held if h.failures],
     )  # fmt: skip
 

@@ -312,7 +312,7 @@ def _risk(g: Given, books: Books, feed: Feed, outbox: Outbox, inflow: Inflow) ->
         streams=feed.streams, trip=g.links.trip, latch=g.latch, desk=books.exits,
     )  # fmt: skip
     if g.identity is not None:
-        risk.begin(past(g.before, g.beginning, g.latch))
+        risk.begin(past(g.before, g.beginning, g.latch, base.quoted_coins))
     return risk
 
 

@@ -150,9 +150,10 @@ def fair(
 
     `closed`: the underlying does not trade. Then the oracle is an echo of the book, and the mark stands for it.
     """
-    by_oracle, mid = shift_bps(oracle, basis_bps), others.mid
+    by_oracle = shift_bps(oracle, basis_bps)
+    mid = others.mid or _micro(others, by_oracle)  # a touch that is all ours must not take the reference with it
     if closed:
-        return None if mid is None or mark is None else _between(mid, mark, oracle)
+        return None if mark is None else _between(mid, mark, oracle)
     if mode in ("oracle", "mark", "mid"):
         px = {"oracle": oracle, "mark": mark, "mid": mid}[mode]
         return None if px is None else _between(px, px, oracle)

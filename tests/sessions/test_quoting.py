@@ -274,6 +274,22 @@ def test_losing_trips_of_a_maker_are_no_streak_and_their_loss_is_money(tmp_path:
     assert (stage.world.latch.state().reason or "").startswith("max_loss")
 
 
+def test_a_maker_s_losing_trips_of_before_a_start_are_no_streak_either(tmp_path: Path) -> None:
+    stage = QuoteStage(tmp_path, warm=False, hard_stop_max_consecutive_losses="1")
+    world = stage.world
+    told = ('{"channel":"userFills"', '{"channel":"orderUpdates"')
+    world.filter_frame = lambda text: [] if text.startswith(told) else [text]
+    for _ in range(3):
+        world.by_hand(GOLD, BUY, D("0.01"))
+        world.by_hand(GOLD, SELL, D("0.01"))
+    world.filter_frame = lambda text: [text]
+    world.restart()
+    assert stage.until(lambda: world.ready, 10_000)
+    stage.run(1000)
+    assert world.trading.risk.monitor.net_usd < 0  # they were found
+    assert not world.latch.tripped
+
+
 class _Teller:
     """What `Stage.trip` needs."""
 
@@ -414,6 +430,7 @@ def test_old_inventory_is_completed_whole_where_that_costs_nothing(tmp_path: Pat
     assert stage.until(lambda: GOLD not in stage.world.exchange_positions(), 5000)
     (order,) = _completions(stage)
     assert order.px >= entry * (1 + D(9) / 10_000)  # the entry and a taker's fee
+    assert stage.until(lambda: stage.market.figures.counts["completions"] == 1, 2000)
 
 
 def test_inventory_is_gone_by_the_end_of_a_session(tmp_path: Path) -> None:
@@ -429,3 +446,11 @@ def test_inventory_is_gone_by_the_end_of_a_session(tmp_path: Path) -> None:
     assert stage.until(lambda: stage.world.exchange_ms() >= ends, 200_000)
     assert stage.world.exchange_positions() == {}
     assert _completions(stage)
+
+
+def test_a_quote_that_waited_in_the_queue_does_not_leave(tmp_path: Path) -> None:
+    stage = QuoteStage(tmp_path)
+    quotes, order = stage.world.trading.quotes, stage.orders[0].order
+    now_us = stage.world.clock.mono_us()
+    assert quotes.refuses(msgspec.structs.replace(order, decided_us=now_us - 500_000)) is None
+    assert quotes.refuses(msgspec.structs.replace(order, decided_us=now_us - 1_500_000)) is not None

@@ -49,6 +49,9 @@ def test_our_own_orders_are_no_outside_price() -> None:
     past = fair("envelope", D(100), None, Outside(Level(D("100.50"), D(1)), None), D(0))
     assert past is not None
     assert (past.bid, past.ask) == (D(100), D("100.50"))  # others' bids have gone past it
+    alone = fair("mid", D(100), None, whole, D(2))
+    assert alone is not None
+    assert alone.bid == alone.ask == D("100.03")
 
 
 PX = st.integers(9_000, 11_000).map(lambda n: Decimal(n) / 100)

@@ -187,7 +187,7 @@ class RiskDesk:
         """
         found = None
         for trip in trips:
-            if (trip.coin, trip.closed_ms) not in noted:
+            if (trip.coin, trip.closed_ms) not in noted and not trip.quoted:
                 self._guards.closed(note_of(trip))
             found = self._fold(trip) or found
         return found

@@ -74,8 +74,11 @@ class Completion:
         """Why the market is being completed, having done what is due; empty if it is not."""
         leaving = self._desk.requested(market.coin)
         mark = None if view is None else view.mark
-        if position is None or leaving not in (None, ExitReason.COMPLETION):
+        if leaving not in (None, ExitReason.COMPLETION):
             market.completing = None
+            return ""
+        if position is None:
+            self._ended(market, now_ms)
             return ""
         if spec is None or view is None or mark is None:
             return ""

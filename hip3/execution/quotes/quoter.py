@@ -44,6 +44,8 @@ from hip3.strategy.quote_diff import Slot, SlotState, Step, Tolerance, Why, diff
 
 LOOK_MS = 1000
 """A market is looked at at least so often."""
+WAITED_US = 1_000_000
+"""A quote that waited for longer was priced by a market that may have moved."""
 SIDE_LOST_MS = 30_000
 _NOTHING = Fair(bid=ONE, ask=ONE, gap_bps=ZERO)
 """Where nothing is desired nothing is measured against it."""
@@ -119,9 +121,13 @@ class Quoter:
         return self._heard.counts(event)
 
     def refuses(self, order: PendingOrder) -> str | None:
-        """Why a queued quote must not leave: its market is not quoted any more. The tick, before it signs."""
+        """Why a queued quote must not leave: its market is not quoted any more, or it has waited since another round.
+        The tick, before it signs."""
         market = self.markets.get(order.coin)
-        return None if market is not None and market.stance.quotes else "the market is not quoted now"
+        if market is None or not market.stance.quotes:
+            return "the market is not quoted now"
+        waited_us = self._clock.mono_us() - order.decided_us
+        return "it was decided too long ago" if waited_us > WAITED_US else None
 
     # The tick.
 
