@@ -1,7 +1,7 @@
 """The settings of quoting, a part of the one table (`hip3.config.settings`)."""
 
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -13,6 +13,10 @@ class QuoteSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     quote_markets: Annotated[
         str | None, text("markets that are quoted instead of taken, comma separated; a subset of HIP3_MARKETS")
+    ] = None
+    quote_preset: Annotated[
+        Literal["weekend"] | None,
+        text("weekend: hours, reference, sizes and widths for a closed underlying; single settings win over it"),
     ] = None
     quote_levels: Annotated[int, whole("rungs of the ladder on each side", 1, 10, market=True)] = 2
     quote_spacing_bps: Annotated[Decimal, number("from one rung to the next", ge="0", le="1000", market=True)] = (
@@ -52,6 +56,9 @@ class QuoteSettings(msgspec.Struct, frozen=True, kw_only=True):
     quote_max_gap_bps: Annotated[
         Decimal, number("no quotes while oracle and book are further apart", gt="0", le="1000", market=True)
     ] = Decimal(25)
+    quote_closed_band_bps: Annotated[
+        Decimal, number("weekend: no quotes while the book is further from its oracle", gt="0", le="5000", market=True)
+    ] = Decimal(100)
     quote_max_spread_bps: Annotated[Decimal, number("no quotes into a wider book", gt="0", le="10000", market=True)] = (
         Decimal(150)
     )
@@ -115,6 +122,18 @@ class QuoteSettings(msgspec.Struct, frozen=True, kw_only=True):
             market=True,
         ),
     ] = None
+
+
+WEEKEND: dict[str, Any] = {
+    "quote_levels": 1, "quote_spacing_bps": Decimal(10), "quote_size_usd": Decimal(15),
+    "quote_max_inventory_usd": Decimal(30), "quote_min_half_bps": Decimal(20), "quote_skew": Decimal("0.3"),
+    "quote_sessions": "Fri 17:00-24:00 America/New_York; Sat 00:00-24:00 America/New_York; "
+    "Sun 00:00-18:00 America/New_York",
+}  # fmt: skip
+"""What HIP3_QUOTE_PRESET=weekend sets where nothing else is given: few, small and wide quotes while the underlying is
+closed, over before it opens again."""
+NOT_YET = {"quote_start": "cancel", "quote_modify": "false"}
+"""Settings of the interface that know one value so far: what is done without them."""
 
 
 def quote_faults(s: QuoteSettings, quoted: list[str], coins: list[str]) -> list[str]:

@@ -21,7 +21,7 @@ import msgspec
 from dotenv import dotenv_values
 from msgspec.structs import fields
 
-from hip3.config.quote_settings import QuoteSettings, quote_faults
+from hip3.config.quote_settings import NOT_YET, WEEKEND, QuoteSettings, quote_faults
 from hip3.config.settings import Settings
 from hip3.core.money import LIMIT_SHARE, MIN_NOTIONAL_USD, ceil_size, div
 from hip3.core.urls import parts_of, shown_url, split_urls
@@ -59,10 +59,8 @@ def market_settings() -> list[str]:
 
 
 def load(environ: Mapping[str, str], env_file: Path | None, *, markets: bool = True) -> Settings:
-    """Settings from `environ` over `env_file`. ConfigError with all faults.
-
-    `markets`: whether outside embedded they must be named; who only looks at what there is need not.
-    """
+    """Settings from `environ` over `env_file`. ConfigError with all faults. `markets`: whether outside embedded they
+    must be named; who only looks at what there is need not."""
     faults: list[str] = []
     raw: dict[str, str] = {}
     if env_file is not None and env_file.is_file():
@@ -76,21 +74,21 @@ def load(environ: Mapping[str, str], env_file: Path | None, *, markets: bool = T
     raw.update({k: v for k, v in environ.items() if k.startswith(PREFIX)})
     values: dict[str, Any] = {}
     for key, text in raw.items():
-        name = key.removeprefix(PREFIX).lower()
-        fault = _take(name, text.strip(), values)
+        fault = _take(key.removeprefix(PREFIX).lower(), text.strip(), values)
         if fault:
             faults.append(f"{key}: {fault}")
     if values.get("profile") == "micro":
         clash = [f"{PREFIX}{n.upper()}" for n, v in MICRO.items() if values.get(n, v) != v]
         faults += [f"{name} is set by HIP3_PROFILE=micro; leave it out" for name in clash]
         values |= MICRO
+    if values.get("quote_preset") == "weekend":
+        values = WEEKEND | values
     if not faults:
         settings = Settings(**values)
         faults = _combination_faults(settings, markets=markets)
         if not faults:
             return settings
-    else:
-        # The combinations are checked too, with what could be read: all faults at once.
+    else:  # the combinations are checked too, with what could be read: all faults at once
         faults += _combination_faults(Settings(**values), markets=markets)
     raise ConfigError(faults)
 
@@ -117,6 +115,8 @@ def _line_faults(env_file: Path) -> list[str]:
 
 def _take(name: str, text: str, values: dict[str, Any]) -> str | None:
     """Put one parsed value into `values`, or say what is wrong with it."""
+    if name in NOT_YET:
+        return None if text.lower() in ("", NOT_YET[name]) else f"{text} is not offered until it exists; leave it out"
     if name not in FIELDS:
         near = get_close_matches(name, FIELDS, n=1, cutoff=0.6)
         return "unknown setting" + (f"; did you mean {PREFIX}{near[0].upper()}?" if near else "")

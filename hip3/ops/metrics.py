@@ -45,6 +45,7 @@ class StatusCollector(Collector):
         yield from _orders(s)
         yield from _account(s)
         yield from _streams(s)
+        yield from _quotes(s)
         for name, (label, series) in self._histograms().items():
             family = HistogramMetricFamily(f"hip3_{name}", _HELP[name], labels=[label] if label else [])
             for value, histogram in series.items():
@@ -150,6 +151,35 @@ def _streams(s: Status) -> Iterator[Metric]:
     yield _counter("ws_reconnects", "connections after the first", _one(max(0, s["ws"]["generation"] - 1)))
     yield _gauge("ws_last_message_age_seconds", "since a stream spoke, a market's by coin", ages, ("stream", "coin"))
     yield _gauge("oracle_age_seconds", "since an oracle price came", oracles, ("coin",))
+
+
+def _quotes(s: Status) -> Iterator[Metric]:
+    quotes = s["quotes"]
+
+    def of(field: str) -> list[Sample]:
+        return [([q["market"]], q[field]) for q in quotes]
+
+    live = [
+        ([q["market"], side], sum(o["side"] == side for o in q["live"])) for q in quotes for side in ("buy", "sell")
+    ]
+    marks = [([q["market"], horizon], bps) for q in quotes for horizon, bps in q["markout_bps"].items()]
+    done = [([q["market"], kind], n) for q in quotes for kind, n in q["counts"].items() if kind in _QUOTE_ACTIONS]
+    yield _gauge(
+        "quote_stance",
+        "1 for the stance that holds",
+        [([q["market"], q["stance"]], 1) for q in quotes],
+        ("market", "stance"),
+    )
+    yield _gauge("quote_live", "quotes that rest", live, ("market", "side"))
+    yield _gauge("quote_inventory_usd", "at the mark, signed", of("inventory_usd"), ("market",))
+    yield _gauge("quote_uptime_ratio", "of the time allowed, with both sides resting", of("uptime_ratio"), ("market",))
+    yield _gauge("quote_edge_bps", "how much better than fair its fills were", of("captured_bps"), ("market",))
+    yield _gauge("quote_markout_bps", "what its fills were worth some seconds later", marks, ("market", "seconds"))
+    yield _counter("quote_actions", "placements and cancels", done, ("market", "kind"))
+    yield _counter("quote_fills", "fills of quotes", of("fills"), ("market",))
+
+
+_QUOTE_ACTIONS = ("placed", "moved", "cancelled", "refused", "completions")
 
 
 class MetricsPage:

@@ -120,9 +120,10 @@ def quote_params(settings: MarketSettings, coin: str) -> QuoteParams:
         ),
         reference=s.quote_reference, warmup_s=s.quote_warmup_s, min_interval_ms=s.quote_min_interval_ms,
         grow=s.quote_size_tolerance_pct / 100, fill_delay_ms=s.quote_fill_delay_ms, one_side_at=s.quote_one_side_at,
-        max_gap_bps=s.quote_max_gap_bps, max_spread_bps=s.quote_max_spread_bps, jump_bps=s.quote_jump_bps,
-        side_pull_ms=s.quote_side_pull_ms, cutoff_ms=s.quote_cutoff_ms,
-        sessions=parse_sessions(s.quote_sessions or s.sessions), blackout=parse_windows(s.blackout),
+        closed=s.quote_preset == "weekend", closed_band_bps=s.quote_closed_band_bps, max_gap_bps=s.quote_max_gap_bps,
+        max_spread_bps=s.quote_max_spread_bps, jump_bps=s.quote_jump_bps, side_pull_ms=s.quote_side_pull_ms,
+        cutoff_ms=s.quote_cutoff_ms, sessions=parse_sessions(s.quote_sessions or s.sessions),
+        blackout=parse_windows(s.blackout),
         toxic_addon_bps=s.quote_toxic_addon_bps, complete_at=s.quote_complete_at,
         max_age_ms=s.quote_max_age_s * 1000, carry_usd=s.quote_carry_usd, completion_exit=s.completion_exit,
         completion=CompletionParams(

@@ -162,6 +162,11 @@ def _ends_in(minutes: int) -> str:
 
 ROWS: dict[str, Row] = {
     "quote_markets": Row("", GOLD, "the markets that are quoted", _quoted, ([], [GOLD])),
+    "quote_preset": Row("", "weekend", "the stance on a Monday", _warm(lambda s: s.market.stance.value), ("QUOTING", "CUTOFF")),
+    "quote_closed_band_bps": Row(
+        "100", "0.01", "whether a book of 1 bps over its oracle is far from it", _warm(_says("far from its oracle")), (False, True),
+        {"HIP3_QUOTE_PRESET": "weekend", "HIP3_QUOTE_SESSIONS": "Mon-Sun 00:00-24:00"},
+    ),
     "quote_levels": Row("1", "3", "quotes that rest", _warm(lambda s: len(s.live())), (2, 6), ROOM | {"HIP3_QUOTE_SIZE_DECAY": "1"}),
     "quote_spacing_bps": Row("5", "10", "basis points between two bids", _warm(_apart), (5, 10)),
     "quote_size_usd": Row("25", "40", "USD of the nearest bid", _warm(_usd(0)), (25, 40), ROOM),

@@ -9,11 +9,14 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from hip3.core.orders import Side
 from hip3.ops.histogram import FAST_US, Histogram
 from hip3.ops.metrics import MetricsPage
+from hip3.ops.status_text import status_text
 from hip3.service.details import histograms
 from tests.builders import D
 from tests.service.apps import status_of
+from tests.sessions.quoting import QuoteStage
 from tests.stage import Stage
 from tests.world import World
 
@@ -140,6 +143,26 @@ def test_a_market_that_a_health_gate_blocks_is_in_status_and_metrics_until_it_re
     assert _value(_families(status), "market_gate_blocked_total", gate="mark_mid_divergence") > 0
     stage.quote()
     assert "xyz:GOLD" not in stage.status()["market_gates"]
+
+
+def test_a_quoted_market_has_its_stance_its_quotes_and_what_they_did(tmp_path: Path) -> None:
+    stage = QuoteStage(tmp_path)
+    stage.take(Side.BUY)
+    stage.run(2500)
+    stage.world.running.who = stage.world.who()
+    status = status_of(stage.world)
+    (quotes,) = status["quotes"]
+    assert (quotes["market"], quotes["stance"], quotes["fills"]) == ("xyz:GOLD", "QUOTING", 1)
+    assert {(o["side"], o["level"]) for o in quotes["live"]} >= {("sell", 0), ("sell", 1)}
+    assert quotes["markout_bps"]["30"] is None  # nobody knows yet
+    assert status["positions"][0]["owner"] == "quote"
+    families = _families(status)
+    assert _value(families, "quote_stance", market="xyz:GOLD", stance="QUOTING") == 1
+    assert _value(families, "quote_live", market="xyz:GOLD", side="sell") == 2
+    assert _value(families, "quote_fills_total", market="xyz:GOLD") == 1
+    assert _value(families, "quote_edge_bps", market="xyz:GOLD") > 0
+    assert _value(families, "quote_actions_total", market="xyz:GOLD", kind="placed") >= 4
+    assert "quoted" in status_text(status)
 
 
 def test_what_is_not_known_is_absent_and_never_zero(tmp_path: Path) -> None:

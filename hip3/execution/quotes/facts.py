@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from hip3.core.ledger import PositionView
 from hip3.core.market import MarketSpec, MarketView
-from hip3.core.money import ZERO, div, tick_of
+from hip3.core.money import ZERO, bps_of, div, tick_of
 from hip3.core.orders import Side
 from hip3.core.windows import in_window
 from hip3.execution.quotes.market import QuotedMarket
@@ -59,9 +59,11 @@ class FactFinder:
         p = market.params
         if view.two_sided:
             market.reference.sample(view.oracle, others, now_ms)
-        market.fair = fair(p.reference, view.oracle, view.mark, others, market.reference.basis_bps)
+        market.fair = fair(p.reference, view.oracle, view.mark, others, market.reference.basis_bps, closed=p.closed)
         if market.fair is None:
             return False
+        if p.closed and others.mid is not None:
+            market.pulls.band(abs(bps_of(others.mid - view.oracle, view.oracle)), now_ms)
         market.pulls.prices(view.oracle, market.fair, market.reference.sigma_bps, now_ms)
         return True
 

@@ -26,6 +26,9 @@ class QuoteParams(msgspec.Struct, frozen=True, kw_only=True):
     """Inventory that has kept a market one-sided for longer is completed to half."""
     one_side_at: Decimal
     """At this share of the largest inventory only the side that reduces it is quoted."""
+    closed: bool
+    """The underlying does not trade in its sessions: the oracle is an echo of the book, and the mark stands for it."""
+    closed_band_bps: Decimal
     max_gap_bps: Decimal
     max_spread_bps: Decimal
     jump_bps: Decimal

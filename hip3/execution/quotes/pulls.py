@@ -82,6 +82,11 @@ class Pulls:
             self.pull("the price jumped", now_ms + CALM_MS)
         self._prices.append((now_ms, oracle, found.mid))
 
+    def band(self, away_bps: Decimal, now_ms: int) -> None:
+        """While the underlying is closed: how far the book has wandered from its oracle."""
+        if away_bps > self._p.closed_band_bps:
+            self.pull("the book is far from its oracle", now_ms + CALM_MS)
+
     # One side.
 
     def filled(self, side: Side, cloid: str, now_ms: int) -> bool:

@@ -44,6 +44,8 @@ from hip3.strategy.quote_diff import Slot, SlotState, Step, Tolerance, Why, diff
 
 LOOK_MS = 1000
 """A market is looked at at least so often."""
+CLOSED_ADDON_BPS = Decimal(10)
+"""More half spread while the underlying is closed."""
 WAITED_US = 1_000_000
 """A quote that waited for longer was priced by a market that may have moved."""
 SIDE_LOST_MS = 30_000
@@ -178,6 +180,7 @@ class Quoter:
         p = market.params.ladder
         toxic = market.figures.recent_bps
         addon = market.params.toxic_addon_bps if toxic is not None and toxic < -spec.maker_fee_bps else ZERO
+        addon += CLOSED_ADDON_BPS if market.params.closed else ZERO
         half = half_spread(p, spec.maker_fee_bps, market.reference.sigma_bps, addon)
         market.half_bps = half
         if now_ms >= market.scale_until_ms:
