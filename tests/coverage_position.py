@@ -228,8 +228,5 @@ POSITION_ROWS: tuple[Row, ...] = (
 )
 
 COMES_LATER: tuple[Later, ...] = (
-    Later("RS-1", "diffing a ladder against its live orders: comes later, with quoting"),
-    Later("RS-2e", "mapping resting orders to the levels of a ladder at the start: comes later, with quoting"),
-    Later("RS-4 RS-6.1", "the completion executor: comes later, with quoting"),
-    Later("RS-5", "no quotes from a minute before the end of a session: comes later, with quoting"),
+    Later("RS-2e", "a start that keeps resting orders as levels of its ladder comes later: today it cancels them"),
 )

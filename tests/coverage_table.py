@@ -7,6 +7,7 @@ are not negotiable), the module, the test, and a mutant: a small patch that make
 """
 
 from tests.coverage_position import COMES_LATER, POSITION_ROWS, Row
+from tests.coverage_quotes import QUOTE_ROWS
 
 T = "tests/sessions/test_trading.py::"
 R = "tests/sessions/test_regressions.py::"
@@ -625,7 +626,7 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
     ),
 )
 
-ROWS = EXECUTOR_ROWS + POSITION_ROWS
+ROWS = EXECUTOR_ROWS + POSITION_ROWS + QUOTE_ROWS
 
 
 def document() -> str:
@@ -638,7 +639,7 @@ def document() -> str:
         "that are not negotiable, CON and SUG concerns and suggestions of the first review, REV and DOC of the second.",
         "PM is the review of an order manager and position tracker (SEC, PERF, QUAL findings, STD standards, TEST and REC",
         "missing and recommended tests, PAT and ANTI patterns, P1 and MULTI next steps), RS the one of orders over restarts",
-        "by its sections.",
+        "by its sections; Q the acceptance cases of quoting.",
         "For each row a kept mutant makes the named test fail; `./run.sh test long` runs them.",
         "",
         "| items | what | module | test |",
