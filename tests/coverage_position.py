@@ -17,13 +17,6 @@ class Row(NamedTuple):
     new: str
 
 
-class Later(NamedTuple):
-    """An item that belongs to a part that is not built yet."""
-
-    ids: str
-    what: str
-
-
 K = "tests/position/test_tracker.py::"
 X = "tests/position/test_exit_attempts.py::"
 G = "tests/execution/entries/test_gates.py::"
@@ -225,8 +218,4 @@ POSITION_ROWS: tuple[Row, ...] = (
         "            if tracked is not None and tracked.state.terminal:\n                self._settle",
         "            if tracked is not None and not tracked.state:\n                self._settle",
     ),
-)
-
-COMES_LATER: tuple[Later, ...] = (
-    Later("RS-2e", "a start that keeps resting orders as levels of its ladder comes later: today it cancels them"),
 )

@@ -6,7 +6,7 @@ are not negotiable), the module, the test, and a mutant: a small patch that make
 `./run.sh test long` runs every mutant.
 """
 
-from tests.coverage_position import COMES_LATER, POSITION_ROWS, Row
+from tests.coverage_position import POSITION_ROWS, Row
 from tests.coverage_quotes import QUOTE_ROWS
 
 T = "tests/sessions/test_trading.py::"
@@ -648,6 +648,4 @@ def document() -> str:
     for row in ROWS:
         path, _, name = row.test.partition("::")
         lines.append(f"| {row.ids} | {row.what} | `{row.module}` | `{path}` {name} |")
-    lines += ["", "## Not yet", "", "| items | what |", "|---|---|"]
-    lines += [f"| {later.ids} | {later.what} |" for later in COMES_LATER]
     return "\n".join(lines) + "\n"

@@ -17,7 +17,7 @@ from hip3.execution.truth.account import AccountReport, Rest, closed_since, read
 from hip3.execution.truth.bootstrap import opened_by_us
 from hip3.execution.truth.margin import Margin
 from hip3.execution.truth.open_orders import ends_at_start
-from hip3.service.params import detector_params, isolated_room
+from hip3.service.params import adopts, detector_params, isolated_room
 from hip3.strategy.sizing import impossible
 
 MOST_TOLD = 5
@@ -152,6 +152,8 @@ def _orders(settings: MarketSettings, report: AccountReport, held: Mapping[str, 
     ]
     whose = "" if cancel_all else " of an earlier run"
     why = " (HIP3_START_POLICY=cancel_all)" if cancel_all else ""
+    if adopts(settings.base):
+        why = ", but for quotes that the intent log has as well (HIP3_QUOTE_START=adopt)"
     out = [f"{len(ending)} orders{whose} rest, cancelled at the start{why}"] if ending else []
     stay = len(report.orders) - len(ending)
     return [*out, f"{stay} orders rest that a start leaves"] if stay else out

@@ -18,6 +18,10 @@ class QuoteSettings(msgspec.Struct, frozen=True, kw_only=True):
         Literal["weekend"] | None,
         text("weekend: hours, reference, sizes and widths for a closed underlying; single settings win over it"),
     ] = None
+    quote_start: Annotated[
+        Literal["cancel", "adopt"],
+        text("quotes of an earlier run: cancelled at the start, or adopted with their place in the queue"),
+    ] = "cancel"
     quote_levels: Annotated[int, whole("rungs of the ladder on each side", 1, 10, market=True)] = 2
     quote_spacing_bps: Annotated[Decimal, number("from one rung to the next", ge="0", le="1000", market=True)] = (
         Decimal(5)
@@ -132,7 +136,7 @@ WEEKEND: dict[str, Any] = {
 }  # fmt: skip
 """What HIP3_QUOTE_PRESET=weekend sets where nothing else is given: few, small and wide quotes while the underlying is
 closed, over before it opens again."""
-NOT_YET = {"quote_start": "cancel", "quote_modify": "false"}
+NOT_YET = {"quote_modify": "false"}
 """Settings of the interface that know one value so far: what is done without them."""
 
 

@@ -107,6 +107,11 @@ def exit_params(settings: MarketSettings, coin: str, room: Decimal | None = None
     )  # fmt: skip
 
 
+def adopts(s: Settings) -> bool:
+    """Whether quotes of an earlier run keep their place. HIP3_START_POLICY=cancel_all asks for more, and wins."""
+    return s.quote_start == "adopt" and s.start_policy != "cancel_all"
+
+
 def quote_params(settings: MarketSettings, coin: str) -> QuoteParams:
     """Settings of one quoted market."""
     s = settings.for_market(coin)
@@ -123,7 +128,7 @@ def quote_params(settings: MarketSettings, coin: str) -> QuoteParams:
         closed=s.quote_preset == "weekend", closed_band_bps=s.quote_closed_band_bps, max_gap_bps=s.quote_max_gap_bps,
         max_spread_bps=s.quote_max_spread_bps, jump_bps=s.quote_jump_bps, side_pull_ms=s.quote_side_pull_ms,
         cutoff_ms=s.quote_cutoff_ms, sessions=parse_sessions(s.quote_sessions or s.sessions),
-        blackout=parse_windows(s.blackout),
+        blackout=parse_windows(s.blackout), adopt=adopts(s),
         toxic_addon_bps=s.quote_toxic_addon_bps, complete_at=s.quote_complete_at,
         max_age_ms=s.quote_max_age_s * 1000, carry_usd=s.quote_carry_usd, completion_exit=s.completion_exit,
         completion=CompletionParams(

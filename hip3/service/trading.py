@@ -26,6 +26,7 @@ from hip3.execution.flow import TradeFlow
 from hip3.execution.link import Link
 from hip3.execution.market_in import MarketIn
 from hip3.execution.orders_in import OrdersIn
+from hip3.execution.quotes.adoption import adoptable
 from hip3.execution.quotes.completion import Completion
 from hip3.execution.quotes.facts import FactFinder
 from hip3.execution.quotes.quoter import NoQuotes, Quoter
@@ -55,6 +56,7 @@ from hip3.risk.monitor import RiskEvent, RiskMonitor
 from hip3.risk.trial import Trial
 from hip3.service.kept import anew, margin_changes, new_tracker, past
 from hip3.service.params import (
+    adopts,
     detector_params,
     drawdown_limits,
     entry_limits,
@@ -272,12 +274,14 @@ def _housekeeping(g: Given, books: Books, feed: Feed, outbox: Outbox, inflow: In
             blocked=books.blocked.margin, nonces=outbox.nonces, intents=g.intents, journal=g.journal,
             count_action=outbox.address.spend, exchange_ms=books.offset.exchange_ms,
         )  # fmt: skip
+        adopting = g.settings.base.quoted_coins if adopts(g.settings.base) else ()
         open_orders = OpenOrders(
             clock=g.clock, rest=g.rest, user=g.identity.account, tracker=books.tracker, orders_in=inflow.orders_in,
             scheduler=outbox.scheduler, readiness=g.readiness, journal=g.journal, strangers=books.strangers,
             known_before=g.intents.knows, markets=frozenset(g.universe.asset_ids),
             started_ms=g.beginning.report.at_ms if g.beginning else g.clock.wall_ms(),
             cancel_all=g.settings.base.start_policy == "cancel_all",
+            adopted=lambda orders: adoptable(orders, books.tracker.get, adopting),
         )  # fmt: skip
         helpers = Helpers(
             markets=feed.markets, books=by_rest, resolver=resolver, margin=margin, open_orders=open_orders

@@ -234,6 +234,7 @@ def _quoting(rng: random.Random, coins: tuple[str, ...]) -> dict[str, Any]:
         "quote_min_half_bps": D(rng.choice((3, 8))), "quote_side_pull_ms": rng.choice((0, 3000)),
         "quote_jump_bps": D(100), "quote_max_gap_bps": D(100), "quote_vol_factor": D(0), "quote_one_side_at": D("0.5"),
         "quote_complete_at": D(rng.choice(("0.6", "0.95"))), "quote_max_age_s": rng.choice((3, 900)),
+        "quote_start": rng.choice(("cancel", "adopt")),
     }  # fmt: skip
 
 

@@ -154,6 +154,14 @@ def _quoted(tmp: Path, env: Env) -> list[str]:
     return sorted(world.trading.quotes.markets)
 
 
+def _restarted(s: QuoteStage) -> int:
+    before = {o["oid"] for o in s.live()}
+    s.world.restart()
+    assert s.until(lambda: s.world.ready, 20_000)
+    s.run(80_000, step_ms=50)
+    return len(before & {o["oid"] for o in s.live()})
+
+
 def _ends_in(minutes: int) -> str:
     """A session that ends so many minutes after the clock of the tests begins, at 20 s of its minute."""
     minute = 1_790_000_000 // 60 % 1440 + minutes
@@ -167,6 +175,7 @@ ROWS: dict[str, Row] = {
         "100", "0.01", "whether a book of 1 bps over its oracle is far from it", _warm(_says("far from its oracle")), (False, True),
         {"HIP3_QUOTE_PRESET": "weekend", "HIP3_QUOTE_SESSIONS": "Mon-Sun 00:00-24:00"},
     ),
+    "quote_start": Row("cancel", "adopt", "quotes that keep their place over a restart", _warm(_restarted), (0, 4)),
     "quote_levels": Row("1", "3", "quotes that rest", _warm(lambda s: len(s.live())), (2, 6), ROOM | {"HIP3_QUOTE_SIZE_DECAY": "1"}),
     "quote_spacing_bps": Row("5", "10", "basis points between two bids", _warm(_apart), (5, 10)),
     "quote_size_usd": Row("25", "40", "USD of the nearest bid", _warm(_usd(0)), (25, 40), ROOM),

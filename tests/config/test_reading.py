@@ -19,9 +19,9 @@ def _faults(environ: dict[str, str], env_file: Path | None = None) -> list[str]:
 
 
 def test_settings_that_know_one_value_so_far_take_it_and_refuse_others() -> None:
-    same = reading.load({"HIP3_QUOTE_START": "cancel", "HIP3_QUOTE_MODIFY": "false"}, None)
+    same = reading.load({"HIP3_QUOTE_MODIFY": "false"}, None)
     assert same == reading.load({}, None)
-    (fault,) = _faults({"HIP3_QUOTE_START": "adopt"})
+    (fault,) = _faults({"HIP3_QUOTE_MODIFY": "true"})
     assert "not offered until it exists" in fault
 
 

@@ -233,6 +233,65 @@ def test_a_restart_cancels_what_rests_before_it_is_ready(tmp_path: Path) -> None
     assert stage.until(lambda: len(stage.live()) == 4, 120_000)
 
 
+def _of_before(stage: QuoteStage, **env: str) -> dict[int, dict[str, Any]]:
+    """What rests, and a kill; the next run has other settings."""
+    before = {o["oid"]: o for o in stage.live()}
+    stage.world.env |= {f"HIP3_{name.upper()}": value for name, value in env.items()}
+    stage.world.restart()
+    return before
+
+
+def test_adopted_quotes_keep_their_place_through_the_warm_up(tmp_path: Path) -> None:
+    """Q34: one was filled in part while nobody ran."""
+    stage = QuoteStage(tmp_path, quote_start="adopt", quote_max_inventory_usd="100")
+    world = stage.world
+    stage.world.cut()
+    stage.take(BUY, "0.001")
+    sent = len(world.sender.actions())
+    before = _of_before(stage)
+    assert stage.until(lambda: world.ready, 20_000)
+    stage.run(2000)
+    assert {o["oid"] for o in stage.live()} == before.keys()
+    assert stage.market.stance is Stance.WAIT
+    assert stage.until(lambda: stage.market.stance.quotes, 120_000)
+    stage.run(2000)
+    assert {o["oid"] for o in stage.live()} == before.keys()
+    assert [a for a in world.sender.actions()[sent:] if a["type"] in ("order", "cancel")] == []
+    assert {t.oid: t.order.sz - t.executed for t in stage.orders} == {o["oid"]: D(o["sz"]) for o in stage.live()}
+
+
+def test_a_key_that_the_new_ladder_does_not_have_goes_and_the_others_stay(tmp_path: Path) -> None:
+    """Q34: fewer levels than before."""
+    stage = QuoteStage(tmp_path, quote_start="adopt")
+    inner = {stage.prices(BUY)[0], stage.prices(SELL)[0]}
+    before = _of_before(stage, quote_levels="1")
+    assert stage.until(lambda: stage.market.stance.quotes, 120_000)
+    stage.run(2000)
+    assert {o["oid"] for o in stage.live()} < before.keys()
+    assert {D(o["limitPx"]) for o in stage.live()} == inner
+
+
+def test_adopted_quotes_go_where_the_market_has_left_them_or_something_pulls_them(tmp_path: Path) -> None:
+    stage = QuoteStage(tmp_path, quote_start="adopt")
+    near, far = stage.prices(BUY)
+    _of_before(stage)
+    assert stage.until(lambda: stage.world.ready, 20_000)
+    stage.run(2000)
+    stage.move(-6)
+    assert stage.until(lambda: stage.prices(BUY) == [far], 2000), near
+    assert len(stage.live(SELL)) == 2
+    stage.move(40)
+    assert stage.until(lambda: stage.live() == [], 2000)
+    assert stage.market.stance is Stance.PULLED
+
+
+def test_a_start_that_takes_too_long_leaves_nothing_resting(tmp_path: Path) -> None:
+    stage = QuoteStage(tmp_path, quote_start="adopt")
+    _of_before(stage)
+    stage.drop('{"channel":"activeAssetCtx"', '{"channel":"allDexsAssetCtxs"')
+    assert stage.until(lambda: stage.live() == [], 100_000)
+
+
 @pytest.mark.parametrize("cause", ["latch", "reduce", "closed"])
 def test_whatever_stops_entries_takes_the_quotes_and_says_why(tmp_path: Path, cause: str) -> None:
     """Q42."""

@@ -8,6 +8,7 @@ from hip3.core.market import MarketSpec, MarketView
 from hip3.core.money import ZERO, bps_of, div, tick_of
 from hip3.core.orders import Side
 from hip3.core.windows import in_window
+from hip3.execution.quotes.adoption import LONGEST_MS
 from hip3.execution.quotes.market import QuotedMarket
 from hip3.execution.quotes.pacing import Pacing
 from hip3.execution.quotes.stance import Facts
@@ -50,10 +51,13 @@ class FactFinder:
 
     def learn(self, market: QuotedMarket, view: MarketView | None, orders: list[TrackedOrder], now_ms: int) -> bool:
         """Take a sample of fresh data, and price the market by them; whether there is a price now."""
-        if view is None or view.oracle is None or view.mark is None:
+        unseen = not market.seen and (view is None or None in (view.bbo_at_ms, view.ctx_at_ms))
+        if view is None or view.oracle is None or view.mark is None or unseen:
             market.reference.restart()
-            market.pulls.pull("no market data of this connection yet", now_ms + 1)
+            if market.seen:
+                market.pulls.pull("no market data of this connection yet", now_ms + 1)
             return False
+        market.seen = True
         market.pulls.data(view, now_ms)
         others = _others(view, orders)
         p = market.params
@@ -83,6 +87,9 @@ class FactFinder:
         if not completing and self._exits.no_entries(market.coin, now_ms):
             leaving = "its position is being left, or it was closed by hand"
         missing = [*reasons] if state is State.NOT_READY else []
+        starting = self._starting(market, state, now_ms) and not pacing.spent
+        if not market.seen:
+            missing.append("no market data yet")
         if market.reference.missing:
             missing.append(f"{market.reference.missing} are missing")
         if pacing.spent:
@@ -91,8 +98,19 @@ class FactFinder:
             blocked=self._off(market, spec, position), leaving=leaving, completing=completing,
             cutoff=self._cutoff(market, now_ms),
             pulled=(*market.pulls.reasons(now_ms), *(f.why for f in self._flags.of(market.coin, now_ms).values())),
-            missing=tuple(missing), off_sides=self._off_sides(market, usd, now_ms),
+            missing=tuple(missing), starting=starting, off_sides=self._off_sides(market, usd, now_ms),
         )  # fmt: skip
+
+    def _starting(self, market: QuotedMarket, state: State, now_ms: int) -> bool:
+        """Whether the market is still in its start: until it was READY and warm once, and for a bounded time."""
+        if market.begun_ms is None:
+            market.begun_ms = now_ms
+        was_ready, market.was_ready = market.was_ready, market.was_ready or state is not State.NOT_READY
+        lost = was_ready and state is State.NOT_READY
+        late = now_ms - market.begun_ms > market.params.warmup_s * 1000 + LONGEST_MS
+        warm = state is not State.NOT_READY and not market.reference.missing
+        market.begun = market.begun or lost or late or warm
+        return not market.begun
 
     def _off(self, market: QuotedMarket, spec: MarketSpec | None, position: PositionView | None) -> str:
         blocked = self._blocked(market.coin)

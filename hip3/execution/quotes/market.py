@@ -31,6 +31,13 @@ class QuotedMarket:
         """What the last pass saw."""
         self.dirty = True
         """Something happened to its orders since. Set by whoever hears of it; the tick takes it back."""
+        self.seen = False
+        """Whether fresh data of it were there in this run."""
+        self.begun_ms: int | None = None
+        """When it was looked at first."""
+        self.was_ready = False
+        self.begun = not params.adopt
+        """Whether the start is over: from then on nothing is left where it rests because it was adopted."""
         self.due_ms = 0
         """Looked at by then, whatever happens."""
         self.wake: tuple[Decimal, Decimal] | None = None

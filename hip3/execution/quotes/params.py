@@ -39,6 +39,8 @@ class QuoteParams(msgspec.Struct, frozen=True, kw_only=True):
     blackout: tuple[Window, ...]
     complete_at: Decimal
     """At this share of the largest inventory it is completed down to half of it."""
+    adopt: bool
+    """Quotes of an earlier run stay through the warm-up."""
     max_age_ms: int
     """Older inventory is completed whole."""
     carry_usd: Decimal

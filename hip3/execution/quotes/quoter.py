@@ -23,6 +23,7 @@ from hip3.execution.entries.budget import ActionBudget
 from hip3.execution.entries.executor import EntryLimits
 from hip3.execution.entries.gates import QUOTE_GATES, Entry, run
 from hip3.execution.link import Link
+from hip3.execution.quotes.adoption import as_they_rest
 from hip3.execution.quotes.completion import Completion
 from hip3.execution.quotes.facts import FactFinder
 from hip3.execution.quotes.heard import Heard
@@ -30,7 +31,7 @@ from hip3.execution.quotes.keys import DOUBT_MS, LOST_MS, key_of
 from hip3.execution.quotes.market import QuotedMarket
 from hip3.execution.quotes.pacing import Pacing
 from hip3.execution.quotes.params import QuoteParams
-from hip3.execution.quotes.stance import Stance, stance
+from hip3.execution.quotes.stance import Stance, open_sides, stance
 from hip3.execution.readiness import Readiness
 from hip3.execution.sending.address_budget import AddressBudget
 from hip3.execution.sending.cloids import CloidSource
@@ -163,6 +164,9 @@ class Quoter:
         desired: Ladder = {}
         if market.stance.quotes and spec is not None and fresh is not None and market.fair is not None:
             desired = self._desired(market, spec, fresh, orders, usd, sides, now_ms)
+        elif market.stance is Stance.WAIT and found.starting and spec is not None:
+            keep_bps = (spec.maker_fee_bps or ZERO) + market.params.ladder.min_edge_bps / 2
+            desired = as_they_rest(orders, market.fair, open_sides(found), keep_bps)
         self._act(market, desired, slots, orders, spec, now_ms)
         rests = {key[0] for key, slot in slots.items() if slot.state is SlotState.LIVE}
         worth = None if market.fair is None else market.fair.mid

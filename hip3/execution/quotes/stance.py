@@ -40,6 +40,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     cutoff: str = ""
     pulled: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    starting: bool = False
+    """Whether what is missing is what every start has to learn: adopted quotes stay meanwhile."""
     off_sides: dict[Side, tuple[str, ...]] = {}
     """Sides that are not quoted, and why."""
 
@@ -57,10 +59,15 @@ def stance(facts: Facts) -> tuple[Stance, tuple[str, ...], frozenset[Side]]:
         return Stance.PULLED, facts.pulled, nothing
     if facts.missing:
         return Stance.WAIT, facts.missing, nothing
-    sides = frozenset(side for side in Side if not facts.off_sides.get(side))
+    sides = open_sides(facts)
     reasons = tuple(
         f"{'buys' if side.is_buy else 'sells'}: {why}" for side in Side for why in facts.off_sides.get(side, ())
     )
     if not sides:
         return Stance.PULLED, reasons, nothing
     return (Stance.ONE_SIDED if reasons else Stance.QUOTING), reasons, sides
+
+
+def open_sides(facts: Facts) -> frozenset[Side]:
+    """The sides that nothing turns off."""
+    return frozenset(side for side in Side if not facts.off_sides.get(side))

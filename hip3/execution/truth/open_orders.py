@@ -5,7 +5,8 @@ in exposure, never cancelled here. The start policy `cancel_all` is the exceptio
 that protects a position stays, whoever placed it, and one whose position is only not shown is doubt, not litter.
 
     ours, listed, in our books as over      asked for by its status; if it is open, cancelled
-    ours, listed, of an earlier run         protection is adopted; the rest has no place now, and is cancelled
+    ours, listed, of an earlier run         protection is adopted; the rest has no place now, and is cancelled, but for
+                                            quotes where they are adopted
     ours by its tag, placed since the start a second instance trades: entries stop
     in our books as open, not listed        asked for by its status
 """
@@ -45,7 +46,8 @@ class OpenOrders:
     `known_before(cloid)`: whether a run of this state placed it (`Intents.knows`). `markets`: every market of the
     configured dexs, those in which a cancel can be named. `started_ms` (exchange time): an order with our tag placed
     later, which is not in our books, was placed by another instance. `cancel_all`: HIP3_START_POLICY. Cancels are only
-    queued here; the tick sends them, and what a full queue refused the next reading asks for again.
+    queued here; the tick sends them, and what a full queue refused the next reading asks for again. `adopted(orders)`:
+    ids of those listed that keep their place over the start.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class OpenOrders:
         markets: frozenset[str],
         started_ms: int,
         cancel_all: bool,
+        adopted: Callable[[tuple[OrderUpdate, ...]], frozenset[int]],
     ) -> None:
         self._clock = clock
         self._rest = rest
@@ -78,6 +81,7 @@ class OpenOrders:
         self._markets = markets
         self._started_ms = started_ms
         self._cancel_all = cancel_all
+        self._adopted = adopted
         self._in_doubt = StopsInDoubt()
         self._doubtful: set[int] = set()
         self._second_until_ms: int | None = None
@@ -117,7 +121,11 @@ class OpenOrders:
 
         Asked again with each reading until the exchange's list shows none; READY waits for it.
         """
-        leaving = [o for o in report.orders if o.coin in self._markets and self._must_go(o, report)]
+        stays = self._adopted(report.orders)
+        listed = [o for o in report.orders if o.coin in self._markets and o.oid not in stays]
+        leaving = [o for o in listed if self._must_go(o, report)]
+        if stays and not leaving:
+            self._journal.record("quotes_adopted", oids=sorted(stays))
         if leaving:
             self._journal.record("cancel_at_start", oids=[o.oid for o in leaving])
         self._cancel(leaving)
