@@ -74,9 +74,9 @@ _BY_TEST = {
     "stories/test_verification": "exchange/rest",
     "stories/test_wiring": "service/trading service/parts service/wiring",
     "sessions/test_quoting": (
-        "execution/quotes/completion execution/quotes/facts execution/quotes/figures execution/quotes/heard execution/quotes/keys execution/quotes/market "
+        "execution/quotes/completion execution/quotes/facts execution/quotes/heard execution/quotes/keys execution/quotes/market "
         "execution/quotes/pacing execution/quotes/params execution/quotes/pulls execution/quotes/quoter "
-        "execution/quotes/refusals execution/quotes/stance"
+        "execution/quotes/stance"
     ),
     "strategy/test_detector": "strategy/oracle strategy/sizing",
     "test_architecture": "locks",

@@ -213,10 +213,11 @@ class Quoter:
             if by_key[key_of(extra.order)] is not extra:  # a second order of a key: it goes, whatever is desired
                 market.keys.cancel(extra.order.cloid, now_ms)
         steps = self._steps(market, desired, slots, spec, now_ms)
-        gone = [s for s in steps if s.rung is None]
-        for step in gone:
+        gone = []
+        for step in (s for s in steps if s.rung is None):
             if step.why not in (Why.RISK, Why.RETREAT) and not self._pacing.take():
                 continue
+            gone.append(step)
             if step.why is Why.RETREAT:
                 self._pacing.take(urgent=True)
             market.keys.cancel(slots[step.key].cloid, now_ms)
@@ -229,8 +230,9 @@ class Quoter:
         placed = self._place(market, wished, spec, now_ms) if wished and spec is not None else 0
         if gone or placed:
             self._journal.record(
-                "quote_decision", coin=market.coin, steps=[(s.key[0].value, s.key[1], s.why.value) for s in steps],
-                fair=market.fair, half_bps=market.half_bps, stance=market.stance.value, reasons=market.reasons,
+                "quote_decision", coin=market.coin, placed=placed, fair=market.fair, half_bps=market.half_bps,
+                steps=[(s.key[0].value, s.key[1], s.why.value) for s in (*gone, *wished)],
+                stance=market.stance.value, reasons=market.reasons,
             )  # fmt: skip
 
     def _steps(
