@@ -3,6 +3,7 @@
 from tests.coverage_position import Row
 
 S = "tests/sessions/test_quoting.py::"
+N = "tests/sessions/test_quoting_faults.py::"
 D = "tests/strategy/test_quote_diff.py::"
 L = "tests/strategy/test_ladder.py::"
 F = "tests/strategy/test_fair.py::"
@@ -21,6 +22,15 @@ QUOTE_ROWS: tuple[Row, ...] = (
     Row("Q5 Q6", "a retreat is at once, and its replacement waits for the proof", DIFF,
         S + "test_a_bid_that_the_price_falls_through_is_cancelled_at_once_and_replaced_after_the_proof",
         "(why in (Why.RISK, Why.RETREAT) or", "(why is Why.RISK or"),
+    Row("Q8", "a refused cancel is sent again", QUOTES + "keys.py",
+        N + "test_a_cancel_that_is_refused_while_the_order_rests_is_sent_again_and_the_key_waits",
+        "REPEAT_MS = (1000, 2000, 4000)", "REPEAT_MS = (1_000_000,)"),
+    Row("Q10", "a cancel without a proof pulls its side", QUOTES + "keys.py",
+        N + "test_a_cancel_without_a_proof_pulls_its_side_and_no_other",
+        "DOUBT_MS, LOST_MS = 5000, 30_000", "DOUBT_MS, LOST_MS = 5000, 3_000_000"),
+    Row("Q16", "a refusal about cross margin is none of post only", QUOTES + "refusals.py",
+        "tests/execution/quotes/test_refusals.py::test_a_refusal_about_cross_margin_is_none_that_would_cross",
+        'POST_ONLY = (', 'POST_ONLY = ("Cross", '),
     Row("Q17", "refusals for margin halve the sizes", QUOTES + "heard.py",
         S + "test_refusals_for_margin_halve_the_sizes_and_trip_nothing", "div(market.scale, Decimal(2))", "market.scale"),
     Row("Q18", "a sweep makes its side rest", QUOTES + "pulls.py",
@@ -54,6 +64,11 @@ QUOTE_ROWS: tuple[Row, ...] = (
     Row("Q32 Q33", "a start cancels what rests before it is READY", "hip3/execution/truth/open_orders.py",
         S + "test_a_restart_cancels_what_rests_before_it_is_ready",
         "self._of_before(order) or self._restored(order)  #", "self._of_before(order)  #"),
+    Row("Q33", "no start is READY beside what it could not cancel", "hip3/execution/truth/housekeeping.py",
+        N + "test_a_start_whose_cancels_are_refused_is_not_ready_until_they_are_through",
+        "left = self._open_orders.left_of_before(report) if start else 0", "left = 0"),
+    Row("Q35", "an empty list is an answer", "hip3/execution/truth/open_orders.py", N + "test_an_empty_list_is_an_answer",
+        "        for tracked in open_before:\n", "        for tracked in (open_before if listed else ()):\n"),
     Row("RS-2e Q34", "a start that adopts keeps the quotes that log and list agree on, by their keys",
         "hip3/execution/quotes/adoption.py",
         "tests/execution/quotes/test_adoption.py::test_one_that_they_do_not_agree_on_goes",
@@ -70,6 +85,9 @@ QUOTE_ROWS: tuple[Row, ...] = (
     Row("Q42", "whatever stops entries takes the quotes", QUOTES + "facts.py",
         S + "test_whatever_stops_entries_takes_the_quotes_and_says_why",
         "if state in (State.HARD_STOP, State.REDUCING) else", "if False else"),
+    Row("Q44", "a price that is missing is no data", QUOTES + "figures.py",
+        "tests/execution/quotes/test_figures.py::test_a_price_that_is_missing_then_is_no_data_and_not_zero",
+        "LATE_MS = 2000", "LATE_MS = 20_000"),
     Row("Q43", "a maker's trips are no streak", "hip3/execution/consequences.py",
         S + "test_losing_trips_of_a_maker_are_no_streak_and_their_loss_is_money",
         "            trip = msgspec.structs.replace(trip, quoted=True)", "            pass"),
