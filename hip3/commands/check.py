@@ -14,6 +14,7 @@ import msgspec
 
 from hip3.clock import SystemClock
 from hip3.commands.check_account import actions_left, funds
+from hip3.commands.check_quotes import quotes
 from hip3.commands.check_trading import asks_for_margins, costs, prices_of, sizes, stops, what_is_open
 from hip3.config.reading import MarketSettings
 from hip3.config.settings import Settings
@@ -126,9 +127,11 @@ class _ExchangeChecks:
         self._guarded("key", lambda: self._key(key))
         who = self._who
         self._guarded("markets", lambda: self._markets(who.account if who else None))
-        if self._specs:
-            self._guarded("costs", lambda: costs(self._settings, self._specs))
-            self._guarded("sizes", lambda: sizes(self._settings, self._specs, prices_of(self._rest, self._specs)))
+        if self._taken:
+            self._guarded("costs", lambda: costs(self._settings, self._taken))
+            self._guarded("sizes", lambda: sizes(self._settings, self._taken, prices_of(self._rest, self._specs)))
+        if self._specs and self._base.quoted_coins:
+            self._guarded("quotes", lambda: self._quotes(who.account if who else None))
         if who is not None and who.account is not None:
             self._of_account(who, who.account)
         if sign and who is not None and who.key is not None and who.account is not None:
@@ -234,6 +237,14 @@ class _ExchangeChecks:
         known = dex_indices(self._rest.info_json({"type": "perpDexs"}))
         dexs = [dex for dex in self._base.dexs or known if dex in known]
         return funds(self._rest, account, dexs, self._tokens, threading.Event().wait)
+
+    @property
+    def _taken(self) -> dict[str, MarketSpec]:
+        return {coin: spec for coin, spec in self._specs.items() if coin not in self._base.quoted_coins}
+
+    def _quotes(self, account: str | None) -> str:
+        prices = prices_of(self._rest, self._specs)
+        return quotes(self._settings, self._specs, prices, self._rest, self._now(), account)
 
     def _stops(self, account: str) -> str:
         asked = asks_for_margins(self._settings, self._specs)

@@ -80,6 +80,13 @@ def half_spread(p: LadderParams, maker_fee_bps: Decimal, sigma_bps: Decimal, add
     return min(p.max_half_bps, wanted)
 
 
+def coarse_tick_bps(p: LadderParams, spec: MarketSpec, maker_fee_bps: Decimal, px: Decimal) -> Decimal | None:
+    """The tick in basis points where it takes more than the edge of the narrowest spread; None where it does not."""
+    tick = div(tick_of(px, spec.sz_decimals) * 10_000, px)
+    room = max(p.min_half_bps, maker_fee_bps + p.min_edge_bps) - maker_fee_bps - p.min_edge_bps / 2
+    return tick if tick > room else None
+
+
 def filled_share(position_usd: Decimal, p: LadderParams) -> Decimal:
     """The inventory as a signed share of the largest, within -1 and 1."""
     return max(-ONE, min(ONE, div(position_usd, p.max_inventory_usd)))

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from hip3.core.ledger import PositionView
 from hip3.core.market import MarketSpec, MarketView
-from hip3.core.money import ZERO, bps_of, div, tick_of
+from hip3.core.money import ZERO, bps_of
 from hip3.core.orders import Side
 from hip3.core.windows import in_window
 from hip3.execution.quotes.adoption import LONGEST_MS
@@ -18,7 +18,7 @@ from hip3.position.tracked import TrackedOrder
 from hip3.risk.hard_stop import HardStopLatch
 from hip3.risk.market_flags import MarketFlags
 from hip3.strategy.fair import Outside, fair, outside
-from hip3.strategy.ladder import filled_share
+from hip3.strategy.ladder import coarse_tick_bps, filled_share
 
 HYSTERESIS = Decimal("0.05")
 """A side that inventory has turned off comes back so far below the share at which that was."""
@@ -124,9 +124,8 @@ class FactFinder:
             return "it has a position that is not ours, and those are left alone"
         p = market.params.ladder
         if market.fair is not None:
-            tick = div(tick_of(market.fair.bid, spec.sz_decimals) * 10_000, market.fair.bid)
-            room = max(p.min_half_bps, spec.maker_fee_bps + p.min_edge_bps) - spec.maker_fee_bps - p.min_edge_bps / 2
-            if tick > room:
+            tick = coarse_tick_bps(p, spec, spec.maker_fee_bps, market.fair.bid)
+            if tick is not None:
                 return f"its tick of {tick:.2f} bps is too coarse for this spread; raise HIP3_QUOTE_MIN_HALF_BPS"
         return ""
 
