@@ -70,7 +70,7 @@ def _end(event: dict[str, Any]) -> str:
 
 
 def _order_text(o: dict[str, Any]) -> str:
-    kind = "exit" if o["reduce_only"] else "entry"
+    kind = "exit" if o["reduce_only"] else "entry" if o.get("level") is None else "quote"
     side = "buy" if o["side"] == "B" else "sell"
     return f"{kind} {side} {o['sz']} {o['coin']} at {o['px']}"
 
@@ -114,6 +114,8 @@ def _exit(cloid: str, f: dict[str, Any]) -> list[str]:
 
 def _sent(cloid: str, f: dict[str, Any]) -> list[str]:
     o, post = f["order"], f["post"]
+    if o["cloid"] != cloid:
+        return []  # one that left by the same post has a record of its own
     together = len(post["batch"].get("orders", []))
     others = "" if together < 2 else f" with {together - 1} others"
     return [f"sent        {_order_text(o)} {o['tif']}, nonce {post['nonce']}, post {post['post_id']}{others}"]
@@ -121,6 +123,16 @@ def _sent(cloid: str, f: dict[str, Any]) -> list[str]:
 
 def _intent(cloid: str, f: dict[str, Any]) -> list[str]:
     return [f"intent      {_order_text(f['order'])}, nonce {f['nonce']}, found at the start without an outcome"]
+
+
+def _quote(cloid: str, f: dict[str, Any]) -> list[str]:
+    why = next(s["why"] for s in f["steps"] if s["cloid"] == cloid)
+    what = "placed" if why == "place" else f"to be cancelled ({why})"
+    fair, half = f["fair"], f["half_bps"]
+    worth = f"fair {Decimal(fair['bid']):.8g} / {Decimal(fair['ask']):.8g}" if fair else "no price"
+    width = f", half {_short(half)} bps, sigma {Decimal(f['sigma_bps']):.2f} bps" if half else ""
+    reasons = f" ({'; '.join(f['reasons'])})" if f["reasons"] else ""
+    return [f"quote       {what}: {worth}{width}, {f['stance']}{reasons}"]
 
 
 def _reply(cloid: str, f: dict[str, Any]) -> list[str]:
@@ -172,4 +184,5 @@ def _certificate(cloid: str, f: dict[str, Any]) -> list[str]:
 _WRITERS = {
     "signal": _signal, "exit": _exit, "sent": _sent, "intent": _intent, "reply": _reply, "order": _state,
     "fill": _fill, "finished": _finished, "certificate": _certificate,
+    "quote_decision": _quote,
 }  # fmt: skip

@@ -105,14 +105,18 @@ def _protect(f: dict[str, Any]) -> None:
 
 
 def _quotes(f: dict[str, Any]) -> None:
-    words = {"B": "buy", "A": "sell"}
-    steps = ", ".join(f"{words[side]} {level} {why}" for side, level, why in f["steps"])
+    steps = ", ".join(f"{'buy' if s.side.is_buy else 'sell'} {s.level} {s.why.value}" for s in f["steps"])
     half = f["half_bps"]
     logger.info(f"quotes     {f['coin']} {steps}" + (f" (half {half:.1f} bps)" if half is not None else ""))
 
 
 def _stance(f: dict[str, Any]) -> None:
     logger.info(f"quotes     {f['coin']} {f['stance']}" + (f": {'; '.join(f['reasons'])}" if f["reasons"] else ""))
+
+
+def _cancel_refused(f: dict[str, Any]) -> None:
+    cancel = f["cancel"]
+    logger.warning(f"cancel     {cancel.coin} order {cancel.oid} refused: {f['text']}")
 
 
 def _pulled(f: dict[str, Any]) -> None:
@@ -142,6 +146,10 @@ _LINES = {
     "stance": _stance,
     "quotes_pulled": _pulled,
     "quote_sweep": lambda f: logger.info(f"quotes     {f['coin']} swept: two of one side filled within a second"),
+    "quotes_adopted": lambda f: logger.info(f"quotes     {len(f['oids'])} of an earlier run keep their place"),
+    "completion": lambda f: logger.info(f"completion {f['coin']} down to {f['target_usd']} USD: {f['why']}"),
+    "completion_held": lambda f: logger.info(f"completion {f['coin']} rests: {f['tries']} orders found nobody"),
+    "cancel_refused": _cancel_refused,
     "latch_reset": _latch_reset,
     "market_approved": lambda f: logger.info(f"approved   {f['coin']}: entries again"),
     "certificate": lambda f: logger.info(f"proof      {f['how']}: {f['detail']} [{f['cloid'][-12:]}]"),

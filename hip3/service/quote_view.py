@@ -65,9 +65,10 @@ def quote_rows(trading: Trading) -> list[tuple[str, object]]:
     for market in markets:
         figures, name = market.figures, market.coin
         marks = ", ".join(f"{s} s {_bps(figures.markout_bps[s]) or 'no data'}" for s in HORIZONS_S)
+        captured = figures.captured_bps
         rows += [
             (f"{name} stance", f"{market.stance.value} {'; '.join(market.reasons)}".rstrip()),
-            (f"{name} spread captured", f"{_bps(figures.captured_bps) or 'no data'} bps"),
+            (f"{name} spread captured", "no data" if captured is None else f"{_bps(captured)} bps"),
             (f"{name} markouts", f"{marks} (bps)"),
             (f"{name} uptime", "no data" if figures.uptime is None else f"{figures.uptime:.1%}"),
         ]

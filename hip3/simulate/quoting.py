@@ -19,19 +19,27 @@ class QuotesThatLeft:
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._left: dict[Key, set[str]] = {}
+        self._orders: dict[str, PendingOrder] = {}
 
     def check(self, order: PendingOrder, may_land: Iterable[str]) -> None:
-        """A quote leaves: no other order of its key rests, or may still be executed."""
+        """A quote leaves: no other order of its key, and none that it would trade with, rests or may be executed."""
         assert order.level is not None
         if order.tif is not Tif.ALO:
             raise Violation(f"a quote left as {order.tif.value}")
         key = (order.coin, order.side.value, order.level)
         account = self._scene.venue.engine.account(self._scene.user)
         resting = set() if account is None else {o.cloid for o in account.open_orders.values()}
-        alive = self._left.get(key, set()) & (resting | set(may_land)) - {order.cloid}
+        landing = resting | set(may_land)
+        alive = self._left.get(key, set()) & landing - {order.cloid}
         if alive:
             raise Violation(f"a second quote of {key} leaves while {[self._scene.name(c) for c in alive]} may be alive")
         self._left[key] = {order.cloid}
+        self._orders = {c: o for c, o in self._orders.items() if c in landing}
+        for cloid, other in self._orders.items():
+            opposed = other.coin == order.coin and other.side is not order.side
+            if opposed and (order.px - other.px) * order.side.sign >= 0:
+                raise Violation(f"a quote at {order.px} leaves against our own {self._scene.name(cloid)} at {other.px}")
+        self._orders[order.cloid] = order
 
 
 def worst_sides(

@@ -27,6 +27,9 @@ USUAL = {
     "leverage": {"coin": "xyz:GOLD", "isolated": True, "leverage": 5},
     "latch_reset": {"user": "trader", "at_ms": 1, "reason": "fixed the feed", "was": "max_loss: 21 USD"},
     "market_approved": {"coin": "xyz:GOLD"},
+    "quotes_adopted": {"oids": [1, 2]},
+    "completion": {"coin": "xyz:GOLD", "why": "its inventory is full", "target_usd": D(20)},
+    "completion_held": {"coin": "xyz:GOLD", "tries": 10},
 }
 
 

@@ -119,8 +119,8 @@ def test_an_hour_of_a_market_that_moves_costs_what_the_budget_gives(tmp_path: Pa
         stage.move(round(at, 1))
         stage.run(1000, step_ms=100)
     decisions = stage.journal("quote_decision")
-    improved = sum(s[2] in (Why.IMPROVE.value, Why.REPLENISH.value) for d in decisions for s in d["steps"])
-    placed = sum(d["placed"] for d in decisions)
+    improved = sum(s.why in (Why.IMPROVE, Why.REPLENISH) for d in decisions for s in d["steps"])
+    placed = sum(s.why is Why.PLACE for d in decisions for s in d["steps"])
     assert placed > 50
     assert improved + placed <= rate * 3_600_000 + BURST + 4
     assert stage.market.half_bps is not None

@@ -45,6 +45,9 @@ MUTANTS: tuple[Mutant, ...] = (
     _empty_slot("a quote that is being cancelled counts as gone", "order.cloid in self._cancels"),
     _empty_slot("a quote of unknown fate counts as gone", "tracked.state is OrderState.UNKNOWN"),
     _empty_slot("a quote on its way counts as gone", "tracked.state in (OrderState.QUEUED, OrderState.SENT)"),
+    _empty_slot("an adopted quote does not hold its key", "not tracked.generation and tracked.oid is not None"),
+    _m("the ladder is on the wrong side of fair", "strategy/ladder.py",
+       "        away = half_bps + level * p.spacing_bps", "        away = -half_bps"),
     _m("quotes are not post only", QUOTER, "tif=Tif.ALO", "tif=Tif.GTC"),
     Mutant("quotes pass no gate", (_NO_QUOTE_GATES,)),
     Mutant("the ladder forgets its inventory", (

@@ -54,6 +54,15 @@ _NOTHING = Fair(bid=ONE, ask=ONE, gap_bps=ZERO)
 """Where nothing is desired nothing is measured against it."""
 
 
+class Done(msgspec.Struct, frozen=True):
+    """One step of a decision, as the journal has it: `why` PLACE placed the order, any other wished its end."""
+
+    cloid: str
+    side: Side
+    level: int
+    why: Why
+
+
 class Quoter:
     """See the module. `specs(coin)`: a market's facts as last read; `limits(coin)`: as for entries."""
 
@@ -213,26 +222,26 @@ class Quoter:
             if by_key[key_of(extra.order)] is not extra:  # a second order of a key: it goes, whatever is desired
                 market.keys.cancel(extra.order.cloid, now_ms)
         steps = self._steps(market, desired, slots, spec, now_ms)
-        gone = []
+        done: list[Done] = []
         for step in (s for s in steps if s.rung is None):
             if step.why not in (Why.RISK, Why.RETREAT) and not self._pacing.take():
                 continue
-            gone.append(step)
+            done.append(Done(slots[step.key].cloid, *step.key, step.why))
             if step.why is Why.RETREAT:
                 self._pacing.take(urgent=True)
             market.keys.cancel(slots[step.key].cloid, now_ms)
             market.figures.counts["cancelled"] += 1
             market.figures.counts["moved"] += step.why is not Why.RISK
         self._send_cancels(market, orders, now_ms)
-        kept = len(slots) - len(gone)
-        market.figures.counts["kept"] += kept
+        market.figures.counts["kept"] += len(slots) - len(done)
         wished = [s for s in steps if s.rung is not None]
-        placed = self._place(market, wished, spec, now_ms) if wished and spec is not None else 0
-        if gone or placed:
+        if wished and spec is not None:
+            placed = self._place(market, wished, spec, now_ms)
+            done += [Done(o.cloid, *key_of(o), Why.PLACE) for o in placed]
+        if done:
             self._journal.record(
-                "quote_decision", coin=market.coin, placed=placed, fair=market.fair, half_bps=market.half_bps,
-                steps=[(s.key[0].value, s.key[1], s.why.value) for s in (*gone, *wished)],
-                stance=market.stance.value, reasons=market.reasons,
+                "quote_decision", coin=market.coin, steps=tuple(done), fair=market.fair, half_bps=market.half_bps,
+                sigma_bps=market.reference.sigma_bps, stance=market.stance.value, reasons=market.reasons,
             )  # fmt: skip
 
     def _steps(
@@ -271,15 +280,15 @@ class Quoter:
 
     # Placing.
 
-    def _place(self, market: QuotedMarket, steps: list[Step], spec: MarketSpec, now_ms: int) -> int:
-        """Through the gates and into the books in one critical section, then into the queue; how many."""
+    def _place(self, market: QuotedMarket, steps: list[Step], spec: MarketSpec, now_ms: int) -> list[PendingOrder]:
+        """Through the gates and into the books in one critical section, then into the queue; those that are there."""
         epoch = self._readiness.epoch(now_ms)
         if epoch is None:
-            return 0
+            return []
         marks = self._other_marks() | self._market_state.marks(epoch)
         mark = marks.get(market.coin)
         if mark is None:
-            return 0
+            return []
         wished = []
         for step in steps:
             if not self._pacing.take():
@@ -301,7 +310,7 @@ class Quoter:
         for order in admitted:
             market.keys.changed(key_of(order), now_ms)
             market.figures.counts["placed"] += 1
-        return len(admitted) - len(full)
+        return [order for order in admitted if order not in full]
 
     def _order(self, market: QuotedMarket, key: Key, rung: Rung, mark: Decimal, epoch: int) -> PendingOrder:
         return PendingOrder(
