@@ -42,7 +42,7 @@ _BY_TEST = {
     "sessions/test_doubt": "execution/orders_in execution/truth/resolver",
     "sessions/test_leaving": "execution/truth/books",
     "sessions/test_neighbours": "core/blocked",
-    "sessions/test_positions": "execution/account_view execution/exits/exiting execution/truth/difference execution/truth/housekeeping service/kept",
+    "sessions/test_positions": "execution/account_view execution/exits/exiting execution/truth/housekeeping service/kept",
     "sessions/test_regressions": "execution/truth/bootstrap",
     "sessions/test_risk": (
         "execution/consequences execution/exits/hard_stop_sequence execution/exits/risk_desk position/trips "

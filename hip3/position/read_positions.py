@@ -45,6 +45,11 @@ class ReadPositions:
         """The fills that were booked and came after a reading as of `read_ms`."""
         return [f for f in self._recent.get(coin, ()) if read_ms < f.time_ms <= read_ms + LATER_MS]
 
+    def newest(self, coin: str) -> Fill | None:
+        """The newest fill that was booked since the run began."""
+        recent = self._recent.get(coin)
+        return recent[-1] if recent else None
+
     def booked(self, fill: Fill) -> None:
         """A fill changed the books."""
         recent = self._recent.setdefault(fill.coin, [])

@@ -323,6 +323,11 @@ class PositionTracker(TrackerViews):
         with self._lock:
             return sum((f.signed_sz for f in self._read.after(coin, read_ms)), ZERO)
 
+    def newest_fill(self, coin: str) -> Fill | None:
+        """The newest fill of a market that was booked in this run."""
+        with self._lock:
+            return self._read.newest(coin)
+
     def adopt(self, coin: str, szi: Decimal, opening: Opening) -> None:
         """Take the exchange's position for a coin, atomically. What is known of its opening stays."""
         with self._lock:

@@ -22,7 +22,7 @@ class Difference(msgspec.Struct, frozen=True):
     since_ms: int
     readings: int
     ours_by_fills: bool
-    """The newest fill of the market says what our books say: the reading may be an old one."""
+    """The newest fill of the market that anybody told of says what our books say: the reading may be an old one."""
 
     @property
     def grown(self) -> bool:
@@ -42,6 +42,15 @@ class Difference(msgspec.Struct, frozen=True):
         if self.grown:
             return self.readings >= 2
         return self.readings >= GONE_READINGS and now_ms - self.since_ms >= GONE_MS
+
+
+def list_is_behind(fills: Iterable[Fill], booked: Fill | None, ours: Decimal) -> bool:
+    """Whether a reading's `fills`, newest first, lack the newest one that was `booked`, which says what our books say:
+    what was read with them may be as old, whatever its date."""
+    if booked is None or booked.end_position != ours:
+        return False
+    listed = newest_of(fills, booked.coin)
+    return listed is None or listed.time_ms < booked.time_ms
 
 
 ASK_MS = 5000

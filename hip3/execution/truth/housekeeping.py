@@ -37,7 +37,7 @@ from hip3.execution.sending.address_budget import AddressBudget
 from hip3.execution.truth.account import AccountReport, ClockedRest, Rest, read_account
 from hip3.execution.truth.books import BooksByRest
 from hip3.execution.truth.bootstrap import by_fills, opening, read_ms
-from hip3.execution.truth.difference import Difference, Unexplained
+from hip3.execution.truth.difference import Difference, Unexplained, list_is_behind
 from hip3.execution.truth.fill_order import newest_first
 from hip3.execution.truth.margin import Margin, MarginSetter
 from hip3.execution.truth.markets import Markets
@@ -302,7 +302,9 @@ class Housekeeping:
             if ours != theirs + (ZERO if read is None else self._tracker.traded_after(coin, read)):
                 known = self._differs.get(coin)
                 same = known is not None and (known.ours, known.theirs) == (ours, theirs)
-                by_fill = told.get(coin, (ZERO, ZERO))[0] == ours
+                by_fill = told.get(coin, (ZERO, ZERO))[0] == ours or list_is_behind(
+                    report.fills, self._tracker.newest_fill(coin), ours
+                )
                 differs[coin] = known.again() if known and same else Difference(ours, theirs, now_ms, 1, by_fill)
         for coin, difference in list(differs.items()):
             if difference.believable(now_ms):
