@@ -4,7 +4,7 @@ docs/venue-facts.md F6 and F11."""
 from collections.abc import Callable
 from typing import Any
 
-from hip3.venue.actions import account_actions, order_actions, sub_accounts, transfers
+from hip3.venue.actions import account_actions, deploying, order_actions, sub_accounts, transfers
 from hip3.venue.actions.auth import USER_SIGNED, BadAction, canonical, recover_l1, recover_user_signed
 from hip3.venue.answers.replies import UNPROCESSABLE, Answer, err, ok
 from hip3.venue.books.books import Books
@@ -33,6 +33,7 @@ L1: dict[str, Handler] = {
     "topUpIsolatedOnlyMargin": account_actions.top_up_isolated_margin,
     "reserveRequestWeight": account_actions.reserve_request_weight,
     "setReferrer": account_actions.set_referrer,
+    "perpDeploy": deploying.perp_deploy,
     "agentSetAbstraction": account_actions.set_abstraction,
     "agentSendAsset": transfers.agent_send_asset,
     "createSubAccount": sub_accounts.create,
@@ -46,7 +47,7 @@ NOT_OFFERED = frozenset(
     {
         "twapOrder", "twapCancel",
         "userDexAbstraction", "agentEnableDexAbstraction", "tokenDelegate", "cDeposit", "cWithdraw", "claimRewards",
-        "convertToMultiSigUser", "multiSig", "spotDeploy", "perpDeploy", "hip3LiquidatorTransfer", "gossipPriorityBid",
+        "convertToMultiSigUser", "multiSig", "spotDeploy", "hip3LiquidatorTransfer", "gossipPriorityBid",
         "createVault", "vaultModify", "vaultDistribute", "registerReferrer", "evmUserModify",
     }
 )  # fmt: skip
@@ -74,6 +75,8 @@ def exchange(books: Books, body: Any, now_ms: int) -> Answer:
         kind = body["action"].get("type")
         if kind in NOT_OFFERED:
             return err(f"{kind} is not offered by the embedded exchange")
+        if kind == "perpDeploy" and (other := deploying.not_offered(body["action"])):
+            return err(f"perpDeploy {other} is not offered by the embedded exchange")
         if kind in USER_SIGNED:
             return _user_signed(books, body, now_ms)
         return _l1(books, body, now_ms)

@@ -26,6 +26,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
     "topUpIsolatedOnlyMargin": ("type", "asset", "leverage"),
     "noop": ("type",),
     "reserveRequestWeight": ("type", "weight", "destination"),
+    "perpDeploy": ("type", "haltTrading", "disableDex"),
     "agentSendAsset": (
         "type", "destination", "sourceDex", "destinationDex", "token", "amount", "fromSubAccount", "nonce",
     ),

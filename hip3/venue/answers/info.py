@@ -7,11 +7,11 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from hip3.venue.answers import annotations, spot
 from hip3.venue.answers import info_account as accounts
 from hip3.venue.answers import info_fees as fees
 from hip3.venue.answers import info_market as markets
 from hip3.venue.answers import info_vaults as vaults
-from hip3.venue.answers import spot
 from hip3.venue.answers.replies import UNPROCESSABLE, Answer, Text, account_of, user_of
 from hip3.venue.answers.state_streams import web_data
 from hip3.venue.books.books import Books
@@ -79,6 +79,10 @@ HANDLERS: dict[str, Callable[[Books, dict[str, Any], int], Answer]] = {
     "spotMetaAndAssetCtxs": lambda v, r, n: spot.spot_meta_and_ctxs(),
     "perpsAtOpenInterestCap": markets.at_cap,
     "perpDexLimits": markets.dex_limits,
+    "perpAnnotation": annotations.one,
+    "perpConciseAnnotations": annotations.concise,
+    "perpCategories": annotations.categories,
+    "userStarState": annotations.star_state,
     "perpDexStatus": markets.dex_status,
     "marginTable": markets.margin_table,
     "maxMarketOrderNtls": _constant([[leverage, num(Decimal(ntl))] for leverage, ntl in MAX_MARKET_ORDER]),

@@ -12,7 +12,7 @@ from hip3.venue.books.agents import Agents, NonceSet
 from hip3.venue.books.candles import Candles
 from hip3.venue.books.sub_accounts import SubAccounts, Vault
 from hip3.venue.engine.engine import Engine
-from hip3.venue.engine.model import Market, MarketInfo
+from hip3.venue.engine.model import Annotation, Market, MarketInfo
 from hip3.venue.engine.numbers import num
 from hip3.venue.setup.parameters import FundingTerms
 from hip3.venue.setup.settings import Dex, MarketSetup, VenueSetup
@@ -106,4 +106,5 @@ def _info(m: MarketSetup, asset_id: int, fee_scale: Decimal | None, multiplier: 
     return MarketInfo(
         m.coin, m.dex, asset_id, m.sz_decimals, m.max_leverage, m.margin_mode, m.growth, fee_scale, tiers,
         m.oi_cap if m.dex else None, FundingTerms(multiplier, m.funding_clamp, m.funding_interest),
+        Annotation(m.category, m.display_name, tuple(m.keywords), m.description),
     )  # fmt: skip

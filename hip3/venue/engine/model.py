@@ -17,6 +17,17 @@ MAKER_RATE = Decimal("0.00015")
 """The rates of an account below the first volume tier, before discounts and the HIP-3 factor (`fees`)."""
 
 
+class Annotation(NamedTuple):
+    """What a deployer says of a market to people (docs/venue-facts.md F44)."""
+
+    category: str = ""
+    """Empty: nothing was said."""
+    display_name: str | None = None
+    """For frontends, instead of the coin."""
+    keywords: tuple[str, ...] = ()
+    description: str = ""
+
+
 class MarketInfo(NamedTuple):
     """What is fixed about a market. A scripted `change` puts another one in its place."""
 
@@ -40,6 +51,7 @@ class MarketInfo(NamedTuple):
     oi_cap: Decimal | None = None
     """Highest open interest in USD; None: no cap (docs/venue-facts.md F29)."""
     funding: FundingTerms = FundingTerms()
+    annotation: Annotation = Annotation()
 
     @property
     def margin_tiers(self) -> tuple[tuple[Decimal, int], ...]:

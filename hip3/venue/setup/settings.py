@@ -110,6 +110,11 @@ class MarketSetup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Larger moves, on average; most of them find the makers asleep as well."""
     oi_cap: Decimal = Decimal(25_000_000)
     """Highest open interest in USD; on builder dexs only."""
+    category: str = ""
+    """As the deployer's annotation says it (docs/venue-facts.md F44); empty: there is none."""
+    display_name: str | None = None
+    keywords: list[str] = []
+    description: str = ""
     margin_tiers: list[tuple[Decimal, int]] = []
     """(lower bound of the notional in USD, highest leverage), rising from 0; none: `max_leverage` throughout."""
 

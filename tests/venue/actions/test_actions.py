@@ -251,7 +251,7 @@ def test_a_member_of_a_tpsl_group_can_be_modified_and_stays_in_it(desk: Desk, on
     assert states == {parent: "filled", take: "canceled", loss: "siblingFilledCanceled", new: "filled"}
 
 
-@pytest.mark.parametrize("kind", ["twapOrder", "perpDeploy", "userDexAbstraction", "multiSig"])
+@pytest.mark.parametrize("kind", ["twapOrder", "spotDeploy", "userDexAbstraction", "multiSig"])
 def test_what_is_missing_is_refused_by_name(desk: Desk, one: SigningKey, kind: str) -> None:
     refused = {"status": "err", "response": f"{kind} is not offered by the embedded exchange"}
     assert desk.act(one, {"type": kind}) == refused
