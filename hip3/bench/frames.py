@@ -34,14 +34,15 @@ def order_update(coin: str, *, cloid: str, oid: int, px: Decimal, sz: Decimal, l
 
 
 def user_fill(
-    coin: str, *, cloid: str, oid: int, tid: int, px: Decimal, sz: Decimal, buy: bool, start: Decimal, time_ms: int
-) -> bytes:
-    """One fill, free of fees and without a result, so that a million of them trip no limit."""
+    coin: str, *, cloid: str, oid: int, tid: int, px: Decimal, sz: Decimal, buy: bool, start: Decimal, time_ms: int,
+    fee: Decimal,
+) -> bytes:  # fmt: skip
+    """One fill of a taker. A sale's result pays both fees, so that a million of them trip no limit."""
     fill = {
         "coin": coin, "px": str(px), "sz": str(sz), "side": "B" if buy else "A", "time": time_ms,
-        "startPosition": str(start), "dir": "Open Long" if buy else "Close Long", "closedPnl": "0.0",
-        "hash": "0x" + "00" * 32, "oid": oid, "crossed": True, "fee": "0.0", "tid": tid, "feeToken": "USDC",
-        "cloid": cloid,
+        "startPosition": str(start), "dir": "Open Long" if buy else "Close Long",
+        "closedPnl": "0.0" if buy else str(3 * fee), "hash": "0x" + "00" * 32, "oid": oid, "crossed": True,
+        "fee": str(fee), "tid": tid, "feeToken": "USDC", "cloid": cloid,
     }  # fmt: skip
     user = "0x" + "ab" * 20
     return _encode({"channel": "userFills", "data": {"isSnapshot": False, "user": user, "fills": [fill]}})

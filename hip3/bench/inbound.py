@@ -50,12 +50,13 @@ def measure(rig: Rig, count: int) -> Iterable[Row]:
 
 
 def _fill_rows(rig: Rig, coin: str, price: Decimal, count: int) -> Iterable[Row]:
-    fills = _fills(coin, price, rig.clock.wall_ms(), count)
+    fee = rig.fee(coin, price * LOT)
+    fills = _fills(coin, price, rig.clock.wall_ms(), count, fee)
     yield from _rows(rig, "userFills frame to ledger", fills, count, None)
     if rig.trading.tracker.position(coin) is not None:
         last = frames.user_fill(
             coin, cloid="0x0", oid=0, tid=len(fills), px=price, sz=LOT, buy=False, start=LOT,
-            time_ms=rig.clock.wall_ms() + len(fills),
+            time_ms=rig.clock.wall_ms() + len(fills), fee=fee,
         )  # fmt: skip
         rig.on_reader(lambda session: rig.receive(session, last))
 
@@ -117,14 +118,14 @@ def _updates(order: PendingOrder) -> list[bytes]:
     ]
 
 
-def _fills(coin: str, price: Decimal, wall_ms: int, count: int) -> list[bytes]:
+def _fills(coin: str, price: Decimal, wall_ms: int, count: int, fee: Decimal) -> list[bytes]:
     """Fills that open and close a small position in turn, each of them new."""
     out = []
     for n in range(count + 2 * WARM_UP):
         buy = n % 2 == 0
         fill = frames.user_fill(
             coin, cloid=f"0x{n:032x}", oid=n, tid=n, px=price, sz=LOT, buy=buy,
-            start=ZERO if buy else LOT, time_ms=wall_ms + n,
+            start=ZERO if buy else LOT, time_ms=wall_ms + n, fee=fee,
         )  # fmt: skip
         out.append(fill)
     return out

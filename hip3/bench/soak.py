@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from collections import deque
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import msgspec
 
 from hip3.bench import frames
 from hip3.bench.process import resident_mb
-from hip3.bench.rig import DEX, Rig, TimedWriter, exchange, pause
+from hip3.bench.rig import DEX, Broken, Rig, TimedWriter, exchange, pause
 from hip3.bench.shots import shot
 from hip3.bench.stats import now_ns
 from hip3.clock import SystemClock
@@ -37,12 +38,16 @@ ROOMY: dict[str, Any] = {
     "hard_stop_max_slippage_bps": Decimal(10_000),
 }  # fmt: skip
 """Every market may hold a position, for a tenth of a second each."""
+QUIET_MS = 10_000
 AHEAD_MS = 3_600_000
 """No book of the exchange itself is newer than those made here, which all have one time."""
 
 
 class Answering(TimedWriter):
     """Takes the posts and executes every order whole; everything else goes to the exchange."""
+
+    fee: Callable[[str, Decimal], Decimal]
+    """What taking costs in a market, of a notional; known once the service is ready."""
 
     def __init__(self, clock: SystemClock) -> None:
         super().__init__(clock)
@@ -69,7 +74,8 @@ class Answering(TimedWriter):
             coin, held = f"{DEX}:M{asset % 10_000:03d}", self._held.get(asset, ZERO)
             self._held[asset] = held + (size if order["b"] else -size)
             names: dict[str, Any] = {"cloid": order["c"], "oid": self.orders, "px": px, "sz": size}
-            fill = frames.user_fill(coin, tid=self.orders, buy=order["b"], start=held, time_ms=now, **names)
+            fee = self.fee(coin, px * size)
+            fill = frames.user_fill(coin, tid=self.orders, buy=order["b"], start=held, time_ms=now, fee=fee, **names)
             self.frames.append(fill)
             self.frames.append(frames.order_update(coin, left=ZERO, status="filled", **names))
         sizes = [order["s"] for order in orders]
@@ -96,11 +102,18 @@ class Soak:
             )
         ]
         self._prices = prices
+        writer.fee = rig.fee
 
     def feed(self, messages: int, orders: int) -> None:
-        """Until there were so many of both."""
+        """Until there were so many of both. Broken if orders are wanted and none comes for long."""
+        clock, seen = self._rig.clock, self._writer.orders
+        end = clock.mono_ms() + QUIET_MS
         while self.messages < messages or self._writer.orders < orders:
             self._rig.on_reader(lambda session: self._block(session, more_orders=self._writer.orders < orders))
+            if self._writer.orders > seen or seen >= orders:
+                seen, end = self._writer.orders, clock.mono_ms() + QUIET_MS
+            elif clock.mono_ms() > end:
+                raise Broken(f"no order since the {seen}th: {dict(self._rig.trading.blocked) or self._rig.reasons}")
             # No backlog of records that a real pace would never pile up.
             self._rig.wait(lambda: self._rig.running.journal.empty, "an empty journal queue")
 

@@ -18,7 +18,7 @@ from tests.world import World
 ROOT = Path(__file__).resolve().parents[2]
 TINY = Sizes(
     calls=20, frames=100, shots=2, few_markets=3, many_markets=6, few_orders=2, many_orders=20, ticks=20,
-    load_markets=5, load_rate=20, busy_rate=20, load_ms=300, starts=1, soak_messages=5000, soak_orders=10,
+    load_markets=5, load_rate=20, busy_rate=20, load_ms=300, starts=1, soak_messages=5000, soak_orders=300,
 )  # fmt: skip
 KEYS = {"path", "measured", "unit", "median", "p99", "ratio", "faster", "goal", "met", "note"}
 GOALS = {
@@ -33,7 +33,7 @@ GOALS = {
     "start to READY": 1,
     "resident memory when READY": 1,
     "20 messages/s, 5 markets": 1,
-    "memory, 5,000 messages, 10 orders": 1,
+    "memory, 5,000 messages, 300 orders": 1,
 }
 
 
