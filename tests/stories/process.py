@@ -25,7 +25,7 @@ from hip3.ops.control import ask
 from hip3.ops.state_dir import socket_path
 from hip3.venue.answers.info import answer
 from hip3.venue.server import ExchangeServer
-from hip3.venue.setup.settings import load_setup
+from hip3.venue.setup.settings import VenueSetup, load_setup
 from hip3.venue.venue import Venue
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,12 +79,11 @@ TESTER = {"X-Forwarded-For": "192.0.2.1"}
 class LocalExchange:
     """The embedded exchange in a thread of the test, whose core can be reached: `do(job)` runs on it."""
 
-    def __init__(self, seed: int = 1, latency_ms: int = 30) -> None:
+    def __init__(self, seed: int = 1, latency_ms: int = 30, setup: VenueSetup | None = None) -> None:
         def make(now_ms: int) -> Venue:
-            setup = load_setup()
-            free = msgspec.structs.replace(setup.parameters, sub_account_volume=Decimal(0))
-            setup = msgspec.structs.replace(setup, parameters=free)
-            return Venue(setup, seed=seed, profile="lively", now_ms=now_ms, latency_ms=latency_ms)
+            given = setup or load_setup()
+            free = msgspec.structs.replace(given.parameters, sub_account_volume=Decimal(0))
+            return Venue(msgspec.structs.replace(given, parameters=free), seed=seed, profile="lively", now_ms=now_ms, latency_ms=latency_ms)
 
         self._server = ExchangeServer(make, SystemClock(), host="127.0.0.1", port=0)
         self._server.start()
@@ -262,8 +261,8 @@ def exchange(seed: int = 1, *args: str) -> Iterator[Exchange]:
 
 
 @contextlib.contextmanager
-def local_exchange(seed: int = 1) -> Iterator[LocalExchange]:
-    started = LocalExchange(seed)
+def local_exchange(seed: int = 1, setup: VenueSetup | None = None) -> Iterator[LocalExchange]:
+    started = LocalExchange(seed, setup=setup)
     try:
         yield started
     finally:
