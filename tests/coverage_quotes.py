@@ -9,7 +9,7 @@ L = "tests/strategy/test_ladder.py::"
 F = "tests/strategy/test_fair.py::"
 DIFF, LADDER, FAIR = "hip3/strategy/quote_diff.py", "hip3/strategy/ladder.py", "hip3/strategy/fair.py"
 QUOTES = "hip3/execution/quotes/"
-_RETREAT = "    if ahead >= max(tick, rung.px * BASIS_POINT * max(ONE, t.half_bps * QUARTER)):"
+_RETREAT = "    if ahead >= max(tick, rung.px * retreat):"
 
 QUOTE_ROWS: tuple[Row, ...] = (
     Row("RS-1 Q1 Q2", "a ladder is kept by its differences: a still market gets nothing new", DIFF,

@@ -6,7 +6,7 @@ measured, line by line, when the table was made. `tests/test_structure.py` refus
 
 _BY_TEST = {
     "bench/test_bench": (
-        "bench/command bench/durable bench/facts bench/frames bench/inbound bench/load bench/process "
+        "bench/command bench/durable bench/facts bench/frames bench/inbound bench/load bench/process bench/quoting "
         "bench/reference bench/rig bench/rows bench/scaling bench/shots bench/signed bench/soak bench/stats "
         "bench/wired"
     ),

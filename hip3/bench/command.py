@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from hip3.bench import durable, facts, inbound, process, scaling, signed, wired
+from hip3.bench import durable, facts, inbound, process, quoting, scaling, signed, wired
 from hip3.bench.rig import Rig, exchange
 from hip3.bench.rows import Row, table
 from hip3.errors import Hip3Error
@@ -27,6 +27,7 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     few_orders: int = 10
     many_orders: int = 1000
     ticks: int = 1000
+    quotes: int = 200
     load_markets: int = 100
     load_rate: int = 1000
     busy_rate: int = 500
@@ -50,6 +51,8 @@ def measure(folder: Path, sizes: Sizes, tell: Callable[[str], None]) -> Iterable
         with Rig(folder / "many", url, sizes.many_markets) as many:
             yield from scaling.measure_messages(few, many, sizes.frames)
             yield from scaling.measure_ticks(few, many, sizes.few_orders, sizes.many_orders, sizes.ticks)
+    tell("quotes")
+    yield from quoting.measure(folder, sizes.quotes, sizes.frames, sizes.shots)
     tell("a signal among other messages")
     yield from _busy(folder, sizes)
     tell("processes: start, load, a million messages")

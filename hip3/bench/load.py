@@ -15,6 +15,8 @@ from hip3.bench.stats import now_ns
 from hip3.core.events import Event
 from hip3.exchange.protocol import Session
 
+MARGINS_S = 120.0
+
 
 class Counting:
     """Counts the frames of one rig."""
@@ -38,7 +40,7 @@ def run(folder: Path, markets: int, rate: int, for_ms: int) -> dict[str, float]:
         Rig(folder / "load", url, markets, expires_after_ms=0) as rig,
     ):
         count = Counting(rig)
-        pause(1.0)
+        rig.wait(lambda: not rig.trading.blocked, "the margins of all markets: they are set one by one", MARGINS_S)
         used, heard, began = cpu_s(os.getpid()), count.frames, now_ns()
         pause(for_ms / 1000)
         passed = (now_ns() - began) / 1e9

@@ -227,9 +227,9 @@ class Rig:
         trading.loop.step = jobs_and_step  # type: ignore[method-assign]
         return trading
 
-    def wait(self, condition: Callable[[], bool], what: str) -> None:
-        """Until `condition` holds; Broken if it does not for long."""
-        end = self.clock.mono_ms() + int(PATIENCE_S * 1000)
+    def wait(self, condition: Callable[[], bool], what: str, seconds: float = PATIENCE_S) -> None:
+        """Until `condition` holds; Broken if it does not for so long."""
+        end = self.clock.mono_ms() + int(seconds * 1000)
         while not condition():
             if self.clock.mono_ms() > end or not self._worker.alive:
                 raise Broken(f"the service did not reach {what}: {self._worker.failure or self.reasons}")
@@ -249,9 +249,13 @@ class Rig:
             except Exception as error:  # noqa: BLE001 it belongs to who asked
                 future.set_exception(error)
 
-        self._reader_jobs.append(run)
-        self.running.writer.send(PING)
+        self.fire(run)
         return future.result(PATIENCE_S * 4)
+
+    def fire(self, job: Callable[[Session], None]) -> None:
+        """Run `job` on the ws-reader thread after the next frame, and wait for nothing."""
+        self._reader_jobs.append(job)
+        self.running.writer.send(PING)
 
     def ping(self) -> int:
         """Nanoseconds from a ping to its answer, processed."""
@@ -284,15 +288,14 @@ class Rig:
         *before, last = shot(coin, self.price(coin), number, book_ms)
         signalled, self._replied = [], Future()
 
-        def fire(session: Session) -> None:
+        def signal(session: Session) -> None:
             self._receive_all(session, before)
             signalled.append(SystemClock.mono_ns())
             self.receive(session, last)
 
         waiting, sent = self._replied, len(self.writer.sent_ns)
-        self._reader_jobs.append(fire)
         restored = back(coin, self.price(coin), book_ms)
-        self.running.writer.send(PING)
+        self.fire(signal)
         try:
             replied = waiting.result(PATIENCE_S)
         except TimeoutError:

@@ -30,18 +30,19 @@ def measure_messages(small: Rig, large: Rig, count: int) -> Iterable[Row]:
 
         return rig.on_reader(job)
 
-    yield from _in_turns(path, small, large, block, count, at_most(1.2))
+    yield from in_turns(path, small, large, block, count, at_most(1.2))
 
 
 def measure_ticks(small: Rig, large: Rig, few: int, many: int, count: int) -> Iterable[Row]:
     """Rows of one idle tick, while `few` orders rest on the one rig and `many` on the other."""
     rest(small, few)
     rest(large, many)
+    yield from in_turns(f"tick, {few} -> {many} resting orders", small, large, ticks, count, at_most(3))
 
-    def block(rig: Rig, first: int, size: int) -> list[float]:
-        return rig.on_tick(lambda: time_calls(lambda n: rig.step(rig.clock.mono_ms()), first, size))
 
-    yield from _in_turns(f"tick, {few} -> {many} resting orders", small, large, block, count, at_most(3))
+def ticks(rig: Rig, first: int, size: int) -> list[float]:
+    """Microseconds of rounds of the tick, one after the other."""
+    return rig.on_tick(lambda: time_calls(lambda n: rig.step(rig.clock.mono_ms()), first, size))
 
 
 def rest(rig: Rig, orders: int) -> None:
@@ -59,7 +60,9 @@ def _frame(rig: Rig, coin: str) -> bytes:
     return frames.bbo(coin, 1 << 42, price * Decimal("0.9995"), price * Decimal("1.0005"), Decimal(5))
 
 
-def _in_turns(path: str, small: Rig, large: Rig, block: Block, count: int, goal: Goal) -> Iterable[Row]:
+def in_turns(
+    path: str, small: Rig, large: Rig, block: Block, count: int, goal: Goal, *, than: str = "its own smallest case"
+) -> Iterable[Row]:
     """The larger case is ours, the smaller what it is measured beside."""
     each = max(1, count // ROUNDS)
     taken: dict[Rig, list[float]] = {small: [], large: []}
@@ -70,4 +73,4 @@ def _in_turns(path: str, small: Rig, large: Rig, block: Block, count: int, goal:
             samples.extend(block(rig, turn * each, each))
     own = Samples.of(taken[large])
     yield ours(path, own)
-    yield beside(path, own, "its own smallest case", Samples.of(taken[small]), goal)
+    yield beside(path, own, than, Samples.of(taken[small]), goal)

@@ -26,13 +26,15 @@ from hip3.core.money import ZERO
 from hip3.core.ports import SendOutcome, SendResult
 from hip3.exchange.protocol import Session
 from hip3.position.order_index import KEPT_ORDERS
+from hip3.position.read_positions import KEPT as KEPT_FILLS
 
 MARKETS = 100
 BLOCK = 5000
 """Messages of one job on the ws-reader: short enough for its heartbeat."""
 SHOT_EVERY = 100
-FULL = KEPT_ORDERS + 500
-"""After so many orders the bounded store of ended orders is full: what it holds is no growth any more."""
+FULL = max(KEPT_ORDERS, MARKETS * KEPT_FILLS) + 500
+"""After so many orders the bounded stores of ended orders and of each market's fills are full: what they hold is no
+growth any more."""
 ROOMY: dict[str, Any] = {
     "max_notional_total": Decimal(1_000_000), "max_concurrent_positions": 1000, "time_stop_ms": 100,
     "hard_stop_max_slippage_bps": Decimal(10_000),
@@ -156,7 +158,7 @@ def run(folder: Path, messages: int, orders: int) -> dict[str, float]:
         assert isinstance(rig.writer, Answering)
         began, soak = now_ns(), Soak(rig, rig.writer)
         ready = soak.settled_mb()
-        soak.feed(messages // 10, min(orders // 2, FULL))
+        soak.feed(messages // 10, min(orders * 3 // 4, FULL))
         before = soak.settled_mb()
         soak.feed(messages, orders)
         after = soak.settled_mb()

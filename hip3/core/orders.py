@@ -18,6 +18,9 @@ class Side(enum.Enum):
     BUY = "B"
     SELL = "A"
 
+    __hash__ = object.__hash__
+    """Sides are parts of keys on hot paths, and an Enum's own is a call in Python."""
+
     @property
     def is_buy(self) -> bool:
         """Whether it buys."""

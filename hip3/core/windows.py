@@ -43,6 +43,8 @@ def _minute(text: str) -> int | None:
 
 def in_window(windows: tuple[Window, ...], wall_ms: int) -> bool:
     """Whether a wall time lies in one of the windows: their first minute is in, their last is not."""
+    if not windows:
+        return False
     minute = wall_ms // MINUTE_MS % DAY_MINUTES
     return any(a <= minute < b if a < b else minute >= a or minute < b for a, b in windows)
 

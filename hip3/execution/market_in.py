@@ -117,7 +117,10 @@ class MarketIn:
         what was seen changes nothing.
         """
         view = self._market_state.apply_first_bbo(update, now_ms, generation)
-        if view is not None and view.ctx_at_ms is not None:
+        if view is None:
+            return
+        self._quotes.moved(view)
+        if view.ctx_at_ms is not None:
             self._readiness.saw(view.coin)
 
     def _signal(self, signal: DislocationSignal | None) -> None:

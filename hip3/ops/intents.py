@@ -91,6 +91,8 @@ class IntentLog:
         """Why the log of earlier runs could not be read, for the whole of this run: what they left open is unknown."""
         self._lock = new_lock("IntentLog")
         self._runs: dict[str, None] = {}
+        self._run = ""
+        """The one that was named last, at the end of `_runs`."""
         self._size = self._changes = 0
         self.recovered = self._recover()
         self._live: dict[str, Intent] = {
@@ -135,7 +137,8 @@ class IntentLog:
         self._note_runs((record,))
         self._floor = max(self._floor, record.nonce)
         for order in record.orders:
-            self._live[order.cloid] = msgspec.structs.replace(record, orders=(order,))
+            alone = len(record.orders) == 1
+            self._live[order.cloid] = record if alone else msgspec.structs.replace(record, orders=(order,))
         if record.k == "end":
             self._live.pop(record.cloid, None)
 
@@ -144,8 +147,10 @@ class IntentLog:
         for record in records:
             named = [record.cloid] if record.k == "run" else [run_of(o.cloid) for o in record.orders]
             for run in named:
-                self._runs.pop(run, None)
-                self._runs[run] = None
+                if run != self._run:
+                    self._run = run
+                    self._runs.pop(run, None)
+                    self._runs[run] = None
         while len(self._runs) > RUNS:
             del self._runs[next(iter(self._runs))]
 

@@ -53,7 +53,10 @@ class ReadPositions:
     def booked(self, fill: Fill) -> None:
         """A fill changed the books."""
         recent = self._recent.setdefault(fill.coin, [])
-        insort(recent, fill, key=lambda f: (f.time_ms, f.tid))
+        if not recent or fill.time_ms > recent[-1].time_ms:
+            recent.append(fill)
+        else:
+            insort(recent, fill, key=lambda f: (f.time_ms, f.tid))
         del recent[:-KEPT]
 
     def hold(self, fill: Fill, szi: Decimal) -> bool:

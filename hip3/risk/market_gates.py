@@ -23,7 +23,7 @@ from hip3.core.decisions import CLEAR, Standing
 from hip3.core.market import DELISTED, MarketView
 from hip3.core.money import BASIS_POINT, ONE, TEN_THOUSAND, ZERO
 from hip3.core.windows import Sessions, Window, in_window
-from hip3.risk.market_flags import MarketFlags
+from hip3.risk.market_flags import Flag, MarketFlags
 
 EWMA_SHARE = Decimal("0.05")
 """What a new spread weighs in the average."""
@@ -195,7 +195,8 @@ class MarketGates:
         if track is None:
             return CLEAR
         self._renew(track, view)
-        look = _Look(track, self._params[view.coin], view, now_ms, wall_ms, bbo, self._flags, self._blocked)
+        flags, blocked = self._flags.of(view.coin, now_ms), self._blocked(view.coin)
+        look = _Look(track, self._params[view.coin], view, view.mid, now_ms, wall_ms, bbo, flags, blocked)
         for name, check in MARKET_GATES:
             why = check(look)
             if why is not None:
@@ -220,15 +221,18 @@ class _Look(NamedTuple):
     track: _Track
     params: MarketGateParams
     view: MarketView
+    mid: Decimal | None
     now_ms: int
     wall_ms: int
     bbo: bool
-    flags: MarketFlags
-    blocked: Callable[[str], str | None]
+    flags: dict[str, Flag]
+    """Those that are up, by owner."""
+    blocked: str | None
+    """Why the market's parameters forbid it."""
 
     def flag(self, owner: str) -> str | None:
         """Why `owner` has raised a flag on the market, or None."""
-        flag = self.flags.of(self.view.coin, self.now_ms).get(owner)
+        flag = self.flags.get(owner)
         return None if flag is None else flag.why
 
 
@@ -263,7 +267,7 @@ def _time_regression(k: _Look) -> str | None:
 
 
 def _mark_mid_divergence(k: _Look) -> str | None:
-    most, mid, mark = k.params.max_mark_mid_bps, k.view.mid, k.view.mark
+    most, mid, mark = k.params.max_mark_mid_bps, k.mid, k.view.mark
     if not most or mid is None or mark is None:
         return None  # without a two-sided book there is no signal either
     return f"mark {mark}, middle {mid}" if abs(mark - mid) > most * BASIS_POINT * mid else None
@@ -271,7 +275,7 @@ def _mark_mid_divergence(k: _Look) -> str | None:
 
 def _spread_shock(k: _Look) -> str | None:
     """Blocks at twice the multiple that makes orders smaller; what it refuses does not enter the average."""
-    track, view, mid, most = k.track, k.view, k.view.mid, k.params.spread_shock
+    track, view, mid, most = k.track, k.view, k.mid, k.params.spread_shock
     track.wide = False
     if not most or mid is None or view.bid is None or view.ask is None:
         return None
@@ -297,13 +301,12 @@ def _oi_cap(k: _Look) -> str | None:
 
 def _param_change(k: _Look) -> str | None:
     """Parameters that a person must approve, an unknown precision, or a margin that is not set yet."""
-    why = k.blocked(k.view.coin)
-    return None if why == DELISTED else why
+    return None if k.blocked == DELISTED else k.blocked
 
 
 def _halt(k: _Look) -> str | None:
     """The exchange refuses the market's orders for now, or does not list it any more."""
-    return k.flag("halt") or k.flag("operator") or (DELISTED if k.blocked(k.view.coin) == DELISTED else None)
+    return k.flag("halt") or k.flag("operator") or (DELISTED if k.blocked == DELISTED else None)
 
 
 def _time_of_day(k: _Look) -> str | None:

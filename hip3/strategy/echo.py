@@ -41,6 +41,11 @@ class Echo:
         if before is None or way_to is None or oracle == before:
             return
         step, way = oracle - before, way_to - before
-        tick = Decimal(1).scaleb(before.adjusted() - DIGITS)
-        follows = step * way > ZERO and abs(step) <= max(abs(way) * SHARE, tick) and abs(way) > 2 * abs(step)
+        if way < ZERO:
+            step, way = -step, -way
+        follows = ZERO < 2 * step < way and (step <= way * SHARE or step <= _tick(before))
         self.run = self.run + 1 if follows else 0
+
+
+def _tick(px: Decimal) -> Decimal:
+    return Decimal(1).scaleb(px.adjusted() - DIGITS)

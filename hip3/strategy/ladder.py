@@ -6,6 +6,7 @@ basis points.
 """
 
 from decimal import Decimal
+from functools import lru_cache
 
 import msgspec
 
@@ -75,9 +76,15 @@ class Around(msgspec.Struct, frozen=True, kw_only=True):
 
 def half_spread(p: LadderParams, maker_fee_bps: Decimal, sigma_bps: Decimal, addon_bps: Decimal) -> Decimal:
     """Half the spread in basis points. Add-ons are added and capped: factors upon factors run away."""
-    by_risk = p.vol_factor * sigma_bps * CTX.sqrt(div(Decimal(p.tau_ms), Decimal(1000)))
+    by_risk = p.vol_factor * sigma_bps * _root(p.tau_ms)
     wanted = max(p.min_half_bps, maker_fee_bps + p.min_edge_bps, by_risk) + min(addon_bps, p.addon_max_bps)
     return min(p.max_half_bps, wanted)
+
+
+@lru_cache(maxsize=64)
+def _root(tau_ms: int) -> Decimal:
+    """Of so many seconds."""
+    return CTX.sqrt(div(Decimal(tau_ms), Decimal(1000)))
 
 
 def coarse_tick_bps(p: LadderParams, spec: MarketSpec, maker_fee_bps: Decimal, px: Decimal) -> Decimal | None:

@@ -100,10 +100,12 @@ def diff(
     nothing more to do.
     """
     cancels, placed = [], []
+    retreat = BASIS_POINT * max(ONE, t.half_bps * QUARTER)
+    improve = BASIS_POINT * max(3 * ONE, t.half_bps * HALF, t.width_bps)
     for key, slot in slots.items():
         if slot.state is not SlotState.LIVE:
             continue
-        why = _cancel(key[0], slot, desired.get(key), fair, t)
+        why = _cancel(key[0], slot, desired.get(key), fair, t, retreat, improve)
         if why is not None and (why in (Why.RISK, Why.RETREAT) or may_improve.get(key, True)):
             cancels.append(Step(key=key, why=why))
     for key, rung in desired.items():
@@ -115,20 +117,22 @@ def diff(
     return cancels + placed
 
 
-def _cancel(side: Side, slot: Slot, rung: Rung | None, fair: Fair, t: Tolerance) -> Why | None:
-    """Why a resting order should go; None: it stays."""
+def _cancel(
+    side: Side, slot: Slot, rung: Rung | None, fair: Fair, t: Tolerance, retreat: Decimal, improve: Decimal
+) -> Why | None:
+    """Why a resting order should go; None: it stays. `retreat`, `improve`: shares of a price that make one of it."""
     if rung is None or slot.left >= rung.sz * LARGER:
         return Why.RISK
     ahead = (slot.px - rung.px) * side.sign
     tick = tick_of(rung.px, t.sz_decimals)
-    if ahead >= max(tick, rung.px * BASIS_POINT * max(ONE, t.half_bps * QUARTER)):
+    if ahead >= max(tick, rung.px * retreat):
         return Why.RETREAT
     worth = fair.bid if side.is_buy else fair.ask
     if ahead >= tick and bps_of((worth - slot.px) * side.sign, worth) < t.keep_bps:
         return Why.RETREAT
     if slot.left < rung.sz * HALF or not meets_minimum(slot.px, slot.left):
         return Why.REPLENISH
-    if -ahead >= max(2 * tick, rung.px * BASIS_POINT * max(3 * ONE, t.half_bps * HALF, t.width_bps)):
+    if -ahead >= max(2 * tick, rung.px * improve):
         return Why.IMPROVE
     if t.rich and rung.sz >= slot.left * (ONE + t.grow):
         return Why.IMPROVE

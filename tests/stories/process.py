@@ -83,7 +83,13 @@ class LocalExchange:
         def make(now_ms: int) -> Venue:
             given = setup or load_setup()
             free = msgspec.structs.replace(given.parameters, sub_account_volume=Decimal(0))
-            return Venue(msgspec.structs.replace(given, parameters=free), seed=seed, profile="lively", now_ms=now_ms, latency_ms=latency_ms)
+            return Venue(
+                msgspec.structs.replace(given, parameters=free),
+                seed=seed,
+                profile="lively",
+                now_ms=now_ms,
+                latency_ms=latency_ms,
+            )
 
         self._server = ExchangeServer(make, SystemClock(), host="127.0.0.1", port=0)
         self._server.start()

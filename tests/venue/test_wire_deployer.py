@@ -39,7 +39,9 @@ def test_a_permissioned_dex_says_what_a_user_may(at: LocalExchange) -> None:
 
 
 def test_a_dex_is_disabled_by_its_deployer(at: LocalExchange) -> None:
-    assert at.sign(DEPLOYER, {"type": "perpDeploy", "disableDex": "para"}, SystemClock().wall_ms()) == {"type": "default"}
+    assert at.sign(DEPLOYER, {"type": "perpDeploy", "disableDex": "para"}, SystemClock().wall_ms()) == {
+        "type": "default"
+    }
     universe = at.info(type="meta", dex="para")["universe"]
     assert universe
     assert all(market["isDelisted"] for market in universe)

@@ -41,6 +41,8 @@ class Heard:
         self._clock = clock
         self._wake = wake
         self._inbox: deque[TrackerEvent] = deque()
+        self.changed: dict[str, None] = dict.fromkeys(markets)
+        """Markets to look at in the next round. Any thread adds, the tick takes out: each is one step."""
         self._told: dict[str, int] = {}
         """Texts of refusals that counted -> when."""
 
@@ -52,7 +54,7 @@ class Heard:
         market = self.markets.get(coin)
         if market is not None:
             self._inbox.append(event)
-            market.dirty = True
+            self.changed[coin] = None
             self._wake()
 
     def counts(self, event: OrderChanged) -> bool:
@@ -108,7 +110,7 @@ class Heard:
         self._journal.record("quotes_pulled", coin=market.coin, why=how.why, text=text[:120], ms=ms)
 
     def _dex_wide(self, market: QuotedMarket, how: Reaction, ms: int, now_ms: int) -> None:
-        market.dirty = True
+        self.changed[market.coin] = None
         market.pulls.pull(how.why, now_ms + ms)
         if how.why.endswith("margin"):
             market.scale, market.scale_until_ms = div(market.scale, Decimal(2)), now_ms + ms + 600_000

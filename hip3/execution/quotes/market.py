@@ -29,8 +29,6 @@ class QuotedMarket:
         self.half_bps: Decimal | None = None
         self.view: MarketView | None = None
         """What the last pass saw."""
-        self.dirty = True
-        """Something happened to its orders since. Set by whoever hears of it; the tick takes it back."""
         self.seen = False
         """Whether fresh data of it were there in this run."""
         self.begun_ms: int | None = None

@@ -73,14 +73,15 @@ class Pulls:
             self.pull(gap, now_ms + CALM_MS)
         while self._prices and now_ms - self._prices[0][0] > 1000:
             self._prices.popleft()
-        bound = max(self._p.jump_bps, JUMP_SIGMAS * sigma_bps)
-        moved = max((abs(bps_of(oracle - o, o)) for _, o, _ in self._prices), default=ZERO)
-        fair_moved = max((abs(bps_of(found.mid - f, f)) for _, _, f in self._prices), default=ZERO)
-        if max(moved, fair_moved) >= BAD_PRINT_BPS:
+        mid, bound = found.mid, max(self._p.jump_bps, JUMP_SIGMAS * sigma_bps)
+        moved = max(_farthest(oracle, [o for _, o, _ in self._prices]), _farthest(mid, [f for _, _, f in self._prices]))
+        if moved >= BAD_PRINT_BPS:
             self.pull("the price made a step that may be none", now_ms + BAD_PRINT_MS)
-        elif max(moved, fair_moved) >= bound:
+        elif moved >= bound:
             self.pull("the price jumped", now_ms + CALM_MS)
-        self._prices.append((now_ms, oracle, found.mid))
+        if self._prices and self._prices[-1][1:] == (oracle, mid):
+            self._prices.pop()  # they still stand
+        self._prices.append((now_ms, oracle, mid))
 
     def band(self, away_bps: Decimal, now_ms: int) -> None:
         """While the underlying is closed: how far the book has wandered from its oracle."""
@@ -110,3 +111,10 @@ class Pulls:
     def side(self, side: Side, now_ms: int) -> bool:
         """Whether a side is kept away."""
         return self._sides.get(side, 0) > now_ms
+
+
+def _farthest(px: Decimal, before: list[Decimal]) -> Decimal:
+    """How far a price is from any of those before, in basis points of that one: the lowest or the highest."""
+    return (
+        max((abs(bps_of(px - other, other)) for other in (min(before), max(before))), default=ZERO) if before else ZERO
+    )

@@ -1,8 +1,8 @@
 """Quoter: in each round of the tick, what should rest in the quoted markets, against what may be alive there.
 
-For a market that is dirty: stance, desired ladder, difference, cancels, placements. Confined to the tick; others put
-events into its inbox, which is one step, and read single fields for the status. Everything that an entry obeys a quote
-obeys: latch, READY epoch, limits in the tracker's critical section, budgets, an intent before the bytes.
+For a market that something happened to: stance, desired ladder, difference, cancels, placements. Confined to the tick;
+others put events into its inbox, which is one step, and read single fields for the status. Everything that an entry
+obeys a quote obeys: latch, READY epoch, limits in the tracker's critical section, budgets, an intent before the bytes.
 
 Of one key no two orders may ever be alive: a placement needs an empty slot, which the tracker checks once more as it
 admits. A cancel and its replacement are never in one round, since the exchange runs the placement first.
@@ -106,6 +106,8 @@ class Quoter:
         self._cloids = cloids
         self._journal = journal
         self._heard = Heard(self.markets, tracker, journal, clock, scheduler.wake)
+        self._next_ms = 0
+        """No market is due before, if nothing happens."""
         self._pacing = Pacing(sum(2 * p.ladder.levels for p in params.values()))
 
     # What others say.
@@ -119,9 +121,13 @@ class Quoter:
         self._heard.tell(event)
 
     def moved(self, view: MarketView) -> None:
-        """Wake the tick where a price has gone so far that a resting quote must retreat. The ws-reader."""
+        """Look at a market whose data changed with the next round; at once where a price has gone so far that a resting
+        quote must retreat. The ws-reader; rest, where it read a book."""
         market = self.markets.get(view.coin)
-        if market is None or market.wake is None:
+        if market is None:
+            return
+        self._heard.changed[view.coin] = None
+        if market.wake is None:
             return
         low, high = market.wake
         if any(px is not None and not low <= px <= high for px in (view.oracle, view.mid)):
@@ -147,11 +153,20 @@ class Quoter:
         """One round: take what was heard, then look at every market that is dirty or due."""
         self._heard.take(now_ms)
         self._pacing.refresh(self._address.state(), now_ms)
-        for market in self.markets.values():
-            view = self._market_state.view(market.coin)
-            if view is not market.view or market.dirty or now_ms >= market.due_ms:
-                market.view, market.dirty, market.due_ms = view, False, now_ms + LOOK_MS
-                self._look(market, view, now_ms)
+        for market in self._due(now_ms):
+            market.view, market.due_ms = self._market_state.view(market.coin), now_ms + LOOK_MS
+            self._look(market, market.view, now_ms)
+
+    def _due(self, now_ms: int) -> list[QuotedMarket]:
+        """Markets that something happened to, and those not looked at for a while, in the order of the settings."""
+        changed, coins = self._heard.changed, set()
+        while changed:
+            coins.add(changed.popitem()[0])
+        if not coins and now_ms < self._next_ms:
+            return []
+        due = [m for m in self.markets.values() if m.coin in coins or now_ms >= m.due_ms]
+        self._next_ms = min((m.due_ms for m in self.markets.values() if m not in due), default=now_ms + LOOK_MS)
+        return due
 
     def _look(self, market: QuotedMarket, view: MarketView | None, now_ms: int) -> None:
         fresh = view if view is not None and view.generation == self._link.generation else None
