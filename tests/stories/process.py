@@ -79,7 +79,9 @@ TESTER = {"X-Forwarded-For": "192.0.2.1"}
 class LocalExchange:
     """The embedded exchange in a thread of the test, whose core can be reached: `do(job)` runs on it."""
 
-    def __init__(self, seed: int = 1, latency_ms: int = 30, setup: VenueSetup | None = None) -> None:
+    def __init__(
+        self, seed: int = 1, latency_ms: int = 30, setup: VenueSetup | None = None, *, limited: bool = True
+    ) -> None:
         def make(now_ms: int) -> Venue:
             given = setup or load_setup()
             free = msgspec.structs.replace(given.parameters, sub_account_volume=Decimal(0))
@@ -89,6 +91,7 @@ class LocalExchange:
                 profile="lively",
                 now_ms=now_ms,
                 latency_ms=latency_ms,
+                limited=limited,
             )
 
         self._server = ExchangeServer(make, SystemClock(), host="127.0.0.1", port=0)
@@ -267,8 +270,8 @@ def exchange(seed: int = 1, *args: str) -> Iterator[Exchange]:
 
 
 @contextlib.contextmanager
-def local_exchange(seed: int = 1, setup: VenueSetup | None = None) -> Iterator[LocalExchange]:
-    started = LocalExchange(seed, setup=setup)
+def local_exchange(seed: int = 1, setup: VenueSetup | None = None, *, limited: bool = True) -> Iterator[LocalExchange]:
+    started = LocalExchange(seed, setup=setup, limited=limited)
     try:
         yield started
     finally:
