@@ -74,7 +74,7 @@ _BY_TEST = {
     "stories/test_verification": "exchange/rest",
     "stories/test_wiring": "service/trading service/parts service/wiring",
     "sessions/test_quoting": (
-        "execution/quotes/completion execution/quotes/facts execution/quotes/heard execution/quotes/keys execution/quotes/market "
+        "execution/quotes/completion execution/quotes/heard execution/quotes/keys execution/quotes/market "
         "execution/quotes/pacing execution/quotes/params execution/quotes/pulls execution/quotes/quoter "
         "execution/quotes/stance"
     ),
