@@ -113,7 +113,7 @@ READING_MS = 3000
 
 def check_adopted(scene: Scene, witness: Witness, coin: str, theirs: Decimal) -> None:
     """As the books take a size from a reading: the exchange had it, and not only before that reading."""
-    if theirs not in witness.sizes_since(coin, scene.clock.mono_ms() - READING_MS):
+    if theirs not in witness.sizes.since(coin, scene.clock.mono_ms() - READING_MS):
         raise Violation(f"{theirs} of {coin} is adopted, and that is no longer so")
 
 

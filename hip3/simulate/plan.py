@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from hip3.onethread.clock import START_MS
 from hip3.simulate.combined import Combined, combined
 from hip3.simulate.mishap import Mishap
 
@@ -223,11 +224,16 @@ def plan_of(seed: int) -> Plan:
     return msgspec.structs.replace(plan, mishaps=mishaps, settings=plan.settings | needs | stops)
 
 
+_MINUTE = START_MS // 60_000 % 1440
+SESSION = f"Mon-Sun {(_MINUTE - 180) // 60:02}:{_MINUTE % 60:02}-{(_MINUTE + 1) // 60:02}:{(_MINUTE + 1) % 60:02}"
+"""It ends with the first minute of a run, 40 seconds after its beginning."""
+
+
 def _quoting(rng: random.Random, coins: tuple[str, ...]) -> dict[str, Any]:
     """In one of three seeds a market is quoted, after two seconds, by a ladder that moves as often as it may."""
     if rng.randrange(3):
         return {}
-    return {
+    found: dict[str, Any] = {
         "quote_markets": rng.choice(coins), "quote_warmup_s": 2, "quote_fill_delay_ms": rng.choice((0, 500)),
         "quote_min_interval_ms": rng.choice((0, 1000)), "quote_levels": rng.choice((1, 2, 3)),
         "quote_size_decay": D(1), "quote_size_usd": D(12), "quote_max_inventory_usd": D(rng.choice((26, 40, 40))),
@@ -236,6 +242,9 @@ def _quoting(rng: random.Random, coins: tuple[str, ...]) -> dict[str, Any]:
         "quote_complete_at": D(rng.choice(("0.6", "0.95"))), "quote_max_age_s": rng.choice((3, 900)),
         "quote_start": rng.choice(("cancel", "adopt")),
     }  # fmt: skip
+    if rng.randrange(3) == 0:
+        found |= {"quote_sessions": SESSION, "quote_cutoff_ms": rng.choice((20_000, 30_000))}
+    return found
 
 
 def _thin_while_held(rng: random.Random, coins: tuple[str, ...], chaos_ms: int) -> Combined:

@@ -12,13 +12,14 @@ from typing import Any
 import msgspec
 
 from hip3.core.money import ZERO, parse
-from hip3.core.orders import PendingOrder, Post
+from hip3.core.orders import ExitReason, PendingOrder, Post
 from hip3.core.refusals import Kind, classify
 from hip3.onethread.threads import Violation
 from hip3.ops.intents import Intent
 from hip3.simulate.disk import Disk
-from hip3.simulate.quoting import DRIFT, QuotesThatLeft, worst_sides
+from hip3.simulate.quoting import DRIFT, QuotesThatLeft, check_completion, worst_sides
 from hip3.simulate.scene import Scene
+from hip3.simulate.sizes import Sizes
 from hip3.simulate.wire import Call
 from hip3.venue.serving.output import HttpReply, Output, WsText
 
@@ -81,8 +82,7 @@ class Witness:
         """Posts whose orders became unknown before, by the journal."""
         self._never: set[int] = set()
         """Nonces of posts that were given up before a byte of them left."""
-        self._was: dict[str, list[tuple[int, Decimal]]] = {}
-        """Sizes of positions as they changed, by market: (since, size)."""
+        self.sizes = Sizes(scene)
         self._highest = 0
         """Nonce on disk."""
         self._log_at = 0
@@ -103,6 +103,7 @@ class Witness:
         """The service starts anew."""
         self._conn, self.posts, self._log_at, self._log = 0, 0, 0, b""
         self._exits.clear()
+        self._quotes.new_process()
         self._posted.clear()
         self._replies.clear()
         self.given_up.clear()
@@ -280,7 +281,7 @@ class Witness:
             raise Violation(f"entry {order.cloid} left long after it was looked at")
         meant = self.admitted.get(order.cloid)
         if meant is not None and meant.level is not None:
-            self._quotes.check(meant, [o.cloid for o in self.may_land()])
+            self._quotes.check(meant, [o.cloid for o in self.may_land()], leaving=self._leaving(coin))
             return
         if coin in self.hands:
             return
@@ -289,12 +290,24 @@ class Witness:
         if len(others := [o for o in self.may_land() if o.coin == coin]) > 1:
             raise Violation(f"two entries of {coin} are live: {[o.cloid for o in others]}")
 
+    def _leaving(self, coin: str) -> bool:
+        """Whether an exit is under way, or one that was no completion has left something a moment ago."""
+        exit_ = self._exits.get(coin)
+        if exit_ is None or exit_.key in self.under_way:
+            return exit_ is not None
+        reasons = {o.exit_reason for o in (self.admitted.get(w.cloid) for w in exit_.orders) if o is not None}
+        lately = self._scene.clock.mono_ms() - exit_.at_ms < LEFT_WITHIN_MS
+        return lately and ExitReason.COMPLETION not in reasons and coin in self._scene.positions()
+
     def _check_exit(self, order: WireOrder, sent: Sent) -> None:
         before = self._exits.get(order.coin)
         soon = before is not None and sent.at_ms - before.at_ms < self._scene.settings.base.post_timeout_ms
         if before is not None and soon and before.key in self.under_way and before.key[:2] == sent.key[:2]:
             raise Violation(f"two exits of {order.coin} are under way")
         self._exits[order.coin] = sent
+        meant = self.admitted.get(order.cloid)
+        if meant is not None and meant.exit_reason is ExitReason.COMPLETION:
+            check_completion(self._scene, meant)
         mark = self._scene.venue.engine.markets[order.coin].mark
         worse = (mark - order.px) / mark * (-1 if order.is_buy else 1)
         if worse > FURTHEST:
@@ -340,26 +353,13 @@ class Witness:
 
     def exchange_moved(self) -> None:
         """The exchange had its step."""
-        self._note_sizes()
+        self.sizes.note()
         if self.hands:
             account = self._scene.venue.engine.account(self._scene.user)
             held = self._scene.positions()
             resting = {o.coin for o in account.open_orders.values() if o.cloid is None} if account else set()
             self.hands = {c for c in self.hands if c in held or c in resting}
         self.check_exposure()
-
-    def _note_sizes(self) -> None:
-        now, held = self._scene.clock.mono_ms(), self._scene.positions()
-        for coin in {*held, *self._was}:
-            was = self._was.setdefault(coin, [(0, ZERO)])
-            if was[-1][1] != held.get(coin, ZERO):
-                was.append((now, held.get(coin, ZERO)))
-
-    def sizes_since(self, coin: str, since_ms: int) -> set[Decimal]:
-        """Every size that the position has had since then, by the exchange's books."""
-        was = self._was.get(coin, [(0, ZERO)])
-        ended = [began for began, _ in was[1:]] + [self._scene.clock.mono_ms() + 1]
-        return {size for (_, size), end in zip(was, ended, strict=True) if end > since_ms}
 
     def may_land(self) -> list[WireOrder]:
         """Entries that the exchange may still execute: their nonce is unused, their time is not over."""

@@ -24,6 +24,7 @@ from hip3.simulate.mishaps import Mishaps
 from hip3.simulate.network import Network
 from hip3.simulate.operator import Operator
 from hip3.simulate.plan import Plan
+from hip3.simulate.quoting import disagreement
 from hip3.simulate.scene import Scene
 from hip3.simulate.surroundings import Surroundings
 from hip3.simulate.witness import Witness
@@ -88,6 +89,8 @@ class World:
             raise Violation(f"fills are missing or orders unknown {KNOWN_MS // 1000} s after READY: {self._doubtful()}")
         if not self._left_in_time():
             raise Violation(f"positions stay open: {self.scene.positions()}")
+        if not self._until(lambda: not self._quotes_differ(), self.scene.clock.mono_ms() + FOUND_MS):
+            raise Violation(f"{FOUND_MS // 1000} s after the faults {self._quotes_differ()}")
         self._stop_for_good()
         check_files(self.scene, self.witness)
         if self.scene.tripped:
@@ -203,6 +206,12 @@ class World:
         unknown = [c for c, t in orders.live.items() if t.state is OrderState.UNKNOWN]
         late = running.trading.housekeeping.unexplained.coins
         return [self.scene.name(cloid) for cloid in [*unknown, *orders.provisional]] + late
+
+    def _quotes_differ(self) -> str:
+        self.scene.threads.quiet = True
+        found = disagreement(self.scene, self.witness.admitted)
+        self.scene.threads.quiet = False
+        return found
 
     def _why_not(self) -> str:
         running = self.scene.running

@@ -33,6 +33,14 @@ _NO_QUOTE_GATES = (
 )
 
 
+LADDER, FACTS = "strategy/ladder.py", "execution/quotes/facts.py"
+_NO_ROOM = (
+    LADDER,
+    "        room = p.max_inventory_usd - position_usd * side.sign",
+    "        room = p.max_inventory_usd",
+)
+
+
 def _empty_slot(name: str, condition: str) -> Mutant:
     """An order of a key that may be alive does not count as such."""
     return Mutant(
@@ -46,14 +54,59 @@ MUTANTS: tuple[Mutant, ...] = (
     _empty_slot("a quote of unknown fate counts as gone", "tracked.state is OrderState.UNKNOWN"),
     _empty_slot("a quote on its way counts as gone", "tracked.state in (OrderState.QUEUED, OrderState.SENT)"),
     _empty_slot("an adopted quote does not hold its key", "not tracked.generation and tracked.oid is not None"),
-    _m("the ladder is on the wrong side of fair", "strategy/ladder.py",
+    _m("the ladder is on the wrong side of fair", LADDER,
        "        away = half_bps + level * p.spacing_bps", "        away = -half_bps"),
     _m("quotes are not post only", QUOTER, "tif=Tif.ALO", "tif=Tif.GTC"),
     Mutant("quotes pass no gate", (_NO_QUOTE_GATES,)),
-    Mutant("the ladder forgets its inventory", (
-        _NO_QUOTE_GATES,
-        ("strategy/ladder.py", "        room = p.max_inventory_usd - position_usd * side.sign", "        room = p.max_inventory_usd"),
+    Mutant("the ladder forgets its inventory", (_NO_QUOTE_GATES, _NO_ROOM)),
+    _m("quotes stay when their market is quoted no more", QUOTER,
+       "        steps = self._steps(market, desired, slots, spec, now_ms)\n",
+       "        steps = self._steps(market, desired, slots, spec, now_ms) if market.stance.quotes else []\n"),
+    _m("quotes are placed after the cut-off", "execution/quotes/stance.py", "(Stance.CUTOFF, facts.cutoff),\n", "\n"),
+    _m("quotes rest until the end of a session", FACTS,
+       "ahead = [*range(at_ms, at_ms + p.cutoff_ms, MINUTE_MS), at_ms + p.cutoff_ms]", "ahead = [at_ms]"),
+    _m("a session's end is looked up once", FACTS, "if market.cutoff[0] != second:", "if market.cutoff[0] < 0:"),
+    _m("quotes cost nothing", "execution/quotes/pacing.py",
+       "        if not urgent and self._tokens < 1:\n            return False\n", ""),
+    _m("what was sent is paid back", QUOTER,
+       "for _ in range(len(wished) - len(admitted) + len(full)):", "for _ in range(len(wished)):"),
+    _m("the budget of a day is spent within minutes", "execution/quotes/pacing.py",
+       "max(0, left - kept) / HORIZON_MS", "max(0, left - kept) * 1000 / HORIZON_MS"),
+    _m("a completion loosens its cap", "execution/quotes/completion.py",
+       "        if px is not None and sz > 0:\n",
+       "        if px is not None and touch is not None:\n"
+       "            px = (touch.px * (Decimal('0.99') if position.szi > 0 else Decimal('1.01'))).quantize(px)\n"
+       "            sz = abs(position.szi)\n        if px is not None and sz > 0:\n"),
+    _m("quotes are between two ticks", LADDER, "        px = maker_price(px, spec.sz_decimals, is_buy=buy)\n", ""),
+    _m("quotes are no whole lots", LADDER, "floor_size(div(size, px), spec.sz_decimals)))", "div(size, px)))"),
+    _m("quotes do not expire", LOOP, "or self._expires_after_ms == 0:", "or self._expires_after_ms == 0 or batch.quotes:"),
+    Mutant("the ladder does not see our own other side", (
+        (LADDER, "(around.ask, around.own_sell) if side.is_buy else (around.bid, around.own_buy)", "()"),
+        (LADDER, "px = shift_bps(base, -sign * away - shift)", "px = shift_bps(base, sign * away - shift)"),
     )),
+    Mutant("the gates of quotes do not know the bound of the inventory", (
+        (QUOTER, "min(limits.max_per_market, market.params.ladder.max_inventory_usd)", "limits.max_per_market"), _NO_ROOM,
+    )),
+    Mutant("what rests does not count", (
+        ("core/ledger.py", "signed + self.buys.get(coin, ZERO) if buy else self.sells.get(coin, ZERO) - signed",
+         "signed if buy else -signed"), _NO_ROOM,
+    )),
+    Mutant("a quote is as large as the inventory may be", (
+        (LADDER, "    size = p.size_usd\n", "    size = p.max_inventory_usd * 2\n"), _NO_QUOTE_GATES,
+        (LADDER, "        room = p.max_inventory_usd - position_usd", "        room = p.max_inventory_usd * 9 - position_usd"),
+    )),
+    Mutant("quotes of another epoch leave", (
+        (LOOP, "if epoch is None or epoch != order.epoch:", "if order.level is None and (epoch is None or epoch != order.epoch):"),
+        (QUOTER, "if market is None or not market.stance.quotes:", "if market is None:"),
+        ("execution/sending/scheduler.py",
+         "purged = [*self._quotes, *self._new]\n            self._quotes.clear()\n", "purged = [*self._new]\n"),
+    )),
+    _m("an empty list is no answer", "execution/truth/open_orders.py",
+       "        for tracked in open_before:\n", "        for tracked in open_before if listed else ():\n"),
+    _m("an update that ends a quote is lost", ORDERS, "            events = self._tracker.on_order_update(item)\n",
+       "            known = self._tracker.get(item.cloid or '')\n"
+       "            if known is not None and known.order.level is not None and item.status != 'open':\n"
+       "                continue\n            events = self._tracker.on_order_update(item)\n"),
     # Fills and positions.
     _m("a fill is deduplicated by its order", "position/results.py",
        "return fill.key in self._seen or", "return fill.cloid in {k[0] for k in self._seen} or"),
