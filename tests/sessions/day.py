@@ -1,9 +1,10 @@
-"""Hours of trading in simulated time, in a process of its own: `python -m tests.sessions.day HOURS SEED FOLDER`.
+"""Hours of trading in simulated time, in a process of its own: `python -m tests.sessions.day HOURS SEED FOLDER [quotes]`.
 
 The production core with its journal and intent log on disk, the exchange's core beside it, a cut every few
 minutes, and some restarts before the warm-up is over: a restart within a process leaves holes in its memory that a
 new process would not have. Prints one JSON object: totals by our journal and by the exchange, and the resident
-memory after the warm-up and at the end.
+memory after the warm-up and at the end. With `quotes` five markets are quoted, and it also says what that took of the
+budget of actions, and for how long each stance lasted at most.
 """
 
 import json
@@ -27,6 +28,33 @@ STEP_MS = 50
 WARM_UP_MINUTES = 120
 """By then everything that is bounded has reached its bound; of a shorter run four fifths."""
 RESTARTS = (2, 5, 8)
+
+
+QUOTED = ("xyz:GOLD", "xyz:NVDA", "xyz:TSLA", "xyz:AAPL", "xyz:MSFT")
+QUOTES: dict[str, Any] = {
+    "quote_markets": ",".join(QUOTED), "max_notional_per_market": Decimal(100), "max_notional_total": Decimal(1000),
+    "max_concurrent_positions": 20, "quote_min_half_bps": Decimal(1), "quote_min_edge_bps": Decimal("0.6"),
+    "quote_vol_factor": Decimal(0),
+}  # fmt: skip
+
+
+class Stances:
+    """For how long each lasted at most, in minutes; the look is once a minute."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._now: dict[str, tuple[str, int]] = {}
+        self.most: dict[str, int] = {}
+        self.reasons: dict[str, tuple[str, ...]] = {}
+
+    def look(self) -> None:
+        for coin, market in self._world.trading.quotes.markets.items():
+            word = market.stance.value
+            before, minutes = self._now.get(coin, ("", 0))
+            minutes = minutes + 1 if word == before else 1
+            self._now[coin] = (word, minutes)
+            if minutes > self.most.get(word, 0):
+                self.most[word], self.reasons[word] = minutes, market.reasons
 
 
 class Ledger:
@@ -74,7 +102,7 @@ def journal_totals(path: Path) -> dict[str, str]:
     }
 
 
-def day(minutes: int, seed: int, folder: Path) -> dict[str, Any]:
+def day(minutes: int, seed: int, folder: Path, *, quotes: bool = False) -> dict[str, Any]:
     """Trade for so long; what became of it."""
     logger.remove()
     # The exchange lives in this process, too: what it keeps for its other clients must not grow beside us.
@@ -82,13 +110,14 @@ def day(minutes: int, seed: int, folder: Path) -> dict[str, Any]:
     venue_candles.KEPT = 3
     limits = {"hard_stop_max_loss_usd": Decimal(10_000), "hard_stop_max_consecutive_losses": 10_000,
               "hard_stop_max_rejects_per_hour": 100_000, "hard_stop_max_slippage_bps": Decimal(10_000)}  # fmt: skip
-    world = World(folder, seed=seed, on_disk=True, **limits)
-    ledger, chance = Ledger(world), random.Random(seed)
+    world = World(folder, seed=seed, on_disk=True, **limits, **(QUOTES if quotes else {}))
+    ledger, chance, stances = Ledger(world), random.Random(seed), Stances(world)
     warm = 0
     cuts = restarts = 0
     for minute in range(minutes):
         world.run(MINUTE_MS, STEP_MS)
         ledger.read()
+        stances.look()
         world.sender.sent.clear()
         world.rest.asked.clear()
         world.rest.signed.clear()
@@ -109,6 +138,8 @@ def day(minutes: int, seed: int, folder: Path) -> dict[str, Any]:
     world.trading.exiting.keep_now()
     world.journal.drain(0)
     world.journal.close()
+    account = world.venue.engine.account(world.user)
+    assert account is not None
     realized, fees, fills, trips = world.trading.tracker.totals()
     return {
         "flat": flat, "positions": {c: str(s) for c, s in world.exchange_positions().items()},
@@ -116,9 +147,15 @@ def day(minutes: int, seed: int, folder: Path) -> dict[str, Any]:
         "exchange": {"realized": str(ledger.realized), "fees": str(ledger.fees), "fills": str(ledger.fills)},
         "tracker": {"realized": str(realized), "fees": str(fees), "fills": str(fills)},
         "journal": journal_totals(folder / "journal.db"), "latch": world.latch.state().reason,
-        "resident_kb": [warm, end],
+        "resident_kb": [warm, end], "actions": [account.actions_used, account.action_cap],
+        "longest": stances.most, "why": stances.reasons,
+        "quote_fills": sum(m.figures.counts["fills"] for m in world.trading.quotes.markets.values()),
     }  # fmt: skip
 
 
 if __name__ == "__main__":
-    print(json.dumps(day(int(float(sys.argv[1]) * 60), int(sys.argv[2]), Path(sys.argv[3]))))
+    print(
+        json.dumps(
+            day(int(float(sys.argv[1]) * 60), int(sys.argv[2]), Path(sys.argv[3]), quotes=sys.argv[4:] == ["quotes"])
+        )
+    )

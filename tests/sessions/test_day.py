@@ -12,10 +12,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def _trade(hours: str, seed: str, folder: Path) -> dict[str, Any]:
+def _trade(hours: str, seed: str, folder: Path, *quotes: str) -> dict[str, Any]:
     run = subprocess.run(
-        [sys.executable, "-m", "tests.sessions.day", hours, seed, str(folder)], cwd=ROOT, capture_output=True, text=True,
-        check=False,
+        [sys.executable, "-m", "tests.sessions.day", hours, seed, str(folder), *quotes], cwd=ROOT, capture_output=True,
+        text=True, check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr[-3000:]
     found: dict[str, Any] = json.loads(run.stdout)
@@ -44,3 +44,16 @@ def test_half_an_hour(tmp_path: Path) -> None:
 @pytest.mark.timeout(3000)
 def test_a_day_of_ten_thousand_orders(tmp_path: Path) -> None:
     _check(_trade("24", "1", tmp_path), 10_000)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3000)
+def test_a_day_of_quoting_five_markets(tmp_path: Path) -> None:
+    """Other markets are taken beside them."""
+    found = _trade("24", "1", tmp_path, "quotes")
+    _check(found, 10_000)
+    assert found["quote_fills"] >= 100
+    used, cap = found["actions"]
+    assert used <= cap - 500, "what exits need was spent"
+    bounds = {"QUOTING": 24 * 60, "ONE_SIDED": 24 * 60, "PULLED": 31, "WAIT": 3, "LEAVING": 5, "COMPLETING": 20}
+    assert all(minutes <= bounds.get(word, 0) for word, minutes in found["longest"].items()), found
