@@ -8,6 +8,7 @@ from bisect import insort
 from decimal import Decimal
 
 from hip3.core.events import Fill
+from hip3.core.orders import PendingOrder
 
 KEPT = 64
 """So many of a market's newest fills are remembered: more do not come between a reading and its use."""
@@ -58,6 +59,16 @@ class ReadPositions:
         else:
             insort(recent, fill, key=lambda f: (f.time_ms, f.tid))
         del recent[:-KEPT]
+
+    def shows(self, order: PendingOrder, at_ms: int, size: Decimal, szi: Decimal) -> bool:
+        """Whether the position that was read holds an execution of `size` until `at_ms` that an update told of.
+
+        `szi` is what is booked. As old as that, an entry must be seen in it: an answer may be older than its time says,
+        and then what it does not show counts all the same. What an exit took away is gone from it.
+        """
+        if at_ms > self._as_of.get(order.coin, -1):
+            return False
+        return order.reduce_only or szi * order.side.sign >= size
 
     def hold(self, fill: Fill, szi: Decimal) -> bool:
         """Whether the position that was read has this fill in it already; `szi` is what is booked.

@@ -21,8 +21,8 @@ class TrackedOrder:
     """
 
     __slots__ = (
-        "_sums", "certificate", "claimed", "disclaimed", "expires_ms", "fills", "finished", "generation", "nonce",
-        "oid", "order", "reply", "sent_mono_ms", "state",
+        "_sums", "certificate", "claimed", "claimed_ms", "contained", "disclaimed", "expires_ms", "fills", "finished",
+        "generation", "nonce", "oid", "order", "reply", "sent_mono_ms", "state",
     )  # fmt: skip
 
     def __init__(self, order: PendingOrder) -> None:
@@ -34,12 +34,16 @@ class TrackedOrder:
         """The reply that it executed at once; None: no reply yet, or another."""
         self.claimed = ZERO
         """Executed by an order update's word: the whole size, when it says that an entry is filled."""
+        self.claimed_ms = 0
+        """Exchange time of that update."""
         self.disclaimed = False
         """The exchange's fills know nothing of what was claimed: no word of an update counts any more."""
         self.fills: dict[tuple[str, int, int], Fill] = {}
         """By identity (coin, time, tid): a fill that comes twice is one. `book` alone adds to it."""
         self._sums = (ZERO, ZERO)
         """Size and notional of the fills: one value, replaced as a whole, since readers hold no lock."""
+        self.contained = False
+        """A position that was read holds what an update told of it: until its fills come no word adds to that."""
         self.finished = False
         """Whether its end was told."""
         self.nonce = 0
@@ -59,10 +63,10 @@ class TrackedOrder:
         booked, worth = self._sums
         self._sums = (booked + fill.sz, worth + fill.sz * fill.px)
 
-    def claim(self, size: Decimal) -> None:
-        """An update says that so much was executed; words only add up to the largest."""
-        if not self.disclaimed:
-            self.claimed = max(self.claimed, size)
+    def claim(self, size: Decimal, at_ms: int) -> None:
+        """An update of `at_ms` (exchange time) says that so much was executed; words only add up to the largest."""
+        if not self.disclaimed and size > self.claimed:
+            self.claimed, self.claimed_ms, self.contained = size, at_ms, False
 
     def disclaim(self) -> None:
         """What was claimed beyond the fills never happened."""

@@ -198,9 +198,17 @@ class PositionTracker(TrackerViews):
             may = tracked.state in _EXECUTING or (state is not None and may_move(tracked.state, state))
             if state in _EXECUTING and may and not tracked.order.protective:
                 # Its fills may come later; until then what it executed must not be invisible.
-                tracked.claim(min(update.orig_sz - update.remaining, tracked.order.sz))
+                tracked.claim(min(update.orig_sz - update.remaining, tracked.order.sz), update.status_ms)
+                self._contain_locked(tracked)
                 self._orders.note_executed(tracked)
             return self._orders.move(tracked, state, update.status)
+
+    def _contain_locked(self, tracked: TrackedOrder) -> None:
+        """See whether the position that was read holds what an update told of an order."""
+        holding = self._holdings.get(tracked.order.coin)
+        szi = ZERO if holding is None else holding.szi
+        if tracked.claimed and self._read.shows(tracked.order, tracked.claimed_ms, tracked.provisional, szi):
+            tracked.contained = True
 
     def adopt_order(self, order: PendingOrder, oid: int) -> None:
         """An order of ours that stands on the exchange and that no journal of ours holds any more."""
@@ -345,6 +353,9 @@ class PositionTracker(TrackerViews):
                 szi, opening.px, holding.entry_ms, edge_bps=holding.edge_bps, foreign=holding.foreign, later=later,
                 as_of_ms=opening.read_ms or 0,
             )  # fmt: skip
+            for tracked in self._orders.provisional.values():
+                if tracked.order.coin == coin:
+                    self._contain_locked(tracked)
 
     def changed_totals(self) -> KeptTotals | None:
         """The results for a restart, if they changed since they were asked for last."""

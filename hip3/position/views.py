@@ -23,7 +23,8 @@ def effective_sizes(orders: OrderIndex, holdings: Holdings) -> dict[str, Decimal
     This is what gates and exits go by: a reply comes before its fill, and what it closed must not be closed again.
     """
     out = {coin: h.szi for coin, h in holdings.items() if h.szi}
-    for tracked in sorted(orders.provisional.values(), key=lambda t: t.nonce):  # in the order of their sending
+    adds = (t for t in orders.provisional.values() if not t.contained)
+    for tracked in sorted(adds, key=lambda t: t.nonce):  # in the order of their sending
         coin, signed = tracked.order.coin, tracked.provisional * tracked.order.side.sign
         held = out.get(coin, ZERO)
         if tracked.order.reduce_only:

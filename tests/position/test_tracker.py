@@ -475,3 +475,40 @@ def test_a_sell_that_makes_a_position_smaller_is_not_what_entered_it() -> None:
     )
     tracker.on_fills([sold])
     assert tracker.ledger().held[COIN] == D("0.007") * 4000
+
+
+@pytest.mark.parametrize("reading_first", [True, False])
+def test_an_update_does_not_add_to_a_position_that_was_read_after_it(reading_first: bool) -> None:
+    """The list of fills lags behind both."""
+    tracker = PositionTracker()
+    tracker.restore(order(), nonce=1, expires_ms=None, mono_ms=0)
+    read = Opening(px=D("100"), ms=900, read_ms=2000)
+    told = msgspec.structs.replace(_update("filled"), status_ms=1000)
+    if reading_first:
+        tracker.adopt(COIN, order().sz, read)
+    tracker.on_order_update(told)
+    if not reading_first:
+        assert tracker.ledger().positions == {COIN: order().sz}
+        tracker.adopt(COIN, order().sz, read)
+    assert tracker.ledger().positions == {COIN: order().sz}
+    assert tracker.unbooked(), "its fill is still wanted"
+    tracker.on_fills([fill(cloid=order().cloid, sz=order().sz, time_ms=1000, start_position=D(0))])
+    assert tracker.ledger().positions == {COIN: order().sz}
+    assert not tracker.unbooked()
+
+
+def test_an_update_counts_where_the_reading_does_not_show_it() -> None:
+    """A reading can be older than its time says: what it does not show must not be invisible."""
+    tracker = PositionTracker()
+    tracker.restore(order(), nonce=1, expires_ms=None, mono_ms=0)
+    tracker.adopt(COIN, D(0), Opening(px=D(0), ms=0, read_ms=2000))
+    tracker.on_order_update(msgspec.structs.replace(_update("filled"), status_ms=1000))
+    assert tracker.ledger().positions == {COIN: order().sz}
+
+
+def test_what_came_after_the_reading_adds_to_it() -> None:
+    tracker = PositionTracker()
+    tracker.restore(order(), nonce=1, expires_ms=None, mono_ms=0)
+    tracker.adopt(COIN, order().sz, Opening(px=D("100"), ms=900, read_ms=2000))
+    tracker.on_order_update(msgspec.structs.replace(_update("filled"), status_ms=2001))
+    assert tracker.ledger().positions == {COIN: 2 * order().sz}

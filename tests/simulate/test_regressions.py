@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from hip3.config.settings import Settings
 from hip3.simulate.plan import Plan, plan_of
 from hip3.simulate.run import run
 
@@ -23,9 +24,9 @@ class Regression(msgspec.Struct):
 
 def _load(path: Path) -> Regression:
     found = msgspec.json.decode(path.read_bytes(), type=Regression)
-    like = plan_of(0).settings
+    like, defaults = plan_of(0).settings, Settings(network="embedded")
     settings: dict[str, Any] = {
-        name: Decimal(value) if isinstance(like.get(name), Decimal) else value
+        name: Decimal(value) if isinstance(like.get(name, getattr(defaults, name, None)), Decimal) else value
         for name, value in found.plan.settings.items()
     }
     found.plan = msgspec.structs.replace(found.plan, settings=settings)
