@@ -55,7 +55,7 @@ _BY_TEST = {
     ),
     "simulate/test_regressions": (
         "onethread/clock onethread/process onethread/threads simulate/checks simulate/disk simulate/mishap "
-        "simulate/network simulate/scene simulate/setup simulate/surroundings simulate/wire simulate/witness "
+        "simulate/network simulate/scene simulate/setup simulate/sizes simulate/surroundings simulate/wire simulate/witness "
         "simulate/world"
     ),
     "simulate/test_simulate": (
