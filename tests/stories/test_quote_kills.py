@@ -146,7 +146,7 @@ def _story(folder: Path, monkeypatch: pytest.MonkeyPatch, seed: int, kills: int,
 
 
 def test_killed_with_quotes_live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert _story(tmp_path, monkeypatch, 1, 2, 2) > 0
+    assert _story(tmp_path, monkeypatch, 1, 2, 1) > 0
 
 
 @pytest.mark.long
