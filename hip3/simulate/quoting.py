@@ -79,7 +79,7 @@ class QuotesThatLeft:
     def _check_session(self, order: PendingOrder) -> None:
         """None leaves once its session is about to end; where a clock was wrong nobody knows when that is."""
         scene = self._scene
-        if any(m.kind in ("clock", "suspend") for m in scene.plan.mishaps):
+        if any("clock" in m.kind or m.kind == "suspend" for m in scene.plan.mishaps):
             return
         at_ms = scene.exchange_ms() - LATE_MS + scene.settings.base.quote_cutoff_ms
         if not self._sessions.open_at(at_ms):
