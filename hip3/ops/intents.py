@@ -91,8 +91,6 @@ class IntentLog:
         """Why the log of earlier runs could not be read, for the whole of this run: what they left open is unknown."""
         self._lock = new_lock("IntentLog")
         self._runs: dict[str, None] = {}
-        self._run = ""
-        """The one that was named last, at the end of `_runs`."""
         self._size = self._changes = 0
         self.recovered = self._recover()
         self._live: dict[str, Intent] = {
@@ -136,8 +134,8 @@ class IntentLog:
         self._size, self._changes = self._size + written, self._changes + 1
         self._note_runs((record,))
         self._floor = max(self._floor, record.nonce)
+        alone = len(record.orders) == 1
         for order in record.orders:
-            alone = len(record.orders) == 1
             self._live[order.cloid] = record if alone else msgspec.structs.replace(record, orders=(order,))
         if record.k == "end":
             self._live.pop(record.cloid, None)
@@ -147,8 +145,7 @@ class IntentLog:
         for record in records:
             named = [record.cloid] if record.k == "run" else [run_of(o.cloid) for o in record.orders]
             for run in named:
-                if run != self._run:
-                    self._run = run
+                if run != next(reversed(self._runs), None):
                     self._runs.pop(run, None)
                     self._runs[run] = None
         while len(self._runs) > RUNS:

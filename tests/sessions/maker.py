@@ -26,16 +26,17 @@ JOBS = 2
 
 
 class Hour(NamedTuple):
-    """One seed at one latency. Money in USD, distances in basis points weighted by volume, shares of the time allowed."""
+    """One seed at one latency. Money in USD, distances in basis points, the mean of the markets that have them; shares of
+    the time allowed. None: no market has it."""
 
     latency_ms: int
     fills: int
     volume: Decimal
-    captured: Decimal
-    markouts: tuple[Decimal, ...]
+    captured: Decimal | None
+    markouts: tuple[Decimal | None, ...]
     net: Decimal
     """Results and fees, what was held in the end sold."""
-    uptime: Decimal
+    uptime: Decimal | None
     worst: Decimal
     """The largest inventory in one market."""
 
@@ -70,25 +71,28 @@ def hour(latency_ms: int, seed: int, minutes: int) -> Hour:
         )  # fmt: skip
 
 
-def _mean(values: list[Decimal | None]) -> Decimal:
+def _mean(values: list[Decimal | None]) -> Decimal | None:
     known = [v for v in values if v is not None]
-    return sum(known, ZERO) / len(known) if known else ZERO
+    return sum(known, ZERO) / len(known) if known else None
+
+
+def _cell(values: list[Decimal | None], form: str) -> str:
+    """The mean of the hours that know it."""
+    mean = _mean(values)
+    return "?" if mean is None else format(mean, form)
 
 
 def _row(found: list[Hour]) -> str:
     """The means of all seeds, and the spread of what was left."""
 
-    def mean(of: list[Decimal]) -> Decimal:
-        return sum(of, ZERO) / len(of)
-
     nets = [h.net for h in found]
     volume = sum((h.volume for h in found), ZERO)
     cells = [
-        f"{found[0].latency_ms / 1000:g} s", f"{mean([Decimal(h.fills) for h in found]):.1f}",
-        f"{mean([h.captured for h in found]):.2f}",
-        *(f"{mean([h.markouts[n] for h in found]):.2f}" for n in range(len(SECONDS))),
-        f"{mean(nets):.3f}", f"{sum(nets, ZERO) / volume * 10_000:.2f}" if volume else "",
-        f"{sum(1 for n in nets if n < 0)}", f"{mean([h.uptime for h in found]):.0%}", f"{max(h.worst for h in found):.0f}",
+        f"{found[0].latency_ms / 1000:g} s", f"{sum(h.fills for h in found) / len(found):.1f}",
+        _cell([h.captured for h in found], ".2f"),
+        *(_cell([h.markouts[n] for h in found], ".2f") for n in range(len(SECONDS))),
+        f"{sum(nets, ZERO) / len(found):.3f}", f"{sum(nets, ZERO) / volume * 10_000:.2f}" if volume else "",
+        f"{sum(1 for n in nets if n < 0)}", _cell([h.uptime for h in found], ".0%"), f"{max(h.worst for h in found):.0f}",
     ]  # fmt: skip
     return "| " + " | ".join(cells) + " |"
 

@@ -115,6 +115,7 @@ class Pulls:
 
 def _farthest(px: Decimal, before: list[Decimal]) -> Decimal:
     """How far a price is from any of those before, in basis points of that one: the lowest or the highest."""
-    return (
-        max((abs(bps_of(px - other, other)) for other in (min(before), max(before))), default=ZERO) if before else ZERO
-    )
+    if not before:
+        return ZERO
+    low, high = min(before), max(before)
+    return max(abs(bps_of(px - low, low)), abs(bps_of(px - high, high)))

@@ -150,7 +150,7 @@ class Quoter:
     # The tick.
 
     def step(self, now_ms: int) -> None:
-        """One round: take what was heard, then look at every market that is dirty or due."""
+        """One round: take what was heard, then look at every market that is due."""
         self._heard.take(now_ms)
         self._pacing.refresh(self._address.state(), now_ms)
         for market in self._due(now_ms):
