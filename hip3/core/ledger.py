@@ -150,9 +150,13 @@ class LedgerView(msgspec.Struct, frozen=True, kw_only=True):
         return usd if szi >= 0 else -usd
 
     def side_usd(self, coin: str, mark: Decimal, *, buy: bool) -> Decimal:
-        """What a market comes to if everything of one side executes and nothing of the other; may be below 0."""
+        """What a market comes to if everything of one side executes and nothing of the other.
+
+        A position of the other side makes no room: it may be left at any time, and the orders that counted on it stand.
+        """
         signed = self.position_usd(coin, mark)
-        return signed + self.buys.get(coin, ZERO) if buy else self.sells.get(coin, ZERO) - signed
+        orders = self.buys if buy else self.sells
+        return max(signed if buy else -signed, ZERO) + orders.get(coin, ZERO)
 
     def worst_usd(self, coin: str, mark: Decimal) -> Decimal:
         """The most that a market can come to: by all of its buys or by all of its sells, which cannot add up."""

@@ -110,11 +110,12 @@ def ladder(
 ) -> Ladder:
     """What should rest. `position_usd` is signed, at the mark; `sides` are those that may be quoted.
 
-    The inventory that all buys, or all sells, would lead to stays within the largest: the outermost rungs go first.
+    The inventory that all buys, or all sells, would lead to stays within the largest: the outermost rungs go first. A
+    position makes no room on its other side, since an exit may take it at any time.
     """
     out: Ladder = {}
     for side in sides:
-        room = p.max_inventory_usd - position_usd * side.sign
+        room = p.max_inventory_usd - max(position_usd * side.sign, ZERO)
         for level, rung in enumerate(_side(p, spec, fair, half_bps, position_usd, around, side)):
             fits = (
                 rung if rung.usd <= room else Rung(rung.px, floor_size(div(max(room, ZERO), rung.px), spec.sz_decimals))
