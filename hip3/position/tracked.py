@@ -22,7 +22,7 @@ class TrackedOrder:
 
     __slots__ = (
         "_sums", "certificate", "claimed", "claimed_ms", "contained", "disclaimed", "expires_ms", "fills", "finished",
-        "generation", "nonce", "oid", "order", "reply", "sent_mono_ms", "state",
+        "generation", "nonce", "oid", "order", "reply", "said_gone", "sent_mono_ms", "state",
     )  # fmt: skip
 
     def __init__(self, order: PendingOrder) -> None:
@@ -36,6 +36,8 @@ class TrackedOrder:
         """Executed by an order update's word: the whole size, when it says that an entry is filled."""
         self.claimed_ms = 0
         """Exchange time of that update."""
+        self.said_gone = False
+        """The exchange refused to cancel it, since there is no such order; no proof, so its status is asked for."""
         self.disclaimed = False
         """The exchange's fills know nothing of what was claimed: no word of an update counts any more."""
         self.fills: dict[tuple[str, int, int], Fill] = {}

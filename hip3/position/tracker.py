@@ -118,6 +118,23 @@ class PositionTracker(TrackerViews):
         with self._lock:
             return (tracked := self._orders.live.get(cloid)) is not None and tracked.state is OrderState.QUEUED
 
+    def reducing(self, coin: str) -> bool:
+        """Whether an order that leaves a position is queued, or sent and not answered; no longer than a post may go
+        unanswered. A stop that stands is none."""
+        with self._lock:
+            return any(
+                t.order.coin == coin and t.state in (OrderState.QUEUED, OrderState.SENT)
+                for t in self._orders.live.values()
+                if t.order.reduce_only and not t.order.protective
+            )
+
+    def say_gone(self, oid: int) -> None:
+        """The exchange knows of no such order to cancel; until its status is read this is a doubt. Orders that are not
+        in the books are no error."""
+        with self._lock:
+            if (tracked := self._orders.find(None, oid)) is not None:
+                tracked.said_gone = True
+
     def unsent(self, cloid: str) -> None:
         """The bytes provably did not leave: back to the queue."""
         with self._lock:
@@ -190,6 +207,7 @@ class PositionTracker(TrackerViews):
                 self._foreign_locked(update, state)
                 return [Stranger(update)]
             self._orders.note_oid(tracked, update.oid)
+            tracked.said_gone = False
             if state is None:
                 # An unknown word: fail safe for the market, and let the caller report it.
                 self.unknown_updates += 1

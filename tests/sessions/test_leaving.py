@@ -303,6 +303,23 @@ def test_while_the_socket_takes_its_time_no_second_attempt_begins(tmp_path: Path
     assert world.trading.posts.inflight == 1  # and the wait for its reply begins when it has left
 
 
+def test_no_exit_begins_beside_one_that_was_forgotten_and_not_answered(tmp_path: Path) -> None:
+    """Seed 29003310: the word about an earlier exit said that all was gone, and then a trade by hand opened more."""
+    world = quiet_world(tmp_path, foreign_positions="manage")
+    _held(world)
+    world.sender.hold()
+    world.trading.exiting.request(ExitReason.STOP)
+    world.tick()
+    (first,) = (t for t in world.trading.tracker.live() if not t.order.protective)
+    world.trading.exits.flat(GOLD, world.trading.exits.looks())
+    world.trading.exiting.request(ExitReason.STOP)
+    for _ in range(3):
+        world.tick()
+    assert [t for t in world.trading.tracker.live() if not t.order.protective] == [first]
+    world.sender.drop_held()
+    assert world.run_until(lambda: not world.exchange_positions(), 20_000), "once nobody knows, the next may try"
+
+
 # Without a socket.
 
 

@@ -210,9 +210,12 @@ class Exiting:
             self.drop(order, answer.value, now_ms)
 
     def _waits(self, coin: str) -> bool:
-        """Whether the latest attempt has not left yet: a slow tick is no failed attempt."""
+        """Whether the latest attempt has not left yet: a slow tick is no failed attempt. Or whether an earlier exit has
+        not been answered, which was forgotten, since the word about another told that all was gone."""
         cloid = self._desk.current(coin)
-        return cloid is not None and self._tracker.queued(cloid)
+        if cloid is not None:
+            return self._tracker.queued(cloid)
+        return self._tracker.reducing(coin)
 
     def request(self, reason: ExitReason, coin: str | None = None) -> None:
         """Close the positions we look after, or the one of `coin`, by hand any; the tick does it.
