@@ -159,7 +159,9 @@ class OrdersIn:
         where the refusal may be of its flag, or of another one of its action: what rests must not stay for that."""
         if res.fate is Fate.STATUS:
             return  # orderUpdates, or the reading of open orders, says when it is gone
-        if (cancel.limit or together) and res.fate is Fate.REFUSED and not res.text.startswith(OVER):
+        if res.fate is Fate.REFUSED and res.text.startswith(OVER):
+            self._tracker.say_gone(cancel.oid)  # the reading may fail for long, and one order's status is cheap
+        elif (cancel.limit or together) and res.fate is Fate.REFUSED:
             again = msgspec.structs.replace(cancel, limit=False, alone=together, tries=cancel.tries + 1)
             self._scheduler.enqueue_cancel(again)
         self._journal.record("cancel_refused", cancel=cancel, text=res.text)

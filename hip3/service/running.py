@@ -8,13 +8,16 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from loguru import logger
 
 from hip3.config.reading import MarketSettings, redacted
+from hip3.core.order_state import OrderState
 from hip3.core.ports import Clock
 from hip3.exchange.bounded import BoundedSession
 from hip3.exchange.connection import Connection
 from hip3.exchange.rest import CALL_S, RestClient
+from hip3.exchange.wire import parse_fill_list, parse_order_record
 from hip3.exchange.writer import WriteHandle
 from hip3.execution.readiness import Readiness
 from hip3.execution.truth.account import Proof, prove
@@ -83,6 +86,22 @@ class Running:
         if not dexs:
             return Proof(positions=None, orders=None, source="the start was not finished")
         return prove(rest.unheld, who.account or "", dexs)  # who asks for it waits: the exchange may refuse
+
+    def read_ends(self) -> None:
+        """Book the account's newest fills, and how orders ended that still count as resting, told or not.
+        The rest thread; VenueReadError: something cannot be read."""
+        who, rest, trading = self.who, self.rest, self.trading
+        assert who is not None
+        assert rest is not None
+        assert trading is not None
+        found = parse_fill_list(rest.unheld.info({"type": "userFills", "user": who.account}), trading.housekeeping.dexs)
+        trading.orders_in.on_fills(found.fills, self.clock.mono_ms())
+        for tracked in trading.tracker.live(OrderState.OPEN):
+            request = {"type": "orderStatus", "user": who.account, "oid": tracked.order.cloid}
+            answer = rest.unheld.info_json(request)
+            if answer.get("status") == "order":
+                update = parse_order_record(msgspec.json.encode(answer["order"]))
+                trading.orders_in.on_order_updates((update,), self.clock.mono_ms())
 
     def prove(self, timeout_s: float) -> Proof:
         """What the exchange says is open, read on the rest thread; unknown if that takes too long. Main."""

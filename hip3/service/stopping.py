@@ -4,6 +4,7 @@ import msgspec
 
 from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason
+from hip3.errors import ODD_ANSWERS, VenueReadError
 from hip3.execution.exits import hard_stop_sequence
 from hip3.execution.truth.account import Proof
 from hip3.position.tracked import TrackedOrder
@@ -16,6 +17,8 @@ PROOF_MS = 1000
 AGAIN_MS = 500
 """Between two tries to read what is open; longer each time, while it cannot be read."""
 MOST_AGAIN_MS = 8000
+ENDS_S = 3.0
+"""As long as the last reading of fills and orders may take."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +71,7 @@ class Stopper:
     def __init__(self, running: Running, trading: Trading, mode: StopMode, timeout_ms: int) -> None:
         self._running, self._trading, self._mode = running, trading, mode
         self._end_ms = running.clock.mono_ms() + timeout_ms
+        self._next_cancel_ms = 0
 
     def run(self) -> Outcome:
         """No new entries -> purge -> cancel -> flatten -> wait -> proof."""
@@ -82,7 +86,7 @@ class Stopper:
             left_ms = self._end_ms - running.clock.mono_ms()
             proof = running.prove(min(max(PROOF_MS, left_ms) / 1000, 10.0))
             unknown = sum(_fate_open(t) for t in trading.tracker.live())
-            clean = self._as_asked(proof, unknown)
+            clean = self._as_asked(proof, unknown) and self._ends_read()
             if clean or running.clock.mono_ms() + AGAIN_MS >= self._end_ms:
                 return Outcome(clean=clean, proof=proof, unknown=unknown, mode=self._mode)
             pause.wait(min(again_ms, self._end_ms - AGAIN_MS - running.clock.mono_ms()) / 1000)
@@ -90,13 +94,32 @@ class Stopper:
             again_ms = min(2 * again_ms, MOST_AGAIN_MS) if proof.positions is None else AGAIN_MS
 
     def _wait_until_done(self, pause: Event) -> None:
-        while self._running.clock.mono_ms() < self._end_ms - PROOF_MS:
-            cancel_entries(self._trading, self._running.clock.wall_ms())
+        clock = self._running.clock
+        while (now_ms := clock.mono_ms()) < self._end_ms - PROOF_MS:
+            if now_ms >= self._next_cancel_ms:
+                self._next_cancel_ms = now_ms + hard_stop_sequence.CANCEL_MS
+                cancel_entries(self._trading, clock.wall_ms())
             if self._mode is StopMode.FLATTEN:
                 self._trading.exiting.request(ExitReason.STOP)
             if self._done():
                 return
             pause.wait(POLL_S)
+
+    def _ends_read(self) -> bool:
+        """All is closed: book what no stream has told, so that results and ends are whole; whether it is so still.
+
+        Where that cannot be read in time the next start reads it; the proof stands without it.
+        """
+        if self._mode is not StopMode.FLATTEN:
+            return True
+        left_ms = self._end_ms - self._running.clock.mono_ms()
+        future = self._running.rest_jobs.submit(self._running.read_ends)
+        try:
+            future.result(timeout=min(max(PROOF_MS, left_ms) / 1000, ENDS_S))
+        except (TimeoutError, VenueReadError, *ODD_ANSWERS):
+            return True
+        exiting = self._trading.exiting
+        return not any(exiting.ours_to_close(p) for p in self._trading.tracker.positions())
 
     def _done(self) -> bool:
         tracker = self._trading.tracker

@@ -159,3 +159,13 @@ def worst_sides(
         if worst:
             out[coin] = worst
     return out
+
+
+def entered_at(scene: Scene, admitted: Mapping[str, PendingOrder], coin: str) -> Decimal:
+    """The admission price of the entry that a market's position has its newest fill of; 0: it is not of ours."""
+    account = scene.venue.engine.account(scene.user)
+    for fill in reversed(() if account is None else account.fills):
+        meant = admitted.get(str(fill.get("cloid"))) if fill["coin"] == coin else None
+        if meant is not None and not meant.reduce_only:
+            return meant.admission_px
+    return ZERO

@@ -17,7 +17,7 @@ from hip3.core.refusals import Kind, classify
 from hip3.onethread.threads import Violation
 from hip3.ops.intents import Intent
 from hip3.simulate.disk import Disk
-from hip3.simulate.quoting import DRIFT, QuotesThatLeft, check_completion, worst_sides
+from hip3.simulate.quoting import DRIFT, QuotesThatLeft, check_completion, entered_at, worst_sides
 from hip3.simulate.scene import Scene
 from hip3.simulate.sizes import Sizes
 from hip3.simulate.wire import Call
@@ -93,7 +93,6 @@ class Witness:
         self._reads: set[str] = set()
         self._latched = self._reducing = False
         self._exits: dict[str, Sent] = {}
-        self._last_entry: dict[str, WireOrder] = {}
         self._quotes = QuotesThatLeft(scene)
         self.refusals = 0
         self.posts = 0
@@ -328,9 +327,6 @@ class Witness:
         sent = self.under_way.pop(key, None)
         if sent is None:
             return
-        for order in sent.orders:
-            if not order.reduce_only:
-                self._last_entry[order.coin] = order
         self._check_refusal(sent, item.text if isinstance(item, WsText) else getattr(item, "body", b"").decode())
 
     def lost_frame(self, conn: int, text: str) -> None:
@@ -380,8 +376,7 @@ class Witness:
         usd = worst_sides(self._scene, under_way, self.admitted)
         quoted = self._scene.settings.base.quoted_coins
         for coin, szi in ((c, s) for c, s in self._scene.positions().items() if c not in quoted):
-            entry = self._last_entry.get(coin)
-            usd[coin] = abs(szi) * self._admission(entry) if entry is not None else ZERO
+            usd[coin] = abs(szi) * entered_at(self._scene, self.admitted, coin)
         for order in (o for o in self.may_land() if o.coin not in quoted):
             usd[order.coin] = usd.get(order.coin, ZERO) + order.sz * self._admission(order)
         base = self._scene.settings.base

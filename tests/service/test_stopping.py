@@ -24,6 +24,7 @@ def _stop(world: World, mode: StopMode, monkeypatch: pytest.MonkeyPatch, *, limi
     app: Any = SimpleNamespace(
         clock=world.clock, readiness=world.readiness, runtime=SimpleNamespace(event=lambda: pause),
         prove=lambda seconds: prove(world.rest, world.user, world.trading.housekeeping.dexs),
+        rest_jobs=world.running.rest_jobs, read_ends=world.running.read_ends,
     )  # fmt: skip
     return Stopper(app, world.trading, mode, limit_ms).run()
 
@@ -76,3 +77,22 @@ def test_an_exit_that_was_told_as_open_and_never_ended_is_no_stop_that_stays(
     assert world.trading.tracker.live(OrderState.OPEN)
     outcome = _stop(world, StopMode.CANCEL, monkeypatch, limit_ms=3000)
     assert (outcome.clean, outcome.unknown) == (False, 1)
+
+
+def test_a_stop_s_results_hold_what_no_stream_has_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seed 29029745: others traded on the account while the connection was gone, and all was flat again."""
+    world = quiet_world(tmp_path)
+    world.cut()
+    for side in (Side.BUY, Side.SELL):
+        world.by_hand(GOLD, side, D("0.01"))
+    assert not world.exchange_positions()
+    outcome = _stop(world, StopMode.FLATTEN, monkeypatch)
+    assert outcome.clean
+    assert world.trading.tracker.totals()[:2] == world.exchange_totals()
+    assert world.trading.tracker.totals()[2] == 2
+
+
+def test_fills_that_cannot_be_read_do_not_hold_up_a_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = quiet_world(tmp_path)
+    world.rest.failing.add("userFills")
+    assert _stop(world, StopMode.FLATTEN, monkeypatch).clean

@@ -77,6 +77,33 @@ def test_a_start_whose_cancels_are_refused_is_not_ready_until_they_are_through(t
     assert not before & {o["oid"] for o in stage.live()}
 
 
+def test_a_quote_whose_end_was_not_told_is_asked_for_as_its_cancel_is_refused(tmp_path: Path) -> None:
+    """Seed 29037848: the account could not be read, and a stop asked for the cancel of one that was gone 200 times."""
+    stage = QuoteStage(tmp_path)
+    world = stage.world
+    world.filter_frame = lambda text: [] if '"orderUpdates"' in text else [text]
+    near = max(stage.live(BUY), key=lambda o: D(o["limitPx"]))["oid"]
+    world.rest.failing |= {"clearinghouseState", "frontendOpenOrders", "openOrders"}
+    account = world.venue.engine.account(world.user)
+    assert account is not None
+    world.venue.engine.cancel_oid(account, world.venue.engine.markets[GOLD], near, world.exchange_ms())
+    stage.move(-3)
+    assert stage.until(lambda: near not in {t.oid for t in stage.orders}, 5000)
+    assert _cancels_named(stage, near) <= 3
+
+
+@pytest.mark.parametrize("inventory", [1, -1])
+def test_a_position_makes_no_room_for_quotes_of_its_other_side(tmp_path: Path, inventory: int) -> None:
+    """Seeds 29027213 and 29034056: an exit took the position while the quotes that counted on it still rested."""
+    stage = QuoteStage(tmp_path, quote_max_inventory_usd="40", quote_size_usd="25", quote_size_decay="1")
+    reducing, increasing = (SELL, BUY) if inventory > 0 else (BUY, SELL)
+    stage.take(increasing)
+    assert stage.until(lambda: bool(stage.world.trading.tracker.booked()), 3000)
+    stage.run(60_000, step_ms=50)
+    worth = sum(D(o["limitPx"]) * D(o["sz"]) for o in stage.live(reducing))
+    assert 0 < worth <= 40
+
+
 def test_an_empty_list_is_an_answer(tmp_path: Path) -> None:
     """Q35: the exchange has ended all quotes, and nobody said so."""
     stage = QuoteStage(tmp_path)

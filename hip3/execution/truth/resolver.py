@@ -15,7 +15,7 @@ is itself a recorded intent. Nothing is ever sent again under a doubt.
 
 It rests on the exchange taking each nonce of a signer once, and none below the smallest of the 100 it keeps
 (docs/venue-facts.md F6): of an action and a noop with one nonce only one can ever be processed. Orders of one batch
-share their nonce, and so its proof. An IOC that looks open for 2 s is asked for, too.
+share their nonce, and so its proof. An IOC that looks open for 2 s is asked for, too, and what a cancel did not find.
 """
 
 from collections.abc import Callable
@@ -172,9 +172,10 @@ class Resolver:
                 self._ask(tracked, case, now_ms)
 
     def _left_open(self, now_ms: int) -> list[TrackedOrder]:
-        """IOC orders whose last message was lost."""
+        """Orders whose last message was lost: an IOC, or one that a cancel did not find."""
         opened = self._tracker.live(OrderState.OPEN)
-        return [t for t in opened if t.order.tif is Tif.IOC and now_ms - t.sent_mono_ms > LEFT_OPEN_MS]
+        stays = [t for t in opened if t.order.tif is Tif.IOC and now_ms - t.sent_mono_ms > LEFT_OPEN_MS]
+        return stays + [t for t in opened if t.said_gone and t not in stays]
 
     def _ask(self, tracked: TrackedOrder, case: _Case, now_ms: int) -> None:
         """orderStatus by cloid. `unknownOid` is no proof: the order may be on its way still."""
