@@ -245,6 +245,9 @@ class Settings(QuoteSettings, frozen=True, kw_only=True):
     journal_sync: Annotated[bool, _t("intents survive power loss, too")] = False
     journal_keep_days: Annotated[int, _i("older records of the journal are deleted", 1, 3650)] = 30
     journal_keep_mb: Annotated[int, _i("so are the oldest beyond this size", 1, 1_000_000)] = 500
+    record: Annotated[str | None, _t("folder that the running service records its frames to; none: off")] = None
+    record_keep_days: Annotated[int, _i("whole days of recordings older than this are deleted", 1, 3650)] = 14
+    record_keep_gb: Annotated[int, _i("so are the oldest beyond this size", 1, 1_000_000)] = 50
     alert_urls: Annotated[
         str | None,
         _t("notification URLs, comma separated, as apprise writes them (tgram://…, mailto://…, json://…)", secret=True),

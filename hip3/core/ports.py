@@ -4,7 +4,7 @@ What implements a port keeps its word on threads, blocking and errors; the calle
 """
 
 import enum
-from typing import Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -28,6 +28,37 @@ class Clock(Protocol):
 
     def mono_us(self) -> int:
         """Microseconds of the same monotonic clock, for latency figures."""
+        ...
+
+    def wall_ns(self) -> int:
+        """`wall_ms` as finely as the machine has it, for recordings."""
+        ...
+
+    def mono_ns(self) -> int:
+        """`mono_ms` as finely as the machine has it, for recordings."""
+        ...
+
+
+class Tap(Protocol):
+    """Is shown what passes between us and the exchange. Neither waits nor raises, whatever becomes of what it is shown.
+
+    Nothing that it is shown may change afterwards.
+    """
+
+    def heard(self, generation: int, data: bytes) -> None:
+        """A frame of the exchange, as it came. ws-reader."""
+        ...
+
+    def said(self, generation: int, text: str) -> None:
+        """A frame of ours that left. tick, ws-reader; signed actions come with their signature."""
+        ...
+
+    def link(self, generation: int, what: Literal["up", "down"], why: str = "") -> None:
+        """A connection began, or ended and why. ws-reader."""
+        ...
+
+    def learnt(self, request: dict[str, Any], answer: bytes, asked_ns: int) -> None:
+        """The answer to an info request, and when it was asked. rest."""
         ...
 
 

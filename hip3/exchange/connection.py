@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import websocket
 
 from hip3.core.events import Event
-from hip3.core.ports import Clock
+from hip3.core.ports import Clock, Tap
 from hip3.core.urls import shown_url, told
 from hip3.exchange.backoff import RESET_AFTER_MS, Backoff
 from hip3.exchange.bounded import Overdue
@@ -102,7 +102,8 @@ class Connection:
     """Keeps one WebSocket alive until told to stop.
 
     `subscriptions` is asked anew for each connection. `beat` is the thread's heartbeat, given each round. `connect` and
-    `jitter` (in [0, 1)) are replaced by the simulation, so that it needs no network and no chance.
+    `jitter` (in [0, 1)) are replaced by the simulation, so that it needs no network and no chance. `tap` is shown every
+    frame before it is read.
     """
 
     def __init__(
@@ -117,6 +118,7 @@ class Connection:
         beat: Callable[[], None],
         connect: Callable[[str], Opened] = open_websocket,
         jitter: Callable[[], float] = random.random,
+        tap: Tap | None = None,
     ) -> None:
         self._url = url
         self._subscriptions = subscriptions
@@ -128,6 +130,7 @@ class Connection:
         self._connect = connect
         self._backoff = Backoff()
         self._jitter = jitter
+        self._tap = tap
         self.generation = 0
         """Of the latest connection, or try of one; 0 before the first. Written by the ws-reader alone."""
         self._drop = ""
@@ -173,6 +176,8 @@ class Connection:
         self._close()
         if self._stop.is_set():
             return
+        if self._tap is not None:
+            self._tap.link(self.generation, "down", reason)
         delay_ms = self._backoff.next_delay_ms(self._jitter())
         self._inbound.on_disconnected(self.generation, f"{reason}; next try in {delay_ms} ms")
         self.next_try_ms = self._clock.mono_ms() + delay_ms
@@ -192,6 +197,8 @@ class Connection:
         self._ws = ws
         self._session = Session(self.generation, self._subscriptions(), self._clock.mono_ms())
         # In this order: nothing leaves before it is known which connection it leaves on.
+        if self._tap is not None:
+            self._tap.link(self.generation, "up")
         self._inbound.on_connected(self._session)
         self._writer.attach(ws, self.generation)
         return ""
@@ -227,6 +234,8 @@ class Connection:
             return f"connection lost: {error}"
         if opcode == websocket.ABNF.OPCODE_CLOSE:
             return "closed by the exchange"
+        if self._tap is not None:
+            self._tap.heard(self.generation, data)
         now = self._clock.mono_ms()
         self._inbound.on_event(session, session.receive(data, now), now)
         if self._inbound.ready_for_ms(now) >= RESET_AFTER_MS:

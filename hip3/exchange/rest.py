@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import requests
 
-from hip3.core.ports import Clock
+from hip3.core.ports import Clock, Tap
 from hip3.core.urls import shown_url, told
 from hip3.errors import RateLimited, VenueReadError
 from hip3.exchange.bounded import BoundedSession
@@ -50,6 +50,8 @@ class RestClient:
         self._base_url, self._shown = base_url.rstrip("/"), shown_url(base_url)
         self._clock = clock
         self._session: requests.Session = BoundedSession(CALL_S)
+        self.tap: Tap | None = None
+        """Is shown the answers to info requests."""
         self._session.trust_env = False  # a proxy of the environment must not see signed actions
         self._bucket = TokenBucket(IP_WEIGHT_PER_MINUTE, clock.mono_ms())
         self._spent = None if state is None else SpentFile(state / "weight.json", self._base_url)
@@ -71,7 +73,11 @@ class RestClient:
             wait = self._bucket.wait_ms(weight + keep, now)
             raise RateLimited(f"{_named(request)}: the weight budget is spent, free in {wait} ms", wait_ms=wait)
         self._note_spent()
-        return self._post("/info", msgspec.json.encode(request), _named(request))
+        asked_ns = self._clock.wall_ns()
+        answer = self._post("/info", msgspec.json.encode(request), _named(request))
+        if self.tap is not None:
+            self.tap.learnt(request, answer, asked_ns)
+        return answer
 
     @property
     def unheld(self) -> "Unheld":

@@ -7,7 +7,7 @@ because it exists to keep two frames from mixing. Called from: tick (posts), ws-
 
 from typing import Protocol
 
-from hip3.core.ports import Clock, SendOutcome, SendResult
+from hip3.core.ports import Clock, SendOutcome, SendResult, Tap
 from hip3.exchange.rate_limit import WS_MESSAGES_PER_MINUTE, MinuteWindow
 from hip3.locks import new_lock
 
@@ -37,6 +37,8 @@ class WriteHandle:
         self._generation = 0
         self._clock = clock
         self._messages = MinuteWindow(WS_MESSAGES_PER_MINUTE)
+        self.tap: Tap | None = None
+        """Is shown what left, after the lock."""
 
     def attach(self, socket: Socket, generation: int) -> None:
         """A new connection is open: from now on everything is sent on it. `generation` rises with each."""
@@ -84,7 +86,11 @@ class WriteHandle:
                 self._socket = None
                 failure = f"{type(error).__name__}: {error}"
             else:
-                return SendResult(SendOutcome.SENT, current)
+                failure = ""
+        if not failure:
+            if self.tap is not None:
+                self.tap.said(current, text)
+            return SendResult(SendOutcome.SENT, current)
         # The reader must notice too: a connection that cannot be written to is over.
         _shutdown(socket)
         return SendResult(SendOutcome.MAYBE_SENT, current, failure)

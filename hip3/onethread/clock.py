@@ -26,6 +26,14 @@ class SimClock:
         """Monotonic microseconds."""
         return self._mono_us
 
+    def wall_ns(self) -> int:
+        """Nanoseconds since the epoch."""
+        return self._wall_ms * 1_000_000
+
+    def mono_ns(self) -> int:
+        """Monotonic nanoseconds."""
+        return self._mono_us * 1000
+
     def advance(self, ms: int) -> None:
         """Both clocks go on."""
         self._wall_ms += ms

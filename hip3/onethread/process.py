@@ -25,7 +25,7 @@ from hip3.service.stop_wish import Event
 from hip3.service.workers import RestJobs, Worker
 
 T = TypeVar("T")
-REST_MS, JOURNAL_MS, IDLE_MS, HARD_STOP_MS = 200, 60, 1000, 100
+REST_MS, JOURNAL_MS, RECORD_MS, IDLE_MS, HARD_STOP_MS = 200, 60, 500, 1000, 100
 MAIN_MS = 20
 """How long main pauses before it looks again at what it waits for."""
 
@@ -174,6 +174,7 @@ class OneThread(Runtime):
 
     journal_gather_s = 0.0
     risk_wait_s = 0.0
+    record_wait_s = 0.0
     rest_wait_s = 0.0
 
     def __init__(self, threads: Threads, around: Around) -> None:
@@ -239,6 +240,9 @@ class OneThread(Runtime):
     def _due_journal(self, worker: Stepped) -> int:
         journal: Any = self.app.running.journal
         return worker.turned_ms + (JOURNAL_MS if journal.records else REST_MS)
+
+    def _due_recorder(self, worker: Stepped) -> int:
+        return worker.turned_ms + RECORD_MS
 
     def _due_rest(self, worker: Stepped) -> int:
         jobs: Any = self.app.running.rest_jobs

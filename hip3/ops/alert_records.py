@@ -115,6 +115,10 @@ def _halted(f: Fields) -> Alert:
     return Alert(kind="market_blocked", subject=f["coin"], text=f"{f['coin']} is halted: {f['why']}")
 
 
+def _recording(f: Fields) -> Alert:
+    return Alert(kind="recording", text=f"nothing is recorded: {f['why']}; trading goes on")
+
+
 def _quote_stuck(f: Fields) -> Alert:
     text = f"a quote in {f['coin']} was cancelled 30 s ago and nothing says that it is gone [{f['cloid'][-12:]}]"
     return Alert(kind="quotes", subject=f["coin"], text=text)
@@ -125,6 +129,7 @@ def _quotes_off(f: Fields) -> Alert:
 
 
 RECORDS: dict[str, Callable[[Fields], Alert | None]] = {
+    "recording_lost": _recording,
     "quote_stuck": _quote_stuck,
     "quotes_off": _quotes_off,
     "exit_stuck": _stuck,

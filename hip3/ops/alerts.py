@@ -53,6 +53,7 @@ KINDS: dict[str, Kind] = {
     "market_blocked": Kind("warn", 6 * HOUR_MS),
     "feed": Kind("warn", HOUR_MS),
     "journal": Kind("warn", HOUR_MS),
+    "recording": Kind("warn", HOUR_MS),
     "thread": Kind("warn", 6 * HOUR_MS),
     "clock": Kind("warn", HOUR_MS),
     "address_budget": Kind("warn", 6 * HOUR_MS),

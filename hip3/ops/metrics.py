@@ -46,6 +46,7 @@ class StatusCollector(Collector):
         yield from _account(s)
         yield from _streams(s)
         yield from _quotes(s)
+        yield from _recorder(s)
         for name, (label, series) in self._histograms().items():
             family = HistogramMetricFamily(f"hip3_{name}", _HELP[name], labels=[label] if label else [])
             for value, histogram in series.items():
@@ -177,6 +178,14 @@ def _quotes(s: Status) -> Iterator[Metric]:
     yield _gauge("quote_markout_bps", "what its fills were worth some seconds later", marks, ("market", "seconds"))
     yield _counter("quote_actions", "placements and cancels", done, ("market", "kind"))
     yield _counter("quote_fills", "fills of quotes", of("fills"), ("market",))
+
+
+def _recorder(s: Status) -> Iterator[Metric]:
+    recording = s["recording"]
+    if recording is not None:
+        yield _counter("recorder_frames", "lines recorded", _one(recording["frames"]))
+        yield _counter("recorder_lost", "lines that were not", _one(recording["lost"]))
+        yield _counter("recorder_bytes", "of text recorded", _one(recording["bytes"]))
 
 
 _QUOTE_ACTIONS = ("placed", "moved", "cancelled", "refused", "completions")

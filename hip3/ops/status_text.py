@@ -106,6 +106,10 @@ def _account(page: _Page, s: dict[str, Any]) -> None:
         word = {True: "ok", False: "FAILING", None: "not used yet"}[c["ok"]]
         rest = [c["detail"]] * bool(c["detail"]) + [f"{c[k]} {k}" for k in ("waiting", "lost") if c[k]]
         page.add("alerts", f"channel {c['channel']}: {', '.join([word, *rest])}")
+    if s.get("recording"):
+        r = s["recording"]
+        page.add("recording", r["stopped"] or f"{r['frames']} lines, {r['bytes'] / 1e6:.1f} MB of text, {r['lost']} "
+                 f"lost, {r['lag_ms']} ms behind")  # fmt: skip
     if s["journal"]["failed"]:
         page.add("journal", s["journal"]["failed"])
 

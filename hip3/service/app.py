@@ -34,6 +34,7 @@ from hip3.service.assembly import StartReading, assemble, something_left
 from hip3.service.control_requests import handle, told
 from hip3.service.details import histograms
 from hip3.service.kept import latch_path
+from hip3.service.recording import begin_recording, end_recording
 from hip3.service.running import Running
 from hip3.service.runtime import Runtime
 from hip3.service.snapshot import snapshot
@@ -117,6 +118,9 @@ class App:
             running.own = OwnExchange(base)
         url = running.own.url if running.own is not None else base.http_url
         rest = running.rest = runtime.rest(url, running.clock, Path(base.state_dir))
+        recording = begin_recording(running, rest)
+        if recording is not None:
+            self._worker("recorder", recording)
         who = self._retry(lambda: identity(base, self._key, rest.unheld))
         if who is None:
             return False
@@ -178,6 +182,7 @@ class App:
         for name in order:
             if not workers[name].join((end - running.clock.mono_ms()) / 1000):
                 logger.warning(f"thread {name} did not end in time")
+        end_recording(running)
         if self._control is not None:
             self._control.close()
         if running.own is not None:
@@ -277,7 +282,7 @@ class App:
         reader = self._make("ws-reader", trades=True)
         connection = running.connection = runtime.connection(
             url=ws_url, subscriptions=lambda: wanted(trading.markets.listed(), user), inbound=trading.flow,
-            writer=running.writer, clock=running.clock, stop=reader.stopping, beat=reader.beat,
+            writer=running.writer, clock=running.clock, stop=reader.stopping, beat=reader.beat, tap=running.recorder,
         )  # fmt: skip
         reader.start(lambda: runtime.read(connection))
         self._worker("risk", supervisor.risk_step, trades=True)

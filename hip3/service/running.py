@@ -24,6 +24,7 @@ from hip3.execution.truth.account import Proof, prove
 from hip3.ops.channels import Channel, open_channels, ping
 from hip3.ops.intents import IntentLog
 from hip3.ops.supervised import Supervised
+from hip3.record.recorder import Recorder
 from hip3.risk.hard_stop import HardStopLatch
 from hip3.service.parts import Trading
 from hip3.service.runtime import Runtime
@@ -66,6 +67,8 @@ class Running:
         self.intents: IntentLog | None = None
         self.trading: Trading | None = None
         self.connection: Connection | None = None
+        self.recorder: Recorder | None = None
+        """Where frames are shown as they pass; None where nothing is recorded."""
 
     def all_channels(self) -> list[Channel]:
         """Every place that alerts go to, the dead man's switch last."""

@@ -34,6 +34,7 @@ def snapshot(running: Running) -> dict[str, Any]:
         "version": __version__,
         "alerts": [channel.state(now) for channel in running.all_channels()],
         "uptime_s": (now - running.started_ms) // 1000,
+        "recording": None if running.recorder is None else running.recorder.state(),
         "hard_stop": {"tripped": latch.tripped, "reason": latch.reason, "at_ms": latch.at_ms},
     }
     out |= details(running, now)
@@ -60,17 +61,12 @@ def word(running: Running, now_ms: int) -> tuple[State, list[str]]:
     return state, reasons + [f"{coin} is not traded: {why}" for coin, why in blocked.items()]
 
 
-NOT_OFFERED: dict[str, Any] = {"recording": None}
-"""Keys of the interface whose parts do not exist yet: nothing is recorded."""
-
-
 def _empty(limit: Decimal) -> dict[str, Any]:
     return {
         "positions": [],
         "orders": {"queued": 0, "inflight": 0, "open": 0, "unknown": 0, "foreign": 0},
         "foreign_orders": [],
         "quotes": [],
-        **NOT_OFFERED,
         "account_mode": "unknown",
         "equity_usd": None,
         "exposure": {"worst_case_usd": "0", "limit_usd": str(limit)},
@@ -117,7 +113,6 @@ def _of(trading: Trading, running: Running, now: int) -> dict[str, Any]:
         },
         "foreign_orders": [_foreign(order) for order in foreign],
         "quotes": quotes_of(trading),
-        **NOT_OFFERED,
         "account_mode": trading.view.mode,
         "equity_usd": None if trading.view.equity is None else _text(trading.view.equity),
         "exposure": {"worst_case_usd": f"{worst:.2f}", "limit_usd": str(base.max_notional_total)},

@@ -7,6 +7,7 @@ function of a folder, which makes a file there. `tests/config/test_settings.py` 
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,6 +25,7 @@ from hip3.exchange.signing import SigningKey
 from hip3.ops.intents import IntentLog
 from hip3.ops.journal import EventLog
 from hip3.service.alerting import Alerting
+from hip3.service.recording import begin_recording, end_recording
 from hip3.service.running import Running
 from hip3.service.runtime import Runtime
 from hip3.service.start import OwnExchange, configured_key
@@ -530,6 +532,30 @@ def _journal_left(days: int) -> See:
     return see
 
 
+def _days_recorded(*, always: bool) -> See:
+    """How many days are in the folder of recordings after a line was written to it, beside one of three days ago."""
+
+    def see(tmp: Path, env: Env) -> Any:
+        env = {"HIP3_RECORD": _here(tmp)} | env if always else env
+        running = Running(MarketSettings(load(env, None)), FakeClock(), Runtime())
+        clock = running.clock
+        old = tmp / "rec" / "embedded" / f"{datetime.fromtimestamp(clock.wall_ms() / 1000 - 3 * 86_400, UTC):%Y-%m-%d}"
+        old.mkdir(parents=True)
+        with (old / "old.ndjson.zst").open("wb") as file:
+            file.truncate(2 << 30)  # a hole: no disk is filled
+        begin_recording(running, RestClient("http://127.0.0.1:9", clock))
+        if running.recorder is not None:
+            running.recorder.heard(1, b"{}")
+        end_recording(running)
+        return sum(p.is_dir() for p in (tmp / "rec" / "embedded").iterdir())
+
+    return see
+
+
+def _here(tmp: Path) -> str:
+    return str(tmp / "rec")
+
+
 ROWS: dict[str, Row] = {
     "mode": Row("trade", "observe", "who signs", _who("signer"), (KEYS[0].address, None)),
     "private_key": Row(_key_text(1), _key_text(2), "who signs", _who("signer"), (KEYS[0].address, KEYS[1].address)),
@@ -687,6 +713,9 @@ ROWS: dict[str, Row] = {
     "hard_stop_flatten": Row("true", "false", "whether the position is left", _on(_after_the_latch), (True, False), QUIET),
     "journal_keep_days": Row("30", "2", "records of three days ago that stay", _journal_left(3), (400, 0)),
     "journal_keep_mb": Row("500", "1", "records that stay of 4 MB", _journal_left(0), (400, 0)),
+    "record": Row("none", _here, "days recorded, the one of before among them", _days_recorded(always=False), (1, 2)),
+    "record_keep_days": Row("14", "2", "days of recordings that stay", _days_recorded(always=True), (2, 1)),
+    "record_keep_gb": Row("50", "1", "days of recordings that stay of 2 GiB", _days_recorded(always=True), (2, 1)),
     "start_policy": Row("reconcile", "cancel_all", "whether a foreign order survives a start", _on(_found_at_start), (True, False), QUIET),
     "foreign_positions": Row(
         "watch", "manage", "seconds until the exit", _left_after(), (None, 2), QUIET | {"HIP3_TIME_STOP_MS": "2000"},

@@ -36,6 +36,7 @@ SAMPLES: dict[str, tuple[dict[str, Any], str]] = {
     "hard_stop": ({"step": "verify", "outcome": "done: flat, no open orders"}, "hard_stop"),
     "quote_stuck": ({"coin": "xyz:GOLD", "cloid": "0x686970330000"}, "quotes"),
     "quotes_off": ({"coin": "xyz:GOLD", "why": "there is too little free margin"}, "quotes"),
+    "recording_lost": ({"why": "less than 2.0 GiB are free"}, "recording"),
     "stop": ({"mode": "cancel", "clean": True, "proof": "flat"}, "stop"),
 }
 """Record -> its fields as they are written, and the alert's kind."""
