@@ -51,8 +51,22 @@ install() {
   ) 8>.venv.lock
 }
 
+# The page is looked at in a real browser. Where it may, the set-up installs Debian's, beside the rest; the tests wait for it.
+browser() {
+  command -v chromium >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 && return
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then return; fi
+  (
+    echo "$BASHPID" >.venv/chromium.installing
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get install -y --no-install-recommends chromium >/dev/null 2>&1 ||
+      { apt-get update >/dev/null 2>&1 && apt-get install -y --no-install-recommends chromium >/dev/null 2>&1; } || true
+    rm -f .venv/chromium.installing
+  ) &
+}
+
 gate() {
   install test requirements.txt tests/requirements.txt
+  [ "${1:-}" = quick ] || browser
   local bin=.venv/bin warm=
   # Seven collecting processes and thirty services would each compile everything anew; one does it, beside the types.
   unset PYTHONDONTWRITEBYTECODE

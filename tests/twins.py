@@ -26,6 +26,9 @@ _BY_TEST = {
     "ops/test_files": "ops/intents ops/journal ops/state_dir ops/store",
     "ops/test_metrics": "execution/entries/gate_trace ops/figures ops/histogram service/details",
     "ops/test_alerts": "ops/alert_records",
+    "ops/test_status_http": "ops/page_files",
+    "commands/test_explain": "ops/stories",
+    "service/test_live": "ops/told service/market_view service/results",
     "position/test_exit_attempts": "position/exit_rules position/exit_state position/flatten position/held",
     "position/test_tracker": (
         "core/ledger position/holding position/read_positions position/order_index position/tracked "

@@ -1,6 +1,7 @@
 """Which records of the journal are alerts, and what they say. Pure."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from hip3.ops.alerts import Alert
@@ -74,7 +75,7 @@ def _mode_changed(f: Fields) -> Alert:
 def _nearer(f: Fields) -> Alert:
     text = (
         f"{f['coin']}: a stop {f['wished_bps']} bps away would lie beyond the liquidation price "
-        f"{f['liquidation_px']}; it is put {f['bps']:.0f} bps away"
+        f"{Decimal(f['liquidation_px']):.8g}; it is put {f['bps']:.0f} bps away"
     )
     return Alert(kind="protection", subject=f["coin"], text=text)
 

@@ -10,9 +10,10 @@ from hip3.core.decisions import Rejected, Skipped
 from hip3.core.money import ZERO
 from hip3.core.order_state import OrderState
 from hip3.core.orders import OrderBatch
-from hip3.ops.histogram import SLOW_US, Histogram
+from hip3.ops.histogram import FAST_US, SLOW_US, Histogram
 
 SAMPLES = 10_000
+BPS = Decimal(10_000)
 MOST_TEXTS, LONGEST = 100, 120
 """Of refusals that are told apart: an order over a limit names another figure each time, for days."""
 _FIGURE = re.compile(r"\d[\d.,]*")
@@ -43,7 +44,11 @@ class Figures:
         self.realized = ZERO
         self.fees = ZERO
         self.funding = ZERO
+        self.captured = ZERO
+        """What taken entries were better than the oracle that they were signalled by, in USD."""
         self.exits: Counter[str] = Counter()
+        self.decided = Histogram(FAST_US)
+        """From a signal to its order on the socket; for the page and `/metrics`."""
         self.signal_to_sent_us: deque[int] = deque(maxlen=SAMPLES)
         self.post_us = {"order": Histogram(SLOW_US), "cancel": Histogram(SLOW_US)}
         """From send to reply, by action; for `/metrics`."""
@@ -69,6 +74,7 @@ class Figures:
         order, post = f["order"], f["post"]
         if order.decided_us:
             self.signal_to_sent_us.append(post.sent_us - order.decided_us)
+            self.decided.observe(post.sent_us - order.decided_us)
 
     def _on_reply(self, f: dict[str, Any]) -> None:
         took_us = f["at_us"] - f["post"].sent_us
@@ -92,6 +98,9 @@ class Figures:
 
     def _on_finished(self, f: dict[str, Any]) -> None:
         self.filled += 1
+        event = f["event"]
+        if not event.order.reduce_only:
+            self.captured += event.order.edge_bps * event.executed * event.avg_px / BPS
 
     def _on_exit(self, f: dict[str, Any]) -> None:
         if f["order"].attempt == 1:

@@ -33,3 +33,7 @@ class Histogram:
             so_far += count
             out.append((bound, so_far))
         return out, self._sum_us / 1_000_000
+
+    def buckets(self) -> list[tuple[int | None, int]]:
+        """Counts of their own by upper bound in microseconds, None last."""
+        return list(zip((*self._bounds, None), list(self._counts), strict=True))

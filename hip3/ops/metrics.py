@@ -22,6 +22,7 @@ Histograms = dict[str, tuple[str, dict[str, Histogram]]]
 Sample = tuple[list[str], Any]
 
 _HELP = {
+    "signal_to_sent_seconds": "from a signal to its order on the socket",
     "post_latency_seconds": "from the send of an action to its reply",
     "tick_lag_seconds": "how late a tick came that nothing woke",
     "journal_fsync_seconds": "time to make the intent of an action durable",

@@ -1,6 +1,7 @@
-"""Status over HTTP on loopback: `/`, `/healthz`, `/readyz`, `/status`, `/metrics`. Read-only.
+"""Over HTTP on loopback: the live page at `/` with its events, `/text`, `/healthz`, `/readyz`, `/status`, `/metrics`.
 
-A request whose Host is not a name of this machine is refused, so that no web page can read it. A connection has
+Read-only. A request whose Host is not a name of this machine, or whose Origin is another page, is refused, so that no
+web page of others can read it. Who listens to `/events` is handed over to `ops.listeners`. Any other connection has
 `LIFE_S` from its first byte to its last, there are at most `MOST_CLIENTS`, and `MOST_PER_S` are taken in a second: a
 client that is slow, or silent, or greedy, or a hundred of them hold up nobody, no order and no stop.
 """
@@ -9,28 +10,47 @@ import json
 import logging
 import re
 import socket
+import sqlite3
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from threading import Event
-from typing import Any
+from typing import Any, Protocol
+from urllib.parse import parse_qsl
 
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
+from hip3.ops.listeners import Listeners
 from hip3.ops.metrics import CONTENT_TYPE
+from hip3.ops.page_files import POLICY, page_files
 
 _HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?", re.IGNORECASE)
-_PAGES = ("/", "/healthz", "/readyz", "/status", "/metrics")
+_PAGES = ("/", "/events", "/text", "/healthz", "/readyz", "/status", "/metrics")
+_QUESTIONS = ("/history", "/search", "/explain")
+"""What the page asks of the past."""
+JSON = "application/json"
 LIFE_S = 5
 MOST_CLIENTS = 32
 MOST_PER_S = 50
 """Those beyond wait in the listener's queue, where they cost nothing: each request takes time from the threads that
 trade, and sixteen clients that asked without a pause made the slowest orders eight times slower."""
 POLL_S = 0.2
+EVENTS = "text/event-stream"
 PLAIN = "text/plain; charset=utf-8"
 StartResponse = Callable[[str, list[tuple[str, str]]], object]
 
 
+class Live(Protocol):
+    """What the live page stands on."""
+
+    listeners: Listeners
+
+    def ask(self, path: str, query: dict[str, str]) -> Any:
+        """The answer to a question about the past; None if there is none. sqlite3.Error: not now."""
+
+
 class _Quiet(WSGIRequestHandler):
+    protocol_version = "HTTP/1.0"
+    """One answer for each connection, without chunks: that of `/events` has no end."""
     timeout = LIFE_S
     """Of one read or write; the whole is bounded by the server."""
 
@@ -44,7 +64,10 @@ class _Quiet(WSGIRequestHandler):
 class _Server(ThreadedWSGIServer):
     """Bounded in number and in time. `service_actions` is called by the serving thread at least every `POLL_S`."""
 
-    def __init__(self, port: int, app: Any, mono_ms: Callable[[], int]) -> None:
+    def __init__(self, port: int, app: Any, mono_ms: Callable[[], int], listeners: Listeners | None) -> None:
+        self._listeners = listeners
+        self._leaving: set[socket.socket] = set()
+        """Connections whose answer goes on without end."""
         self._open: OrderedDict[socket.socket, int] = OrderedDict()
         """Connection -> since when (monotonic), oldest first."""
         self._mono_ms = mono_ms
@@ -72,8 +95,16 @@ class _Server(ThreadedWSGIServer):
         """The serving thread has nothing to do for so long; `end_all` ends it."""
         self._ended.wait(seconds)
 
+    def hand_over(self, request: socket.socket) -> None:
+        """This connection belongs to `listeners` once its answer's head is written."""
+        self._leaving.add(request)
+
     def shutdown_request(self, request: Any) -> None:
-        self._open.pop(request, None)
+        if self._open.pop(request, None) is not None and request in self._leaving and self._listeners is not None:
+            self._leaving.discard(request)
+            self._listeners.take(request)
+            return
+        self._leaving.discard(request)
         super().shutdown_request(request)
 
     def service_actions(self) -> None:
@@ -111,10 +142,12 @@ class StatusServer:
         text: Callable[[dict[str, Any]], str],
         metrics: Callable[[], str],
         mono_ms: Callable[[], int],
+        live: Live | None = None,
     ) -> None:
-        self._status, self._text, self._metrics = status, text, metrics
+        self._status, self._text, self._metrics, self._live = status, text, metrics, live
+        self._files = page_files()
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        self._server = _Server(port, self.answer, mono_ms)
+        self._server = _Server(port, self.answer, mono_ms, None if live is None else live.listeners)
         self.port = self._server.port
         self._served = False
 
@@ -138,8 +171,12 @@ class StatusServer:
         except Exception as error:  # noqa: BLE001 one page that fails must not cost the others
             code, kind, body = "500 Internal Server Error", PLAIN, f"this page failed: {type(error).__name__}\n"
         data = body.encode()
-        headers = [("Content-Type", kind), ("Content-Length", str(len(data))), ("Cache-Control", "no-store")]
-        headers.append(("X-Content-Type-Options", "nosniff"))
+        headers = [("Content-Type", kind), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
+        headers += [("Content-Security-Policy", POLICY), ("Referrer-Policy", "no-referrer")]
+        if kind == EVENTS:
+            self._server.hand_over(environ["werkzeug.socket"])
+        else:
+            headers.append(("Content-Length", str(len(data))))
         if code.startswith("405"):
             headers.append(("Allow", "GET, HEAD"))
         start_response(code, headers)
@@ -148,20 +185,38 @@ class StatusServer:
     def _route(self, environ: dict[str, Any]) -> tuple[str, str, str]:
         if not _HOST.fullmatch(environ.get("HTTP_HOST", "")):
             return "403 Forbidden", PLAIN, "this page answers to the local machine only\n"
+        origin = environ.get("HTTP_ORIGIN")
+        if origin is not None and origin.lower() != f"http://{environ['HTTP_HOST'].lower()}":
+            return "403 Forbidden", PLAIN, "this page answers to its own pages only\n"
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             return "405 Method Not Allowed", PLAIN, "read-only\n"
         path = environ["PATH_INFO"]
+        if path in self._files:
+            return "200 OK", *self._files[path]
+        if self._live is not None and path in _QUESTIONS:
+            return self._past(self._live, path, environ["QUERY_STRING"])
+        if self._live is not None and path == "/events" and environ["REQUEST_METHOD"] == "GET":
+            return "200 OK", EVENTS, ": the live page's events\n\n"
         if path == "/healthz":
             return "200 OK", PLAIN, "ok\n"
         if path == "/metrics":
             return "200 OK", CONTENT_TYPE, self._metrics()
-        if path not in _PAGES:
+        if path not in _PAGES or path == "/events":
             return "404 Not Found", PLAIN, f"known: {' '.join(_PAGES)}\n"
         status = self._status()
         if path == "/status":
-            return "200 OK", "application/json", json.dumps(status)
+            return "200 OK", JSON, json.dumps(status)
         if path == "/readyz":
             ready = status["state"] == "READY"
             body = "READY\n" if ready else "".join(f"{reason}\n" for reason in status["reasons"] or [status["state"]])
             return ("200 OK" if ready else "503 Service Unavailable"), PLAIN, body
         return "200 OK", PLAIN, self._text(status)
+
+    def _past(self, live: Live, path: str, query: str) -> tuple[str, str, str]:
+        try:
+            found = live.ask(path, dict(parse_qsl(query)))
+        except sqlite3.Error as error:
+            return "503 Service Unavailable", PLAIN, f"the journal cannot be read now: {error}\n"
+        if found is None:
+            return "404 Not Found", PLAIN, "the journal does not know that order\n"
+        return ("200 OK", PLAIN, found) if isinstance(found, str) else ("200 OK", JSON, json.dumps(found))

@@ -50,6 +50,8 @@ class Drawdown:
     def __init__(self, limits: DrawdownLimits, kept: KeptDay | None = None) -> None:
         self.limits = limits
         self.kept = kept or KeptDay()
+        self.lost_usd = ZERO
+        """Below the day's start at the last look; negative: gained."""
 
     def begin_anew(self, code: str) -> None:
         """A person reset the latch: what was lost before does not count again. Other codes than ours change nothing."""
@@ -74,7 +76,7 @@ class Drawdown:
             known = KeptDay(
                 day=known.day, start=known.start, peak=peak, equity=equity if equity is not None else known.equity
             )
-        self.kept = known
+        self.kept, self.lost_usd = known, known.start - value
         return self._daily(known.start - value) or self._share(known, known.peak - value, equity)
 
     def _daily(self, lost: Decimal) -> Breach | None:

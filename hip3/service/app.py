@@ -34,6 +34,7 @@ from hip3.service.assembly import StartReading, assemble, something_left
 from hip3.service.control_requests import handle, told
 from hip3.service.details import histograms
 from hip3.service.kept import latch_path
+from hip3.service.live import Live
 from hip3.service.recording import begin_recording, end_recording
 from hip3.service.running import Running
 from hip3.service.runtime import Runtime
@@ -64,6 +65,7 @@ class App:
         self._supervisor: Supervisor | None = None
         self._control: ControlServer | None = None
         self._status_server: StatusServer | None = None
+        self._live = Live(self.running)
 
     # The whole of a run, from top to bottom.
 
@@ -107,6 +109,7 @@ class App:
         except OSError as error:  # positions are looked after all the same, and a signal still stops it
             logger.error(f"commands do not reach this service: {path}: {error.strerror}")
         self._status_server = self._open_status_server()
+        self._worker("live", self._live.step)
         if self._status_server is not None:
             self._worker("status-http", self._status_server.serve)
 
@@ -171,7 +174,7 @@ class App:
     def close(self) -> None:
         """Threads in order, journal last, one deadline for all; then the exchange of our own."""
         running, workers = self.running, self.running.workers
-        order = [n for n in ("tick", "ws-reader", "risk", "rest", "control", "status-http") if n in workers]
+        order = [n for n in ("tick", "ws-reader", "risk", "rest", "control", "status-http", "live") if n in workers]
         for name in order:
             workers[name].stop()
         if self._status_server is not None:
@@ -185,6 +188,7 @@ class App:
         end_recording(running)
         if self._control is not None:
             self._control.close()
+        self._live.close()
         if running.own is not None:
             running.own.stop(0.3 if running.stop.signals else 3)
         self.alerting.finish()
@@ -209,7 +213,7 @@ class App:
 
         metrics = MetricsPage(status, lambda: histograms(running))
         try:
-            return StatusServer(port, status, status_text, metrics.text, running.clock.mono_ms)
+            return StatusServer(port, status, status_text, metrics.text, running.clock.mono_ms, self._live)
         except OSError as error:
             logger.warning(f"no status over HTTP: port {port} is not free ({error.strerror}); set HIP3_HTTP_PORT")
             return None

@@ -29,6 +29,7 @@ def details(running: Running, now_ms: int) -> dict[str, Any]:
     out: dict[str, Any] = {
         "config_hash": running.config_hash,
         "journal": {"failed": journal.store_failed, "lost": journal.lost},
+        "latency": _latency(running),
         "reconciliation": {word: kinds[kind] for kind, word in MISMATCHES.items()},
     }
     return out | (_of(running, trading, now_ms) if trading is not None else _nothing(running, now_ms))
@@ -131,9 +132,22 @@ def _streams(trading: Trading, views: list[MarketView], now_ms: int) -> list[dic
     ]
 
 
+def _latency(running: Running) -> dict[str, Any]:
+    """Counts by upper bound in microseconds (null: beyond all), of this run; for the page."""
+    loop, figures = None if running.trading is None else running.trading.loop, running.journal.figures
+    found = {"signal_to_sent": figures.decided, "sent_to_reply": figures.post_us["order"]}
+    if loop is not None:
+        found |= {"tick_lag": loop.lag, "intent_durable": loop.durable}
+    return {name: histogram.buckets() for name, histogram in found.items()}
+
+
 def histograms(running: Running) -> Histograms:
     """What is counted by duration, for `/metrics`."""
-    out: Histograms = {"post_latency_seconds": ("action", running.journal.figures.post_us)}
+    figures = running.journal.figures
+    out: Histograms = {
+        "post_latency_seconds": ("action", figures.post_us),
+        "signal_to_sent_seconds": ("", {"": figures.decided}),
+    }
     loop = None if running.trading is None else running.trading.loop
     if loop is not None:
         out |= {"tick_lag_seconds": ("", {"": loop.lag}), "journal_fsync_seconds": ("", {"": loop.durable})}

@@ -27,6 +27,7 @@ from hip3.ops.supervised import Supervised
 from hip3.record.recorder import Recorder
 from hip3.risk.hard_stop import HardStopLatch
 from hip3.service.parts import Trading
+from hip3.service.results import Results
 from hip3.service.runtime import Runtime
 from hip3.service.start import OwnExchange, Who
 from hip3.service.stop_wish import StopWish
@@ -53,6 +54,7 @@ class Running:
         url = base.deadman_url
         self.deadman = None if url is None else Channel("dead man", ping(url, lambda: BoundedSession(CALL_S)), clock)
         self.workers: dict[str, Worker] = {}
+        self.results = Results()
         self.failed = ""
         """Why the service ends by itself; empty when it does not."""
         # What a start finds.

@@ -12,6 +12,7 @@ from hip3.core.order_state import OrderState
 from hip3.execution.readiness import State
 from hip3.risk.hard_stop import LatchState
 from hip3.service.details import details
+from hip3.service.market_view import markets_of
 from hip3.service.parts import Trading
 from hip3.service.quote_view import quotes_of
 from hip3.service.running import Running
@@ -67,6 +68,8 @@ def _empty(limit: Decimal) -> dict[str, Any]:
         "orders": {"queued": 0, "inflight": 0, "open": 0, "unknown": 0, "foreign": 0},
         "foreign_orders": [],
         "quotes": [],
+        "markets": [],
+        "result": {"today": None, "total": None},
         "account_mode": "unknown",
         "equity_usd": None,
         "exposure": {"worst_case_usd": "0", "limit_usd": str(limit)},
@@ -113,6 +116,8 @@ def _of(trading: Trading, running: Running, now: int) -> dict[str, Any]:
         },
         "foreign_orders": [_foreign(order) for order in foreign],
         "quotes": quotes_of(trading),
+        "markets": markets_of(trading, now),
+        "result": running.results.shown(running.results.sums(trading, figures)),
         "account_mode": trading.view.mode,
         "equity_usd": None if trading.view.equity is None else _text(trading.view.equity),
         "exposure": {"worst_case_usd": f"{worst:.2f}", "limit_usd": str(base.max_notional_total)},

@@ -60,6 +60,10 @@ class Detector:
         """Why no order of a market can be within its limit at this price; None: some can. Any thread."""
         return impossible(self._params[coin].sizing, px)
 
+    def cost_bps(self, coin: str) -> Decimal:
+        """The raw edge that a signal of a market needs. Any thread."""
+        return self._params[coin].cost_bps
+
     def echoes(self) -> list[str]:
         """The markets whose oracle follows their own book now. Any thread."""
         return [coin for coin, track in self._tracks.items() if track.echo.heard]

@@ -3,7 +3,9 @@
 import contextlib
 import http.client
 import json
+import re
 import socket
+import sqlite3
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 from hip3.clock import SystemClock
+from hip3.ops.listeners import Listeners
 from hip3.ops.status_http import MOST_CLIENTS, MOST_PER_S, StatusServer, _Quiet
 from tests.fakes import FakeClock
 
@@ -18,13 +21,15 @@ STATUS: dict[str, Any] = {"state": "READY", "reasons": []}
 
 
 @contextlib.contextmanager
-def _served(status: dict[str, Any] | None = None) -> Iterator[StatusServer]:
+def _served(status: dict[str, Any] | None = None, live: Any = None) -> Iterator[StatusServer]:
     def asked() -> dict[str, Any]:
         if status == {}:
             raise KeyError("broken")
         return status or STATUS
 
-    server = StatusServer(0, asked, lambda s: f"{s['state']} page\n", lambda: "hip3_up 1\n", SystemClock().mono_ms)
+    server = StatusServer(
+        0, asked, lambda s: f"{s['state']} page\n", lambda: "hip3_up 1\n", SystemClock().mono_ms, live
+    )
     thread = threading.Thread(target=server.serve)
     thread.start()
     try:
@@ -36,12 +41,14 @@ def _served(status: dict[str, Any] | None = None) -> Iterator[StatusServer]:
 
 
 def _get(
-    server: StatusServer, path: str, *, host: str | None = "127.0.0.1", method: str = "GET"
+    server: StatusServer, path: str, *, host: str | None = "127.0.0.1", method: str = "GET", origin: str = ""
 ) -> tuple[int, str, dict[str, str]]:
     conn = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
     conn.putrequest(method, path, skip_host=True)
     if host is not None:
         conn.putheader("Host", host)
+    if origin:
+        conn.putheader("Origin", origin)
     conn.endheaders()
     answer = conn.getresponse()
     body = answer.read().decode()
@@ -53,7 +60,10 @@ def test_each_page() -> None:
     with _served() as server:
         assert _get(server, "/healthz")[:2] == (200, "ok\n")
         assert _get(server, "/readyz")[:2] == (200, "READY\n")
-        assert _get(server, "/")[:2] == (200, "READY page\n")
+        assert _get(server, "/text")[:2] == (200, "READY page\n")
+        assert "<!doctype html>" in _get(server, "/")[1]
+        for path in re.findall(r'(?:href|src)="(/page/[^"]+)"', _get(server, "/")[1]):
+            assert _get(server, path)[0] == 200, path
         assert json.loads(_get(server, "/status")[1]) == STATUS
         assert _get(server, "/metrics")[:2] == (200, "hip3_up 1\n")
         assert _get(server, "/metrics?x=1")[0] == 200
@@ -84,6 +94,66 @@ def test_any_other_name_is_refused_before_anything_is_read(host: str | None) -> 
     with _served({}) as server:  # asking for the status would fail with 500
         for path in ("/", "/status", "/metrics", "/readyz", "/healthz", "/nothing"):
             assert _get(server, path, host=host)[0] == 403, path
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://example.com", "null", "https://127.0.0.1", "http://127.0.0.1:1", "http://localhost"]
+)
+def test_the_page_of_somebody_else_is_refused_even_on_this_machine(origin: str) -> None:
+    with _served({}) as server:
+        for path in ("/", "/status", "/events", "/history"):
+            assert _get(server, path, origin=origin)[0] == 403, path
+    with _served() as server:
+        assert _get(server, "/status", origin="http://127.0.0.1")[0] == 200, "its own"
+
+
+class _Live:
+    """The page's source, without a service behind it."""
+
+    def __init__(self) -> None:
+        self.listeners, self.asked = Listeners(), list[tuple[str, dict[str, str]]]()
+        self.answer: Any = None
+
+    def ask(self, path: str, query: dict[str, str]) -> Any:
+        self.asked.append((path, query))
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def test_who_listens_is_handed_over_and_never_answered_to_an_end() -> None:
+    live = _Live()
+    with _served(live=live) as server:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as conn:
+            conn.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            live.listeners.wait(10)
+            assert live.listeners.count == 1
+            live.listeners.greet(b"data: 1\n\n", 0)
+            live.listeners.tell(b"data: 2\n\n", 0)
+            with conn.makefile("rb") as heard:
+                head = b"".join(iter(heard.readline, b"\r\n"))
+                assert b" 200 " in head
+                assert b"text/event-stream" in head
+                assert b"ontent-Length" not in head
+                assert [heard.readline() for _ in range(6)][2::2] == [b"data: 1\n", b"data: 2\n"]
+            assert not server._server._open, "it is not among those whose time is bounded"
+        live.listeners.close()
+
+
+def test_what_the_page_asks_of_the_past() -> None:
+    live = _Live()
+    with _served(live=live) as server:
+        live.answer = {"records": []}
+        assert _get(server, "/history?market=xyz:GOLD&span=day")[:2] == (200, '{"records": []}')
+        live.answer = "order 0x1\n"
+        assert _get(server, "/explain?cloid=0x1")[:2] == (200, "order 0x1\n")
+        live.answer = None
+        assert _get(server, "/explain?cloid=0x2")[0] == 404
+        live.answer = sqlite3.OperationalError("disk I/O error")
+        assert _get(server, "/search?q=GOLD")[0] == 503
+        assert live.asked[0] == ("/history", {"market": "xyz:GOLD", "span": "day"})
+    with _served() as server:
+        assert _get(server, "/history")[0] == 404, "nothing is behind it"
 
 
 def test_a_name_in_the_request_line_counts_as_the_host() -> None:

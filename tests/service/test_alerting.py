@@ -26,6 +26,7 @@ from hip3.ops.journal import EventLog
 from hip3.service import alerting as alerting_module
 from hip3.service.alerting import Alerting, free_percent, secrets_of, send_once, tell_reset
 from hip3.service.app import App
+from hip3.service.results import Results
 from hip3.service.snapshot import snapshot
 from hip3.service.start import Who
 from hip3.service.workers import Worker
@@ -63,7 +64,7 @@ class Bench:
             rest_jobs=SimpleNamespace(submit=_at_once),
             latch=world.latch, trading=world.trading, readiness=world.readiness, writer=world.sender,
             started_ms=world.clock.mono_ms(), config_hash="", failed="", recorder=None, stop=SimpleNamespace(signals=0),
-            channels=open_channels(base.alert_urls, world.clock),
+            channels=open_channels(base.alert_urls, world.clock), results=Results(),
             deadman=None if deadman is None else Channel("dead man", ping(deadman), world.clock),
         )  # fmt: skip
         self.running.all_channels = lambda: [c for c in (*self.running.channels, self.running.deadman) if c is not None]

@@ -131,7 +131,9 @@ def _files(*roots: Path) -> dict[str, bytes]:
 
 def _asked(run: Service, root: Path, port: int, commands: list[list[str]]) -> dict[str, bytes]:
     """Every answer that the service and its commands give."""
-    out = {f"http {path}": _get(port, path).encode() for path in ("/", "/status", "/metrics", "/readyz", "/healthz")}
+    out = {
+        f"http {path}": _get(port, path).encode() for path in ("/text", "/status", "/metrics", "/readyz", "/healthz")
+    }
     for request in ({"command": "status"}, {"command": "nothing"}, {"command": "flatten", "market": 7}, {}):
         out[f"control {request}"] = json.dumps(ask(socket_path(root), request)).encode()
     for words in commands:

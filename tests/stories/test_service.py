@@ -208,7 +208,7 @@ def test_check_reports_and_http_answers(tmp_path: Path) -> None:
         base = f"http://127.0.0.1:{port}"
         assert requests.get(base + "/readyz", timeout=5).status_code == 200
         assert requests.get(base + "/healthz", timeout=5).text == "ok\n"
-        assert requests.get(base + "/", timeout=5).text.startswith("READY")
+        assert requests.get(base + "/text", timeout=5).text.startswith("READY")
         assert requests.get(base + "/status", timeout=5).json()["state"] == "READY"
         foreign = requests.get(base + "/status", headers={"Host": "evil.example"}, timeout=5)
         assert foreign.status_code == 403

@@ -26,6 +26,11 @@ class _Mean:
         self._sum += bps * usd
 
     @property
+    def usd(self) -> Decimal:
+        """What the basis points came to."""
+        return self._sum / 10_000
+
+    @property
     def value(self) -> Decimal | None:
         return div(self._sum, self._usd) if self._usd else None
 
@@ -82,6 +87,11 @@ class QuoteFigures:
     def captured_bps(self) -> Decimal | None:
         """What fills were better than fair, on the mean."""
         return self._captured.value
+
+    @property
+    def captured_usd(self) -> Decimal:
+        """The same in USD, summed."""
+        return self._captured.usd
 
     @property
     def markout_bps(self) -> dict[int, Decimal | None]:

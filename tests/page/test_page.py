@@ -1,0 +1,177 @@
+"""The live page in a browser: what it shows is the status, it comes back, it asks nobody else, everybody can use it."""
+
+import contextlib
+import json
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.page.browser import Seen, browser, differences
+from tests.stories.process import Service, eventually
+
+AXE = Path(__file__).with_name("axe.min.js")
+SERIOUS = """axe.run().then(r => JSON.stringify(r.violations.filter(v => ['serious', 'critical'].includes(v.impact))
+  .map(v => [v.id, v.nodes.map(n => n.html.slice(0, 160) + n.failureSummary)])))"""
+LIVE = "body[data-lost=false]"
+SETTINGS = {"HIP3_EXCHANGE_SEED": "5", "HIP3_QUOTE_MARKETS": "xyz:GOLD"}
+
+
+@pytest.fixture
+def chromium() -> Iterator[Browser]:
+    with browser() as opened:
+        yield opened
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@contextlib.contextmanager
+def _running(folder: Path, port: int) -> Iterator[Service]:
+    folder.mkdir(exist_ok=True)
+    service = Service(folder, **(SETTINGS | {"HIP3_HTTP_PORT": str(port)}))
+    try:
+        yield service
+        service.terminate()
+    finally:
+        service.close()
+
+
+def _asked(service: Service, *args: str) -> str:
+    done = service.run(*args)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def _open(chromium: Browser, port: int, **options: Any) -> tuple[Page, Seen]:
+    page = chromium.new_context(**options).new_page()
+    seen = Seen(page, port)
+    page.goto(f"http://127.0.0.1:{port}/")
+    page.wait_for_selector(LIVE)
+    return page, seen
+
+
+def _text(page: Page, selector: str) -> str:
+    return page.locator(selector).inner_text()
+
+
+def test_the_page_is_the_session(chromium: Browser, tmp_path: Path) -> None:
+    """One session, looked at from its first trades to its restart; each look says what it holds."""
+    port = _free_port()
+    with _running(tmp_path / "one", port) as service:
+        service.wait_for(lambda s: s["result"]["total"] and s["result"]["total"]["round_trips"] > 0, 60, "round trips")
+        page, seen = _open(chromium, port)
+        _every_value_is_of_one_frame(page)
+        _everybody_can_use_it(chromium, port)
+        _a_page_of_somebody_else_gets_nothing(chromium, port)
+        _at_rest_it_is_what_the_command_says(page, service)
+        _a_reload_shows_the_past(page)
+        _an_order_s_story_is_at_hand(page)
+        _a_keyboard_is_enough(page)
+        assert seen.faults == []
+    eventually(lambda: "no news" in _text(page, "#link"), 10, "the page says that it hears nothing")
+    with _running(tmp_path / "one", port):
+        page.wait_for_selector(LIVE, timeout=30_000)
+    page.context.close()
+
+
+def _every_value_is_of_one_frame(page: Page) -> None:
+    for _ in range(3):
+        page.wait_for_timeout(700)
+        assert differences(page) == []
+
+
+def _everybody_can_use_it(chromium: Browser, port: int) -> None:
+    """In both looks: no serious fault for axe, the first screen holds what matters, no screen is too narrow."""
+    for scheme in ("dark", "light"):
+        page, seen = _open(chromium, port, viewport={"width": 1280, "height": 800}, color_scheme=scheme)
+        page.wait_for_selector("#curve canvas")
+        bottom = page.evaluate("() => document.querySelector('.quotes').getBoundingClientRect().bottom")
+        assert bottom <= 800
+        client = page.context.new_cdp_session(page)
+        client.send("Runtime.evaluate", {"expression": AXE.read_text()})
+        found = client.send("Runtime.evaluate", {"expression": SERIOUS, "awaitPromise": True, "returnByValue": True})
+        assert json.loads(found["result"]["value"]) == []
+        for width, height in ((1280, 800), (1920, 1080), (390, 844)):
+            page.set_viewport_size({"width": width, "height": height})
+            page.wait_for_timeout(300)
+            wide = page.evaluate("() => document.documentElement.scrollWidth")
+            assert wide <= width, f"at {width} the page is {wide} wide"
+            if shots := os.environ.get("HIP3_TEST_SCREENSHOTS"):
+                page.screenshot(path=f"{shots}/page-{width}-{scheme}.png", full_page=width == 390)
+        assert seen.faults == []
+        page.context.close()
+
+
+def _a_page_of_somebody_else_gets_nothing(chromium: Browser, port: int) -> None:
+    page = chromium.new_page()
+    page.goto("data:text/html,<p>another page</p>")
+    ask = f"() => fetch('http://127.0.0.1:{port}/status').then(a => a.text(), () => 'refused')"
+    assert page.evaluate(ask) == "refused"
+    page.close()
+
+
+def _at_rest_it_is_what_the_command_says(page: Page, service: Service) -> None:
+    """Nothing moves but ages and prices, so that frame and command are of the same moment."""
+    _asked(service, "pause")
+    _asked(service, "flatten")
+    service.wait_for(lambda s: not s["positions"] and not any(s["orders"].values()), 20, "at rest")
+    page.wait_for_timeout(2200)
+    frame, told = page.evaluate("() => window.hip3.status"), json.loads(_asked(service, "status", "--json"))
+    for name in ("state", "reasons", "positions", "orders", "exposure", "pnl", "result", "hard_stop"):
+        assert frame[name] == told[name], name
+    for name in ("queued", "sent", "filled"):  # signals go on, and are refused
+        assert frame["counters"][name] == told["counters"][name], name
+    assert frame.keys() == told.keys()
+    assert _text(page, "#state") == "REDUCING"
+    assert "pause" in _text(page, "#reasons")
+
+
+def _a_reload_shows_the_past(page: Page) -> None:
+    signals = page.locator("#signals tr").count()
+    page.reload()
+    page.wait_for_selector(LIVE)
+    page.wait_for_selector("#fills button")
+    assert page.locator("#signals tr").count() == signals > 1
+    assert page.locator("#curve canvas").count() == 1
+
+
+def _an_order_s_story_is_at_hand(page: Page) -> None:
+    page.locator("#fills button").first.click()
+    page.wait_for_selector("#story[open]")
+    eventually(lambda: "outcome: filled" in _text(page, "#story-text"), 5, "a story")
+    page.keyboard.press("Escape")
+
+
+def _a_keyboard_is_enough(page: Page) -> None:
+    page.keyboard.press("/")
+    page.keyboard.type("xyz:")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#found li button")
+    page.locator("#main").focus()
+    before = page.locator("#market").input_value()
+    page.keyboard.press("]")
+    assert page.locator("#market").input_value() != before
+
+
+def test_fifty_pages_are_served_beside_one_that_reads_nothing(tmp_path: Path) -> None:
+    """Sockets, not browsers: what counts is what the service does for them."""
+    port = _free_port()
+    with _running(tmp_path / "one", port) as service, contextlib.ExitStack() as stack:
+        service.wait_for(lambda s: s["state"] == "READY", 30, "READY")
+        conns = []
+        for _ in range(50):
+            conn = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+            conn.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            conns.append(conn)
+        for conn in conns[1:]:
+            data = b""
+            while data.count(b"\ndata: {") < 2:
+                data += conn.recv(65_536)
+        service.wait_for(lambda s: s["state"] == "READY", 5, "still READY")
