@@ -61,6 +61,8 @@ def _text(page: Page, selector: str) -> str:
     return page.locator(selector).inner_text()
 
 
+@pytest.mark.long
+@pytest.mark.timeout(300)
 def test_the_page_is_the_session(chromium: Browser, tmp_path: Path) -> None:
     """One session, looked at from its first trades to its restart; each look says what it holds."""
     port = _free_port()

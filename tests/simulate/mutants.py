@@ -36,7 +36,7 @@ _NO_QUOTE_GATES = (
 LADDER, FACTS = "strategy/ladder.py", "execution/quotes/facts.py"
 _NO_ROOM = (
     LADDER,
-    "        room = p.max_inventory_usd - position_usd * side.sign",
+    "        room = p.max_inventory_usd - max(position_usd * side.sign, ZERO)",
     "        room = p.max_inventory_usd",
 )
 
@@ -88,12 +88,12 @@ MUTANTS: tuple[Mutant, ...] = (
         (QUOTER, "min(limits.max_per_market, market.params.ladder.max_inventory_usd)", "limits.max_per_market"), _NO_ROOM,
     )),
     Mutant("what rests does not count", (
-        ("core/ledger.py", "signed + self.buys.get(coin, ZERO) if buy else self.sells.get(coin, ZERO) - signed",
-         "signed if buy else -signed"), _NO_ROOM,
+        ("core/ledger.py", "max(signed if buy else -signed, ZERO) + orders.get(coin, ZERO)",
+         "max(signed if buy else -signed, ZERO)"), _NO_ROOM,
     )),
     Mutant("a quote is as large as the inventory may be", (
         (LADDER, "    size = p.size_usd\n", "    size = p.max_inventory_usd * 2\n"), _NO_QUOTE_GATES,
-        (LADDER, "        room = p.max_inventory_usd - position_usd", "        room = p.max_inventory_usd * 9 - position_usd"),
+        (LADDER, "        room = p.max_inventory_usd - max(", "        room = p.max_inventory_usd * 9 - max("),
     )),
     Mutant("quotes of another epoch leave", (
         (LOOP, "if epoch is None or epoch != order.epoch:", "if order.level is None and (epoch is None or epoch != order.epoch):"),

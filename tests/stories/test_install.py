@@ -45,7 +45,11 @@ def test_a_wheel_has_all_files_and_the_requirements_of_the_one_list(tmp_path: Pa
         meta = Parser().parsestr(archive.read(f"{info}/METADATA").decode())
         points = archive.read(f"{info}/entry_points.txt").decode()
         roots = {name.partition("/")[0] for name in archive.namelist()}
-    own = (p for p in (ROOT / "hip3").rglob("*") if p.suffix in (".py", ".toml"))
+    own = (
+        p
+        for p in (ROOT / "hip3").rglob("*")
+        if p.suffix in (".py", ".toml") or (p.parent.name == "page" and p.is_file())
+    )
     assert files == {p.relative_to(ROOT).as_posix() for p in own}
     assert roots == {"hip3", info}  # neither the script nor tests
     assert meta["Version"] == __version__
