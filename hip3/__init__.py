@@ -26,6 +26,7 @@ And what it is proved with:
     venue/      the embedded exchange, a Hyperliquid in one process: setup, engine, books, market, answers,
                 actions, serving
     onethread/  the whole service in one thread under its own clock
+    replay/     the service over a recording, on that
     simulate/   seeded fault simulation on that
     bench/      the benchmarks
 

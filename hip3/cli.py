@@ -96,26 +96,13 @@ def parser() -> argparse.ArgumentParser:
     simulate.add_argument("--keep", default=None, metavar="I,J", help="of one seed: only these mishaps, or none")
     simulate.add_argument("--until", type=int, default=None, metavar="MS", help="of one seed: when its faults end")
     simulate.add_argument("--calm", action="store_true", help="of one seed: threads never cut in")
-    _add_record(commands)
-    for name in ("replay", "sweep"):
-        later = commands.add_parser(name, help="not offered yet")
-        later.add_argument("recording", nargs="*")
+    from hip3.commands.evidence import add_record, add_replay
+
+    add_record(commands, _seconds)
+    add_replay(commands)
+    later = commands.add_parser("sweep", help="not offered yet")
+    later.add_argument("recording", nargs="*")
     return top
-
-
-def _add_record(commands: Any) -> None:
-    record = commands.add_parser("record", help="record the network's market data; needs no key")
-    record.add_argument("--out", default="recordings", metavar="DIR")
-    which = record.add_mutually_exclusive_group()
-    which.add_argument("--markets", default=None, metavar="A,B", help="such as xyz:GOLD,xyz:NVDA")
-    which.add_argument("--all-of", default=None, metavar="DEX", help="every market of a dex")
-    record.add_argument("--depth", action="store_true", help="also the order books, five levels or more")
-    record.add_argument("--trades", action="store_true", help="also the trades")
-    record.add_argument("--duration", type=_seconds, default=None, metavar="SECONDS")
-    reading = record.add_subparsers(dest="action", required=False, parser_class=_Parser, metavar="verify|stat")
-    for name, what in (("verify", "read everything; exit 4 if something is wrong"), ("stat", "figures by market")):
-        action = reading.add_parser(name, help=what)
-        action.add_argument("recording", type=Path, metavar="DIR")
 
 
 def _add_operating(commands: Any) -> None:
@@ -361,6 +348,12 @@ def _record(args: argparse.Namespace) -> int:
     return record(args, reading.load_markets_file(reading.load(os.environ, ENV_FILE, markets=False)))
 
 
+def _replay(args: argparse.Namespace) -> int:
+    from hip3.replay.command import run
+
+    return run(args, ENV_FILE)
+
+
 def _not_offered(args: argparse.Namespace) -> int:
     return _faults([f"{args.command} is not offered until it exists"], USAGE)
 
@@ -381,6 +374,6 @@ _COMMANDS = {
     "bench": _bench,
     "simulate": _simulate,
     "record": _record,
-    "replay": _not_offered,
+    "replay": _replay,
     "sweep": _not_offered,
 }

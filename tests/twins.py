@@ -39,6 +39,10 @@ _BY_TEST = {
     "record/test_recorder": "record/folder record/lines",
     "risk/test_market_gates": "execution/entries/refusal_watch execution/truth/markets risk/market_flags",
     "risk/test_monitor_and_latch": "risk/hard_stop risk/monitor",
+    "replay/test_replay": (
+        "replay/command replay/latency replay/network replay/page replay/result replay/run replay/setup replay/source "
+        "venue/market/filling venue/market/tape venue/recorded"
+    ),
     "service/test_alerting": "core/urls ops/channels",
     "service/test_operating": "service/control_requests service/snapshot",
     "sessions/test_adversity": "execution/truth/streams",
@@ -71,7 +75,7 @@ _BY_TEST = {
     "stories/test_exchange_state": "commands/exchange venue/state_file",
     "stories/test_install": "__main__ version",
     "stories/test_latch": "commands/latch",
-    "stories/test_record": "commands/record service/recording",
+    "stories/test_record": "commands/evidence commands/record service/recording",
     "stories/test_runbook": "cli commands/pause",
     "stories/test_service": "clock exchange/embedded service/quote_view service/running service/runtime",
     "stories/test_stop": "commands/stop service/stop_wish",

@@ -4,7 +4,9 @@ Time is an argument; `advance(now)` lets everything happen that is due, `take_ou
 to be sent. The server gives it sockets and a clock; tests and the simulation drive it directly.
 """
 
+from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
@@ -39,6 +41,7 @@ class Venue:
     def __init__(
         self, setup: VenueSetup, *, seed: int, profile: str, now_ms: int, latency_ms: int = 0,
         recording: Recording = NOTHING, limited: bool = True, kept: Kept | None = None,
+        travels: Callable[[int, Any], int] | None = None,
     ) -> None:  # fmt: skip
         setup = setup if kept is None else _going_on(setup, kept)
         px = {m.coin: recording.px(m) for m in setup.markets}
@@ -61,6 +64,7 @@ class Venue:
                 latency_ms, setup.parameters.latency_jitter_ms, seed,
                 plain_cancels_last=setup.parameters.plain_cancels_last,
                 plain_cancel_ms=setup.parameters.plain_cancel_ms, taking_ms=setup.parameters.taking_ms,
+                travels=travels,
             ), out=self._out,
         )  # fmt: skip
         if kept is not None:

@@ -9,6 +9,7 @@ is found out when it is executed.
 import heapq
 import itertools
 import random
+from collections.abc import Callable
 from typing import Any
 
 MAKES, CANCELS, TAKES = 0, 1, 2
@@ -58,7 +59,10 @@ class Mempool:
         plain_cancels_last: bool = False,
         plain_cancel_ms: int = 0,
         taking_ms: int = 0,
+        travels: Callable[[int, Any], int] | None = None,
     ) -> None:
+        """`travels(now_ms, request)` says how long each action takes, in place of all the rest."""
+        self._travels = travels
         self._plain_cancels_last = plain_cancels_last
         self._plain_cancel_ms, self._taking_ms = plain_cancel_ms, taking_ms
         self.latency_ms, self._jitter_ms = latency_ms, jitter_ms
@@ -69,7 +73,11 @@ class Mempool:
     def add(self, now_ms: int, request: Any, item: Any) -> None:
         """An action leaves its client at `now_ms`; `item` says whose answer it is and comes back untouched."""
         delay = (
-            self.latency_ms + (self._rng.randint(0, self._jitter_ms) if self._jitter_ms else 0) + self._more(request)
+            self._travels(now_ms, request)
+            if self._travels is not None
+            else self.latency_ms
+            + (self._rng.randint(0, self._jitter_ms) if self._jitter_ms else 0)
+            + self._more(request)
         )
         # The serial number decides a tie: requests cannot be compared.
         heapq.heappush(self._late, (now_ms + delay, next(self._serial), request, item))
@@ -85,6 +93,10 @@ class Mempool:
     def next_due(self) -> int | None:
         """When the next action arrives, in exchange milliseconds; None if nothing is on its way."""
         return self._late[0][0] if self._late else None
+
+    def peek(self) -> Any:
+        """The request that arrives next; None if nothing is on its way."""
+        return self._late[0][2] if self._late else None
 
     def pop(self) -> tuple[int, Any]:
         """(arrival, item) of the next action, for an exchange without blocks. IndexError if there is none."""

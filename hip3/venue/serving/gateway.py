@@ -45,7 +45,8 @@ class Gateway:
         out: list[Output],
     ) -> None:  # fmt: skip
         self._books, self._hub, self._publisher, self._faults = books, hub, publisher, faults
-        self._limits, self._pool, self._out = limits, pool, out
+        self._limits, self._out = limits, out
+        self.pool = pool
 
     # HTTP.
 
@@ -154,23 +155,23 @@ class Gateway:
     # Actions.
 
     def _later(self, now_ms: int, item: _Http | _Post) -> None:
-        if self._pool.latency_ms == 0:
+        if self.pool.latency_ms == 0:
             self._execute(item, now_ms)
         else:
-            self._pool.add(now_ms, item.request, item)
+            self.pool.add(now_ms, item.request, item)
 
     def next_due(self) -> int | None:
         """When the next action is executed, if not with a block."""
-        return None if self._books.engine.parameters.blocks else self._pool.next_due()
+        return None if self._books.engine.parameters.blocks else self.pool.next_due()
 
     def arrive(self) -> None:
         """Execute the next action, at its time."""
-        when, item = self._pool.pop()
+        when, item = self.pool.pop()
         self._execute(item, when)
 
     def block(self, now_ms: int) -> Iterator[None]:
         """Execute what has arrived, in two halves: makers and cancels, then takers."""
-        makers, takers = self._pool.block(now_ms) if self._books.engine.parameters.blocks else ([], [])
+        makers, takers = self.pool.block(now_ms) if self._books.engine.parameters.blocks else ([], [])
         for item in makers:
             self._execute(item, now_ms)
         yield

@@ -1,0 +1,35 @@
+"""The options of the commands of evidence: record and replay. Nothing is imported that they need to run."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+def add_replay(commands: Any) -> None:
+    """`replay`."""
+    replay = commands.add_parser("replay", help="the service over a recording: what it would have earned")
+    replay.add_argument("recording", type=Path, metavar="RECORDING")
+    replay.add_argument("--markets", default=None, metavar="A,B", help="such as xyz:GOLD; default all that is recorded")
+    replay.add_argument("--set", action="append", metavar="NAME=VALUE", help="a setting, as without HIP3_ in front")
+    replay.add_argument("--fills", default="pessimistic", metavar="MODEL", help="pessimistic, share:P or optimistic")
+    replay.add_argument("--own", action="store_true", help="repeat the orders of the service that recorded it")
+    replay.add_argument("--latency", default=None, metavar="fixed:MS|FILE", help="of orders; default what was measured")
+    replay.add_argument("--seed", type=int, default=0, metavar="N")
+    replay.add_argument("--report", default="replays/last", metavar="DIR", help="report.json, report.html, journal.db")
+    replay.add_argument("--json", action="store_true")
+
+
+def add_record(commands: Any, seconds: Callable[[str], float]) -> None:
+    """`record`, `record verify`, `record stat`. `seconds` reads a duration."""
+    record = commands.add_parser("record", help="record the network's market data; needs no key")
+    record.add_argument("--out", default="recordings", metavar="DIR")
+    which = record.add_mutually_exclusive_group()
+    which.add_argument("--markets", default=None, metavar="A,B", help="such as xyz:GOLD,xyz:NVDA")
+    which.add_argument("--all-of", default=None, metavar="DEX", help="every market of a dex")
+    record.add_argument("--depth", action="store_true", help="also the order books, five levels or more")
+    record.add_argument("--trades", action="store_true", help="also the trades")
+    record.add_argument("--duration", type=seconds, default=None, metavar="SECONDS")
+    reading = record.add_subparsers(dest="action", required=False, parser_class=type(record), metavar="verify|stat")
+    for name, what in (("verify", "read everything; exit 4 if something is wrong"), ("stat", "figures by market")):
+        action = reading.add_parser(name, help=what)
+        action.add_argument("recording", type=Path, metavar="DIR")

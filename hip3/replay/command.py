@@ -1,0 +1,108 @@
+"""`replay RECORDING`: the production service over a recording; its report, its journal, and one line with the hash."""
+
+import argparse
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from hip3.config.reading import MarketSettings, load, load_markets_file
+from hip3.errors import ConfigError, PreflightError
+from hip3.replay.latency import parse_latency
+from hip3.replay.page import page
+from hip3.replay.result import hash_of, journal_of, records, report_of
+from hip3.replay.run import Ask, Replay, replay
+from hip3.replay.source import COARSE_ORACLE_MS, COARSE_TOUCH_MS, Head, first_look
+from hip3.venue.market.filling import parse_fills
+
+OK, CHECK_FAILED = 0, 4
+NOBODYS = (
+    "PRIVATE_KEY", "PRIVATE_KEY_FILE", "KEYSTORE_FILE", "KEYSTORE_PASSWORD", "SIGNER_ADDRESS", "ACCOUNT_ADDRESS",
+    "VAULT_ADDRESS", "ALERT_URLS", "DEADMAN_URL", "RECORD", "WS_URL", "DEX",
+)  # fmt: skip
+"""Settings of a real account or of what is around it: a replay has none of them."""
+
+
+def settings_of(args: argparse.Namespace, head: Head, state: Path, env_file: Path | None) -> MarketSettings:
+    """The settings of now, those of the command over them, on the exchange of the recording. ConfigError."""
+    env = {key: value for key, value in os.environ.items() if key.startswith("HIP3_")}
+    for pair in args.set or []:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise ConfigError([f"--set {pair}: expected NAME=VALUE"])
+        env["HIP3_" + name.upper().removeprefix("HIP3_")] = value
+    if args.markets:
+        env["HIP3_MARKETS"] = args.markets
+    env |= {f"HIP3_{name}": "" for name in NOBODYS}
+    env |= {
+        "HIP3_NETWORK": "embedded", "HIP3_MODE": "trade", "HIP3_API_URL": "http://replay.invalid",
+        "HIP3_HTTP_PORT": "0",
+        "HIP3_STATE_DIR": str(state), "HIP3_LOG_DIR": str(state / "logs"), "HIP3_EXCHANGE_SEED": str(args.seed),
+    }  # fmt: skip
+    base = load(env, env_file, markets=False)
+    if not base.coins:
+        base = load(env | {"HIP3_MARKETS": ",".join(head.coins)}, env_file, markets=False)
+    missing = [coin for coin in base.coins if coin not in head.coins]
+    if missing:
+        raise ConfigError([f"{coin} is not in the recording, which has {', '.join(head.coins)}" for coin in missing])
+    return load_markets_file(base)
+
+
+def run(args: argparse.Namespace, env_file: Path | None) -> int:
+    """The command; its exit code. ConfigError, OSError."""
+    head = first_look(args.recording)
+    coarse = _coarse(head)
+    if coarse:
+        raise PreflightError([coarse])
+    folder = Path(args.report)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="hip3-replay-") as state:
+        settings = settings_of(args, head, Path(state), env_file)
+        ask = Ask(
+            recording=args.recording, settings=settings, coins=settings.base.coins, fills=parse_fills(args.fills),
+            own=args.own, latency=parse_latency(args.latency, head.lag_ms), seed=args.seed,
+        )  # fmt: skip
+        done = replay(ask, head, Path(state))
+        rows = records(journal_of(Path(state)))
+        report = report_of(ask, head, done)
+        digest = hash_of(rows, report)
+        shutil.copyfile(journal_of(Path(state)), folder / "journal.db")
+    write(folder, report | {"result": digest})
+    print(json.dumps(report | {"result": digest}) if args.json else _table(done, report))
+    print(f"result {digest}")
+    return CHECK_FAILED if report["problem"] else OK
+
+
+def write(folder: Path, report: dict[str, Any]) -> None:
+    """`report.json` and the page that is made of it."""
+    (folder / "report.json").write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
+    (folder / "report.html").write_text(page(report), encoding="utf-8")
+
+
+def _coarse(head: Head) -> str:
+    """Why a recording cannot be signalled on; "" if it can."""
+    if not head.coins:
+        return "the recording has no touch and no context of any market"
+    for what, found, most in (
+        ("contexts", head.oracle_ms, COARSE_ORACLE_MS),
+        ("touches", head.touch_ms, COARSE_TOUCH_MS),
+    ):
+        if found > most:
+            return (
+                f"the recording is too coarse to signal on: its {what} come every {found} ms, {most} at most are wanted"
+            )
+    return ""
+
+
+def _table(done: Replay, report: dict[str, Any]) -> str:
+    """As `run` prints it."""
+    running = done.app.running
+    held = {p["market"]: p["size"] for p in report["open_positions"]}
+    return running.journal.figures.table(
+        unknown_now=0, positions=held, latch=None if running.latch is None else running.latch.state().reason,
+        proof=report["problem"] or "the recording is over",
+    )  # fmt: skip

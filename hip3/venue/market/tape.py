@@ -1,0 +1,222 @@
+"""What a recorded market showed, on the exchange's own time: touches, contexts, trades. Pure.
+
+One `Tape` for each market, filled ahead of the time that is asked about and forgotten behind it, so that it holds
+seconds and not days. Frames are kept as they came and parsed when somebody looks: most never are. Times are exchange
+milliseconds; a context carries none of its own, who pushes it says which.
+"""
+
+from bisect import bisect_left, bisect_right
+from decimal import Decimal
+from typing import NamedTuple
+
+import msgspec
+
+BEHIND_MS = 2000
+"""So much is kept of what is over."""
+
+
+class _Level(msgspec.Struct):
+    px: Decimal
+    sz: Decimal
+
+
+class _Bbo(msgspec.Struct):
+    bbo: tuple[_Level | None, _Level | None]
+
+
+class _Ctx(msgspec.Struct):
+    oraclePx: Decimal  # noqa: N815 the exchange's own name
+    markPx: Decimal  # noqa: N815
+    funding: Decimal = Decimal(0)
+
+
+class _CtxData(msgspec.Struct):
+    ctx: _Ctx
+
+
+class _Trade(msgspec.Struct):
+    side: str
+    px: Decimal
+    sz: Decimal
+    time: int
+    tid: int = 0
+
+
+class _BboFrame(msgspec.Struct):
+    data: _Bbo
+
+
+class _CtxFrame(msgspec.Struct):
+    data: _CtxData
+
+
+class _TradesFrame(msgspec.Struct):
+    data: list[_Trade]
+
+
+_bbo = msgspec.json.Decoder(_BboFrame, strict=False)
+_ctx = msgspec.json.Decoder(_CtxFrame, strict=False)
+_trades = msgspec.json.Decoder(_TradesFrame, strict=False)
+
+
+class Side(NamedTuple):
+    """Price and size of one side of the touch."""
+
+    px: Decimal
+    sz: Decimal
+
+
+class Look(NamedTuple):
+    """The touch from `at_ms` on; a side without quotes is None."""
+
+    at_ms: int
+    bid: Side | None
+    ask: Side | None
+
+    def side(self, *, is_buy: bool) -> Side | None:
+        """The bid, or the ask."""
+        return self.bid if is_buy else self.ask
+
+
+class Context(NamedTuple):
+    """What a context said."""
+
+    at_ms: int
+    oracle: Decimal
+    mark: Decimal
+    funding: Decimal
+
+
+class Trade(NamedTuple):
+    """One trade of others; `sold`: its taker sold."""
+
+    at_ms: int
+    px: Decimal
+    sz: Decimal
+    sold: bool
+
+
+class _Track:
+    """Frames of one kind, sorted by time; of the same time in order of arrival."""
+
+    def __init__(self) -> None:
+        self.times: list[int] = []
+        self.frames: list[bytes] = []
+
+    def push(self, at_ms: int, frame: bytes) -> None:
+        at = bisect_right(self.times, at_ms) if self.times and at_ms < self.times[-1] else len(self.times)
+        self.times.insert(at, at_ms)
+        self.frames.insert(at, frame)
+
+    def latest(self, at_ms: int, *, before: bool) -> int:
+        """Index of the last one at `at_ms` or earlier, `before`: earlier; -1 for none."""
+        return (bisect_left if before else bisect_right)(self.times, at_ms) - 1
+
+    def forget(self, before_ms: int) -> None:
+        """What was over before that; the last of it stays."""
+        keep = self.latest(before_ms, before=False)
+        if keep > 256:
+            del self.times[:keep]
+            del self.frames[:keep]
+
+
+class Tape:
+    """See the module. Confined to one thread."""
+
+    def __init__(self) -> None:
+        self._bbo, self._ctx = _Track(), _Track()
+        self.trades: list[Trade] = []
+        self.has_trades = False
+        self._tids: dict[int, None] = {}
+
+    def bbo(self, at_ms: int, frame: bytes) -> None:
+        """A touch."""
+        self._bbo.push(at_ms, frame)
+
+    def ctx(self, at_ms: int, frame: bytes) -> None:
+        """A context."""
+        self._ctx.push(at_ms, frame)
+
+    def traded(self, frame: bytes) -> None:
+        """Trades; those of before that a new connection repeats count once."""
+        self.has_trades = True
+        for t in _trades.decode(frame).data:
+            if t.tid not in self._tids:
+                self._tids[t.tid] = None
+                self.trades.append(Trade(t.time, t.px, t.sz, t.side == "A"))
+        self.trades.sort(key=lambda t: t.at_ms)
+        while len(self._tids) > 5000:
+            del self._tids[next(iter(self._tids))]
+
+    def look(self, at_ms: int, *, before: bool = False) -> Look | None:
+        """The touch at that time, `before`: as it was just before; None: none is known."""
+        at = self._bbo.latest(at_ms, before=before)
+        return None if at < 0 else _look(self._bbo.times[at], self._bbo.frames[at])
+
+    def context(self, at_ms: int) -> Context | None:
+        """The context that held then, the first one where that was before it."""
+        if not self._ctx.times:
+            return None
+        at = max(0, self._ctx.latest(at_ms, before=False))
+        ctx = _ctx.decode(self._ctx.frames[at]).data.ctx
+        return Context(self._ctx.times[at], ctx.oraclePx, ctx.markPx, ctx.funding)
+
+    def contexts(self, from_ms: int, to_ms: int) -> list[Context]:
+        """All of a stretch of time, its end included."""
+        track, out = self._ctx, list[Context]()
+        for at in range(bisect_left(track.times, from_ms), bisect_right(track.times, to_ms)):
+            ctx = _ctx.decode(track.frames[at]).data.ctx
+            out.append(Context(track.times[at], ctx.oraclePx, ctx.markPx, ctx.funding))
+        return out
+
+    def looks(self, after_ms: int, to_ms: int) -> list[Look]:
+        """All touches that began later than `after_ms` and no later than `to_ms`."""
+        track = self._bbo
+        span = range(bisect_right(track.times, after_ms), bisect_right(track.times, to_ms))
+        return [_look(track.times[at], track.frames[at]) for at in span]
+
+    def traded_in(self, after_ms: int, to_ms: int) -> list[Trade]:
+        """Trades of others later than `after_ms` and no later than `to_ms`."""
+        return [t for t in self.trades if after_ms < t.at_ms <= to_ms]
+
+    def next_after(self, at_ms: int) -> int | None:
+        """When the next thing happens after that; None: nothing is known yet."""
+        found = []
+        for times in (self._bbo.times, self._ctx.times):
+            at = bisect_right(times, at_ms)
+            if at < len(times):
+                found.append(times[at])
+        found += [t.at_ms for t in self.trades if t.at_ms > at_ms][:1]
+        return min(found, default=None)
+
+    def forget(self, now_ms: int) -> None:
+        """What lies far behind."""
+        before = now_ms - BEHIND_MS
+        self._bbo.forget(before)
+        self._ctx.forget(before)
+        if len(self.trades) > 64 and self.trades[32].at_ms < before:
+            self.trades = [t for t in self.trades if t.at_ms >= before]
+
+
+def _look(at_ms: int, frame: bytes) -> Look:
+    bid, ask = _bbo.decode(frame).data.bbo
+    return Look(
+        at_ms, None if bid is None else Side(bid.px, bid.sz), None if ask is None else Side(ask.px, ask.sz)
+    )  # fmt: skip
+
+
+def coin_of(frame: bytes) -> str:
+    """The coin of a market frame, without parsing it; "" where none stands in it."""
+    at = frame.find(b'"coin":"')
+    return frame[at + 8 : frame.find(b'"', at + 8)].decode(errors="replace") if at >= 0 else ""
+
+
+def time_of(frame: bytes) -> int | None:
+    """The exchange's time in a frame, without parsing it; None where it has none."""
+    at = frame.find(b'"time":')
+    if at < 0:
+        return None
+    end = at + 7
+    while frame[end : end + 1].isdigit():
+        end += 1
+    return int(frame[at + 7 : end]) if end > at + 7 else None

@@ -1,0 +1,168 @@
+"""Replay: the recorded session happens again to the last digit, and what was changed in the recording is noticed."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hip3.config.reading import load, load_markets_file
+from hip3.record.folder import segments
+from hip3.record.lines import Record
+from hip3.record.segment import SegmentReader, SegmentWriter
+from hip3.replay.latency import parse_latency
+from hip3.replay.result import hash_of, journal_of, records, report_of
+from hip3.replay.run import Ask, replay
+from hip3.replay.source import first_look
+from hip3.venue.market.filling import Fills, Queue, offered, parse_fills
+from hip3.venue.market.tape import Side, Trade
+from tests.replay.session import Session, account_of, recorded
+from tests.stories.process import ROOT
+
+D = Decimal
+
+
+def _again(session: Session, folder: Path, *, own: bool = True, change: Callable[[Record], Record | None] | None = None,
+           fills: str = "pessimistic") -> tuple[dict[str, Any], str, list[tuple[str, Any]]]:  # fmt: skip
+    """(account by the exchange's books, hash, orders sent) of a replay of a session."""
+    head = first_look(session.recording)
+    env = {k: v for k, v in session.env.items() if k != "HIP3_RECORD"}
+    env |= {"HIP3_STATE_DIR": str(folder / "state"), "HIP3_LOG_DIR": str(folder / "logs")}
+    ask = Ask(
+        recording=session.recording, settings=load_markets_file(load(env, None)), coins=head.coins, own=own, change=change,
+        latency=parse_latency("fixed:20", 0), seed=session.seed, fills=parse_fills(fills),
+    )  # fmt: skip
+    told: list[tuple[str, Any]] = []
+    done = replay(ask, head, folder, lambda kind, fields: told.append((kind, fields)))
+    assert not done.problem
+    digest = hash_of(records(journal_of(folder / "state")), report_of(ask, head, done))
+    return account_of(done.venue, done.user), digest, _sent(told)
+
+
+def _sent(told: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    return [(f["order"].cloid, (f["order"].px, f["order"].sz)) for kind, f in told if kind == "sent"]
+
+
+def test_a_recorded_session_happens_again_to_the_last_digit(tmp_path: Path) -> None:
+    """evidence.md 8.1.2, taking: orders, fills, fees, balance."""
+    session = recorded(tmp_path, 2, 2)
+    account, _, sent = _again(session, tmp_path / "again")
+    assert account == account_of(session.venue, session.user)
+    assert len(account["fills"]) > 10
+    assert sent == _sent(session.records)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(10))
+def test_ten_sessions_happen_again_to_the_last_digit(tmp_path: Path, seed: int) -> None:
+    """evidence.md 8.1.2, ten seeds of ten minutes."""
+    session = recorded(tmp_path, seed, 10)
+    account, _, sent = _again(session, tmp_path / "again")
+    assert account == account_of(session.venue, session.user)
+    assert sent == _sent(session.records)
+
+
+def test_the_same_replay_has_the_same_hash_and_a_changed_frame_another(tmp_path: Path) -> None:
+    """evidence.md 8.2, cases 12 and 13: a frame delivered early, or one changed byte, is noticed."""
+    session = recorded(tmp_path, 5, 1)
+    hashes = [_again(session, tmp_path / str(n), own=False)[1] for n in range(2)]
+    assert hashes[0] == hashes[1]
+    frames = [
+        r for p in segments(session.recording) for r in _records(p) if b'"activeAssetCtx"' in r.data and r.d == "in"
+    ]
+    victim = frames[len(frames) // 2]
+
+    def early(r: Record) -> Record:
+        return Record(r.n, r.t, r.m - 900_000_000, r.c, r.d, r.f, r.x) if r.n == victim.n else r
+
+    assert _again(session, tmp_path / "early", own=False, change=early)[1] != hashes[0]
+
+
+def _records(path: Path) -> list[Record]:
+    from hip3.record.lines import decode_line
+
+    return [decode_line(line) for line in SegmentReader(path).lines()]
+
+
+def test_the_command_says_the_same_hash_under_another_order_of_hashing(tmp_path: Path) -> None:
+    """evidence.md 8.1.13: PYTHONHASHSEED; the files that it writes; a recording too coarse is exit 4 (case 8)."""
+    session = recorded(tmp_path, 6, 1)
+    out = [_command(tmp_path, session, str(n), "--report", str(tmp_path / f"r{n}")) for n in (1, 2)]
+    assert [o.returncode for o in out] == [0, 0], out[0].stderr
+    lines = [o.stdout.splitlines()[-1] for o in out]
+    assert lines[0] == lines[1]
+    assert lines[0].startswith("result ")
+    report = json.loads((tmp_path / "r1" / "report.json").read_text())
+    for key in ("signals", "orders", "fills", "round_trips", "net_usd", "fees_usd", "funding_usd"):
+        assert isinstance(report[key], int | str), key
+    page = (tmp_path / "r1" / "report.html").read_text()
+    assert "http" not in page.replace("http://replay", "")
+    assert (tmp_path / "r1" / "journal.db").exists()
+    assert _command(tmp_path, session, "1", "--fills", "share:2").returncode == 2
+    _thinned(session.recording, 12)
+    coarse = _command(tmp_path, session, "1")
+    assert (coarse.returncode, "too coarse" in coarse.stderr) == (4, True)
+
+
+def _command(tmp: Path, session: Session, hashseed: str, *args: str) -> "subprocess.CompletedProcess[str]":
+    env = {k: v for k, v in os.environ.items() if not k.startswith("HIP3_")}
+    env |= {k: v for k, v in session.env.items() if "DIR" not in k and k != "HIP3_RECORD"} | {
+        "PYTHONHASHSEED": hashseed
+    }
+    return subprocess.run(
+        [sys.executable, str(ROOT / "hip3.py"), "replay", str(session.recording), *args],
+        cwd=tmp, env=env, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def _thinned(folder: Path, seconds: int) -> None:
+    """Contexts but every so many seconds."""
+    (path,) = segments(folder)
+    kept = [r for r in _records(path) if b'"activeAssetCtx"' not in r.data or r.n % (3 * seconds) < 3]
+    lines = [line for line in SegmentReader(path).lines() if json.loads(line)["n"] in {r.n for r in kept}]
+    path.unlink()
+    writer = SegmentWriter(path)
+    for r, line in zip(kept, lines, strict=True):
+        writer.append(line + b"\n", r.n, r.t, r.m, r.d)
+    writer.close()
+
+
+def test_a_quote_that_was_repriced_in_our_block(tmp_path: Path) -> None:
+    """evidence.md 8.2, case 14, and 8.1.8: pessimistic none, optimistic all, a share its part of what was traded."""
+    before, after = Side(D(100), D(10)), Side(D("100.5"), D(4))
+    traded = [Trade(5, D(100), D(6), sold=False)]
+
+    def got(model: str, left: Side | None) -> Side | None:
+        return offered(parse_fills(model), before, left, traded, is_ask=True, sz_decimals=2)
+
+    assert got("pessimistic", after) == Side(D("100.5"), D(4))  # the limit decides: none at 100
+    assert got("optimistic", after) == before
+    assert got("share:0.5", after) == Side(D(100), D(3))
+    sizes = [got(m, Side(D(100), D(4))) for m in ("pessimistic", "share:0.2", "share:0.8", "optimistic")]
+    assert [s.sz for s in sizes if s is not None] == [D(4), D("5.2"), D("8.8"), D(10)]
+
+
+def test_a_resting_order_waits_for_what_stands_before_it() -> None:
+    queue = Queue(D(100), is_buy=True, front=D(5))
+    assert queue.traded(Trade(1, D(100), D(3), sold=True), D(2)) == 0
+    queue.shown(Side(D(100), D(9)))  # more came behind us
+    assert queue.traded(Trade(2, D(100), D(3), sold=True), D(2)) == D(1)
+    assert queue.traded(Trade(3, D(100), D(3), sold=False), D(2)) == 0
+    assert queue.traded(Trade(4, D(99), D(3), sold=True), D(1)) == D(1)
+
+
+def test_optimism_never_fills_less(tmp_path: Path) -> None:
+    """evidence.md 8.1.8 over a whole session: fewer fills, or smaller ones, for who loses every race."""
+    session = recorded(tmp_path, 7, 1)
+    sizes = []
+    for model in ("pessimistic", "optimistic"):
+        account, _, _ = _again(session, tmp_path / model, own=False, fills=model)
+        first = [f for f in account["fills"] if f["startPosition"] == "0.0"][:1]
+        sizes.append(D(first[0]["sz"]) if first else D(0))
+    assert Fills().text == "pessimistic"
+    assert sizes[0] <= sizes[1]
