@@ -40,7 +40,7 @@ _BY_TEST = {
     "risk/test_market_gates": "execution/entries/refusal_watch execution/truth/markets risk/market_flags",
     "risk/test_monitor_and_latch": "risk/hard_stop risk/monitor",
     "replay/test_replay": (
-        "replay/command replay/latency replay/network replay/page replay/result replay/run replay/setup replay/source "
+        "replay/checks replay/command replay/latency replay/network replay/page replay/result replay/run replay/setup replay/source "
         "venue/market/filling venue/market/tape venue/recorded"
     ),
     "service/test_alerting": "core/urls ops/channels",

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ import msgspec
 
 from hip3.config.reading import MarketSettings, load, load_markets_file
 from hip3.errors import ConfigError, PreflightError
+from hip3.replay.checks import against, cuts, decided, live_rows, noise_after
 from hip3.replay.latency import parse_latency
 from hip3.replay.page import page
-from hip3.replay.result import hash_of, journal_of, records, report_of
+from hip3.replay.result import Rows, hash_of, journal_of, records, report_of
 from hip3.replay.run import Ask, Replay, replay
-from hip3.replay.source import COARSE_ORACLE_MS, COARSE_TOUCH_MS, Head, first_look
+from hip3.replay.source import COARSE_ORACLE_MS, COARSE_TOUCH_MS, Change, Head, first_look
 from hip3.venue.market.filling import parse_fills
 
 OK, CHECK_FAILED = 0, 4
@@ -60,21 +62,71 @@ def run(args: argparse.Namespace, env_file: Path | None) -> int:
         raise PreflightError([coarse])
     folder = Path(args.report)
     folder.mkdir(parents=True, exist_ok=True)
+    done, rows, report = _once(args, head, env_file)
+    if args.against is not None:
+        live = live_rows(args.against, records(args.against))
+        report["against"] = against(live, rows, report["first_ms"], report["last_ms"])
+    if args.lookahead:
+        report["lookahead"] = _lookahead(args, head, env_file, rows)
+    digest = hash_of(rows, report)
+    report["result"] = digest
+    write(folder, report)
+    print(json.dumps(report) if args.json else _table(done, report))
+    faults = _faults(report)
+    for fault in faults:
+        print(f"WRONG {fault}")
+    print(f"result {digest}")
+    return CHECK_FAILED if faults else OK
+
+
+def _once(
+    args: argparse.Namespace, head: Head, env_file: Path | None, change: Change | None = None
+) -> tuple[Replay, Rows, dict[str, Any]]:
+    """One replay: what became of it, its journal's records, its report. The first of a command leaves its journal."""
     with tempfile.TemporaryDirectory(prefix="hip3-replay-") as state:
         settings = settings_of(args, head, Path(state), env_file)
         ask = Ask(
             recording=args.recording, settings=settings, coins=settings.base.coins, fills=parse_fills(args.fills),
-            own=args.own, latency=parse_latency(args.latency, head.lag_ms), seed=args.seed,
+            own=args.own, latency=parse_latency(args.latency, head.lag_ms), seed=args.seed, change=change,
+            from_ns=_time(args.start), to_ns=_time(args.end),
         )  # fmt: skip
         done = replay(ask, head, Path(state))
-        rows = records(journal_of(Path(state)))
-        report = report_of(ask, head, done)
-        digest = hash_of(rows, report)
-        shutil.copyfile(journal_of(Path(state)), folder / "journal.db")
-    write(folder, report | {"result": digest})
-    print(json.dumps(report | {"result": digest}) if args.json else _table(done, report))
-    print(f"result {digest}")
-    return CHECK_FAILED if report["problem"] else OK
+        if change is None:
+            shutil.copyfile(journal_of(Path(state)), Path(args.report) / "journal.db")
+        return done, records(journal_of(Path(state))), report_of(ask, head, done)
+
+
+def _lookahead(args: argparse.Namespace, head: Head, env_file: Path | None, rows: Rows) -> dict[str, Any]:
+    """Decisions up to each cut must be the same with another future: what differs looked ahead."""
+    times, differ = cuts(rows), list[int]()
+    for at_ms in times:
+        change = noise_after((at_ms + 1) * 1_000_000)
+        if decided(_once(args, head, env_file, change)[1], at_ms) != decided(rows, at_ms):
+            differ.append(at_ms)
+    return {"cuts": len(times), "differ": differ}
+
+
+def _time(text: str | None) -> int | None:
+    """A UTC time as nanoseconds. ConfigError."""
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError([f"{text}: expected a time like 2026-09-21T14:00 (UTC)"]) from None
+    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()) * 1_000_000_000
+
+
+def _faults(report: dict[str, Any]) -> list[str]:
+    """What makes the exit code 4."""
+    faults = [report["problem"]] * bool(report["problem"])
+    missing = report.get("against", {}).get("missing", [])
+    if missing:
+        faults.append(f"{len(missing)} live signals did not come again, the first of {missing[0]}")
+    differ = report.get("lookahead", {}).get("differ", [])
+    if differ:
+        faults.append(f"decisions before {differ[0]} change with what comes after it")
+    return faults
 
 
 def write(folder: Path, report: dict[str, Any]) -> None:

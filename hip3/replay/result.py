@@ -19,18 +19,22 @@ UNHASHED = frozenset({"start", "stop", "snapshot"})
 """Records with folders, versions and whole statuses in them."""
 
 
+Rows = list[tuple[int, str, str]]
+"""(wall time, kind, body as JSON)."""
+
+
 def journal_of(state: Path) -> Path:
     """The one journal below a state folder."""
     return next(state.glob("*/journal.db"))
 
 
-def records(journal: Path) -> list[tuple[int, str, str]]:
+def records(journal: Path) -> Rows:
     """(wall time, kind, body as JSON) of all records, in order of writing."""
     with closing(sqlite3.connect(journal)) as db:
         return db.execute("SELECT at_ms, kind, body FROM records ORDER BY id").fetchall()
 
 
-def hash_of(rows: list[tuple[int, str, str]], report: dict[str, Any]) -> str:
+def hash_of(rows: Rows, report: dict[str, Any]) -> str:
     """SHA-256 over what happened and what came of it: the same on every machine."""
     sha = hashlib.sha256()
     for at_ms, kind, body in rows:

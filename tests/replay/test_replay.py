@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -107,6 +108,23 @@ def test_the_command_says_the_same_hash_under_another_order_of_hashing(tmp_path:
     _thinned(session.recording, 12)
     coarse = _command(tmp_path, session, "1")
     assert (coarse.returncode, "too coarse" in coarse.stderr) == (4, True)
+
+
+def test_every_live_signal_comes_again_and_no_decision_knows_the_future(tmp_path: Path) -> None:
+    """evidence.md 8.2, case 32 and 8.1.3: `--against`, `--lookahead`; a journal with a signal of its own is exit 4."""
+    session = recorded(tmp_path, 8, 1)
+    journal = str(session.journal)
+    out = _command(
+        tmp_path, session, "1", "--against", journal, "--lookahead", "--json", "--own", "--latency", "fixed:20"
+    )
+    assert out.returncode == 0, out.stdout[-300:] + out.stderr
+    report = json.loads(out.stdout.splitlines()[0])
+    assert report["against"]["matched"] == report["against"]["live_signals"] > 0
+    assert report["lookahead"]["cuts"] > 3
+    with sqlite3.connect(journal) as db:
+        db.execute("UPDATE records SET body = replace(body, '\"oracle\":\"', '\"oracle\":\"9') WHERE kind = 'signal'")
+    db.close()
+    assert _command(tmp_path, session, "1", "--against", journal).returncode == 4
 
 
 def _command(tmp: Path, session: Session, hashseed: str, *args: str) -> "subprocess.CompletedProcess[str]":
