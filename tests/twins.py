@@ -41,7 +41,7 @@ _BY_TEST = {
     "risk/test_monitor_and_latch": "risk/hard_stop risk/monitor",
     "replay/test_replay": (
         "replay/checks replay/command replay/latency replay/network replay/page replay/result replay/run replay/setup replay/source "
-        "venue/market/filling venue/market/tape venue/recorded"
+        "venue/market/filling venue/market/own venue/market/tape venue/recorded"
     ),
     "service/test_alerting": "core/urls ops/channels",
     "service/test_operating": "service/control_requests service/snapshot",

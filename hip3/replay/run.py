@@ -25,7 +25,8 @@ from hip3.replay.source import Change, Head, Source
 from hip3.service.app import App
 from hip3.service.stop_wish import StopMode
 from hip3.venue.market.filling import Fills
-from hip3.venue.recorded import Own, RecordedVenue
+from hip3.venue.market.own import Own
+from hip3.venue.recorded import RecordedVenue
 
 MAIN_MS = 200
 ORDER = ("exchange", "ws-reader", "tick", "risk", "rest", "journal", "recorder", "main")

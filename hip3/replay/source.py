@@ -19,8 +19,8 @@ from hip3.errors import ConfigError, WireError
 from hip3.record.folder import read
 from hip3.record.lines import Record, channel_of
 from hip3.record.segment import Damage
+from hip3.venue.market.own import Own, OwnFill, OwnFunding
 from hip3.venue.market.tape import Tape, coin_of, time_of
-from hip3.venue.recorded import Own, OwnFill, OwnFunding
 
 AHEAD_MS = 5000
 """A frame that was later than that reaches the exchange's book when the service hears it."""

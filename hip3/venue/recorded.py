@@ -10,21 +10,21 @@ Nothing is published about the market: whoever listens hears the recorded frames
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
-from hip3.core.money import ZERO, div, truncate
+from hip3.core.money import ZERO
 from hip3.venue.engine import matching, triggers
-from hip3.venue.engine.account import USD_DECIMALS, Account
+from hip3.venue.engine.account import Account
 from hip3.venue.engine.book import BookOrder
-from hip3.venue.engine.funding import HOUR_MS, Funding
 from hip3.venue.engine.mempool import TAKES, class_of
 from hip3.venue.engine.model import Market, Request
 from hip3.venue.market.crowd import AGENT_CASH
 from hip3.venue.market.filling import BLOCK_MS, Fills, Queue, first_place, offered
+from hip3.venue.market.own import Own, RecordedFunding
 from hip3.venue.market.recording import RecordedModel, Recording
-from hip3.venue.market.tape import Side, Tape
+from hip3.venue.market.tape import Side, Tape, coin_of
 from hip3.venue.setup.settings import MarketSetup, VenueSetup
 from hip3.venue.venue import Venue
 
@@ -32,36 +32,6 @@ NEVER = 1 << 60
 _AGENT = "0x" + "a9e17" * 8
 Travels = Callable[[int, Any], int]
 """(exchange time of the sending, request) -> milliseconds until it is executed, the block's wait included."""
-
-
-class OwnFill(NamedTuple):
-    """A fill of the account that the recording itself has."""
-
-    at_ms: int
-    coin: str
-    is_buy: bool
-    px: Decimal
-    sz: Decimal
-    crossed: bool
-    cloid: str | None
-
-
-class OwnFunding(NamedTuple):
-    """A payment that the recording itself has."""
-
-    at_ms: int
-    coin: str
-    usdc: Decimal
-    szi: Decimal
-    rate: Decimal
-
-
-class Own(msgspec.Struct):
-    """What the recording has of the account that recorded it: its takings are added back to what was offered, and its
-    resting orders are filled when they were. Filled ahead of time, like the tapes."""
-
-    fills: list[OwnFill] = []
-    fundings: list[OwnFunding] = []
 
 
 class _Silent(Recording):
@@ -103,7 +73,7 @@ class RecordedVenue(Venue):
             now_ms=now_ms, latency_ms=1, recording=_Silent(px), limited=False, travels=travels,
         )  # fmt: skip
         self._pool = self._gateway.pool
-        self._hours = RecordedFunding(self.engine, now_ms, self._context_at, own)
+        self._hours = RecordedFunding(self.engine, now_ms, self._funding_at, own)
         self._quiet = False
 
     # Time.
@@ -159,6 +129,15 @@ class RecordedVenue(Venue):
         orders += [action["order"]] if isinstance(action.get("order"), dict) else []
         found = (self.engine.by_asset.get(o.get("a", -1)) for o in orders if isinstance(o, dict))
         return list({m.info.coin: m for m in found if m is not None}.values())
+
+    def http(self, token: int, path: str, body: bytes, now_ms: int, ip: str = "") -> None:
+        """As ever; who asks for an order book is shown the recorded touch."""
+        if b'"l2Book"' not in body:
+            super().http(token, path, body, now_ms, ip)
+            return
+        market = self.engine.markets.get(coin_of(body))
+        with self._offers([] if market is None else [market], now_ms, takes=False):
+            super().http(token, path, body, now_ms, ip)
 
     # What is offered.
 
@@ -341,6 +320,12 @@ class RecordedVenue(Venue):
         context = None if tape is None else tape.context(now)
         return None if context is None else (context.oracle, context.mark)
 
+    def _funding_at(self, coin: str, now: int) -> tuple[Decimal, Decimal] | None:
+        """The recorded oracle and rate."""
+        tape = self._tapes.get(coin)
+        context = None if tape is None else tape.context(now)
+        return None if context is None else (context.oracle, context.funding)
+
     def _mark(self, market: Market, oracle: Decimal, mark: Decimal, now: int) -> None:
         market.oracle = oracle
         if market.triggers or market.holders:
@@ -348,47 +333,3 @@ class RecordedVenue(Venue):
                 self.engine.set_mark(market, mark, now)
         else:
             market.mark = mark
-
-
-class RecordedFunding(Funding):
-    """Paid every hour at the recorded rate on the recorded oracle; at the very payment that the recording has where
-    the position is the same."""
-
-    def __init__(
-        self, engine: Any, now_ms: int, prices: Callable[[str, int], tuple[Decimal, Decimal] | None], own: Own | None
-    ) -> None:
-        super().__init__(engine, now_ms)
-        self._prices, self._own = prices, own
-        self.rate_at: Callable[[str, int], Decimal | None] = lambda coin, now: None
-
-    @property
-    def next_hour(self) -> int:
-        """When the next payment is due; never, while nobody holds anything."""
-        return self._next_hour
-
-    def advance(self, now_ms: int) -> None:
-        """Pay what is due."""
-        if self._next_hour > now_ms:
-            return
-        hour, self._next_hour = self._next_hour, now_ms - now_ms % HOUR_MS + HOUR_MS
-        for market in self._engine.markets.values():
-            if not market.holders:
-                continue
-            prices = self._prices(market.info.coin, hour)
-            if prices is not None:
-                market.oracle = prices[0]
-            rate = self.rate_at(market.info.coin, hour)
-            market.funding = ZERO if rate is None else rate
-            self._as_recorded(market, hour)
-            self.pay(market, hour)
-
-    def _as_recorded(self, market: Market, hour: int) -> None:
-        """The recorded payment's own rate, and an oracle that makes its amount."""
-        for row in [] if self._own is None else self._own.fundings:
-            if row.coin == market.info.coin and abs(row.at_ms - hour) < HOUR_MS // 60:
-                market.funding = row.rate
-                made = truncate(row.szi * market.oracle * row.rate, USD_DECIMALS)
-                if row.szi and row.rate and made != -row.usdc:
-                    # In the middle of what is cut to that amount: nothing of it may be lost to rounding.
-                    half = Decimal("0.0000005").copy_sign(-row.usdc)
-                    market.oracle = div(half - row.usdc, row.szi * row.rate)
