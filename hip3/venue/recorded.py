@@ -174,7 +174,10 @@ class RecordedVenue(Venue):
         if self._own is not None:
             look = tape.look(now, before=not takes)
             touch = None if look is None else look.side(is_buy=is_buy)
-            return ([] if touch is None else [touch]) + (self._own_levels(coin, now, is_buy) if takes else [])
+            sizes = {} if touch is None else {touch.px: touch.sz}
+            for side in self._own_levels(coin, now, is_buy) if takes else []:
+                sizes[side.px] = sizes.get(side.px, ZERO) + side.sz  # one maker stood there, so it is one fill
+            return [Side(px, sz) for px, sz in sizes.items()]
         arrived = tape.look(now - BLOCK_MS)
         before = None if arrived is None else arrived.side(is_buy=is_buy)
         if not takes:
@@ -182,12 +185,12 @@ class RecordedVenue(Venue):
         look = tape.look(now)
         after = None if look is None else look.side(is_buy=is_buy)
         traded = tape.traded_in(now - BLOCK_MS, now)
-        side = offered(
+        found = offered(
             self._model, before, after, traded, is_ask=not is_buy, sz_decimals=market.info.sz_decimals
         )  # fmt: skip
-        if side is None:
+        if found is None:
             return []
-        return [Side(side.px, side.sz - self._taken.get((coin, is_buy), {}).get(side.px, ZERO))]
+        return [Side(found.px, found.sz - self._taken.get((coin, is_buy), {}).get(found.px, ZERO))]
 
     def _own_levels(self, coin: str, now: int, is_buy: bool) -> list[Side]:
         """What our own recorded takings of this moment took from the shown side."""
