@@ -13,38 +13,21 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any
 
+from hip3.commands.parsing import Parser as _Parser
+from hip3.commands.parsing import add_operating as _add_operating
+from hip3.commands.parsing import port as _port
+from hip3.commands.parsing import seconds as _seconds
 from hip3.errors import AlreadyRunning, ConfigError, PreflightError, VenueReadError
+from hip3.version import __version__
 
 if TYPE_CHECKING:
     from hip3.config.reading import MarketSettings
 
 OK, FAILED, USAGE, NOT_RUNNING, CHECK_FAILED, NO_ANSWER, RUNNING, NO_JOURNAL, NOT_AS_ASKED = range(9)
 ENV_FILE = Path(".env")
-
-
-class _Parser(argparse.ArgumentParser):
-    """argparse with our exit code for bad usage."""
-
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        print(f"{self.prog}: {message}", file=sys.stderr)
-        raise SystemExit(USAGE)
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 < value < 1e9:  # also refuses NaN
-        raise argparse.ArgumentTypeError("must be positive")
-    return value
-
-
-def _port(text: str) -> int:
-    value = int(text)
-    if not 0 <= value <= 65535:
-        raise argparse.ArgumentTypeError("must be between 0 and 65535")
-    return value
+NOBODY = "no service is running here; start it with ./run.sh"
 
 
 def _add_exchange(commands: Any) -> None:
@@ -66,16 +49,27 @@ def _add_exchange(commands: Any) -> None:
 def parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     top = _Parser(prog="hip3", description="trades Hyperliquid's HIP-3 perpetuals")
+    top.add_argument("--version", action="version", version=f"hip3 {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
     run = commands.add_parser("run", help="run the service in the foreground")
     run.add_argument("--duration", type=_seconds, metavar="SECONDS", help="then flatten, print a table, end")
     run.add_argument("--supervised", action="store_true", help="for cron: not after `stop`, and not in a crash loop")
+    run.add_argument("--plain", action="store_true", help="log lines on a terminal, too, instead of the live view")
+    run.set_defaults(settings=None)
+    demo = commands.add_parser("demo", help="a first look: taking and quoting on the embedded exchange, with its page")
+    demo.add_argument("--duration", type=_seconds, metavar="SECONDS", help="then flatten, print a table, end")
+    demo.add_argument("--plain", action="store_true", help="log lines on a terminal, too, instead of the live view")
+    demo.add_argument("--no-open", action="store_true", help="open no browser")
+    commands.add_parser("init", help="asks for network, markets, limits, key file, alerts; writes .env; runs check")
     _add_exchange(commands)
     check = commands.add_parser("check", help="preflight: settings, key, exchange, markets, folders, alerts")
     check.add_argument("--json", action="store_true")
     check.add_argument("--sign", action="store_true", help="also send one signed noop; not while the service runs")
     status = commands.add_parser("status", help="the running service at a glance")
     status.add_argument("--json", action="store_true")
+    status.add_argument("--watch", action="store_true", help="again each second, until Ctrl-C")
+    completion = commands.add_parser("completion", help="completion of commands and options for a shell")
+    completion.add_argument("shell", choices=("bash", "zsh"))
     _add_operating(commands)
     commands.add_parser("markets", help="the network's dexs and markets, with fees, lots, spreads; needs no key")
     explain = commands.add_parser("explain", help="the story of one order")
@@ -103,25 +97,6 @@ def parser() -> argparse.ArgumentParser:
     later = commands.add_parser("sweep", help="not offered yet")
     later.add_argument("recording", nargs="*")
     return top
-
-
-def _add_operating(commands: Any) -> None:
-    """Commands to a running service, and to the account."""
-    stop = commands.add_parser("stop", help="stop the running service and prove what is left open")
-    modes = stop.add_mutually_exclusive_group()
-    modes.add_argument("--flatten", dest="mode", action="store_const", const="flatten", help="close positions, too")
-    modes.add_argument("--cancel", dest="mode", action="store_const", const="cancel", help="cancel entries (default)")
-    modes.add_argument("--leave", dest="mode", action="store_const", const="leave", help="leave everything as it is")
-    stop.add_argument("--timeout", type=_seconds, default=None, metavar="SECONDS")
-    stop.set_defaults(mode="cancel")
-    cancel_all = commands.add_parser("cancel-all", help="cancel every resting order of the account, protection stays")
-    flatten = commands.add_parser("flatten", help="close every position of the account, or one market's")
-    flatten.add_argument("market", metavar="MARKET", nargs="?", help="such as xyz:GOLD")
-    for acting in (cancel_all, flatten):
-        acting.add_argument("--timeout", type=_seconds, default=None, metavar="SECONDS")
-    commands.add_parser("pause", help="exits and cancels only, until resume")
-    resume = commands.add_parser("resume", help="entries again; or approve a market whose parameters changed")
-    resume.add_argument("market", metavar="MARKET", nargs="?", help="such as xyz:GOLD")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -182,7 +157,7 @@ def _run(args: argparse.Namespace) -> int:
     from hip3.service.app import App
     from hip3.service.quote_view import quote_rows
 
-    settings = _settings()
+    settings = args.settings or _settings()
     clock, supervised = SystemClock(), Supervised(Path(settings.base.state_dir))
     if args.supervised:
         rotate_output()
@@ -203,7 +178,8 @@ def _run(args: argparse.Namespace) -> int:
         problem = ("" if args.supervised else supervised.clear()) or supervised.started(clock.wall_ms())
         if problem:
             _faults([f"this start is not noted for --supervised: {problem}"], OK)
-        app = App(settings, clock)
+        view = not args.plain and not args.supervised and sys.stdout.isatty() and sys.stderr.isatty()
+        app = App(settings, clock, view=view)
         running = app.running
         outcome = app.run(None if args.duration is None else int(args.duration * 1000))
         if not running.failed:
@@ -232,6 +208,24 @@ def _run(args: argparse.Namespace) -> int:
     return OK if outcome.clean else NOT_AS_ASKED
 
 
+def _demo(args: argparse.Namespace) -> int:
+    from hip3.commands.demo import prepare
+
+    args.settings, args.supervised = prepare(os.environ, _say_here, show=not args.no_open), False
+    return _run(args)
+
+
+def _init(args: argparse.Namespace) -> int:
+    from hip3.commands.init import init
+
+    init(ENV_FILE, input, _say_here)
+    return _check(argparse.Namespace(json=False, sign=False))
+
+
+def _say_here(text: str) -> None:
+    _say(text, sys.stdout)
+
+
 def _exchange(args: argparse.Namespace) -> int:
     from hip3.commands.exchange import serve
 
@@ -244,10 +238,22 @@ def _status(args: argparse.Namespace) -> int:
     from hip3.ops.state_dir import socket_path
     from hip3.ops.status_text import status_text
 
-    answer = ask(socket_path(Path(_settings().base.state_dir)), {"command": "status"})
+    root = Path(_settings().base.state_dir)
+    if args.watch and not args.json:
+        from hip3.commands.watch import watch
+
+        return OK if watch(root) else _faults([NOBODY], NOT_RUNNING)
+    answer = ask(socket_path(root), {"command": "status"})
     if answer is None:
-        return _faults(["no service is running here; start it with ./run.sh"], NOT_RUNNING)
+        return _faults([NOBODY], NOT_RUNNING)
     print(json.dumps(answer) if args.json else status_text(answer), end="\n" if args.json else "")
+    return OK
+
+
+def _completion(args: argparse.Namespace) -> int:
+    from hip3.commands.words import completion
+
+    print(completion(parser(), args.shell), end="")
     return OK
 
 
@@ -360,8 +366,11 @@ def _not_offered(args: argparse.Namespace) -> int:
 
 _COMMANDS = {
     "run": _run,
+    "demo": _demo,
+    "init": _init,
     "exchange": _exchange,
     "status": _status,
+    "completion": _completion,
     "check": _check,
     "latch": _latch,
     "stop": _stop,

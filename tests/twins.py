@@ -28,6 +28,10 @@ _BY_TEST = {
     "ops/test_alerts": "ops/alert_records",
     "ops/test_status_http": "ops/page_files",
     "commands/test_explain": "ops/stories",
+    "commands/test_words": "commands/parsing",
+    "commands/test_mistakes": "commands/init",
+    "stories/test_readme": "commands/demo",
+    "ops/test_terminal": "commands/watch service/terminal_view",
     "service/test_live": "ops/told service/market_view service/results",
     "position/test_exit_attempts": "position/exit_rules position/exit_state position/flatten position/held",
     "position/test_tracker": (

@@ -12,8 +12,10 @@ from hip3.bench import durable, facts, inbound, process, quoting, scaling, signe
 from hip3.bench.rig import Rig, exchange
 from hip3.bench.rows import Row, table
 from hip3.errors import Hip3Error
+from hip3.ops.terminal import progress
 
 FAILED, MISSED = 1, 4
+PHASES = 6
 
 
 class Sizes(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +78,8 @@ def bench(*, as_json: bool, sizes: Sizes | None = None) -> int:
     """Measure, print, and answer with the exit code."""
     with tempfile.TemporaryDirectory(prefix="hip3-bench-") as folder:
         try:
-            rows = list(measure(Path(folder), sizes or Sizes(), _tell))
+            with progress("bench", PHASES) as done:
+                rows = list(measure(Path(folder), sizes or Sizes(), lambda what: _under_way(what, done)))
         except (Hip3Error, TimeoutError) as error:
             print(f"hip3: the benchmark broke off: {str(error) or type(error).__name__}", file=sys.stderr)
             return FAILED
@@ -85,6 +88,11 @@ def bench(*, as_json: bool, sizes: Sizes | None = None) -> int:
     else:
         print(table(rows))
     return MISSED if any(row.met is False for row in rows) else 0
+
+
+def _under_way(what: str, done: Callable[[str], None]) -> None:
+    _tell(what)
+    done(what)
 
 
 def _tell(what: str) -> None:

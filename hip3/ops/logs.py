@@ -15,7 +15,7 @@ from typing import Any
 
 from loguru import logger
 
-_FORMAT = "{time:HH:mm:ss.SSS} {level: <7} {message}"
+TERMINAL_FORMAT = "{time:HH:mm:ss.SSS} {level: <7} {message}"
 OUTPUT_BYTES, OUTPUT_KEPT = 10_000_000, 5
 _FILE_FORMAT = "{time:YYYY-MM-DD HH:mm:ss.SSS} {level: <7} {thread.name: <12} {message}"
 
@@ -77,11 +77,15 @@ def secret_forms(*secrets: str | None) -> list[str]:
     return sorted(forms, key=len, reverse=True)
 
 
-def setup(log_dir: Path | None, secrets: Iterable[str]) -> None:
-    """Terminal (stderr) and, with a folder, hip3.log: 10 MB each, ten kept."""
+def setup(log_dir: Path | None, secrets: Iterable[str], *, lines: bool = True) -> None:
+    """Terminal (stderr, unless something else than `lines` is shown there) and, with a folder, hip3.log.
+
+    10 MB each, ten kept.
+    """
     logger.remove()
     logger.configure(patcher=_patcher(secrets))
-    logger.add(sys.stderr, format=_FORMAT, level="INFO", backtrace=False, diagnose=False)
+    if lines:
+        logger.add(sys.stderr, format=TERMINAL_FORMAT, level="INFO", backtrace=False, diagnose=False)
     if log_dir is None:
         return
     try:

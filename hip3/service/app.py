@@ -43,6 +43,7 @@ from hip3.service.start import OwnExchange, Who, configured_key, identity
 from hip3.service.stop_wish import FLATTEN_TIMEOUT_MS, StopMode
 from hip3.service.stopping import Outcome, Stopper, stop_before_trading
 from hip3.service.supervisor import Supervisor
+from hip3.service.terminal_view import TerminalView
 from hip3.service.wiring import report
 from hip3.service.workers import Worker
 from hip3.version import __version__
@@ -56,7 +57,9 @@ JOIN_S = 1.0
 class App:
     """One run of the service. Everything here runs on main."""
 
-    def __init__(self, settings: MarketSettings, clock: Clock, runtime: Runtime | None = None) -> None:
+    def __init__(
+        self, settings: MarketSettings, clock: Clock, runtime: Runtime | None = None, *, view: bool = False
+    ) -> None:
         self.running = Running(settings, clock, runtime or Runtime())
         self.alerting = Alerting(self.running)
         self._key = configured_key(settings.base)
@@ -66,6 +69,8 @@ class App:
         self._control: ControlServer | None = None
         self._status_server: StatusServer | None = None
         self._live = Live(self.running)
+        self._view = view
+        self._terminal: TerminalView | None = None
 
     # The whole of a run, from top to bottom.
 
@@ -73,7 +78,7 @@ class App:
         """Start, supervise, stop. PreflightError, ConfigError before anything trades."""
         running = self.running
         base = running.settings.base
-        logs.setup(Path(base.log_dir), secrets_of(base))
+        logs.setup(Path(base.log_dir), secrets_of(base), lines=not self._view)
         self._install_signals()
         self._end_ms = None if duration_ms is None else running.started_ms + duration_ms
         try:
@@ -110,6 +115,9 @@ class App:
             logger.error(f"commands do not reach this service: {path}: {error.strerror}")
         self._status_server = self._open_status_server()
         self._worker("live", self._live.step)
+        if self._view:
+            self._terminal = TerminalView(lambda: snapshot(running), running.runtime)
+            self._worker("terminal", self._terminal.step)
         if self._status_server is not None:
             self._worker("status-http", self._status_server.serve)
 
@@ -174,7 +182,11 @@ class App:
     def close(self) -> None:
         """Threads in order, journal last, one deadline for all; then the exchange of our own."""
         running, workers = self.running, self.running.workers
-        order = [n for n in ("tick", "ws-reader", "risk", "rest", "control", "status-http", "live") if n in workers]
+        order = [
+            n
+            for n in ("tick", "ws-reader", "risk", "rest", "control", "status-http", "live", "terminal")
+            if n in workers
+        ]
         for name in order:
             workers[name].stop()
         if self._status_server is not None:
@@ -189,6 +201,8 @@ class App:
         if self._control is not None:
             self._control.close()
         self._live.close()
+        if self._terminal is not None:
+            self._terminal.close()
         if running.own is not None:
             running.own.stop(0.3 if running.stop.signals else 3)
         self.alerting.finish()

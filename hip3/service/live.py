@@ -111,8 +111,10 @@ class Live:
     def _past(self, folder: Path, span: str) -> dict[str, Any]:
         now = self._running.clock.wall_ms()
         path = folder / "history.db"
-        spans = {"hour": now - HOUR_MS, "day": now - DAY_MS, "all": (first_ms(path) or now) if path.exists() else now}
-        points = curve(path, spans.get(span, spans["day"]), now) if path.exists() else []
+        began = (first_ms(path) if path.exists() else None) or now
+        # Of a young account the span is what there is: else a day's few points would be all of its first minutes.
+        since = {"hour": max(began, now - HOUR_MS), "all": began}.get(span, max(began, now - DAY_MS))
+        points = curve(path, since, now) if path.exists() else []
         results = [{"at_ms": at, "equity_usd": s.equity_usd, **{k: getattr(s, k) for k in _PARTS}} for at, s in points]
         return {"results": results, "records": latest(folder / "journal.db") if span != "all" else []}
 

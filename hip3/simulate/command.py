@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
+from hip3.ops.terminal import progress
 from hip3.simulate.coverage import table
 from hip3.simulate.plan import cut, plan_of
 from hip3.simulate.run import Result, repeat_command, run, run_seed, shrink
@@ -46,12 +47,14 @@ def simulate(first: int, count: int, jobs: int | None = None) -> int:
     hits: Counter[tuple[str, str]] = Counter()
     totals: Counter[str] = Counter()
     failed: list[Result] = []
-    for result in many(range(first, first + count), jobs):
-        print(result.line, flush=True)
-        hits.update(result.hits)
-        totals.update(result.counts)
-        if result.violation:
-            failed.append(result)
+    with progress("seeds", count) as done:
+        for result in many(range(first, first + count), jobs):
+            print(result.line, flush=True)
+            hits.update(result.hits)
+            totals.update(result.counts)
+            if result.violation:
+                failed.append(result)
+            done("" if not failed else f"{len(failed)} failed")
     print()
     print("\n".join(table(hits)))
     names = ("entry", "exit", "stop", "mishaps", "kills", "starts")

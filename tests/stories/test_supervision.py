@@ -134,7 +134,7 @@ def test_a_small_output_file_stays(tmp_path: Path) -> None:
 
 def test_the_cron_lines_of_the_documents_are_the_interface_s() -> None:
     every, boot = f"* * * * * {CRON.format(box='/opt/hip3')}", f"@reboot {CRON.format(box='/opt/hip3')}"
-    assert every in (ROOT / "README.md").read_text()
+    assert every in (ROOT / "docs" / "using.md").read_text()
     runbook = (ROOT / "docs" / "runbook.md").read_text()
     assert every in runbook
     assert boot in runbook

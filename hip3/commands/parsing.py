@@ -1,0 +1,60 @@
+"""The command line's parser with our exit code and words, and the options of the commands that act."""
+
+import argparse
+import sys
+from typing import Any, NoReturn
+
+from hip3.commands.words import all_commands, clearer, epilog, options
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with our exit code for bad usage."""
+
+    def __init__(self, **options: Any) -> None:
+        command = options["prog"].rpartition(" ")[2] if " " in options["prog"] else ""
+        shape = argparse.RawDescriptionHelpFormatter
+        super().__init__(epilog=epilog(command), formatter_class=shape, **options)
+
+    def error(self, message: str) -> NoReturn:
+        commands = all_commands(self)
+        known = [*commands, *options(self), *(o for p in commands.values() for o in options(p))]
+        print(f"{self.prog}: {clearer(message, known)}", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def seconds(text: str) -> float:
+    """A positive number of seconds."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is no number of seconds") from None
+    if not 0 < value < 1e9:  # also refuses NaN
+        raise argparse.ArgumentTypeError("must be positive")
+    return value
+
+
+def port(text: str) -> int:
+    """A port, 0 for any that is free."""
+    value = int(text)
+    if not 0 <= value <= 65535:
+        raise argparse.ArgumentTypeError("must be between 0 and 65535")
+    return value
+
+
+def add_operating(commands: Any) -> None:
+    """Commands to a running service, and to the account."""
+    stop = commands.add_parser("stop", help="stop the running service and prove what is left open")
+    modes = stop.add_mutually_exclusive_group()
+    modes.add_argument("--flatten", dest="mode", action="store_const", const="flatten", help="close positions, too")
+    modes.add_argument("--cancel", dest="mode", action="store_const", const="cancel", help="cancel entries (default)")
+    modes.add_argument("--leave", dest="mode", action="store_const", const="leave", help="leave everything as it is")
+    stop.add_argument("--timeout", type=seconds, default=None, metavar="SECONDS")
+    stop.set_defaults(mode="cancel")
+    cancel_all = commands.add_parser("cancel-all", help="cancel every resting order of the account, protection stays")
+    flatten = commands.add_parser("flatten", help="close every position of the account, or one market's")
+    flatten.add_argument("market", metavar="MARKET", nargs="?", help="such as xyz:GOLD")
+    for acting in (cancel_all, flatten):
+        acting.add_argument("--timeout", type=seconds, default=None, metavar="SECONDS")
+    commands.add_parser("pause", help="exits and cancels only, until resume")
+    resume = commands.add_parser("resume", help="entries again; or approve a market whose parameters changed")
+    resume.add_argument("market", metavar="MARKET", nargs="?", help="such as xyz:GOLD")
