@@ -9,6 +9,8 @@ import threading
 
 from hip3.clock import SystemClock
 from hip3.errors import ConfigError
+from hip3.exchange.embedded import key_number_one
+from hip3.exchange.signing import SigningKey
 from hip3.venue.books.kept import Kept
 from hip3.venue.market.recording import NOTHING, load_recording
 from hip3.venue.server import ExchangeServer
@@ -25,12 +27,14 @@ def serve(args: argparse.Namespace) -> str:
     """Serve until it is to end; why it failed, or "". ConfigError for what the arguments and files ask for."""
     state = None if args.state is None else StateFile(args.state)
     kept = None if state is None else state.read()
-    server = _server(args, kept)
+    server, seed = _server(args, kept)
     done = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: done.set())
     server.start()
     print(f"listening on http://{args.host}:{server.port}", flush=True)  # noqa: T201
+    secret = key_number_one(seed)
+    print(f"funded {SigningKey(secret).address} key 0x{secret.hex()}", flush=True)  # noqa: T201 worth nothing elsewhere
     if args.until_eof:
         threading.Thread(target=_until_eof, args=(done,), name="eof", daemon=True).start()
     told = ""
@@ -48,7 +52,7 @@ def serve(args: argparse.Namespace) -> str:
     return _keep(server, state)
 
 
-def _server(args: argparse.Namespace, kept: Kept | None) -> ExchangeServer:
+def _server(args: argparse.Namespace, kept: Kept | None) -> tuple[ExchangeServer, int]:
     setup = load_setup(args.config, args.faults)
     recording = NOTHING if args.recording is None else load_recording(args.recording, setup.markets)
     if kept is not None and args.seed not in (None, kept.seed):
@@ -77,7 +81,7 @@ def _server(args: argparse.Namespace, kept: Kept | None) -> ExchangeServer:
     except (OSError, SystemExit):
         raise ConfigError([f"{args.host}:{args.port} cannot be bound; is it in use? choose another --port"]) from None
     _say(f"hip3 embedded exchange, profile {args.profile}, seed {seed}")
-    return server
+    return server, seed
 
 
 def _keep(server: ExchangeServer, state: StateFile | None) -> str:

@@ -64,6 +64,16 @@ class _Conn:
             self.sock.shutdown(socket.SHUT_RDWR)
 
 
+_OPEN = ("/info", "/exchange")
+_CORS = [
+    ("Access-Control-Allow-Origin", "*"),
+    ("Access-Control-Allow-Methods", "POST, OPTIONS"),
+    ("Access-Control-Allow-Headers", "Content-Type"),
+    ("Access-Control-Max-Age", "600"),
+]
+"""Any page may trade here as it may on the real one, signed; faults (`/control`) are no page's."""
+
+
 class ExchangeServer:
     """Serves one `Venue`. `speed` runs its clock faster than the machine's; it begins at `begin_ms` at the earliest."""
 
@@ -173,6 +183,9 @@ class ExchangeServer:
         if path == "/ws" and environ.get("HTTP_UPGRADE", "").lower() == "websocket":
             self._websocket(environ)
             raise ConnectionError("the WebSocket is over")  # tells Werkzeug that the socket is ours
+        if method == "OPTIONS" and path in _OPEN:  # as a browser asks before another page's request
+            start_response("204 No Content", [*_CORS, ("Content-Length", "0")])
+            return []
         if path not in ("/info", "/exchange", "/control"):
             return _plain(start_response, "404 Not Found", b"Not Found")
         if method != "POST":
@@ -197,6 +210,7 @@ class ExchangeServer:
             return _plain(start_response, "504 Gateway Timeout", b"")
         kind = "text/plain" if reply.plain else "application/json"
         headers = [("Content-Type", kind), ("Content-Length", str(len(reply.body)))]
+        headers += _CORS if path in _OPEN else []
         start_response(f"{reply.status} {_PHRASES.get(reply.status, 'Error')}", headers)
         return [reply.body]
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.stories.process import TESTER, LocalExchange, local_exchange
+from hip3.exchange.signing import SigningKey
+from tests.stories.process import TESTER, LocalExchange, exchange, local_exchange
 
 
 @pytest.fixture(scope="module")
@@ -41,3 +42,27 @@ def test_what_a_market_and_a_dex_say_of_their_fees(at: LocalExchange) -> None:
     xyz = next(d for d in at.info(type="perpDexs") if d and d["name"] == "xyz")
     assert "deployerFeeScale" not in xyz
     assert {"assetToFundingClamp", "assetToFundingMultiplier", "assetToFundingInterestRate"} <= set(xyz)
+
+
+def test_a_browser_of_another_page_may_ask_and_trade_and_inject_nothing() -> None:
+    with exchange() as started:
+        for path in ("/info", "/exchange"):
+            before = requests.options(started.url + path, headers={"Origin": "http://example.com"}, timeout=5)
+            assert (before.status_code, before.headers["Access-Control-Allow-Origin"]) == (204, "*")
+            assert "Content-Type" in before.headers["Access-Control-Allow-Headers"]
+        assert (
+            "Access-Control-Allow-Origin"
+            in requests.post(started.url + "/info", json={"type": "perpDexs"}, timeout=5).headers
+        )
+        assert requests.options(started.url + "/control", timeout=5).status_code == 405
+
+
+def test_the_funded_key_is_told_and_trades() -> None:
+    with exchange(7) as started:
+        assert started.process.stdout is not None
+        word, address, _, key = started.process.stdout.readline().split()
+        assert word == "funded"
+        assert SigningKey(bytes.fromhex(key[2:])).address == address
+        assert (
+            float(started.info(type="clearinghouseState", user=address, dex="xyz")["marginSummary"]["accountValue"]) > 0
+        )
