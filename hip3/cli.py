@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from hip3.commands.parsing import Parser as _Parser
+from hip3.commands.parsing import add_first as _add_first
 from hip3.commands.parsing import add_operating as _add_operating
 from hip3.commands.parsing import port as _port
 from hip3.commands.parsing import seconds as _seconds
@@ -56,11 +57,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--supervised", action="store_true", help="for cron: not after `stop`, and not in a crash loop")
     run.add_argument("--plain", action="store_true", help="log lines on a terminal, too, instead of the live view")
     run.set_defaults(settings=None)
-    demo = commands.add_parser("demo", help="a first look: taking and quoting on the embedded exchange, with its page")
-    demo.add_argument("--duration", type=_seconds, metavar="SECONDS", help="then flatten, print a table, end")
-    demo.add_argument("--plain", action="store_true", help="log lines on a terminal, too, instead of the live view")
-    demo.add_argument("--no-open", action="store_true", help="open no browser")
-    commands.add_parser("init", help="asks for network, markets, limits, key file, alerts; writes .env; runs check")
+    _add_first(commands)
     _add_exchange(commands)
     check = commands.add_parser("check", help="preflight: settings, key, exchange, markets, folders, alerts")
     check.add_argument("--json", action="store_true")

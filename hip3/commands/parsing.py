@@ -58,3 +58,12 @@ def add_operating(commands: Any) -> None:
     commands.add_parser("pause", help="exits and cancels only, until resume")
     resume = commands.add_parser("resume", help="entries again; or approve a market whose parameters changed")
     resume.add_argument("market", metavar="MARKET", nargs="?", help="such as xyz:GOLD")
+
+
+def add_first(commands: Any) -> None:
+    """The commands of the first ten minutes."""
+    demo = commands.add_parser("demo", help="a first look: taking and quoting on the embedded exchange, with its page")
+    demo.add_argument("--duration", type=seconds, metavar="SECONDS", help="then flatten, print a table, end")
+    demo.add_argument("--plain", action="store_true", help="log lines on a terminal, too, instead of the live view")
+    demo.add_argument("--no-open", action="store_true", help="open no browser")
+    commands.add_parser("init", help="asks for network, markets, limits, key file, alerts; writes .env; runs check")
