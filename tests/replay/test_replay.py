@@ -92,6 +92,7 @@ def _records(path: Path) -> list[Record]:
     return [decode_line(line) for line in SegmentReader(path).lines()]
 
 
+@pytest.mark.long
 def test_the_command_says_the_same_hash_under_another_order_of_hashing(tmp_path: Path) -> None:
     """evidence.md 8.1.13: PYTHONHASHSEED; the files that it writes; a recording too coarse is exit 4 (case 8)."""
     session = recorded(tmp_path, 6, 1)
@@ -112,6 +113,7 @@ def test_the_command_says_the_same_hash_under_another_order_of_hashing(tmp_path:
     assert (coarse.returncode, "too coarse" in coarse.stderr) == (4, True)
 
 
+@pytest.mark.long
 def test_every_live_signal_comes_again_and_no_decision_knows_the_future(tmp_path: Path) -> None:
     """evidence.md 8.2, case 32 and 8.1.3: `--against`, `--lookahead`; a journal with a signal of its own is exit 4."""
     session = recorded(tmp_path, 8, 1)

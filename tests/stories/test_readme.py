@@ -82,6 +82,7 @@ def test_what_is_printed_works_as_printed(page: str, box: Path) -> None:
         assert done.returncode == 0, (line, done.stdout, done.stderr)
 
 
+@pytest.mark.long
 def test_from_a_checkout_to_a_page_that_trades_it_is_one_command(box: Path) -> None:
     port = _free_port()
     began = time.monotonic()

@@ -142,7 +142,7 @@ def test_the_cron_lines_of_the_documents_are_the_interface_s() -> None:
 
 
 def test_the_unit_starts_what_cron_starts_and_knows_the_exit_codes() -> None:
-    unit = configparser.ConfigParser(interpolation=None)
+    unit = configparser.ConfigParser(interpolation=None, strict=False)
     unit.optionxform = str  # type: ignore[method-assign,assignment]
     unit.read(ROOT / "deploy" / "hip3.service")
     service = unit["Service"]
