@@ -86,6 +86,7 @@ class _Run:
         self._rest.tap = recorder
         self._ws_url = base.ws_url or ws_url_of(url)
         self._coins: list[str] = []
+        self._dexs: list[str] = []
         self._grown = (0, self._clock.mono_ms())
         self._reader, self._writer = Worker("ws-reader", self._clock), Worker("recorder", self._clock)
 
@@ -171,7 +172,7 @@ class _Run:
         try:
             entries = rest.info_json({"type": "perpDexs"})
             names = [e["name"] for e in entries if isinstance(e, dict)]
-            for dex in dexs or getattr(self, "_dexs", names):
+            for dex in dexs or self._dexs or names:
                 if dex not in names:
                     raise PreflightError([f"dex {dex} does not exist on the exchange; it has {', '.join(names)}"])
                 meta, _ = rest.info_json({"type": "metaAndAssetCtxs", "dex": dex})

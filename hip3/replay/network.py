@@ -13,6 +13,7 @@ import requests
 import websocket
 
 from hip3.onethread.clock import SimClock
+from hip3.onethread.http import Plain
 from hip3.onethread.threads import NEVER, Threads
 from hip3.replay.source import Source
 from hip3.venue.recorded import RecordedVenue
@@ -20,17 +21,6 @@ from hip3.venue.serving.output import HttpReply, WsClose
 
 HTTP_TIMEOUT_MS = 5000
 _OURS = ('{"channel":"bbo"', '{"channel":"activeAssetCtx"', '{"channel":"trades"', '{"channel":"l2Book"')
-
-
-class Plain:
-    """What of a `requests.Response` the service reads."""
-
-    def __init__(self, status_code: int, content: bytes) -> None:
-        self.status_code, self.content = status_code, content
-
-    @property
-    def text(self) -> str:
-        return self.content.decode(errors="replace")
 
 
 class ReplaySocket:
@@ -73,24 +63,6 @@ class ReplaySocket:
         self._network.hang_up(self)
 
 
-class ReplayHttp:
-    """What the service takes for a `requests.Session`."""
-
-    trust_env = False
-
-    def __init__(self, network: "Network") -> None:
-        self._network = network
-
-    def post(
-        self, url: str, data: bytes, headers: dict[str, str], timeout: tuple[float, float], *, allow_redirects: bool
-    ) -> Plain:
-        """One request, answered after its way there and back."""
-        return self._network.request("/" + url.rpartition("/")[2], data)
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-
 class Network:
     """See the module. `venue` is set before anything is sent."""
 
@@ -106,7 +78,6 @@ class Network:
         self._conns = itertools.count(1)
         self._socket: ReplaySocket | None = None
         self._answers: dict[int, Plain] = {}
-        self.noise: Callable[[bytes], bytes] | None = None
 
     def exchange_ms(self) -> int:
         """The exchange's time."""

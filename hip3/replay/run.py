@@ -15,11 +15,12 @@ from hip3.exchange.connection import Connection
 from hip3.exchange.embedded import key_number_one
 from hip3.exchange.signing import SigningKey
 from hip3.onethread.clock import SimClock
+from hip3.onethread.http import Http
 from hip3.onethread.process import OneThread
 from hip3.onethread.threads import NEVER, Actor, Threads
 from hip3.ops.intents import Intent
 from hip3.replay.latency import Latency, Travels
-from hip3.replay.network import Network, ReplayHttp, ReplaySocket
+from hip3.replay.network import Network, ReplaySocket
 from hip3.replay.setup import setup_of
 from hip3.replay.source import Change, Head, Source
 from hip3.service.app import App
@@ -104,7 +105,7 @@ class Around:
         return self._network.connect(url)
 
     def session(self) -> Any:
-        return ReplayHttp(self._network)
+        return Http(self._network.request)
 
     def jitter(self) -> float:
         return 0.5

@@ -146,11 +146,8 @@ class Source:
         """cloid -> exchange time of its first word, as the recorded streams told it."""
         self.sent_ms: dict[str, int] = {}
         """cloid -> when the recorded service sent it, by its own clock."""
-        self.cancels_ms: dict[str, int] = {}
-        """cloid or oid -> when it asked for its cancel."""
         self.ended_ms: dict[str, int] = {}
         """cloid -> exchange time at which it was over."""
-        self.last_wall_ms = head.first_ns // 1_000_000
 
     @property
     def digest(self) -> str:
@@ -176,7 +173,6 @@ class Source:
     def _take(self, r: Record) -> None:
         at_ms = self._at(r)
         self.read_to_ms = max(self.read_to_ms, at_ms)
-        self.last_wall_ms = r.t // 1_000_000
         if r.d == "in":
             self._frame(r, at_ms)
         elif r.d == "gap":
@@ -237,8 +233,6 @@ class Source:
             return
         for order in post.get("orders") or []:
             self.sent_ms.setdefault(str(order.get("c")), r.t // 1_000_000)
-        for cancel in post.get("cancels") or []:
-            self.cancels_ms.setdefault(str(cancel.get("cloid") or cancel.get("o")), r.t // 1_000_000)
 
     def private(self, channel: str, r: Record) -> None:
         """What the recorded account's streams told."""

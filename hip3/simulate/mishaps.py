@@ -9,13 +9,14 @@ from decimal import Decimal
 import msgspec
 
 from hip3.core.money import floor_size, round_price
+from hip3.onethread.http import Plain
 from hip3.ops.intents import Intent
 from hip3.simulate.disk import Disk
 from hip3.simulate.mishap import Mishap
 from hip3.simulate.network import Network
 from hip3.simulate.operator import Operator
 from hip3.simulate.scene import Scene
-from hip3.simulate.wire import Call, Plain
+from hip3.simulate.wire import Call
 from hip3.simulate.witness import Witness
 from hip3.venue.engine import halts
 from hip3.venue.engine.model import Request

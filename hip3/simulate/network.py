@@ -1,7 +1,6 @@
 """Between service and exchange: sockets and requests that take time, and lose, double or swap what they carry.
 
-`Network` is the exchange's side of it; `SimSocket` and `SimHttp` are what the service's own classes hold. All in
-monotonic milliseconds.
+`Network` is the exchange's side of it, `SimSocket` what the service's own class holds. All in monotonic milliseconds.
 """
 
 import heapq
@@ -12,9 +11,10 @@ from collections.abc import Callable
 import requests
 import websocket
 
+from hip3.onethread.http import Plain
 from hip3.onethread.threads import NEVER
 from hip3.simulate.scene import Scene
-from hip3.simulate.wire import Call, Fates, Onlooker, Plain
+from hip3.simulate.wire import Call, Fates, Onlooker
 from hip3.venue.serving.output import HttpReply, Output, WsClose, WsText
 
 HTTP_TIMEOUT_MS = 5000
@@ -54,24 +54,6 @@ class SimSocket:
     def shutdown(self) -> None:
         """Our side is done with it."""
         self._network.hang_up(self)
-
-
-class SimHttp:
-    """What the service takes for a `requests.Session`."""
-
-    trust_env = False
-
-    def __init__(self, network: "Network") -> None:
-        self._network = network
-
-    def post(
-        self, url: str, data: bytes, headers: dict[str, str], timeout: tuple[float, float], *, allow_redirects: bool
-    ) -> Plain:
-        """One request, answered after its way there and back; requests.Timeout, requests.ConnectionError."""
-        return self._network.request(url.rpartition("/")[2], data)
-
-    def close(self) -> None:
-        """Nothing is held."""
 
 
 class Network:
@@ -136,7 +118,7 @@ class Network:
 
     def request(self, path: str, body: bytes) -> Plain:
         """One HTTP request; the caller waits, the others run."""
-        call, token = Call("/" + path, body), next(self._serial)
+        call, token = Call(path, body), next(self._serial)
         fate = self.mishaps.requesting(call)
         if isinstance(fate, Plain):
             self._threads.sleep(self._delay_ms)

@@ -3,13 +3,14 @@
 from typing import Any
 
 from hip3.core.orders import Post
+from hip3.onethread.http import Http
 from hip3.onethread.process import Socket
 from hip3.onethread.threads import Violation
 from hip3.ops.intents import Intent
 from hip3.service.running import Running
 from hip3.simulate.checks import check_adopted, check_reason
 from hip3.simulate.mishaps import Mishaps
-from hip3.simulate.network import Network, SimHttp
+from hip3.simulate.network import Network
 from hip3.simulate.scene import Scene
 from hip3.simulate.witness import Witness
 
@@ -24,9 +25,9 @@ class Surroundings:
         """Open a WebSocket; OSError if it is refused."""
         return self._network.connect(url)
 
-    def session(self) -> SimHttp:
+    def session(self) -> Http:
         """What the service takes for a `requests.Session`."""
-        return SimHttp(self._network)
+        return Http(self._network.request)
 
     def jitter(self) -> float:
         """Of back-offs."""

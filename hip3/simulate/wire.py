@@ -1,19 +1,9 @@
 """What passes between service and exchange, and who has a say in it or looks on."""
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
+from hip3.onethread.http import Plain
 from hip3.venue.serving.output import Output, WsText
-
-
-class Plain(NamedTuple):
-    """What of a `requests.Response` the service reads."""
-
-    status_code: int
-    content: bytes
-
-    @property
-    def text(self) -> str:
-        return self.content.decode(errors="replace")
 
 
 class Call:

@@ -16,8 +16,8 @@ from hip3.config.reading import load, load_markets_file
 from hip3.exchange.embedded import key_number_one
 from hip3.exchange.signing import SigningKey
 from hip3.onethread.clock import SimClock
+from hip3.onethread.http import Plain
 from hip3.onethread.threads import NEVER, Actor
-from hip3.replay.network import Plain
 from hip3.replay.run import Around, Calm, Runtime
 from hip3.service.app import App
 from hip3.service.stop_wish import StopMode

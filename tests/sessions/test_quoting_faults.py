@@ -2,6 +2,7 @@
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -90,6 +91,38 @@ def test_a_quote_whose_end_was_not_told_is_asked_for_as_its_cancel_is_refused(tm
     stage.move(-3)
     assert stage.until(lambda: near not in {t.oid for t in stage.orders}, 5000)
     assert _cancels_named(stage, near) <= 3
+
+
+def test_a_quote_that_rests_although_its_cancel_is_refused_costs_little_weight(tmp_path: Path) -> None:
+    """Its status is asked for with each refusal; the account's fills, which are ten times as dear, are not."""
+    stage = QuoteStage(tmp_path)
+    world = stage.world
+    world.venue.engine.cancel_oid = lambda *a: NEVER  # type: ignore[method-assign]
+    stage.move(-3)
+    world.rest.asked.clear()
+    stage.run(4500)
+    asked = [request["type"] for request in world.rest.asked]
+    assert asked.count("orderStatus") >= 2
+    assert asked.count("userFills") <= 1 + asked.count("clearinghouseState")
+
+
+def test_an_order_that_neither_cancel_nor_status_knows_is_asked_for_ever_more_slowly(tmp_path: Path) -> None:
+    stage = QuoteStage(tmp_path)
+    world = stage.world
+    (near, *_) = stage.orders
+    assert near.oid is not None
+    world.rest.failing |= {"clearinghouseState", "frontendOpenOrders", "openOrders"}
+    world.trading.tracker.say_gone(near.oid)
+    honest = world.rest.info_json
+
+    def unknown(request: dict[str, Any]) -> Any:
+        return {"status": "unknownOid"} if request["type"] == "orderStatus" else honest(request)
+
+    world.rest.info_json = lambda r: world.rest.asked.append(r) or unknown(r)  # type: ignore[method-assign]
+    world.rest.asked.clear()
+    stage.run(20_000)
+    times = [r for r in world.rest.asked if r["type"] == "orderStatus" and r["oid"] == near.order.cloid]
+    assert 2 <= len(times) <= 8
 
 
 @pytest.mark.parametrize("inventory", [1, -1])

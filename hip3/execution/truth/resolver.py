@@ -174,8 +174,8 @@ class Resolver:
     def _left_open(self, now_ms: int) -> list[TrackedOrder]:
         """Orders whose last message was lost: an IOC, or one that a cancel did not find."""
         opened = self._tracker.live(OrderState.OPEN)
-        stays = [t for t in opened if t.order.tif is Tif.IOC and now_ms - t.sent_mono_ms > LEFT_OPEN_MS]
-        return stays + [t for t in opened if t.said_gone and t not in stays]
+        late = now_ms - LEFT_OPEN_MS
+        return [t for t in opened if t.said_gone or (t.order.tif is Tif.IOC and t.sent_mono_ms < late)]
 
     def _ask(self, tracked: TrackedOrder, case: _Case, now_ms: int) -> None:
         """orderStatus by cloid. `unknownOid` is no proof: the order may be on its way still."""
@@ -188,12 +188,15 @@ class Resolver:
             raise VenueReadError(f"orderStatus of {cloid}: {str(answer)[:120]}")
         elif tracked.state is OrderState.UNKNOWN:
             self._not_known(tracked, case, now_ms)
+        else:  # it was known once: the comparison with the list of open orders ends it
+            case.next_ms = now_ms + min(ASK_SELDOM_MS, ASK_EVERY_MS * case.asked)
 
     def _known(self, tracked: TrackedOrder, case: _Case, record: Any, now_ms: int) -> None:
         """(status) The exchange knows the order; its fills come first, then its state."""
         update = parse_order_record(msgspec.json.encode(record))
         case.next_ms = now_ms + min(ASK_SELDOM_MS, ASK_EVERY_MS * case.asked)  # should it be open still
-        if not update.status.endswith("Rejected"):  # such a one has no fills
+        untouched = update.status == "open" and update.remaining == update.orig_sz
+        if not untouched and not update.status.endswith("Rejected"):  # such have no fills
             found = parse_fill_list(self._rest.info({"type": "userFills", "user": self._user}))
             self._orders_in.on_fills(found.fills, now_ms)
         self._orders_in.on_order_updates((update,), now_ms)

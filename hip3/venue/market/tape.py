@@ -126,7 +126,6 @@ class Tape:
     def __init__(self) -> None:
         self._bbo, self._ctx = _Track(), _Track()
         self.trades: list[Trade] = []
-        self.has_trades = False
         self._tids: dict[int, None] = {}
 
     def bbo(self, at_ms: int, frame: bytes) -> None:
@@ -139,7 +138,6 @@ class Tape:
 
     def traded(self, frame: bytes) -> None:
         """Trades; those of before that a new connection repeats count once."""
-        self.has_trades = True
         for t in _trades.decode(frame).data:
             if t.tid not in self._tids:
                 self._tids[t.tid] = None
