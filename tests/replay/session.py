@@ -165,6 +165,7 @@ class Session:
             threads.actors["main"] = Actor("main", lambda: next_main[0], main)
             threads.sleep(int(minutes * 60_000))
             del threads.actors["main"]
+            self.stopping_ms = clock.wall_ms()
             app.running.stop.ask(StopMode.LEAVE, 5000)
             app.stop()
         finally:
