@@ -26,9 +26,11 @@ def init(path: Path, ask: Callable[[str], str], say: Callable[[str], None]) -> N
         raise ConfigError(["init asks questions: run it in a terminal, or write .env by hand (.env.example)"]) from None
     text = "# Written by ./run.sh init; .env.example lists every setting.\n"
     text += "".join(f"{name}={value}\n" for name, value in answers.items() if value)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+    new = path.with_name(path.name + ".new")  # whole or not at all: the one before may be the only one
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         os.fchmod(file.fileno(), 0o600)
         file.write(text)
+    new.replace(path)
     say(f"{path} is written. The check:")
 
 

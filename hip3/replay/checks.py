@@ -11,6 +11,7 @@ from hip3.record.lines import Record
 from hip3.replay.result import Rows
 
 CUTS = 20
+PRICES = (b'"px":"', b'"oraclePx":"', b'"markPx":"', b'"midPx":"')
 
 
 def signals_of(rows: Rows, to_ms: int) -> list[tuple[str, ...]]:
@@ -57,9 +58,11 @@ def noise_after(at_ns: int) -> Any:
     """A change of the recording: from then on every price of the market is another one."""
 
     def change(record: Record) -> Record:
-        if record.t <= at_ns or record.d != "in" or b'"px":"' not in record.data:
+        if record.t <= at_ns or record.d != "in":
             return record
-        data = record.data.replace(b'"px":"', b'"px":"1', 2)
+        data = record.data
+        for key in PRICES:
+            data = data.replace(key, key + b"1")
         return Record(record.n, record.t, record.m, record.c, record.d, msgspec.Raw(data), "")
 
     return change

@@ -11,6 +11,8 @@ from hip3.replay.source import Head
 from hip3.venue.setup.settings import Dex, MarketSetup, VenueSetup, load_setup
 
 DEPLOYER = "0x" + "0" * 40
+NO_PX = Decimal(1)
+"""Where a market begins whose price no answer has, until its first context."""
 
 
 def setup_of(head: Head) -> tuple[VenueSetup, dict[str, Decimal]]:
@@ -20,8 +22,10 @@ def setup_of(head: Head) -> tuple[VenueSetup, dict[str, Decimal]]:
     """
     built_in = load_setup()
     answers = {m["request"].get("type"): m["answer"] for m in head.metas if "dex" not in m["request"]}
-    by_dex = {m["request"]["dex"]: m for m in head.metas if isinstance(m["request"].get("dex"), str)
-              and m["request"]["type"] in ("metaAndAssetCtxs", "meta")}  # fmt: skip
+    by_dex: dict[str, dict[str, Any]] = {}
+    for kind in ("meta", "metaAndAssetCtxs"):  # the second has prices, too
+        by_dex |= {m["request"]["dex"]: m for m in head.metas if isinstance(m["request"].get("dex"), str)
+                   and m["request"]["type"] == kind}  # fmt: skip
     px: dict[str, Decimal] = {}
     if "perpDexs" not in answers or not by_dex:
         head.assumed.append("the markets are those of the embedded exchange: the recording has no meta")
@@ -35,6 +39,8 @@ def setup_of(head: Head) -> tuple[VenueSetup, dict[str, Decimal]]:
                 markets += _markets(dex, body["answer"], px)
         setup = msgspec.structs.replace(built_in, dexs=dexs, markets=markets)
         known = {m.coin for m in markets}
+    head.assumed += [f"{coin} begins at {NO_PX}: no recorded answer has its price" for coin in head.coins
+                     if px.get(coin) is NO_PX]  # fmt: skip
     unknown = [coin for coin in head.coins if coin not in known]
     if unknown:
         raise ConfigError([f"{coin} is recorded, but no recorded meta has it" for coin in unknown])
@@ -56,7 +62,8 @@ def _markets(dex: Dex, answer: Any, px: dict[str, Decimal]) -> list[MarketSetup]
     for at, entry in enumerate(meta["universe"]):
         context = contexts[at] if at < len(contexts) else {}
         coin = str(entry["name"])
-        px[coin] = parse(str(context.get("oraclePx") or context.get("markPx") or "1"))
+        shown = context.get("oraclePx") or context.get("markPx")
+        px[coin] = NO_PX if shown is None else parse(str(shown))
         scale = entry.get("deployerFeeScale")
         tiers = [
             (Decimal(str(t["lowerBound"])), int(t["maxLeverage"])) for t in tables.get(entry.get("marginTableId"), [])
