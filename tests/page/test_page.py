@@ -17,6 +17,7 @@ from tests.stories.process import Service, eventually
 AXE = Path(__file__).with_name("axe.min.js")
 SERIOUS = """axe.run().then(r => JSON.stringify(r.violations.filter(v => ['serious', 'critical'].includes(v.impact))
   .map(v => [v.id, v.nodes.map(n => n.html.slice(0, 160) + n.failureSummary)])))"""
+DRAWN = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 LIVE = "body[data-lost=false]"
 SETTINGS = {"HIP3_EXCHANGE_SEED": "5", "HIP3_QUOTE_MARKETS": "xyz:GOLD"}
 
@@ -57,6 +58,12 @@ def _open(chromium: Browser, port: int, **options: Any) -> tuple[Page, Seen]:
     return page, seen
 
 
+def _next_frames(page: Page, count: int) -> None:
+    """So many more have come than had by now."""
+    seen = page.evaluate("() => window.hip3.frames")
+    page.wait_for_function("n => window.hip3.frames >= n", arg=seen + count)
+
+
 def _text(page: Page, selector: str) -> str:
     return page.locator(selector).inner_text()
 
@@ -85,7 +92,7 @@ def test_the_page_is_the_session(chromium: Browser, tmp_path: Path) -> None:
 
 def _every_value_is_of_one_frame(page: Page) -> None:
     for _ in range(3):
-        page.wait_for_timeout(700)
+        _next_frames(page, 1)
         assert differences(page) == []
 
 
@@ -102,7 +109,7 @@ def _everybody_can_use_it(chromium: Browser, port: int) -> None:
         assert json.loads(found["result"]["value"]) == []
         for width, height in ((1280, 800), (1920, 1080), (390, 844)):
             page.set_viewport_size({"width": width, "height": height})
-            page.wait_for_timeout(300)
+            page.evaluate(DRAWN)
             wide = page.evaluate("() => document.documentElement.scrollWidth")
             assert wide <= width, f"at {width} the page is {wide} wide"
             if shots := os.environ.get("HIP3_TEST_SCREENSHOTS"):
@@ -124,7 +131,7 @@ def _at_rest_it_is_what_the_command_says(page: Page, service: Service) -> None:
     _asked(service, "pause")
     _asked(service, "flatten")
     service.wait_for(lambda s: not s["positions"] and not any(s["orders"].values()), 20, "at rest")
-    page.wait_for_timeout(2200)
+    _next_frames(page, 2)
     frame, told = page.evaluate("() => window.hip3.status"), json.loads(_asked(service, "status", "--json"))
     for name in ("state", "reasons", "positions", "orders", "exposure", "pnl", "result", "hard_stop"):
         assert frame[name] == told[name], name

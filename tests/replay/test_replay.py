@@ -17,6 +17,7 @@ from hip3.config.reading import load, load_markets_file
 from hip3.record.folder import segments
 from hip3.record.lines import Record
 from hip3.record.segment import SegmentReader, SegmentWriter
+from hip3.replay.checks import noise_after
 from hip3.replay.latency import parse_latency
 from hip3.replay.result import hash_of, journal_of, records, report_of
 from hip3.replay.run import Ask, replay
@@ -93,6 +94,18 @@ def test_the_same_replay_has_the_same_hash_and_a_changed_frame_another(tmp_path:
 
     for number, change in enumerate((early, altered)):
         assert _again(session, tmp_path / f"changed{number}", own=False, change=change)[1] != hashes[0]
+
+
+def test_another_future_changes_what_comes_after_it_and_nothing_before(tmp_path: Path) -> None:
+    """evidence.md 8.1.3: what `--lookahead` relies on."""
+    session = recorded(tmp_path, 5, 1)
+    sent = _again(session, tmp_path / "one", own=False)[2]
+    turn_ms = sent[len(sent) // 2][1][2] + 1
+    other = _again(session, tmp_path / "other", own=False, change=noise_after(turn_ms * 1_000_000))[2]
+    before = [order for order in sent if order[1][2] < turn_ms]
+    assert 3 < len(before) < len(sent)
+    assert [order for order in other if order[1][2] < turn_ms] == before
+    assert other != sent
 
 
 def _records(path: Path) -> list[Record]:
