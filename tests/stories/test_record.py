@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from hip3.record.folder import read, segments
+from hip3.record.lines import Record
 from hip3.record.verify import verify
 from tests.stories.process import PAUSE, command, eventually, exchange, service
 
@@ -55,10 +56,8 @@ def _record_and_read(tmp_path: Path, url: str) -> None:
         eventually(lambda: rec.bytes() > 4000, 20, "a recording that grows")
         again = rec.run("record", "--out", str(tmp_path / "rec"), "--duration", "1")
         assert again.returncode == 6, again.stderr
-        began = time.monotonic()
         rec.process.send_signal(signal.SIGTERM)
-        out, _ = rec.process.communicate(timeout=10)
-        assert time.monotonic() - began < 5  # two, and a busy machine
+        out, _ = rec.process.communicate(timeout=5)
         assert rec.process.returncode == 0
         assert "lost       0" in out
     finally:
@@ -100,6 +99,7 @@ def test_the_running_service_records_what_it_hears_and_no_secret(tmp_path: Path)
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 def test_a_recorder_that_is_killed_loses_at_most_a_second(tmp_path: Path) -> None:
     """evidence.md 8.2, case 4; a hundred kills, each at another moment, of a hundred."""
     with exchange(1, "--no-limits") as at:
@@ -107,20 +107,38 @@ def test_a_recorder_that_is_killed_loses_at_most_a_second(tmp_path: Path) -> Non
 
 
 def _kills(tmp_path: Path, url: str, count: int) -> list[object]:
-    """What was lost where it was more than a second."""
+    """What was lost where it was more than a second, held against a recorder of the same markets that lives on."""
     rng, fault = random.Random(4), list[object]()
-    for number in range(count):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        rec = Recording(folder, url, "--markets", "xyz:GOLD,xyz:TSLA,xyz:NVDA")
-        try:
-            eventually(lambda rec=rec: rec.bytes() > 0, 20, "a recording")
-            PAUSE.wait(rng.uniform(0, 1.5))
-            at_ns = time.time_ns()
-        finally:
-            rec.kill()
-        last = list(read(folder / "rec"))[-1]
-        lost_ms = (at_ns - last.t) / 1e6
-        if lost_ms > 1300 or verify(folder / "rec").faults:
-            fault.append((number, lost_ms, verify(folder / "rec").faults))
+    markets = ("--markets", "xyz:GOLD,xyz:TSLA,xyz:NVDA")
+    (tmp_path / "whole").mkdir()
+    whole = Recording(tmp_path / "whole", url, *markets)
+    try:
+        for number in range(count):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            rec = Recording(folder, url, *markets)
+            try:
+                eventually(lambda rec=rec: rec.bytes() > 0, 20, "a recording")
+                PAUSE.wait(rng.uniform(0, 1.5))
+                at_ns = time.time_ns()
+            finally:
+                rec.kill()
+            eventually(lambda at=at_ns: _touches(whole)[-1].t > at, 20, "what came after the kill")
+            kept = _touches(rec)
+            known, last = {r.data for r in kept}, kept[-1].t
+            lost = [r.t for r in _touches(whole) if last < r.t < at_ns and r.data not in known]
+            lost_ms = (at_ns - lost[0]) / 1e6 if lost else 0
+            if lost_ms > MOST_LOST_MS or verify(folder / "rec").faults:
+                fault.append((number, lost_ms, verify(folder / "rec").faults))
+    finally:
+        whole.kill()
     return fault
+
+
+def _touches(rec: Recording) -> list[Record]:
+    """What of the touches is on disk; each has its own time in it."""
+    return [r for r in read(rec.folder / "rec") if r.d == "in" and b'"channel":"bbo"' in r.data]
+
+
+MOST_LOST_MS = 1300
+"""A second, and what a busy machine takes to notice that it is over."""
