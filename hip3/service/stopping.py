@@ -17,6 +17,7 @@ PROOF_MS = 1000
 AGAIN_MS = 500
 """Between two tries to read what is open; longer each time, while it cannot be read."""
 MOST_AGAIN_MS = 8000
+SINCE = "a fill that has come since makes a position"
 ENDS_S = 3.0
 """As long as the last reading of fills and orders may take."""
 
@@ -86,7 +87,9 @@ class Stopper:
             left_ms = self._end_ms - running.clock.mono_ms()
             proof = running.prove(min(max(PROOF_MS, left_ms) / 1000, 10.0))
             unknown = sum(_fate_open(t) for t in trading.tracker.live())
-            clean = self._as_asked(proof, unknown) and self._ends_read()
+            clean = self._as_asked(proof, unknown)
+            if clean and not self._ends_read():
+                clean, proof = False, msgspec.structs.replace(proof, positions=None, doubt=SINCE)
             if clean or running.clock.mono_ms() + AGAIN_MS >= self._end_ms:
                 return Outcome(clean=clean, proof=proof, unknown=unknown, mode=self._mode)
             pause.wait(min(again_ms, self._end_ms - AGAIN_MS - running.clock.mono_ms()) / 1000)

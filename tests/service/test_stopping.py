@@ -96,3 +96,17 @@ def test_fills_that_cannot_be_read_do_not_hold_up_a_stop(tmp_path: Path, monkeyp
     world = quiet_world(tmp_path)
     world.rest.failing.add("userFills")
     assert _stop(world, StopMode.FLATTEN, monkeypatch).clean
+
+
+def test_what_is_opened_after_the_proof_is_not_called_flat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = quiet_world(tmp_path, foreign_positions="manage")
+    read = world.running.read_ends
+
+    def traded_first() -> None:
+        world.by_hand(GOLD, Side.BUY, D("0.01"))
+        read()
+
+    world.running.read_ends = traded_first  # type: ignore[method-assign]
+    outcome = _stop(world, StopMode.FLATTEN, monkeypatch, limit_ms=0)
+    assert not outcome.clean
+    assert "flat" not in outcome.sentence
