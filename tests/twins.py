@@ -66,7 +66,7 @@ _BY_TEST = {
         "execution/readiness execution/sending/identity execution/sending/loop"
     ),
     "simulate/test_regressions": (
-        "onethread/clock onethread/process onethread/threads simulate/checks simulate/disk simulate/mishap "
+        "onethread/clock onethread/http onethread/process onethread/threads simulate/checks simulate/disk simulate/mishap "
         "simulate/network simulate/scene simulate/setup simulate/sizes simulate/surroundings simulate/wire simulate/witness "
         "simulate/world"
     ),
