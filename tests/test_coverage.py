@@ -45,7 +45,7 @@ def test_every_item_of_the_specification_has_a_row() -> None:
     wanted |= {f"PM-TEST-{n}" for n in range(1, 6)} | {f"PM-REC-{n}" for n in range(1, 4)}
     wanted |= {f"PM-PAT-{n}" for n in range(1, 4)} | {f"PM-ANTI-{n}" for n in range(1, 4)}
     wanted |= {"RS-1", "RS-1b", "RS-2a", "RS-2b", "RS-2c", "RS-2e"} | {f"RS-{n}" for n in range(3, 6)}
-    wanted |= {f"RS-6.{n}" for n in range(1, 6)}
+    wanted |= {f"RS-6.{n}" for n in range(1, 6)} | {f"Q{n}" for n in range(1, 45)}
     assert wanted <= ids, sorted(wanted - ids)
 
 

@@ -89,7 +89,7 @@ _BY_TEST = {
     "sessions/test_quoting": (
         "execution/quotes/completion execution/quotes/heard execution/quotes/keys execution/quotes/market "
         "execution/quotes/pacing execution/quotes/params execution/quotes/pulls execution/quotes/quoter "
-        "execution/quotes/stance"
+        "execution/quotes/placing execution/quotes/stance"
     ),
     "strategy/test_detector": "strategy/oracle strategy/sizing",
     "test_architecture": "locks",

@@ -13,7 +13,7 @@ from hip3.core.market import MarketSpec
 from hip3.core.money import CTX, MIN_NOTIONAL_USD, ONE, ZERO, bps_of, div, parse
 from hip3.core.orders import Side
 from hip3.errors import PreflightError
-from hip3.execution.quotes.pacing import COST, KEPT, KEPT_PER_KEY
+from hip3.execution.quotes.pacing import KEPT, KEPT_PER_KEY
 from hip3.execution.truth.account import Rest
 from hip3.service.params import quote_params
 from hip3.strategy.fair import Fair
@@ -68,7 +68,8 @@ def _ladder(settings: MarketSettings, spec: MarketSpec, px: Decimal, sigma_bps: 
 
 
 def _rests(settings: MarketSettings, spec: MarketSpec, found: Ladder) -> str:
-    p = quote_params(settings, spec.coin).ladder
+    params = quote_params(settings, spec.coin)
+    p = params.ladder
     half = half_spread(p, spec.maker_fee_bps or ZERO, ZERO, ZERO)
     buys = " and ".join(f"{found[key].usd:.2f}" for key in sorted(found, key=lambda k: k[1]) if key[0] is Side.BUY)
     most = settings.for_market(spec.coin).max_notional_per_market
@@ -76,6 +77,19 @@ def _rests(settings: MarketSettings, spec: MarketSpec, found: Ladder) -> str:
     return (
         f"{spec.coin}: {buys} USD on each side from {shown(half.normalize())} bps and more (maker fee "
         f"{shown((spec.maker_fee_bps or ZERO).normalize())} bps), at most {shown(limit)} USD held"
+        f"{_room(found, limit) if params.modify else ''}"
+    )
+
+
+def _room(found: Ladder, limit: Decimal) -> str:
+    """What is to be said where a quote and the one that replaces it do not fit into the limit together."""
+    side = max(sum((r.usd for (of, _), r in found.items() if of is s), ZERO) for s in Side)
+    largest = max(r.usd for r in found.values())
+    if side + largest <= limit:
+        return ""
+    return (
+        f", without room for a quote beside the one that replaces it, so HIP3_QUOTE_MODIFY does nothing (one at a time "
+        f"needs {side + largest:.0f} USD, all of a side {2 * side:.0f})"
     )
 
 
@@ -91,16 +105,17 @@ def _pace(
     sigma = _sigma_bps(rest, spec.coin, now_ms)
     if sigma is None:
         return ", how it moves is not known yet"
-    half = half_spread(quote_params(settings, spec.coin).ladder, spec.maker_fee_bps or ZERO, sigma, ZERO)
+    p = quote_params(settings, spec.coin)
+    half = half_spread(p.ladder, spec.maker_fee_bps or ZERO, sigma, ZERO)
     band = max(ONE, half / 4) * max(3 * ONE, half / 2)
-    wanted = div(len(found) * COST * sigma * sigma * DAY_S, band)
+    wanted = div(len(found) * p.cost * sigma * sigma * DAY_S, band)
     out = f", {sigma:.2f} bps in a second: about {wanted:.0f} actions a day"
     if left is None:
         return out
     part = div(left, Decimal(shared))
     if wanted <= part:
         return f"{out} of {part:.0f} that it may"
-    fits = CTX.sqrt(div(8 * len(found) * COST * sigma * sigma * DAY_S, part)) if part else None
+    fits = CTX.sqrt(div(8 * len(found) * p.cost * sigma * sigma * DAY_S, part)) if part else None
     advice = f"HIP3_QUOTE_MIN_HALF_BPS={fits:.0f}, or fewer levels, would do with them" if fits else "none are left"
     return f"{out}, but it may {part:.0f}: improvements wait, retreats do not; {advice}"
 

@@ -22,6 +22,9 @@ class QuoteSettings(msgspec.Struct, frozen=True, kw_only=True):
         Literal["cancel", "adopt"],
         text("quotes of an earlier run: cancelled at the start, or adopted with their place in the queue"),
     ] = "cancel"
+    quote_modify: Annotated[
+        bool, switch("a quote that rests whole is moved in one step, where the limits have room for both")
+    ] = False
     quote_levels: Annotated[int, whole("rungs of the ladder on each side", 1, 10, market=True)] = 2
     quote_spacing_bps: Annotated[Decimal, number("from one rung to the next", ge="0", le="1000", market=True)] = (
         Decimal(5)
@@ -136,8 +139,6 @@ WEEKEND: dict[str, Any] = {
 }  # fmt: skip
 """What HIP3_QUOTE_PRESET=weekend sets where nothing else is given: few, small and wide quotes while the underlying is
 closed, over before it opens again."""
-NOT_YET = {"quote_modify": "false"}
-"""Settings of the interface that know one value so far: what is done without them."""
 
 
 def quote_faults(s: QuoteSettings, quoted: list[str], coins: list[str]) -> list[str]:

@@ -21,7 +21,7 @@ import msgspec
 from dotenv import dotenv_values
 from msgspec.structs import fields
 
-from hip3.config.quote_settings import NOT_YET, WEEKEND, QuoteSettings, quote_faults
+from hip3.config.quote_settings import WEEKEND, QuoteSettings, quote_faults
 from hip3.config.settings import Settings
 from hip3.core.money import LIMIT_SHARE, MIN_NOTIONAL_USD, ceil_size, div
 from hip3.core.urls import parts_of, shown_url, split_urls
@@ -115,8 +115,6 @@ def _line_faults(env_file: Path) -> list[str]:
 
 def _take(name: str, text: str, values: dict[str, Any]) -> str | None:
     """Put one parsed value into `values`, or say what is wrong with it."""
-    if name in NOT_YET:
-        return None if text.lower() in ("", NOT_YET[name]) else f"{text} is not offered until it exists; leave it out"
     if name not in FIELDS:
         near = get_close_matches(name, FIELDS, n=1, cutoff=0.6)
         return "unknown setting" + (f"; did you mean {PREFIX}{near[0].upper()}?" if near else "")

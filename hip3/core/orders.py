@@ -122,6 +122,9 @@ class PendingOrder(msgspec.Struct, frozen=True, kw_only=True):
     level: int | None = None
     """Quotes: their rung of the ladder, 0 nearest to the market; None for all other orders. Market, side and level are
     a quote's key: of one key no two orders may ever be alive."""
+    replaces: int | None = None
+    """Quotes: the exchange's id of the resting quote of its key that it takes the place of, in one step; None: it is
+    placed for itself."""
 
     @property
     def protective(self) -> bool:
@@ -153,7 +156,8 @@ class PendingCancel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderBatch(msgspec.Struct, frozen=True):
-    """Orders of one kind for one action: all reduce-only, or all entries, or quotes of one market. Never empty.
+    """Orders of one kind for one action: all reduce-only, or all entries, or quotes of one market, placed or moved.
+    Never empty.
 
     Kinds do not share an action because one error before validation answers for all of it (docs/venue-facts.md F11).
     Protective stops go without exits, too: their grouping differs.
@@ -170,6 +174,11 @@ class OrderBatch(msgspec.Struct, frozen=True):
     def quotes(self) -> bool:
         """Whether these are quotes of one market."""
         return self.orders[0].level is not None
+
+    @property
+    def moves(self) -> bool:
+        """Whether these quotes take the place of resting ones: all of them do, or none."""
+        return self.orders[0].replaces is not None
 
 
 class CancelBatch(msgspec.Struct, frozen=True):

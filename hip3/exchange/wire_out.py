@@ -41,6 +41,15 @@ def order_item(order: PendingOrder, asset_id: int) -> dict[str, Any]:
     }
 
 
+def modify_action(orders: Iterable[PendingOrder], asset_ids: dict[str, int]) -> dict[str, Any]:
+    """The `batchModify` action: oid, order; each names the order it replaces. KeyError if a coin has no asset id.
+
+    Without `a` a new order that is not post-only is refused (docs/venue-facts.md F23); n orders cost n actions.
+    """
+    items = [{"oid": order.replaces, "order": order_item(order, asset_ids[order.coin])} for order in orders]
+    return {"type": "batchModify", "modifies": items}
+
+
 def _kind(order: PendingOrder) -> dict[str, Any]:
     """A limit with its time in force, or a stop that is a market order once it fires (docs/venue-facts.md F17)."""
     if order.trigger_px is None:

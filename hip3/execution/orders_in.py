@@ -13,10 +13,20 @@ from typing import Any
 
 import msgspec
 
-from hip3.core.events import ActionRefused, Fill, Filled, Funding, OrderUpdate, PostOutcome, PostReply, Resting
+from hip3.core.events import (
+    ActionRefused,
+    Fill,
+    Filled,
+    Funding,
+    OrderUpdate,
+    PostOutcome,
+    PostReply,
+    Refused,
+    Resting,
+)
 from hip3.core.ledger import Stranger, TrackerEvent
 from hip3.core.market import in_dexs
-from hip3.core.orders import CancelBatch, OrderBatch, PendingCancel, Post, is_ours
+from hip3.core.orders import CancelBatch, OrderBatch, PendingCancel, PendingOrder, Post, is_ours
 from hip3.core.ports import Clock, Journal
 from hip3.exchange.wire_reply import parse_action_answer
 from hip3.execution.account_view import AccountView
@@ -136,7 +146,15 @@ class OrdersIn:
             # Only for the connection that stands: what went by HTTP need not be told on it.
             if isinstance(res.status, Resting | Filled) and post.generation == self._link.generation:
                 self._streams.answered(order.cloid, now_ms)
+            self._doubt_replaced(order, res)
             self._consequences.dispatch(self._apply(order.cloid, res, now_ms), now_ms)
+
+    def _doubt_replaced(self, order: PendingOrder, res: Resolution) -> None:
+        """What became of the order that another one was to replace, where that did not simply happen: a new order that
+        would cross takes it along, other refusals leave it (docs/venue-facts.md F23). Its status tells."""
+        if order.replaces is not None and isinstance(res.status, Refused):
+            self._tracker.say_gone(order.replaces)
+            self._wake_rest()
 
     def _note_company(self, batch: OrderBatch, answers: list[Resolution]) -> None:
         """An exit that is refused before validation takes the others of its action with it, each time they meet."""

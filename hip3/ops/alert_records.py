@@ -129,10 +129,16 @@ def _quotes_off(f: Fields) -> Alert:
     return Alert(kind="quotes", subject=f["coin"], text=f"{f['coin']} is quoted no more: {f['why']}")
 
 
+def _quotes_not_moved(f: Fields) -> Alert:
+    text = f"quotes in {f['coin']} are cancelled and placed anew from now on, not moved: {f['why']}"
+    return Alert(kind="quotes", subject=f"{f['coin']} moves", text=text)
+
+
 RECORDS: dict[str, Callable[[Fields], Alert | None]] = {
     "recording_lost": _recording,
     "quote_stuck": _quote_stuck,
     "quotes_off": _quotes_off,
+    "quotes_not_moved": _quotes_not_moved,
     "exit_stuck": _stuck,
     "adopted": _adopted,
     "orders_differ": _orders_differ,

@@ -79,12 +79,16 @@ class OrderIndex:
         return [OrderFinished(order=tracked.order, executed=tracked.booked, avg_px=tracked.avg_px)]
 
     def find(self, cloid: str | None, oid: int | None) -> TrackedOrder | None:
-        """An order of ours by its cloid, or by the exchange's id where no cloid was given; None: not in the books."""
-        if cloid is None and oid is not None:
-            cloid = self._cloid_of.get(oid)
+        """An order of ours by the exchange's id, else by its cloid; None: not in the books.
+
+        The id first: the end of an order that was replaced may come with the cloid of the one that replaced it.
+        """
+        if oid is not None:
+            cloid = self._cloid_of.get(oid, cloid)
         if cloid is None:
             return None
-        return self.live.get(cloid) or self.done.get(cloid)
+        found = self.live.get(cloid) or self.done.get(cloid)
+        return None if found is not None and oid is not None and found.order.replaces == oid else found
 
     def note_oid(self, tracked: TrackedOrder, oid: int) -> None:
         """Learn the exchange's id of an order; the first that is heard stays, whoever tells it again."""

@@ -94,6 +94,11 @@ class TrackedOrder:
         return self.booked + self.provisional
 
     @property
+    def untouched(self) -> bool:
+        """Nothing of it executed, as far as anybody told, and nothing says that it is gone."""
+        return not self.executed and not self.said_gone
+
+    @property
     def avg_px(self) -> Decimal:
         """Mean price executed; 0 if nothing was. While fills are missing the reply's, or the limit for want of one."""
         booked, worth = self._sums

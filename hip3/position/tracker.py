@@ -43,6 +43,12 @@ def _key(order: PendingOrder) -> tuple[object, ...]:
     return order.coin, order.side, order.level
 
 
+def _replaceable(tracked: TrackedOrder, by: PendingOrder) -> bool:
+    """Whether it rests whole under the id that is to be replaced: the new order's size is absolute, and on top of what
+    the old one has executed."""
+    return tracked.oid == by.replaces and tracked.state is OrderState.OPEN and tracked.untouched
+
+
 class PositionTracker(TrackerViews):
     """See the module.
 
@@ -75,12 +81,15 @@ class PositionTracker(TrackerViews):
         self, orders: Iterable[PendingOrder], decide: Callable[[LedgerView, PendingOrder], PendingOrder | None]
     ) -> list[PendingOrder]:
         """The same for several orders, in their order and in one critical section: each sees those before it. A quote
-        whose key has an order that may be alive is not admitted, whatever `decide` says. Those that were."""
+        whose key has an order that may be alive is not admitted, whatever `decide` says, unless it replaces that one.
+        Those that were."""
         out = []
         with self._lock:
             for order in orders:
-                taken = any(_key(t.order) == _key(order) for t in self._orders.quotes.get(order.coin, {}).values())
-                admitted = None if taken else decide(self._view_locked(), order)
+                alive = self._orders.quotes.get(order.coin, {}).values()
+                of_key = [t for t in alive if _key(t.order) == _key(order)]
+                free = not of_key if order.replaces is None else len(of_key) == 1 and _replaceable(of_key[0], order)
+                admitted = decide(self._view_locked(), order) if free else None
                 if admitted is not None:
                     self._orders.add(TrackedOrder(admitted))
                     out.append(admitted)

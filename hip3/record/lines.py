@@ -83,6 +83,10 @@ def channel_of(data: bytes) -> str:
     return "other"
 
 
+def _order(o: dict[str, Any]) -> dict[str, Any]:
+    return {key: o.get(key) for key in ("a", "b", "p", "s", "r", "c", "t")}
+
+
 def without_signature(text: str) -> bytes:
     """What left, as it may be kept: subscriptions and pings as they are, of a post what it asks.
 
@@ -96,12 +100,11 @@ def without_signature(text: str) -> bytes:
         action = payload.get("action", {}) if isinstance(payload, dict) else {}
         shown: dict[str, Any] = {"id": message.get("id"), "kind": action.get("type", message["request"].get("type"))}
         shown["nonce"] = payload.get("nonce")
-        if isinstance(action.get("orders"), list):
-            shown["orders"] = [
-                {"a": o.get("a"), "b": o.get("b"), "p": o.get("p"), "s": o.get("s"), "r": o.get("r"), "c": o.get("c"),
-                 "t": o.get("t")}
-                for o in action["orders"]
-            ]  # fmt: skip
+        moves = action.get("modifies")
+        if isinstance(moves, list):
+            shown["orders"] = [_order(m["order"]) | {"replaces": m.get("oid")} for m in moves]
+        elif isinstance(action.get("orders"), list):
+            shown["orders"] = [_order(o) for o in action["orders"]]
         if isinstance(action.get("cancels"), list):
             shown["cancels"] = [
                 {k: c.get(k) for k in ("a", "o", "asset", "cloid") if k in c} for c in action["cancels"]

@@ -130,7 +130,8 @@ def quote_params(settings: MarketSettings, coin: str) -> QuoteParams:
         cutoff_ms=s.quote_cutoff_ms, sessions=parse_sessions(s.quote_sessions or s.sessions),
         blackout=parse_windows(s.blackout), adopt=adopts(s),
         toxic_addon_bps=s.quote_toxic_addon_bps, complete_at=s.quote_complete_at,
-        max_age_ms=s.quote_max_age_s * 1000, carry_usd=s.quote_carry_usd, completion_exit=s.completion_exit,
+        modify=s.quote_modify, max_age_ms=s.quote_max_age_s * 1000, carry_usd=s.quote_carry_usd,
+        completion_exit=s.completion_exit,
         completion=CompletionParams(
             max_usd=s.completion_max_usd, min_profit_bps=s.completion_min_profit_bps,
             max_loss_bps=s.completion_max_loss_bps, max_loss_usd=s.completion_max_loss_usd,

@@ -70,7 +70,8 @@ def _check_orders(orders: Any) -> None:
     for cloid, tracked in orders.live.items():
         if tracked.state.terminal:
             raise Violation(f"{cloid} is {tracked.state.value} and counted as live")
-        if not tracked.order.reduce_only and tracked.generation:  # not one of an earlier run, still unknown
+        replaces = tracked.order.replaces is not None
+        if not tracked.order.reduce_only and tracked.generation and not replaces:  # an earlier run's may be unknown
             of = (tracked.order.coin, tracked.order.level if tracked.order.level is None else key_of(tracked.order))
             if of in entries:
                 raise Violation(f"two live entries of {of} in the books")

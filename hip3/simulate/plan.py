@@ -244,6 +244,7 @@ def _quoting(rng: random.Random, coins: tuple[str, ...]) -> dict[str, Any]:
     }  # fmt: skip
     if rng.randrange(3) == 0:
         found |= {"quote_sessions": SESSION, "quote_cutoff_ms": rng.choice((20_000, 30_000))}
+    found["quote_modify"] = rng.random() < 0.5
     return found
 
 

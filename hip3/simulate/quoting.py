@@ -12,6 +12,7 @@ from hip3.core.windows import parse_sessions
 from hip3.execution.quotes.pacing import BURST, HORIZON_MS
 from hip3.onethread.threads import Violation
 from hip3.simulate.scene import Scene
+from hip3.venue.engine.book import BookOrder
 
 DRIFT = Decimal("1.05")
 """A limit is of prices at admission; what is held has moved since."""
@@ -40,11 +41,11 @@ class QuotesThatLeft:
         """It begins with a burst of its own, and with the quotes that it finds."""
         self._count, self._since_ms = 0, self._scene.clock.mono_ms()
         cancels = self._scene.settings.base.quote_start == "cancel"
-        self._before = frozenset(self._resting() & self._orders.keys()) if cancels else frozenset()
+        self._before = frozenset(self._resting().keys() & self._orders.keys()) if cancels else frozenset()
 
-    def _resting(self) -> set[str]:
+    def _resting(self) -> dict[str, BookOrder]:
         account = self._scene.venue.engine.account(self._scene.user)
-        return set() if account is None else {o.cloid for o in account.open_orders.values() if o.cloid}
+        return {} if account is None else {o.cloid: o for o in account.open_orders.values() if o.cloid}
 
     def check(self, order: PendingOrder, may_land: Iterable[str], *, leaving: bool) -> None:
         """A quote leaves: no other order of its key, and none that it would trade with, rests or may be executed.
@@ -59,16 +60,21 @@ class QuotesThatLeft:
         if leaving:
             raise Violation(f"a quote of {order.coin} leaves while its position is being left")
         self._check_session(order)
-        self._check_pace()
-        key = (order.coin, order.side.value, order.level)
         resting = self._resting()
-        if self._before & resting:
+        old = next((o for o in resting.values() if o.oid == order.replaces), None)
+        if old is None or (order.px - old.limit_px) * order.side.sign > 0:
+            self._check_pace()  # one that goes away from the market never waits for the budget
+        key = (order.coin, order.side.value, order.level)
+        if self._before & resting.keys():
             raise Violation(f"a quote of {order.coin} leaves while those of an earlier run rest")
-        landing = resting | set(may_land)
+        landing = resting.keys() | set(may_land)
         alive = self._left.get(key, set()) & landing - {order.cloid}
-        if alive:
-            raise Violation(f"a second quote of {key} leaves while {[self._scene.name(c) for c in alive]} may be alive")
-        self._left[key] = {order.cloid}
+        second = alive if old is None else alive - {old.cloid}
+        if second:
+            raise Violation(
+                f"a second quote of {key} leaves while {[self._scene.name(c) for c in second]} may be alive"
+            )
+        self._left[key] = {order.cloid} | alive
         self._orders = {c: o for c, o in self._orders.items() if c in landing}
         for cloid, other in self._orders.items():
             opposed = other.coin == order.coin and other.side is not order.side

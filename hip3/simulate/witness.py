@@ -43,6 +43,7 @@ class WireOrder(msgspec.Struct, frozen=True):
     sz: Decimal
     reduce_only: bool
     stop: bool
+    replaces: int | None = None
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -177,7 +178,8 @@ class Witness:
     def _sent(self, key: Key, body: dict[str, Any]) -> None:
         action, nonce = body["action"], body["nonce"]
         kind = action["type"]
-        orders = tuple(self._order(item) for item in action.get("orders", ()))
+        moves = [(m["order"], m["oid"]) for m in action.get("modifies", ())]
+        orders = tuple(self._order(*item) for item in [*((o, None) for o in action.get("orders", ())), *moves])
         sent = Sent(key, kind, nonce, orders, self._scene.clock.mono_ms(), body.get("expiresAfter"))
         self._say(sent)
         self._check_nonce(sent)
@@ -229,11 +231,11 @@ class Witness:
         if post.nonce not in self._nonces:
             self._never.add(post.nonce)
 
-    def _order(self, item: dict[str, Any]) -> WireOrder:
+    def _order(self, item: dict[str, Any], replaces: int | None) -> WireOrder:
         market = self._scene.venue.engine.by_asset.get(item["a"])
         coin = "?" if market is None else market.info.coin
         return WireOrder(
-            item["c"], coin, item["b"], parse(item["p"]), parse(item["s"]), item["r"], "trigger" in item["t"]
+            item["c"], coin, item["b"], parse(item["p"]), parse(item["s"]), item["r"], "trigger" in item["t"], replaces
         )
 
     def _check_nonce(self, sent: Sent) -> None:
@@ -259,8 +261,8 @@ class Witness:
             if meant is None:
                 if not (order.reduce_only and sent.nonce in self.unwritten):
                     raise Violation(f"{order.cloid} left without an intent of its own")
-            elif (meant.coin, meant.side.is_buy, meant.px, meant.sz, meant.reduce_only) != (
-                order.coin, order.is_buy, order.px, order.sz, order.reduce_only,
+            elif (meant.coin, meant.side.is_buy, meant.px, meant.sz, meant.reduce_only, meant.replaces) != (
+                order.coin, order.is_buy, order.px, order.sz, order.reduce_only, order.replaces,
             ):  # fmt: skip
                 raise Violation(f"{order.cloid} left as {order}, meant as {meant}")
 

@@ -2,7 +2,7 @@
 
 One slot for each key (side, level). A key whose order may be alive in any way gets no second one: it is cancelled, that
 is proved, and then the key is placed anew. Retreat is at once; improvement is patient, for a place in the queue is
-worth more than a basis point.
+worth more than a basis point. Where quotes are moved, an order that rests whole is replaced in one step instead.
 
     an order rests that is not desired, or is larger than a limit lets it be    cancelled at once
     its price is too aggressive                                                 cancelled at once
@@ -35,6 +35,8 @@ class SlotState(enum.Enum):
     LIVE = "live"
     CANCELLING = "cancelling"
     """A cancel is wished, and its proof outstanding."""
+    MOVING = "moving"
+    """Another order is to take its place, or has: until one of the two is proved to be over neither is moved."""
     UNKNOWN = "unknown"
 
 
@@ -47,6 +49,8 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
     """What may still execute of it."""
     cloid: str
     oid: int | None = None
+    whole: bool = False
+    """It rests untouched, and nothing is doubted of it: it may be replaced."""
 
 
 class Why(enum.Enum):
@@ -60,12 +64,17 @@ class Why(enum.Enum):
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing to do: end the order of a key, or place one where none can be alive."""
+    """One thing to do: end the order of a key, place one where none can be alive, or put one in another's place."""
 
     key: Key
     why: Why
     rung: Rung | None = None
-    """What to place; None: the order of the key is cancelled."""
+    """What to place, if `why` is PLACE; what to move the key's order to, if it is not. None: that is cancelled."""
+
+    @property
+    def moves(self) -> bool:
+        """Whether it replaces an order that rests."""
+        return self.rung is not None and self.why is not Why.PLACE
 
 
 class Tolerance(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,29 +101,41 @@ def diff(
     *,
     may_place: Mapping[Key, bool],
     may_improve: Mapping[Key, bool],
+    may_move: Mapping[Key, bool] | None = None,
 ) -> list[Step]:
-    """The steps, in a fixed order: cancels first, the most urgent class and the outermost rung first; then placements,
-    the innermost rung first.
+    """The steps, in a fixed order: cancels first, the most urgent class and the outermost rung first; then moves, in
+    the same order, so that what leaves the market goes before what comes after it; then placements, the innermost
+    rung first.
 
-    `may_place`, `may_improve`: what time allows for a key; one that is missing may. Given its own result it finds
-    nothing more to do.
+    `may_place`, `may_improve`: what time allows for a key; one that is missing may. `may_move`: keys whose order may be
+    replaced in one step; one that is missing may not, and is cancelled. Given its own result it finds nothing more to
+    do.
     """
-    cancels, placed = [], []
+    movable = may_move or {}
+    cancels: list[Step] = []
+    moved: list[Step] = []
+    placed: list[Step] = []
     retreat = BASIS_POINT * max(ONE, t.half_bps * QUARTER)
     improve = BASIS_POINT * max(3 * ONE, t.half_bps * HALF, t.width_bps)
     for key, slot in slots.items():
+        rung = desired.get(key)
+        if slot.state is SlotState.MOVING and rung is None:
+            cancels.append(Step(key=key, why=Why.RISK))
         if slot.state is not SlotState.LIVE:
             continue
-        why = _cancel(key[0], slot, desired.get(key), fair, t, retreat, improve)
-        if why is not None and (why in (Why.RISK, Why.RETREAT) or may_improve.get(key, True)):
-            cancels.append(Step(key=key, why=why))
+        why = _cancel(key[0], slot, rung, fair, t, retreat, improve)
+        if why is None or (why not in (Why.RISK, Why.RETREAT) and not may_improve.get(key, True)):
+            continue
+        moves = why is not Why.RISK and slot.whole and movable.get(key, False) and may_place.get(key, True)
+        (moved if moves else cancels).append(Step(key=key, why=why, rung=rung if moves else None))
     for key, rung in desired.items():
         if key not in slots and may_place.get(key, True):
             placed.append(Step(key=key, why=Why.PLACE, rung=rung))
     order = list(Why)
-    cancels.sort(key=lambda s: (order.index(s.why), -s.key[1], s.key[0].value))
+    for some in (cancels, moved):
+        some.sort(key=lambda s: (order.index(s.why), -s.key[1], s.key[0].value))
     placed.sort(key=lambda s: (s.key[1], s.key[0].value))
-    return cancels + placed
+    return cancels + moved + placed
 
 
 def _cancel(

@@ -176,6 +176,10 @@ ROWS: dict[str, Row] = {
         {"HIP3_QUOTE_PRESET": "weekend", "HIP3_QUOTE_SESSIONS": "Mon-Sun 00:00-24:00"},
     ),
     "quote_start": Row("cancel", "adopt", "quotes that keep their place over a restart", _warm(_restarted), (0, 4)),
+    "quote_modify": Row(
+        "false", "true", "cancels for bids that must retreat", _warm(_after(lambda s: s.move(-3), lambda s: len(s.actions("cancel")))),
+        (1, 0), ROOM,
+    ),
     "quote_levels": Row("1", "3", "quotes that rest", _warm(lambda s: len(s.live())), (2, 6), ROOM | {"HIP3_QUOTE_SIZE_DECAY": "1"}),
     "quote_spacing_bps": Row("5", "10", "basis points between two bids", _warm(_apart), (5, 10)),
     "quote_size_usd": Row("25", "40", "USD of the nearest bid", _warm(_usd(0)), (25, 40), ROOM),

@@ -18,13 +18,6 @@ def _faults(environ: dict[str, str], env_file: Path | None = None) -> list[str]:
     return error.value.faults
 
 
-def test_settings_that_know_one_value_so_far_take_it_and_refuse_others() -> None:
-    same = reading.load({"HIP3_QUOTE_MODIFY": "false"}, None)
-    assert same == reading.load({}, None)
-    (fault,) = _faults({"HIP3_QUOTE_MODIFY": "true"})
-    assert "not offered until it exists" in fault
-
-
 def test_the_weekend_preset_gives_way_to_single_settings() -> None:
     found = reading.load({"HIP3_QUOTE_PRESET": "weekend", "HIP3_QUOTE_LEVELS": "3"}, None)
     assert (found.quote_levels, found.quote_size_usd) == (3, 15)

@@ -5,6 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from Crypto.Hash import keccak
 from eth_account import Account
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from hip3.core.orders import PendingCancel, PendingOrder, Side, Tif
 from hip3.errors import SigningError
 from hip3.exchange.signing import SigningKey, action_hash, keccak256, parse_secret, sign_l1_action
-from hip3.exchange.wire_out import cancel_action, order_action
+from hip3.exchange.wire_out import cancel_action, modify_action, order_action
 
 KEY = "0x0123456789012345678901234567890123456789012345678901234567890123"
 WALLET = Account.from_key(KEY)
@@ -85,6 +86,20 @@ def test_an_order_has_the_sdk_s_wire_form(item: tuple[PendingOrder, int]) -> Non
     }  # fmt: skip
     wire = sdk.order_request_to_order_wire(request, asset)
     assert json.dumps(wire) == json.dumps(order_action([order], {order.coin: asset})["orders"][0])
+
+
+@given(st.lists(orders, min_size=1, max_size=5), NONCE, NONCE, st.booleans())
+def test_moves_sign_like_the_official_sdk(
+    items: list[tuple[PendingOrder, int]], oid: int, nonce: int, mainnet: bool
+) -> None:
+    moved = [msgspec.structs.replace(order, replaces=oid + i) for i, (order, _) in enumerate(items)]
+    action = modify_action(moved, {order.coin: asset for order, asset in items})
+    ours = sign_l1_action(KEY, action, nonce, mainnet=mainnet)
+    assert ours == _by_sdk(action, None, nonce, None, mainnet)
+    wires = order_action([order for order, _ in items], {order.coin: asset for order, asset in items})["orders"]
+    # As `Exchange.bulk_modify_orders_new` makes it.
+    theirs = {"type": "batchModify", "modifies": [{"oid": oid + i, "order": wire} for i, wire in enumerate(wires)]}
+    assert json.dumps(action) == json.dumps(theirs)
 
 
 def test_a_cancel_has_its_wire_form() -> None:

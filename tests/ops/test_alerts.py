@@ -35,6 +35,7 @@ SAMPLES: dict[str, tuple[dict[str, Any], str]] = {
     "stream_dead": ({"coin": "xyz:GOLD", "why": "its quotes stood still"}, "market_blocked"),
     "hard_stop": ({"step": "verify", "outcome": "done: flat, no open orders"}, "hard_stop"),
     "quote_stuck": ({"coin": "xyz:GOLD", "cloid": "0x686970330000"}, "quotes"),
+    "quotes_not_moved": ({"coin": "xyz:GOLD", "why": "Attempted to modify to invalid new order"}, "quotes"),
     "quotes_off": ({"coin": "xyz:GOLD", "why": "there is too little free margin"}, "quotes"),
     "recording_lost": ({"why": "less than 2.0 GiB are free"}, "recording"),
     "stop": ({"mode": "cancel", "clean": True, "proof": "flat"}, "stop"),

@@ -85,7 +85,7 @@ class QuoteStage:
 
     def sent(self) -> int:
         """Items of actions that left so far, of whatever type."""
-        return sum(len(a.get("orders", a.get("cancels", [1]))) for a in self.world.sender.actions())
+        return sum(len(a.get("orders", a.get("cancels", a.get("modifies", [1])))) for a in self.world.sender.actions())
 
     def journal(self, kind: str) -> list[dict[str, Any]]:
         return self.world.journal.of(kind)

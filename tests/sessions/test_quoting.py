@@ -74,29 +74,30 @@ def test_a_price_that_comes_back_within_the_interval_improves_nothing(tmp_path: 
 def test_an_answer_to_a_cancel_is_no_proof_and_a_fill_that_comes_meanwhile_is_booked(tmp_path: Path) -> None:
     """Q7."""
     stage = QuoteStage(tmp_path)
-    world = stage.world
-    world.filter_frame = lambda text: [] if text.startswith('{"channel":"orderUpdates"') else [text]
-    stage.take(BUY)
-    stage.move(-6)
-    assert stage.until(lambda: GOLD in world.trading.tracker.booked())
+    engine = stage.world.venue.engine
+    honest = engine.cancel_oid
+    engine.cancel_oid = lambda *a: "success"  # type: ignore[method-assign]
+    resting = {o["oid"] for o in stage.live()}
+    stage.move(-3)
+    assert stage.until(lambda: bool(stage.actions("cancel")))
     stage.run(3000)
-    alive = [(t.order.side, t.order.level) for t in stage.orders]
-    assert len(alive) == len(set(alive))
+    assert {o["oid"] for o in stage.live()} == resting  # and nothing beside them
+    stage.take(BUY)
+    assert stage.until(lambda: GOLD in stage.world.trading.tracker.booked())
+    engine.cancel_oid = honest  # type: ignore[method-assign]
+    assert stage.until(lambda: not resting & {o["oid"] for o in stage.live(BUY)})
 
 
 def test_a_lost_post_blocks_its_keys_until_it_is_proved(tmp_path: Path) -> None:
     """Q9."""
     stage = QuoteStage(tmp_path, warm=False)
-    world = stage.world
+    stage.drop('{"channel":"post"', '{"channel":"orderUpdates"')
     assert stage.until(lambda: bool(stage.orders), 120_000)
-    world.filter_frame = lambda text: [] if "post" in text or "orderUpdates" in text else [text]
-    world.trading.posts.expire(world.clock.mono_ms(), 0)
-    for post in world.trading.posts.expire(world.clock.mono_ms() + 10_000, 0):
-        world.trading.orders_in.on_post_lost(post, "told to be lost", world.clock.mono_ms())
-    stage.run(30_000, step_ms=50)
-    keys = [(t.order.side, t.order.level) for t in stage.orders]
-    assert len(keys) == len(set(keys))
-    assert len(stage.live()) <= 4  # the exchange never had two of one key
+    assert stage.until(lambda: bool(stage.journal("post_lost")), 10_000)
+    placed = len(stage.actions("order"))
+    assert stage.until(lambda: [t.state for t in stage.orders] == [OrderState.OPEN] * 4, 30_000)
+    assert len(stage.actions("order")) == placed == 1
+    assert {t.oid for t in stage.orders} == {o["oid"] for o in stage.live()}
 
 
 def test_post_only_refusals_make_a_key_wait_and_trip_nothing(tmp_path: Path) -> None:
@@ -112,7 +113,10 @@ def test_post_only_refusals_make_a_key_wait_and_trip_nothing(tmp_path: Path) -> 
         return honest(account, requests, grouping, now_ms)
 
     engine.place_group = crossing  # type: ignore[method-assign]
-    for bps in range(-4, -60, -4):
+    stage.move(-4)
+    stage.run(2000)
+    assert sum(len(a["orders"]) for a in stage.actions("order")) - 4 <= 12  # 0.5, 1 and 2 s apart, each key
+    for bps in range(-8, -60, -4):
         stage.move(bps)
         stage.run(2000)
     assert not stage.world.latch.tripped

@@ -153,11 +153,12 @@ def test_an_empty_list_is_an_answer(tmp_path: Path) -> None:
     assert not before & {t.oid for t in stage.orders}
 
 
-def test_a_storm_of_unknown_orders_takes_the_quotes(tmp_path: Path) -> None:
-    """Q36."""
+@pytest.mark.parametrize("tag", ["68697033", "11111111"])
+def test_a_storm_of_unknown_orders_takes_the_quotes(tmp_path: Path, tag: str) -> None:
+    """Q36: orders with our tag, as if another process of ours traded, and of anybody."""
     stage = QuoteStage(tmp_path)
     for n in range(60):
-        stage.world.rest_by_hand(GOLD, cloid=f"0x6869703377{n:022x}")
+        stage.world.rest_by_hand(GOLD, cloid=f"0x{tag}77{n:022x}")
     assert stage.until(lambda: not [o for o in stage.orders if o.oid is not None and _rests(stage, o.oid)], 10_000)
     assert not stage.market.stance.quotes
     assert not stage.world.latch.tripped

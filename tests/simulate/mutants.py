@@ -19,11 +19,11 @@ _READ = "        self._view.take(report.marks, report.liquidations, report.margi
 RESOLVER, GATES, POSTS = "execution/truth/resolver.py", "execution/entries/gates.py", "execution/sending/posts.py"
 DESK, TRADING, KEEPING = "position/exit_attempts.py", "service/trading.py", "execution/truth/housekeeping.py"
 
-QUOTER, KEYS = "execution/quotes/quoter.py", "execution/quotes/keys.py"
+QUOTER, KEYS, PLACING = "execution/quotes/quoter.py", "execution/quotes/keys.py", "execution/quotes/placing.py"
 _SLOTS = "        for tracked in alive:\n            order = tracked.order\n"
 _NO_SECOND_LOOK = (
     TRACKER,
-    "                admitted = None if taken else decide(self._view_locked(), order)",
+    "                admitted = decide(self._view_locked(), order) if free else None",
     "                admitted = decide(self._view_locked(), order)",
 )
 _NO_QUOTE_GATES = (
@@ -56,7 +56,7 @@ MUTANTS: tuple[Mutant, ...] = (
     _empty_slot("an adopted quote does not hold its key", "not tracked.generation and tracked.oid is not None"),
     _m("the ladder is on the wrong side of fair", LADDER,
        "        away = half_bps + level * p.spacing_bps", "        away = -half_bps"),
-    _m("quotes are not post only", QUOTER, "tif=Tif.ALO", "tif=Tif.GTC"),
+    _m("quotes are not post only", PLACING, "tif=Tif.ALO", "tif=Tif.GTC"),
     Mutant("quotes pass no gate", (_NO_QUOTE_GATES,)),
     Mutant("the ladder forgets its inventory", (_NO_QUOTE_GATES, _NO_ROOM)),
     _m("quotes stay when their market is quoted no more", QUOTER,
@@ -68,7 +68,7 @@ MUTANTS: tuple[Mutant, ...] = (
     _m("a session's end is looked up once", FACTS, "if market.cutoff[0] != second:", "if market.cutoff[0] < 0:"),
     _m("quotes cost nothing", "execution/quotes/pacing.py",
        "        if not urgent and self._tokens < 1:\n            return False\n", ""),
-    _m("what was sent is paid back", QUOTER,
+    _m("what was sent is paid back", PLACING,
        "for _ in range(len(wished) - len(admitted) + len(full)):", "for _ in range(len(wished)):"),
     _m("the budget of a day is spent within minutes", "execution/quotes/pacing.py",
        "max(0, left - kept) / HORIZON_MS", "max(0, left - kept) * 1000 / HORIZON_MS"),
@@ -85,7 +85,7 @@ MUTANTS: tuple[Mutant, ...] = (
         (LADDER, "px = shift_bps(base, -sign * away - shift)", "px = shift_bps(base, sign * away - shift)"),
     )),
     Mutant("the gates of quotes do not know the bound of the inventory", (
-        (QUOTER, "min(limits.max_per_market, market.params.ladder.max_inventory_usd)", "limits.max_per_market"), _NO_ROOM,
+        (PLACING, "min(limits.max_per_market, market.params.ladder.max_inventory_usd)", "limits.max_per_market"), _NO_ROOM,
     )),
     Mutant("what rests does not count", (
         ("core/ledger.py", "max(signed if buy else -signed, ZERO) + orders.get(coin, ZERO)",
@@ -95,6 +95,12 @@ MUTANTS: tuple[Mutant, ...] = (
         (LADDER, "    size = p.size_usd\n", "    size = p.max_inventory_usd * 2\n"), _NO_QUOTE_GATES,
         (LADDER, "        room = p.max_inventory_usd - max(", "        room = p.max_inventory_usd * 9 - max("),
     )),
+    Mutant("what is being moved is moved again", (
+        _NO_SECOND_LOOK, (KEYS, "            elif order.cloid in moving:\n", "            elif order.cloid in moving and not order.level:\n"),
+        (QUOTER, "extra.order.cloid not in replacing", "extra.order.replaces is None"),
+    )),
+    _m("a move needs no room", PLACING, "        refusal, passed = run(QUOTE_GATES, entry)\n",
+       "        refusal, passed = run(QUOTE_GATES if order.replaces is None else (), entry)\n"),
     Mutant("quotes of another epoch leave", (
         (LOOP, "if epoch is None or epoch != order.epoch:", "if order.level is None and (epoch is None or epoch != order.epoch):"),
         (QUOTER, "if market is None or not market.stance.quotes:", "if market is None:"),
@@ -271,7 +277,7 @@ MUTANTS: tuple[Mutant, ...] = (
     _m("a completed post is not counted", POSTS, "                self._completed += 1\n", "                pass\n"),
     _m("exits are not reduce-only on the wire", "exchange/wire_out.py", '"r": order.reduce_only', '"r": False'),
     _m("asset ids are off by one", "exchange/wire_out.py",
-       "order_item(order, asset_ids[order.coin])", "order_item(order, asset_ids[order.coin] + 1)"),
+       "[order_item(order, asset_ids[order.coin]) for", "[order_item(order, asset_ids[order.coin] + 1) for"),
     # Exits.
     _m("exits are not claimed", DESK,
        "            if state.leaving or (state.deadline_ms is not None and now_ms < state.deadline_ms):\n                return None\n"

@@ -91,6 +91,34 @@ def test_patience_holds_improvements_back_and_no_retreat() -> None:
     assert _diff({BID: WANTED[BID]}, {}, may_place={BID: False}) == []
 
 
+def test_a_quote_that_rests_whole_is_moved_where_it_may_be_and_what_goes_away_goes_first() -> None:
+    ask = (Side.SELL, 0)
+    off = {BID: _slot(Rung(D("99.96"), D("0.50")), whole=True), ask: _slot(Rung(D("100.30"), D("0.50")), whole=True)}
+    both = {BID: True, ask: True}
+    steps = _diff(WANTED, off, may_move=both)
+    assert [(s.key, s.why, s.rung) for s in steps] == [
+        (BID, Why.RETREAT, WANTED[BID]), (ask, Why.IMPROVE, WANTED[ask]),
+    ]  # fmt: skip
+    assert all(s.moves for s in steps)
+    assert not any(s.moves for s in _diff(WANTED, off))
+    assert not any(s.moves for s in _diff(WANTED, off, may_move=both, may_place={BID: False, ask: False}))
+    touched = {key: _slot(Rung(slot.px, slot.left)) for key, slot in off.items()}
+    assert not any(s.moves for s in _diff(WANTED, touched, may_move=both))
+
+
+def test_what_is_not_desired_or_too_large_is_cancelled_and_never_moved() -> None:
+    large = {BID: _slot(Rung(D("99.94"), D("0.60")), whole=True)}
+    for desired in ({}, {BID: WANTED[BID]}):
+        (step,) = _diff(desired, large, may_move={BID: True})
+        assert (step.why, step.moves) == (Why.RISK, False)
+
+
+def test_a_quote_that_is_being_moved_is_left_alone_while_it_is_desired() -> None:
+    slots = {BID: _slot(Rung(D("99.97"), D("0.50")), SlotState.MOVING)}
+    assert _diff({BID: WANTED[BID]}, slots, may_move={BID: True}) == []
+    assert [s.why for s in _diff({}, slots)] == [Why.RISK]
+
+
 KEYS = st.sampled_from([(side, level) for side in Side for level in range(3)])
 RUNGS = st.builds(
     lambda key, off, sz: (key, Rung(Decimal(100) - key[0].sign * Decimal(off) / 1000, Decimal(sz) / 100)),
@@ -99,19 +127,22 @@ RUNGS = st.builds(
 LADDERS = st.lists(RUNGS, max_size=6).map(dict)
 
 
-@given(desired=LADDERS, live=LADDERS, states=st.lists(st.sampled_from(SlotState), min_size=6, max_size=6))
+@given(
+    desired=LADDERS, live=LADDERS, states=st.lists(st.sampled_from(SlotState), min_size=6, max_size=6),
+    moves=st.dictionaries(KEYS, st.booleans()),
+)  # fmt: skip
 def test_its_result_leaves_nothing_to_do_and_no_key_gets_a_second_order(
-    desired: Ladder, live: Ladder, states: list[SlotState]
+    desired: Ladder, live: Ladder, states: list[SlotState], moves: dict[Key, bool]
 ) -> None:
-    slots = {key: _slot(rung, state) for (key, rung), state in zip(live.items(), states, strict=False)}
-    first = _diff(desired, slots)
-    shuffled = _diff(dict(reversed(desired.items())), dict(reversed(slots.items())))
+    slots = {key: _slot(rung, state, whole=True) for (key, rung), state in zip(live.items(), states, strict=False)}
+    first = _diff(desired, slots, may_move=moves)
+    shuffled = _diff(dict(reversed(desired.items())), dict(reversed(slots.items())), may_move=moves)
     assert first == shuffled
     for step in first:
         if step.rung is None:
             del slots[step.key]  # proved gone
         else:
-            assert step.key not in slots
+            assert step.moves is (step.key in slots)
             slots[step.key] = _slot(step.rung)
     for step in _diff(desired, slots):  # what was cancelled is placed anew, and that is all
         assert step.rung is not None

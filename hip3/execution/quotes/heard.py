@@ -14,12 +14,14 @@ from hip3.core.order_state import OrderState
 from hip3.core.ports import Clock, Journal
 from hip3.execution.quotes.keys import key_of
 from hip3.execution.quotes.market import QuotedMarket
-from hip3.execution.quotes.refusals import Reaction, Scope, counts, reaction
+from hip3.execution.quotes.refusals import INVALID_MOVE, Reaction, Scope, counts, reaction
 from hip3.position.tracker import PositionTracker
 from hip3.strategy.ladder import Key
 
 MARGIN_REFUSALS = 3
 """So many within ten minutes, though sizes were halved, turn a market off."""
+ANEW_MS = 5000
+"""After a move that could not leave the key's quote is cancelled, if it must go, for so long."""
 TOLD_MS = 60_000
 """A text of a refusal counts once in so long."""
 
@@ -79,8 +81,13 @@ class Heard:
             market, key = self.markets[event.order.coin], key_of(event.order)
             if event.after is OrderState.FILLED:
                 market.keys.wait(key, now_ms + market.params.fill_delay_ms)
+            elif event.after is OrderState.DROPPED and event.order.replaces is not None:
+                market.keys.place_anew(key, now_ms + ANEW_MS)
             elif event.after is OrderState.REJECTED:
                 market.figures.counts["refused"] += 1
+                if event.why.startswith(INVALID_MOVE) and not market.only_anew:
+                    market.only_anew = True
+                    self._journal.record("quotes_not_moved", coin=market.coin, why=event.why)
                 self._refused(market, key, event.why, now_ms)
 
     def _filled(self, event: FillBooked, now_ms: int) -> None:

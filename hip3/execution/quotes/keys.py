@@ -15,8 +15,9 @@ from hip3.strategy.quote_diff import Slot, SlotState
 
 REPEAT_MS = (1000, 2000, 4000)
 """A cancel without a proof is wished again after so long, and then as after the last."""
-DOUBT_MS, LOST_MS = 5000, 30_000
-"""Without a proof for so long the account is read; the side is kept away, and it is said."""
+ASK_MS, DOUBT_MS, LOST_MS = 2000, 5000, 30_000
+"""Where the end of a quote that was replaced or cancelled is not told: its status is asked for, the account is read,
+the side is kept away and it is said."""
 _STATES = {OrderState.OPEN: SlotState.LIVE, OrderState.UNKNOWN: SlotState.UNKNOWN}
 
 
@@ -24,6 +25,14 @@ def key_of(order: PendingOrder) -> Key:
     """Side and level."""
     assert order.level is not None
     return order.side, order.level
+
+
+def pairs(orders: Iterable[TrackedOrder]) -> list[tuple[TrackedOrder, TrackedOrder]]:
+    """(the order that rests or rested, the one that takes its place) where both may be alive. A key has one such pair
+    at most: what is being replaced, or has replaced another whose end nobody has told, is not replaced again."""
+    alive = list(orders)
+    by_oid = {t.oid: t for t in alive if t.oid is not None}
+    return [(by_oid[n.order.replaces], n) for n in alive if n.order.replaces is not None and n.order.replaces in by_oid]
 
 
 class _Cancel:
@@ -42,6 +51,9 @@ class Keys:
         self._cancels: dict[str, _Cancel] = {}
         self._changed: dict[Key, int] = {}
         self._not_before: dict[Key, int] = {}
+        self._not_moved_before: dict[Key, int] = {}
+        self._seen: dict[str, int] = {}
+        """Orders that replaced others whose end nobody told -> since when they are known to be open."""
         self._refused: dict[tuple[Key | None, str], tuple[int, int]] = {}
         """What was refused of a key or of the market -> (how long it waited, until when that is remembered)."""
 
@@ -49,23 +61,35 @@ class Keys:
         """By key, what may be alive; of two the older one has the key, and the younger is cancelled first."""
         out: dict[Key, Slot] = {}
         alive = list(orders)
+        moving = {old.order.cloid for old, _ in pairs(alive)}
         for tracked in alive:
             order = tracked.order
             state = _STATES.get(tracked.state, SlotState.PLACING)
             if order.cloid in self._cancels and state is SlotState.LIVE:
                 state = SlotState.CANCELLING
+            elif order.cloid in moving:
+                state = SlotState.MOVING
             out.setdefault(
                 key_of(order),
-                Slot(state=state, px=order.px, left=order.sz - tracked.executed, cloid=order.cloid, oid=tracked.oid),
-            )
-        gone = self._cancels.keys() - {t.order.cloid for t in alive}
+                Slot(
+                    state=state, px=order.px, left=order.sz - tracked.executed, cloid=order.cloid, oid=tracked.oid,
+                    whole=tracked.untouched,
+                ),
+            )  # fmt: skip
+        known = {t.order.cloid for t in alive}
+        gone = self._cancels.keys() - known
         for cloid in gone:
             del self._cancels[cloid]
+        self._seen = {cloid: ms for cloid, ms in self._seen.items() if cloid in known}
         return out
 
     def cancel(self, cloid: str, now_ms: int) -> None:
         """The end of an order is wished; `due` says when to ask the exchange."""
         self._cancels.setdefault(cloid, _Cancel(now_ms))
+
+    def ending(self, cloid: str) -> bool:
+        """Whether the end of an order is wished."""
+        return cloid in self._cancels
 
     def due(self, orders: Iterable[TrackedOrder], now_ms: int) -> list[TrackedOrder]:
         """Those whose cancel is to be sent now, for the first time or again: no answer of a cancel proves an end."""
@@ -95,9 +119,21 @@ class Keys:
         """An order of this key was placed."""
         self._changed[key] = now_ms
 
+    def waited(self, cloid: str, now_ms: int) -> int:
+        """Milliseconds since an order that replaces another was first asked for here."""
+        return now_ms - self._seen.setdefault(cloid, now_ms)
+
     def wait(self, key: Key, until_ms: int) -> None:
         """Nothing is placed for this key until then."""
         self._not_before[key] = max(until_ms, self._not_before.get(key, until_ms))
+
+    def place_anew(self, key: Key, until_ms: int) -> None:
+        """Until then the order of this key is cancelled rather than moved."""
+        self._not_moved_before[key] = until_ms
+
+    def may_move(self, key: Key, now_ms: int) -> bool:
+        """Whether the order of this key may be moved in one step."""
+        return now_ms >= self._not_moved_before.get(key, now_ms)
 
     def refused(self, key: Key | None, text: str, how: Reaction, now_ms: int) -> int:
         """How long to wait after a refusal of a key, or of its market (None): longer each time it comes again."""

@@ -55,5 +55,7 @@ class QuotedMarket:
         """When completions ended."""
         self.one_sided_ms: int | None = None
         """Since when inventory has kept one side away."""
+        self.only_anew = False
+        """The exchange called a move of ours invalid: quotes are cancelled and placed anew for the rest of this run."""
         self.off = ""
         """Why it is not quoted any more in this run."""

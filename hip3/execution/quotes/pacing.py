@@ -17,15 +17,14 @@ KEPT, KEPT_PER_KEY = 500, 2
 """What quotes leave to exits."""
 LEAN_SHARE = 4
 """With less than this part of the cap left quoting is lean: one level, and improvements four times as patient."""
-COST = 2
-"""Actions for one quote that moves: a cancel and a placement."""
 
 
 class Pacing:
     """A token bucket over the address's budget."""
 
-    def __init__(self, keys: int) -> None:
-        self._keys = max(keys, 1)
+    def __init__(self, keys: int, *, cost: int = 2) -> None:
+        """`cost`: actions for one quote that moves, a cancel and a placement or a move."""
+        self._keys, self._cost = max(keys, 1), cost
         self._tokens = BURST
         self._rate = 0.0
         self._at_ms: int | None = None
@@ -66,5 +65,5 @@ class Pacing:
             return 2 * half_bps
         retreat = max(Decimal(1), half_bps / 4)
         per_second = Decimal(repr(self._rate * 1000))
-        width = div(self._keys * COST * sigma_bps * sigma_bps, retreat * per_second)
+        width = div(self._keys * self._cost * sigma_bps * sigma_bps, retreat * per_second)
         return max(ZERO, min(2 * half_bps, width))

@@ -39,6 +39,8 @@ class QuoteParams(msgspec.Struct, frozen=True, kw_only=True):
     blackout: tuple[Window, ...]
     complete_at: Decimal
     """At this share of the largest inventory it is completed down to half of it."""
+    modify: bool
+    """Quotes that rest whole are moved in one step of the exchange."""
     adopt: bool
     """Quotes of an earlier run stay through the warm-up."""
     max_age_ms: int
@@ -50,3 +52,8 @@ class QuoteParams(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the ordinary exit follows just before a session ends."""
     toxic_addon_bps: Decimal
     """More half spread while fills lose what they had earned."""
+
+    @property
+    def cost(self) -> int:
+        """Actions for one quote that moves: a cancel and a placement, or one step for both."""
+        return 1 if self.modify else 2

@@ -5,7 +5,8 @@ others put events into its inbox, which is one step, and read single fields for 
 obeys a quote obeys: latch, READY epoch, limits in the tracker's critical section, budgets, an intent before the bytes.
 
 Of one key no two orders may ever be alive: a placement needs an empty slot, which the tracker checks once more as it
-admits. A cancel and its replacement are never in one round, since the exchange runs the placement first.
+admits. A cancel and its replacement are never in one round, since the exchange runs the placement first. With
+HIP3_QUOTE_MODIFY a resting order is replaced in one step of the exchange; where that is not to be had, it is cancelled.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,24 +14,25 @@ from decimal import Decimal
 
 import msgspec
 
-from hip3.core.ledger import LedgerView, OrderChanged, TrackerEvent
+from hip3.core.ledger import OrderChanged, TrackerEvent
 from hip3.core.market import MarketSpec, MarketView
 from hip3.core.money import ONE, ZERO, shift_bps
-from hip3.core.orders import PendingCancel, PendingOrder, Side, Tif
+from hip3.core.order_state import OrderState
+from hip3.core.orders import PendingCancel, PendingOrder, Side
 from hip3.core.ports import Clock, Journal
 from hip3.execution.account_view import AccountView
 from hip3.execution.entries.budget import ActionBudget
 from hip3.execution.entries.executor import EntryLimits
-from hip3.execution.entries.gates import QUOTE_GATES, Entry, run
 from hip3.execution.link import Link
 from hip3.execution.quotes.adoption import as_they_rest
 from hip3.execution.quotes.completion import Completion
 from hip3.execution.quotes.facts import FactFinder
 from hip3.execution.quotes.heard import Heard
-from hip3.execution.quotes.keys import DOUBT_MS, LOST_MS, key_of
+from hip3.execution.quotes.keys import ASK_MS, DOUBT_MS, LOST_MS, key_of, pairs
 from hip3.execution.quotes.market import QuotedMarket
 from hip3.execution.quotes.pacing import Pacing
 from hip3.execution.quotes.params import QuoteParams
+from hip3.execution.quotes.placing import Placing
 from hip3.execution.quotes.stance import Stance, open_sides, stance
 from hip3.execution.readiness import Readiness
 from hip3.execution.sending.address_budget import AddressBudget
@@ -40,7 +42,7 @@ from hip3.feed.market_state import MarketState
 from hip3.position.tracked import TrackedOrder
 from hip3.position.tracker import PositionTracker
 from hip3.strategy.fair import Fair
-from hip3.strategy.ladder import Around, Key, Ladder, Rung, half_spread, ladder
+from hip3.strategy.ladder import Around, Key, Ladder, half_spread, ladder
 from hip3.strategy.quote_diff import Slot, SlotState, Step, Tolerance, Why, diff
 
 LOOK_MS = 1000
@@ -49,6 +51,8 @@ CLOSED_ADDON_BPS = Decimal(10)
 """More half spread while the underlying is closed."""
 WAITED_US = 1_000_000
 """A quote that waited for longer was priced by a market that may have moved."""
+QUEUED_US = 500_000
+"""A move that waits longer in the queue is given up, and the quote cancelled."""
 SIDE_LOST_MS = 30_000
 _NOTHING = Fair(bid=ONE, ask=ONE, gap_bps=ZERO)
 """Where nothing is desired nothing is measured against it."""
@@ -91,8 +95,6 @@ class Quoter:
         self.markets = {coin: QuotedMarket(coin, p) for coin, p in params.items()}
         """By coin; the status reads it."""
         self._specs = specs
-        self._limits = limits
-        self._other_marks = other_marks
         self._facts = facts
         self._completion = completion
         self._readiness = readiness
@@ -101,14 +103,17 @@ class Quoter:
         self._view = view
         self._tracker = tracker
         self._scheduler = scheduler
-        self._budget = budget
         self._address = address
-        self._cloids = cloids
         self._journal = journal
         self._heard = Heard(self.markets, tracker, journal, clock, scheduler.wake)
         self._next_ms = 0
         """No market is due before, if nothing happens."""
-        self._pacing = Pacing(sum(2 * p.ladder.levels for p in params.values()))
+        keys = sum(2 * p.ladder.levels for p in params.values())
+        self._pacing = Pacing(keys, cost=max((p.cost for p in params.values()), default=1))
+        self._placing = Placing(
+            clock=clock, limits=limits, other_marks=other_marks, readiness=readiness, market_state=market_state,
+            tracker=tracker, scheduler=scheduler, budget=budget, pacing=self._pacing, cloids=cloids,
+        )  # fmt: skip
 
     # What others say.
 
@@ -144,8 +149,20 @@ class Quoter:
         market = self.markets.get(order.coin)
         if market is None or not market.stance.quotes:
             return "the market is not quoted now"
-        waited_us = self._clock.mono_us() - order.decided_us
-        return "it was decided too long ago" if waited_us > WAITED_US else None
+        if self._clock.mono_us() - order.decided_us > WAITED_US:
+            return "it was decided too long ago"
+        if order.replaces is not None and not self._may_replace(market, order):
+            return "the quote that it was to replace does not rest whole any more, or is being cancelled"
+        return None
+
+    def _may_replace(self, market: QuotedMarket, order: PendingOrder) -> bool:
+        """Whether the quote in whose place an order is to come still rests whole: its size is on top of what the other
+        has executed."""
+        return any(
+            new.order.cloid == order.cloid and old.state is OrderState.OPEN and old.untouched
+            and not market.keys.ending(old.order.cloid)
+            for old, new in pairs(self._tracker.quotes(order.coin))
+        )  # fmt: skip
 
     # The tick.
 
@@ -232,13 +249,21 @@ class Quoter:
         spec: MarketSpec | None, now_ms: int,
     ) -> None:  # fmt: skip
         """Cancel what should not rest, and place what is missing and may be placed."""
-        by_key = {key_of(t.order): t for t in reversed(orders)}
-        for extra in orders:
-            if by_key[key_of(extra.order)] is not extra:  # a second order of a key: it goes, whatever is desired
-                market.keys.cancel(extra.order.cloid, now_ms)
+        self._end_extras(market, orders, now_ms)
         steps = self._steps(market, desired, slots, spec, now_ms)
         done: list[Done] = []
-        for step in (s for s in steps if s.rung is None):
+        placed: list[PendingOrder] = []
+        if spec is not None:  # without its facts nothing is desired
+            placed = self._placing.place(market, (s for s in steps if s.moves), spec, slots, now_ms)
+        moved = {key_of(order) for order in placed}
+        if moved:
+            market.due_ms = now_ms + QUEUED_US // 1000
+            self._next_ms = min(self._next_ms, market.due_ms)
+        market.figures.counts["moved"] += len(moved)
+        for step in (s for s in steps if s.rung is None or s.moves):
+            if step.key in moved:
+                done.append(Done(slots[step.key].cloid, *step.key, step.why))
+                continue
             if step.why not in (Why.RISK, Why.RETREAT) and not self._pacing.take():
                 continue
             done.append(Done(slots[step.key].cloid, *step.key, step.why))
@@ -249,10 +274,12 @@ class Quoter:
             market.figures.counts["moved"] += step.why is not Why.RISK
         self._send_cancels(market, orders, now_ms)
         market.figures.counts["kept"] += len(slots) - len(done)
-        wished = [s for s in steps if s.rung is not None]
+        wished = [s for s in steps if s.why is Why.PLACE]
         if wished and spec is not None:
-            placed = self._place(market, wished, spec, now_ms)
-            done += [Done(o.cloid, *key_of(o), Why.PLACE) for o in placed]
+            new = self._placing.place(market, wished, spec, slots, now_ms)
+            market.figures.counts["placed"] += len(new)
+            placed += new
+        done += [Done(o.cloid, *key_of(o), Why.PLACE) for o in placed]
         if done:
             self._journal.record(
                 "quote_decision", coin=market.coin, steps=tuple(done), fair=market.fair, half_bps=market.half_bps,
@@ -275,7 +302,30 @@ class Quoter:
             desired, slots, market.fair or _NOTHING, tolerance,
             may_place={key: market.keys.may_place(key, now_ms) for key in keys},
             may_improve={key: market.keys.may_improve(key, now_ms, lean * p.min_interval_ms) for key in keys},
+            may_move={
+                key: market.keys.may_move(key, now_ms) for key in keys if p.modify and not market.only_anew
+            },
         )  # fmt: skip
+
+    def _end_extras(self, market: QuotedMarket, orders: list[TrackedOrder], now_ms: int) -> None:
+        """See to it that of each key one order is left: of one that replaces another the end of that is asked for, and
+        any other second one goes, whatever is desired."""
+        replacing = set()
+        for old, new in pairs(orders):
+            replacing.add(new.order.cloid)
+            waited_ms = market.keys.waited(new.order.cloid, now_ms) if new.state is OrderState.OPEN else 0
+            if market.keys.ending(old.order.cloid):
+                market.keys.cancel(new.order.cloid, now_ms)
+            elif new.state is OrderState.QUEUED and self._clock.mono_us() - new.order.decided_us >= QUEUED_US:
+                market.keys.cancel(old.order.cloid, now_ms)  # it could not leave: nothing that must go waits for that
+            elif new.state is OrderState.OPEN and waited_ms >= DOUBT_MS:
+                market.keys.cancel(old.order.cloid, now_ms)
+            elif new.state is OrderState.OPEN and waited_ms >= ASK_MS and old.oid is not None:
+                self._tracker.say_gone(old.oid)
+        first = {key_of(t.order): t for t in reversed(orders)}
+        for extra in orders:
+            if first[key_of(extra.order)] is not extra and extra.order.cloid not in replacing:
+                market.keys.cancel(extra.order.cloid, now_ms)
 
     def _send_cancels(self, market: QuotedMarket, orders: list[TrackedOrder], now_ms: int) -> None:
         """Wish for the end of what was decided, first and again; doubt the account where no proof comes."""
@@ -292,66 +342,6 @@ class Quoter:
                 market.pulls.pull_side(by_cloid[cloid].side, now_ms + SIDE_LOST_MS)
                 if market.keys.tell_once(cloid):
                     self._journal.record("quote_stuck", coin=market.coin, cloid=cloid)
-
-    # Placing.
-
-    def _place(self, market: QuotedMarket, steps: list[Step], spec: MarketSpec, now_ms: int) -> list[PendingOrder]:
-        """Through the gates and into the books in one critical section, then into the queue; those that are there."""
-        epoch = self._readiness.epoch(now_ms)
-        if epoch is None:
-            return []
-        marks = self._other_marks() | self._market_state.marks(epoch)
-        mark = marks.get(market.coin)
-        if mark is None:
-            return []
-        wished = []
-        for step in steps:
-            if not self._pacing.take():
-                break
-            if not self._budget.try_consume(now_ms):
-                self._pacing.give_back()
-                break
-            assert step.rung is not None
-            wished.append(self._order(market, step.key, step.rung, mark, epoch))
-        admitted = self._tracker.admit_all(
-            wished, lambda ledger, order: self._gated(market, spec, marks, ledger, order)
-        )
-        full = self._scheduler.enqueue_quotes(admitted)
-        for order in full:
-            self._tracker.drop(order.cloid, "QueueFull")
-        for _ in range(len(wished) - len(admitted) + len(full)):
-            self._pacing.give_back()
-            self._budget.refund(now_ms)
-        for order in admitted:
-            market.keys.changed(key_of(order), now_ms)
-            market.figures.counts["placed"] += 1
-        return [order for order in admitted if order not in full]
-
-    def _order(self, market: QuotedMarket, key: Key, rung: Rung, mark: Decimal, epoch: int) -> PendingOrder:
-        return PendingOrder(
-            cloid=self._cloids.next(), coin=market.coin, side=key[0], level=key[1], px=rung.px, sz=rung.sz,
-            tif=Tif.ALO, reduce_only=False, created_ms=self._clock.wall_ms(), epoch=epoch,
-            admission_px=max(rung.px, mark), decided_us=self._clock.mono_us(),
-        )  # fmt: skip
-
-    def _gated(
-        self, market: QuotedMarket, spec: MarketSpec, marks: dict[str, Decimal], ledger: LedgerView,
-        order: PendingOrder,
-    ) -> PendingOrder | None:  # fmt: skip
-        """The order as the gates leave it, or None. Pure but for what it is given: the tracker's lock is held."""
-        limits = self._limits(market.coin)
-        entry = Entry(
-            coin=market.coin, side=order.side, size=order.sz, limit_px=order.px, sz_decimals=spec.sz_decimals,
-            hard_stop=None, not_ready=(), blocked=None, marks=marks, ledger=ledger, exiting=False,
-            max_per_market=min(limits.max_per_market, market.params.ladder.max_inventory_usd),
-            max_total=limits.max_total, max_positions=limits.max_positions, max_weight=limits.max_weight,
-            weights=limits.weights,
-        )  # fmt: skip
-        refusal, passed = run(QUOTE_GATES, entry)
-        if refusal is not None:
-            market.figures.counts["refused by " + refusal.gate] += 1
-            return None
-        return order if passed.size == order.sz else msgspec.structs.replace(order, sz=passed.size)
 
 
 def _bounds(market: QuotedMarket, rests: bool) -> tuple[Decimal, Decimal] | None:

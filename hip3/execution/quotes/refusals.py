@@ -34,6 +34,7 @@ class Reaction(msgspec.Struct, frozen=True):
 
 WITHIN_MS = 600_000
 POST_ONLY = ("Post only order would have immediately matched", "badAloPxRejected")
+INVALID_MOVE = "Attempted to modify to invalid new order"
 _MARGIN = (
     "Insufficient margin to place order", "perpMarginRejected", "marginCanceled",
     "Order would cause position to exceed margin tier limit", "perpMaxPositionRejected", "perpMaxPositionCanceled",
@@ -45,6 +46,8 @@ _CAP = (
 _ORACLE = ("Price too far from oracle", "Order price too far from oracle", "oracleRejected")
 _TABLE: tuple[tuple[tuple[str, ...], Reaction], ...] = (
     (POST_ONLY, Reaction(Scope.KEY, 500, 10_000)),
+    (("Cannot modify canceled or filled order",), Reaction(Scope.KEY, 500, 10_000)),
+    ((INVALID_MOVE,), Reaction(Scope.KEY, 1000, 10_000)),
     (_ORACLE, Reaction(Scope.KEY, 10_000, 120_000)),
     (_CAP, Reaction(Scope.SIDE, 30_000, 600_000, "the open interest is at its cap")),
     (("Order rejected due to price more aggressive than oracle", "tooAggressiveAtOpenInterestCapRejected"),

@@ -27,7 +27,7 @@ from hip3.core.ports import Clock, Intents, Journal, Sender, SendOutcome
 from hip3.errors import JournalError, NonceError, SigningError
 from hip3.exchange.nonce import NonceManager
 from hip3.exchange.signing import sign_l1_action
-from hip3.exchange.wire_out import cancel_action, order_action, post_frame, signed_body
+from hip3.exchange.wire_out import cancel_action, modify_action, order_action, post_frame, signed_body
 from hip3.execution.link import Link
 from hip3.execution.ports import Consequences, Exits, OrdersIn, Quotes, Stops
 from hip3.execution.readiness import Readiness
@@ -259,7 +259,8 @@ class ExecutorLoop:
         """The unsigned action; KeyError for a coin without an asset id."""
         if isinstance(batch, CancelBatch):
             return cancel_action(batch.cancels, self._asset_ids)
-        return order_action(batch.orders, self._asset_ids)
+        action = modify_action if batch.moves else order_action
+        return action(batch.orders, self._asset_ids)
 
     def _send(
         self,

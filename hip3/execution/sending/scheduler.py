@@ -150,9 +150,10 @@ class BatchScheduler:
         return taken
 
     def _take_quotes_locked(self) -> list[PendingOrder]:
-        """Of one market, and never with entries: what is refused as one is of one market's ladder."""
-        coin = self._quotes[0].coin
-        taken = [o for o in self._quotes if o.coin == coin][:QUOTE_BATCH]
+        """Of one market, placed or moved, and never with entries: what is refused as one is of one market's ladder."""
+        first = self._quotes[0]
+        kind = first.coin, first.replaces is None
+        taken = [o for o in self._quotes if (o.coin, o.replaces is None) == kind][:QUOTE_BATCH]
         for order in taken:
             self._quotes.remove(order)
         return taken

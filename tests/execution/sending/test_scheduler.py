@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hip3.core.decisions import Enqueued
 from hip3.core.events import Accepted, ActionRefused, Filled, Refused, RequestFailed, Resting, Statuses, Unreadable
-from hip3.core.orders import CancelBatch, OrderBatch, PendingCancel, Post
+from hip3.core.orders import CancelBatch, OrderBatch, PendingCancel, Post, Tif
 from hip3.execution.entries.budget import ActionBudget
 from hip3.execution.sending.posts import PostRequestManager
 from hip3.execution.sending.replies import Fate, resolve
@@ -61,6 +61,17 @@ def test_cancels_of_limits_and_of_stops_share_no_action_and_keep_their_order(kin
     for limit in (True, False):
         oids = [c.oid for c in taken if c.limit is limit]
         assert oids == sorted(oids)
+
+
+def test_moves_of_quotes_share_no_action_with_placements_and_keep_their_order() -> None:
+    scheduler = BatchScheduler(100)
+    quotes = [order(n, level=n, tif=Tif.ALO, replaces=n if n % 2 else None) for n in range(5)]
+    assert scheduler.enqueue_quotes(quotes) == []
+    first, second = scheduler.take(0), scheduler.take(0)
+    assert isinstance(first, OrderBatch)
+    assert isinstance(second, OrderBatch)
+    assert ([o.level for o in first.orders], first.moves) == ([0, 2, 4], False)
+    assert ([o.level for o in second.orders], second.moves) == ([1, 3], True)
 
 
 def test_every_queue_is_bounded_and_says_so() -> None:
