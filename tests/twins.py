@@ -87,7 +87,8 @@ _BY_TEST = {
     "stories/test_verification": "exchange/rest",
     "stories/test_wiring": "service/trading service/parts service/wiring",
     "sessions/test_quoting": (
-        "execution/quotes/completion execution/quotes/heard execution/quotes/keys execution/quotes/market "
+        "execution/quotes/cancelling execution/quotes/completion execution/quotes/heard execution/quotes/keys "
+        "execution/quotes/market "
         "execution/quotes/pacing execution/quotes/params execution/quotes/pulls execution/quotes/quoter "
         "execution/quotes/placing execution/quotes/stance"
     ),

@@ -10,6 +10,7 @@ import pytest
 from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, Side
 from hip3.execution.quotes.stance import Stance
+from hip3.strategy.quote_diff import Why
 from tests.builders import D
 from tests.sessions.quoting import GOLD, QuoteStage
 
@@ -520,3 +521,18 @@ def test_a_quote_that_waited_in_the_queue_does_not_leave(tmp_path: Path) -> None
     now_us = stage.world.clock.mono_us()
     assert quotes.refuses(msgspec.structs.replace(order, decided_us=now_us - 500_000)) is None
     assert quotes.refuses(msgspec.structs.replace(order, decided_us=now_us - 1_500_000)) is not None
+
+
+def test_quotes_that_an_oracle_has_run_over_go_before_anything_else_is_decided(tmp_path: Path) -> None:
+    stage = QuoteStage(tmp_path, quote_jump_bps="1000", quote_max_gap_bps="1000")
+    bids, before = {o["oid"] for o in stage.live(BUY)}, len(stage.journal("quote_decision"))
+    _, outer = stage.prices(BUY)
+    market = stage.world.venue.engine.markets[GOLD]
+    market.oracle = outer
+    assert stage.until(lambda: bool(stage.actions("cancel")))
+    first = stage.journal("quote_decision")[before]
+    assert {s.why for s in first["steps"]} == {Why.RETREAT}
+    assert {s.side for s in first["steps"]} == {BUY}
+    assert {c["o"] for c in stage.actions("cancel")[0]["cancels"]} == bids
+    assert first["fair"].bid > outer, "the market was priced anew before"
+    assert stage.until(lambda: len(stage.prices(BUY)) == 2)

@@ -97,7 +97,7 @@ MUTANTS: tuple[Mutant, ...] = (
     )),
     Mutant("what is being moved is moved again", (
         _NO_SECOND_LOOK, (KEYS, "            elif order.cloid in moving:\n", "            elif order.cloid in moving and not order.level:\n"),
-        (QUOTER, "extra.order.cloid not in replacing", "extra.order.replaces is None"),
+        ("execution/quotes/cancelling.py", "extra.order.cloid not in replacing", "extra.order.replaces is None"),
     )),
     _m("a move needs no room", PLACING, "        refusal, passed = run(QUOTE_GATES, entry)\n",
        "        refusal, passed = run(QUOTE_GATES if order.replaces is None else (), entry)\n"),

@@ -15,6 +15,9 @@ from hip3.execution.quotes.pulls import Pulls
 from hip3.execution.quotes.stance import Stance
 from hip3.strategy.fair import Fair, Reference
 
+Oracles = tuple[Decimal | None, Decimal | None]
+"""(at or below it buys, at or above it sells); None: none rests, or the reference does not go by the oracle."""
+
 
 class QuotedMarket:
     """See the module."""
@@ -41,6 +44,8 @@ class QuotedMarket:
         self.wake: tuple[Decimal, Decimal] | None = None
         """Outside of these the oracle, or the middle of the touch, takes a resting quote with it: then the tick is not
         waited for. One value, replaced by the tick and read by the ws-reader; None: nothing rests."""
+        self.run_over: Oracles = (None, None)
+        """From where on one of the resting quotes may be run over, buys and sells; replaced and read as `wake`."""
         self.reduced: set[Side] = set()
         """Sides that inventory has turned off, until it is well below the share at which that was."""
         self.scale = Decimal(1)

@@ -18,17 +18,19 @@ from hip3.core.ledger import OrderChanged, TrackerEvent
 from hip3.core.market import MarketSpec, MarketView
 from hip3.core.money import ONE, ZERO, shift_bps
 from hip3.core.order_state import OrderState
-from hip3.core.orders import PendingCancel, PendingOrder, Side
+from hip3.core.orders import PendingOrder, Side
 from hip3.core.ports import Clock, Journal
 from hip3.execution.account_view import AccountView
 from hip3.execution.entries.budget import ActionBudget
 from hip3.execution.entries.executor import EntryLimits
 from hip3.execution.link import Link
 from hip3.execution.quotes.adoption import as_they_rest
+from hip3.execution.quotes.cancelling import QUEUED_US, Cancelling
 from hip3.execution.quotes.completion import Completion
 from hip3.execution.quotes.facts import FactFinder
+from hip3.execution.quotes.fleeing import Fleeing, oracles
 from hip3.execution.quotes.heard import Heard
-from hip3.execution.quotes.keys import ASK_MS, DOUBT_MS, LOST_MS, key_of, pairs
+from hip3.execution.quotes.keys import key_of, pairs
 from hip3.execution.quotes.market import QuotedMarket
 from hip3.execution.quotes.pacing import Pacing
 from hip3.execution.quotes.params import QuoteParams
@@ -51,9 +53,6 @@ CLOSED_ADDON_BPS = Decimal(10)
 """More half spread while the underlying is closed."""
 WAITED_US = 1_000_000
 """A quote that waited for longer was priced by a market that may have moved."""
-QUEUED_US = 500_000
-"""A move that waits longer in the queue is given up, and the quote cancelled."""
-SIDE_LOST_MS = 30_000
 _NOTHING = Fair(bid=ONE, ask=ONE, gap_bps=ZERO)
 """Where nothing is desired nothing is measured against it."""
 
@@ -114,6 +113,11 @@ class Quoter:
             clock=clock, limits=limits, other_marks=other_marks, readiness=readiness, market_state=market_state,
             tracker=tracker, scheduler=scheduler, budget=budget, pacing=self._pacing, cloids=cloids,
         )  # fmt: skip
+        self._cancelling = Cancelling(clock=clock, view=view, tracker=tracker, scheduler=scheduler, journal=journal)
+        self._fleeing = Fleeing(
+            specs=specs, market_state=market_state, link=link, tracker=tracker, cancelling=self._cancelling,
+            told=self._note_fled,
+        )  # fmt: skip
 
     # What others say.
 
@@ -137,6 +141,7 @@ class Quoter:
         low, high = market.wake
         if any(px is not None and not low <= px <= high for px in (view.oracle, view.mid)):
             market.wake = None  # once: the tick sets it anew
+            self._fleeing.look_at(market, view.oracle)
             self._scheduler.wake()
 
     def counts(self, event: OrderChanged) -> bool:
@@ -167,7 +172,11 @@ class Quoter:
     # The tick.
 
     def step(self, now_ms: int) -> None:
-        """One round: take what was heard, then look at every market that is due."""
+        """One round: cancel what an oracle has run over, and no more; else take what was heard, and look at each market
+        that is due."""
+        if self._fleeing.step(now_ms):
+            self._scheduler.wake()  # the rest at once, but after these cancels
+            return
         self._heard.take(now_ms)
         self._pacing.refresh(self._address.state(), now_ms)
         for market in self._due(now_ms):
@@ -209,7 +218,10 @@ class Quoter:
             keep_bps = (spec.maker_fee_bps or ZERO) + market.params.ladder.min_edge_bps / 2
             desired = as_they_rest(orders, market.fair, open_sides(found), keep_bps)
         self._act(market, desired, slots, orders, spec, now_ms)
-        rests = {key[0] for key, slot in slots.items() if slot.state is SlotState.LIVE}
+        live = [(key[0], slot.px) for key, slot in slots.items() if slot.state is SlotState.LIVE]
+        rests = {side for side, _ in live}
+        fee_bps = ZERO if spec is None else spec.maker_fee_bps or ZERO
+        market.run_over = oracles(live, market.params, market.reference.basis_bps, fee_bps)
         worth = None if market.fair is None else market.fair.mid
         allowed = market.stance in (Stance.QUOTING, Stance.ONE_SIDED, Stance.PULLED)
         market.wake = _bounds(market, bool(rests))
@@ -249,7 +261,7 @@ class Quoter:
         spec: MarketSpec | None, now_ms: int,
     ) -> None:  # fmt: skip
         """Cancel what should not rest, and place what is missing and may be placed."""
-        self._end_extras(market, orders, now_ms)
+        self._cancelling.end_extras(market, orders, now_ms)
         steps = self._steps(market, desired, slots, spec, now_ms)
         done: list[Done] = []
         placed: list[PendingOrder] = []
@@ -272,7 +284,7 @@ class Quoter:
             market.keys.cancel(slots[step.key].cloid, now_ms)
             market.figures.counts["cancelled"] += 1
             market.figures.counts["moved"] += step.why is not Why.RISK
-        self._send_cancels(market, orders, now_ms)
+        self._cancelling.send(market, orders, now_ms)
         market.figures.counts["kept"] += len(slots) - len(done)
         wished = [s for s in steps if s.why is Why.PLACE]
         if wished and spec is not None:
@@ -281,10 +293,22 @@ class Quoter:
             placed += new
         done += [Done(o.cloid, *key_of(o), Why.PLACE) for o in placed]
         if done:
-            self._journal.record(
-                "quote_decision", coin=market.coin, steps=tuple(done), fair=market.fair, half_bps=market.half_bps,
-                sigma_bps=market.reference.sigma_bps, stance=market.stance.value, reasons=market.reasons,
-            )  # fmt: skip
+            self._note(market, tuple(done))
+
+    def _note_fled(self, market: QuotedMarket, gone: list[TrackedOrder]) -> None:
+        """Quotes were cancelled that an oracle had run over."""
+        for _ in gone:
+            self._pacing.take(urgent=True)
+        market.figures.counts["cancelled"] += len(gone)
+        market.figures.counts["moved"] += len(gone)
+        self._note(market, tuple(Done(t.order.cloid, *key_of(t.order), Why.RETREAT) for t in gone))
+
+    def _note(self, market: QuotedMarket, steps: tuple[Done, ...]) -> None:
+        """What was decided, and by what."""
+        self._journal.record(
+            "quote_decision", coin=market.coin, steps=steps, fair=market.fair, half_bps=market.half_bps,
+            sigma_bps=market.reference.sigma_bps, stance=market.stance.value, reasons=market.reasons,
+        )  # fmt: skip
 
     def _steps(
         self, market: QuotedMarket, desired: Ladder, slots: dict[Key, Slot], spec: MarketSpec | None, now_ms: int
@@ -306,42 +330,6 @@ class Quoter:
                 key: market.keys.may_move(key, now_ms) for key in keys if p.modify and not market.only_anew
             },
         )  # fmt: skip
-
-    def _end_extras(self, market: QuotedMarket, orders: list[TrackedOrder], now_ms: int) -> None:
-        """See to it that of each key one order is left: of one that replaces another the end of that is asked for, and
-        any other second one goes, whatever is desired."""
-        replacing = set()
-        for old, new in pairs(orders):
-            replacing.add(new.order.cloid)
-            waited_ms = market.keys.waited(new.order.cloid, now_ms) if new.state is OrderState.OPEN else 0
-            if market.keys.ending(old.order.cloid):
-                market.keys.cancel(new.order.cloid, now_ms)
-            elif new.state is OrderState.QUEUED and self._clock.mono_us() - new.order.decided_us >= QUEUED_US:
-                market.keys.cancel(old.order.cloid, now_ms)  # it could not leave: nothing that must go waits for that
-            elif new.state is OrderState.OPEN and waited_ms >= DOUBT_MS:
-                market.keys.cancel(old.order.cloid, now_ms)
-            elif new.state is OrderState.OPEN and waited_ms >= ASK_MS and old.oid is not None:
-                self._tracker.say_gone(old.oid)
-        first = {key_of(t.order): t for t in reversed(orders)}
-        for extra in orders:
-            if first[key_of(extra.order)] is not extra and extra.order.cloid not in replacing:
-                market.keys.cancel(extra.order.cloid, now_ms)
-
-    def _send_cancels(self, market: QuotedMarket, orders: list[TrackedOrder], now_ms: int) -> None:
-        """Wish for the end of what was decided, first and again; doubt the account where no proof comes."""
-        wall_ms = self._clock.wall_ms()
-        for tracked in market.keys.due(orders, now_ms):
-            assert tracked.oid is not None
-            wish = PendingCancel(coin=market.coin, oid=tracked.oid, created_ms=wall_ms, limit=True)
-            self._scheduler.enqueue_cancel(wish)
-        if market.keys.unproved(now_ms, DOUBT_MS):
-            self._view.doubt()
-        by_cloid = {t.order.cloid: t.order for t in orders}
-        for cloid in market.keys.unproved(now_ms, LOST_MS):
-            if cloid in by_cloid:
-                market.pulls.pull_side(by_cloid[cloid].side, now_ms + SIDE_LOST_MS)
-                if market.keys.tell_once(cloid):
-                    self._journal.record("quote_stuck", coin=market.coin, cloid=cloid)
 
 
 def _bounds(market: QuotedMarket, rests: bool) -> tuple[Decimal, Decimal] | None:
