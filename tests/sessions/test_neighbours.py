@@ -151,6 +151,23 @@ def test_a_quiet_book_that_is_the_one_we_have_is_no_dead_stream(tmp_path: Path) 
     assert world.generation == 1
 
 
+def test_an_answer_without_a_book_makes_no_live_stream_a_dead_one(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path)
+    honest, asked = world.rest.info_json, []
+
+    def empty(request: dict[str, Any]) -> Any:
+        if request["type"] != "l2Book":
+            return honest(request)
+        asked.append(request["coin"])
+        return {"coin": request["coin"], "time": world.exchange_ms() + 1000, "levels": [[], []]}
+
+    world.rest.info_json = empty  # type: ignore[method-assign]
+    world.run(40_000, 50)
+    assert asked
+    assert world.journal.of("stream_dead") == []
+    assert world.generation == 1
+
+
 def test_a_worth_that_cannot_be_read_costs_nothing_but_the_limits_on_it(tmp_path: Path) -> None:
     world = quiet_world(tmp_path)
     world.trading.view.mode = "unknown"

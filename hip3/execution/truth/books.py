@@ -119,7 +119,9 @@ class BooksByRest:
                 continue
             self._compared[view.coin] = now_ms
             book = self._book(view.coin)
-            if book is not None and _other(book.bid, view.bid, book.ask, view.ask):
+            if book is None or (book.bid is None and book.ask is None):
+                return  # an answer without a book proves nothing: a stream that lives on would be taken for dead
+            if _other(book.bid, view.bid, book.ask, view.ask):
                 self._found_dead(book, generation, now_ms)
             return
 
