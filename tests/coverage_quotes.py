@@ -126,7 +126,7 @@ QUOTE_ROWS: tuple[Row, ...] = (
     Row("Q42", "whatever stops entries takes the quotes", QUOTES + "facts.py",
         S + "test_whatever_stops_entries_takes_the_quotes_and_says_why",
         "if state in (State.HARD_STOP, State.REDUCING) else", "if False else"),
-    Row("Q44", "a price that is missing is no data", QUOTES + "figures.py",
+    Row("Q44", "a price that is missing is no data", "hip3/core/results.py",
         "tests/execution/quotes/test_figures.py::test_a_price_that_is_missing_then_is_no_data_and_not_zero",
         "LATE_MS = 2000", "LATE_MS = 20_000"),
     Row("Q43", "a maker's trips are no streak", "hip3/execution/consequences.py",

@@ -10,10 +10,10 @@ from hip3.core.decisions import Rejected, Skipped
 from hip3.core.money import ZERO
 from hip3.core.order_state import OrderState
 from hip3.core.orders import OrderBatch
+from hip3.core.results import captured_usd, net, plain
 from hip3.ops.histogram import FAST_US, SLOW_US, Histogram
 
 SAMPLES = 10_000
-BPS = Decimal(10_000)
 MOST_TEXTS, LONGEST = 100, 120
 """Of refusals that are told apart: an order over a limit names another figure each time, for days."""
 _FIGURE = re.compile(r"\d[\d.,]*")
@@ -56,7 +56,7 @@ class Figures:
 
     @property
     def net(self) -> Decimal:
-        return self.realized - self.fees + self.funding
+        return net(self.realized, self.fees, self.funding)
 
     def note(self, kind: str, fields: dict[str, Any]) -> None:
         """Count one record."""
@@ -100,7 +100,7 @@ class Figures:
         self.filled += 1
         event = f["event"]
         if not event.order.reduce_only:
-            self.captured += event.order.edge_bps * event.executed * event.avg_px / BPS
+            self.captured += captured_usd(event.order.edge_bps, event.executed, event.avg_px)
 
     def _on_exit(self, f: dict[str, Any]) -> None:
         if f["order"].attempt == 1:
@@ -142,10 +142,10 @@ class Figures:
         rows += [(f"exits by {reason}", n) for reason, n in sorted(self.exits.items())]
         rows += quotes
         rows += [
-            ("realized pnl", f"{_plain(self.realized)} USD"),
-            ("fees", f"{_plain(self.fees)} USD"),
-            ("funding", f"{_plain(self.funding)} USD"),
-            ("net result", f"{_plain(self.net)} USD"),
+            ("realized pnl", f"{plain(self.realized)} USD"),
+            ("fees", f"{plain(self.fees)} USD"),
+            ("funding", f"{plain(self.funding)} USD"),
+            ("net result", f"{plain(self.net)} USD"),
             ("position", held or "not known: the start was not finished"),
             ("unknown orders", unknown_now),
             ("orders once unknown", self.unknown),
@@ -156,10 +156,6 @@ class Figures:
         ]
         width = max(len(name) for name, _ in rows) + 3
         return "\n".join(f"{name:<{width}}{value}" for name, value in rows)
-
-
-def _plain(value: Decimal) -> str:
-    return format(value.normalize(), "f") if value else "0"
 
 
 def _latency(samples: Sequence[int]) -> str:

@@ -11,29 +11,15 @@ from typing import Any
 
 import msgspec
 
+from hip3.core.results import DAY_MS, HOUR_MS, Sums
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS results (at_ms INTEGER PRIMARY KEY, body TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS markets (at_ms INTEGER PRIMARY KEY, body TEXT NOT NULL);
 """
-HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 MARKETS_KEPT_MS = 75 * 60_000
 MOST_POINTS = 1500
 """Of a curve: more than any screen has columns."""
-
-
-class Sums(msgspec.Struct, frozen=True, kw_only=True):
-    """What the account came to since its state began, at one instant."""
-
-    realized_usd: str
-    fees_usd: str
-    funding_usd: str
-    captured_usd: str
-    """What entries were better than their reference: oracle or fair price."""
-    open_usd: str | None
-    """What open positions have gained at their marks; None: a mark is not known."""
-    equity_usd: str | None
-    round_trips: int = 0
-    wins: int = 0
 
 
 Quotation = tuple[str | None, str | None, str | None, str | None, str | None, str | None]

@@ -11,7 +11,8 @@ from typing import Any
 
 from loguru import logger
 
-from hip3.ops.history import DAY_MS, History, curve, first_ms, market_curve
+from hip3.core.results import DAY_MS, HOUR_MS
+from hip3.ops.history import History, curve, first_ms, market_curve
 from hip3.ops.listeners import Listeners
 from hip3.ops.told import Told, latest, of_market, search, told_story
 from hip3.service.market_view import quotations
@@ -19,7 +20,6 @@ from hip3.service.running import Running
 from hip3.service.snapshot import snapshot
 
 FRAME_MS, SAMPLE_MS, THIN_MS = 1000, 5000, 600_000
-HOUR_MS = 3_600_000
 STEP_S = 0.25
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from hip3.core.money import ZERO
 from hip3.core.order_state import OrderState
-from hip3.execution.quotes.figures import HORIZONS_S
+from hip3.core.results import QUOTE_HORIZONS_S as HORIZONS_S
 from hip3.execution.quotes.market import QuotedMarket
 from hip3.service.parts import Trading
 

@@ -1,23 +1,17 @@
 """What the account earned, split by where it came from: today and since its state began. For status, page and curve.
 
-`captured`: what entries were better than their reference when they were decided, the oracle of a taken signal or the
-fair price of a quote; `moves`: the rest of the gross result, what prices did until the position was left, open ones at
-their marks; then fees and funding. The day is UTC by this machine's clock. The `live` thread alone calls `look`;
-others read, each field one step.
+What each figure means stands in `core/results.py`. The day is UTC by this machine's clock. The `live` thread alone
+calls `look`; others read, each field one step.
 """
 
 from decimal import Decimal
 from typing import Any
 
 from hip3.core.money import ZERO
+from hip3.core.results import DAY_MS, NOTHING, Sums, plain, split
 from hip3.ops.figures import Figures
-from hip3.ops.history import DAY_MS, History, Sums
+from hip3.ops.history import History
 from hip3.service.parts import Trading
-
-
-def plain(value: Decimal) -> str:
-    """An amount as text, without an exponent and without zeros at its end."""
-    return format(value.normalize(), "f") if value else "0"
 
 
 def _quoted(trading: Trading) -> Decimal:
@@ -35,24 +29,6 @@ def open_usd(trading: Trading) -> Decimal | None:
             return None
         total += p.szi * (view.mark - p.entry_px)
     return total
-
-
-def split(now: Sums, then: Sums) -> dict[str, Any]:
-    """The result between two instants; what is not known is null."""
-
-    def of(name: str) -> Decimal:
-        return Decimal(getattr(now, name)) - Decimal(getattr(then, name))
-
-    captured, fees, funding = of("captured_usd"), of("fees_usd"), of("funding_usd")
-    moves: Decimal | None = None
-    if now.open_usd is not None and then.open_usd is not None:
-        moves = of("realized_usd") + of("open_usd") - captured
-    return {
-        "net_usd": None if moves is None else plain(captured + moves - fees + funding),
-        "captured_usd": plain(captured), "moves_usd": None if moves is None else plain(moves),
-        "fees_usd": plain(fees), "funding_usd": plain(funding),
-        "round_trips": now.round_trips - then.round_trips, "wins": now.wins - then.wins,
-    }  # fmt: skip
 
 
 class Results:
@@ -105,7 +81,3 @@ class Results:
         """`result` of the status."""
         began = self.day_began
         return {"today": None if began is None else split(now, began), "total": split(now, NOTHING)}
-
-
-NOTHING = Sums(realized_usd="0", fees_usd="0", funding_usd="0", captured_usd="0", open_usd="0", equity_usd=None)
-"""An account's state as it begins."""

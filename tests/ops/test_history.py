@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from hip3.ops.history import DAY_MS, HOUR_MS, MARKETS_KEPT_MS, MOST_POINTS, History, Sums, curve, first_ms, market_curve
+from hip3.core.results import DAY_MS, HOUR_MS, Sums
+from hip3.ops.history import MARKETS_KEPT_MS, MOST_POINTS, History, curve, first_ms, market_curve
 
 NOW = 1_800_000_000_000 // DAY_MS * DAY_MS
 

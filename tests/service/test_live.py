@@ -5,10 +5,11 @@ import socket
 from decimal import Decimal
 from pathlib import Path
 
-from hip3.ops.history import DAY_MS, History, Sums
+from hip3.core.results import DAY_MS, NOTHING, Sums, split
+from hip3.ops.history import History
 from hip3.ops.told import latest, search, told_story
 from hip3.service.live import Live
-from hip3.service.results import NOTHING, Results, split
+from hip3.service.results import Results
 from hip3.service.snapshot import snapshot
 from tests.world import World
 

@@ -7,32 +7,13 @@ is no data, never zero. Readers ask for single values, each of which is one step
 from collections import Counter, deque
 from decimal import Decimal
 
-from hip3.core.money import ZERO, bps_of, div
+from hip3.core.money import ZERO, div
 from hip3.core.orders import Side
+from hip3.core.results import LATE_MS, Mean, markout_bps
+from hip3.core.results import QUOTE_HORIZONS_S as HORIZONS_S
 
-HORIZONS_S = (1, 5, 30)
-LATE_MS = 2000
-"""A price that comes so much later than its horizon is not that horizon's."""
-
-
-class _Mean:
-    """Weighted by volume."""
-
-    def __init__(self) -> None:
-        self._usd = self._sum = ZERO
-
-    def add(self, bps: Decimal, usd: Decimal) -> None:
-        self._usd += usd
-        self._sum += bps * usd
-
-    @property
-    def usd(self) -> Decimal:
-        """What the basis points came to."""
-        return self._sum / 10_000
-
-    @property
-    def value(self) -> Decimal | None:
-        return div(self._sum, self._usd) if self._usd else None
+Judged = tuple[int, Decimal, Decimal]
+"""A markout: seconds after the fill, basis points, USD of the fill."""
 
 
 class QuoteFigures:
@@ -41,8 +22,8 @@ class QuoteFigures:
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         """placed, cancelled, kept, fills, refused."""
-        self._captured = _Mean()
-        self._markouts = {s: _Mean() for s in HORIZONS_S}
+        self._captured = Mean()
+        self._markouts = {s: Mean() for s in HORIZONS_S}
         self._recent = ZERO
         self._judged = 0
         self._open: deque[tuple[int, int, Side, Decimal, Decimal]] = deque()
@@ -55,12 +36,13 @@ class QuoteFigures:
         self.counts["fills"] += 1
         usd = px * sz
         if fair is not None:
-            self._captured.add(bps_of(side.sign * (fair - px), px), usd)
+            self._captured.add(markout_bps(side.sign, px, fair), usd)
         for seconds in HORIZONS_S:
             self._open.append((now_ms + seconds * 1000, seconds, side, px, usd))
 
-    def look(self, fair: Decimal | None, *, both: bool, allowed: bool, now_ms: int) -> None:
-        """A pass: judge the fills whose time has come, and count the time in which both sides rest."""
+    def look(self, fair: Decimal | None, *, both: bool, allowed: bool, now_ms: int) -> list[Judged]:
+        """A pass: judge the fills whose time has come, and count the time in which both sides rest. What was judged."""
+        judged: list[Judged] = []
         if self._at_ms is not None and allowed:
             self._allowed_ms += now_ms - self._at_ms
             self._up_ms += now_ms - self._at_ms if both else 0
@@ -71,12 +53,14 @@ class QuoteFigures:
             if now_ms < due:
                 left.append(item)
             elif fair is not None and now_ms - due <= LATE_MS:
-                bps = bps_of(side.sign * (fair - px), px)
+                bps = markout_bps(side.sign, px, fair)
                 self._markouts[seconds].add(bps, usd)
+                judged.append((seconds, bps, usd))
                 if seconds == 5:
                     self._judged += 1
                     self._recent += (bps - self._recent) * (Decimal("0.2") if self._judged > 1 else 1)
         self._open = left
+        return judged
 
     @property
     def recent_bps(self) -> Decimal | None:

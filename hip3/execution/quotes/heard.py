@@ -97,6 +97,9 @@ class Heard:
             return
         worth = None if market.fair is None else market.fair.mid
         market.figures.filled(fill.side, fill.px, fill.sz, worth, now_ms)
+        self._journal.record(
+            "quote_fill", coin=market.coin, cloid=fill.cloid, side=fill.side, px=fill.px, sz=fill.sz, fair=worth
+        )
         if market.pulls.filled(fill.side, fill.cloid or "", now_ms):
             self._journal.record("quote_sweep", coin=market.coin, side=fill.side.value)
 

@@ -20,6 +20,7 @@ from hip3.core.money import ONE, ZERO, shift_bps
 from hip3.core.order_state import OrderState
 from hip3.core.orders import PendingOrder, Side
 from hip3.core.ports import Clock, Journal
+from hip3.core.results import rounded
 from hip3.execution.account_view import AccountView
 from hip3.execution.entries.budget import ActionBudget
 from hip3.execution.entries.executor import EntryLimits
@@ -225,7 +226,8 @@ class Quoter:
         worth = None if market.fair is None else market.fair.mid
         allowed = market.stance in (Stance.QUOTING, Stance.ONE_SIDED, Stance.PULLED)
         market.wake = _bounds(market, bool(rests))
-        market.figures.look(worth, both=len(rests) == 2, allowed=allowed, now_ms=now_ms)
+        for seconds, bps, usd in market.figures.look(worth, both=len(rests) == 2, allowed=allowed, now_ms=now_ms):
+            self._journal.record("quote_markout", coin=market.coin, seconds=seconds, bps=rounded(bps, 4), usd=usd)
 
     def _desired(
         self, market: QuotedMarket, spec: MarketSpec, view: MarketView, orders: list[TrackedOrder], usd: Decimal,
