@@ -18,6 +18,7 @@ Then the life of the process:
     cli         the command line, nothing else; commands/ has one file for each command that is not the service
     config/     settings and how they are read
     service/    start, supervise, be asked, stop: App reads from top to bottom
+    observe/    what became of signals and near misses: episodes, follow-ups, what they say (pure)
     record/     the frames themselves, on disk: segments, the recorder, what a recording is worth
     ops/        journal, intent log, logs, control channel, status pages, alerts: to the side, never in the way
 

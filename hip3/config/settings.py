@@ -248,6 +248,10 @@ class Settings(QuoteSettings, frozen=True, kw_only=True):
     record: Annotated[str | None, _t("folder that the running service records its frames to; none: off")] = None
     record_keep_days: Annotated[int, _i("whole days of recordings older than this are deleted", 1, 3650)] = 14
     record_keep_gb: Annotated[int, _i("so are the oldest beyond this size", 1, 1_000_000)] = 50
+    followups: Annotated[
+        bool | None,
+        _t("look again T+1, 3, 5, 10, 30 s after each signal and near miss; default true in observe, false in trade"),
+    ] = None
     alert_urls: Annotated[
         str | None,
         _t("notification URLs, comma separated, as apprise writes them (tgram://…, mailto://…, json://…)", secret=True),
@@ -278,6 +282,12 @@ class Settings(QuoteSettings, frozen=True, kw_only=True):
         """Whether orders may leave: the mode, or its default by network."""
         mode = self.mode or ("trade" if self.network == "embedded" else "observe")
         return mode == "trade"
+
+    @property
+    def follows(self) -> bool:
+        """Whether what becomes of signals and near misses is followed: the setting, or its default by mode."""
+        mode = self.mode or ("trade" if self.network == "embedded" else "observe")
+        return mode != "trade" if self.followups is None else self.followups
 
     @property
     def mainnet(self) -> bool:

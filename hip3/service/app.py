@@ -197,6 +197,8 @@ class App:
         for name in order:
             if not workers[name].join((end - running.clock.mono_ms()) / 1000):
                 logger.warning(f"thread {name} did not end in time")
+        if running.trading is not None and running.trading.observer is not None:
+            running.trading.observer.end(running.clock.mono_ms())
         end_recording(running)
         if self._control is not None:
             self._control.close()

@@ -30,6 +30,7 @@ def details(running: Running, now_ms: int) -> dict[str, Any]:
         "config_hash": running.config_hash,
         "journal": {"failed": journal.store_failed, "lost": journal.lost},
         "latency": _latency(running),
+        "followups": None if trading is None or trading.observer is None else trading.observer.state(),
         "reconciliation": {word: kinds[kind] for kind, word in MISMATCHES.items()},
     }
     return out | (_of(running, trading, now_ms) if trading is not None else _nothing(running, now_ms))

@@ -37,6 +37,7 @@ from hip3.execution.truth.resolver import Signed
 from hip3.execution.truth.strangers import Strangers
 from hip3.execution.truth.streams import StreamWatch
 from hip3.feed.market_state import MarketState
+from hip3.observe.observer import Observer
 from hip3.position.exit_attempts import ExitDesk
 from hip3.position.tracker import PositionTracker
 from hip3.risk.guards import EntryGuards
@@ -77,6 +78,8 @@ class Trading(msgspec.Struct, frozen=True, kw_only=True):
     flags: MarketFlags
     markets: Markets
     quotes: Quoter | NoQuotes
+    observer: Observer | None
+    """Follows signals and near misses; None where the settings do not ask for it."""
 
 
 class Links(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,6 +156,7 @@ class Inflow(msgspec.Struct, frozen=True, kw_only=True):
     """Where messages go and what follows from them."""
 
     quotes: Quoter | NoQuotes
+    observer: Observer | None
     guards: EntryGuards
     executor: Executor | None
     exiting: Exiting

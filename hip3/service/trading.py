@@ -47,6 +47,7 @@ from hip3.execution.truth.strangers import Strangers
 from hip3.execution.truth.streams import StreamWatch
 from hip3.execution.truth.worth import UNKNOWN, Worth, tokens_of
 from hip3.feed.market_state import MarketState
+from hip3.observe.observer import Observer
 from hip3.position.exit_attempts import ExitDesk
 from hip3.risk.drawdown import Drawdown
 from hip3.risk.guards import EntryGuards
@@ -92,6 +93,7 @@ def build(given: Given) -> Trading:
         exiting=inflow.exiting, executor=inflow.executor, loop=loop, risk=risk, risk_events=inflow.risk_events,
         housekeeping=housekeeping, offset=books.offset, address=outbox.address, gates=feed.gates,
         guards=inflow.guards, flags=feed.flags, markets=feed.markets, quotes=inflow.quotes,
+        observer=inflow.observer,
     )  # fmt: skip
 
 
@@ -180,11 +182,13 @@ def _inflow(g: Given, books: Books, feed: Feed, outbox: Outbox) -> Inflow:
         tracker=books.tracker, scheduler=outbox.scheduler, posts=outbox.posts, strangers=books.strangers,
         streams=feed.streams, address=outbox.address, journal=g.journal, wake_rest=g.links.wake_rest,
     )  # fmt: skip
+    observer = _observer(g, feed)
     market_in = MarketIn(
         clock=clock, specs=specs, link=books.link, market_state=feed.market_state, detector=feed.detector,
         executor=executor, exiting=exiting, quotes=quotes,
         market_gates=feed.gates, readiness=g.readiness, streams=feed.streams,
-        journal=g.journal, view=books.view, offset=books.offset,
+        journal=g.journal, view=books.view, offset=books.offset, observer=observer,
+        facts=None if observer is None else (executor or _executor(g, books, feed, outbox, guards)).facts,
     )  # fmt: skip
     flow = TradeFlow(
         clock=clock, listed=feed.markets.listed, link=books.link, view=books.view, market_in=market_in,
@@ -193,7 +197,17 @@ def _inflow(g: Given, books: Books, feed: Feed, outbox: Outbox) -> Inflow:
     )  # fmt: skip
     return Inflow(
         guards=guards, executor=executor, exiting=exiting, risk_events=risk_events, consequences=consequences,
-        orders_in=orders_in, market_in=market_in, flow=flow, quotes=quotes,
+        orders_in=orders_in, market_in=market_in, flow=flow, quotes=quotes, observer=observer,
+    )  # fmt: skip
+
+
+def _observer(g: Given, feed: Feed) -> Observer | None:
+    if not g.settings.base.follows:
+        return None
+    specs = g.universe.specs
+    return Observer(
+        coins=list(specs), view=feed.market_state.view, cost_bps=feed.detector.cost_bps,
+        fee_bps=lambda coin: g.settings.for_market(coin).taker_fee_bps or specs[coin].taker_fee_bps, journal=g.journal,
     )  # fmt: skip
 
 

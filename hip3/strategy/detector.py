@@ -14,7 +14,7 @@ import msgspec
 
 from hip3.core.decisions import CLEAR, DislocationSignal, Standing
 from hip3.core.market import Level, MarketSpec, MarketView
-from hip3.core.money import bps_of
+from hip3.core.money import ZERO, bps_of
 from hip3.core.orders import Side
 from hip3.strategy.echo import Echo
 from hip3.strategy.oracle import OracleMoves
@@ -63,6 +63,15 @@ class Detector:
     def cost_bps(self, coin: str) -> Decimal:
         """The raw edge that a signal of a market needs. Any thread."""
         return self._params[coin].cost_bps
+
+    def run(self, coin: str) -> tuple[Side | None, int, Decimal]:
+        """The oracle's run of a market: the side it is enough for, steps in a row (signed), the last change in basis
+        points. ws-reader."""
+        track = self._tracks.get(coin)
+        if track is None:
+            return None, 0, ZERO
+        moves = track.moves
+        return _toward(moves, self._params[coin]), moves.up or -moves.down, moves.last_change_bps
 
     def echoes(self) -> list[str]:
         """The markets whose oracle follows their own book now. Any thread."""
@@ -124,14 +133,11 @@ class Detector:
         self.checks += 1
         if standing.blocked is not None:
             return None
-        moves, params = track.moves, self._params[view.coin]
-        if moves.up >= params.min_moves and moves.last_change_bps >= params.min_change_bps:
-            side, touch = Side.BUY, view.ask
-        elif moves.down >= params.min_moves and -moves.last_change_bps >= params.min_change_bps:
-            side, touch = Side.SELL, view.bid
-        else:
+        params = self._params[view.coin]
+        side = _toward(track.moves, params)
+        if side is None:
             return None
-        oracle = view.oracle
+        touch, oracle = view.ask if side is Side.BUY else view.bid, view.oracle
         if touch is None or oracle is None or not view.two_sided:
             return None
         gap = oracle - touch.px if side is Side.BUY else touch.px - oracle
@@ -168,3 +174,12 @@ class Detector:
             oracle=oracle, raw_edge_bps=edge, cost_bps=params.cost_bps, size=size,
             at_ms=now_ms, at_us=now_us,
         )  # fmt: skip
+
+
+def _toward(moves: OracleMoves, params: DetectorParams) -> Side | None:
+    """The side that the oracle moved towards, far and often enough."""
+    if moves.up >= params.min_moves and moves.last_change_bps >= params.min_change_bps:
+        return Side.BUY
+    if moves.down >= params.min_moves and -moves.last_change_bps >= params.min_change_bps:
+        return Side.SELL
+    return None

@@ -75,6 +75,13 @@ def _worse_bps(order: PendingOrder) -> int:
     return round(abs(bps_of(order.px - order.touch_px, order.touch_px)))
 
 
+def _followed(s: Stage) -> int | None:
+    """How many signals are followed; None where nothing is."""
+    s.lag()
+    found = s.status()["followups"]
+    return None if found is None else int(found["signals"])
+
+
 def _entry_limit(s: Stage) -> int:
     s.lag()
     return _worse_bps(s.entries()[0])
@@ -716,6 +723,7 @@ ROWS: dict[str, Row] = {
     "record": Row("none", _here, "days recorded, the one of before among them", _days_recorded(always=False), (1, 2)),
     "record_keep_days": Row("14", "2", "days of recordings that stay", _days_recorded(always=True), (2, 1)),
     "record_keep_gb": Row("50", "1", "days of recordings that stay of 2 GiB", _days_recorded(always=True), (2, 1)),
+    "followups": Row("true", "false", "signals that are looked at again", _on(_followed), (1, None)),
     "start_policy": Row("reconcile", "cancel_all", "whether a foreign order survives a start", _on(_found_at_start), (True, False), QUIET),
     "foreign_positions": Row(
         "watch", "manage", "seconds until the exit", _left_after(), (None, 2), QUIET | {"HIP3_TIME_STOP_MS": "2000"},

@@ -152,6 +152,14 @@ class Executor:
             self.last_refused.append((signal.at_ms, signal.coin, verdict))
         return verdict
 
+    def facts(self, signal: DislocationSignal) -> Entry:
+        """What every gate would decide on now, books included: for who looks at a signal without deciding on it."""
+        now_ms = self._clock.mono_ms()
+        reasons, epoch = self._readiness.look(now_ms)
+        return _with(
+            self._entry(signal, self._specs[signal.coin], tuple(reasons), epoch, now_ms), self._tracker.ledger()
+        )
+
     def _decide(self, signal: DislocationSignal) -> Verdict:
         spec = self._specs[signal.coin]
         now_ms = self._clock.mono_ms()
