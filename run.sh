@@ -65,7 +65,7 @@ browser() {
 }
 
 gate() {
-  install test requirements.txt tests/requirements.txt
+  install test requirements.txt requirements-lab.txt tests/requirements.txt
   [ "${1:-}" = quick ] || browser
   local bin=.venv/bin warm=
   # Seven collecting processes and thirty services would each compile everything anew; one does it, beside the types.
@@ -98,6 +98,9 @@ case "${1:-run}" in
     ;;
   *)
     install run requirements.txt
+    case "${1:-}" in # pictures: without them these commands say so, and go on as far as they can
+      report | replay) install lab requirements-lab.txt || true ;;
+    esac
     [ $# -gt 0 ] || set -- run
     umask 077 # state and logs are nobody else's
     exec .venv/bin/python hip3.py "$@"

@@ -25,6 +25,7 @@ from hip3.version import __version__
 
 if TYPE_CHECKING:
     from hip3.config.reading import MarketSettings
+    from hip3.service.app import App
 
 OK, FAILED, USAGE, NOT_RUNNING, CHECK_FAILED, NO_ANSWER, RUNNING, NO_JOURNAL, NOT_AS_ASKED = range(9)
 ENV_FILE = Path(".env")
@@ -87,12 +88,9 @@ def parser() -> argparse.ArgumentParser:
     simulate.add_argument("--keep", default=None, metavar="I,J", help="of one seed: only these mishaps, or none")
     simulate.add_argument("--until", type=int, default=None, metavar="MS", help="of one seed: when its faults end")
     simulate.add_argument("--calm", action="store_true", help="of one seed: threads never cut in")
-    from hip3.commands.evidence import add_record, add_replay
+    from hip3.commands.evidence import add_evidence
 
-    add_record(commands, _seconds)
-    add_replay(commands)
-    later = commands.add_parser("sweep", help="not offered yet")
-    later.add_argument("recording", nargs="*")
+    add_evidence(commands, _seconds)
     return top
 
 
@@ -200,9 +198,16 @@ def _run(args: argparse.Namespace) -> int:
         _say(table, sys.stdout)
     else:
         _say(f"stopped: {proof}", sys.stderr)
+    _say_observed(app)
     if running.failed:
         return _faults([running.failed], FAILED)
     return OK if outcome.clean else NOT_AS_ASKED
+
+
+def _say_observed(app: "App") -> None:
+    from hip3.commands.observed import say_observed
+
+    say_observed(app.running, _say_here)
 
 
 def _demo(args: argparse.Namespace) -> int:
@@ -357,6 +362,12 @@ def _replay(args: argparse.Namespace) -> int:
     return run(args, ENV_FILE)
 
 
+def _report(args: argparse.Namespace) -> int:
+    from hip3.commands.report import run
+
+    return run(args, ENV_FILE, _say_here)
+
+
 def _not_offered(args: argparse.Namespace) -> int:
     return _faults([f"{args.command} is not offered until it exists"], USAGE)
 
@@ -381,5 +392,6 @@ _COMMANDS = {
     "simulate": _simulate,
     "record": _record,
     "replay": _replay,
+    "report": _report,
     "sweep": _not_offered,
 }

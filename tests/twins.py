@@ -46,8 +46,13 @@ _BY_TEST = {
     "record/test_recorder": "record/folder record/lines",
     "risk/test_market_gates": "execution/entries/refusal_watch execution/truth/markets risk/market_flags",
     "risk/test_monitor_and_latch": "risk/hard_stop risk/monitor",
+    "report/test_report": (
+        "commands/report report/document report/facts report/figures report/journal report/market_figures report/page "
+        "report/sections report/thin"
+    ),
+    "stories/test_evidence": "commands/observed",
     "replay/test_replay": (
-        "replay/checks replay/command replay/latency replay/network replay/page replay/result replay/run replay/setup replay/source "
+        "replay/checks replay/command replay/latency replay/network replay/result replay/run replay/setup replay/source "
         "venue/market/filling venue/market/own venue/market/tape venue/recorded"
     ),
     "service/test_alerting": "core/urls ops/channels",

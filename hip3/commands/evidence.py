@@ -1,8 +1,18 @@
-"""The options of the commands of evidence: record and replay. Nothing is imported that they need to run."""
+"""The options of the commands of evidence: record, replay, report. Nothing is imported that they need to run."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+BY = ("day", "market", "exit", "hour", "session", "holding", "trip")
+
+
+def add_evidence(commands: Any, seconds: Callable[[str], float]) -> None:
+    """All of them; `sweep` is named, and not offered yet."""
+    add_record(commands, seconds)
+    add_replay(commands)
+    add_report(commands)
+    commands.add_parser("sweep", help="not offered yet").add_argument("recording", nargs="*")
 
 
 def add_replay(commands: Any) -> None:
@@ -37,3 +47,15 @@ def add_record(commands: Any, seconds: Callable[[str], float]) -> None:
     for name, what in (("verify", "read everything; exit 4 if something is wrong"), ("stat", "figures by market")):
         action = reading.add_parser(name, help=what)
         action.add_argument("recording", type=Path, metavar="DIR")
+
+
+def add_report(commands: Any) -> None:
+    """`report`."""
+    command = commands.add_parser("report", help="what the account did, with pictures, in one file")
+    command.add_argument("--journal", type=Path, default=None, metavar="DB", help="default: the newest of this network")
+    span = command.add_mutually_exclusive_group()
+    span.add_argument("--days", type=int, default=None, metavar="N", help="the last N days; default all that is there")
+    span.add_argument("--since", default=None, metavar="T", help="UTC, like 2026-09-21 or 2026-09-21T14:00")
+    command.add_argument("--out", type=Path, default=Path("reports/report.html"), metavar="FILE.html")
+    command.add_argument("--by", choices=BY, default=None, help="print a table by this")
+    command.add_argument("--csv", action="store_true", help="print it as CSV, and write no file")

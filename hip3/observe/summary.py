@@ -20,8 +20,9 @@ from hip3.observe.markouts import HORIZONS_S, LATE
 HEADLINE_S = "5"
 ENOUGH = 100
 """Fillable signals below which nothing is called a gain."""
-STRUCTURAL = Decimal("0.2")
-"""Share of a market's time in which its book stands further away than a trade costs, and the oracle did not move."""
+STRUCTURAL, LEAST_SAMPLES = Decimal("0.5"), 60
+"""Share of a market's time in which its book stands further away than a trade costs, and the oracle did not move; of
+at least a minute."""
 THRESHOLDS = range(2, 31)
 KINDS = ("mid_bps", "touch_bps", "net_bps", "late_bps")
 _WHYS = tuple(sorted(w.value for w in Why))
@@ -205,7 +206,7 @@ def _structure(records: Iterable[Row]) -> dict[str, Any]:
         out[coin] = {
             "median_bps": rounded(medians[len(medians) // 2]) if medians else None, "samples": samples,
             "over": _share(sum(r["over"] for r in part), samples), "still": _share(still, samples),
-            "structural": share >= STRUCTURAL,
+            "structural": share >= STRUCTURAL and samples >= LEAST_SAMPLES and bool(medians),
         }  # fmt: skip
     return out
 

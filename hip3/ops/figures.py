@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -25,6 +25,12 @@ def percentile(samples: Sequence[int], share: int) -> int:
         return 0
     ordered = sorted(samples)
     return ordered[min(len(ordered) - 1, len(ordered) * share // 100)]
+
+
+def shape(text: str, known: Collection[str]) -> str:
+    """A refusal as a key: figures in it are all one, and there are never more than so many kinds."""
+    found = _FIGURE.sub("N", text.partition(" asset=")[0])[:LONGEST]
+    return found if found in known or len(known) < MOST_TEXTS else "others"
 
 
 class Figures:
@@ -89,12 +95,7 @@ class Figures:
         if event.after is OrderState.UNKNOWN:
             self.unknown += 1
         elif event.after is OrderState.REJECTED:
-            self.venue_rejected[self._shape(event.why)] += 1
-
-    def _shape(self, text: str) -> str:
-        """A refusal as a key: figures in it are all one, and there are never more than so many kinds."""
-        shape = _FIGURE.sub("N", text.partition(" asset=")[0])[:LONGEST]
-        return shape if shape in self.venue_rejected or len(self.venue_rejected) < MOST_TEXTS else "others"
+            self.venue_rejected[shape(event.why, self.venue_rejected)] += 1
 
     def _on_finished(self, f: dict[str, Any]) -> None:
         self.filled += 1

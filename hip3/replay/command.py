@@ -4,21 +4,22 @@ import argparse
 import json
 import os
 import shutil
+import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from hip3.config.reading import MarketSettings, load, load_markets_file
 from hip3.errors import ConfigError, PreflightError
 from hip3.replay.checks import against, cuts, decided, live_rows, noise_after
 from hip3.replay.latency import parse_latency
-from hip3.replay.page import page
 from hip3.replay.result import Rows, hash_of, journal_of, records, report_of
 from hip3.replay.run import Ask, Replay, replay
 from hip3.replay.source import COARSE_ORACLE_MS, COARSE_TOUCH_MS, Change, Head, first_look
+from hip3.report.document import told_of
+from hip3.report.facts import Facts
+from hip3.report.page import write
 from hip3.venue.market.filling import parse_fills
 
 OK, CHECK_FAILED = 0, 4
@@ -73,7 +74,7 @@ def run(args: argparse.Namespace, env_file: Path | None) -> int:
         report["lookahead"] = _lookahead(args, head, env_file, rows)
     digest = hash_of(rows, report)
     report["result"] = digest
-    write(folder, report)
+    _write(folder, report, rows)
     print(json.dumps(report) if args.json else _table(done, report))
     faults = _faults(report)
     for fault in faults:
@@ -132,10 +133,19 @@ def _faults(report: dict[str, Any]) -> list[str]:
     return faults
 
 
-def write(folder: Path, report: dict[str, Any]) -> None:
-    """`report.json` and the page that is made of it."""
-    (folder / "report.json").write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
-    (folder / "report.html").write_text(page(report), encoding="utf-8")
+def _write(folder: Path, report: dict[str, Any], rows: Rows) -> None:
+    """`report.json` and the page that is made of it, in the form of every report; without the lab packages no page.
+
+    What the journal tells is added to what was hashed: it has nothing that the records do not have.
+    """
+    facts = Facts()
+    for at_ms, kind, body in rows:
+        facts.add(at_ms, kind, body)
+    whole = report | {k: v for k, v in told_of(facts).items() if k not in report} | {"what": "replay"}
+    try:
+        write(folder, whole)
+    except ConfigError as error:
+        print(f"hip3: {error.faults[0]}", file=sys.stderr)
 
 
 def _coarse(head: Head) -> str:

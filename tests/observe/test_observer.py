@@ -3,6 +3,8 @@
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from hip3.core.decisions import CLEAR, DislocationSignal, Standing
 from hip3.core.events import BboUpdate, CtxUpdate
 from hip3.core.market import Level
@@ -10,8 +12,8 @@ from hip3.core.money import ZERO
 from hip3.core.orders import Side
 from hip3.core.results import HOUR_MS
 from hip3.feed.market_state import MarketState
+from hip3.observe import followups
 from hip3.observe.baseline import LEAST
-from hip3.observe.followups import MOST_DUE
 from hip3.observe.observer import NEAR_AN_HOUR, Frame, Observer, Run
 from tests.fakes import MemoryJournal
 
@@ -174,9 +176,10 @@ def test_what_an_hour_may_write_is_bounded_and_the_rest_is_counted() -> None:
     assert m.observer.near == NEAR_AN_HOUR + 1
 
 
-def test_too_many_to_follow_are_told_at_once_as_lost() -> None:
-    m = Market()
-    most = MOST_DUE // 6
+def test_too_many_to_follow_are_told_at_once_as_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert followups.MOST_DUE == 20_000
+    monkeypatch.setattr(followups, "MOST_DUE", 60)
+    m, most = Market(), 10
     for _ in range(most + 2):
         m.see("996", "997", signal=True, run=UP)
     assert m.observer.state()["due"] == most * 6

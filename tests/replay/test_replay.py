@@ -126,8 +126,16 @@ def test_the_command_says_the_same_hash_under_another_order_of_hashing(tmp_path:
     report = json.loads((tmp_path / "r1" / "report.json").read_text())
     for key in ("signals", "orders", "fills", "round_trips", "net_usd", "fees_usd", "funding_usd"):
         assert isinstance(report[key], int | str), key
+    assert D(report["split"]["net_usd"]) == D(report["net_usd"]), "the journal and the exchange's books say the same"
+    assert len(report["trips"]) == report["round_trips"] > 0
     page = (tmp_path / "r1" / "report.html").read_text()
-    assert "http" not in page.replace("http://replay", "")
+    assert "<h1>Replay</h1>" in page  # what it asks for, or not, a browser sees: tests/report/test_in_a_browser.py
+    alone = _command(tmp_path, session, "1", "--report", str(tmp_path / "r3"), lab=False)
+    assert (alone.returncode, alone.stdout.splitlines()[-1]) == (0, lines[0]), (
+        "case 30: replay works without the packages"
+    )
+    assert "pip install -r requirements-lab.txt" in alone.stderr
+    assert [p.name for p in sorted((tmp_path / "r3").iterdir())] == ["journal.db", "report.json"]
     assert (tmp_path / "r1" / "journal.db").exists()
     assert _command(tmp_path, session, "1", "--fills", "share:2").returncode == 2
     _thinned(session.recording, 12)
@@ -153,11 +161,19 @@ def test_every_live_signal_comes_again_and_no_decision_knows_the_future(tmp_path
     assert _command(tmp_path, session, "1", "--against", journal).returncode == 4
 
 
-def _command(tmp: Path, session: Session, hashseed: str, *args: str) -> "subprocess.CompletedProcess[str]":
+def _command(
+    tmp: Path, session: Session, hashseed: str, *args: str, lab: bool = True
+) -> "subprocess.CompletedProcess[str]":
+    """`lab`: whether the packages for pictures are there."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("HIP3_")}
     env |= {k: v for k, v in session.env.items() if "DIR" not in k and k != "HIP3_RECORD"} | {
         "PYTHONHASHSEED": hashseed
     }
+    if not lab:
+        hidden = tmp / "hidden"
+        hidden.mkdir()
+        (hidden / "jinja2.py").write_text("raise ImportError('not here')")
+        env["PYTHONPATH"] = str(hidden)
     return subprocess.run(
         [sys.executable, str(ROOT / "hip3.py"), "replay", str(session.recording), *args],
         cwd=tmp, env=env, capture_output=True, text=True, timeout=60, check=False,

@@ -12,8 +12,11 @@ from hip3.config.reading import load, load_markets_file
 from hip3.record.lines import encode_line
 from hip3.record.segment import SegmentWriter
 from hip3.replay.latency import parse_latency
+from hip3.replay.result import journal_of
 from hip3.replay.run import Ask, replay
 from hip3.replay.source import first_look
+from hip3.report.document import report
+from hip3.report.journal import read
 from tests.strategy.test_recorded import COINS, LIVE_FROM_MS, _recorded, _synthetic
 
 D = Decimal
@@ -65,6 +68,36 @@ def recording(path: Path, events: list[dict[str, Any]], factor: int) -> None:
             for data in latest.values():
                 line("in", tick, {"channel": "activeAssetCtx", "data": data})
     writer.close()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("mode", ["observe", "trade"])
+def test_observing_the_trap_names_the_structural_gap(tmp_path: Path, samples: Path, mode: str) -> None:
+    """evidence.md 8.2, case 9, and 17.4: no signal, and why every gap of it is none; in both modes the same."""
+    events = [e for e in _recorded(samples) or _synthetic() if e["recv_ms"] >= LIVE_FROM_MS] or _synthetic()
+    path = tmp_path / "trap.ndjson.zst"
+    recording(path, events, 1)
+    env = {
+        "HIP3_API_URL": "http://replay.invalid", "HIP3_HTTP_PORT": "0", "HIP3_STATE_DIR": str(tmp_path / "state"),
+        "HIP3_LOG_DIR": str(tmp_path / "logs"), "HIP3_EXCHANGE_SEED": "0", "HIP3_MARKETS": ",".join(COINS),
+        "HIP3_MODE": mode, "HIP3_FOLLOWUPS": "true",
+    }  # fmt: skip
+    head = first_look(path)
+    settings = load_markets_file(load(env, None))
+    done = replay(
+        Ask(recording=path, settings=settings, coins=head.coins, latency=parse_latency("fixed:100", 0)), head, tmp_path
+    )
+    assert not done.problem
+    seen = report(read(journal_of(tmp_path / "state")), 0)["observed"]
+    assert seen["all"]["episodes"] == 0
+    assert seen["sentence"].count("a structural gap, no lag") == len(COINS)
+    assert set(seen["near_why"]) == {"oracle"}, "nothing was near but books that stand away by themselves"
+    for coin in COINS:
+        assert seen["structure"][coin]["structural"]
+        assert -70 < D(seen["structure"][coin]["median_bps"]) < -20
+    still = seen["near_still"]
+    assert D(still["late"]["5"]["high_bps"] or still["late"]["5"]["mean_bps"]) < 0, "taking it all the same loses"
+    assert abs(D(still["edge_less_baseline_bps"])) < D(still["edge_bps"]) / 2, "little of the edge is no structure"
 
 
 @pytest.mark.long
