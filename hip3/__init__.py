@@ -20,6 +20,7 @@ Then the life of the process:
     service/    start, supervise, be asked, stop: App reads from top to bottom
     observe/    what became of signals and near misses: episodes, follow-ups, what they say (pure)
     record/     the frames themselves, on disk: segments, the recorder, what a recording is worth
+    report/     what an account did, from its journal: figures, pictures, one page
     ops/        journal, intent log, logs, control channel, status pages, alerts: to the side, never in the way
 
 And what it is proved with:

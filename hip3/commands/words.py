@@ -20,6 +20,8 @@ EXAMPLES = {
     "explain": "./run.sh explain 00000000014c        the last digits, as the log shows them",
     "latch": 'latch reset --reason "the feed was stale; fixed"',
     "exchange": "./run.sh exchange --port 3001 --seed 7\n./run.sh exchange --state books.json --speed 10",
+    "report": "./run.sh report --days 7             reports/report.html\n"
+    "./run.sh report --by market --csv   a table, and no file",
     "simulate": "./run.sh simulate --seeds 20\n./run.sh simulate --seed 17",
     "completion": 'eval "$(./run.sh completion bash)"',
 }
