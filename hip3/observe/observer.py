@@ -23,8 +23,9 @@ from hip3.observe.markouts import edge_bps
 
 NEAR_MS = 1000
 """At most one near miss of a market in so long."""
-NEAR_AN_HOUR = 1000
-"""Over all markets: each takes a kilobyte of the journal, and a book that stands away makes one a second for ever."""
+NEAR_AN_HOUR = 400
+"""Over all markets: each takes two kilobytes of the journal, and a book that stands away makes one a second for ever;
+these are 20 MB a day at most, of the 500 that a month of everything may take."""
 EXEC_MS = 150
 """From an order's sending to its execution: what the project has measured in the middle (docs/performance.md)."""
 

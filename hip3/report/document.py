@@ -8,6 +8,7 @@ from hip3.core.money import TEN_THOUSAND, ZERO, div
 from hip3.core.results import DAY_MS, net, plain, rounded, split
 from hip3.observe.interval import estimate
 from hip3.observe.summary import observed, told, verdict
+from hip3.ops.figures import percentile
 from hip3.report import sections
 from hip3.report.facts import Facts
 from hip3.report.thin import thin
@@ -157,6 +158,9 @@ def notes(facts: Facts) -> list[str]:
         out.append(
             f"The late price is the touch {late} ms after a signal, as the project has measured it, not this account."
         )
+        if facts.reply_us:
+            own = percentile(facts.reply_us, 50) // 1000
+            out.append(f"This account's own orders were answered after {own} ms in the middle, the way back included.")
     if any(r[1]["episode"]["why"] is None and r[1]["gates"] and not r[1]["gates"]["decided"] for r in facts.episodes):
         out.append("Nothing was traded while observing: the gates are those of a flat account with these limits.")
     if facts.prices:

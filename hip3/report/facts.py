@@ -240,10 +240,9 @@ class Facts:
             quotes = self.quotes.setdefault(q["market"], Quotes())
             quotes.stances[q["stance"]] += 1
             if q["uptime_ratio"] is not None:
-                while len(quotes.uptime) < self.runs:
+                while len(quotes.uptime) <= self.runs:  # a span may begin within a run
                     quotes.uptime.append((0, ZERO))
-                if quotes.uptime:
-                    quotes.uptime[-1] = (quotes.uptime[-1][0] + 1, Decimal(q["uptime_ratio"]))
+                quotes.uptime[-1] = (quotes.uptime[-1][0] + 1, Decimal(q["uptime_ratio"]))
 
     # Signals.
 

@@ -24,6 +24,7 @@ from hip3.service.snapshot import snapshot
 from tests.builders import D, fill, order
 from tests.world import World
 
+QUOTED = "xyz:GOLD,xyz:NVDA,xyz:TSLA"
 T0 = 1_790_000_000_000 // DAY_MS * DAY_MS
 
 
@@ -48,6 +49,39 @@ def test_the_report_s_result_is_the_live_page_s_to_the_last_digit(traded: World,
     assert [d["net_usd"] for d in doc["days"]] == [doc["split"]["net_usd"]]
     assert doc["gross_usd"] == live["pnl"]["realized_usd"]
     assert doc["timing"]["signal_to_sent"]["n"] == len(traded.running.journal.figures.signal_to_sent_us)
+
+
+@pytest.mark.long
+def test_a_maker_s_report_is_what_its_quotes_say_of_themselves(tmp_path: Path) -> None:
+    """Twenty minutes of three quoted markets: captured, markouts, fills, as the status has them."""
+    world = World(
+        tmp_path, on_disk=True, seed=2, market_profile="calibrated", markets=QUOTED, quote_markets=QUOTED,
+        max_notional_total=D(1000), max_concurrent_positions=10, hard_stop_max_loss_usd=D(1000),
+        hard_stop_max_slippage_bps=D(10_000), quote_min_half_bps=D(1), quote_min_edge_bps=D(0),
+    )  # fmt: skip
+    account = world.venue.engine.account(world.user)
+    assert account is not None
+    account.credited += D(1_000_000)  # more actions than a fresh address has: what is asked is the report
+    world.connect()
+    for _ in range(20):
+        world.run(60_000, 50)
+        world.running.journal.record("snapshot", status=snapshot(world.running))
+        world.journal.drain(0)
+    live = snapshot(world.running)
+    doc = report(read(tmp_path / "journal.db"), 0)
+    told = {q["name"]: q for q in doc["quotes"]}
+    assert sum(q["fills"] for q in live["quotes"]) > 5
+    for q in live["quotes"]:
+        mine = told[q["market"]]
+        assert (mine["fills"], mine["captured_bps"]) == (q["fills"], q["captured_bps"])
+        assert mine["markout_bps"] == q["markout_bps"]
+        assert mine["completions"] == q["counts"].get("completions", 0)
+        assert mine["uptime_ratio"] == q["uptime_ratio"]
+    total = live["result"]["total"]
+    assert abs(D(doc["split"]["captured_usd"]) - D(total["captured_usd"])) < D("1e-12")
+    assert [doc["split"][k] for k in ("fees_usd", "round_trips", "wins")] == [
+        total[k] for k in ("fees_usd", "round_trips", "wins")
+    ]
 
 
 def test_the_parts_of_a_report_add_up_to_its_whole(traded: World, tmp_path: Path) -> None:
