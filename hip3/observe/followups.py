@@ -14,7 +14,7 @@ from hip3.core.market import MarketView
 from hip3.core.money import ZERO
 from hip3.core.results import LATE_MS, markout_bps, rounded
 from hip3.observe.episode import After, Episode, usable
-from hip3.observe.markouts import HORIZONS_S, LATE, edge_bps, entry_level, exit_level, markouts, takable
+from hip3.observe.markouts import HORIZONS_S, LATE, edge_bps, entry_level, markouts, takable
 
 MOST_DUE = 20_000
 STALE_MS = 5000
@@ -26,8 +26,8 @@ ORACLE, QUOTE = "oracle", "quote"
 class Pending:
     """One episode that is followed."""
 
-    __slots__ = ("after", "best", "closed_by", "closed_ms", "cut", "episode", "gates", "gone_ms", "late_px",
-                 "left", "start_ms", "worst")  # fmt: skip
+    __slots__ = ("_buys", "_entry", "_gap", "after", "closed_by", "closed_ms", "cut", "episode", "gates", "gone_ms",
+                 "highest", "late_px", "left", "lowest", "start_ms")  # fmt: skip
 
     def __init__(self, episode: Episode, gates: object, start_ms: int) -> None:
         self.episode, self.gates, self.start_ms = episode, gates, start_ms
@@ -35,7 +35,10 @@ class Pending:
         self.left = 1 + len(HORIZONS_S)
         self.late_px: Decimal | None = None
         """What a late order paid; None: nothing, or not known yet."""
-        self.best = self.worst = exit_level_px(episode)
+        self._buys, self._entry = episode.side.is_buy, episode.touch.px
+        self._gap = episode.side.sign * (episode.oracle - self._entry)
+        self.highest = self.lowest = exit_level_px(episode)
+        """Of the touch at which it could be left."""
         self.closed_ms: int | None = None
         self.closed_by: str | None = None
         self.gone_ms: int | None = None
@@ -44,32 +47,35 @@ class Pending:
 
     def watch(self, view: MarketView, now_ms: int) -> None:
         """The market moved: how well it could be left, when the quote went, when half of the edge was gone."""
-        e, sign = self.episode, self.episode.side.sign
-        touch, leave, oracle = entry_level(view, e.side), exit_level(view, e.side), view.oracle
-        if touch is None or leave is None or oracle is None:
+        bid, ask, oracle = view.bid, view.ask, view.oracle
+        if bid is None or ask is None or oracle is None:
             return
-        if sign * (leave.px - self.best) > 0:
-            self.best = leave.px
-        elif sign * (leave.px - self.worst) < 0:
-            self.worst = leave.px
-        after_ms = now_ms - self.start_ms
-        if self.gone_ms is None and sign * (touch.px - e.touch.px) > 0:
-            self.gone_ms = after_ms
-        if self.closed_ms is None and 2 * sign * (oracle - touch.px) <= sign * (e.oracle - e.touch.px):
-            self.closed_ms = after_ms
-            by_oracle, by_quote = sign * (e.oracle - oracle), sign * (touch.px - e.touch.px)
-            self.closed_by = ORACLE if by_oracle > by_quote else QUOTE
+        touch, leave = (ask.px, bid.px) if self._buys else (bid.px, ask.px)
+        if leave > self.highest:
+            self.highest = leave
+        elif leave < self.lowest:
+            self.lowest = leave
+        if self.gone_ms is None and (touch > self._entry if self._buys else touch < self._entry):
+            self.gone_ms = now_ms - self.start_ms
+        if self.closed_ms is None:
+            left = oracle - touch if self._buys else touch - oracle
+            if left + left <= self._gap:
+                self.closed_ms = now_ms - self.start_ms
+                sign = 1 if self._buys else -1
+                by_oracle, by_quote = sign * (self.episode.oracle - oracle), sign * (touch - self._entry)
+                self.closed_by = ORACLE if by_oracle > by_quote else QUOTE
 
     def fields(self, late_ms: int) -> dict[str, object]:
         """The record `episode` of the journal."""
-        e, entry = self.episode, self.episode.touch.px
+        e, entry = self.episode, self._entry
+        best, worst = (self.highest, self.lowest) if self._buys else (self.lowest, self.highest)
 
         def moved(px: Decimal) -> str | None:
             return None if self.cut else rounded(markout_bps(e.side.sign, entry, px), BPS_DIGITS)
 
         return {
             "episode": e, "gates": self.gates, "after": tuple(self.after), "late_ms": late_ms,
-            "favourable_bps": moved(self.best), "adverse_bps": moved(self.worst), "cut": self.cut,
+            "favourable_bps": moved(best), "adverse_bps": moved(worst), "cut": self.cut,
             "closed_ms": self.closed_ms, "closed_by": self.closed_by, "gone_ms": self.gone_ms,
         }  # fmt: skip
 

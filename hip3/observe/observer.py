@@ -12,7 +12,7 @@ import msgspec
 
 from hip3.core.decisions import DislocationSignal, Standing
 from hip3.core.market import MarketView
-from hip3.core.money import TEN_THOUSAND
+from hip3.core.money import TEN_THOUSAND, ZERO
 from hip3.core.orders import Side
 from hip3.core.ports import Journal
 from hip3.core.results import HOUR_MS, rounded
@@ -94,28 +94,26 @@ class Observer:
 
     def seen(self, f: Frame) -> None:
         """A frame was applied and judged."""
-        self.follow_ups.watch(f.view, f.now_ms)
+        view = f.view
+        self.follow_ups.watch(view, f.now_ms)
         self.follow_ups.drain(f.now_ms)
-        track = self._tracks.get(f.view.coin)
-        if track is None or not usable(f.view, self._generation):
+        track = self._tracks.get(view.coin)
+        if track is None or not usable(view, self._generation):
             return
-        view, cost = f.view, self._cost_bps(f.view.coin)
-        assert view.oracle is not None
-        gaps = [(side, gap) for side in Side if (gap := _gap(view, side)) > 0]  # nearly always none
-        over = next((side for side, gap in gaps if gap * TEN_THOUSAND >= cost * view.oracle), None)
-        track.baseline.sample(
-            view, f.now_ms, over=over is not None, still=over is not None and f.run.toward is not over
-        )
+        side, gap = _gap(view)
+        over = near = False
+        if side is not None:  # else nothing is cheaper than its oracle says, as nearly always
+            worth = self._cost_bps(view.coin) * (view.oracle or ZERO)
+            over, near = gap * TEN_THOUSAND >= worth, 2 * gap * TEN_THOUSAND >= worth
+        track.baseline.sample(view, f.now_ms, over=over, still=over and f.run.toward is not side)
         structure = track.baseline.ended(f.now_ms)
         if structure is not None:
             self._structure(view.coin, structure)
         if f.signal is not None:
             track.signalled[f.signal.side] = f.signal.oracle
             self._follow(track, f, f.signal.side, None)
-            return
-        for side, gap in gaps:
-            if 2 * gap * TEN_THOUSAND >= cost * view.oracle:
-                self._near(track, f, side, over=side is over)
+        elif near and side is not None:
+            self._near(track, f, side, over=over)
 
     def _near(self, track: _Track, f: Frame, side: Side, *, over: bool) -> None:
         oracle = f.view.oracle
@@ -177,11 +175,15 @@ class Observer:
         }  # fmt: skip
 
 
-def _gap(view: MarketView, side: Side) -> Decimal:
-    assert view.oracle is not None
-    assert view.bid is not None
-    assert view.ask is not None
-    return view.oracle - view.ask.px if side.is_buy else view.bid.px - view.oracle
+def _gap(view: MarketView) -> tuple[Side | None, Decimal]:
+    """The side whose touch is better than the oracle, and by how much; of a two-sided book only one can be."""
+    bid, ask, oracle = view.bid, view.ask, view.oracle
+    assert bid is not None
+    assert ask is not None
+    assert oracle is not None
+    if ask.px < oracle:
+        return Side.BUY, oracle - ask.px
+    return (Side.SELL, bid.px - oracle) if bid.px > oracle else (None, ZERO)
 
 
 def _why(f: Frame, side: Side, *, over: bool) -> Why:

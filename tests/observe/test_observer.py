@@ -38,18 +38,20 @@ class Market:
         self.observer.connected(1, 0)
 
     def see(self, bid: str, ask: str, oracle: str = "1000", *, sz: str = "5", signal: bool = False, run: Run = STILL,
-            standing: Standing = CLEAR, after_ms: int = 0, coin: str = COIN) -> None:  # fmt: skip
+            standing: Standing = CLEAR, after_ms: int = 0, coin: str = COIN, side: Side = Side.BUY) -> None:  # fmt: skip
         self.now += after_ms
         self.state.apply_ctx(CtxUpdate(coin, D(oracle), D(oracle), ZERO), self.now, self.generation)
         update = BboUpdate(coin, WALL + self.now - 40, Level(D(bid), D(sz)), Level(D(ask), D(sz)))
         view = self.state.apply_bbo(update, self.now, self.generation)
         assert view is not None
         assert view.ask is not None
+        assert view.bid is not None
+        touch = view.ask if side.is_buy else view.bid
         emitted = None
         if signal:
             self._signals += 1
             emitted = DislocationSignal(
-                signal_id=self._signals, coin=coin, side=Side.BUY, touch_px=view.ask.px, touch_sz=view.ask.sz,
+                signal_id=self._signals, coin=coin, side=side, touch_px=touch.px, touch_sz=touch.sz,
                 oracle=D(oracle), raw_edge_bps=D(30), cost_bps=D(20), size=D("0.1"), at_ms=WALL + self.now,
             )  # fmt: skip
         frame = Frame(view, standing, run, emitted, self.now, WALL + self.now, WALL + self.now)
@@ -82,6 +84,20 @@ def test_a_signal_is_followed_and_its_four_markouts_are_not_mixed() -> None:
     assert marks["1"] == (None, "30.0903", "20.0602", "16.0602", "16.0602")
     assert (told["gone_ms"], told["closed_ms"], told["closed_by"], told["cut"]) == (1100, 1100, "quote", False)
     assert (told["favourable_bps"], told["adverse_bps"]) == ("20.0602", "-10.0301")
+
+
+def test_a_sale_is_followed_from_its_own_side() -> None:
+    m = Market()
+    m.see("1003", "1004", signal=True, run=Run(Side.SELL, -2, D(-5)), side=Side.SELL)
+    m.see("1003", "1004.5", after_ms=200)
+    m.see("1003", "1004", oracle="1002", after_ms=300)  # the oracle comes back: that closes it
+    m.see("1002", "1002.4", oracle="1002", after_ms=400)  # only then the quote goes
+    m.calm(31_000, oracle="1002")
+    (told,) = m.told()
+    assert (told["episode"].side, told["episode"].edge_bps) == (Side.SELL, "30.0000")
+    assert (told["closed_ms"], told["closed_by"], told["gone_ms"]) == (500, "oracle", 900)
+    assert (told["favourable_bps"], told["adverse_bps"]) == ("19.9402", "-14.9551")  # bought back at 1001, at 1004.5
+    assert _marks(told)["1"][2:] == ("19.9402", "15.9402", "15.9402")
 
 
 def test_a_late_order_pays_what_is_asked_then_or_gets_nothing() -> None:
