@@ -21,7 +21,15 @@ def _pip(python: Path | str, *args: str) -> None:
 
 def _copy(folder: Path) -> Path:
     """What of the checkout a build sees: it writes beside the sources."""
-    for name in ("hip3", "tests/requirements.txt", "hip3.py", "pyproject.toml", "requirements.txt", "README.md"):
+    for name in (
+        "hip3",
+        "tests/requirements.txt",
+        "hip3.py",
+        "pyproject.toml",
+        "requirements.txt",
+        "requirements-lab.txt",
+        "README.md",
+    ):
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.symlink_to(ROOT / name) if (ROOT / name).is_file() else _copy_tree(ROOT / name, target)
