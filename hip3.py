@@ -2,6 +2,9 @@
 
 import sys
 
+if sys.version_info < (3, 11):
+    sys.exit("hip3: needs Python 3.11 or newer; ./run.sh finds one")
+
 from hip3.cli import main
 
 if __name__ == "__main__":

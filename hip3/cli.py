@@ -13,12 +13,13 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from hip3.commands.parsing import Parser as _Parser
+from hip3.commands.parsing import add_exchange as _add_exchange
 from hip3.commands.parsing import add_first as _add_first
 from hip3.commands.parsing import add_operating as _add_operating
-from hip3.commands.parsing import port as _port
+from hip3.commands.parsing import add_simulate as _add_simulate
 from hip3.commands.parsing import seconds as _seconds
 from hip3.errors import AlreadyRunning, ConfigError, PreflightError, VenueReadError
 from hip3.version import __version__
@@ -32,22 +33,6 @@ ENV_FILE = Path(".env")
 NOBODY = "no service is running here; start it with ./run.sh"
 
 
-def _add_exchange(commands: Any) -> None:
-    exchange = commands.add_parser("exchange", help="serve the embedded exchange alone")
-    exchange.add_argument("--host", default="127.0.0.1")
-    exchange.add_argument("--port", type=_port, default=3001)
-    exchange.add_argument("--seed", type=int, default=None)
-    exchange.add_argument("--profile", choices=("lively", "calibrated"), default="lively")
-    exchange.add_argument("--latency", type=int, default=100, metavar="MS", help="from arrival to execution")
-    exchange.add_argument("--speed", type=_seconds, default=1.0, metavar="X", help="faster than real time")
-    exchange.add_argument("--config", type=Path, default=None, metavar="FILE", help="markets and accounts (TOML)")
-    exchange.add_argument("--faults", type=Path, default=None, metavar="FILE", help="what goes wrong, when (TOML)")
-    exchange.add_argument("--recording", type=Path, default=None, metavar="FILE", help="books and oracles (JSON lines)")
-    exchange.add_argument("--no-limits", action="store_true", help="no limits of an IP: weight, sockets, messages")
-    exchange.add_argument("--state", type=Path, default=None, metavar="FILE", help="keeps accounts over restarts")
-    exchange.add_argument("--until-eof", action="store_true", help="end when standard input does")
-
-
 def parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     top = _Parser(prog="hip3", description="trades Hyperliquid's HIP-3 perpetuals")
@@ -57,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--duration", type=_seconds, metavar="SECONDS", help="then flatten, print a table, end")
     run.add_argument("--supervised", action="store_true", help="for cron: not after `stop`, and not in a crash loop")
     run.add_argument("--plain", action="store_true", help="log lines on a terminal, too, instead of the live view")
+    run.add_argument("--quiet", action="store_true", help="of the lines only results, states and alarms")
     run.set_defaults(settings=None)
     _add_first(commands)
     _add_exchange(commands)
@@ -80,14 +66,8 @@ def parser() -> argparse.ArgumentParser:
     reset.add_argument("--account", metavar="NAME", default=None, help="where several are tripped: which one")
     bench = commands.add_parser("bench", help="measure the hot paths beside their floors and peers")
     bench.add_argument("--json", action="store_true")
-    simulate = commands.add_parser("simulate", help="seeded fault simulation of the whole service")
-    simulate.add_argument("--seeds", type=int, default=None, metavar="N", help="how many; default 100, with --seed 1")
-    simulate.add_argument("--seed", type=int, default=None, metavar="S", help="the one to show in full")
-    simulate.add_argument("--from", dest="first", type=int, default=0, metavar="S", help="the first of many seeds")
-    simulate.add_argument("--jobs", type=int, default=None, metavar="J", help="processes at a time; default all cores")
-    simulate.add_argument("--keep", default=None, metavar="I,J", help="of one seed: only these mishaps, or none")
-    simulate.add_argument("--until", type=int, default=None, metavar="MS", help="of one seed: when its faults end")
-    simulate.add_argument("--calm", action="store_true", help="of one seed: threads never cut in")
+    _add_simulate(commands)
+    commands.add_parser("test", help="every check of the code: ./run.sh test; also test quick, test long")
     from hip3.commands.evidence import add_evidence
 
     add_evidence(commands, _seconds)
@@ -96,7 +76,10 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
-    args = parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["help"]:  # as people type it
+        words = [*words[1:2], "--help"]
+    args = parser().parse_args(words)
     try:
         return _COMMANDS[args.command](args)
     except ConfigError as error:
@@ -109,6 +92,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _faults([f"the exchange does not answer: {error}"], NO_ANSWER)
     except TimeoutError as error:
         return _faults([f"no answer in time: {error}"], NO_ANSWER)
+    except ModuleNotFoundError as error:
+        if (error.name or "hip3").partition(".")[0] == "hip3":
+            raise
+        return _faults([f"{error.name} is not installed for {sys.executable}; start it with ./run.sh"], FAILED)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except BrokenPipeError:
@@ -173,8 +160,8 @@ def _run(args: argparse.Namespace) -> int:
         problem = ("" if args.supervised else supervised.clear()) or supervised.started(clock.wall_ms())
         if problem:
             _faults([f"this start is not noted for --supervised: {problem}"], OK)
-        view = not args.plain and not args.supervised and sys.stdout.isatty() and sys.stderr.isatty()
-        app = App(settings, clock, view=view)
+        view = not args.plain and not args.quiet and not args.supervised and sys.stdout.isatty() and sys.stderr.isatty()
+        app = App(settings, clock, view=view, quiet=args.quiet)
         running = app.running
         outcome = app.run(None if args.duration is None else int(args.duration * 1000))
         if not running.failed:
@@ -213,7 +200,8 @@ def _say_observed(app: "App") -> None:
 def _demo(args: argparse.Namespace) -> int:
     from hip3.commands.demo import prepare
 
-    args.settings, args.supervised = prepare(os.environ, _say_here, show=not args.no_open), False
+    args.settings = prepare(os.environ, _say_here, show=not args.no_open)
+    args.supervised = args.quiet = False
     return _run(args)
 
 
@@ -248,7 +236,12 @@ def _status(args: argparse.Namespace) -> int:
     answer = ask(socket_path(root), {"command": "status"})
     if answer is None:
         return _faults([NOBODY], NOT_RUNNING)
-    print(json.dumps(answer) if args.json else status_text(answer), end="\n" if args.json else "")
+    if not args.json and sys.stdout.isatty():
+        from hip3.ops.terminal import show
+
+        show(answer)
+    else:
+        print(json.dumps(answer) if args.json else status_text(answer), end="\n" if args.json else "")
     return OK
 
 
@@ -339,7 +332,7 @@ def _simulate(args: argparse.Namespace) -> int:
     if first < 0 or count < 1 or (jobs is not None and jobs < 1):
         raise ConfigError(["--seed and --from must not be negative, --seeds and --jobs must be at least 1"])
     if args.seed is None or count > 1:
-        return simulate(first, count, jobs)
+        return simulate(first, count, jobs, coverage=args.coverage)
     try:
         keep = None if args.keep is None else [int(i) for i in args.keep.replace("none", "").split(",") if i]
     except ValueError:
@@ -368,6 +361,10 @@ def _report(args: argparse.Namespace) -> int:
     return run(args, ENV_FILE, _say_here)
 
 
+def _test(args: argparse.Namespace) -> int:
+    return _faults(["the checks of the code are run by ./run.sh test, in a checkout"], USAGE)
+
+
 def _not_offered(args: argparse.Namespace) -> int:
     return _faults([f"{args.command} is not offered until it exists"], USAGE)
 
@@ -394,4 +391,5 @@ _COMMANDS = {
     "replay": _replay,
     "report": _report,
     "sweep": _not_offered,
+    "test": _test,
 }

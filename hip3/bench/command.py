@@ -79,7 +79,10 @@ def bench(*, as_json: bool, sizes: Sizes | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="hip3-bench-") as folder:
         try:
             with progress("bench", PHASES) as done:
-                rows = list(measure(Path(folder), sizes or Sizes(), lambda what: _under_way(what, done)))
+                rows = []
+                for row in measure(Path(folder), sizes or Sizes(), lambda what: _under_way(what, done)):
+                    rows.append(row)
+                    _tell(f"  {row.short}")
         except (Hip3Error, TimeoutError) as error:
             print(f"hip3: the benchmark broke off: {str(error) or type(error).__name__}", file=sys.stderr)
             return FAILED

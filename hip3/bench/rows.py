@@ -43,6 +43,13 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         value = None if self.goal is None else getattr(self, self.goal.figure)
         return None if value is None or self.goal is None else self.goal.met(value)
 
+    @property
+    def short(self) -> str:
+        """In one line, while others are still measured."""
+        found = "not measured" if self.median is None else f"{_number(self.median)} {self.unit}"
+        verdict = "" if self.met is None else ", ok" if self.met else f", MISSES {self.goal}"
+        return f"{self.path}, {self.measured}: {found}{verdict}"
+
     def plain(self) -> dict[str, object]:
         """For --json."""
         return {

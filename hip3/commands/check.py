@@ -66,6 +66,9 @@ def run_checks(settings: MarketSettings, *, sign: bool = False) -> list[Finding]
     except ConfigError as error:
         return [*out, *(Finding("key", False, fault) for fault in error.faults)]
     own = OwnExchange(base) if base.own_exchange else None
+    if own is not None:
+        text = "one of its own, for this check alone; what a running service holds is in ./run.sh status"
+        out.append(Finding("exchange", True, text))
     try:
         rest = RestClient(own.url if own is not None else base.http_url, SystemClock())
         return out + _ExchangeChecks(settings, rest).run(key, sign=sign)
@@ -236,6 +239,10 @@ class _ExchangeChecks:
     def _funds(self, account: str) -> str:
         known = dex_indices(self._rest.info_json({"type": "perpDexs"}))
         dexs = [dex for dex in self._base.dexs or known if dex in known]
+        if not dexs:
+            raise PreflightError(
+                [f"not looked at: none of the dexs exists there; it has {', '.join(filter(None, known))}"]
+            )
         return funds(self._rest, account, dexs, self._tokens, threading.Event().wait)
 
     @property

@@ -78,7 +78,7 @@ def _server(args: argparse.Namespace, kept: Kept | None) -> tuple[ExchangeServer
         server = ExchangeServer(
             make, SystemClock(), host=args.host, port=args.port, speed=args.speed, begin_ms=begin_ms
         )
-    except (OSError, SystemExit):
+    except OSError:
         raise ConfigError([f"{args.host}:{args.port} cannot be bound; is it in use? choose another --port"]) from None
     _say(f"hip3 embedded exchange, profile {args.profile}, seed {seed}")
     return server, seed

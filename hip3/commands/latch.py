@@ -4,7 +4,10 @@ import json
 import os
 import pwd
 import sys
+import time
 from pathlib import Path
+
+import msgspec
 
 from hip3.clock import SystemClock
 from hip3.commands.asking import ask_or_wait
@@ -13,6 +16,7 @@ from hip3.ops.state_dir import StateLock
 from hip3.risk.hard_stop import TRACES, LatchState, Reset, note_reset, read_latch, write_latch
 
 FAILED = 1
+MOST_RESETS = 5
 PATIENCE_S = 15.0
 """A disk may take its time; the trading threads go on meanwhile."""
 
@@ -31,9 +35,32 @@ def show(root: Path) -> int:
         print("no latch is tripped")  # noqa: T201
     for path, state in found.items():
         if state.tripped:
-            print(f"{path.parent.name}: tripped: {state.reason}")  # noqa: T201
+            when = "" if state.at_ms is None else f" since {_day(state.at_ms)}"
+            print(f"{path.parent.name}: tripped{when}: {state.reason}")  # noqa: T201
             print(f"  evidence {json.dumps(state.evidence)}")  # noqa: T201
+        for line in _history(path.with_name("latch_resets.jsonl")):
+            print(f"  {line}" if state.tripped else f"{path.parent.name}: {line}")  # noqa: T201
     return 0
+
+
+def _day(at_ms: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(at_ms // 1000))
+
+
+def _history(path: Path) -> list[str]:
+    """The last resets of an account, newest first; a line that cannot be read is left out."""
+    try:
+        raw = path.read_bytes().splitlines()
+    except OSError:
+        return []
+    found = []
+    for line in raw[-MOST_RESETS:]:
+        try:
+            one = msgspec.json.decode(line, type=Reset)
+        except msgspec.DecodeError:
+            continue
+        found.append(f"reset {_day(one.at_ms)} by {one.user}: {one.reason} (was: {one.was})")
+    return found[::-1]
 
 
 def chosen(tripped: list[str], account: str | None) -> list[str]:

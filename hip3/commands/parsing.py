@@ -2,9 +2,25 @@
 
 import argparse
 import sys
+from pathlib import Path
 from typing import Any, NoReturn
 
 from hip3.commands.words import all_commands, clearer, epilog, options
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+class _Shape(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
+    """Defaults are shown where there are any, and the names of the commands have room."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=22)
+        self._action_max_length = 13
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        told = action.help or ""
+        plain = action.default in (None, False, argparse.SUPPRESS) or "default" in told
+        return action.help if plain else f"{told} (default: %(default)s)".strip()
 
 
 class Parser(argparse.ArgumentParser):
@@ -12,8 +28,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **options: Any) -> None:
         command = options["prog"].rpartition(" ")[2] if " " in options["prog"] else ""
-        shape = argparse.RawDescriptionHelpFormatter
-        super().__init__(epilog=epilog(command), formatter_class=shape, **options)
+        super().__init__(epilog=epilog(command), formatter_class=_Shape, **options)
 
     def error(self, message: str) -> NoReturn:
         commands = all_commands(self)
@@ -23,11 +38,12 @@ class Parser(argparse.ArgumentParser):
 
 
 def seconds(text: str) -> float:
-    """A positive number of seconds."""
+    """A positive number of seconds; `90s`, `10m`, `2h` and `1d` are understood, too."""
+    unit = UNITS.get(text[-1:], 1)
     try:
-        value = float(text)
+        value = float(text[:-1] if text[-1:] in UNITS else text) * unit
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text} is no number of seconds") from None
+        raise argparse.ArgumentTypeError(f"{text} is no number of seconds (nor 90s, 10m, 2h)") from None
     if not 0 < value < 1e9:  # also refuses NaN
         raise argparse.ArgumentTypeError("must be positive")
     return value
@@ -67,3 +83,35 @@ def add_first(commands: Any) -> None:
     demo.add_argument("--plain", action="store_true", help="log lines on a terminal, too, instead of the live view")
     demo.add_argument("--no-open", action="store_true", help="open no browser")
     commands.add_parser("init", help="asks for network, markets, limits, key file, alerts; writes .env; runs check")
+
+
+def add_exchange(commands: Any) -> None:
+    """The embedded exchange alone."""
+    exchange = commands.add_parser("exchange", help="serve the embedded exchange alone")
+    exchange.add_argument("--host", default="127.0.0.1", help="where it listens")
+    exchange.add_argument("--port", type=port, default=3001, help="0: any that is free")
+    exchange.add_argument("--seed", type=int, default=None, help="the market's; default: another one each time")
+    exchange.add_argument(
+        "--profile", choices=("lively", "calibrated"), default="lively", help="much to trade on, or as measured"
+    )
+    exchange.add_argument("--latency", type=int, default=100, metavar="MS", help="from arrival to execution")
+    exchange.add_argument("--speed", type=seconds, default=1.0, metavar="X", help="faster than real time")
+    exchange.add_argument("--config", type=Path, default=None, metavar="FILE", help="markets and accounts (TOML)")
+    exchange.add_argument("--faults", type=Path, default=None, metavar="FILE", help="what goes wrong, when (TOML)")
+    exchange.add_argument("--recording", type=Path, default=None, metavar="FILE", help="books and oracles (JSON lines)")
+    exchange.add_argument("--no-limits", action="store_true", help="no limits of an IP: weight, sockets, messages")
+    exchange.add_argument("--state", type=Path, default=None, metavar="FILE", help="keeps accounts over restarts")
+    exchange.add_argument("--until-eof", action="store_true", help="end when standard input does")
+
+
+def add_simulate(commands: Any) -> None:
+    """The simulation."""
+    simulate = commands.add_parser("simulate", help="seeded fault simulation of the whole service")
+    simulate.add_argument("--seeds", type=int, default=None, metavar="N", help="how many; default 100")
+    simulate.add_argument("--seed", type=int, default=None, metavar="S", help="the one to show in full")
+    simulate.add_argument("--from", dest="first", type=int, default=0, metavar="S", help="the first of many seeds")
+    simulate.add_argument("--jobs", type=int, default=None, metavar="J", help="processes at a time; default all cores")
+    simulate.add_argument("--keep", default=None, metavar="I,J", help="of one seed: only these mishaps, or none")
+    simulate.add_argument("--until", type=int, default=None, metavar="MS", help="of one seed: when its faults end")
+    simulate.add_argument("--calm", action="store_true", help="of one seed: threads never cut in")
+    simulate.add_argument("--coverage", action="store_true", help="of many seeds: which mishap hit in which state")

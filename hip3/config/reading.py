@@ -215,8 +215,8 @@ def _market_faults(s: Settings) -> list[str]:
     faults = []
     for coin in s.coins:
         dex, _, name = coin.partition(":")
-        if not dex or not name:
-            faults.append(f"HIP3_MARKETS: {coin!r} is not of the form dex:COIN")
+        if not dex or not name or " " in coin:
+            faults.append(f"HIP3_MARKETS: {coin!r} is not of the form dex:COIN; several are separated by commas")
         elif s.dex is not None and dex not in s.dexs:
             faults.append(f"HIP3_MARKETS: {coin} is outside HIP3_DEX ({', '.join(s.dexs)})")
     return faults + quote_faults(s, s.quoted_coins, s.coins)

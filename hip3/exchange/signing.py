@@ -21,6 +21,7 @@ case with 0x.
 """
 
 from collections.abc import Mapping
+from string import hexdigits
 from typing import Any
 
 import msgpack
@@ -92,6 +93,9 @@ def address_of(public_key: bytes) -> str:
     return "0x" + keccak256(public_key[1:])[12:].hex()
 
 
+SEED_PHRASE_WORDS = (12, 15, 18, 21, 24)
+
+
 def parse_secret(text: str) -> bytearray:
     """32 key bytes from hex, with or without 0x and surrounding white space; never echoes it. SigningError for others.
 
@@ -99,12 +103,19 @@ def parse_secret(text: str) -> bytearray:
     """
     body = text.strip()
     body = body[2:] if body[:2] in ("0x", "0X") else body
+    if len(body.split()) in SEED_PHRASE_WORDS:
+        raise SigningError(
+            "this is a seed phrase, which never belongs here; make an agent key on the exchange's API page"
+        )
+    if len(body) % 2 and all(c in hexdigits for c in body):
+        raise SigningError(f"the private key has {len(body)} hexadecimal digits; it must have 64")
     try:
         secret = bytearray.fromhex(body)
     except ValueError:
-        raise SigningError("the private key is not hexadecimal") from None
+        raise SigningError("the private key is not hexadecimal: it is 0x and 64 digits of 0-9, a-f") from None
     if len(secret) != 32:
-        raise SigningError(f"the private key has {len(secret)} bytes; it must have 32")
+        what = ", and this is as long as an address" if len(secret) == 20 else ""
+        raise SigningError(f"the private key has {len(secret)} bytes; it must have 32 (64 digits){what}")
     return secret
 
 

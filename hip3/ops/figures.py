@@ -1,6 +1,7 @@
 """The figures of a run, for the closing table. Confined to the journal thread until it ended."""
 
 import re
+import textwrap
 from collections import Counter, deque
 from collections.abc import Collection, Sequence
 from decimal import Decimal
@@ -14,6 +15,8 @@ from hip3.core.results import captured_usd, net, plain
 from hip3.ops.histogram import FAST_US, SLOW_US, Histogram
 
 SAMPLES = 10_000
+NAME_WIDTH = 44
+"""Of a row of the closing table: what is longer stands in full in the status."""
 MOST_TEXTS, LONGEST = 100, 120
 """Of refusals that are told apart: an order over a limit names another figure each time, for days."""
 _FIGURE = re.compile(r"\d[\d.,]*")
@@ -124,6 +127,11 @@ class Figures:
         self.round_trips += 1
         self.wins += f["trip"].net > 0
 
+    @property
+    def so_far(self) -> str:
+        """The round trips of this run in a few words."""
+        return f"{self.round_trips} trips, {self.wins} won, {self.net:+.2f} USD"
+
     def table(
         self, *, unknown_now: int, positions: dict[str, Decimal] | None, latch: str | None, proof: str,
         quotes: Sequence[tuple[str, object]] = (),
@@ -155,6 +163,7 @@ class Figures:
             ("sent to reply", _latency(self.sent_to_reply_us)),
             ("proof", proof),
         ]
+        rows = [(textwrap.shorten(name, NAME_WIDTH, placeholder=" ..."), value) for name, value in rows]
         width = max(len(name) for name, _ in rows) + 3
         return "\n".join(f"{name:<{width}}{value}" for name, value in rows)
 

@@ -216,7 +216,7 @@ class EventLog:
         self.kinds[kind] += 1
         try:
             self.figures.note(kind, fields)
-            tell(kind, fields)
+            tell(kind, fields | {"so_far": self.figures.so_far} if kind == "round_trip" else fields)
         except Exception as error:  # noqa: BLE001 a line that cannot be written must not cost the record
             logger.error(f"a record of kind {kind} cannot be shown: {type(error).__name__}: {error}")
         if kind == "order" and fields["event"].after.terminal:

@@ -74,7 +74,7 @@ def _fill(f: dict[str, Any]) -> None:
 def _round_trip(f: dict[str, Any]) -> None:
     t = f["trip"]
     seconds = (t.closed_ms - t.opened_ms) / 1000
-    logger.info(
+    logger.bind(so_far=f.get("so_far", "")).info(
         f"round trip {t.coin} held {seconds:.1f} s, {t.entry_px:.8g} -> {t.exit_px:.8g}: "
         f"{t.realized} - fees {t.fees} = {t.net} USD"
     )
@@ -128,6 +128,20 @@ def _leverage(f: dict[str, Any]) -> None:
     logger.info(f"leverage   {f['coin']} {f['leverage']}x {margin}")
 
 
+def _market_gate(f: dict[str, Any]) -> None:
+    if f["gate"] is None:
+        logger.info(f"market     {f['coin']}: entries again")
+    else:
+        logger.warning(f"market     {f['coin']}: no entries ({f['gate']}): {f['why']}")
+
+
+def _stop_nearer(f: dict[str, Any]) -> None:
+    logger.warning(
+        f"protect    {f['coin']}: the stop stands {f['bps']:.0f} bps away in place of {f['wished_bps']:.0f}: "
+        f"liquidation at {f['liquidation_px']:.8g}"
+    )
+
+
 def _latch_reset(f: dict[str, Any]) -> None:
     logger.info(f"latch      reset by {f['user']}: {f['reason']} (was: {f['was']})")
 
@@ -151,6 +165,9 @@ _LINES = {
     "completion_held": lambda f: logger.info(f"completion {f['coin']} rests: {f['tries']} orders found nobody"),
     "cancel_refused": _cancel_refused,
     "latch_reset": _latch_reset,
+    "market_gate": _market_gate,
+    "read_failed": lambda f: logger.warning(f"reading    failed, and is tried again: {f['what']}"),
+    "stop_nearer": _stop_nearer,
     "market_approved": lambda f: logger.info(f"approved   {f['coin']}: entries again"),
     "certificate": lambda f: logger.info(f"proof      {f['how']}: {f['detail']} [{f['cloid'][-12:]}]"),
     "alert": _alert,

@@ -16,6 +16,20 @@ from typing import Any
 from loguru import logger
 
 TERMINAL_FORMAT = "{time:HH:mm:ss.SSS} {level: <7} {message}"
+FEW = (
+    "hip3 ",
+    "HARD STOP",
+    "connected",
+    "state ",
+    "round trip",
+    "alert ",
+    "latch ",
+    "stop",
+    "funding ",
+    "operator",
+    "page ",
+)
+WARNING = logger.level("WARNING").no
 OUTPUT_BYTES, OUTPUT_KEPT = 10_000_000, 5
 _FILE_FORMAT = "{time:YYYY-MM-DD HH:mm:ss.SSS} {level: <7} {thread.name: <12} {message}"
 
@@ -77,15 +91,40 @@ def secret_forms(*secrets: str | None) -> list[str]:
     return sorted(forms, key=len, reverse=True)
 
 
-def setup(log_dir: Path | None, secrets: Iterable[str], *, lines: bool = True) -> None:
+def _quiet(record: Any) -> bool:
+    """What is worth a line to who wants few: results, states, alarms."""
+    return bool(record["level"].no >= WARNING or record["message"].startswith(FEW))
+
+
+def _coloured(record: Any) -> str:
+    """The terminal's format; the message in its level's colour where it is an alarm, with the sum behind a trip."""
+    alarm = "<level>{message}</level>" if record["level"].no >= WARNING else "{message}"
+    return "{time:HH:mm:ss.SSS} <level>{level: <7}</level> " + alarm + "{extra[tail]}\n{exception}"
+
+
+def _with_sum(record: Any) -> str:
+    record["extra"]["tail"] = f"; {record['extra']['so_far']}" if record["extra"].get("so_far") else ""
+    return _coloured(record)
+
+
+def _plainly(record: Any) -> str:
+    record["extra"]["tail"] = ""
+    return _coloured(record)
+
+
+def setup(log_dir: Path | None, secrets: Iterable[str], *, lines: bool = True, quiet: bool = False) -> None:
     """Terminal (stderr, unless something else than `lines` is shown there) and, with a folder, hip3.log.
 
-    10 MB each, ten kept.
+    10 MB each, ten kept. `quiet`: of the lines on the terminal only results, states and alarms.
     """
     logger.remove()
     logger.configure(patcher=_patcher(secrets))
     if lines:
-        logger.add(sys.stderr, format=TERMINAL_FORMAT, level="INFO", backtrace=False, diagnose=False)
+        colours = sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        logger.add(
+            sys.stderr, format=_with_sum if quiet else _plainly, level="INFO", backtrace=False, diagnose=False,
+            colorize=colours, filter=_quiet if quiet else None,
+        )  # fmt: skip
     if log_dir is None:
         return
     try:

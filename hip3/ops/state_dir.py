@@ -10,10 +10,15 @@ import fcntl
 import json
 import os
 import shutil
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
 from hip3.errors import AlreadyRunning
+
+PLAYED = "own-exchange"
+"""Marks the state of an account whose exchange was the service's own, and ended with it."""
+KEPT_PLAYS = 5
 
 
 class StateLock:
@@ -33,18 +38,35 @@ class StateLock:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._file.close()
-            raise AlreadyRunning(f"another hip3 runs on {root} (its lock is held)") from None
+            raise AlreadyRunning(
+                f"another hip3 runs on {root} (its lock is held{_holder(root / 'lock')}); "
+                "./run.sh status shows it, ./run.sh stop ends it"
+            ) from None
+        with contextlib.suppress(OSError):  # it is for people alone
+            self._file.truncate(0)
+            self._file.write(f"{os.getpid()}\n")
+            self._file.flush()
 
     def release(self) -> None:
         """Give it up (tests; a process just ends)."""
         self._file.close()
 
 
+def _holder(lock: Path) -> str:
+    """Who holds it, as far as its file says so."""
+    try:
+        pid, since = int(lock.read_text(encoding="ascii")), lock.stat().st_mtime
+    except (OSError, ValueError):
+        return ""
+    return f" by process {pid} since {datetime.fromtimestamp(since):%Y-%m-%d %H:%M:%S}"
+
+
 def account_dir(root: Path, network: str, account: str, *, fresh: bool = False) -> Path:
     """`<state>/<network>-<first 10 characters of the account>`, made if missing.
 
     `fresh`: the exchange is new, and so is the account on it; what an account of that name left on an
-    exchange that is gone is moved aside (one generation is kept).
+    exchange that is gone is moved aside (one generation is kept), and of the accounts on exchanges that are gone
+    only the newest few are kept.
     """
     path = root / f"{network}-{account[:10].lower()}"
     if fresh and path.exists():
@@ -53,7 +75,17 @@ def account_dir(root: Path, network: str, account: str, *, fresh: bool = False) 
         path.rename(aside)
     with contextlib.suppress(OSError):  # each file in it says for itself that it cannot be written
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if fresh:
+            _forget_ended(root, path)
+            (path / PLAYED).touch()
     return path
+
+
+def _forget_ended(root: Path, but: Path) -> None:
+    """Remove what accounts of ended exchanges of our own left, but for the newest `KEPT_PLAYS`. OSError."""
+    ended = [found.parent for found in root.glob(f"*/{PLAYED}") if found.parent != but]
+    for folder in sorted(ended, key=lambda f: f.stat().st_mtime, reverse=True)[KEPT_PLAYS:]:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def socket_path(root: Path) -> Path:

@@ -65,7 +65,8 @@ def _cut(text: str, width: int) -> str:
 def status_text(s: dict[str, Any]) -> str:
     """Render the object of `status --json`."""
     page = _Page()
-    page.head(f"{s['state']}  {s['network']} {s['mode']}, up {age(s['uptime_s'] * 1000)}, hip3 {s['version']}")
+    left = "" if s.get("left_s") is None else f", ends in {age(s['left_s'] * 1000)}"
+    page.head(f"{s['state']}  {s['network']} {s['mode']}, up {age(s['uptime_s'] * 1000)}{left}, hip3 {s['version']}")
     for reason in s["reasons"]:
         page.item(reason)
     if s["hard_stop"]["tripped"]:
@@ -110,6 +111,8 @@ def _account(page: _Page, s: dict[str, Any]) -> None:
         r = s["recording"]
         page.add("recording", r["stopped"] or f"{r['frames']} lines, {r['bytes'] / 1e6:.1f} MB of text, {r['lost']} "
                  f"lost, {r['lag_ms']} ms behind")  # fmt: skip
+    if s.get("page"):
+        page.add("page", s["page"])
     if s["journal"]["failed"]:
         page.add("journal", s["journal"]["failed"])
 

@@ -44,6 +44,11 @@ def styled(status: dict[str, Any]) -> Text:
     return out
 
 
+def show(status: dict[str, Any]) -> None:
+    """Print it on stdout, once, in its colours."""
+    Console(highlight=False).print(styled(status), end="")
+
+
 def result_line(status: dict[str, Any]) -> Text:
     """Today's result and that since the beginning, in one line."""
     parts = [f"{name} {_gain(status['result'][key])}" for key, name in (("today", "today"), ("total", "in all"))]

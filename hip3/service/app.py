@@ -52,24 +52,26 @@ T = TypeVar("T")
 POLL_S = 0.2
 SIGTERM_TIMEOUT_MS = 3200
 JOIN_S = 1.0
+PORTS = 10
+"""How many are tried for the page, from HIP3_HTTP_PORT on."""
 
 
 class App:
     """One run of the service. Everything here runs on main."""
 
     def __init__(
-        self, settings: MarketSettings, clock: Clock, runtime: Runtime | None = None, *, view: bool = False
-    ) -> None:
+        self, settings: MarketSettings, clock: Clock, runtime: Runtime | None = None, *, view: bool = False,
+        quiet: bool = False,
+    ) -> None:  # fmt: skip
         self.running = Running(settings, clock, runtime or Runtime())
         self.alerting = Alerting(self.running)
         self._key = configured_key(settings.base)
-        self._end_ms: int | None = None
         self._watch_failed = ""
         self._supervisor: Supervisor | None = None
         self._control: ControlServer | None = None
         self._status_server: StatusServer | None = None
         self._live = Live(self.running)
-        self._view = view
+        self._view, self._quiet = view, quiet
         self._terminal: TerminalView | None = None
 
     # The whole of a run, from top to bottom.
@@ -78,9 +80,9 @@ class App:
         """Start, supervise, stop. PreflightError, ConfigError before anything trades."""
         running = self.running
         base = running.settings.base
-        logs.setup(Path(base.log_dir), secrets_of(base), lines=not self._view)
+        logs.setup(Path(base.log_dir), secrets_of(base), lines=not self._view, quiet=self._quiet)
         self._install_signals()
-        self._end_ms = None if duration_ms is None else running.started_ms + duration_ms
+        running.end_ms = None if duration_ms is None else running.started_ms + duration_ms
         try:
             self.start_helpers()
             self.start_answering()
@@ -228,11 +230,20 @@ class App:
             return snapshot(running)
 
         metrics = MetricsPage(status, lambda: histograms(running))
-        try:
-            return StatusServer(port, status, status_text, metrics.text, running.clock.mono_ms, self._live)
-        except OSError as error:
-            logger.warning(f"no status over HTTP: port {port} is not free ({error.strerror}); set HIP3_HTTP_PORT")
-            return None
+        for number in range(port, min(port + PORTS, 65_536)):
+            try:
+                server = StatusServer(number, status, status_text, metrics.text, running.clock.mono_ms, self._live)
+            except OSError as error:
+                why = error.strerror
+                continue
+            running.page = f"http://127.0.0.1:{number}/"
+            if number == port:
+                logger.info(f"page       {running.page}")
+            else:  # whoever looks at the usual place sees somebody else's figures
+                logger.warning(f"page       {running.page}, since port {port} is taken; set HIP3_HTTP_PORT to choose")
+            return server
+        logger.warning(f"no status over HTTP: port {port} and those after it are not free ({why}); set HIP3_HTTP_PORT")
+        return None
 
     def _open_state(self, who: Who) -> Path:
         """The account's folder with latch, intent log and journal."""
@@ -308,7 +319,7 @@ class App:
         self._worker("risk", supervisor.risk_step, trades=True)
         if trading.loop is not None:
             self._worker("tick", supervisor.tick_step, trades=True)
-        logger.info("wired      " + ", ".join(report(trading, running.workers)))
+        logger.debug("wired      " + ", ".join(report(trading, running.workers)))
 
     def _make(self, name: str, *, trades: bool = False) -> Worker:
         worker = self.running.workers[name] = self.running.runtime.worker(name, self.running.clock, trades=trades)
@@ -355,7 +366,7 @@ class App:
         self.alerting.beat()
         if running.stop.signals:
             running.stop.ask(StopMode.CANCEL, SIGTERM_TIMEOUT_MS)
-        elif self._end_ms is not None and running.clock.mono_ms() >= self._end_ms:
+        elif running.end_ms is not None and running.clock.mono_ms() >= running.end_ms:
             running.stop.ask(StopMode.FLATTEN, FLATTEN_TIMEOUT_MS)
         return running.stop.asked
 

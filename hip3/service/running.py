@@ -55,6 +55,10 @@ class Running:
         self.deadman = None if url is None else Channel("dead man", ping(url, lambda: BoundedSession(CALL_S)), clock)
         self.workers: dict[str, Worker] = {}
         self.results = Results()
+        self.page = ""
+        """Where the live page is; empty where there is none."""
+        self.end_ms: int | None = None
+        """When a run of a given duration ends by itself, monotonic."""
         self.failed = ""
         """Why the service ends by itself; empty when it does not."""
         # What a start finds.

@@ -35,6 +35,8 @@ def snapshot(running: Running) -> dict[str, Any]:
         "version": __version__,
         "alerts": [channel.state(now) for channel in running.all_channels()],
         "uptime_s": (now - running.started_ms) // 1000,
+        "left_s": None if running.end_ms is None else max(0, running.end_ms - now) // 1000,
+        "page": running.page or None,
         "recording": None if running.recorder is None else running.recorder.state(),
         "hard_stop": {"tripped": latch.tripped, "reason": latch.reason, "at_ms": latch.at_ms},
     }

@@ -8,8 +8,8 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 from hip3.ops.terminal import progress
-from hip3.simulate.coverage import table
-from hip3.simulate.plan import cut, plan_of
+from hip3.simulate.coverage import COLUMNS, empty, table
+from hip3.simulate.plan import cut, plan_of, rows
 from hip3.simulate.run import Result, repeat_command, run, run_seed, shrink
 
 MOST_SHRUNK = 3
@@ -42,8 +42,8 @@ def one(seed: int, keep: list[int] | None, until_ms: int | None, *, calm: bool) 
     return CHECK_FAILED if result.violation else OK
 
 
-def simulate(first: int, count: int, jobs: int | None = None) -> int:
-    """Many seeds: a line for each, the coverage, and what failed, made small."""
+def simulate(first: int, count: int, jobs: int | None = None, *, coverage: bool = False) -> int:
+    """Many seeds: a line for each, the coverage as a number or a table, and what failed, made small."""
     hits: Counter[tuple[str, str]] = Counter()
     totals: Counter[str] = Counter()
     failed: list[Result] = []
@@ -56,9 +56,12 @@ def simulate(first: int, count: int, jobs: int | None = None) -> int:
                 failed.append(result)
             done("" if not failed else f"{len(failed)} failed")
     print()
-    print("\n".join(table(hits)))
+    if coverage:
+        print("\n".join(table(hits)) + "\n")
+    left, whole = len(empty(hits)), len(rows()) * len(COLUMNS)
+    print(f"coverage: {whole - left} of {whole} (mishap, order state); --coverage shows which")
     names = ("entry", "exit", "stop", "mishaps", "kills", "starts")
-    print(f"\n{count} seeds: " + ", ".join(f"{name} {totals[name]}" for name in names) + f", failed {len(failed)}")
+    print(f"{count} seeds: " + ", ".join(f"{name} {totals[name]}" for name in names) + f", failed {len(failed)}")
     for result in failed[:MOST_SHRUNK]:
         _explain(result)
     for result in failed[MOST_SHRUNK:]:

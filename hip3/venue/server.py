@@ -96,8 +96,12 @@ class ExchangeServer:
         self._waiting: dict[int, queue.SimpleQueue[HttpReply]] = {}
         self._conns: dict[int, _Conn] = {}
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        self._server: BaseWSGIServer = make_server(host, port, self._wsgi, threaded=True, request_handler=_Handler)
-        self.port = self._server.server_port
+        listener = _listener(host, port)
+        with listener:
+            self._server: BaseWSGIServer = make_server(
+                host, port, self._wsgi, threaded=True, request_handler=_Handler, fd=listener.fileno()
+            )
+        self.port = self._server.server_port = int(self._server.server_address[1])
         self._threads = [
             threading.Thread(target=self._venue_loop, name="venue", daemon=True),
             threading.Thread(target=self._server.serve_forever, name="venue-http", daemon=True),
@@ -277,6 +281,12 @@ _PHRASES = {
     200: "OK", 400: "Bad Request", 415: "Unsupported Media Type", 422: "Unprocessable Entity",
     429: "Too Many Requests", 502: "Bad Gateway", 503: "Service Unavailable", 500: "Internal Server Error",
 }  # fmt: skip
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    """The listening socket; OSError where it cannot be had (Werkzeug would print and exit)."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=128)
 
 
 def _ip(environ: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ One row for each: what is typed, with which settings or `.env`, the exit code, a
 import os
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,14 @@ MISTAKES: list[Row] = [
     ("a typo in a command", "statuss", {}, 2, "did you mean status?"),
     ("a command of another bot", "start", {}, 2, "there is no command start"),
     ("a typo in an option", "stop --flaten", {}, 2, "did you mean --flatten?"),
-    ("a duration in words", "run --duration 1m", {}, 2, "no number of seconds"),
+    ("a duration in words", "run --duration soon", {}, 2, "no number of seconds"),
+    ("the word help", "help", {}, 0, "examples:"),
+    ("the word help for one command", "help stop", {}, 0, "--flatten"),
+    ("the checks of the code without run.sh", "test", {}, 2, "./run.sh test"),
+    ("markets apart by spaces", "check", {"HIP3_MARKETS": "xyz:GOLD xyz:NVDA"}, 2, "separated by commas"),
+    ("a key that is a seed phrase", "check", TESTNET | {"HIP3_PRIVATE_KEY": "abandon " * 11 + "about"}, 4, "seed phrase"),
+    ("a key one digit short", "check", TESTNET | {"HIP3_PRIVATE_KEY": KEY[:-1]}, 4, "has 63 hexadecimal digits; it must have 64"),
+    ("a dex that is not there", "check", {"HIP3_MARKETS": "xyzz:GOLD"}, 4, "FAIL  account    not looked at: none of the dexs"),
     ("no command of explain's", "explain", {}, 2, "CLOID"),
     ("an order's number that is none", "explain xyz", {}, 2, "is no cloid"),
     ("a typo in a setting", "check", {"HIP3_MARKTES": "xyz:GOLD"}, 2, "HIP3_MARKETS"),
@@ -89,15 +97,39 @@ def test_a_second_start_names_the_first(tmp_path: Path) -> None:
     from hip3.ops.state_dir import StateLock
 
     lock = StateLock(tmp_path / "state")
-    _answered(_typed("run --duration 1", tmp_path, {}), 6, "another hip3 runs")
+    _answered(_typed("run --duration 1", tmp_path, {}), 6, f"its lock is held by process {os.getpid()} since 20")
     lock.release()
 
 
-def test_a_port_that_is_taken_costs_the_page_alone_and_says_so(tmp_path: Path) -> None:
+def test_a_port_that_is_taken_moves_the_page_and_says_so(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        done = _typed("run --duration 2", tmp_path, {"HIP3_HTTP_PORT": str(taken.getsockname()[1])})
+        port = taken.getsockname()[1]
+        done = _typed("run --duration 2", tmp_path, {"HIP3_HTTP_PORT": str(port)})
     assert done.returncode == 0, done.stderr
-    assert "set HIP3_HTTP_PORT" in done.stderr
+    assert f"since port {port} is taken; set HIP3_HTTP_PORT" in done.stderr
+
+
+def test_an_exchange_whose_port_is_taken_says_it_in_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = _typed(f"exchange --port {taken.getsockname()[1]}", tmp_path, {})
+    _answered(done, 2, "choose another --port")
+    assert done.stderr.count("\n") == 1
+
+
+def test_without_its_packages_it_says_how_it_is_started(tmp_path: Path) -> None:
+    bare = [sys.executable, "-S", "-E", str(ROOT / "hip3.py"), "status"]  # without site-packages
+    done = subprocess.run(bare, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False)
+    _answered(done, 1, "start it with ./run.sh")
+    assert done.stderr.count("\n") == 1
+
+
+def test_quiet_leaves_results_states_and_alarms(tmp_path: Path) -> None:
+    settings = {"HIP3_EXCHANGE_SEED": "5"}
+    done = _typed("run --quiet --duration 6s", tmp_path, settings)
+    assert done.returncode == 0, done.stderr
+    said = done.stderr.splitlines()
+    assert any("READY" in line for line in said)
+    assert not [line for line in said if "sent  " in line or "signal  " in line or "wired" in line]
 
 
 def test_a_path_with_spaces_is_a_path(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from hip3.ops import intents as intents_module
 from hip3.ops.figures import Figures
 from hip3.ops.intents import IntentLog
 from hip3.ops.journal import EventLog
-from hip3.ops.state_dir import StateLock, began_ms
+from hip3.ops.state_dir import StateLock, account_dir, began_ms
 from hip3.ops.store import JournalStore, story
 from tests.builders import D, exit_order, order
 
@@ -334,3 +334,13 @@ def test_refusals_with_figures_in_them_are_one_kind() -> None:
                                                      why="a" * (number % 300 + 1), executed=D(0), avg_px=D(0))})  # fmt: skip
     assert len(figures.venue_rejected) <= 101
     assert max(figures.venue_rejected.values()) >= 1000
+
+
+def test_of_accounts_on_exchanges_that_ended_the_newest_few_are_kept(tmp_path: Path) -> None:
+    for number in range(9):
+        folder = account_dir(tmp_path, "embedded", f"0x{number:08x}", fresh=True)
+        os.utime(folder, (number, number))
+    real = account_dir(tmp_path, "embedded", "0xffffffff", fresh=False)
+    account_dir(tmp_path, "embedded", "0xaaaaaaaa", fresh=True)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"embedded-0xaaaaaaaa", real.name, *(f"embedded-0x{n:08x}" for n in range(4, 9))}

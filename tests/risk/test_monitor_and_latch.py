@@ -121,12 +121,15 @@ def test_reset_needs_a_reason_and_is_recorded(tmp_path: Path, capsys: pytest.Cap
         reset(tmp_path, "  ")
     assert read_latch(folder / "latch.json").tripped
     assert show(tmp_path) == 0
-    assert "max_loss: 21 USD" in capsys.readouterr().out
+    assert "tripped since 1970-01-01 00:00:00 UTC: max_loss: 21 USD" in capsys.readouterr().out
     assert reset(tmp_path, "looked at it") == [(folder.name, "max_loss: 21 USD")]
     assert not read_latch(folder / "latch.json").tripped
     record = json.loads((folder / "latch_resets.jsonl").read_text())
     assert (record["reason"], record["was"]) == ("looked at it", "max_loss: 21 USD")
     assert record["user"]
+    capsys.readouterr()
+    assert show(tmp_path) == 0
+    assert f"by {record['user']}: looked at it (was: max_loss: 21 USD)" in capsys.readouterr().out, "its history"
 
 
 def test_a_write_that_is_held_up_undoes_no_reset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
