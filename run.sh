@@ -22,32 +22,59 @@ find_python() {
   die "needs Python 3.11 or newer on the PATH; install it and start again"
 }
 
-# install MARK FILE...: pip-installs the requirement files unless MARK says they already are.
-# The tests' packages are compiled as they are imported: most of their modules never are.
+# On a terminal how far pip is, in one line that is written over; elsewhere nothing.
+told() {
+  local line count=0
+  while read -r line; do
+    case "$line" in
+      Collecting* | Processing*) count=$((count + 1)); line="$count of $1 packages" ;;
+      Installing*) line="unpacking them" ;;
+      *) continue ;;
+    esac
+    [ ! -t 2 ] || printf '\r\033[Krun.sh: %s' "$line" >&2
+  done
+  [ ! -t 2 ] || printf '\r\033[K' >&2
+}
+
+# fetch LOCK: every package of a lock, and nothing else, each file with the hash that stands there. Not compiled:
+# most of their modules are never imported.
+fetch() {
+  .venv/bin/python -m pip install --disable-pip-version-check --no-input --progress-bar off --no-compile --upgrade \
+    --no-deps --require-hashes -r "$1" 2>&1 | tee .venv/install.log | told "$(grep -c == "$1")" ||
+    {
+      grep -v "^WARNING" .venv/install.log | tail -n 12 >&2
+      die "pip could not install $1; its last words stand above, all of them in .venv/install.log"
+    }
+}
+
+# install MARK FILE...: installs what the locks beside the requirement files say, unless MARK says it already is.
 install() {
-  local mark=".venv/installed.$1" want compile=--compile
-  [ "$1" = test ] && compile=--no-compile
+  local mark=".venv/installed.$1" want lock="${*: -1}" began=$SECONDS
   shift
+  lock="${lock%.txt}.lock"
+  [ ! -f "$lock" ] || set -- "$@" "$lock" # without one (who took it out?) the first start says so
   want=$(cat "$@" | cksum)
   [ -x .venv/bin/python ] && [ "$(cat "$mark" 2>/dev/null)" = "$want" ] && return
   (
     # Two cron starts must not install at the same time; the second waits and finds it done.
     if command -v flock >/dev/null 2>&1; then flock 8; fi
     [ -x .venv/bin/python ] && [ "$(cat "$mark" 2>/dev/null)" = "$want" ] && exit 0
-    echo "run.sh: setting up .venv (once, and again when a requirements file changes)" >&2
+    echo "run.sh: setting up .venv: about 100 MB, one minute or two (once, and when requirements change)" >&2
     if [ ! -x .venv/bin/pip ]; then
       local python
       python=$(find_python) || exit 1
       "$python" -m venv --clear .venv >&2 ||
         die "could not make .venv (on Debian: apt-get install python3-venv)"
     fi
+    [ -f "$lock" ] || die "$lock is missing: take it from where this checkout comes from, or make it with deploy/lock.sh"
     # The pip that comes with 3.11 spends half of an install on comparing platform tags.
-    [ "$compile" = --compile ] || .venv/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip >&2 || true
-    local args=() file
-    for file in "$@"; do args+=(-r "$file"); done
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check "$compile" "${args[@]}" >&2 ||
-      die "pip could not install $*; its message stands above"
+    (fetch deploy/pip.lock) >/dev/null 2>&1 || true
+    fetch "$lock"
+    # What a start imports is compiled now, so that the first one is as fast as the others.
+    .venv/bin/python -c 'import hip3.service.app, hip3.venue.server, hip3.commands.check' ||
+      die "what was installed does not work; its message stands above"
     echo "$want" >"$mark"
+    echo "run.sh: done in $((SECONDS - began)) s" >&2
   ) 8>.venv.lock
 }
 
@@ -65,6 +92,13 @@ browser() {
 }
 
 gate() {
+  case "${1:-}" in
+    -h | --help | help)
+      echo "./run.sh test [quick | long] [pytest's options]: format, lint, types, layers and every test, in four minutes;"
+      echo "quick: what takes seconds of it; long: the full figures. Installs about 170 MB into .venv the first time."
+      return
+      ;;
+  esac
   install test requirements.txt requirements-lab.txt tests/requirements.txt
   [ "${1:-}" = quick ] || browser
   local bin=.venv/bin warm=

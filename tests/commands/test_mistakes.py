@@ -160,6 +160,26 @@ def test_an_old_python_or_one_without_venv_is_told(version: str, code: int, word
     _answered(done, code, words)
 
 
+def test_help_about_the_checks_installs_nothing(tmp_path: Path) -> None:
+    (tmp_path / "run.sh").write_bytes((ROOT / "run.sh").read_bytes())
+    done = subprocess.run(
+        ["bash", str(tmp_path / "run.sh"), "test", "--help"], capture_output=True, text=True, timeout=30, check=False
+    )
+    _answered(done, 0, "quick")
+    assert [path.name for path in tmp_path.iterdir()] == ["run.sh"]
+
+
+def test_a_checkout_without_its_lock_says_where_it_comes_from(tmp_path: Path) -> None:
+    for name in ("run.sh", "requirements.txt"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / "bin").symlink_to(ROOT / ".venv" / "bin")
+    done = subprocess.run(
+        ["bash", str(tmp_path / "run.sh"), "status"], capture_output=True, text=True, timeout=30, check=False
+    )
+    _answered(done, 1, "requirements.lock is missing")
+
+
 # `init`.
 
 
