@@ -36,11 +36,18 @@ told() {
   [ ! -t 2 ] || printf '\r\033[K' >&2
 }
 
-# fetch LOCK: every package of a lock, and nothing else, each file with the hash that stands there. Not compiled:
-# most of their modules are never imported.
+# fetch LOCK FILE...: every package of a lock, and nothing else, each file with the hash that stands there; without a lock
+# what the files name. Not compiled: most of their modules are never imported.
 fetch() {
+  local how=(--no-deps --require-hashes -r "$1") file
+  if [ ! -f "$1" ]; then
+    shift
+    echo "run.sh: there is no lock: what $* bring is taken as it is today; the checkout it came with has one" >&2
+    how=()
+    for file in "$@"; do how+=(-r "$file"); done
+  fi
   .venv/bin/python -m pip install --disable-pip-version-check --no-input --progress-bar off --no-compile --upgrade \
-    --no-deps --require-hashes -r "$1" 2>&1 | tee .venv/install.log | told "$(grep -c == "$1")" ||
+    "${how[@]}" 2>&1 | tee .venv/install.log | told "$(cat "$@" | grep -c ==)" ||
     {
       grep -v "^WARNING" .venv/install.log | tail -n 12 >&2
       die "pip could not install $1; its last words stand above, all of them in .venv/install.log"
@@ -52,8 +59,7 @@ install() {
   local mark=".venv/installed.$1" want lock="${*: -1}" began=$SECONDS
   shift
   lock="${lock%.txt}.lock"
-  [ ! -f "$lock" ] || set -- "$@" "$lock" # without one (who took it out?) the first start says so
-  want=$(cat "$@" | cksum)
+  want=$(cat "$@" $([ ! -f "$lock" ] || echo "$lock") | cksum)
   [ -x .venv/bin/python ] && [ "$(cat "$mark" 2>/dev/null)" = "$want" ] && return
   (
     # Two cron starts must not install at the same time; the second waits and finds it done.
@@ -66,10 +72,9 @@ install() {
       "$python" -m venv --clear .venv >&2 ||
         die "could not make .venv (on Debian: apt-get install python3-venv)"
     fi
-    [ -f "$lock" ] || die "$lock is missing: take it from where this checkout comes from, or make it with deploy/lock.sh"
     # The pip that comes with 3.11 spends half of an install on comparing platform tags.
-    (fetch deploy/pip.lock) >/dev/null 2>&1 || true
-    fetch "$lock"
+    [ ! -f deploy/pip.lock ] || (fetch deploy/pip.lock) >/dev/null 2>&1 || true
+    fetch "$lock" "$@"
     # What a start imports is compiled now, so that the first one is as fast as the others.
     .venv/bin/python -c 'import hip3.service.app, hip3.venue.server, hip3.commands.check' ||
       die "what was installed does not work; its message stands above"

@@ -169,15 +169,16 @@ def test_help_about_the_checks_installs_nothing(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["run.sh"]
 
 
-def test_a_checkout_without_its_lock_says_where_it_comes_from(tmp_path: Path) -> None:
-    for name in ("run.sh", "requirements.txt"):
-        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+def test_a_checkout_without_its_lock_says_what_that_means(tmp_path: Path) -> None:
+    (tmp_path / "run.sh").write_bytes((ROOT / "run.sh").read_bytes())
+    (tmp_path / "requirements.txt").write_text("no-such-package-of-ours @ file:///nowhere\n")
     (tmp_path / ".venv").mkdir()
     (tmp_path / ".venv" / "bin").symlink_to(ROOT / ".venv" / "bin")
     done = subprocess.run(
-        ["bash", str(tmp_path / "run.sh"), "status"], capture_output=True, text=True, timeout=30, check=False
+        ["bash", str(tmp_path / "run.sh"), "status"], capture_output=True, text=True, timeout=60, check=False
     )
-    _answered(done, 1, "requirements.lock is missing")
+    _answered(done, 1, "there is no lock: what requirements.txt bring")
+    assert "pip could not install" in done.stderr
 
 
 # `init`.
