@@ -212,6 +212,21 @@ def _init(args: argparse.Namespace) -> int:
     return _check(argparse.Namespace(json=False, sign=False))
 
 
+def _accept(args: argparse.Namespace) -> int:
+    import msgspec
+
+    from hip3.clock import SystemClock
+    from hip3.commands.accept import Walk, checklist, records, report
+
+    base, listed = _settings().base, checklist()
+    if args.json:
+        print(msgspec.json.encode(records(Path(base.state_dir))).decode())
+    elif not args.report:
+        Walk(base, input, _say_here, SystemClock().wall_ms).run(listed, args.item)
+    done = report(listed, records(Path(base.state_dir)), base.network, (lambda _: None) if args.json else _say_here)
+    return OK if done or not (args.report or args.json) else CHECK_FAILED
+
+
 def _say_here(text: str) -> None:
     _say(text, sys.stdout)
 
@@ -373,6 +388,7 @@ _COMMANDS = {
     "run": _run,
     "demo": _demo,
     "init": _init,
+    "accept": _accept,
     "exchange": _exchange,
     "status": _status,
     "completion": _completion,

@@ -27,6 +27,7 @@ _BY_TEST = {
     "ops/test_metrics": "execution/entries/gate_trace ops/figures ops/histogram service/details",
     "ops/test_alerts": "ops/alert_records",
     "ops/test_status_http": "ops/page_files",
+    "commands/test_accept": "commands/checklist",
     "commands/test_explain": "ops/stories",
     "commands/test_words": "commands/parsing",
     "commands/test_mistakes": "commands/init",

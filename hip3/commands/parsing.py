@@ -82,6 +82,12 @@ def add_first(commands: Any) -> None:
     demo.add_argument("--duration", type=seconds, metavar="SECONDS", help="then flatten, print a table, end")
     demo.add_argument("--plain", action="store_true", help="log lines on a terminal, too, instead of the live view")
     demo.add_argument("--no-open", action="store_true", help="open no browser")
+    accept = commands.add_parser("accept", help="walks through docs/acceptance.md, keeps and reports what you find")
+    accept.add_argument(
+        "item", type=int, nargs="?", default=None, metavar="ITEM", help="one item; default: what is open"
+    )
+    accept.add_argument("--report", action="store_true", help="what has passed; exit 0 once all has")
+    accept.add_argument("--json", action="store_true", help="every answer, for --report")
     commands.add_parser("init", help="asks for network, markets, limits, key file, alerts; writes .env; runs check")
 
 

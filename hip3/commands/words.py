@@ -19,6 +19,7 @@ EXAMPLES = {
     "flatten": "./run.sh flatten xyz:GOLD\n./run.sh flatten",
     "explain": "./run.sh explain 00000000014c        the last digits, as the log shows them",
     "latch": 'latch reset --reason "the feed was stale; fixed"',
+    "accept": "./run.sh accept                      the next items\n./run.sh accept 7\n./run.sh accept --report",
     "exchange": "./run.sh exchange --port 3001 --seed 7\n./run.sh exchange --state books.json --speed 10",
     "report": "./run.sh report --days 7             reports/report.html\n"
     "./run.sh report --by market --csv   a table, and no file",
