@@ -213,18 +213,9 @@ def _init(args: argparse.Namespace) -> int:
 
 
 def _accept(args: argparse.Namespace) -> int:
-    import msgspec
+    from hip3.commands.accept import accept
 
-    from hip3.clock import SystemClock
-    from hip3.commands.accept import Walk, checklist, records, report
-
-    base, listed = _settings().base, checklist()
-    if args.json:
-        print(msgspec.json.encode(records(Path(base.state_dir))).decode())
-    elif not args.report:
-        Walk(base, input, _say_here, SystemClock().wall_ms).run(listed, args.item)
-    done = report(listed, records(Path(base.state_dir)), base.network, (lambda _: None) if args.json else _say_here)
-    return OK if done or not (args.report or args.json) else CHECK_FAILED
+    return OK if accept(_settings().base, args, _say_here) else CHECK_FAILED
 
 
 def _say_here(text: str) -> None:
@@ -233,7 +224,10 @@ def _say_here(text: str) -> None:
 
 def _exchange(args: argparse.Namespace) -> int:
     from hip3.commands.exchange import serve
+    from hip3.commands.exchange_state import move
 
+    if args.action is not None:
+        return move(args.action, args.file, f"http://{args.host}:{args.port}", _say_here)
     fault = serve(args)
     return _faults([fault], FAILED) if fault else OK
 

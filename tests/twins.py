@@ -6,7 +6,7 @@ measured, line by line, when the table was made. `tests/test_structure.py` refus
 
 _BY_TEST = {
     "bench/test_bench": (
-        "bench/command bench/durable bench/facts bench/frames bench/inbound bench/load bench/process bench/quoting "
+        "bench/command bench/durable bench/facts bench/frames bench/inbound bench/load bench/pages bench/process bench/quoting "
         "bench/reference bench/rig bench/rows bench/scaling bench/shots bench/signed bench/soak bench/stats "
         "bench/wired"
     ),
@@ -28,6 +28,10 @@ _BY_TEST = {
     "ops/test_alerts": "ops/alert_records",
     "ops/test_status_http": "ops/page_files",
     "commands/test_accept": "commands/checklist",
+    "venue/books/test_candles": "venue/books/past",
+    "venue/serving/test_page": (
+        "commands/exchange_state venue/serving/connections venue/serving/control venue/serving/pace venue/serving/page_files venue/serving/view"
+    ),
     "commands/test_explain": "ops/stories",
     "commands/test_words": "commands/parsing",
     "commands/test_mistakes": "commands/init",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from hip3.bench import durable, facts, inbound, process, quoting, scaling, signed, wired
+from hip3.bench import durable, facts, inbound, pages, process, quoting, scaling, signed, wired
 from hip3.bench.rig import Rig, exchange
 from hip3.bench.rows import Row, table
 from hip3.errors import Hip3Error
@@ -24,6 +24,8 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     calls: int = 2000
     frames: int = 10_000
     shots: int = 150
+    pages: int = 50
+    page_shots: int = 200
     few_markets: int = 10
     many_markets: int = 200
     few_orders: int = 10
@@ -49,6 +51,7 @@ def measure(folder: Path, sizes: Sizes, tell: Callable[[str], None]) -> Iterable
         yield from inbound.measure(few, sizes.frames)
         yield from wired.measure_socket(few, sizes.shots, "signal to socket, idle", ratio=wired.IDLE, p99=None)
         yield from wired.measure_reply(few, url, sizes.shots)
+        yield from pages.measure(few, sizes.pages, sizes.page_shots)
         tell("more markets, more orders")
         with Rig(folder / "many", url, sizes.many_markets) as many:
             yield from scaling.measure_messages(few, many, sizes.frames)

@@ -6,6 +6,7 @@ types. Whether what must hold did, only the person says: their answer, a note, a
 places no order by itself.
 """
 
+import argparse
 import os
 import subprocess
 import time
@@ -15,6 +16,7 @@ from typing import Literal
 
 import msgspec
 
+from hip3.clock import SystemClock
 from hip3.commands.checklist import Checklist, Item, Step, read_checklist
 from hip3.config.settings import Settings
 from hip3.errors import ConfigError
@@ -182,3 +184,14 @@ class Walk:
 
 def _passed(have: dict[int, Record], item: Item) -> bool:
     return item.number in have and have[item.number].result == "passed"
+
+
+def accept(base: Settings, args: argparse.Namespace, say: Say) -> bool:
+    """The command; False where a report was asked for and not every item has passed."""
+    listed, root, asked = checklist(), Path(base.state_dir), args.report or args.json
+    if not asked:
+        Walk(base, input, say, SystemClock().wall_ms).run(listed, args.item)
+    if args.json:
+        say(msgspec.json.encode(records(root)).decode())
+    done = report(listed, records(root), base.network, (lambda _: None) if args.json else say)
+    return done or not asked

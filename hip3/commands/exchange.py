@@ -35,6 +35,8 @@ def serve(args: argparse.Namespace) -> str:
     print(f"listening on http://{args.host}:{server.port}", flush=True)  # noqa: T201
     secret = key_number_one(seed)
     print(f"funded {SigningKey(secret).address} key 0x{secret.hex()}", flush=True)  # noqa: T201 worth nothing elsewhere
+    if args.port:  # a person's; another program reads the two lines above alone
+        _say(f"its page: http://{args.host}:{server.port}/ (docs/exchange.md); Ctrl-C ends it")
     if args.until_eof:
         threading.Thread(target=_until_eof, args=(done,), name="eof", daemon=True).start()
     told = ""
@@ -61,7 +63,7 @@ def _server(args: argparse.Namespace, kept: Kept | None) -> tuple[ExchangeServer
     if args.latency < 0 or seed < 0:
         raise ConfigError(["--latency and --seed must not be negative"])
 
-    def make(now_ms: int) -> Venue:
+    def make(now_ms: int, kept: Kept | None = kept) -> Venue:
         return Venue(
             setup,
             seed=seed,
@@ -76,7 +78,14 @@ def _server(args: argparse.Namespace, kept: Kept | None) -> tuple[ExchangeServer
     begin_ms = 0 if kept is None else kept.at_ms
     try:
         server = ExchangeServer(
-            make, SystemClock(), host=args.host, port=args.port, speed=args.speed, begin_ms=begin_ms
+            make,
+            SystemClock(),
+            host=args.host,
+            port=args.port,
+            speed=args.speed,
+            begin_ms=begin_ms,
+            verbose=args.verbose,
+            open_control=args.open_control,
         )
     except OSError:
         raise ConfigError([f"{args.host}:{args.port} cannot be bound; is it in use? choose another --port"]) from None

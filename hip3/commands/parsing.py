@@ -94,6 +94,11 @@ def add_first(commands: Any) -> None:
 def add_exchange(commands: Any) -> None:
     """The embedded exchange alone."""
     exchange = commands.add_parser("exchange", help="serve the embedded exchange alone")
+    exchange.add_argument(
+        "action", choices=("snapshot", "restore"), nargs="?", default=None,
+        help="of the one that listens at --host and --port: write its state to FILE, or go back to it",
+    )  # fmt: skip
+    exchange.add_argument("file", type=Path, nargs="?", default=None, metavar="FILE")
     exchange.add_argument("--host", default="127.0.0.1", help="where it listens")
     exchange.add_argument("--port", type=port, default=3001, help="0: any that is free")
     exchange.add_argument("--seed", type=int, default=None, help="the market's; default: another one each time")
@@ -107,6 +112,8 @@ def add_exchange(commands: Any) -> None:
     exchange.add_argument("--recording", type=Path, default=None, metavar="FILE", help="books and oracles (JSON lines)")
     exchange.add_argument("--no-limits", action="store_true", help="no limits of an IP: weight, sockets, messages")
     exchange.add_argument("--state", type=Path, default=None, metavar="FILE", help="keeps accounts over restarts")
+    exchange.add_argument("-v", "--verbose", action="store_true", help="a line on stderr for each request")
+    exchange.add_argument("--open-control", action="store_true", help="page and /control answer other machines, too")
     exchange.add_argument("--until-eof", action="store_true", help="end when standard input does")
 
 

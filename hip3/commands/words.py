@@ -20,7 +20,9 @@ EXAMPLES = {
     "explain": "./run.sh explain 00000000014c        the last digits, as the log shows them",
     "latch": 'latch reset --reason "the feed was stale; fixed"',
     "accept": "./run.sh accept                      the next items\n./run.sh accept 7\n./run.sh accept --report",
-    "exchange": "./run.sh exchange --port 3001 --seed 7\n./run.sh exchange --state books.json --speed 10",
+    "exchange": "./run.sh exchange --port 3001 --seed 7\n./run.sh exchange --state books.json --speed 10\n"
+    "./run.sh exchange snapshot before.json      of the one that listens on port 3001\n"
+    "./run.sh exchange restore before.json",
     "report": "./run.sh report --days 7             reports/report.html\n"
     "./run.sh report --by market --csv   a table, and no file",
     "simulate": "./run.sh simulate --seeds 20\n./run.sh simulate --seed 17",

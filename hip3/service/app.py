@@ -70,7 +70,7 @@ class App:
         self._supervisor: Supervisor | None = None
         self._control: ControlServer | None = None
         self._status_server: StatusServer | None = None
-        self._live = Live(self.running)
+        self.live = Live(self.running)
         self._view, self._quiet = view, quiet
         self._terminal: TerminalView | None = None
 
@@ -116,7 +116,7 @@ class App:
         except OSError as error:  # positions are looked after all the same, and a signal still stops it
             logger.error(f"commands do not reach this service: {path}: {error.strerror}")
         self._status_server = self._open_status_server()
-        self._worker("live", self._live.step)
+        self._worker("live", self.live.step)
         if self._view:
             self._terminal = TerminalView(lambda: snapshot(running), running.runtime)
             self._worker("terminal", self._terminal.step)
@@ -204,7 +204,7 @@ class App:
         end_recording(running)
         if self._control is not None:
             self._control.close()
-        self._live.close()
+        self.live.close()
         if self._terminal is not None:
             self._terminal.close()
         if running.own is not None:
@@ -232,7 +232,7 @@ class App:
         metrics = MetricsPage(status, lambda: histograms(running))
         for number in range(port, min(port + PORTS, 65_536)):
             try:
-                server = StatusServer(number, status, status_text, metrics.text, running.clock.mono_ms, self._live)
+                server = StatusServer(number, status, status_text, metrics.text, running.clock.mono_ms, self.live)
             except OSError as error:
                 why = error.strerror
                 continue

@@ -15,32 +15,23 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, CloseConnection, Ping, Request, TextMessage
 from wsproto.utilities import RemoteProtocolError
 
 from hip3.core.ports import Clock
-from hip3.venue.books.kept import dump
+from hip3.errors import ConfigError
+from hip3.venue.books.kept import dump, read
+from hip3.venue.serving.connections import Server, keep
+from hip3.venue.serving.page_files import SAFE, is_ours, page_files
 from hip3.venue.venue import HttpReply, Venue, WsText
 
 REPLY_TIMEOUT_S = 30.0
 SILENCE_MS = 60_000
-MAX_BODY = 1_000_000
+MAX_BODY, MAX_STATE = 1_000_000, 100_000_000
 _CLOSE = None
 
 StartResponse = Callable[[str, list[tuple[str, str]]], object]
-
-
-class _Handler(WSGIRequestHandler):
-    """Keep-alive, no delay, and no line per request."""
-
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Nothing: a line per request would drown the log."""
 
 
 class _Conn:
@@ -75,19 +66,25 @@ _CORS = [
 
 
 class ExchangeServer:
-    """Serves one `Venue`. `speed` runs its clock faster than the machine's; it begins at `begin_ms` at the earliest."""
+    """Serves one `Venue`. `speed` runs its clock faster than the machine's; it begins at `begin_ms` at the earliest.
+
+    `make_venue(now_ms)` makes it, and with `kept=` one of what was kept, for `/restore`. Its page and `/control` answer
+    to this machine alone, with `open_control` to everybody. OSError where the port cannot be had.
+    """
 
     def __init__(
         self,
-        make_venue: Callable[[int], Venue],
+        make_venue: Callable[..., Venue],
         clock: Clock,
         *,
         host: str,
         port: int,
         speed: float = 1,
         begin_ms: int = 0,
+        verbose: bool = False,
+        open_control: bool = False,
     ) -> None:
-        self._clock = clock
+        self._clock, self._make_venue, self._open_control = clock, make_venue, open_control
         self._speed = speed
         self._wall0, self._mono0 = max(clock.wall_ms(), begin_ms), clock.mono_ms()
         self.venue = make_venue(self._wall0)
@@ -96,12 +93,8 @@ class ExchangeServer:
         self._waiting: dict[int, queue.SimpleQueue[HttpReply]] = {}
         self._conns: dict[int, _Conn] = {}
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        listener = _listener(host, port)
-        with listener:
-            self._server: BaseWSGIServer = make_server(
-                host, port, self._wsgi, threaded=True, request_handler=_Handler, fd=listener.fileno()
-            )
-        self.port = self._server.server_port = int(self._server.server_address[1])
+        self._server = Server(host, port, self._wsgi, verbose=verbose)
+        self.port = self._server.port
         self._threads = [
             threading.Thread(target=self._venue_loop, name="venue", daemon=True),
             threading.Thread(target=self._server.serve_forever, name="venue-http", daemon=True),
@@ -109,7 +102,8 @@ class ExchangeServer:
 
     def now_ms(self) -> int:
         """The exchange's own time."""
-        return self._wall0 + self.venue.clock_offset_ms + int((self._clock.mono_ms() - self._mono0) * self._speed)
+        raw = self._wall0 + int((self._clock.mono_ms() - self._mono0) * self._speed)
+        return self.venue.pace.at(raw) + self.venue.clock_offset_ms
 
     def start(self) -> None:
         """Accept connections; returns at once."""
@@ -125,6 +119,7 @@ class ExchangeServer:
         """Cut every connection and end."""
         self._server.shutdown()
         self._server.server_close()
+        self._server.end_all()
         self._inbox.put(None)
         for conn in list(self._conns.values()):
             conn.drop()
@@ -176,6 +171,20 @@ class ExchangeServer:
         except queue.Empty:
             raise TimeoutError("the exchange's own thread does not answer") from None
 
+    def _restore(self, token: int, body: bytes, now_ms: int) -> None:
+        """Go on from a snapshot, at the time that it is: everybody is cut off, and finds the accounts of then."""
+        try:
+            venue = self._make_venue(now_ms, kept=read(body, "the snapshot"))
+        except (ConfigError, TypeError) as error:
+            self._waiting.pop(token).put(HttpReply(token, 400, f"not restored: {error}".encode(), plain=True))
+            return
+        venue.pace, self.venue = self.venue.pace, venue
+        for conn in list(self._conns.values()):
+            conn.drop()
+        for other in list(self._waiting):
+            status, text = (200, b'{"status":"ok"}') if other == token else (503, b"null")
+            self._waiting.pop(other).put(HttpReply(other, status, text, plain=False))
+
     def call(self, job: Callable[[int], None]) -> None:
         """Run `job(now)` on the venue's thread."""
         self._inbox.put(job)
@@ -184,30 +193,44 @@ class ExchangeServer:
 
     def _wsgi(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
+        if path not in _OPEN and path != "/ws" and not (self._open_control or is_ours(environ)):
+            return _plain(start_response, "403 Forbidden", b"the page and /control answer to this machine's own pages")
+        if method in ("GET", "HEAD") and path in page_files():
+            return self._page(environ, start_response, *page_files()[path])
         if path == "/ws" and environ.get("HTTP_UPGRADE", "").lower() == "websocket":
             self._websocket(environ)
             raise ConnectionError("the WebSocket is over")  # tells Werkzeug that the socket is ours
         if method == "OPTIONS" and path in _OPEN:  # as a browser asks before another page's request
             start_response("204 No Content", [*_CORS, ("Content-Length", "0")])
             return []
-        if path not in ("/info", "/exchange", "/control"):
+        if path not in ("/info", "/exchange", "/control", "/view", "/restore"):
             return _plain(start_response, "404 Not Found", b"Not Found")
         if method != "POST":
             return _plain(start_response, "405 Method Not Allowed", b"Method Not Allowed")
         length = int(environ.get("CONTENT_LENGTH") or 0)
-        if length > MAX_BODY:
+        if length > (MAX_STATE if path == "/restore" else MAX_BODY):
             return _plain(start_response, "413 Payload Too Large", b"Payload Too Large")
         body = environ["wsgi.input"].read(length)
+        keep(environ)
         if not environ.get("CONTENT_TYPE", "").startswith("application/json"):
             text = b"Expected request with `Content-Type: application/json`"
             return _plain(start_response, "415 Unsupported Media Type", text)
         return self._answer(path, body, _ip(environ), start_response)
 
+    def _page(self, environ: dict[str, Any], start_response: StartResponse, kind: str, text: str) -> Iterable[bytes]:
+        keep(environ)
+        data = text.encode()
+        start_response("200 OK", [("Content-Type", kind), ("Content-Length", str(len(data))), *SAFE])
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [data]
+
     def _answer(self, path: str, body: bytes, ip: str, start_response: StartResponse) -> Iterable[bytes]:
         token = next(self._tokens)
         waiter: queue.SimpleQueue[HttpReply] = queue.SimpleQueue()
         self._waiting[token] = waiter
-        self.call(lambda now: self.venue.http(token, path, body, now, ip))
+        if path == "/restore":
+            self.call(lambda now: self._restore(token, body, now))
+        else:
+            self.call(lambda now: self.venue.http(token, path, body, now, ip))
         try:
             reply = waiter.get(timeout=REPLY_TIMEOUT_S)
         except queue.Empty:
@@ -222,6 +245,7 @@ class ExchangeServer:
 
     def _websocket(self, environ: dict[str, Any]) -> None:
         sock: socket.socket = environ["werkzeug.socket"]
+        sock.settimeout(None)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         conn = _Conn(sock)
         if not _handshake(conn, environ):
@@ -281,12 +305,6 @@ _PHRASES = {
     200: "OK", 400: "Bad Request", 415: "Unsupported Media Type", 422: "Unprocessable Entity",
     429: "Too Many Requests", 502: "Bad Gateway", 503: "Service Unavailable", 500: "Internal Server Error",
 }  # fmt: skip
-
-
-def _listener(host: str, port: int) -> socket.socket:
-    """The listening socket; OSError where it cannot be had (Werkzeug would print and exit)."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=128)
 
 
 def _ip(environ: dict[str, Any]) -> str:

@@ -19,12 +19,15 @@ from hip3.venue.engine.funding import Funding
 from hip3.venue.engine.mempool import Mempool
 from hip3.venue.market.crowd import Crowd
 from hip3.venue.market.recording import NOTHING, Recording
-from hip3.venue.serving.faults import Faults, control
+from hip3.venue.serving.control import control
+from hip3.venue.serving.faults import Faults
 from hip3.venue.serving.gateway import Gateway
 from hip3.venue.serving.hub import Hub
 from hip3.venue.serving.limits import Limits
 from hip3.venue.serving.output import HttpReply, Output, WsClose, WsText
+from hip3.venue.serving.pace import Pace
 from hip3.venue.serving.publisher import Publisher
+from hip3.venue.serving.view import view
 from hip3.venue.setup.settings import VenueSetup
 
 __all__ = ["HttpReply", "Venue", "WsClose", "WsText"]
@@ -52,6 +55,8 @@ class Venue:
             self.faults.add(fault, now_ms)
         self.clock_offset_ms = 0
         """How far the exchange's clock is off, for whoever gives it the time."""
+        self.pace: Pace = Pace()
+        """Whether its time stands still; for the same."""
         self._now = now_ms
         self._out: list[Output] = []
         self._limited = limited
@@ -84,8 +89,10 @@ class Venue:
     def http(self, token: int, path: str, body: bytes, now_ms: int, ip: str = "") -> None:
         """One HTTP POST; its answer appears in the output, an action's after the latency."""
         self._now = now_ms
-        if path == "/control":
-            self._gateway.reply(token, *control(self, self.faults, body, now_ms))
+        if path == "/view":
+            self._gateway.reply(token, 200, view(self, body.decode("ascii", "replace").strip('"'), now_ms))
+        elif path == "/control":
+            self._gateway.reply(token, *control(self, body, now_ms))
         else:
             self._gateway.http(token, path, body, now_ms, ip if self._limited else "")
 
@@ -129,6 +136,14 @@ class Venue:
         self.publish(now_ms)
 
     # Time.
+
+    def leap(self, ms: int) -> None:
+        """The clock is about to be `ms` further: the market's agents sleep over it, and there is one block after it.
+
+        What is due by the clock alone (actions under way, funding, switches, expiries) happens then, at once.
+        """
+        self._crowd.shift(ms)
+        self._next_block += ms
 
     def next_due(self) -> int:
         """When `advance` has something to do again."""

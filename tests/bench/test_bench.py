@@ -17,7 +17,7 @@ from tests.world import World
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = Sizes(
-    calls=20, frames=100, shots=2, few_markets=3, many_markets=6, few_orders=2, many_orders=20, ticks=20, quotes=10,
+    calls=20, frames=100, shots=2, pages=5, page_shots=11, few_markets=3, many_markets=6, few_orders=2, many_orders=20, ticks=20, quotes=10,
     load_markets=5, load_rate=20, busy_rate=20, load_ms=300, starts=1, soak_messages=5000, soak_orders=300,
 )  # fmt: skip
 KEYS = {"path", "measured", "unit", "median", "p99", "ratio", "faster", "goal", "met", "note"}
@@ -28,6 +28,7 @@ GOALS = {
     "signal to socket, idle": 1,
     "signal to socket, 20 messages/s": 1,
     "signal to processed reply, net": 1,
+    "signal to socket, pages open": 1,
     "bbo frame, 3 -> 6 markets": 1,
     "tick, 2 -> 20 resting orders": 1,
     "taken bbo frame, others quoted": 1,

@@ -24,6 +24,7 @@ from hip3.exchange.wire_out import signed_body
 from hip3.ops.control import ask
 from hip3.ops.state_dir import socket_path
 from hip3.venue.answers.info import answer
+from hip3.venue.books.kept import Kept
 from hip3.venue.server import ExchangeServer
 from hip3.venue.setup.settings import VenueSetup, load_setup
 from hip3.venue.venue import Venue
@@ -82,7 +83,7 @@ class LocalExchange:
     def __init__(
         self, seed: int = 1, latency_ms: int = 30, setup: VenueSetup | None = None, *, limited: bool = True
     ) -> None:
-        def make(now_ms: int) -> Venue:
+        def make(now_ms: int, kept: Kept | None = None) -> Venue:
             given = setup or load_setup()
             free = msgspec.structs.replace(given.parameters, sub_account_volume=Decimal(0))
             return Venue(
@@ -92,6 +93,7 @@ class LocalExchange:
                 now_ms=now_ms,
                 latency_ms=latency_ms,
                 limited=limited,
+                kept=kept,
             )
 
         self._server = ExchangeServer(make, SystemClock(), host="127.0.0.1", port=0)

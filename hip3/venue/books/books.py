@@ -5,11 +5,13 @@ the venue's one thread. Markets, dexs and vaults are those of the setup, for goo
 """
 
 from collections import Counter
+from collections.abc import Callable
 from decimal import Decimal
 
 from hip3.core.money import ONE
 from hip3.venue.books.agents import Agents, NonceSet
-from hip3.venue.books.candles import Candles
+from hip3.venue.books.candles import Bar, Candles
+from hip3.venue.books.past import Walk, past
 from hip3.venue.books.sub_accounts import SubAccounts, Vault
 from hip3.venue.engine.engine import Engine
 from hip3.venue.engine.model import Annotation, Market, MarketInfo
@@ -46,7 +48,10 @@ class Books:
             address = vault.address.lower()
             self.subs.vaults[address] = Vault(address, vault.leader.lower(), vault.name)
             self.engine.fund(address, "", Decimal(0))
-        self.candles: dict[str, Candles] = {c: Candles(c, m.last_px, now_ms) for c, m in self.engine.markets.items()}
+        self.candles: dict[str, Candles] = {
+            m.coin: Candles(m.coin, self.engine.markets[m.coin].last_px, now_ms, _past_of(m, px[m.coin], seed, now_ms))
+            for m in setup.markets
+        }
 
     # Markets.
 
@@ -82,6 +87,12 @@ class Books:
     def nonces(self, signer: str) -> NonceSet:
         """The nonce set of a signer, made empty when first needed."""
         return self.nonce_sets.setdefault(signer, NonceSet())
+
+
+def _past_of(market: MarketSetup, px: Decimal, seed: int, now_ms: int) -> Callable[[], dict[str, list[Bar]]]:
+    """Makes the candles of before, as its oracle would have moved."""
+    walk = Walk(f"{seed}:{market.coin}", market.oracle_step_bps, max(1, market.touch_usd))
+    return lambda: past(walk, px, now_ms)
 
 
 def _infos(setup: VenueSetup) -> list[MarketInfo]:

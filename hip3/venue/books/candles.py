@@ -6,6 +6,7 @@ without trades has a flat candle at the last price. The last row of an answer is
 """
 
 from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -86,11 +87,17 @@ class Bar:
 
 
 class Candles:
-    """All candles of one market, beginning with the minute that holds `now_ms`, at the price `px`."""
+    """All candles of one market, beginning with the minute that holds `now_ms`, at the price `px`.
 
-    def __init__(self, coin: str, px: Decimal, now_ms: int) -> None:
-        self._coin = coin
+    `past` makes those of before, oldest first, when they are first asked for; without it there are none.
+    """
+
+    def __init__(
+        self, coin: str, px: Decimal, now_ms: int, past: Callable[[], dict[str, list["Bar"]]] | None = None
+    ) -> None:
+        self._coin, self._past = coin, past
         self._minute = Bar(*bounds("1m", now_ms), px)
+        self._began_ms = self._minute.start
         self._closed: dict[str, deque[Bar]] = {i: deque(maxlen=KEPT) for i in INTERVALS}
         self._forming: dict[str, Bar | None] = dict.fromkeys(INTERVALS[1:])
 
@@ -136,8 +143,28 @@ class Candles:
         bar.fold(self._minute)
         return bar
 
+    def _remember(self) -> None:
+        """Put what is said of the past before what has happened: an interval that holds both becomes one candle."""
+        if self._past is None:
+            return
+        past, self._past = self._past(), None
+        for interval, bars in past.items():
+            live, forming = list(self._closed[interval]), self._forming.get(interval)
+            began = [*live, *([] if forming is None else [forming])]
+            if interval == "1m" or bars[-1].end < self._began_ms:
+                self._closed[interval] = deque([*bars, *live], maxlen=KEPT)
+                continue
+            if began:  # what happened of this candle follows what is said of it
+                bars[-1].fold(began[0])
+            if live:
+                live[0] = bars[-1]
+            else:
+                self._forming[interval] = bars[-1]
+            self._closed[interval] = deque([*bars[:-1], *live], maxlen=KEPT)
+
     def current(self, interval: str) -> dict[str, Any]:
         """The candle that is forming, as the stream sends it. KeyError for an unknown interval."""
+        self._remember()
         return self._merged(interval).shown(self._coin, interval)
 
     def snapshot(self, interval: str, start_ms: int, end_ms: int) -> list[dict[str, Any]]:
@@ -146,6 +173,7 @@ class Candles:
         At most the 5000 closed ones that are kept and the forming one. What `bounds` raises. Call `advance` before:
         the forming candle is as of then.
         """
+        self._remember()
         bars = [*self._closed[interval], self._merged(interval)]
         first, _ = bounds(interval, start_ms)
         return [bar.shown(self._coin, interval) for bar in bars if first <= bar.start <= end_ms][-KEPT - 1 :]

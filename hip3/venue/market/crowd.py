@@ -68,6 +68,11 @@ class Crowd:
         else:
             self._noise(market, model, wish, now_ms)
 
+    def shift(self, ms: int) -> None:
+        """Nobody of them does anything for so long."""
+        for model in self.models.values():
+            model.shift(ms)
+
     def move(self, coin: str, px: Decimal, now_ms: int) -> None:
         """The outside price jumps, everybody knows, and the deployer's 1 % limit does not hold."""
         market = self._engine.markets[coin]

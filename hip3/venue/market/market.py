@@ -223,6 +223,16 @@ class MarketModel:
         size = int(self._setup.touch_usd * profile.depth_factor * scatter)
         return Quote(maker, fair, half, size)
 
+    def shift(self, ms: int) -> None:
+        """So much time is leapt over in which nobody here does anything."""
+        self._next_step += ms
+        self._next_publish += ms
+        self._next_noise += ms
+        self._next_episode += ms
+        self._next_look = [due + ms for due in self._next_look]
+        self._asleep_until = [due + ms for due in self._asleep_until]
+        self._history = [(when + ms, units) for when, units in self._history]
+
     def requote(self, maker: int) -> None:
         """The venue says that this maker's touch was taken: quote again at the next look."""
         self._quoted[maker] = None

@@ -74,6 +74,10 @@ class RecordedModel:
         """When the next row happens; never, when all have."""
         return self._rows[self._next].time_ms + self._offset if self._next < len(self._rows) else NEVER
 
+    def shift(self, ms: int) -> None:
+        """So much time is leapt over: what is left of the recording happens as much later."""
+        self._offset += ms
+
     def advance(self, now_ms: int) -> list[tuple[int, Wish]]:
         """What changed by the rows that became due up to `now_ms`, in order of time."""
         out: list[tuple[int, Wish]] = []

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from hip3.venue.answers.replies import Answer, Text
+from hip3.venue.answers.replies import Answer
 from hip3.venue.engine import halts
 from hip3.venue.engine.engine import Engine
 from hip3.venue.serving.output import HttpReply, Output, WsClose, WsText
@@ -80,8 +80,30 @@ class Faults:
         self._running.append(_Running(fault, now_ms))
 
     def clear(self) -> None:
-        """Nothing goes wrong any longer; what is on its way late still comes."""
+        """Forget the script; what it did to markets and clocks stays, and what is on its way late still comes."""
         self._running.clear()
+
+    def end_all(self, venue: Struck) -> None:
+        """Nothing goes wrong any longer: halts and clocks are as they were; what is on its way late still comes."""
+        for run in self._running:
+            if run.entered:
+                self._leave(venue, run.fault)
+            self._late += [(0, next(self._serial), item) for item in reversed(run.held)]
+        heapq.heapify(self._late)
+        self._running.clear()
+
+    def shown(self, now_ms: int) -> list[dict[str, Any]]:
+        """What is scripted, for people: each with whether it acts now, and for how long or on how many items still."""
+        return [
+            msgspec.to_builtins(run.fault)
+            | {
+                "active": run.active(now_ms),
+                "begins_in_ms": max(0, run.start - now_ms),
+                "ends_in_ms": None if run.end is None else max(0, run.end - now_ms),
+                "left": run.left,
+            }
+            for run in self._running
+        ]
 
     def next_due(self) -> int | None:
         """When something late must be sent."""
@@ -235,23 +257,3 @@ def _key(request: dict[str, Any]) -> str:
 def _channel(text: str) -> str:
     """The channel of a frame, which stands first."""
     return text[12 : text.index('"', 12)] if text.startswith('{"channel":"') else ""
-
-
-def control(venue: Struck, faults: Faults, body: bytes, now_ms: int) -> Answer:
-    """`POST /control`: {"fault": {...}}, {"clear": true}, or {"move": {"coin", "px"}}."""
-    try:
-        request = msgspec.json.decode(body)
-        if "fault" in request:
-            fault = msgspec.convert(request["fault"], Fault)
-            if fault.kind in ("halt", "change") and fault.coin not in venue.engine.markets:
-                raise ValueError("coin")
-            faults.add(fault, now_ms)
-        elif "move" in request:
-            venue.move(str(request["move"]["coin"]), Decimal(str(request["move"]["px"])), now_ms)
-        elif request.get("clear") is True:
-            faults.clear()
-        else:
-            raise ValueError("fault, move or clear")
-    except (msgspec.DecodeError, msgspec.ValidationError, ValueError, TypeError, KeyError, ArithmeticError) as error:
-        return 400, Text(f"not understood: {error}")
-    return 200, {"status": "ok"}

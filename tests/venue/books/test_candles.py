@@ -2,11 +2,13 @@
 
 import random
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
 
 from hip3.core.money import ZERO
-from hip3.venue.books.candles import INTERVALS, MINUTE, Candles, bounds
+from hip3.venue.books.candles import HOUR, INTERVALS, KEPT, MINUTE, Candles, bounds
+from hip3.venue.books.past import Walk, past
 from tests.venue.desk import GOLD, START, D, Desk
 
 T0 = 1_790_006_400_000  # midnight
@@ -83,3 +85,43 @@ def test_answer_and_stream_have_the_forming_candle() -> None:
     assert desk.info("candleSnapshot", req=span)[-1] == frame["data"]
     minute = [f for f in desk.wait(MINUTE) if f["channel"] == "candle"]
     assert minute[0]["data"]["n"] == 0
+
+
+WALK = Walk("1:xyz:GOLD", 1.2, 8000)
+NOW = T0 + 3 * HOUR + 7 * MINUTE + 11_000
+
+
+def _whole(px: str = "4000") -> Candles:
+    return Candles("xyz:GOLD", D(px), NOW, lambda: past(WALK, D(px), NOW))
+
+
+def test_there_is_a_past_that_ends_where_the_present_begins() -> None:
+    candles = _whole()
+    for interval in INTERVALS:
+        rows = candles.snapshot(interval, 0, NOW)
+        assert len(rows) >= 6 if interval in ("1w", "1M") else len(rows) >= 60, interval
+        assert len(rows) <= KEPT + 1
+        assert all(after["t"] == before["T"] + 1 for before, after in pairwise(rows)), "no gap, no overlap"
+        assert all(D(r["l"]) <= min(D(r["o"]), D(r["c"])) <= max(D(r["o"]), D(r["c"])) <= D(r["h"]) for r in rows)
+        assert rows[-1]["t"] <= NOW <= rows[-1]["T"]
+        assert rows[-1]["c"] == "4000.0"
+    hours = candles.snapshot("1h", 0, NOW)
+    assert len(hours) > 4900, "a bot that warms up on a thousand hours has them"
+
+
+def test_what_happens_is_the_same_whether_the_past_is_asked_for_before_or_after() -> None:
+    early, late = _whole(), _whole()
+    early.snapshot("1m", 0, NOW)
+    for candles in (early, late):
+        for minute in range(200):
+            candles.trade(D(4000 + minute), D(1), NOW + minute * MINUTE)
+    for interval in INTERVALS:
+        end = NOW + 200 * MINUTE
+        assert early.snapshot(interval, 0, end) == late.snapshot(interval, 0, end), interval
+
+
+def test_the_same_seed_tells_the_same_past_and_another_one_another() -> None:
+    one, same = past(WALK, D(4000), NOW), past(WALK, D(4000), NOW)
+    other = past(WALK._replace(seed="2:xyz:GOLD"), D(4000), NOW)
+    shown = [[bar.shown("x", "1h") for bar in found["1h"]] for found in (one, same, other)]
+    assert shown[0] == shown[1] != shown[2]
