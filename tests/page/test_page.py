@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.page.browser import Seen, browser, differences
-from tests.stories.process import Service, eventually
+from tests.stories.process import LocalExchange, Service, eventually, local_exchange
 
 AXE = Path(__file__).with_name("axe.min.js")
 SERIOUS = """axe.run().then(r => JSON.stringify(r.violations.filter(v => ['serious', 'critical'].includes(v.impact))
@@ -34,9 +34,9 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def _running(folder: Path, port: int) -> Iterator[Service]:
+def _running(folder: Path, port: int, **settings: str) -> Iterator[Service]:
     folder.mkdir(exist_ok=True)
-    service = Service(folder, **(SETTINGS | {"HIP3_HTTP_PORT": str(port)}))
+    service = Service(folder, **(SETTINGS | {"HIP3_HTTP_PORT": str(port)} | settings))
     try:
         yield service
         service.terminate()
@@ -68,6 +68,44 @@ def _text(page: Page, selector: str) -> str:
     return page.locator(selector).inner_text()
 
 
+def test_a_short_session_is_on_the_page_and_its_exchange_on_another(chromium: Browser, tmp_path: Path) -> None:
+    """The gate's share of the long session below: what is shown is what the command says, and nobody else is asked."""
+    port = _free_port()
+    with (
+        local_exchange() as at,
+        _running(tmp_path / "one", port, HIP3_API_URL=at.url, HIP3_EXCHANGE_SEED="1") as service,
+    ):
+        service.wait_for(lambda s: s["state"] == "READY", 30, "READY")
+        page, seen = _open(chromium, port)
+        _every_value_is_of_one_frame(page, 1)
+        _at_rest_it_is_what_the_command_says(page, service)
+        assert seen.faults == []
+        _the_exchange_s_page_shows_it_and_acts(chromium, at)
+
+
+def _the_exchange_s_page_shows_it_and_acts(chromium: Browser, at: LocalExchange) -> None:
+    page = chromium.new_page()
+    seen = Seen(page, int(at.url.rpartition(":")[2]))
+    page.goto(at.url + "/")
+    page.wait_for_selector("#markets button")
+    named = page.locator("#markets th button").all_inner_texts()
+    assert named == list(at.venue.engine.markets)
+    assert page.locator("#accounts tr").count() == 1, "the funded one, that the service trades with"
+    page.locator("#markets th button", has_text="xyz:GOLD").click()
+    eventually(lambda: page.locator("#book-coin").inner_text() == "xyz:GOLD", 5, "its book")
+    page.locator("#coin").select_option("xyz:GOLD")
+    page.get_by_role("button", name="inject").click()
+    eventually(lambda: at.venue.engine.markets["xyz:GOLD"].halted, 10, "a market that is halted by hand")
+    page.get_by_role("button", name="end all faults").click()
+    eventually(lambda: not at.venue.engine.markets["xyz:GOLD"].halted, 10, "all faults over")
+    page.locator("#pause").click()
+    eventually(lambda: at.venue.pace.held, 10, "time that stands")
+    page.locator("#pause").click()
+    eventually(lambda: not at.venue.pace.held, 10, "time that runs")
+    assert seen.faults == []
+    page.close()
+
+
 @pytest.mark.long
 @pytest.mark.timeout(300)
 def test_the_page_is_the_session(chromium: Browser, tmp_path: Path) -> None:
@@ -90,8 +128,8 @@ def test_the_page_is_the_session(chromium: Browser, tmp_path: Path) -> None:
     page.context.close()
 
 
-def _every_value_is_of_one_frame(page: Page) -> None:
-    for _ in range(3):
+def _every_value_is_of_one_frame(page: Page, frames: int = 3) -> None:
+    for _ in range(frames):
         _next_frames(page, 1)
         assert differences(page) == []
 
