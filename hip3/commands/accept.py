@@ -110,7 +110,8 @@ class Walk:
         todo = [i for i in listed.items if (only is None and not _passed(have, i)) or i.number == only]
         if only is not None and not todo:
             raise ConfigError([f"there is no item {only}; there are 1 to {len(listed.items)}"])
-        self._say(f"{len(todo)} items on {self._base.network}. Enter types a command, s leaves it out, q ends for now.")
+        count = "1 item" if len(todo) == 1 else f"{len(todo)} items"
+        self._say(f"{count} on {self._base.network}. Enter types a command, s leaves it out, q ends for now.")
         try:
             for item in todo:
                 self._keep(self._item(item, listed.settings))

@@ -15,7 +15,7 @@ class _Shape(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelp
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=22)
-        self._action_max_length = 13
+        self._action_max_length = 14
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         told = action.help or ""

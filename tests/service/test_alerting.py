@@ -63,7 +63,7 @@ class Bench:
             rest=SimpleNamespace(info_json=self._read, weight_used=lambda now_ms: 0),
             rest_jobs=SimpleNamespace(submit=_at_once),
             latch=world.latch, trading=world.trading, readiness=world.readiness, writer=world.sender,
-            started_ms=world.clock.mono_ms(), config_hash="", failed="", recorder=None, stop=SimpleNamespace(signals=0),
+            started_ms=world.clock.mono_ms(), config_hash="", failed="", recorder=None, stop=SimpleNamespace(signals=0), page="", end_ms=None,
             channels=open_channels(base.alert_urls, world.clock), results=Results(),
             deadman=None if deadman is None else Channel("dead man", ping(deadman), world.clock),
         )  # fmt: skip
