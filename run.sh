@@ -39,15 +39,15 @@ told() {
 # fetch LOCK FILE...: every package of a lock, and nothing else, each file with the hash that stands there; without a lock
 # what the files name. Not compiled: most of their modules are never imported.
 fetch() {
-  local how=(--no-deps --require-hashes -r "$1") file
+  local how=(--no-deps --require-hashes -r "$1") from=("$1") file
   if [ ! -f "$1" ]; then
     shift
     echo "run.sh: there is no lock: what $* bring is taken as it is today; the checkout it came with has one" >&2
-    how=()
+    how=() from=("$@")
     for file in "$@"; do how+=(-r "$file"); done
   fi
   .venv/bin/python -m pip install --disable-pip-version-check --no-input --progress-bar off --no-compile --upgrade \
-    "${how[@]}" 2>&1 | tee .venv/install.log | told "$(cat "$@" | grep -c ==)" ||
+    "${how[@]}" 2>&1 | tee .venv/install.log | told "$(cat "${from[@]}" | grep -c ==)" ||
     {
       grep -v "^WARNING" .venv/install.log | tail -n 12 >&2
       die "pip could not install $1; its last words stand above, all of them in .venv/install.log"
@@ -65,7 +65,7 @@ install() {
     # Two cron starts must not install at the same time; the second waits and finds it done.
     if command -v flock >/dev/null 2>&1; then flock 8; fi
     [ -x .venv/bin/python ] && [ "$(cat "$mark" 2>/dev/null)" = "$want" ] && exit 0
-    echo "run.sh: setting up .venv: about 100 MB, one minute or two (once, and when requirements change)" >&2
+    echo "run.sh: setting up .venv: about 100 MB, a minute or two (once, and after upgrades)" >&2
     if [ ! -x .venv/bin/pip ]; then
       local python
       python=$(find_python) || exit 1
