@@ -4,6 +4,7 @@
 """
 
 import os
+import socket
 import sqlite3
 import threading
 import time
@@ -36,7 +37,7 @@ from hip3.execution.truth.margin import read_margins
 from hip3.execution.truth.worth import USDC, tokens_of
 from hip3.ops.alerts import LEAST_DISK_PERCENT, Alert
 from hip3.ops.intents import IntentLog
-from hip3.ops.state_dir import StateLock, account_dir
+from hip3.ops.state_dir import StateLock, account_dir, socket_path
 from hip3.ops.store import kept
 from hip3.risk.hard_stop import HardStopLatch
 from hip3.service.alerting import free_percent, send_once
@@ -60,7 +61,7 @@ def run_checks(settings: MarketSettings, *, sign: bool = False) -> list[Finding]
     base = settings.base
     out = [Finding("settings", True, f"{base.network}, mode {'trade' if base.trading else 'observe'}")]
     out += [_writable("state", Path(base.state_dir)), _writable("logs", Path(base.log_dir))]
-    out += _alerts(base)
+    out += _alerts(base) + _page(base)
     try:
         key = configured_key(base)
     except ConfigError as error:
@@ -104,6 +105,20 @@ def _alerts(base: Settings) -> list[Finding]:
     if base.deadman_url is not None:
         out.append(Finding("alerts", True, "the dead man's address is asked for by the running service alone"))
     return out or [Finding("alerts", True, "none are sent; set HIP3_ALERT_URLS to be told")]
+
+
+def _page(base: Settings) -> list[Finding]:
+    """Who would look at the usual place for the page would see somebody else's figures."""
+    if not base.http_port:
+        return []
+    try:
+        with socket.create_server(("127.0.0.1", base.http_port)):
+            return []
+    except OSError:
+        if socket_path(Path(base.state_dir)).exists():  # the service that runs here has it
+            return []
+    text = f"port {base.http_port} is taken; the page will be on the next free one, as log and status say"
+    return [Finding("page", True, f"{text}; set HIP3_HTTP_PORT to choose")]
 
 
 def _closed(why: str) -> str:

@@ -104,9 +104,11 @@ def test_a_second_start_names_the_first(tmp_path: Path) -> None:
 def test_a_port_that_is_taken_moves_the_page_and_says_so(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
+        checked = _typed("check", tmp_path, {"HIP3_HTTP_PORT": str(port)})
         done = _typed("run --duration 2", tmp_path, {"HIP3_HTTP_PORT": str(port)})
     assert done.returncode == 0, done.stderr
     assert f"since port {port} is taken; set HIP3_HTTP_PORT" in done.stderr
+    _answered(checked, 0, f"port {port} is taken; the page will be on the next free one")
 
 
 def test_an_exchange_whose_port_is_taken_says_it_in_one_line(tmp_path: Path) -> None:
