@@ -25,7 +25,7 @@ compile() {
 upgrade=("$@") also=()
 echo pip >"$made/pip.in"
 compile "$made/pip.in" deploy/pip.lock
-compile requirements.txt tests/requirements.txt tests/requirements.lock
+compile requirements.txt requirements-lab.txt tests/requirements.txt tests/requirements.lock
 # What the box runs on is what the tests ran on.
 sed -n 's/^\([^ ]*==[^ ]*\).*/\1/p' tests/requirements.lock >"$made/tested"
 upgrade=() also=(--constraint "$made/tested")

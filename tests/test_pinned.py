@@ -41,7 +41,7 @@ def test_every_pin_has_its_hashes_and_every_line_is_one_of_the_two(lock: str) ->
 
 @pytest.mark.parametrize(
     ("lock", "files"),
-    [("requirements.lock", ["requirements.txt"]), ("tests/requirements.lock", ["requirements.txt", "tests/requirements.txt"])],
+    [("requirements.lock", ["requirements.txt"]), ("tests/requirements.lock", ["requirements.txt", "requirements-lab.txt", "tests/requirements.txt"])],
 )  # fmt: skip
 def test_a_lock_is_what_the_requirements_bring_and_nothing_else(lock: str, files: list[str]) -> None:
     found, waiting, seen = pins(lock), wishes(*files), set[tuple[str, frozenset[str]]]()

@@ -74,6 +74,12 @@ def add_operating(commands: Any) -> None:
     commands.add_parser("pause", help="exits and cancels only, until resume")
     resume = commands.add_parser("resume", help="entries again; or approve a market whose parameters changed")
     resume.add_argument("market", metavar="MARKET", nargs="?", help="such as xyz:GOLD")
+    latch = commands.add_parser("latch", help="the HardStop latch")
+    actions = latch.add_subparsers(dest="action", required=True, parser_class=Parser)
+    actions.add_parser("show")
+    reset = actions.add_parser("reset")
+    reset.add_argument("--reason", required=True)
+    reset.add_argument("--account", metavar="NAME", default=None, help="where several are tripped: which one")
 
 
 def add_first(commands: Any) -> None:

@@ -131,7 +131,7 @@ def test_quiet_leaves_results_states_and_alarms(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     said = done.stderr.splitlines()
     assert any("READY" in line for line in said)
-    assert not [line for line in said if any(word in line for word in ("sent  ", "signal  ", "wired", "leverage"))]
+    assert not [line for line in said if any(word in line for word in ("sent  ", "signal  ", "wired", "leverage   "))]
 
 
 def test_a_path_with_spaces_is_a_path(tmp_path: Path) -> None:
