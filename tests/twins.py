@@ -51,6 +51,7 @@ _BY_TEST = {
         "report/sections report/thin"
     ),
     "stories/test_evidence": "commands/observed",
+    "replay/test_quoted": "replay/ways",
     "replay/test_replay": (
         "replay/checks replay/command replay/latency replay/network replay/result replay/run replay/setup replay/source "
         "venue/market/filling venue/market/own venue/market/tape venue/recorded"

@@ -16,7 +16,7 @@ from hip3.exchange.embedded import key_number_one
 from hip3.exchange.signing import SigningKey
 from hip3.onethread.clock import SimClock
 from hip3.onethread.http import Http
-from hip3.onethread.process import OneThread
+from hip3.onethread.process import MAIN_MS, OneThread
 from hip3.onethread.threads import NEVER, Actor, Threads
 from hip3.ops.intents import Intent
 from hip3.replay.latency import Latency, Travels
@@ -29,7 +29,7 @@ from hip3.venue.market.filling import Fills
 from hip3.venue.market.own import Own
 from hip3.venue.recorded import RecordedVenue
 
-MAIN_MS = 200
+WATCH_MS = 200
 ORDER = ("exchange", "ws-reader", "tick", "risk", "rest", "journal", "recorder", "main")
 """Who goes first where several are due: in a replay nothing is left to chance."""
 
@@ -152,20 +152,26 @@ class Runtime(OneThread):
             connection.step()
 
 
+def began_ns(head: Head) -> int:
+    """When the process that recorded began: as long before its first question as ours asks its own, so that all that
+    goes by a beat of its own, ticks and samples, has the same one."""
+    return head.asked_ns - MAIN_MS * 1_000_000 if head.asked_ns else head.first_ns
+
+
 class World:
     """Puts the parts of one replay together and lets it run."""
 
     def __init__(self, ask: Ask, head: Head, told: Callable[[str, dict[str, Any]], None] = lambda k, f: None) -> None:
         self._ask, self._head = ask, head
-        start_ns = max(head.first_ns, ask.from_ns or 0)
+        start_ns = max(began_ns(head) if ask.own else head.first_ns, ask.from_ns or 0)
         clock = self.clock = SimClock(start_ns // 1_000_000)
         self.threads = Calm(clock)
         own = Own() if ask.own else None
         self.source = Source(
-            ask.recording, head, coins=set(ask.coins), mono0_ms=clock.mono_ms(), own=own, to_ns=ask.to_ns,
-            from_ns=ask.from_ns, change=ask.change,
+            ask.recording, head, coins=set(ask.coins), mono0_ms=clock.mono_ms(), start_ns=start_ns, own=own,
+            to_ns=ask.to_ns, from_ns=ask.from_ns, change=ask.change,
         )  # fmt: skip
-        travels = Travels(ask.latency, ask.seed, self.source, own=ask.own, offset_ms=head.offset_ms)
+        travels = Travels(ask.latency, ask.seed, self.source.ways, own=ask.own)
         self.network = Network(
             clock, self.threads, self.source, http_ms=head.rtt_ms // 2, reply_ms=travels.reply_ms,
             offset_ms=head.offset_ms,
@@ -177,11 +183,20 @@ class World:
             setup, tapes=self.source.tapes, travels=travels, fills=ask.fills, own=own, px=px, seed=ask.seed,
             now_ms=self.network.exchange_ms(),
         )  # fmt: skip
+        self.source.ways.cloid_of = self._cloid_of
         self.venue.books.fund_all(self.user, ask.balance - Decimal(1000))
         run = head.run if ask.own and head.run else f"{ask.seed % 2**48:012x}"
         self._runtime = Runtime(self.threads, Around(self.network, run, told))
         self._next_main = 0
         self._wall0_ms = clock.wall_ms()
+
+    def _cloid_of(self, oid: int) -> str | None:
+        account = self.venue.engine.account(self.user)
+        order = None if account is None else account.open_orders.get(oid)
+        if order is not None or account is None:
+            return None if order is None else order.cloid
+        cloid = account.history.get(oid, {}).get("cloid")
+        return None if cloid is None else str(cloid)
 
     def run(self, folder: Path) -> Replay:
         """Start, go through the recording, stop."""
@@ -219,7 +234,7 @@ class World:
         return self.source.ended and not self.source.queue and now >= self.source.read_to_ms
 
     def _main(self, app: App) -> None:
-        self._next_main = self.clock.mono_ms() + MAIN_MS
+        self._next_main = self.clock.mono_ms() + WATCH_MS
         app.watch()
 
 

@@ -19,6 +19,7 @@ from hip3.errors import ConfigError, WireError
 from hip3.record.folder import read
 from hip3.record.lines import Record, channel_of
 from hip3.record.segment import Damage
+from hip3.replay.ways import Ways, decoded, median
 from hip3.venue.market.own import Own, OwnFill, OwnFunding
 from hip3.venue.market.tape import Tape, coin_of, time_of
 
@@ -28,6 +29,7 @@ LAGS = 2001
 """Frames whose way is looked at, for the way of contexts, which have no time of their own."""
 SAMPLED = 20_000
 MARKET = frozenset({"bbo", "activeAssetCtx"})
+PRIVATE = frozenset({"post", "orderUpdates", "userFills", "userFundings"})
 COARSE_ORACLE_MS, COARSE_TOUCH_MS = 10_000, 5000
 Change = Callable[[Record], Record | None]
 
@@ -47,6 +49,8 @@ class Head(msgspec.Struct, kw_only=True):
     first_ns: int
     mono_ns: int
     """Of the first record."""
+    asked_ns: int = 0
+    """When the recorded process asked its first question; 0: it is not known."""
     offset_ms: int = 0
     """The exchange's clock ahead of the recorder's."""
     lag_ms: int = 0
@@ -65,11 +69,6 @@ class Head(msgspec.Struct, kw_only=True):
     """What the recording does not say and is assumed."""
 
 
-def median(values: list[int]) -> int:
-    """The middle one; 0 without values."""
-    return sorted(values)[len(values) // 2] if values else 0
-
-
 def first_look(where: Path) -> Head:
     """Read the beginning. ConfigError where there is no recording."""
     head: Head | None = None
@@ -85,7 +84,9 @@ def first_look(where: Path) -> Head:
         elif r.d == "meta":
             body = r.value
             metas[msgspec.json.encode(body["request"])] = body
-            rtts.append(max(0, (r.t - int(body.get("asked_ns", r.t))) // 1_000_000))
+            asked = int(body.get("asked_ns", r.t))
+            head.asked_ns = min(head.asked_ns or asked, asked)
+            rtts.append(max(0, (r.t - asked) // 1_000_000))
         elif r.d == "out" and head.run is None and b'"c":"0x' in r.data:
             head.run = _run_of(r)
         elif r.d == "in" and (channel := channel_of(r.data)) in MARKET:
@@ -124,7 +125,7 @@ class Source:
     """
 
     def __init__(
-        self, where: Path, head: Head, *, coins: set[str], mono0_ms: int, own: Own | None,
+        self, where: Path, head: Head, *, coins: set[str], mono0_ms: int, start_ns: int, own: Own | None,
         to_ns: int | None = None, from_ns: int | None = None, change: Change | None = None,
     ) -> None:  # fmt: skip
         self.damage: list[Damage] = []
@@ -132,9 +133,10 @@ class Source:
         self._to_ns, self._from_ns, self._change = to_ns, from_ns, change
         self._records: Iterator[Record] = read(where, self.damage)
         self._mono0_ms = mono0_ms
-        self._run = (head.mono_ns, mono0_ms)
+        first_ms = mono0_ms + (head.first_ns - start_ns) // 1_000_000
+        self._run = (head.mono_ns, first_ms)
         """Monotonic start of the recording process that is read, in both clocks."""
-        self._last = (0, head.first_ns, mono0_ms)
+        self._last = (0, head.first_ns, first_ms)
         self.queue: deque[Heard] = deque()
         self.tapes: dict[str, Tape] = {coin: Tape() for coin in coins}
         self.read_to_ms = mono0_ms
@@ -142,12 +144,8 @@ class Source:
         self._sha = hashlib.blake2b(digest_size=32)
         self.gaps: list[tuple[int, str]] = []
         self.ended = False
-        self.exec_ms: dict[str, int] = {}
-        """cloid -> exchange time of its first word, as the recorded streams told it."""
-        self.sent_ms: dict[str, int] = {}
-        """cloid -> when the recorded service sent it, by its own clock."""
-        self.ended_ms: dict[str, int] = {}
-        """cloid -> exchange time at which it was over."""
+        self.ways = Ways(head.offset_ms)
+        """Of the recorded service's own actions, where they are repeated."""
 
     @property
     def digest(self) -> str:
@@ -182,8 +180,8 @@ class Source:
                 self.queue.append(Heard(at_ms, what, str(body.get("why", "")).encode()))
             if what in ("down", "lost"):
                 self.gaps.append((r.t // 1_000_000, f"{what}: {body.get('why', '')}"))
-        elif r.d == "out":
-            self.said(r)
+        elif r.d == "out" and self._own is not None:
+            self.ways.said(r)
 
     def _at(self, r: Record) -> int:
         """A record's time on the replay's monotonic clock; a new process of the recorder begins its clock anew."""
@@ -207,8 +205,8 @@ class Source:
             self.frames += 1
             self._sha.update(b"%d %b\n" % (at_ms, data))
             self.queue.append(Heard(at_ms, "frame", data))
-        elif channel in ("orderUpdates", "userFills", "userFundings"):
-            self.private(channel, r)
+        elif self._own is not None and channel in PRIVATE:
+            self._private(channel, r)
 
     def _on_tape(self, tape: Tape, channel: str, data: bytes, wall_ms: int) -> None:
         try:
@@ -221,38 +219,20 @@ class Source:
         except msgspec.DecodeError:
             return  # the service is shown it all the same, and says what it thinks of it
 
-    # The account that recorded, where there was one.
-
-    def said(self, r: Record) -> None:
-        """What the recorded service sent."""
-        if b'"post"' not in r.data:
-            return
-        try:
-            post = r.value.get("post") or {}
-        except WireError:
-            return
-        for order in post.get("orders") or []:
-            self.sent_ms.setdefault(str(order.get("c")), r.t // 1_000_000)
-
-    def private(self, channel: str, r: Record) -> None:
-        """What the recorded account's streams told."""
-        try:
-            data = r.value["data"]
-        except (WireError, KeyError, TypeError):
-            return
-        if channel == "orderUpdates":
-            for item in data if isinstance(data, list) else [data]:
-                cloid = str(item.get("order", {}).get("cloid"))
-                word, at = str(item.get("status")), int(item.get("statusTimestamp", 0))
-                self.exec_ms.setdefault(cloid, at)
-                if word in ("canceled", "filled") or word.endswith(("Canceled", "Rejected")):
-                    self.ended_ms[cloid] = at
-        elif self._own is not None and not data.get("isSnapshot"):
+    def _private(self, channel: str, r: Record) -> None:
+        """What the recorded account was told."""
+        own, data = self._own, decoded(r)
+        assert own is not None
+        if channel == "post":
+            self.ways.replied(r)
+        elif channel == "orderUpdates":
+            self.ways.updates(data)
+        elif isinstance(data, dict) and not data.get("isSnapshot"):
             if channel == "userFills":
-                self._own.fills += [_own_fill(f) for f in data.get("fills", [])]
-                self._own.fills.sort(key=lambda f: f.at_ms)
+                own.fills += [_own_fill(f) for f in data.get("fills", [])]
+                own.fills.sort(key=lambda f: f.at_ms)
             else:
-                self._own.fundings += [_own_funding(f) for f in data.get("fundings", [])]
+                own.fundings += [_own_funding(f) for f in data.get("fundings", [])]
 
 
 def _own_fill(f: dict[str, Any]) -> OwnFill:
