@@ -55,6 +55,12 @@ _BY_TEST = {
     "replay/test_replay": (
         "replay/checks replay/command replay/latency replay/network replay/result replay/run replay/setup replay/source "
         "venue/market/filling venue/market/own venue/market/tape venue/recorded"
+    "venue/test_recorded": "venue/market/filling venue/market/offers venue/market/queueing venue/market/tape",
+    "replay/test_models": "replay/band replay/held replay/once",
+    "replay/test_quoted": "replay/ways",
+    "replay/test_replay": (
+        "replay/checks replay/command replay/head replay/latency replay/network replay/page replay/result replay/run replay/setup replay/source "
+        "venue/market/own"
     ),
     "service/test_alerting": "core/urls ops/channels",
     "service/test_operating": "service/control_requests service/snapshot",

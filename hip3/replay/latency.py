@@ -7,6 +7,7 @@ alike.
 """
 
 import hashlib
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ ASSUMED_EXEC = (60, 90, 110, 120, 130, 140, 148, 160, 180, 230, 480)
 """Deciles, in milliseconds: what the project has measured of order round trips, less the way back."""
 
 
-class Latency(msgspec.Struct, kw_only=True):
+class Latency(msgspec.Struct):
     """Quantiles of both ways, evenly spaced from the lowest to the highest."""
 
     exec: list[int]
@@ -28,6 +29,16 @@ class Latency(msgspec.Struct, kw_only=True):
     reply: list[int]
     """From execution until the answer is heard."""
     source: str = "a file"
+
+    def times(self, factor: str) -> "Latency":
+        """All of it so many times as long; `factor` is a decimal number above 0."""
+        by = Decimal(factor)
+        if by == 1:
+            return self
+        there, back = (
+            [int((ms * by).to_integral_value(ROUND_HALF_UP)) for ms in leg] for leg in (self.exec, self.reply)
+        )
+        return Latency(there, back, f"{self.source}, times {factor}")
 
     def drawn(self, legs: list[int], seed: int, key: str) -> int:
         """One of them by the key's own number."""

@@ -19,15 +19,16 @@ from hip3.onethread.http import Http
 from hip3.onethread.process import MAIN_MS, OneThread
 from hip3.onethread.threads import NEVER, Actor, Threads
 from hip3.ops.intents import Intent
+from hip3.replay.head import Head
+from hip3.replay.held import take_over
 from hip3.replay.latency import Latency, Travels
 from hip3.replay.network import Network, ReplaySocket
 from hip3.replay.setup import setup_of
-from hip3.replay.source import Change, Head, Source
+from hip3.replay.source import Change, Source
 from hip3.service.app import App
 from hip3.service.stop_wish import StopMode
-from hip3.venue.market.filling import Fills
 from hip3.venue.market.own import Own
-from hip3.venue.recorded import RecordedVenue
+from hip3.venue.recorded import Model, RecordedVenue
 
 WATCH_MS = 200
 ORDER = ("exchange", "ws-reader", "tick", "risk", "rest", "journal", "recorder", "main")
@@ -40,7 +41,7 @@ class Ask(msgspec.Struct, kw_only=True):
     recording: Path
     settings: MarketSettings
     coins: list[str]
-    fills: Fills = Fills()
+    model: Model = Model()
     own: bool = False
     """The recording is one of an account that traded, whose orders are repeated."""
     latency: Latency
@@ -169,7 +170,7 @@ class World:
         own = Own() if ask.own else None
         self.source = Source(
             ask.recording, head, coins=set(ask.coins), mono0_ms=clock.mono_ms(), start_ns=start_ns, own=own,
-            to_ns=ask.to_ns, from_ns=ask.from_ns, change=ask.change,
+            to_ns=ask.to_ns, from_ns=ask.from_ns, change=ask.change, depth=ask.model.behind == "depth",
         )  # fmt: skip
         travels = Travels(ask.latency, ask.seed, self.source.ways, own=ask.own)
         self.network = Network(
@@ -180,11 +181,13 @@ class World:
         self.user = SigningKey(key_number_one(ask.seed)).address
         self.source.ahead(clock.mono_ms())
         self.venue = self.network.venue = RecordedVenue(
-            setup, tapes=self.source.tapes, travels=travels, fills=ask.fills, own=own, px=px, seed=ask.seed,
-            now_ms=self.network.exchange_ms(),
+            setup, tapes=self.source.tapes, travels=travels, model=ask.model._replace(trades=head.trades), own=own,
+            px=px, seed=ask.seed, now_ms=self.network.exchange_ms(),
         )  # fmt: skip
         self.source.ways.cloid_of = self._cloid_of
         self.venue.books.fund_all(self.user, ask.balance - Decimal(1000))
+        if ask.own and ask.from_ns is None:
+            take_over(self.venue.engine, self.user, head.held)
         run = head.run if ask.own and head.run else f"{ask.seed % 2**48:012x}"
         self._runtime = Runtime(self.threads, Around(self.network, run, told))
         self._next_main = 0

@@ -6,7 +6,6 @@ the race that the service is in.
 """
 
 import hashlib
-import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -15,22 +14,18 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from hip3.errors import ConfigError, WireError
 from hip3.record.folder import read
 from hip3.record.lines import Record, channel_of
 from hip3.record.segment import Damage
-from hip3.replay.ways import Ways, decoded, median
+from hip3.replay.head import MARKET, Head
+from hip3.replay.ways import Ways, decoded
 from hip3.venue.market.own import Own, OwnFill, OwnFunding
 from hip3.venue.market.tape import Tape, coin_of, time_of
 
 AHEAD_MS = 5000
 """A frame that was later than that reaches the exchange's book when the service hears it."""
-LAGS = 2001
-"""Frames whose way is looked at, for the way of contexts, which have no time of their own."""
-SAMPLED = 20_000
-MARKET = frozenset({"bbo", "activeAssetCtx"})
+SHOWN = MARKET | {"trades"}
 PRIVATE = frozenset({"post", "orderUpdates", "userFills", "userFundings"})
-COARSE_ORACLE_MS, COARSE_TOUCH_MS = 10_000, 5000
 Change = Callable[[Record], Record | None]
 
 
@@ -43,81 +38,6 @@ class Heard(NamedTuple):
     data: bytes
 
 
-class Head(msgspec.Struct, kw_only=True):
-    """What a first look at a recording tells."""
-
-    first_ns: int
-    mono_ns: int
-    """Of the first record."""
-    asked_ns: int = 0
-    """When the recorded process asked its first question; 0: it is not known."""
-    offset_ms: int = 0
-    """The exchange's clock ahead of the recorder's."""
-    lag_ms: int = 0
-    """Median way of a frame."""
-    coins: list[str] = []
-    metas: list[dict[str, Any]] = []
-    """Public answers, the newest of each request: request and answer."""
-    run: str | None = None
-    """What the cloids of the recorded service begin with, where it traded."""
-    rtt_ms: int = 0
-    """Median time of an HTTP request."""
-    oracle_ms: int = 0
-    touch_ms: int = 0
-    """Median time between two contexts, two touches of a market."""
-    assumed: list[str] = []
-    """What the recording does not say and is assumed."""
-
-
-def first_look(where: Path) -> Head:
-    """Read the beginning. ConfigError where there is no recording."""
-    head: Head | None = None
-    lags, rtts, coins = list[int](), list[int](), dict[str, None]()
-    metas: dict[bytes, dict[str, Any]] = {}
-    last: dict[tuple[str, str], int] = {}
-    gaps: dict[str, list[int]] = {"bbo": [], "activeAssetCtx": []}
-    for r in itertools.islice(read(where), SAMPLED):
-        if head is None:
-            head = Head(first_ns=r.t, mono_ns=r.m)
-        if r.d == "clock" and not head.offset_ms:
-            head.offset_ms = int(r.value.get("offset_ms", 0))
-        elif r.d == "meta":
-            body = r.value
-            metas[msgspec.json.encode(body["request"])] = body
-            asked = int(body.get("asked_ns", r.t))
-            head.asked_ns = min(head.asked_ns or asked, asked)
-            rtts.append(max(0, (r.t - asked) // 1_000_000))
-        elif r.d == "out" and head.run is None and b'"c":"0x' in r.data:
-            head.run = _run_of(r)
-        elif r.d == "in" and (channel := channel_of(r.data)) in MARKET:
-            coin = coin_of(r.data)
-            coins[coin] = None
-            if (coin, channel) in last:
-                gaps[channel].append((r.m - last[coin, channel]) // 1_000_000)
-            last[coin, channel] = r.m
-            te = time_of(r.data) if channel == "bbo" else None
-            if te is not None and len(lags) < LAGS:
-                lags.append(r.t // 1_000_000 - te)
-    if head is None:
-        raise ConfigError([f"{where}: there is no line in the recording"])
-    head.metas, head.coins, head.rtt_ms = list(metas.values()), list(coins), median(rtts)
-    head.lag_ms = max(0, median(lags) + head.offset_ms)
-    head.oracle_ms, head.touch_ms = median(gaps["activeAssetCtx"]), median(gaps["bbo"])
-    return head
-
-
-def _run_of(record: Record) -> str | None:
-    try:
-        post = record.value.get("post", {})
-    except WireError:
-        return None
-    for order in post.get("orders", []):
-        cloid = str(order.get("c") or "")
-        if len(cloid) == 34:
-            return cloid[10:22]
-    return None
-
-
 class Source:
     """Reads on as time goes. Confined to one thread.
 
@@ -126,13 +46,13 @@ class Source:
 
     def __init__(
         self, where: Path, head: Head, *, coins: set[str], mono0_ms: int, start_ns: int, own: Own | None,
-        to_ns: int | None = None, from_ns: int | None = None, change: Change | None = None,
+        to_ns: int | None = None, from_ns: int | None = None, change: Change | None = None, depth: bool = False,
     ) -> None:  # fmt: skip
         self.damage: list[Damage] = []
         self._head, self._coins, self._own = head, coins, own
         self._to_ns, self._from_ns, self._change = to_ns, from_ns, change
+        self._wanted = SHOWN | {"l2Book"} if depth else SHOWN
         self._records: Iterator[Record] = read(where, self.damage)
-        self._mono0_ms = mono0_ms
         first_ms = mono0_ms + (head.first_ns - start_ns) // 1_000_000
         self._run = (head.mono_ns, first_ms)
         """Monotonic start of the recording process that is read, in both clocks."""
@@ -160,6 +80,7 @@ class Source:
                 self.ended = True
                 return
             if self._from_ns is not None and record.t < self._from_ns and record.d != "meta":
+                self._at(record)  # the clock of what comes after it
                 continue
             if self._change is not None:
                 changed = self._change(record)
@@ -196,7 +117,7 @@ class Source:
         data = r.data
         channel = channel_of(data)
         wall_ms = r.t // 1_000_000 + self._head.offset_ms
-        if channel in MARKET or channel == "trades":
+        if channel in self._wanted:
             coin = coin_of(data)
             tape = self.tapes.get(coin)
             if tape is None:
@@ -204,7 +125,8 @@ class Source:
             self._on_tape(tape, channel, data, wall_ms)
             self.frames += 1
             self._sha.update(b"%d %b\n" % (at_ms, data))
-            self.queue.append(Heard(at_ms, "frame", data))
+            if channel in MARKET:  # what the service subscribes to
+                self.queue.append(Heard(at_ms, "frame", data))
         elif self._own is not None and channel in PRIVATE:
             self._private(channel, r)
 
@@ -214,6 +136,8 @@ class Source:
                 tape.bbo(time_of(data) or wall_ms - self._head.lag_ms, data)
             elif channel == "trades":
                 tape.traded(data)
+            elif channel == "l2Book":
+                tape.book(time_of(data) or wall_ms - self._head.lag_ms, data)
             else:
                 tape.ctx(wall_ms - self._head.lag_ms, data)
         except msgspec.DecodeError:

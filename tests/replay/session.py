@@ -19,13 +19,14 @@ from hip3.onethread.clock import SimClock
 from hip3.onethread.http import Plain
 from hip3.onethread.threads import NEVER, Actor
 from hip3.record.lines import Record
+from hip3.replay.head import first_look
 from hip3.replay.latency import parse_latency
 from hip3.replay.result import hash_of, journal_of, records, report_of
 from hip3.replay.run import Around, Ask, Calm, Runtime, replay
-from hip3.replay.source import first_look
 from hip3.service.app import App
 from hip3.service.stop_wish import StopMode
 from hip3.venue.market.filling import parse_fills
+from hip3.venue.recorded import Model
 from hip3.venue.serving.output import HttpReply, WsClose
 from hip3.venue.setup.settings import VenueSetup, load_setup
 from hip3.venue.venue import Venue
@@ -218,7 +219,7 @@ def again(session: Session, folder: Path, *, own: bool = True, change: Callable[
     env |= {"HIP3_STATE_DIR": str(folder / "state"), "HIP3_LOG_DIR": str(folder / "logs")}
     ask = Ask(
         recording=session.recording, settings=load_markets_file(load(env, None)), coins=head.coins, own=own, change=change,
-        latency=parse_latency("fixed:20", 0), seed=session.seed, fills=parse_fills(fills),
+        latency=parse_latency("fixed:20", 0), seed=session.seed, model=Model(fills=parse_fills(fills)),
     )  # fmt: skip
     told: list[tuple[str, Any]] = []
     done = replay(ask, head, folder, lambda kind, fields: told.append((kind, fields)))

@@ -15,7 +15,8 @@ from hip3.record.folder import segments
 from hip3.record.lines import Record
 from hip3.record.segment import SegmentReader, SegmentWriter
 from hip3.replay.checks import noise_after
-from hip3.venue.market.filling import Fills, Queue, offered, parse_fills
+from hip3.venue.market.filling import Fills, offered, parse_fills
+from hip3.venue.market.queueing import Queue
 from hip3.venue.market.tape import Side, Trade
 from tests.replay.session import Session, account_of, again, recorded, sent_of
 from tests.stories.process import ROOT
@@ -167,14 +168,14 @@ def test_a_quote_that_was_repriced_in_our_block(tmp_path: Path) -> None:
     before, after = Side(D(100), D(10)), Side(D("100.5"), D(4))
     traded = [Trade(5, D(100), D(6), sold=False)]
 
-    def got(model: str, left: Side | None) -> Side | None:
+    def got(model: str, left: Side | None) -> list[Side]:
         return offered(parse_fills(model), before, left, traded, is_ask=True, sz_decimals=2)
 
-    assert got("pessimistic", after) == Side(D("100.5"), D(4))  # the limit decides: none at 100
-    assert got("optimistic", after) == before
-    assert got("share:0.5", after) == Side(D(100), D(3))
+    assert got("pessimistic", after) == [Side(D("100.5"), D(4))]  # the limit decides: none at 100
+    assert got("optimistic", after) == [before]
+    assert got("share:0.5", after) == [Side(D(100), D(3)), Side(D("100.5"), D(4))]
     sizes = [got(m, Side(D(100), D(4))) for m in ("pessimistic", "share:0.2", "share:0.8", "optimistic")]
-    assert [s.sz for s in sizes if s is not None] == [D(4), D("5.2"), D("8.8"), D(10)]
+    assert [s.sz for found in sizes for s in found] == [D(4), D("5.2"), D("8.8"), D(10)]
 
 
 def test_a_resting_order_waits_for_what_stands_before_it() -> None:
