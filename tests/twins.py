@@ -58,6 +58,7 @@ _BY_TEST = {
     "venue/test_recorded": "venue/market/filling venue/market/offers venue/market/queueing venue/market/tape",
     "replay/test_models": "replay/band replay/held replay/once",
     "replay/test_quoted": "replay/ways",
+    "replay/test_warp": "bench/day replay/progress",
     "replay/test_replay": (
         "replay/checks replay/command replay/head replay/latency replay/network replay/page replay/result replay/run replay/setup replay/source "
         "venue/market/own"

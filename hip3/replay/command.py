@@ -2,23 +2,28 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from hip3.clock import SystemClock
 from hip3.errors import PreflightError
 from hip3.ops.terminal import progress
+from hip3.record.folder import segments
+from hip3.record.segment import read_side
 from hip3.replay.band import groups, run_all, variants
 from hip3.replay.band import table as band_table
 from hip3.replay.checks import against, cuts, decided, live_rows, noise_after
 from hip3.replay.head import COARSE_ORACLE_MS, COARSE_TOUCH_MS, Head, first_look
 from hip3.replay.once import once
 from hip3.replay.page import page
+from hip3.replay.progress import Progress
 from hip3.replay.result import Rows, hash_of, records
 from hip3.replay.run import Replay
 
-OK, CHECK_FAILED = 0, 4
+OK, INTERRUPTED, CHECK_FAILED = 0, 1, 4
 
 
 def run(args: argparse.Namespace, env_file: Path | None) -> int:
@@ -29,22 +34,37 @@ def run(args: argparse.Namespace, env_file: Path | None) -> int:
         raise PreflightError([coarse])
     folder = Path(args.report)
     folder.mkdir(parents=True, exist_ok=True)
-    done, rows, report = once(args, head, env_file, journal=folder / "journal.db")
+    line = Progress(SystemClock(), sys.stderr, head.first_ns // 1_000_000, _last_ms(args), terminal=sys.stderr.isatty())
+    done, rows, report = once(args, head, env_file, journal=folder / "journal.db", progress=line)
+    line.close()
+    if done.incomplete:
+        return _finish(args, done, rows, report)
     if args.against is not None:
         live = live_rows(args.against, records(args.against))
         report["against"] = against(live, rows, report["first_ms"], report["last_ms"])
     if args.lookahead:
         report["lookahead"] = _lookahead(args, head, env_file, rows)
     report |= _band(args, head, env_file, report)
+    return _finish(args, done, rows, report)
+
+
+def _finish(args: argparse.Namespace, done: Replay, rows: Rows, report: dict[str, Any]) -> int:
+    """Write and print it; the exit code."""
     digest = hash_of(rows, report)
     report["result"] = digest
-    _write(folder, report, rows)
+    write(Path(args.report), report)
     print(json.dumps(report) if args.json else _table(done, report))
     faults = _faults(report)
     for fault in faults:
         print(f"WRONG {fault}")
     print(f"result {digest}")
-    return CHECK_FAILED if faults else OK
+    return INTERRUPTED if done.incomplete else CHECK_FAILED if faults else OK
+
+
+def _last_ms(args: argparse.Namespace) -> int | None:
+    """When the recording ends, by the side file of its last segment."""
+    side = read_side(segments(args.recording)[-1])
+    return None if side is None else side.last_ns // 1_000_000
 
 
 def _band(args: argparse.Namespace, head: Head, env_file: Path | None, report: dict[str, Any]) -> dict[str, Any]:
@@ -73,6 +93,9 @@ def _lookahead(args: argparse.Namespace, head: Head, env_file: Path | None, rows
 def _faults(report: dict[str, Any]) -> list[str]:
     """What makes the exit code 4."""
     faults = [report["problem"]] * bool(report["problem"])
+    if report["incomplete"]:
+        faults.append("it was interrupted: the report has what came before")
+        return faults
     missing = report.get("against", {}).get("missing", [])
     if missing:
         faults.append(f"{len(missing)} live signals did not come again, the first of {missing[0]}")

@@ -66,7 +66,7 @@ def settings_of(args: argparse.Namespace, head: Head, state: Path, env_file: Pat
 
 def once(
     args: argparse.Namespace, head: Head, env_file: Path | None, *, change: Change | None = None,
-    journal: Path | None = None,
+    journal: Path | None = None, progress: Any = lambda wall_ms, figures: None,
 ) -> Once:  # fmt: skip
     """Run it; its journal is left at `journal`. ConfigError, OSError."""
     with tempfile.TemporaryDirectory(prefix="hip3-replay-") as state:
@@ -75,7 +75,7 @@ def once(
         ask = Ask(
             recording=args.recording, settings=settings, coins=settings.base.coins, model=model_of(args, head),
             own=args.own, latency=latency, seed=args.seed, balance=_amount(args.balance, "--balance", 10**9),
-            change=change, from_ns=_time(args.start), to_ns=_time(args.end),
+            change=change, progress=progress, warp=not args.no_warp, from_ns=_time(args.start), to_ns=_time(args.end),
         )  # fmt: skip
         done = replay(ask, head, Path(state))
         if journal is not None:

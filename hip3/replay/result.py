@@ -101,6 +101,7 @@ def report_of(ask: Ask, head: Head, done: Replay) -> dict[str, Any]:
         "unreadable": len(done.source.damage),
         "assumed": [*head.assumed, *_assumed(ask, head)],
         "problem": done.problem,
+        "incomplete": done.incomplete,
         "trades": [_fill(f) for f in fills],
     }
 

@@ -116,13 +116,11 @@ class Source:
     def _frame(self, r: Record, at_ms: int) -> None:
         data = r.data
         channel = channel_of(data)
-        wall_ms = r.t // 1_000_000 + self._head.offset_ms
         if channel in self._wanted:
-            coin = coin_of(data)
-            tape = self.tapes.get(coin)
+            tape = self.tapes.get(coin_of(data))
             if tape is None:
                 return
-            self._on_tape(tape, channel, data, wall_ms)
+            self._on_tape(tape, channel, data, r.t // 1_000_000 + self._head.offset_ms)
             self.frames += 1
             self._sha.update(b"%d %b\n" % (at_ms, data))
             if channel in MARKET:  # what the service subscribes to

@@ -72,6 +72,9 @@ class Wire:
     def next_ms(self) -> int:
         return 0 if self.closed else self.inbox[0][0] if self.inbox else NEVER
 
+    def market_frame(self) -> None:
+        """All goes by `recv_data`."""
+
     def recv_data(self) -> tuple[int, bytes]:
         if self.closed:
             raise websocket.WebSocketConnectionClosedException("cut")

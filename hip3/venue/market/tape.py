@@ -5,12 +5,14 @@ seconds and not days. Frames are kept as they came and parsed when somebody look
 milliseconds; a context carries none of its own, who pushes it says which.
 """
 
+import re
 from bisect import bisect_left, bisect_right
 from decimal import Decimal
 from typing import NamedTuple
 
 import msgspec
 
+_DIGITS = re.compile(rb"[0-9]{1,19}")
 BEHIND_MS = 2000
 """So much is kept of what is over."""
 
@@ -250,7 +252,5 @@ def time_of(frame: bytes) -> int | None:
     at = frame.find(b'"time":')
     if at < 0:
         return None
-    end = at + 7
-    while frame[end : end + 1].isdigit():
-        end += 1
-    return int(frame[at + 7 : end]) if end > at + 7 else None
+    match = _DIGITS.match(frame, at + 7)
+    return int(match[0]) if match else None
