@@ -176,7 +176,9 @@ class Network:
     # The exchange's side.
 
     def due(self) -> int:
-        """When the exchange has something to do (monotonic)."""
+        """When the exchange has something to do (monotonic). What it may know by then is read: everybody's time passes
+        from here on."""
+        self.source.ahead(self.clock.mono_ms())
         due = self.venue.next_due()
         block = NEVER if due >= NEVER else due - self.exchange_ms() + self.clock.mono_ms()
         return min(block, self._up[0][0]) if self._up else block

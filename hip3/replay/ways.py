@@ -15,6 +15,8 @@ from hip3.errors import WireError
 from hip3.record.lines import Record
 
 OVER = ("canceled", "filled")
+SLACK_MS = 250
+"""By so much the estimate of how far the exchange's clock is from ours may be off."""
 KEPT = 5000
 """Replies' ways that are remembered, for the one in the middle."""
 
@@ -98,7 +100,7 @@ class Ways:
             said, at_ms = self._answered.popleft()
             sent_ms = said.sent_ms + self._offset_ms
             words = [self._first.get(c) for c in said.orders] + [self._over.get(c) for c in said.cancels]
-            known = [at for at in words if at is not None and sent_ms <= at <= at_ms]
+            known = [at for at in words if at is not None and sent_ms - SLACK_MS <= at <= at_ms + SLACK_MS]
             if known:
                 self._backs.append(at_ms - known[0])
                 self._there.append(known[0] - sent_ms)
@@ -141,7 +143,7 @@ class Ways:
         while answers:
             done = answers.popleft() - back
             if done >= now_ms:
-                return word if word is not None and now_ms <= word <= done + back else done
+                return word if word is not None and now_ms <= word <= done + back + SLACK_MS else done
         return word if word is not None and word >= now_ms else None
 
     @property

@@ -26,7 +26,7 @@ D = Decimal
 
 def test_a_recorded_session_happens_again_to_the_last_digit(tmp_path: Path) -> None:
     """evidence.md 8.1.2, taking: orders, fills, fees, balance."""
-    session = recorded(tmp_path, 2, 1.2)
+    session = recorded(tmp_path, 6, 1.2)
     account, _, sent = again(session, tmp_path / "again")
     assert account == account_of(session.venue, session.user)
     assert len(account["fills"]) > 10
