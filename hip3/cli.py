@@ -79,6 +79,7 @@ def parser() -> argparse.ArgumentParser:
     reset.add_argument("--reason", required=True)
     reset.add_argument("--account", metavar="NAME", default=None, help="where several are tripped: which one")
     bench = commands.add_parser("bench", help="measure the hot paths beside their floors and peers")
+    bench.add_argument("what", nargs="?", choices=("replay",), help="only this: a replay beside other engines")
     bench.add_argument("--json", action="store_true")
     simulate = commands.add_parser("simulate", help="seeded fault simulation of the whole service")
     simulate.add_argument("--seeds", type=int, default=None, metavar="N", help="how many; default 100, with --seed 1")
@@ -324,9 +325,9 @@ def _latch(args: argparse.Namespace) -> int:
 
 
 def _bench(args: argparse.Namespace) -> int:
-    from hip3.bench.command import bench
+    from hip3.bench.command import bench, bench_replay
 
-    return bench(as_json=args.json)
+    return (bench if args.what is None else bench_replay)(as_json=args.json)
 
 
 def _simulate(args: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ measured, line by line, when the table was made. `tests/test_structure.py` refus
 
 _BY_TEST = {
     "bench/test_bench": (
-        "bench/command bench/durable bench/facts bench/frames bench/inbound bench/load bench/process bench/quoting "
+        "bench/command bench/durable bench/facts bench/frames bench/inbound bench/load bench/process bench/quoting bench/recording "
         "bench/reference bench/rig bench/rows bench/scaling bench/shots bench/signed bench/soak bench/stats "
         "bench/wired"
     ),
@@ -58,7 +58,8 @@ _BY_TEST = {
     "venue/test_recorded": "venue/market/filling venue/market/offers venue/market/queueing venue/market/tape",
     "replay/test_models": "replay/band replay/held replay/once",
     "replay/test_quoted": "replay/ways",
-    "replay/test_warp": "bench/day replay/progress",
+    "bench/test_replaying": "bench/by_hftbacktest bench/by_nautilus bench/day bench/rule",
+    "replay/test_warp": "replay/progress",
     "replay/test_replay": (
         "replay/checks replay/command replay/head replay/latency replay/network replay/page replay/result replay/run replay/setup replay/source "
         "venue/market/own"

@@ -30,6 +30,7 @@ def add_replay(commands: Any) -> None:
     replay.add_argument("--balance", default="1000", metavar="USD", help="what the account of each dex begins with")
     replay.add_argument("--sensitivity", action="store_true", help="also 0.5 and 2 times the latency, impact 0.5 and 1")
     replay.add_argument("--no-warp", action="store_true", help="also rounds that find nothing to do; the same result")
+    replay.add_argument("--no-band", action="store_true", help="the headline alone, without the other models")
     replay.add_argument("--jobs", type=int, default=None, metavar="J", help="replays at a time; default all cores")
     replay.add_argument("--from", dest="start", default=None, metavar="T", help="UTC, like 2026-09-21T14:00")
     replay.add_argument("--to", dest="end", default=None, metavar="T")

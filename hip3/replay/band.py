@@ -39,7 +39,7 @@ def variants(args: argparse.Namespace, head: Head) -> list[Variant]:
 
     Without recorded trades nobody knows what was contested: the band has its two ends alone.
     """
-    if args.own:
+    if args.own or args.no_band:
         return []
     asked = parse_fills(args.fills).text
     middle = [asked if asked.startswith("share") else SHARE] if head.trades else []
