@@ -69,7 +69,6 @@ class Ways:
         except WireError:
             return
         orders = [str(o.get("c")) for o in post.get("orders") or []]
-        orders += [str((m.get("order") or {}).get("c")) for m in post.get("modifies") or []]
         cancels = [self._cancelled(c, self._cloids.get) for c in post.get("cancels") or []]
         self._open[post.get("id") or 0] = _Said(
             r.t // 1_000_000, tuple(orders), tuple(c for c in cancels if c is not None)

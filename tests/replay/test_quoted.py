@@ -29,9 +29,10 @@ def test_a_quoted_session_happens_again_with_its_funding(tmp_path: Path) -> None
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("seed", range(10))
 def test_ten_quoted_sessions_happen_again_to_the_last_digit(tmp_path: Path, seed: int) -> None:
-    """Ten seeds of ten minutes over the full hour; actions travel as long as it comes, and overtake each other."""
+    """Ten seeds of ten minutes over the full hour, each with another latency; every other one moves its quotes."""
     start_ms = BEFORE_THE_HOUR_MS - 200_000
-    session = recorded(tmp_path, seed, 10, start_ms=start_ms, latency_ms=60 + 20 * seed, **QUOTING)
+    more = QUOTING | {"quote_modify": "true" if seed % 2 else "false"}
+    session = recorded(tmp_path, seed, 10, start_ms=start_ms, latency_ms=60 + 20 * seed, **more)
     account, _, sent = again(session, tmp_path / "again")
     assert account == account_of(session.venue, session.user)
     told = sent_of(session.records)
