@@ -5,6 +5,7 @@ quotes a second that change a size or a tick, and now and then a run of oracle s
 Prices are ticks of 0.01 USD, sizes hundredths: integers, from which each engine's own form is made without rounding.
 """
 
+import heapq
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,6 +63,11 @@ class _Market:
         self.next_oracle, self.next_context = rng.randrange(ORACLE_MS), rng.randrange(CONTEXT_MS)
         self._run, self._way, self._stale_until = 0, 1, 0
 
+    @property
+    def due(self) -> int:
+        """When it has something to say."""
+        return min(self.next_oracle, self.next_context, self.next_quote)
+
     def quote(self, now: int) -> Event:
         rng = self._rng
         self.next_quote = now + rng.randrange(self._every // 2, self._every * 3 // 2 + 1)
@@ -98,14 +104,18 @@ def events(day: Day) -> Iterator[Event]:
     quotes = max(1, day.rate - day.markets * 1000 * (ORACLE_MS + CONTEXT_MS) // (ORACLE_MS * CONTEXT_MS))
     every_ms = max(2, day.markets * 1000 // quotes)
     markets = [_Market(number, rng, every_ms) for number in range(day.markets)]
-    for now in range(day.seconds * 1000):
-        for market in markets:
-            if market.next_oracle <= now:
-                yield market.step(now)
-            elif market.next_context <= now:
-                yield market.context(now)
-            if market.next_quote <= now:
-                yield market.quote(now)
+    due = [(market.due, market.number) for market in markets]
+    heapq.heapify(due)
+    while due[0][0] < day.seconds * 1000:
+        now, number = due[0]
+        market = markets[number]
+        if market.next_oracle <= now:
+            yield market.step(now)
+        elif market.next_context <= now:
+            yield market.context(now)
+        if market.next_quote <= now:
+            yield market.quote(now)
+        heapq.heapreplace(due, (market.due, number))
 
 
 def record(day: Day, path: Path) -> int:

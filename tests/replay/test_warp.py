@@ -143,7 +143,7 @@ def test_a_long_recording_takes_no_more_memory(tmp_path: Path, hours: int) -> No
     recording = tmp_path / "day.ndjson.zst"
     record(Day(markets=3, seconds=3600 * hours, rate=96 // hours, seed=1), recording)
     out = subprocess.run(
-        [sys.executable, str(ROOT / "hip3.py"), "replay", str(recording), "--json", "--jobs", "1", "--set",
+        [sys.executable, str(ROOT / "hip3.py"), "replay", str(recording), "--json", "--no-band", "--set",
          "HARD_STOP_MAX_CONSECUTIVE_LOSSES=1000"],
         cwd=tmp_path, env={k: v for k, v in os.environ.items() if not k.startswith("HIP3_")}, capture_output=True,
         text=True, check=False,
