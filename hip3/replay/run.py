@@ -230,10 +230,10 @@ class World:
     def _cloid_of(self, oid: int) -> str | None:
         account = self.venue.engine.account(self.user)
         order = None if account is None else account.open_orders.get(oid)
-        if order is not None or account is None:
-            return None if order is None else order.cloid
-        cloid = account.history.get(oid, {}).get("cloid")
-        return None if cloid is None else str(cloid)
+        if order is not None:
+            return order.cloid
+        ended = None if account is None else account.history.get(oid)
+        return None if ended is None else ended["order"].get("cloid")
 
     def run(self, folder: Path) -> Replay:
         """Start, go through the recording, stop."""

@@ -145,11 +145,6 @@ class Ways:
                 return word if word is not None and now_ms <= word <= done + back + SLACK_MS else done
         return word if word is not None and word >= now_ms else None
 
-    @property
-    def replies_ms(self) -> int | None:
-        """The middle way of a reply; None: none is known."""
-        return median(list(self._backs)) if self._backs else None
-
 
 def decoded(r: Record) -> Any:
     """The data of a frame; None where there is none."""

@@ -17,7 +17,7 @@ from hip3.cli import parser
 from hip3.errors import ConfigError
 from hip3.replay.band import groups, run_all, table, variants
 from hip3.replay.head import Head, first_look
-from hip3.replay.held import held_in
+from hip3.replay.held import Held, held_in, take_over
 from hip3.replay.latency import Latency
 from hip3.replay.once import model_of, once
 from hip3.replay.result import hash_of
@@ -26,6 +26,8 @@ from hip3.venue.market.queueing import Queue, parse_queue
 from hip3.venue.market.tape import Side, Trade
 from tests.replay.session import Session, recorded
 from tests.stories.process import ROOT
+from tests.venue.desk import GOLD
+from tests.venue.test_recorded import KEY, Recorded
 
 D = Decimal
 sizes = st.integers(1, 200).map(lambda n: D(n) / 100)
@@ -129,6 +131,17 @@ def test_a_held_position_is_read_of_the_account_s_own_answer() -> None:
     (held,) = held_in(answer)
     assert (held.text, held.entry, held.leverage, held.isolated) == ("-0.5 xyz:GOLD", D("4000.1"), 20, True)
     assert held_in(None) == held_in({}) == []
+
+
+def test_a_held_position_is_the_account_s_from_the_beginning_on() -> None:
+    market = Recorded()
+    market.touch(0, ("3999", "1"), ("4000", "1"))
+    take_over(market.venue.engine, KEY.address, [Held(GOLD, D("0.05"), D("3990"), 20, isolated=True)])
+    market.send(300, buy=False, px="3999", sz="0.05")
+    account = market.venue.engine.account(KEY.address)
+    assert account is not None
+    (fill,) = account.fills
+    assert (fill["startPosition"], fill["dir"], fill["closedPnl"]) == ("0.05", "Close Long", "0.45")
 
 
 def test_the_race_band_is_the_same_at_any_number_of_jobs_and_the_headline_is_one_of_it(
