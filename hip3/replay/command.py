@@ -42,9 +42,12 @@ def run(args: argparse.Namespace, env_file: Path | None) -> int:
     if args.against is not None:
         live = live_rows(args.against, records(args.against))
         report["against"] = against(live, rows, report["first_ms"], report["last_ms"])
-    if args.lookahead:
-        report["lookahead"] = _lookahead(args, head, env_file, rows)
-    report |= _band(args, head, env_file, report)
+    try:
+        if args.lookahead:
+            report["lookahead"] = _lookahead(args, head, env_file, rows)
+        report |= _band(args, head, env_file, report)
+    except KeyboardInterrupt:
+        report["incomplete"] = True
     return _finish(args, done, rows, report)
 
 
@@ -58,7 +61,7 @@ def _finish(args: argparse.Namespace, done: Replay, rows: Rows, report: dict[str
     for fault in faults:
         print(f"WRONG {fault}")
     print(f"result {digest}")
-    return INTERRUPTED if done.incomplete else CHECK_FAILED if faults else OK
+    return INTERRUPTED if report["incomplete"] else CHECK_FAILED if faults else OK
 
 
 def _last_ms(args: argparse.Namespace) -> int | None:
@@ -141,7 +144,7 @@ def _table(done: Replay, report: dict[str, Any]) -> str:
     held = {p["market"]: p["size"] for p in report["open_positions"]}
     table = running.journal.figures.table(
         unknown_now=0, positions=held, latch=None if running.latch is None else running.latch.state().reason,
-        proof=report["problem"] or "the recording is over",
+        proof=report["problem"] or ("it was interrupted" if report["incomplete"] else "the recording is over"),
     )  # fmt: skip
     notes = ["size beyond evidence: much of what was taken was over half of what stood there"]
     lines = [table, *filter(None, [band_table(report)])]

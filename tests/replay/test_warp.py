@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 
 from hip3.bench.day import Day, record
+from hip3.cli import parser
 from hip3.config.reading import load, load_markets_file
 from hip3.onethread.threads import NEVER
+from hip3.replay import command
 from hip3.replay.head import first_look
 from hip3.replay.latency import parse_latency
 from hip3.replay.progress import Progress
@@ -121,6 +123,25 @@ def test_an_interrupted_replay_has_its_report(tmp_path: Path) -> None:
     done, _ = _replayed(recording, tmp_path, progress=stop)
     assert done.incomplete
     assert told[-1] <= done.wall_last_ms < told[-1] + 1000
+
+
+def test_an_interruption_of_the_band_leaves_the_headline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recording = tmp_path / "day.ndjson.zst"
+    record(Day(markets=2, seconds=10, rate=20), recording)
+
+    def interrupted(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "run_all", interrupted)
+    for name in [n for n in os.environ if n.startswith("HIP3_")]:
+        monkeypatch.delenv(name)
+    args = parser().parse_args(["replay", str(recording), "--report", str(tmp_path / "report")])
+    assert command.run(args, None) == 1
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert (report["incomplete"], report["problem"], "race_band" in report) == (True, "", False)
+    assert "interrupted" in capsys.readouterr().out
 
 
 def test_progress_is_one_line_and_seldom() -> None:
