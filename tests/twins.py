@@ -51,17 +51,13 @@ _BY_TEST = {
         "report/sections report/thin"
     ),
     "stories/test_evidence": "commands/observed",
-    "replay/test_quoted": "replay/ways",
-    "replay/test_replay": (
-        "replay/checks replay/command replay/latency replay/network replay/result replay/run replay/setup replay/source "
-        "venue/market/filling venue/market/own venue/market/tape venue/recorded"
     "venue/test_recorded": "venue/market/filling venue/market/offers venue/market/queueing venue/market/tape",
     "replay/test_models": "replay/band replay/held replay/once",
     "replay/test_quoted": "replay/ways",
     "bench/test_replaying": "bench/by_hftbacktest bench/by_nautilus bench/day bench/rule",
     "replay/test_warp": "replay/progress",
     "replay/test_replay": (
-        "replay/checks replay/command replay/head replay/latency replay/network replay/page replay/result replay/run replay/setup replay/source "
+        "replay/checks replay/command replay/head replay/latency replay/network replay/result replay/run replay/setup replay/source "
         "venue/market/own"
     ),
     "service/test_alerting": "core/urls ops/channels",

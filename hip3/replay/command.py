@@ -6,10 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from hip3.clock import SystemClock
-from hip3.errors import PreflightError
+from hip3.errors import ConfigError, PreflightError
 from hip3.ops.terminal import progress
 from hip3.record.folder import segments
 from hip3.record.segment import read_side
@@ -18,10 +16,12 @@ from hip3.replay.band import table as band_table
 from hip3.replay.checks import against, cuts, decided, live_rows, noise_after
 from hip3.replay.head import COARSE_ORACLE_MS, COARSE_TOUCH_MS, Head, first_look
 from hip3.replay.once import once
-from hip3.replay.page import page
 from hip3.replay.progress import Progress
 from hip3.replay.result import Rows, hash_of, records
 from hip3.replay.run import Replay
+from hip3.report.document import told_of
+from hip3.report.facts import Facts
+from hip3.report.page import write
 
 OK, INTERRUPTED, CHECK_FAILED = 0, 1, 4
 
@@ -55,7 +55,7 @@ def _finish(args: argparse.Namespace, done: Replay, rows: Rows, report: dict[str
     """Write and print it; the exit code."""
     digest = hash_of(rows, report)
     report["result"] = digest
-    write(Path(args.report), report)
+    _write(Path(args.report), report, rows)
     print(json.dumps(report) if args.json else _table(done, report))
     faults = _faults(report)
     for fault in faults:

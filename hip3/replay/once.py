@@ -40,6 +40,7 @@ class Once(NamedTuple):
 def settings_of(args: argparse.Namespace, head: Head, state: Path, env_file: Path | None) -> MarketSettings:
     """The settings of now, those of the command over them, on the exchange of the recording. ConfigError."""
     env = {key: value for key, value in os.environ.items() if key.startswith("HIP3_")}
+    env["HIP3_MODE"] = "trade"  # unless `--set MODE=observe` says otherwise: what the service of now does is its own
     for pair in args.set or []:
         name, equals, value = pair.partition("=")
         if not equals:
@@ -49,7 +50,7 @@ def settings_of(args: argparse.Namespace, head: Head, state: Path, env_file: Pat
         env["HIP3_MARKETS"] = args.markets
     env |= {f"HIP3_{name}": "" for name in NOBODYS}
     env |= {
-        "HIP3_NETWORK": "embedded", "HIP3_MODE": "trade", "HIP3_API_URL": "http://replay.invalid",
+        "HIP3_NETWORK": "embedded", "HIP3_API_URL": "http://replay.invalid",
         "HIP3_HTTP_PORT": "0",
         "HIP3_STATE_DIR": str(state), "HIP3_LOG_DIR": str(state / "logs"), "HIP3_EXCHANGE_SEED": str(args.seed),
     }  # fmt: skip

@@ -15,6 +15,8 @@ from hip3.replay.head import first_look
 from hip3.replay.latency import parse_latency
 from hip3.replay.result import journal_of
 from hip3.replay.run import Ask, replay
+from hip3.report.document import report
+from hip3.report.journal import read
 from tests.strategy.test_recorded import COINS, LIVE_FROM_MS, _recorded, _synthetic
 
 D = Decimal
