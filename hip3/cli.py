@@ -59,6 +59,7 @@ def parser() -> argparse.ArgumentParser:
     explain = commands.add_parser("explain", help="the story of one order")
     explain.add_argument("cloid", metavar="CLOID", help="the whole cloid, or its last digits")
     bench = commands.add_parser("bench", help="measure the hot paths beside their floors and peers")
+    bench.add_argument("what", nargs="?", choices=("replay",), help="only this: a replay beside other engines")
     bench.add_argument("--json", action="store_true")
     _add_simulate(commands)
     commands.add_parser("test", help="every check of the code: ./run.sh test; also test quick, test long")
@@ -320,9 +321,9 @@ def _latch(args: argparse.Namespace) -> int:
 
 
 def _bench(args: argparse.Namespace) -> int:
-    from hip3.bench.command import bench
+    from hip3.bench.command import bench, bench_replay
 
-    return bench(as_json=args.json)
+    return (bench if args.what is None else bench_replay)(as_json=args.json)
 
 
 def _simulate(args: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ measured, line by line, when the table was made. `tests/test_structure.py` refus
 _BY_TEST = {
     "bench/test_bench": (
         "bench/command bench/durable bench/facts bench/frames bench/inbound bench/load bench/pages bench/process bench/quoting "
+        "bench/recording "
         "bench/reference bench/rig bench/rows bench/scaling bench/shots bench/signed bench/soak bench/stats "
         "bench/wired"
     ),
@@ -56,9 +57,14 @@ _BY_TEST = {
         "report/sections report/thin"
     ),
     "stories/test_evidence": "commands/observed",
+    "venue/test_recorded": "venue/market/filling venue/market/offers venue/market/queueing venue/market/tape",
+    "replay/test_models": "replay/band replay/held replay/once",
+    "replay/test_quoted": "replay/ways",
+    "bench/test_replaying": "bench/by_hftbacktest bench/by_nautilus bench/day bench/rule",
+    "replay/test_warp": "replay/progress",
     "replay/test_replay": (
-        "replay/checks replay/command replay/latency replay/network replay/result replay/run replay/setup replay/source "
-        "venue/market/filling venue/market/own venue/market/tape venue/recorded"
+        "replay/checks replay/command replay/head replay/latency replay/network replay/result replay/run replay/setup replay/source "
+        "venue/market/own"
     ),
     "service/test_alerting": "core/urls ops/channels",
     "service/test_operating": "service/control_requests service/snapshot",

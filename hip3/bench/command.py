@@ -8,18 +8,19 @@ from pathlib import Path
 
 import msgspec
 
-from hip3.bench import durable, facts, inbound, pages, process, quoting, scaling, signed, wired
+from hip3.bench import durable, facts, inbound, pages, process, quoting, recording, replaying, scaling, signed, wired
+from hip3.bench.day import Day
 from hip3.bench.rig import Rig, exchange
 from hip3.bench.rows import Row, table
 from hip3.errors import Hip3Error
 from hip3.ops.terminal import progress
 
 FAILED, MISSED = 1, 4
-PHASES = 6
+PHASES = 7
 
 
 class Sizes(msgspec.Struct, frozen=True, kw_only=True):
-    """How much is measured. The defaults take under three minutes."""
+    """How much is measured. The defaults take some four minutes."""
 
     calls: int = 2000
     frames: int = 10_000
@@ -36,6 +37,8 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     load_rate: int = 1000
     busy_rate: int = 500
     load_ms: int = 10_000
+    record_ms: int = 2000
+    record_rounds: int = 5
     starts: int = 3
     soak_messages: int = 1_000_000
     soak_orders: int = 10_000
@@ -60,6 +63,10 @@ def measure(folder: Path, sizes: Sizes, tell: Callable[[str], None]) -> Iterable
     yield from quoting.measure(folder, sizes.quotes, sizes.frames, sizes.shots)
     tell("a signal among other messages")
     yield from _busy(folder, sizes)
+    tell("recording beside trading")
+    yield from recording.measure(
+        folder, sizes.load_markets, sizes.load_rate, sizes.record_ms, sizes.record_rounds, max(1, sizes.shots // 10)
+    )
     tell("processes: start, load, a million messages")
     yield from process.measure_start(folder, sizes.starts)
     yield from process.measure_load(folder, sizes.load_markets, sizes.load_rate, sizes.load_ms)
@@ -79,11 +86,21 @@ def _busy(folder: Path, sizes: Sizes) -> Iterable[Row]:
 
 def bench(*, as_json: bool, sizes: Sizes | None = None) -> int:
     """Measure, print, and answer with the exit code."""
+    return _bench(lambda folder, tell: measure(folder, sizes or Sizes(), tell), PHASES, as_json=as_json)
+
+
+def bench_replay(*, as_json: bool, day: Day | None = None, turns: int = 3) -> int:
+    """The same for the replay beside other engines."""
+    day = day or Day()
+    return _bench(lambda folder, tell: replaying.measure(folder, day, turns, tell), turns, as_json=as_json)
+
+
+def _bench(measured: Callable[[Path, Callable[[str], None]], Iterable[Row]], phases: int, *, as_json: bool) -> int:
     with tempfile.TemporaryDirectory(prefix="hip3-bench-") as folder:
         try:
-            with progress("bench", PHASES) as done:
+            with progress("bench", phases) as done:
                 rows = []
-                for row in measure(Path(folder), sizes or Sizes(), lambda what: _under_way(what, done)):
+                for row in measured(Path(folder), lambda what: _under_way(what, done)):
                     rows.append(row)
                     _tell(f"  {row.short}")
         except (Hip3Error, TimeoutError) as error:

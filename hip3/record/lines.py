@@ -32,7 +32,7 @@ class Record(msgspec.Struct, frozen=True):
     @property
     def data(self) -> bytes:
         """The frame's bytes."""
-        return base64.b64decode(self.x) if self.x or not bytes(self.f) else bytes(self.f)
+        return base64.b64decode(self.x) if self.x else bytes(self.f)
 
     @property
     def value(self) -> Any:

@@ -7,20 +7,21 @@ alike.
 """
 
 import hashlib
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from hip3.errors import ConfigError
-from hip3.replay.source import Source, median
+from hip3.replay.ways import Ways
 from hip3.venue.market.filling import BLOCK_MS
 
 ASSUMED_EXEC = (60, 90, 110, 120, 130, 140, 148, 160, 180, 230, 480)
 """Deciles, in milliseconds: what the project has measured of order round trips, less the way back."""
 
 
-class Latency(msgspec.Struct, kw_only=True):
+class Latency(msgspec.Struct):
     """Quantiles of both ways, evenly spaced from the lowest to the highest."""
 
     exec: list[int]
@@ -28,6 +29,16 @@ class Latency(msgspec.Struct, kw_only=True):
     reply: list[int]
     """From execution until the answer is heard."""
     source: str = "a file"
+
+    def times(self, factor: str) -> "Latency":
+        """All of it so many times as long; `factor` is a decimal number above 0."""
+        by = Decimal(factor)
+        if by == 1:
+            return self
+        there, back = (
+            [int((ms * by).to_integral_value(ROUND_HALF_UP)) for ms in leg] for leg in (self.exec, self.reply)
+        )
+        return Latency(there, back, f"{self.source}, times {factor}")
 
     def drawn(self, legs: list[int], seed: int, key: str) -> int:
         """One of them by the key's own number."""
@@ -59,35 +70,17 @@ def parse_latency(text: str | None, lag_ms: int) -> Latency:
 class Travels:
     """When each action is executed, in exchange milliseconds after its sending."""
 
-    def __init__(self, latency: Latency, seed: int, source: Source, *, own: bool, offset_ms: int) -> None:
-        self._latency, self._seed, self._source, self._own = latency, seed, source, own
-        self._offset_ms = offset_ms
+    def __init__(self, latency: Latency, seed: int, ways: Ways, *, own: bool) -> None:
+        self._latency, self._seed, self._ways, self._own = latency, seed, ways, own
 
     def __call__(self, now_ms: int, request: Any) -> int:
         """For the venue; `now_ms` is the exchange's time of the sending."""
         key = _key_of(request)
         if self._own:
-            found = self._recorded(request, now_ms)
+            found = self._ways.of(request, now_ms)
             if found is not None:
                 return found
         return self._latency.drawn(self._latency.exec, self._seed, f"{key}:{now_ms}") + (0 if self._own else BLOCK_MS)
-
-    def _recorded(self, request: Any, now_ms: int) -> int | None:
-        """How long the same action took in the recording; None: it is not in it."""
-        source, action = self._source, request.get("action") if isinstance(request, dict) else None
-        if not isinstance(action, dict):
-            return None
-        for order in action.get("orders") or []:
-            at = source.exec_ms.get(str(order.get("c")))
-            if at is not None and at >= now_ms:
-                return at - now_ms
-        for cancel in action.get("cancels") or []:
-            at = source.ended_ms.get(str(cancel.get("cloid")))
-            if at is not None and at >= now_ms:
-                return at - now_ms
-        ways = [at - sent - self._offset_ms for cloid, sent in source.sent_ms.items()
-                if (at := source.exec_ms.get(cloid)) is not None]  # fmt: skip
-        return median(ways) if ways else None
 
     def reply_ms(self, key: str) -> int:
         """The way back."""

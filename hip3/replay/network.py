@@ -20,6 +20,8 @@ from hip3.venue.recorded import RecordedVenue
 from hip3.venue.serving.output import HttpReply, WsClose
 
 HTTP_TIMEOUT_MS = 5000
+FORGET_MS = 1000
+"""Between two looks at what of the tapes is over."""
 _OURS = ('{"channel":"bbo"', '{"channel":"activeAssetCtx"', '{"channel":"trades"', '{"channel":"l2Book"')
 
 
@@ -38,6 +40,15 @@ class ReplaySocket:
             return 0
         private = self.private[0][0] if self.private else NEVER
         return min(private, self._network.next_frame_ms())
+
+    def market_frame(self) -> bytes | None:
+        """The next thing to read, where that is a recorded frame of the market."""
+        queue = self._network.source.queue
+        if self.closed or not queue or queue[0].kind != "frame":
+            return None
+        if self.private and self.private[0][0] <= queue[0].at_ms:
+            return None
+        return queue.popleft().data
 
     def recv_data(self) -> tuple[int, bytes]:
         """One frame; a time-out if none has arrived."""
@@ -78,6 +89,7 @@ class Network:
         self._conns = itertools.count(1)
         self._socket: ReplaySocket | None = None
         self._answers: dict[int, Plain] = {}
+        self._next_forget_ms = 0
 
     def exchange_ms(self) -> int:
         """The exchange's time."""
@@ -88,6 +100,8 @@ class Network:
     def next_frame_ms(self) -> int:
         """When the next recorded frame is heard; also the end of the recorded connection."""
         queue = self.source.queue
+        if queue:
+            return queue[0].at_ms
         while not queue and not self.source.ended:
             self.source.ahead(self.source.read_to_ms)
         return queue[0].at_ms if queue else NEVER
@@ -162,7 +176,9 @@ class Network:
     # The exchange's side.
 
     def due(self) -> int:
-        """When the exchange has something to do (monotonic)."""
+        """When the exchange has something to do (monotonic). What it may know by then is read: everybody's time passes
+        from here on."""
+        self.source.ahead(self.clock.mono_ms())
         due = self.venue.next_due()
         block = NEVER if due >= NEVER else due - self.exchange_ms() + self.clock.mono_ms()
         return min(block, self._up[0][0]) if self._up else block
@@ -177,8 +193,10 @@ class Network:
             self._route()
         self.venue.advance(self.exchange_ms())
         self._route()
-        for tape in self.source.tapes.values():
-            tape.forget(self.exchange_ms())
+        if now >= self._next_forget_ms:
+            self._next_forget_ms = now + FORGET_MS
+            for tape in self.source.tapes.values():
+                tape.forget(self.exchange_ms())
 
     def _route(self) -> None:
         now = self.clock.mono_ms()

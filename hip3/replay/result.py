@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from hip3.core.money import TEN_THOUSAND, ZERO, div
+from hip3.replay.head import Head
 from hip3.replay.run import Ask, Replay
-from hip3.replay.source import Head
 from hip3.version import __version__
 
 SCHEMA = 1
@@ -88,7 +88,11 @@ def report_of(ask: Ask, head: Head, done: Replay) -> dict[str, Any]:
         "frames_digest": done.source.digest,
         "first_ms": done.wall_first_ms,
         "last_ms": done.wall_last_ms,
-        "fill_model": "own" if ask.own else ask.fills.text,
+        "fill_model": "own" if ask.own else ask.model.fills.text,
+        "queue_model": ask.model.queue.text,
+        "behind_touch": ask.model.behind,
+        "impact": text(ask.model.impact),
+        "size_beyond_evidence": _beyond(done),
         "latency": ask.latency.source,
         "seed": ask.seed,
         "balance_usd": text(ask.balance),
@@ -97,16 +101,36 @@ def report_of(ask: Ask, head: Head, done: Replay) -> dict[str, Any]:
         "unreadable": len(done.source.damage),
         "assumed": [*head.assumed, *_assumed(ask, head)],
         "problem": done.problem,
+        "incomplete": done.incomplete,
         "trades": [_fill(f) for f in fills],
     }
+
+
+MOST_LARGE = Decimal("0.2")
+
+
+def _beyond(done: Replay) -> bool:
+    """More than a fifth of what was taken was more than half of what stood there: nobody knows what that would do."""
+    offers = done.venue.offers
+    return offers.large > MOST_LARGE * offers.notional
 
 
 def _assumed(ask: Ask, head: Head) -> list[str]:
     out = [f"a context reached us as late as a touch did in the middle: {head.lag_ms} ms"]
     if ask.latency.source.startswith("assumed"):
         out.append("latency is not this account's: the project's own figures")
-    if not ask.own:
-        out.append("nothing is known behind the touch, so nothing was filled there; own orders move no price")
+    if head.held:
+        what = ", ".join(held.text for held in head.held)
+        begins = "flat" if not ask.own or ask.from_ns is not None else "with it, at its mean entry, and manages it"
+        out.append(f"the account that recorded held {what} when it began; the replay begins {begins}")
+    if ask.own:
+        return out
+    if ask.model.behind == "none":
+        out.append("nothing is known behind the touch, so nothing was filled there")
+    if not ask.model.impact:
+        out.append("own orders move no price")
+    if not head.trades:
+        out.append("no trades are recorded: a resting order was filled where the other side's touch came to its price")
     return out
 
 

@@ -16,20 +16,22 @@ from hip3.exchange.embedded import key_number_one
 from hip3.exchange.signing import SigningKey
 from hip3.onethread.clock import SimClock
 from hip3.onethread.http import Http
-from hip3.onethread.process import OneThread
+from hip3.onethread.process import MAIN_MS, OneThread, Stepped
 from hip3.onethread.threads import NEVER, Actor, Threads
 from hip3.ops.intents import Intent
+from hip3.replay.head import Head
+from hip3.replay.held import take_over
 from hip3.replay.latency import Latency, Travels
 from hip3.replay.network import Network, ReplaySocket
 from hip3.replay.setup import setup_of
-from hip3.replay.source import Change, Head, Source
+from hip3.replay.source import Change, Source
+from hip3.replay.warp import Warp
 from hip3.service.app import App
 from hip3.service.stop_wish import StopMode
-from hip3.venue.market.filling import Fills
 from hip3.venue.market.own import Own
-from hip3.venue.recorded import RecordedVenue
+from hip3.venue.recorded import Model, RecordedVenue
 
-MAIN_MS = 200
+WATCH_MS = 200
 ORDER = ("exchange", "ws-reader", "tick", "risk", "rest", "journal", "recorder", "main")
 """Who goes first where several are due: in a replay nothing is left to chance."""
 
@@ -40,7 +42,7 @@ class Ask(msgspec.Struct, kw_only=True):
     recording: Path
     settings: MarketSettings
     coins: list[str]
-    fills: Fills = Fills()
+    model: Model = Model()
     own: bool = False
     """The recording is one of an account that traded, whose orders are repeated."""
     latency: Latency
@@ -49,6 +51,10 @@ class Ask(msgspec.Struct, kw_only=True):
     from_ns: int | None = None
     to_ns: int | None = None
     change: Change | None = None
+    warp: bool = True
+    """Rounds that find nothing to do are left out."""
+    progress: Callable[[int, Callable[[], tuple[int, str]]], None] = lambda wall_ms, figures: None
+    """Told of the recorded time, often."""
     until_ns: int | None = None
     """Stop there without reading on: what comes after is nobody's business."""
 
@@ -63,6 +69,8 @@ class Replay(msgspec.Struct, kw_only=True):
     folder: Path
     wall_first_ms: int
     wall_last_ms: int
+    incomplete: bool = False
+    """It was interrupted."""
     problem: str = ""
     """Why the service did not start or did not end in order; empty when it did."""
 
@@ -132,6 +140,27 @@ class Runtime(OneThread):
     def __init__(self, threads: Calm, around: Around) -> None:
         super().__init__(threads, around)
         self._calm = threads
+        self.warp: Warp | None = None
+        """Set where rounds that find nothing to do are left out."""
+
+    def _due_tick(self, worker: Stepped) -> int:
+        due = super()._due_tick(worker)
+        app, now = self.app, self._calm.clock.mono_ms()
+        if self.warp is None or not due or app._supervisor is None:
+            return due
+        found = self.warp.tick_due(due, app.running.settings.base.tick_ms, now)
+        if found == NEVER:
+            worker.beat()  # it would have had its rounds
+        elif found != due:
+            app._supervisor._next_tick_ms = found
+        return found
+
+    def _due_journal(self, worker: Stepped) -> int:
+        due = super()._due_journal(worker)
+        if self.warp is None:
+            return due
+        journal: Any = self.app.running.journal
+        return self.warp.journal_due(due, worker.turned_ms, journal.records)
 
     def read(self, connection: Connection) -> None:
         connection.step()
@@ -142,14 +171,26 @@ class Runtime(OneThread):
         app = self.app
         trading = app.running.trading
         assert trading is not None
-        jobs = app.running.rest_jobs._jobs
+        jobs, risk, scheduler = app.running.rest_jobs._jobs, trading.risk_events, trading.scheduler
+        inbound = connection._inbound
         while (ws := connection._ws) is not None:
-            at = int(ws.next_ms())  # type: ignore[attr-defined]
-            if at >= soonest or trading.scheduler._woken or jobs.queue or trading.risk_events.queue:
+            at, now = ws.next_ms(), clock.mono_ms()  # type: ignore[attr-defined]
+            if at >= soonest or scheduler._woken or jobs.queue or risk.queue:
                 return
-            if at > clock.mono_ms():
-                clock.advance(at - clock.mono_ms())
-            connection.step()
+            if at > now:
+                clock.advance(at - now)
+                now = at
+            session, data = connection._session, ws.market_frame()  # type: ignore[attr-defined]
+            if data is None or session is None:
+                connection.step()
+            else:  # what `step` does with a frame; pings and time-outs are looked at by the steps between
+                inbound.on_event(session, session.receive(data, now), now)
+
+
+def began_ns(head: Head) -> int:
+    """When the process that recorded began: as long before its first question as ours asks its own, so that all that
+    goes by a beat of its own, ticks and samples, has the same one."""
+    return head.asked_ns - MAIN_MS * 1_000_000 if head.asked_ns else head.first_ns
 
 
 class World:
@@ -157,15 +198,15 @@ class World:
 
     def __init__(self, ask: Ask, head: Head, told: Callable[[str, dict[str, Any]], None] = lambda k, f: None) -> None:
         self._ask, self._head = ask, head
-        start_ns = max(head.first_ns, ask.from_ns or 0)
+        start_ns = max(began_ns(head) if ask.own else head.first_ns, ask.from_ns or 0)
         clock = self.clock = SimClock(start_ns // 1_000_000)
         self.threads = Calm(clock)
         own = Own() if ask.own else None
         self.source = Source(
-            ask.recording, head, coins=set(ask.coins), mono0_ms=clock.mono_ms(), own=own, to_ns=ask.to_ns,
-            from_ns=ask.from_ns, change=ask.change,
+            ask.recording, head, coins=set(ask.coins), mono0_ms=clock.mono_ms(), start_ns=start_ns, own=own,
+            to_ns=ask.to_ns, from_ns=ask.from_ns, change=ask.change, depth=ask.model.behind == "depth",
         )  # fmt: skip
-        travels = Travels(ask.latency, ask.seed, self.source, own=ask.own, offset_ms=head.offset_ms)
+        travels = Travels(ask.latency, ask.seed, self.source.ways, own=ask.own)
         self.network = Network(
             clock, self.threads, self.source, http_ms=head.rtt_ms // 2, reply_ms=travels.reply_ms,
             offset_ms=head.offset_ms,
@@ -174,19 +215,31 @@ class World:
         self.user = SigningKey(key_number_one(ask.seed)).address
         self.source.ahead(clock.mono_ms())
         self.venue = self.network.venue = RecordedVenue(
-            setup, tapes=self.source.tapes, travels=travels, fills=ask.fills, own=own, px=px, seed=ask.seed,
-            now_ms=self.network.exchange_ms(),
+            setup, tapes=self.source.tapes, travels=travels, model=ask.model._replace(trades=head.trades), own=own,
+            px=px, seed=ask.seed, now_ms=self.network.exchange_ms(),
         )  # fmt: skip
+        self.source.ways.cloid_of = self._cloid_of
         self.venue.books.fund_all(self.user, ask.balance - Decimal(1000))
+        if ask.own and ask.from_ns is None:
+            take_over(self.venue.engine, self.user, head.held)
         run = head.run if ask.own and head.run else f"{ask.seed % 2**48:012x}"
         self._runtime = Runtime(self.threads, Around(self.network, run, told))
         self._next_main = 0
         self._wall0_ms = clock.wall_ms()
 
+    def _cloid_of(self, oid: int) -> str | None:
+        account = self.venue.engine.account(self.user)
+        order = None if account is None else account.open_orders.get(oid)
+        if order is not None:
+            return order.cloid
+        ended = None if account is None else account.history.get(oid)
+        return None if ended is None else ended["order"].get("cloid")
+
     def run(self, folder: Path) -> Replay:
         """Start, go through the recording, stop."""
         ask, threads, clock = self._ask, self.threads, self.clock
         app = self._runtime.app = App(ask.settings, clock, self._runtime)
+        self._runtime.warp = Warp(app) if ask.warp else None
         actors = threads.actors
         actors["exchange"] = Actor("exchange", self.network.due, self.network.step)
         problem = ""
@@ -197,8 +250,7 @@ class World:
                 problem = "the service did not start"
             self._next_main = clock.mono_ms()
             actors["main"] = Actor("main", lambda: self._next_main, lambda: self._main(app))
-            while not self._over(end):
-                threads.turn(min(end or NEVER, self.source.read_to_ms))
+            incomplete = self._through(end)
             last_ms = clock.wall_ms()
             del actors["main"]
             if end is None:
@@ -209,8 +261,17 @@ class World:
             app.close()
         return Replay(
             app=app, venue=self.venue, user=self.user, source=self.source, folder=folder,
-            wall_first_ms=self._wall0_ms, wall_last_ms=last_ms, problem=problem,
+            wall_first_ms=self._wall0_ms, wall_last_ms=last_ms, problem=problem, incomplete=incomplete,
         )  # fmt: skip
+
+    def _through(self, end: int | None) -> bool:
+        """The recording, to its end or `end`; whether it was interrupted before."""
+        try:
+            while not self._over(end):
+                self.threads.turn(min(end or NEVER, self.source.read_to_ms))
+        except KeyboardInterrupt:
+            return True
+        return False
 
     def _over(self, end: int | None) -> bool:
         now = self.clock.mono_ms()
@@ -219,8 +280,15 @@ class World:
         return self.source.ended and not self.source.queue and now >= self.source.read_to_ms
 
     def _main(self, app: App) -> None:
-        self._next_main = self.clock.mono_ms() + MAIN_MS
+        self._next_main = self.clock.mono_ms() + WATCH_MS
         app.watch()
+        self._ask.progress(self.clock.wall_ms(), self._figures)
+
+    def _figures(self) -> tuple[int, str]:
+        account = self.venue.engine.account(self.user)
+        fills = [] if account is None else account.fills
+        net = sum((Decimal(str(f["closedPnl"])) - Decimal(str(f["fee"])) for f in fills), Decimal(0))
+        return self._runtime.app.running.journal.figures.round_trips, f"{net:.2f}"
 
 
 @contextmanager

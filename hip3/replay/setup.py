@@ -7,7 +7,7 @@ import msgspec
 
 from hip3.core.money import parse
 from hip3.errors import ConfigError
-from hip3.replay.source import Head
+from hip3.replay.head import Head
 from hip3.venue.setup.settings import Dex, MarketSetup, VenueSetup, load_setup
 
 DEPLOYER = "0x" + "0" * 40

@@ -10,7 +10,7 @@ Nothing is published about the market: whoever listens hears the recorded frames
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -21,10 +21,12 @@ from hip3.venue.engine.book import BookOrder
 from hip3.venue.engine.mempool import TAKES, class_of
 from hip3.venue.engine.model import Market, Request
 from hip3.venue.market.crowd import AGENT_CASH
-from hip3.venue.market.filling import BLOCK_MS, Fills, Queue, first_place, offered
+from hip3.venue.market.filling import BLOCK_MS, Fills
+from hip3.venue.market.offers import FRESH_MS, Behind, Offer, Offers
 from hip3.venue.market.own import Own, RecordedFunding
+from hip3.venue.market.queueing import Queue, Queueing, first_place
 from hip3.venue.market.recording import RecordedModel, Recording
-from hip3.venue.market.tape import Side, Tape, coin_of
+from hip3.venue.market.tape import Look, Side, Tape, Trade, coin_of
 from hip3.venue.setup.settings import MarketSetup, VenueSetup
 from hip3.venue.venue import Venue
 
@@ -51,17 +53,29 @@ class _Silent(Recording):
         return RecordedModel([], 0)
 
 
+class Model(NamedTuple):
+    """What is supposed where the recording does not say: who wins a race, who stands before a resting order, what is
+    behind the touch, how far own orders move prices."""
+
+    fills: Fills = Fills()
+    queue: Queueing = Queueing()
+    behind: Behind = "none"
+    impact: Decimal = ZERO
+    trades: bool = True
+    """Trades of others are recorded: a resting order needs one to be filled, a touch that comes to it is not enough."""
+
+
 class RecordedVenue(Venue):
     """See the module. `tapes` are filled by whoever reads the recording, ahead of `advance`. `own`: the recording is
-    one of an account whose orders are repeated, None: it is judged by the fill model."""
+    one of an account whose orders are repeated, None: it is judged by the model."""
 
     def __init__(
-        self, setup: VenueSetup, *, tapes: dict[str, Tape], travels: Travels, fills: Fills, own: Own | None,
+        self, setup: VenueSetup, *, tapes: dict[str, Tape], travels: Travels, model: Model, own: Own | None,
         px: dict[str, Decimal], seed: int, now_ms: int,
     ) -> None:  # fmt: skip
-        self._tapes, self._model, self._own = tapes, fills, own
+        self._tapes, self._model, self._own = tapes, model, own
+        self.offers = Offers(tapes, model.fills, model.behind, model.impact)
         self._queues: dict[int, Queue] = {}
-        self._taken: dict[tuple[str, bool], dict[Decimal, Decimal]] = {}
         self._seen: dict[str, int] = {}
         """Watched coin -> up to when its tape was played."""
         self._played = 0
@@ -144,53 +158,40 @@ class RecordedVenue(Venue):
     @contextmanager
     def _offers(self, markets: list[Market], now: int, *, takes: bool) -> Iterator[None]:
         """Quote the markets for as long as one action is executed, and count what it took."""
-        quotes = [order for market in markets for order in self._quote(market, now, takes=takes)]
+        quotes = [quote for market in markets for quote in self._quote(market, now, takes=takes)]
         agent = self._agent
         try:
             yield
         finally:
-            for order, asked in quotes:
+            for order, offer in quotes:
                 if order.oid in agent.open_orders:
                     self.engine.delist(agent, order)
-                if asked != order.sz:
-                    side = self._taken.setdefault((order.coin, order.is_buy), {})
-                    side[order.limit_px] = side.get(order.limit_px, ZERO) + asked - order.sz
+                if offer.sz != order.sz:
+                    self.offers.took(order.coin, offer, offer.sz - order.sz, now, is_buy=order.is_buy)
 
-    def _quote(self, market: Market, now: int, *, takes: bool) -> list[tuple[BookOrder, Decimal]]:
+    def _quote(self, market: Market, now: int, *, takes: bool) -> list[tuple[BookOrder, Offer]]:
         out = []
         for is_buy in (True, False):
-            for side in self._levels(market, now, is_buy=is_buy, takes=takes):
-                if side.sz <= 0 or market.book.would_cross(is_buy=is_buy, limit_px=side.px):
+            for offer in self._levels(market, now, is_buy=is_buy, takes=takes):
+                if offer.sz <= 0 or market.book.would_cross(is_buy=is_buy, limit_px=offer.px):
                     continue  # a touch that our own order should have met is the queue's to judge
-                order = self._rest(market, side, now, is_buy=is_buy)
-                out.append((order, side.sz))
+                out.append((self._rest(market, offer, now, is_buy=is_buy), offer))
         return out
 
-    def _levels(self, market: Market, now: int, *, is_buy: bool, takes: bool) -> list[Side]:
+    def _levels(self, market: Market, now: int, *, is_buy: bool, takes: bool) -> list[Offer]:
         """What stands on one side for an action that is executed now."""
         coin, tape = market.info.coin, self._tapes.get(market.info.coin)
         if tape is None:
             return []
-        if self._own is not None:
-            look = tape.look(now, before=not takes)
-            touch = None if look is None else look.side(is_buy=is_buy)
-            sizes = {} if touch is None else {touch.px: touch.sz}
-            for side in self._own_levels(coin, now, is_buy) if takes else []:
-                sizes[side.px] = sizes.get(side.px, ZERO) + side.sz  # one maker stood there, so it is one fill
-            return [Side(px, sz) for px, sz in sizes.items()]
-        arrived = tape.look(now - BLOCK_MS)
-        before = None if arrived is None else arrived.side(is_buy=is_buy)
-        if not takes:
-            return [] if before is None else [before]
-        look = tape.look(now)
-        after = None if look is None else look.side(is_buy=is_buy)
-        traded = tape.traded_in(now - BLOCK_MS, now)
-        found = offered(
-            self._model, before, after, traded, is_ask=not is_buy, sz_decimals=market.info.sz_decimals
-        )  # fmt: skip
-        if found is None:
-            return []
-        return [Side(found.px, found.sz - self._taken.get((coin, is_buy), {}).get(found.px, ZERO))]
+        if takes and self._own is None:
+            return self.offers.levels(coin, now, is_buy=is_buy, sz_decimals=market.info.sz_decimals)
+        own = self._own is not None
+        look = tape.look(now if own else now - BLOCK_MS, before=own and not takes)
+        touch = None if look is None else look.side(is_buy=is_buy)
+        sizes = {} if touch is None else {touch.px: touch.sz}
+        for side in self._own_levels(coin, now, is_buy) if own and takes else []:
+            sizes[side.px] = sizes.get(side.px, ZERO) + side.sz  # one maker stood there, so it is one fill
+        return [Offer(px, sz, px) for px, sz in sizes.items()]
 
     def _own_levels(self, coin: str, now: int, is_buy: bool) -> list[Side]:
         """What our own recorded takings of this moment took from the shown side."""
@@ -203,9 +204,9 @@ class RecordedVenue(Venue):
                 out.append(Side(fill.px, fill.sz))
         return out
 
-    def _rest(self, market: Market, side: Side, now: int, *, is_buy: bool) -> BookOrder:
+    def _rest(self, market: Market, offer: Offer, now: int, *, is_buy: bool) -> BookOrder:
         agent = self._agent
-        request = Request(market, is_buy, side.px, side.sz, False, "Gtc", None)
+        request = Request(market, is_buy, offer.px, offer.sz, False, "Gtc", None)
         order = self.engine.new_order(agent, request, now)
         market.book.add(order)
         self.engine.enlist(agent, order)
@@ -227,7 +228,7 @@ class RecordedVenue(Venue):
         users = [a for a in self.engine.accounts.values() if not a.is_agent]
         wanted = {order.coin for a in users for order in a.open_orders.values()}
         wanted |= {coin for a in users for dex in a.dexs.values() for coin, p in dex.positions.items() if p.szi}
-        wanted |= {coin for (coin, _), taken in self._taken.items() if taken}
+        wanted |= self.offers.coins
         for coin in wanted - self._seen.keys():
             self._seen[coin] = now
         for coin in self._seen.keys() - wanted:
@@ -237,11 +238,17 @@ class RecordedVenue(Venue):
             del self._queues[oid]
         for oid, order in resting.items():
             if oid not in self._queues:
-                tape = self._tapes.get(order.coin)
-                look = None if tape is None else tape.look(now)
-                own_side = None if look is None else look.side(is_buy=order.is_buy)
-                front = first_place(order.limit_px, own_side, is_buy=order.is_buy)
-                self._queues[oid] = Queue(order.limit_px, is_buy=order.is_buy, front=front)
+                self._queues[oid] = self._place_of(order, now)
+
+    def _place_of(self, order: BookOrder, now: int) -> Queue:
+        """Where an order that has come to rest stands."""
+        tape = self._tapes.get(order.coin)
+        look = None if tape is None else tape.look(now)
+        side = None if look is None else look.side(is_buy=order.is_buy)
+        book = None if tape is None else tape.depth(now, FRESH_MS)
+        levels = None if book is None else book.levels(is_buy=order.is_buy)
+        front = first_place(order.limit_px, side, is_buy=order.is_buy, levels=levels)
+        return self._model.queue.queue(order.limit_px, is_buy=order.is_buy, front=front)
 
     def _play(self, now: int) -> None:
         """What the tapes of the watched markets show up to now."""
@@ -252,42 +259,49 @@ class RecordedVenue(Venue):
             self._seen[coin] = now
             market = self.engine.markets[coin]
             for look in tape.looks(seen, now):
-                self._forget_taken(coin, look.bid, look.ask)
+                self.offers.forget(coin, look)
                 if self._own is None:
-                    self._meet(market, look.bid, look.ask, now)
+                    self._meet(market, look, now)
             if self._own is None:
                 for trade in tape.traded_in(seen, now):
-                    self._fill(market, now, lambda queue, left, t=trade: queue.traded(t, left))  # type: ignore[misc]
+                    self._trade(market, trade, now)
             for context in tape.contexts(seen + 1, now):
                 self._mark(market, context.oracle, context.mark, now)
         self._own_makers(now)
 
-    def _forget_taken(self, coin: str, bid: Side | None, ask: Side | None) -> None:
-        for is_buy, side in ((True, bid), (False, ask)):
-            taken = self._taken.get((coin, is_buy))
-            if taken:
-                kept = {px: sz for px, sz in taken.items() if side is not None and px == side.px}
-                self._taken[coin, is_buy] = kept
-
-    def _meet(self, market: Market, bid: Side | None, ask: Side | None, now: int) -> None:
+    def _meet(self, market: Market, look: Look, now: int) -> None:
+        """A touch: queues see it. Without recorded trades the other side fills an order that it came to."""
         for order in self._resting(market):
             queue = self._queues.get(order.oid)
-            if queue is not None:
-                queue.shown(bid if order.is_buy else ask)
-        self._fill(market, now, lambda queue, left: queue.met(ask if queue.is_buy else bid, left))
+            if queue is None:
+                continue
+            queue.shown(look.side(is_buy=order.is_buy))
+            other = look.side(is_buy=not order.is_buy)
+            if self._model.trades or other is None or order.sz <= 0:
+                continue
+            left = Side(other.px, self.offers.left(market.info.coin, other, is_buy=not order.is_buy))
+            size = queue.met(left, order.sz)
+            if size > 0:
+                self.offers.took(
+                    market.info.coin, Offer(other.px, left.sz, other.px), size, now, is_buy=not order.is_buy
+                )
+                self._take(market, order.limit_px, size, now, is_buy=not order.is_buy)
+
+    def _trade(self, market: Market, trade: Trade, now: int) -> None:
+        """A trade of others: in sum it fills no more than it traded."""
+        left = trade.sz
+        for order in self._resting(market):
+            queue = self._queues.get(order.oid)
+            size = ZERO if queue is None or order.sz <= 0 else min(left, queue.traded(trade, order.sz))
+            if size > 0:
+                left -= size
+                self._take(market, order.limit_px, size, now, is_buy=not order.is_buy)
 
     def _resting(self, market: Market) -> list[BookOrder]:
         """Users' resting orders of a market, the best price of each side first."""
         users = (a for a in self.engine.accounts.values() if not a.is_agent)
         orders = [o for a in users for o in a.open_orders.values() if o.coin == market.info.coin and not o.dormant]
         return sorted(orders, key=lambda o: (o.is_buy, -o.limit_px if o.is_buy else o.limit_px, o.oid))
-
-    def _fill(self, market: Market, now: int, how_much: Callable[[Queue, Decimal], Decimal]) -> None:
-        for order in self._resting(market):
-            queue = self._queues.get(order.oid)
-            size = ZERO if queue is None or order.sz <= 0 else how_much(queue, order.sz)
-            if size > 0:
-                self._take(market, order.limit_px, size, now, is_buy=not order.is_buy)
 
     def _take(self, market: Market, px: Decimal, size: Decimal, now: int, *, is_buy: bool) -> None:
         """Somebody else's order meets ours."""

@@ -18,7 +18,7 @@ from tests.world import World
 ROOT = Path(__file__).resolve().parents[2]
 TINY = Sizes(
     calls=20, frames=100, shots=2, pages=5, page_shots=11, few_markets=3, many_markets=6, few_orders=2, many_orders=20, ticks=20, quotes=10,
-    load_markets=5, load_rate=20, busy_rate=20, load_ms=300, starts=1, soak_messages=5000, soak_orders=300,
+    load_markets=5, load_rate=20, busy_rate=20, load_ms=300, starts=1, record_ms=300, record_rounds=1, soak_messages=5000, soak_orders=300,
 )  # fmt: skip
 KEYS = {"path", "measured", "unit", "median", "p99", "ratio", "faster", "goal", "met", "note"}
 GOALS = {
@@ -35,6 +35,10 @@ GOALS = {
     "tick, 10 resting quotes": 1,
     "decided, 4 keys": 1,
     "oracle jump to cancel, idle": 1,
+    "20 frames/s recorded, 5 markets: frame in, p99": 1,
+    "20 frames/s recorded, 5 markets: signal to socket": 1,
+    "20 frames/s recorded, 5 markets: processor": 1,
+    "20 frames/s recorded, 5 markets: lost": 1,
     "start to READY": 1,
     "resident memory when READY": 1,
     "20 messages/s, 5 markets": 1,

@@ -221,5 +221,8 @@ def test_of_a_signed_post_what_it_asks_stays_and_nothing_else() -> None:
     text = json.dumps({"method": "post", "id": 3, "request": {"type": "action", "payload": payload}})
     kept = without_signature(text)
     assert json.loads(kept) == {"method": "post", "post": {"id": 3, "kind": "order", "nonce": 7, "orders": [order]}}
+    payload["action"] = {"type": "batchModify", "modifies": [{"oid": 9, "order": order, "more": "0xsecret"}]}
+    moved = json.loads(without_signature(json.dumps({"method": "post", "id": 4, "request": {"payload": payload}})))
+    assert moved["post"] == {"id": 4, "kind": "batchModify", "nonce": 7, "orders": [order | {"replaces": 9}]}
     for odd in ("{", "[]", '{"method":"post"}', '{"method":"post","request":{"payload":"0xsecret"}}'):
         assert b"secret" not in without_signature(odd)

@@ -18,9 +18,15 @@ from hip3.exchange.signing import SigningKey
 from hip3.onethread.clock import SimClock
 from hip3.onethread.http import Plain
 from hip3.onethread.threads import NEVER, Actor
-from hip3.replay.run import Around, Calm, Runtime
+from hip3.record.lines import Record
+from hip3.replay.head import first_look
+from hip3.replay.latency import parse_latency
+from hip3.replay.result import hash_of, journal_of, records, report_of
+from hip3.replay.run import Around, Ask, Calm, Runtime, replay
 from hip3.service.app import App
 from hip3.service.stop_wish import StopMode
+from hip3.venue.market.filling import parse_fills
+from hip3.venue.recorded import Model
 from hip3.venue.serving.output import HttpReply, WsClose
 from hip3.venue.setup.settings import VenueSetup, load_setup
 from hip3.venue.venue import Venue
@@ -65,6 +71,9 @@ class Wire:
 
     def next_ms(self) -> int:
         return 0 if self.closed else self.inbox[0][0] if self.inbox else NEVER
+
+    def market_frame(self) -> None:
+        """All goes by `recv_data`."""
 
     def recv_data(self) -> tuple[int, bytes]:
         if self.closed:
@@ -185,7 +194,12 @@ def account_of(venue: Venue, user: str) -> dict[str, Any]:
     keys = ("coin", "px", "sz", "side", "time", "startPosition", "dir", "closedPnl", "crossed", "fee", "cloid")
     fills = [{k: f.get(k) for k in keys} for f in account.fills]
     funding = [r["delta"] | {"time": r["time"]} for r in account.funding_rows]
-    value = {name: str(dex.value(venue.engine.marks())) for name, dex in account.dexs.items()}
+    marks = venue.engine.marks()  # of a position that stays they are as old as the last context: no one's balance
+    value = {
+        name: str(dex.value(marks))
+        for name, dex in account.dexs.items()
+        if not any(p.szi for p in dex.positions.values())
+    }
     cash = {name: str(dex.raw_usd + sum((p.iso_raw_usd for p in dex.positions.values()), Decimal(0)))
             for name, dex in account.dexs.items()}  # fmt: skip
     return {"fills": fills, "fees": str(account.fees), "funding": funding, "cash": cash, "value": value}
@@ -198,3 +212,26 @@ def recorded(folder: Path, seed: int, minutes: float = 3, *, start_ms: int = 1_7
         folder, seed, minutes, start_ms=start_ms, setup=setup, latency_ms=latency_ms, cuts=cuts,
         env={f"HIP3_{k.upper()}": v for k, v in env.items()},
     )  # fmt: skip
+
+
+def again(session: Session, folder: Path, *, own: bool = True, change: Callable[[Record], Record | None] | None = None,
+           fills: str = "pessimistic") -> tuple[dict[str, Any], str, list[tuple[str, Any]]]:  # fmt: skip
+    """(account by the exchange's books, hash, orders sent) of a replay of a session."""
+    head = first_look(session.recording)
+    env = {k: v for k, v in session.env.items() if k != "HIP3_RECORD"}
+    env |= {"HIP3_STATE_DIR": str(folder / "state"), "HIP3_LOG_DIR": str(folder / "logs")}
+    ask = Ask(
+        recording=session.recording, settings=load_markets_file(load(env, None)), coins=head.coins, own=own, change=change,
+        latency=parse_latency("fixed:20", 0), seed=session.seed, model=Model(fills=parse_fills(fills)),
+    )  # fmt: skip
+    told: list[tuple[str, Any]] = []
+    done = replay(ask, head, folder, lambda kind, fields: told.append((kind, fields)))
+    assert not done.problem
+    digest = hash_of(records(journal_of(folder / "state")), report_of(ask, head, done))
+    return account_of(done.venue, done.user), digest, sent_of(told)
+
+
+def sent_of(told: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    return [
+        (f["order"].cloid, (f["order"].px, f["order"].sz, f["order"].created_ms)) for kind, f in told if kind == "sent"
+    ]

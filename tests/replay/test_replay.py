@@ -5,61 +5,32 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 
-from hip3.config.reading import load, load_markets_file
 from hip3.record.folder import segments
 from hip3.record.lines import Record
 from hip3.record.segment import SegmentReader, SegmentWriter
 from hip3.replay.checks import noise_after
-from hip3.replay.latency import parse_latency
-from hip3.replay.result import hash_of, journal_of, records, report_of
-from hip3.replay.run import Ask, replay
-from hip3.replay.source import first_look
-from hip3.venue.market.filling import Fills, Queue, offered, parse_fills
+from hip3.venue.market.filling import Fills, offered, parse_fills
+from hip3.venue.market.queueing import Queue
 from hip3.venue.market.tape import Side, Trade
-from tests.replay.session import Session, account_of, recorded
+from tests.replay.session import Session, account_of, again, recorded, sent_of
 from tests.stories.process import ROOT
 
 D = Decimal
 
 
-def _again(session: Session, folder: Path, *, own: bool = True, change: Callable[[Record], Record | None] | None = None,
-           fills: str = "pessimistic") -> tuple[dict[str, Any], str, list[tuple[str, Any]]]:  # fmt: skip
-    """(account by the exchange's books, hash, orders sent) of a replay of a session."""
-    head = first_look(session.recording)
-    env = {k: v for k, v in session.env.items() if k != "HIP3_RECORD"}
-    env |= {"HIP3_STATE_DIR": str(folder / "state"), "HIP3_LOG_DIR": str(folder / "logs")}
-    ask = Ask(
-        recording=session.recording, settings=load_markets_file(load(env, None)), coins=head.coins, own=own, change=change,
-        latency=parse_latency("fixed:20", 0), seed=session.seed, fills=parse_fills(fills),
-    )  # fmt: skip
-    told: list[tuple[str, Any]] = []
-    done = replay(ask, head, folder, lambda kind, fields: told.append((kind, fields)))
-    assert not done.problem
-    digest = hash_of(records(journal_of(folder / "state")), report_of(ask, head, done))
-    return account_of(done.venue, done.user), digest, _sent(told)
-
-
-def _sent(told: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
-    return [
-        (f["order"].cloid, (f["order"].px, f["order"].sz, f["order"].created_ms)) for kind, f in told if kind == "sent"
-    ]
-
-
 def test_a_recorded_session_happens_again_to_the_last_digit(tmp_path: Path) -> None:
     """evidence.md 8.1.2, taking: orders, fills, fees, balance."""
-    session = recorded(tmp_path, 2, 2)
-    account, _, sent = _again(session, tmp_path / "again")
+    session = recorded(tmp_path, 6, 1.2)
+    account, _, sent = again(session, tmp_path / "again")
     assert account == account_of(session.venue, session.user)
     assert len(account["fills"]) > 10
-    assert sent == _sent(session.records)
+    assert sent == sent_of(session.records)
 
 
 @pytest.mark.long
@@ -67,9 +38,9 @@ def test_a_recorded_session_happens_again_to_the_last_digit(tmp_path: Path) -> N
 def test_ten_sessions_happen_again_to_the_last_digit(tmp_path: Path, seed: int) -> None:
     """evidence.md 8.1.2, ten seeds of ten minutes."""
     session = recorded(tmp_path, seed, 10)
-    account, _, sent = _again(session, tmp_path / "again")
+    account, _, sent = again(session, tmp_path / "again")
     assert account == account_of(session.venue, session.user)
-    told = _sent(session.records)
+    told = sent_of(session.records)
     assert sent[: len(told)] == told
     # The replay is not told of the stop, and goes on to the last frame that came while it was under way.
     assert all(created_ms >= session.stopping_ms for _, (_, _, created_ms) in sent[len(told) :])
@@ -78,7 +49,7 @@ def test_ten_sessions_happen_again_to_the_last_digit(tmp_path: Path, seed: int) 
 def test_the_same_replay_has_the_same_hash_and_a_changed_frame_another(tmp_path: Path) -> None:
     """evidence.md 8.2, cases 12 and 13: a frame delivered early, or one changed byte, is noticed."""
     session = recorded(tmp_path, 5, 1)
-    hashes = [_again(session, tmp_path / str(n), own=False)[1] for n in range(2)]
+    hashes = [again(session, tmp_path / str(n), own=False)[1] for n in range(2)]
     assert hashes[0] == hashes[1]
     frames = [
         r for p in segments(session.recording) for r in _records(p) if b'"activeAssetCtx"' in r.data and r.d == "in"
@@ -93,15 +64,15 @@ def test_the_same_replay_has_the_same_hash_and_a_changed_frame_another(tmp_path:
         return Record(r.n, r.t, r.m, r.c, r.d, msgspec.Raw(data), r.x) if r.n == victim.n else r
 
     for number, change in enumerate((early, altered)):
-        assert _again(session, tmp_path / f"changed{number}", own=False, change=change)[1] != hashes[0]
+        assert again(session, tmp_path / f"changed{number}", own=False, change=change)[1] != hashes[0]
 
 
 def test_another_future_changes_what_comes_after_it_and_nothing_before(tmp_path: Path) -> None:
     """evidence.md 8.1.3: what `--lookahead` relies on."""
     session = recorded(tmp_path, 5, 1)
-    sent = _again(session, tmp_path / "one", own=False)[2]
+    sent = again(session, tmp_path / "one", own=False)[2]
     turn_ms = sent[len(sent) // 2][1][2] + 1
-    other = _again(session, tmp_path / "other", own=False, change=noise_after(turn_ms * 1_000_000))[2]
+    other = again(session, tmp_path / "other", own=False, change=noise_after(turn_ms * 1_000_000))[2]
     before = [order for order in sent if order[1][2] < turn_ms]
     assert 3 < len(before) < len(sent)
     assert [order for order in other if order[1][2] < turn_ms] == before
@@ -197,14 +168,14 @@ def test_a_quote_that_was_repriced_in_our_block(tmp_path: Path) -> None:
     before, after = Side(D(100), D(10)), Side(D("100.5"), D(4))
     traded = [Trade(5, D(100), D(6), sold=False)]
 
-    def got(model: str, left: Side | None) -> Side | None:
+    def got(model: str, left: Side | None) -> list[Side]:
         return offered(parse_fills(model), before, left, traded, is_ask=True, sz_decimals=2)
 
-    assert got("pessimistic", after) == Side(D("100.5"), D(4))  # the limit decides: none at 100
-    assert got("optimistic", after) == before
-    assert got("share:0.5", after) == Side(D(100), D(3))
+    assert got("pessimistic", after) == [Side(D("100.5"), D(4))]  # the limit decides: none at 100
+    assert got("optimistic", after) == [before]
+    assert got("share:0.5", after) == [Side(D(100), D(3)), Side(D("100.5"), D(4))]
     sizes = [got(m, Side(D(100), D(4))) for m in ("pessimistic", "share:0.2", "share:0.8", "optimistic")]
-    assert [s.sz for s in sizes if s is not None] == [D(4), D("5.2"), D("8.8"), D(10)]
+    assert [s.sz for found in sizes for s in found] == [D(4), D("5.2"), D("8.8"), D(10)]
 
 
 def test_a_resting_order_waits_for_what_stands_before_it() -> None:
@@ -221,7 +192,7 @@ def test_optimism_never_fills_less(tmp_path: Path) -> None:
     session = recorded(tmp_path, 7, 1)
     sizes = []
     for model in ("pessimistic", "optimistic"):
-        account, _, _ = _again(session, tmp_path / model, own=False, fills=model)
+        account, _, _ = again(session, tmp_path / model, own=False, fills=model)
         first = [f for f in account["fills"] if f["startPosition"] == "0.0"][:1]
         sizes.append(D(first[0]["sz"]) if first else D(0))
     assert Fills().text == "pessimistic"

@@ -11,6 +11,9 @@ from hip3.venue.engine.account import USD_DECIMALS
 from hip3.venue.engine.funding import HOUR_MS, Funding
 from hip3.venue.engine.model import Market
 
+LATE_MS = HOUR_MS // 60
+"""A payment is made with the hour's first block, and surely within this of it."""
+
 
 class OwnFill(NamedTuple):
     """A fill of the account that the recording itself has."""
@@ -54,27 +57,30 @@ class RecordedFunding(Funding):
 
     @property
     def next_hour(self) -> int:
-        """When the next payment is due; never, while nobody holds anything."""
-        return self._next_hour
+        """When the next payment is due: when it was made where that is recorded, else at the full hour."""
+        rows = [] if self._own is None else self._own.fundings
+        hour = self._next_hour
+        return min((r.at_ms for r in rows if hour <= r.at_ms < hour + LATE_MS), default=hour)
 
     def advance(self, now_ms: int) -> None:
         """Pay what is due."""
-        if self._next_hour > now_ms:
+        due = self.next_hour
+        if due > now_ms:
             return
-        hour, self._next_hour = self._next_hour, now_ms - now_ms % HOUR_MS + HOUR_MS
+        self._next_hour = now_ms - now_ms % HOUR_MS + HOUR_MS
         for market in self._engine.markets.values():
             if not market.holders:
                 continue
-            prices = self._prices(market.info.coin, hour)
+            prices = self._prices(market.info.coin, due)
             if prices is not None:
                 market.oracle, market.funding = prices
-            self._as_recorded(market, hour)
-            self.pay(market, hour)
+            self._as_recorded(market, due)
+            self.pay(market, due)
 
-    def _as_recorded(self, market: Market, hour: int) -> None:
+    def _as_recorded(self, market: Market, at_ms: int) -> None:
         """The recorded payment's own rate, and an oracle that makes its amount."""
         for row in [] if self._own is None else self._own.fundings:
-            if row.coin == market.info.coin and abs(row.at_ms - hour) < HOUR_MS // 60:
+            if row.coin == market.info.coin and abs(row.at_ms - at_ms) < LATE_MS:
                 market.funding = row.rate
                 made = truncate(row.szi * market.oracle * row.rate, USD_DECIMALS)
                 if row.szi and row.rate and made != -row.usdc:

@@ -5,12 +5,14 @@ seconds and not days. Frames are kept as they came and parsed when somebody look
 milliseconds; a context carries none of its own, who pushes it says which.
 """
 
+import re
 from bisect import bisect_left, bisect_right
 from decimal import Decimal
 from typing import NamedTuple
 
 import msgspec
 
+_DIGITS = re.compile(rb"[0-9]{1,19}")
 BEHIND_MS = 2000
 """So much is kept of what is over."""
 
@@ -42,6 +44,14 @@ class _Trade(msgspec.Struct):
     tid: int = 0
 
 
+class _Book(msgspec.Struct):
+    levels: tuple[list[_Level], list[_Level]]
+
+
+class _BookFrame(msgspec.Struct):
+    data: _Book
+
+
 class _BboFrame(msgspec.Struct):
     data: _Bbo
 
@@ -57,6 +67,7 @@ class _TradesFrame(msgspec.Struct):
 _bbo = msgspec.json.Decoder(_BboFrame, strict=False)
 _ctx = msgspec.json.Decoder(_CtxFrame, strict=False)
 _trades = msgspec.json.Decoder(_TradesFrame, strict=False)
+_book = msgspec.json.Decoder(_BookFrame, strict=False)
 
 
 class Side(NamedTuple):
@@ -85,6 +96,18 @@ class Context(NamedTuple):
     oracle: Decimal
     mark: Decimal
     funding: Decimal
+
+
+class Depth(NamedTuple):
+    """An order book: price -> size, the best price first."""
+
+    at_ms: int
+    bids: dict[Decimal, Decimal]
+    asks: dict[Decimal, Decimal]
+
+    def levels(self, *, is_buy: bool) -> dict[Decimal, Decimal]:
+        """The bids, or the asks."""
+        return self.bids if is_buy else self.asks
 
 
 class Trade(NamedTuple):
@@ -124,7 +147,7 @@ class Tape:
     """See the module. Confined to one thread."""
 
     def __init__(self) -> None:
-        self._bbo, self._ctx = _Track(), _Track()
+        self._bbo, self._ctx, self._books = _Track(), _Track(), _Track()
         self.trades: list[Trade] = []
         self._tids: dict[int, None] = {}
 
@@ -135,6 +158,10 @@ class Tape:
     def ctx(self, at_ms: int, frame: bytes) -> None:
         """A context."""
         self._ctx.push(at_ms, frame)
+
+    def book(self, at_ms: int, frame: bytes) -> None:
+        """An order book."""
+        self._books.push(at_ms, frame)
 
     def traded(self, frame: bytes) -> None:
         """Trades; those of before that a new connection repeats count once."""
@@ -150,6 +177,16 @@ class Tape:
         """The touch at that time, `before`: as it was just before; None: none is known."""
         at = self._bbo.latest(at_ms, before=before)
         return None if at < 0 else _look(self._bbo.times[at], self._bbo.frames[at])
+
+    def depth(self, at_ms: int, most_old_ms: int) -> Depth | None:
+        """The order book at that time; None: none is known that is no older than that."""
+        at = self._books.latest(at_ms, before=False)
+        if at < 0 or self._books.times[at] < at_ms - most_old_ms:
+            return None
+        bids, asks = (
+            {level.px: level.sz for level in side} for side in _book.decode(self._books.frames[at]).data.levels
+        )
+        return Depth(self._books.times[at], bids, asks)
 
     def context(self, at_ms: int) -> Context | None:
         """The context that held then, the first one where that was before it."""
@@ -192,6 +229,7 @@ class Tape:
         before = now_ms - BEHIND_MS
         self._bbo.forget(before)
         self._ctx.forget(before)
+        self._books.forget(before)
         if len(self.trades) > 64 and self.trades[32].at_ms < before:
             self.trades = [t for t in self.trades if t.at_ms >= before]
 
@@ -214,7 +252,5 @@ def time_of(frame: bytes) -> int | None:
     at = frame.find(b'"time":')
     if at < 0:
         return None
-    end = at + 7
-    while frame[end : end + 1].isdigit():
-        end += 1
-    return int(frame[at + 7 : end]) if end > at + 7 else None
+    match = _DIGITS.match(frame, at + 7)
+    return int(match[0]) if match else None
