@@ -11,6 +11,7 @@ _BY_TEST = {
         "bench/wired"
     ),
     "config/test_settings": "config/describing config/quote_settings exchange/keys service/params service/start",
+    "exchange/test_bounded": "exchange/opening",
     "exchange/test_registry": "core/market",
     "exchange/test_sender_contract": "core/ports exchange/writer",
     "exchange/test_session": (
