@@ -13,6 +13,8 @@ _BY_TEST = {
     "config/test_settings": "config/describing config/quote_settings exchange/keys service/params service/start",
     "exchange/test_bounded": "exchange/opening",
     "exchange/test_registry": "core/market",
+    "venue/test_mirroring": "venue/upstream/reads",
+    "config/test_reading": "config/paper",
     "exchange/test_sender_contract": "core/ports exchange/writer",
     "exchange/test_session": (
         "exchange/backoff exchange/clock_offset core/nonce_floor exchange/nonce exchange/protocol exchange/rate_limit "
@@ -55,6 +57,8 @@ _BY_TEST = {
     "replay/test_replay": (
         "replay/checks replay/command replay/latency replay/network replay/result replay/run replay/setup replay/source "
         "venue/market/filling venue/market/own venue/market/tape venue/recorded"
+        "replay/checks replay/command replay/latency replay/network replay/page replay/result replay/run replay/setup replay/source "
+        "venue/market/answers venue/market/filling venue/market/latency venue/market/own venue/market/tape venue/recorded"
     ),
     "service/test_alerting": "core/urls ops/channels",
     "service/test_operating": "service/control_requests service/snapshot",

@@ -13,7 +13,6 @@ from typing import Any
 from hip3.config.reading import MarketSettings, load, load_markets_file
 from hip3.errors import ConfigError, PreflightError
 from hip3.replay.checks import against, cuts, decided, live_rows, noise_after
-from hip3.replay.latency import parse_latency
 from hip3.replay.result import Rows, hash_of, journal_of, records, report_of
 from hip3.replay.run import Ask, Replay, replay
 from hip3.replay.source import COARSE_ORACLE_MS, COARSE_TOUCH_MS, Change, Head, first_look
@@ -21,6 +20,7 @@ from hip3.report.document import told_of
 from hip3.report.facts import Facts
 from hip3.report.page import write
 from hip3.venue.market.filling import parse_fills
+from hip3.venue.market.latency import parse_latency
 
 OK, CHECK_FAILED = 0, 4
 NOBODYS = (
@@ -61,14 +61,14 @@ def settings_of(args: argparse.Namespace, head: Head, state: Path, env_file: Pat
 def run(args: argparse.Namespace, env_file: Path | None) -> int:
     """The command; its exit code. ConfigError, OSError."""
     head = first_look(args.recording)
-    coarse = _coarse(head)
-    if coarse:
-        raise PreflightError([coarse])
+    refused = coarse(head)
+    if refused:
+        raise PreflightError([refused])
     folder = Path(args.report)
     folder.mkdir(parents=True, exist_ok=True)
     done, rows, report = _once(args, head, env_file)
     if args.against is not None:
-        live = live_rows(args.against, records(args.against))
+        live = live_rows(args.against, records(args.against), paper=head.paper)
         report["against"] = against(live, rows, report["first_ms"], report["last_ms"])
     if args.lookahead:
         report["lookahead"] = _lookahead(args, head, env_file, rows)
@@ -89,9 +89,13 @@ def _once(
     """One replay: what became of it, its journal's records, its report. The first of a command leaves its journal."""
     with tempfile.TemporaryDirectory(prefix="hip3-replay-") as state:
         settings = settings_of(args, head, Path(state), env_file)
+        latency = parse_latency(args.latency, head.lag_ms)
+        timed = head.paper and args.latency is None
+        if timed:
+            latency = msgspec.structs.replace(latency, source="as recorded: these very orders of paper")
         ask = Ask(
             recording=args.recording, settings=settings, coins=settings.base.coins, fills=parse_fills(args.fills),
-            own=args.own, latency=parse_latency(args.latency, head.lag_ms), seed=args.seed, change=change,
+            own=args.own, timed=timed, latency=latency, seed=args.seed, change=change,
             from_ns=_time(args.start), to_ns=_time(args.end),
         )  # fmt: skip
         done = replay(ask, head, Path(state))
@@ -148,7 +152,7 @@ def _write(folder: Path, report: dict[str, Any], rows: Rows) -> None:
         print(f"hip3: {error.faults[0]}", file=sys.stderr)
 
 
-def _coarse(head: Head) -> str:
+def coarse(head: Head) -> str:
     """Why a recording cannot be signalled on; "" if it can."""
     if not head.coins:
         return "the recording has no touch and no context of any market"

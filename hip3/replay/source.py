@@ -56,6 +56,8 @@ class Head(msgspec.Struct, kw_only=True):
     """Public answers, the newest of each request: request and answer."""
     run: str | None = None
     """What the cloids of the recorded service begin with, where it traded."""
+    paper: bool = False
+    """It was recorded by a service in paper: its orders met this very market, and nobody else saw them."""
     rtt_ms: int = 0
     """Median time of an HTTP request."""
     oracle_ms: int = 0
@@ -100,6 +102,7 @@ def first_look(where: Path) -> Head:
     if head is None:
         raise ConfigError([f"{where}: there is no line in the recording"])
     head.metas, head.coins, head.rtt_ms = list(metas.values()), list(coins), median(rtts)
+    head.paper = any(m["answer"] == {"mode": "paper"} for m in head.metas if m["request"] == {"type": "service"})
     head.lag_ms = max(0, median(lags) + head.offset_ms)
     head.oracle_ms, head.touch_ms = median(gaps["activeAssetCtx"]), median(gaps["bbo"])
     return head
@@ -148,6 +151,8 @@ class Source:
         """cloid -> when the recorded service sent it, by its own clock."""
         self.ended_ms: dict[str, int] = {}
         """cloid -> exchange time at which it was over."""
+        self.back_ms: dict[int, int] = {}
+        """Exchange time of something about the account -> how long the word of it was under way."""
 
     @property
     def digest(self) -> str:
@@ -180,6 +185,9 @@ class Source:
             what = str(body.get("what"))
             if what in ("up", "down"):
                 self.queue.append(Heard(at_ms, what, str(body.get("why", "")).encode()))
+            if what == "down" and self._own is None:
+                for tape in self.tapes.values():
+                    tape.gap(r.t // 1_000_000 + self._head.offset_ms)
             if what in ("down", "lost"):
                 self.gaps.append((r.t // 1_000_000, f"{what}: {body.get('why', '')}"))
         elif r.d == "out":
@@ -213,7 +221,8 @@ class Source:
     def _on_tape(self, tape: Tape, channel: str, data: bytes, wall_ms: int) -> None:
         try:
             if channel == "bbo":
-                tape.bbo(time_of(data) or wall_ms - self._head.lag_ms, data)
+                heard_ms = wall_ms - self._head.lag_ms
+                tape.bbo(time_of(data) or heard_ms, data, heard_ms)
             elif channel == "trades":
                 tape.traded(data)
             else:
@@ -245,6 +254,7 @@ class Source:
                 cloid = str(item.get("order", {}).get("cloid"))
                 word, at = str(item.get("status")), int(item.get("statusTimestamp", 0))
                 self.exec_ms.setdefault(cloid, at)
+                self.back_ms.setdefault(at, r.t // 1_000_000 + self._head.offset_ms - at)
                 if word in ("canceled", "filled") or word.endswith(("Canceled", "Rejected")):
                     self.ended_ms[cloid] = at
         elif self._own is not None and not data.get("isSnapshot"):

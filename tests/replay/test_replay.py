@@ -18,11 +18,11 @@ from hip3.record.folder import segments
 from hip3.record.lines import Record
 from hip3.record.segment import SegmentReader, SegmentWriter
 from hip3.replay.checks import noise_after
-from hip3.replay.latency import parse_latency
 from hip3.replay.result import hash_of, journal_of, records, report_of
 from hip3.replay.run import Ask, replay
 from hip3.replay.source import first_look
 from hip3.venue.market.filling import Fills, Queue, offered, parse_fills
+from hip3.venue.market.latency import parse_latency
 from hip3.venue.market.tape import Side, Trade
 from tests.replay.session import Session, account_of, recorded
 from tests.stories.process import ROOT
