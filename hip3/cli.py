@@ -13,12 +13,12 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from hip3.commands.parsing import Parser as _Parser
+from hip3.commands.parsing import add_exchange
 from hip3.commands.parsing import add_first as _add_first
 from hip3.commands.parsing import add_operating as _add_operating
-from hip3.commands.parsing import port as _port
 from hip3.commands.parsing import seconds as _seconds
 from hip3.errors import AlreadyRunning, ConfigError, PreflightError, VenueReadError
 from hip3.version import __version__
@@ -32,24 +32,6 @@ ENV_FILE = Path(".env")
 NOBODY = "no service is running here; start it with ./run.sh"
 
 
-def _add_exchange(commands: Any) -> None:
-    exchange = commands.add_parser("exchange", help="serve the embedded exchange alone")
-    exchange.add_argument("--host", default="127.0.0.1")
-    exchange.add_argument("--port", type=_port, default=3001)
-    exchange.add_argument("--seed", type=int, default=None)
-    exchange.add_argument("--profile", choices=("lively", "calibrated"), default="lively")
-    exchange.add_argument("--latency", type=int, default=None, metavar="MS", help="from arrival to execution; 100")
-    exchange.add_argument("--speed", type=_seconds, default=1.0, metavar="X", help="faster than real time")
-    exchange.add_argument("--config", type=Path, default=None, metavar="FILE", help="markets and accounts (TOML)")
-    exchange.add_argument("--faults", type=Path, default=None, metavar="FILE", help="what goes wrong, when (TOML)")
-    exchange.add_argument("--recording", type=Path, default=None, metavar="FILE", help="books and oracles (JSON lines)")
-    exchange.add_argument("--mirror", default=None, metavar="mainnet|testnet|URL", help="pass on a real one's market")
-    exchange.add_argument("--fills", default=None, metavar="MODEL", help="a mirror's: pessimistic, share:P, optimistic")
-    exchange.add_argument("--no-limits", action="store_true", help="no limits of an IP: weight, sockets, messages")
-    exchange.add_argument("--state", type=Path, default=None, metavar="FILE", help="keeps accounts over restarts")
-    exchange.add_argument("--until-eof", action="store_true", help="end when standard input does")
-
-
 def parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     top = _Parser(prog="hip3", description="trades Hyperliquid's HIP-3 perpetuals")
@@ -61,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--plain", action="store_true", help="log lines on a terminal, too, instead of the live view")
     run.set_defaults(settings=None)
     _add_first(commands)
-    _add_exchange(commands)
+    add_exchange(commands)
     check = commands.add_parser("check", help="preflight: settings, key, exchange, markets, folders, alerts")
     check.add_argument("--json", action="store_true")
     check.add_argument("--sign", action="store_true", help="also send one signed noop; not while the service runs")
@@ -358,6 +340,12 @@ def _record(args: argparse.Namespace) -> int:
     return record(args, reading.load_markets_file(reading.load(os.environ, ENV_FILE, markets=False)))
 
 
+def _import(args: argparse.Namespace) -> int:
+    from hip3.imports.command import run
+
+    return run(args)
+
+
 def _replay(args: argparse.Namespace) -> int:
     from hip3.replay.command import run
 
@@ -393,6 +381,7 @@ _COMMANDS = {
     "bench": _bench,
     "simulate": _simulate,
     "record": _record,
+    "import": _import,
     "replay": _replay,
     "report": _report,
     "sweep": _not_offered,

@@ -12,6 +12,10 @@ _BY_TEST = {
     ),
     "config/test_settings": "config/describing config/quote_settings exchange/keys service/params service/start",
     "exchange/test_bounded": "exchange/opening",
+    "imports/test_command": (
+        "imports/archive imports/arrays imports/faults imports/frames imports/raw imports/reading imports/sources imports/tables "
+        "imports/writing"
+    ),
     "exchange/test_registry": "core/market",
     "venue/test_mirroring": "venue/upstream/reads",
     "config/test_reading": "config/paper",
@@ -56,8 +60,6 @@ _BY_TEST = {
     "stories/test_evidence": "commands/observed",
     "replay/test_replay": (
         "replay/checks replay/command replay/latency replay/network replay/result replay/run replay/setup replay/source "
-        "venue/market/filling venue/market/own venue/market/tape venue/recorded"
-        "replay/checks replay/command replay/latency replay/network replay/page replay/result replay/run replay/setup replay/source "
         "venue/market/answers venue/market/filling venue/market/latency venue/market/own venue/market/tape venue/recorded"
     ),
     "service/test_alerting": "core/urls ops/channels",

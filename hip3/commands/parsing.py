@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from pathlib import Path
 from typing import Any, NoReturn
 
 from hip3.commands.words import all_commands, clearer, epilog, options
@@ -67,3 +68,22 @@ def add_first(commands: Any) -> None:
     demo.add_argument("--plain", action="store_true", help="log lines on a terminal, too, instead of the live view")
     demo.add_argument("--no-open", action="store_true", help="open no browser")
     commands.add_parser("init", help="asks for network, markets, limits, key file, alerts; writes .env; runs check")
+
+
+def add_exchange(commands: Any) -> None:
+    """`exchange`."""
+    exchange = commands.add_parser("exchange", help="serve the embedded exchange alone")
+    exchange.add_argument("--host", default="127.0.0.1")
+    exchange.add_argument("--port", type=port, default=3001)
+    exchange.add_argument("--seed", type=int, default=None)
+    exchange.add_argument("--profile", choices=("lively", "calibrated"), default="lively")
+    exchange.add_argument("--latency", type=int, default=None, metavar="MS", help="from arrival to execution; 100")
+    exchange.add_argument("--speed", type=seconds, default=1.0, metavar="X", help="faster than real time")
+    exchange.add_argument("--config", type=Path, default=None, metavar="FILE", help="markets and accounts (TOML)")
+    exchange.add_argument("--faults", type=Path, default=None, metavar="FILE", help="what goes wrong, when (TOML)")
+    exchange.add_argument("--recording", type=Path, default=None, metavar="FILE", help="books and oracles (JSON lines)")
+    exchange.add_argument("--mirror", default=None, metavar="mainnet|testnet|URL", help="pass on a real one's market")
+    exchange.add_argument("--fills", default=None, metavar="MODEL", help="a mirror's: pessimistic, share:P, optimistic")
+    exchange.add_argument("--no-limits", action="store_true", help="no limits of an IP: weight, sockets, messages")
+    exchange.add_argument("--state", type=Path, default=None, metavar="FILE", help="keeps accounts over restarts")
+    exchange.add_argument("--until-eof", action="store_true", help="end when standard input does")

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from hip3.config.reading import MarketSettings, load, load_markets_file
 from hip3.errors import ConfigError, PreflightError
 from hip3.replay.checks import against, cuts, decided, live_rows, noise_after

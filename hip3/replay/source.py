@@ -102,6 +102,7 @@ def first_look(where: Path) -> Head:
     if head is None:
         raise ConfigError([f"{where}: there is no line in the recording"])
     head.metas, head.coins, head.rtt_ms = list(metas.values()), list(coins), median(rtts)
+    head.assumed += [a for m in head.metas if m["request"] == {"type": "import"} for a in m["answer"]["assumed"]]
     head.paper = any(m["answer"] == {"mode": "paper"} for m in head.metas if m["request"] == {"type": "service"})
     head.lag_ms = max(0, median(lags) + head.offset_ms)
     head.oracle_ms, head.touch_ms = median(gaps["activeAssetCtx"]), median(gaps["bbo"])

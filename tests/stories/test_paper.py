@@ -1,6 +1,7 @@
 """Paper with real processes: an exchange, the service, its mirror, and a proxy that counts what goes upstream."""
 
 import contextlib
+import gzip
 import json
 import os
 import sqlite3
@@ -18,6 +19,7 @@ from hip3.exchange.wire_out import signed_body
 from hip3.record.verify import verify
 from hip3.venue.setup.settings import DATA_FILE
 from hip3.venue.state_file import StateFile
+from tests.imports import samples
 from tests.stories.counting import Counting
 from tests.stories.process import ROOT, TESTER, Exchange, command, exchange, service
 
@@ -147,7 +149,13 @@ def _typed(line: str, folder: Path, **more: str) -> subprocess.CompletedProcess[
 @pytest.mark.long
 @pytest.mark.timeout(300)
 def test_the_commands_of_the_page_do_what_it_says(tmp_path: Path) -> None:
-    """issue K, 7: those of Paper; mainnet is an embedded exchange here, and an hour 15 seconds."""
+    """issue K, 7: those of Import and of Paper; mainnet is an embedded exchange here, and an hour 15 seconds."""
+    (tmp_path / "xyz_GOLD.gz").write_bytes(samples.hftbacktest())
+    for name, body in samples.tardis_csv().items():
+        (tmp_path / f"{name}.csv.gz").write_bytes(gzip.compress(body))
+    told = [_typed(line, tmp_path) for line in _printed("Import")]
+    assert [t.returncode for t in told] == [0] * 4, [t.stderr for t in told]
+    assert "xyz:GOLD" in told[2].stdout
     with exchange(3) as at:
         run, replayed = [_typed(line, tmp_path, HIP3_API_URL=at.url) for line in _printed("Paper")]
     assert (run.returncode, replayed.returncode) == (0, 0), run.stderr + replayed.stdout + replayed.stderr
