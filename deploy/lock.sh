@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes requirements.lock and tests/requirements.lock anew: every package that requirements.txt and
-# tests/requirements.txt bring with them, with the hashes of its files for all machines. Needs uv (pip install uv).
+# Makes requirements.lock, requirements-lab.lock and tests/requirements.lock anew: every package that the files beside
+# them bring with them, with the hashes of its files for all machines. Needs uv (pip install uv).
 # What is locked already stays at its version; `deploy/lock.sh --upgrade` takes the newest of all. See docs/upgrading.md.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
@@ -29,5 +29,6 @@ compile requirements.txt requirements-lab.txt tests/requirements.txt tests/requi
 # What the box runs on is what the tests ran on.
 sed -n 's/^\([^ ]*==[^ ]*\).*/\1/p' tests/requirements.lock >"$made/tested"
 upgrade=() also=(--constraint "$made/tested")
-rm -f requirements.lock
+rm -f requirements.lock requirements-lab.lock
 compile requirements.txt requirements.lock
+compile requirements-lab.txt requirements-lab.lock

@@ -29,6 +29,7 @@ And what it is proved with:
                 actions, serving
     onethread/  the whole service in one thread under its own clock
     replay/     the service over a recording, on that
+    imports/    foreign recordings into ours
     simulate/   seeded fault simulation on that
     bench/      the benchmarks
 

@@ -344,6 +344,20 @@ def _simulate(args: argparse.Namespace) -> int:
     return one(first, keep, args.until, calm=args.calm)
 
 
+def _evidence(args: argparse.Namespace) -> int:
+    if args.command == "replay":
+        from hip3.replay.command import run as replay
+
+        return replay(args, ENV_FILE)
+    if args.command == "report":
+        from hip3.commands.report import run as report
+
+        return report(args, ENV_FILE, _say_here)
+    from hip3.imports.command import run as imported
+
+    return imported(args)
+
+
 def _record(args: argparse.Namespace) -> int:
     from hip3.commands.record import record, stat_command, verify_command
     from hip3.config import reading
@@ -353,24 +367,9 @@ def _record(args: argparse.Namespace) -> int:
     return record(args, reading.load_markets_file(reading.load(os.environ, ENV_FILE, markets=False)))
 
 
-def _replay(args: argparse.Namespace) -> int:
-    from hip3.replay.command import run
-
-    return run(args, ENV_FILE)
-
-
-def _report(args: argparse.Namespace) -> int:
-    from hip3.commands.report import run
-
-    return run(args, ENV_FILE, _say_here)
-
-
-def _test(args: argparse.Namespace) -> int:
-    return _faults(["the checks of the code are run by ./run.sh test, in a checkout"], USAGE)
-
-
-def _not_offered(args: argparse.Namespace) -> int:
-    return _faults([f"{args.command} is not offered until it exists"], USAGE)
+def _not_here(args: argparse.Namespace) -> int:
+    tests = "the checks of the code are run by ./run.sh test, in a checkout"
+    return _faults([tests if args.command == "test" else f"{args.command} is not offered until it exists"], USAGE)
 
 
 _COMMANDS = {
@@ -393,8 +392,9 @@ _COMMANDS = {
     "bench": _bench,
     "simulate": _simulate,
     "record": _record,
-    "replay": _replay,
-    "report": _report,
-    "sweep": _not_offered,
-    "test": _test,
+    "import": _evidence,
+    "replay": _evidence,
+    "report": _evidence,
+    "sweep": _not_here,
+    "test": _not_here,
 }

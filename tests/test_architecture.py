@@ -41,6 +41,7 @@ def test_threads_are_made_in_one_place_each() -> None:
     assert makers == {
         "hip3/service/workers.py",
         "hip3/venue/server.py",
+        "hip3/venue/mirroring.py",
         "hip3/commands/exchange.py",
         "hip3/exchange/bounded.py",
     }

@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
-LOCKS = ("requirements.lock", "tests/requirements.lock", "deploy/pip.lock")
+LOCKS = ("requirements.lock", "requirements-lab.lock", "tests/requirements.lock", "deploy/pip.lock")
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+?)(?: ; ([^\\]+?))? \\$", re.M)
 
 
@@ -41,7 +41,10 @@ def test_every_pin_has_its_hashes_and_every_line_is_one_of_the_two(lock: str) ->
 
 @pytest.mark.parametrize(
     ("lock", "files"),
-    [("requirements.lock", ["requirements.txt"]), ("tests/requirements.lock", ["requirements.txt", "requirements-lab.txt", "tests/requirements.txt"])],
+    [
+        ("requirements.lock", ["requirements.txt"]), ("requirements-lab.lock", ["requirements-lab.txt"]),
+        ("tests/requirements.lock", ["requirements.txt", "requirements-lab.txt", "tests/requirements.txt"]),
+    ],
 )  # fmt: skip
 def test_a_lock_is_what_the_requirements_bring_and_nothing_else(lock: str, files: list[str]) -> None:
     found, waiting, seen = pins(lock), wishes(*files), set[tuple[str, frozenset[str]]]()
@@ -65,5 +68,6 @@ def test_a_lock_is_what_the_requirements_bring_and_nothing_else(lock: str, files
 
 def test_the_box_runs_on_what_the_tests_ran_on() -> None:
     tested = pins("tests/requirements.lock")
-    assert pins("requirements.lock").items() <= tested.items()
+    for lock in ("requirements.lock", "requirements-lab.lock"):
+        assert pins(lock).items() <= tested.items()
     assert {name: metadata.version(name) for name in tested} == tested, "what these tests run on is what is locked"

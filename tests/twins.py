@@ -12,7 +12,14 @@ _BY_TEST = {
         "bench/wired"
     ),
     "config/test_settings": "config/describing config/quote_settings exchange/keys service/params service/start",
+    "exchange/test_bounded": "exchange/opening",
+    "imports/test_command": (
+        "imports/archive imports/arrays imports/faults imports/frames imports/raw imports/reading imports/sources imports/tables "
+        "imports/writing"
+    ),
     "exchange/test_registry": "core/market",
+    "venue/test_mirroring": "venue/upstream/reads",
+    "config/test_reading": "config/paper",
     "exchange/test_sender_contract": "core/ports exchange/writer",
     "exchange/test_session": (
         "exchange/backoff exchange/clock_offset core/nonce_floor exchange/nonce exchange/protocol exchange/rate_limit "
@@ -64,7 +71,7 @@ _BY_TEST = {
     "replay/test_warp": "replay/progress",
     "replay/test_replay": (
         "replay/checks replay/command replay/head replay/latency replay/network replay/result replay/run replay/setup replay/source "
-        "venue/market/own"
+        "venue/market/answers venue/market/latency venue/market/own"
     ),
     "service/test_alerting": "core/urls ops/channels",
     "service/test_operating": "service/control_requests service/snapshot",

@@ -152,7 +152,8 @@ def prepared(day: Day) -> tuple[list[Any], Any, Any, Any, int]:
             )  # fmt: skip
         data.append(array)
     longest = max(len(of) for of in steps)
-    times, values = np.zeros((day.markets, longest), np.int64), np.zeros((day.markets, longest), np.float64)
+    times: Any = np.zeros((day.markets, longest), np.int64)
+    values: Any = np.zeros((day.markets, longest), np.float64)
     for number, of in enumerate(steps):
         for at, (heard_ns, usd) in enumerate(of):
             times[number, at], values[number, at] = heard_ns, usd

@@ -59,14 +59,14 @@ class Finding(msgspec.Struct, frozen=True):
 def run_checks(settings: MarketSettings, *, sign: bool = False) -> list[Finding]:
     """All checks that can be made; a failed one does not stop the others that do not need it."""
     base = settings.base
-    out = [Finding("settings", True, f"{base.network}, mode {'trade' if base.trading else 'observe'}")]
+    out = [Finding("settings", True, f"{base.network}, mode {base.doing}")]
     out += [_writable("state", Path(base.state_dir)), _writable("logs", Path(base.log_dir))]
     out += _alerts(base) + _page(base)
     try:
         key = configured_key(base)
     except ConfigError as error:
         return [*out, *(Finding("key", False, fault) for fault in error.faults)]
-    own = OwnExchange(base) if base.own_exchange else None
+    own = OwnExchange(base, keep=False) if base.own_exchange else None
     if own is not None:
         text = "one of its own, for this check alone; what a running service holds is in ./run.sh status"
         out.append(Finding("exchange", True, text))
@@ -243,7 +243,7 @@ class _ExchangeChecks:
 
     def _known_term(self, signer: str, account: str) -> int | None:
         """What the service kept of the agent's term."""
-        name = f"{self._base.network}-{account[:10]}"
+        name = f"{self._base.place}-{account[:10]}"
         try:
             body = kept(Path(self._base.state_dir) / name / "journal.db", "agent")
             term = None if body is None else msgspec.json.decode(body, type=AgentTerm)
@@ -281,7 +281,7 @@ class _ExchangeChecks:
         lock = StateLock(Path(base.state_dir))
         try:
             now = self._now()
-            if base.own_exchange:  # its account ends with it: there is nothing to go on from
+            if base.fresh_exchange or base.paper:  # its account ends with it: there is nothing to go on from
                 nonce = now
             else:
                 folder = account_dir(Path(base.state_dir), base.network, account)

@@ -1,4 +1,4 @@
-"""The options of the commands of evidence: record, replay, report. Nothing is imported that they need to run."""
+"""The options of the commands of evidence. Nothing is imported that they need to run."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +10,7 @@ BY = ("day", "market", "exit", "hour", "session", "holding", "trip")
 def add_evidence(commands: Any, seconds: Callable[[str], float]) -> None:
     """All of them; `sweep` is named, and not offered yet."""
     add_record(commands, seconds)
+    add_import(commands)
     add_replay(commands)
     add_report(commands)
     commands.add_parser("sweep", help="not offered yet").add_argument("recording", nargs="*")
@@ -42,6 +43,17 @@ def add_replay(commands: Any) -> None:
     replay.add_argument("--seed", type=int, default=0, metavar="N")
     replay.add_argument("--report", default="replays/last", metavar="DIR", help="report.json, report.html, journal.db")
     replay.add_argument("--json", action="store_true")
+
+
+def add_import(commands: Any) -> None:
+    """`import`."""
+    importing = commands.add_parser("import", help="foreign recordings into ours, for record, observe and replay")
+    importing.add_argument("format", metavar="FORMAT", help="hip3, hftbacktest, tardis, hl-archive, hl-asset-ctxs, …")
+    importing.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="files, or folders of them")
+    importing.add_argument("--out", type=Path, required=True, metavar="DIR", help="an empty folder, or a new one")
+    importing.add_argument("--coins", default=None, metavar="A,B", help="only these markets, such as xyz:GOLD")
+    importing.add_argument("--meta", type=Path, default=None, metavar="DIR", help="a recording that knows the markets")
+    importing.add_argument("--torn", action="store_true", help="take a file that ends too early up to there")
 
 
 def add_record(commands: Any, seconds: Callable[[str], float]) -> None:

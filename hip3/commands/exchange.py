@@ -6,13 +6,21 @@ import secrets
 import signal
 import sys
 import threading
+from collections.abc import Callable
 
 from hip3.clock import SystemClock
-from hip3.errors import ConfigError
+from hip3.config.settings import API_URLS
+from hip3.core.urls import parts_of, shown_url
+from hip3.errors import ODD_ANSWERS, ConfigError, VenueReadError
 from hip3.exchange.embedded import key_number_one
 from hip3.exchange.signing import SigningKey
 from hip3.venue.books.kept import Kept
+from hip3.venue.market.answers import setup_from
+from hip3.venue.market.filling import parse_fills
+from hip3.venue.market.latency import Drawn, parse_latency
 from hip3.venue.market.recording import NOTHING, load_recording
+from hip3.venue.mirrored import MirrorVenue
+from hip3.venue.mirroring import Mirror, delisted_of
 from hip3.venue.server import ExchangeServer
 from hip3.venue.setup.settings import load_setup
 from hip3.venue.state_file import StateFile
@@ -27,7 +35,10 @@ def serve(args: argparse.Namespace) -> str:
     """Serve until it is to end; why it failed, or "". ConfigError for what the arguments and files ask for."""
     state = None if args.state is None else StateFile(args.state)
     kept = None if state is None else state.read()
-    server, seed = _server(args, kept)
+    if args.mirror is None and args.fills is not None:
+        raise ConfigError(["--fills is a mirror's: give --mirror, too, or leave it away"])
+    mirror = None if args.mirror is None else mirror_of(args)
+    server, seed = _server(args, kept) if mirror is None else mirror_server(args, kept, mirror)
     done = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: done.set())
@@ -45,11 +56,15 @@ def serve(args: argparse.Namespace) -> str:
             break
         if not server.alive:
             return _keep(server, state) or "the exchange's own thread ended"
+        if mirror is not None and not mirror.alive:
+            return _keep(server, state) or "a thread of the mirror ended"
         if look % KEEP_EVERY == 0:
             fault = _keep(server, state)
             if fault != told:
                 _say(f"hip3: {fault or f'{args.state} is written again'}")
             told = fault
+    if mirror is not None:
+        mirror.end()
     server.stop()
     return _keep(server, state)
 
@@ -57,11 +72,8 @@ def serve(args: argparse.Namespace) -> str:
 def _server(args: argparse.Namespace, kept: Kept | None) -> tuple[ExchangeServer, int]:
     setup = load_setup(args.config, args.faults)
     recording = NOTHING if args.recording is None else load_recording(args.recording, setup.markets)
-    if kept is not None and args.seed not in (None, kept.seed):
-        raise ConfigError([f"{args.state} is of seed {kept.seed}; leave --seed away, or name another --state"])
-    seed = kept.seed if kept is not None else secrets.randbelow(2**32) if args.seed is None else args.seed
-    if args.latency < 0 or seed < 0:
-        raise ConfigError(["--latency and --seed must not be negative"])
+    seed = _seed(args, kept)
+    latency_ms = 100 if args.latency is None else args.latency
 
     def make(now_ms: int, kept: Kept | None = kept) -> Venue:
         return Venue(
@@ -69,27 +81,76 @@ def _server(args: argparse.Namespace, kept: Kept | None) -> tuple[ExchangeServer
             seed=seed,
             profile=args.profile,
             now_ms=now_ms,
-            latency_ms=args.latency,
+            latency_ms=latency_ms,
             recording=recording,
             limited=not args.no_limits,
             kept=kept,
         )
 
+    server = _bound(args, make, kept)
+    _say(f"hip3 embedded exchange, profile {args.profile}, seed {seed}")
+    return server, seed
+
+
+def _seed(args: argparse.Namespace, kept: Kept | None) -> int:
+    if kept is not None and args.seed not in (None, kept.seed):
+        raise ConfigError([f"{args.state} is of seed {kept.seed}; leave --seed away, or name another --state"])
+    seed: int = kept.seed if kept is not None else secrets.randbelow(2**32) if args.seed is None else args.seed
+    if (args.latency or 0) < 0 or seed < 0:
+        raise ConfigError(["--latency and --seed must not be negative"])
+    return seed
+
+
+def _bound(args: argparse.Namespace, make: Callable[[int], Venue], kept: Kept | None) -> ExchangeServer:
     begin_ms = 0 if kept is None else kept.at_ms
     try:
-        server = ExchangeServer(
-            make,
-            SystemClock(),
-            host=args.host,
-            port=args.port,
-            speed=args.speed,
-            begin_ms=begin_ms,
-            verbose=args.verbose,
-            open_control=args.open_control,
-        )
-    except OSError:
+        return ExchangeServer(
+            make, SystemClock(), host=args.host, port=args.port, speed=args.speed, begin_ms=begin_ms,
+            verbose=args.verbose, open_control=args.open_control,
+        )  # fmt: skip
+    except (OSError, SystemExit):
         raise ConfigError([f"{args.host}:{args.port} cannot be bound; is it in use? choose another --port"]) from None
-    _say(f"hip3 embedded exchange, profile {args.profile}, seed {seed}")
+
+
+def mirror_of(args: argparse.Namespace) -> Mirror:
+    """The upstream of `--mirror`: a network's name or an address. ConfigError."""
+    url = API_URLS.get(args.mirror, args.mirror)
+    parts = parts_of(url)
+    if parts is None or parts.scheme not in ("http", "https"):
+        raise ConfigError([f"--mirror {shown_url(url)}: expected mainnet, testnet or http://HOST:PORT"])
+    for name in ("recording", "faults"):
+        if getattr(args, name) is not None:
+            raise ConfigError(
+                [f"--{name} makes a market of its own, and --mirror passes on another's: give one of them"]
+            )
+    return Mirror(url, SystemClock(), lambda text: _say(f"hip3: {text}"), speed=args.speed)
+
+
+def mirror_server(args: argparse.Namespace, kept: Kept | None, mirror: Mirror) -> tuple[ExchangeServer, int]:
+    """The server of a mirror that listens already, and its seed. ConfigError; VenueReadError: no upstream."""
+    seed, fills = _seed(args, kept), parse_fills(args.fills or "pessimistic")
+    latency = parse_latency(None if args.latency is None else f"fixed:{args.latency}", 0)
+    try:
+        answers = mirror.answers()
+        found, gone = setup_from(answers, load_setup(args.config)), delisted_of(answers)
+    except ODD_ANSWERS as error:
+        raise VenueReadError(f"the markets of the upstream cannot be read: {error}") from None
+    if found is None:
+        raise VenueReadError("the upstream has no builder dex: there is nothing to pass on")
+    setup, px = found
+
+    def make(now_ms: int) -> Venue:
+        venue = MirrorVenue(
+            setup, px, travels=Drawn(latency, seed), fills=fills, seed=seed, now_ms=now_ms,
+            limited=not args.no_limits, kept=kept,
+        )  # fmt: skip
+        venue.relisted(gone, now_ms)
+        return venue
+
+    server = _bound(args, make, kept)
+    assert isinstance(server.venue, MirrorVenue)
+    mirror.begin(server, server.venue)
+    _say(f"hip3 mirror, fills {fills.text}, latency {latency.source}, seed {seed}")
     return server, seed
 
 

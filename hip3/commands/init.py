@@ -51,7 +51,7 @@ def _asked(ask: Callable[[str], str], say: Callable[[str], None]) -> Answers:
         one("HIP3_QUOTE_MARKETS", "markets to quote, for example xyz:GOLD")
     else:
         one("HIP3_MARKETS", "markets, comma separated (./run.sh markets lists them)", "xyz:GOLD")
-        mode = one("HIP3_MODE", "mode (observe: look only; trade)", "observe")
+        mode = one("HIP3_MODE", "mode (observe: look only; paper: simulated money; trade)", "observe")
         if mode == "trade":
             one("HIP3_PRIVATE_KEY_FILE", "file with the agent's private key, mode 0600", KEY_FILE)
             one("HIP3_ACCOUNT_ADDRESS", "address of the account that the agent trades for")

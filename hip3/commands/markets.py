@@ -23,9 +23,9 @@ HEAD = ("market", "taker bps", "maker bps", "lot", "least USD", "spread bps", "l
 def show(settings: MarketSettings, say: Callable[[str], None]) -> None:
     """Print every market of the configured dexs, or of all. PreflightError: a dex does not exist; VenueReadError."""
     base = settings.base
-    own = OwnExchange(base) if base.own_exchange else None
+    own = OwnExchange(base) if base.fresh_exchange else None
     try:
-        rest = RestClient(own.url if own is not None else base.http_url, SystemClock())
+        rest = RestClient(own.url if own is not None else base.public_url, SystemClock())
         for line in lines(rest, settings):
             say(line)
     finally:

@@ -111,11 +111,13 @@ def add_exchange(commands: Any) -> None:
     exchange.add_argument(
         "--profile", choices=("lively", "calibrated"), default="lively", help="much to trade on, or as measured"
     )
-    exchange.add_argument("--latency", type=int, default=100, metavar="MS", help="from arrival to execution")
+    exchange.add_argument("--latency", type=int, default=None, metavar="MS", help="from arrival to execution; 100")
     exchange.add_argument("--speed", type=seconds, default=1.0, metavar="X", help="faster than real time")
     exchange.add_argument("--config", type=Path, default=None, metavar="FILE", help="markets and accounts (TOML)")
     exchange.add_argument("--faults", type=Path, default=None, metavar="FILE", help="what goes wrong, when (TOML)")
     exchange.add_argument("--recording", type=Path, default=None, metavar="FILE", help="books and oracles (JSON lines)")
+    exchange.add_argument("--mirror", default=None, metavar="mainnet|testnet|URL", help="pass on a real one's market")
+    exchange.add_argument("--fills", default=None, metavar="MODEL", help="a mirror's: pessimistic, share:P, optimistic")
     exchange.add_argument("--no-limits", action="store_true", help="no limits of an IP: weight, sockets, messages")
     exchange.add_argument("--state", type=Path, default=None, metavar="FILE", help="keeps accounts over restarts")
     exchange.add_argument("-v", "--verbose", action="store_true", help="a line on stderr for each request")

@@ -55,8 +55,8 @@ class _Listener:
 def record(args: argparse.Namespace, settings: MarketSettings) -> int:
     """Record until a signal or the end of `--duration`; the exit code. AlreadyRunning: another process writes there."""
     base = settings.base
-    own = OwnExchange(base) if base.own_exchange else None
-    url = own.url if own is not None else base.http_url
+    own = OwnExchange(base) if base.fresh_exchange else None
+    url = own.url if own is not None else base.public_url
     done = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: done.set())

@@ -21,6 +21,7 @@ import msgspec
 from dotenv import dotenv_values
 from msgspec.structs import fields
 
+from hip3.config.paper import paper_faults
 from hip3.config.quote_settings import WEEKEND, QuoteSettings, quote_faults
 from hip3.config.settings import Settings
 from hip3.core.money import LIMIT_SHARE, MIN_NOTIONAL_USD, ceil_size, div
@@ -118,8 +119,6 @@ def _take(name: str, text: str, values: dict[str, Any]) -> str | None:
     if name not in FIELDS:
         near = get_close_matches(name, FIELDS, n=1, cutoff=0.6)
         return "unknown setting" + (f"; did you mean {PREFIX}{near[0].upper()}?" if near else "")
-    if name == "mode" and text == "paper":
-        return "paper is not offered until it exists; use trade or observe"
     if text == "" or (text.lower() == "none" and FIELDS[name].default is None):
         return None
     try:
@@ -186,7 +185,8 @@ def _combination_faults(s: Settings, *, markets: bool = True) -> list[str]:
     faults += _risk_faults(s) + _market_faults(s) + _address_faults(s) + _url_faults(s)
     if markets and s.network != "embedded" and not s.coins:
         faults.append("HIP3_MARKETS must be given outside embedded; there is no auto-discovery")
-    if markets and s.network != "embedded" and s.trading and not sources:
+    faults += paper_faults(s) if s.paper else []
+    if markets and s.network != "embedded" and s.doing == "trade" and not sources:
         faults.append("HIP3_MODE=trade outside embedded needs a key, for example HIP3_PRIVATE_KEY_FILE")
     return faults
 

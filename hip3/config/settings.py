@@ -18,8 +18,11 @@ class Settings(QuoteSettings, frozen=True, kw_only=True):
         _t("where to trade; decides the signing source too (a on mainnet, else b)"),
     ] = "embedded"
     mode: Annotated[
-        Literal["trade", "observe"] | None,
-        _t("trade, or observe: no key needed, no action leaves; default trade on embedded, else observe"),
+        Literal["trade", "observe", "paper"] | None,
+        _t(
+            "trade; observe: no key needed, no action leaves; paper: simulated money on the network's live market; "
+            "default trade on embedded, else observe"
+        ),
     ] = None
     api_url: Annotated[str | None, _t("another endpoint, for example another embedded exchange")] = None
     ws_url: Annotated[str | None, _t("its WebSocket; derived from HIP3_API_URL if absent")] = None
@@ -245,7 +248,10 @@ class Settings(QuoteSettings, frozen=True, kw_only=True):
     journal_sync: Annotated[bool, _t("intents survive power loss, too")] = False
     journal_keep_days: Annotated[int, _i("older records of the journal are deleted", 1, 3650)] = 30
     journal_keep_mb: Annotated[int, _i("so are the oldest beyond this size", 1, 1_000_000)] = 500
-    record: Annotated[str | None, _t("folder that the running service records its frames to; none: off")] = None
+    record: Annotated[
+        str | None,
+        _t("folder that the running service records its frames to; none: off, but recordings in paper; off there, too"),
+    ] = None
     record_keep_days: Annotated[int, _i("whole days of recordings older than this are deleted", 1, 3650)] = 14
     record_keep_gb: Annotated[int, _i("so are the oldest beyond this size", 1, 1_000_000)] = 50
     followups: Annotated[
@@ -278,10 +284,19 @@ class Settings(QuoteSettings, frozen=True, kw_only=True):
     exchange_profile: Annotated[Literal["lively", "calibrated"], _t("the own embedded exchange's profile")] = "lively"
 
     @property
+    def doing(self) -> str:
+        """The mode, or its default by network."""
+        return self.mode or ("trade" if self.network == "embedded" else "observe")
+
+    @property
     def trading(self) -> bool:
-        """Whether orders may leave: the mode, or its default by network."""
-        mode = self.mode or ("trade" if self.network == "embedded" else "observe")
-        return mode == "trade"
+        """Whether orders may leave; those of `paper` reach an exchange of our own."""
+        return self.doing != "observe"
+
+    @property
+    def paper(self) -> bool:
+        """Whether money is simulated on a real network's market."""
+        return self.mode == "paper"
 
     @property
     def follows(self) -> bool:
@@ -291,12 +306,35 @@ class Settings(QuoteSettings, frozen=True, kw_only=True):
 
     @property
     def mainnet(self) -> bool:
-        return self.network == "mainnet"
+        """Whether actions are signed for mainnet: never in paper."""
+        return self.network == "mainnet" and not self.paper
 
     @property
     def own_exchange(self) -> bool:
-        """Whether the service starts its own embedded exchange."""
+        """Whether the service starts an exchange of its own: the embedded one, or in paper a mirror."""
+        return self.paper or self.fresh_exchange
+
+    @property
+    def fresh_exchange(self) -> bool:
+        """Whether that one begins anew with each start, and its accounts with it."""
         return self.network == "embedded" and self.api_url is None
+
+    @property
+    def place(self) -> str:
+        """What a folder calls the network."""
+        return f"paper-{self.network}" if self.paper else self.network
+
+    @property
+    def shown_network(self) -> str:
+        """What people are told of the network."""
+        return f"paper on {self.network}" if self.paper else self.network
+
+    @property
+    def record_dir(self) -> str | None:
+        """Where the running service records; None: it does not."""
+        if self.record == "off":
+            return None
+        return self.record or ("recordings" if self.paper else None)
 
     @property
     def coins(self) -> list[str]:
@@ -315,14 +353,20 @@ class Settings(QuoteSettings, frozen=True, kw_only=True):
 
     @property
     def http_url(self) -> str:
-        return self.api_url or _API_URLS.get(self.network, "")
+        """The exchange that is traded on; "" in paper: it is one of our own, and nothing that trades knows another."""
+        return "" if self.paper else self.public_url
+
+    @property
+    def public_url(self) -> str:
+        """Where the network's market data is: for who only listens."""
+        return self.api_url or API_URLS.get(self.network, "")
 
     @property
     def websocket_url(self) -> str:
         return self.ws_url or ws_url_of(self.http_url)
 
 
-_API_URLS = {
+API_URLS = {
     "mainnet": "https://api.hyperliquid.xyz",
     "testnet": "https://api.hyperliquid-testnet.xyz",
 }

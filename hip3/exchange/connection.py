@@ -10,7 +10,6 @@ back-off; only an error of the handler passes through, and ends the thread. No l
 """
 
 import random
-import socket as _socket
 import threading
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -21,17 +20,9 @@ from hip3.core.events import Event
 from hip3.core.ports import Clock, Tap
 from hip3.core.urls import shown_url, told
 from hip3.exchange.backoff import RESET_AFTER_MS, Backoff
-from hip3.exchange.bounded import Overdue
-from hip3.exchange.channel import Channel
+from hip3.exchange.opening import Opened, open_websocket
 from hip3.exchange.protocol import Session
 from hip3.exchange.writer import WriteHandle
-
-READ_TIMEOUT_S = 0.1
-"""How long a read waits for a frame: so often, at least, pings, time-outs and the wish to stop are looked at."""
-CONNECT_TIMEOUT_S = 4.0
-"""For each address and step of connecting; a name server is not bound by it."""
-HANDSHAKE_S = 10.0
-"""For all steps together."""
 
 
 class Inbound(Protocol):
@@ -52,50 +43,6 @@ class Inbound(Protocol):
     def ready_for_ms(self, now_ms: int) -> int:
         """How long the epoch has been READY; asked after each frame, to know when a failure is a first one again."""
         ...
-
-
-class Opened(Protocol):
-    """An open WebSocket: `exchange.channel.Channel`, or the simulation's."""
-
-    def recv_data(self) -> tuple[int, bytes]:
-        """See `Channel.recv_data`; it must come back within about `READ_TIMEOUT_S`."""
-        ...
-
-    def send(self, payload: str) -> object:
-        """One text frame, whole; any error leaves it open what was sent."""
-        ...
-
-    def shutdown(self) -> None:
-        """Close at once; a second time does no harm beyond OSError or WebSocketException."""
-        ...
-
-
-def open_websocket(url: str) -> Opened:
-    """Connect with websocket-client's low-level call: it starts no thread of its own.
-
-    Blocks for name server, TCP, TLS and handshake. Whatever it raises, there is no connection.
-    """
-    ws: Any = websocket.WebSocket(
-        sockopt=[(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)],
-        skip_utf8_validation=True,
-        enable_multithread=True,  # its own lock: it answers pings and closes from the reading side
-    )
-    with Overdue(HANDSHAKE_S, lambda: ws.sock) as call:
-        ws.connect(
-            url,
-            timeout=CONNECT_TIMEOUT_S,
-            # A proxy of the environment must not see signed actions. The library looks at the list of those that go
-            # without one only where it is given a proxy, which "*" then never lets it ask.
-            http_proxy_host="none",
-            http_proxy_port=9,
-            http_no_proxy=["*"],
-            redirect_limit=0,  # they go to whom they were sent, and to nobody he names
-        )
-    if call.passed:  # at the last moment: it is shut down already
-        ws.shutdown()
-        raise websocket.WebSocketTimeoutException("the handshake took too long")
-    ws.settimeout(READ_TIMEOUT_S)
-    return Channel(ws)
 
 
 class Connection:

@@ -23,12 +23,13 @@ def key_of(subscription: dict[str, Any]) -> str:
     return ":".join(parts)
 
 
-def wanted(coins: list[str], user: str | None) -> list[dict[str, Any]]:
+def wanted(coins: list[str], user: str | None, *, trades: bool = False) -> list[dict[str, Any]]:
     """Everything one connection subscribes to; private streams first, since they matter most.
 
     `user` is None in observe mode: then there is market data alone. Orders and fills are one stream over all dexs
     (docs/venue-facts.md F13); the exchange allows 1,000 subscriptions (docs/venue-facts.md F10). A coin that is not
-    listed would close the socket (docs/venue-facts.md F9): `coins` come from `meta`.
+    listed would close the socket (docs/venue-facts.md F9): `coins` come from `meta`. `trades`: also those, which
+    nothing here reads and a recording of paper needs, since its fills are judged by them.
     """
     out: list[dict[str, Any]] = []
     if user is not None:
@@ -38,6 +39,8 @@ def wanted(coins: list[str], user: str | None) -> list[dict[str, Any]]:
     for coin in coins:
         out.append({"type": "bbo", "coin": coin})
         out.append({"type": "activeAssetCtx", "coin": coin})
+        if trades:
+            out.append({"type": "trades", "coin": coin})
     return out
 
 

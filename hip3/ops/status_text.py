@@ -62,11 +62,16 @@ def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + ">"
 
 
+def _where(s: dict[str, Any]) -> str:
+    """Network and mode; the network of paper says the mode, too."""
+    return str(s["network"]) if s["mode"] == "paper" else f"{s['network']} {s['mode']}"
+
+
 def status_text(s: dict[str, Any]) -> str:
     """Render the object of `status --json`."""
     page = _Page()
     left = "" if s.get("left_s") is None else f", ends in {age(s['left_s'] * 1000)}"
-    page.head(f"{s['state']}  {s['network']} {s['mode']}, up {age(s['uptime_s'] * 1000)}{left}, hip3 {s['version']}")
+    page.head(f"{s['state']}  {_where(s)}, up {age(s['uptime_s'] * 1000)}{left}, hip3 {s['version']}")
     for reason in s["reasons"]:
         page.item(reason)
     if s["hard_stop"]["tripped"]:

@@ -34,10 +34,11 @@ TURN = 1000
 LEARNT = frozenset(
     {
         "meta", "metaAndAssetCtxs", "perpDexs", "perpsAtOpenInterestCap", "userFees", "clearinghouseState",
-        "spotClearinghouseState", "userAbstraction",
+        "spotClearinghouseState", "userAbstraction", "service",
     }
 )  # fmt: skip
-"""Of the answers over HTTP those that a replay needs: what markets there are, and what the account began with."""
+"""Of the answers over HTTP those that a replay needs: what markets there are, what the account began with, and in
+which mode the service ran."""
 Item = tuple[int, int, int, str, bytes | str | dict[str, Any]]
 
 

@@ -46,11 +46,15 @@ def against(live: Rows, replayed: Rows, from_ms: int, to_ms: int) -> dict[str, A
     }
 
 
-def live_rows(path: Path, rows: Rows) -> Rows:
-    """The journal's records; ConfigError for one that is no live journal."""
+def live_rows(path: Path, rows: Rows, *, paper: bool = False) -> Rows:
+    """The journal's records; ConfigError for one that is no live journal. `paper`: the recording is one of paper."""
     for _, kind, body in rows:
         if kind == "start" and "replay.invalid" in body:
             raise ConfigError([f"--against {path} is the journal of a replay; name the state folder's journal.db"])
+        if kind == "start" and msgspec.json.decode(body).get("mode") == "paper" and not paper:
+            raise ConfigError(
+                [f"--against {path} is a journal of paper, and the recording is none: it did not trade live"]
+            )
     return rows
 
 

@@ -29,9 +29,9 @@ OK, INTERRUPTED, CHECK_FAILED = 0, 1, 4
 def run(args: argparse.Namespace, env_file: Path | None) -> int:
     """The command; its exit code. ConfigError, OSError."""
     head = first_look(args.recording)
-    coarse = _coarse(head)
-    if coarse:
-        raise PreflightError([coarse])
+    refused = coarse(head)
+    if refused:
+        raise PreflightError([refused])
     folder = Path(args.report)
     folder.mkdir(parents=True, exist_ok=True)
     line = Progress(SystemClock(), sys.stderr, head.first_ns // 1_000_000, _last_ms(args), terminal=sys.stderr.isatty())
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace, env_file: Path | None) -> int:
     if done.incomplete:
         return _finish(args, done, rows, report)
     if args.against is not None:
-        live = live_rows(args.against, records(args.against))
+        live = live_rows(args.against, records(args.against), paper=head.paper)
         report["against"] = against(live, rows, report["first_ms"], report["last_ms"])
     try:
         if args.lookahead:
@@ -123,7 +123,7 @@ def _write(folder: Path, report: dict[str, Any], rows: Rows) -> None:
         print(f"hip3: {error.faults[0]}", file=sys.stderr)
 
 
-def _coarse(head: Head) -> str:
+def coarse(head: Head) -> str:
     """Why a recording cannot be signalled on; "" if it can."""
     if not head.coins:
         return "the recording has no touch and no context of any market"

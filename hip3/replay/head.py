@@ -42,6 +42,8 @@ class Head(msgspec.Struct, kw_only=True):
     """Order books are."""
     run: str | None = None
     """What the cloids of the recorded service begin with, where it traded."""
+    paper: bool = False
+    """It was recorded by a service in paper: its orders met this very market, and nobody else saw them."""
     held: list[Held] = []
     """What the account held that recorded, by the first answers about it."""
     rtt_ms: int = 0
@@ -101,6 +103,8 @@ class _Look:
         """What it came to."""
         head = self.head
         head.metas, head.coins, head.rtt_ms = list(self._metas.values()), list(self._coins), median(self._rtts)
+        head.assumed += [a for m in head.metas if m["request"] == {"type": "import"} for a in m["answer"]["assumed"]]
+        head.paper = any(m["answer"] == {"mode": "paper"} for m in head.metas if m["request"] == {"type": "service"})
         head.lag_ms = max(0, median(self._lags) + head.offset_ms)
         head.oracle_ms, head.touch_ms = median(self._gaps["activeAssetCtx"]), median(self._gaps["bbo"])
         return head

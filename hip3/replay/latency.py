@@ -1,81 +1,25 @@
-"""How long an order travels, and how long its answer. Pure.
-
-`fixed:MS` for both ways; a file of measured quantiles (`{"exec": […], "reply": […], "source": "…"}`, from the lowest to
-the highest, in milliseconds); or, where the recording is one of a service that traded, each order as long as it took
-then. What is drawn is drawn from seed, market and sending time, so that two settings that act on one frame are served
-alike.
+"""How long an order of a replay travels, and its answer: as it was drawn (`venue.market.latency`), or, where the
+recording is one of a service that traded, as long as it took then. Pure.
 """
 
-import hashlib
-from decimal import ROUND_HALF_UP, Decimal
-from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from hip3.errors import ConfigError
 from hip3.replay.ways import Ways
 from hip3.venue.market.filling import BLOCK_MS
-
-ASSUMED_EXEC = (60, 90, 110, 120, 130, 140, 148, 160, 180, 230, 480)
-"""Deciles, in milliseconds: what the project has measured of order round trips, less the way back."""
-
-
-class Latency(msgspec.Struct):
-    """Quantiles of both ways, evenly spaced from the lowest to the highest."""
-
-    exec: list[int]
-    """From sending until the order has reached the exchange."""
-    reply: list[int]
-    """From execution until the answer is heard."""
-    source: str = "a file"
-
-    def times(self, factor: str) -> "Latency":
-        """All of it so many times as long; `factor` is a decimal number above 0."""
-        by = Decimal(factor)
-        if by == 1:
-            return self
-        there, back = (
-            [int((ms * by).to_integral_value(ROUND_HALF_UP)) for ms in leg] for leg in (self.exec, self.reply)
-        )
-        return Latency(there, back, f"{self.source}, times {factor}")
-
-    def drawn(self, legs: list[int], seed: int, key: str) -> int:
-        """One of them by the key's own number."""
-        number = int.from_bytes(hashlib.blake2b(f"{seed}:{key}".encode(), digest_size=4).digest(), "big")
-        at = number / 2**32 * (len(legs) - 1)
-        low = int(at)
-        high = min(low + 1, len(legs) - 1)
-        return round(legs[low] + (legs[high] - legs[low]) * (at - low))
-
-
-def parse_latency(text: str | None, lag_ms: int) -> Latency:
-    """What `--latency` says; without it the project's figures, and frames' own way for the answers. ConfigError."""
-    if text is None:
-        return Latency(exec=list(ASSUMED_EXEC), reply=[lag_ms], source="assumed: the project's own figures")
-    if text.startswith("fixed:"):
-        number = text.removeprefix("fixed:")
-        if not number.isdecimal() or int(number) > 60_000:
-            raise ConfigError([f"--latency {text}: expected fixed:MS with whole milliseconds"])
-        return Latency(exec=[int(number)], reply=[int(number)], source=text)
-    try:
-        found = msgspec.json.decode(Path(text).read_bytes(), type=Latency)
-    except (OSError, msgspec.DecodeError) as error:
-        raise ConfigError([f"--latency {text}: {error}; expected fixed:MS, or a file with exec and reply"]) from None
-    if not found.exec or not found.reply or min(found.exec + found.reply) < 0:
-        raise ConfigError([f"--latency {text}: exec and reply need at least one number, none below 0"])
-    return found
+from hip3.venue.market.latency import Latency, key_of
 
 
 class Travels:
     """When each action is executed, in exchange milliseconds after its sending."""
 
-    def __init__(self, latency: Latency, seed: int, ways: Ways, *, own: bool) -> None:
-        self._latency, self._seed, self._ways, self._own = latency, seed, ways, own
+    def __init__(self, latency: Latency, seed: int, ways: Ways, *, own: bool, timed: bool = False) -> None:
+        """`own`, `timed`: the recorded service's orders are repeated, or those of paper; of these the answers, too."""
+        self._latency, self._seed, self._ways = latency, seed, ways
+        self._own, self._timed = own or timed, timed
 
     def __call__(self, now_ms: int, request: Any) -> int:
         """For the venue; `now_ms` is the exchange's time of the sending."""
-        key = _key_of(request)
+        key = key_of(request)
         if self._own:
             found = self._ways.of(request, now_ms)
             if found is not None:
@@ -83,11 +27,7 @@ class Travels:
         return self._latency.drawn(self._latency.exec, self._seed, f"{key}:{now_ms}") + (0 if self._own else BLOCK_MS)
 
     def reply_ms(self, key: str) -> int:
-        """The way back."""
+        """The way back of what happened at an exchange time."""
+        if self._timed and (back := self._ways.backs_ms.get(int(key))) is not None:
+            return max(0, back)
         return self._latency.drawn(self._latency.reply, self._seed, f"reply:{key}")
-
-
-def _key_of(request: Any) -> str:
-    action = request.get("action") if isinstance(request, dict) else None
-    orders = action.get("orders") if isinstance(action, dict) else None
-    return str(orders[0].get("a")) if isinstance(orders, list) and orders and isinstance(orders[0], dict) else "-"

@@ -157,6 +157,7 @@ class Network:
             ack = msgspec.json.encode({"channel": "subscriptionResponse", "data": data})
             self._private(socket, ack, self.clock.mono_ms() + 2 * self._http_ms)
         elif message.get("method") == "post":
+            self.source.ahead(self.clock.mono_ms())  # how long it takes may stand in what is not read yet
             self.venue.ws(socket.conn, text, self.exchange_ms())
         else:
             self._later(lambda now: self.venue.ws(socket.conn, text, now), self.clock.mono_ms() + self._http_ms)

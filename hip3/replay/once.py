@@ -9,14 +9,16 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
 from hip3.config.reading import MarketSettings, load, load_markets_file
 from hip3.errors import ConfigError
 from hip3.replay.head import Head
-from hip3.replay.latency import parse_latency
 from hip3.replay.result import Rows, journal_of, records, report_of
 from hip3.replay.run import Ask, Replay, replay
 from hip3.replay.source import Change
 from hip3.venue.market.filling import parse_fills
+from hip3.venue.market.latency import parse_latency
 from hip3.venue.market.queueing import parse_queue
 from hip3.venue.recorded import Model
 
@@ -73,10 +75,14 @@ def once(
     with tempfile.TemporaryDirectory(prefix="hip3-replay-") as state:
         settings = settings_of(args, head, Path(state), env_file)
         latency = parse_latency(args.latency, head.lag_ms).times(args.latency_times)
+        timed = head.paper and args.latency is None and Decimal(args.latency_times) == 1
+        if timed:
+            latency = msgspec.structs.replace(latency, source="as recorded: these very orders of paper")
         ask = Ask(
             recording=args.recording, settings=settings, coins=settings.base.coins, model=model_of(args, head),
-            own=args.own, latency=latency, seed=args.seed, balance=_amount(args.balance, "--balance", 10**9),
-            change=change, progress=progress, warp=not args.no_warp, from_ns=_time(args.start), to_ns=_time(args.end),
+            own=args.own, timed=timed, latency=latency, seed=args.seed,
+            balance=_amount(args.balance, "--balance", 10**9), change=change, progress=progress,
+            warp=not args.no_warp, from_ns=_time(args.start), to_ns=_time(args.end),
         )  # fmt: skip
         done = replay(ask, head, Path(state))
         if journal is not None:

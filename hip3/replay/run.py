@@ -21,13 +21,14 @@ from hip3.onethread.threads import NEVER, Actor, Threads
 from hip3.ops.intents import Intent
 from hip3.replay.head import Head
 from hip3.replay.held import take_over
-from hip3.replay.latency import Latency, Travels
+from hip3.replay.latency import Travels
 from hip3.replay.network import Network, ReplaySocket
 from hip3.replay.setup import setup_of
 from hip3.replay.source import Change, Source
 from hip3.replay.warp import Warp
 from hip3.service.app import App
 from hip3.service.stop_wish import StopMode
+from hip3.venue.market.latency import Latency
 from hip3.venue.market.own import Own
 from hip3.venue.recorded import Model, RecordedVenue
 
@@ -45,6 +46,8 @@ class Ask(msgspec.Struct, kw_only=True):
     model: Model = Model()
     own: bool = False
     """The recording is one of an account that traded, whose orders are repeated."""
+    timed: bool = False
+    """Each order takes as long as it took in the recording, which is one of paper."""
     latency: Latency
     seed: int = 0
     balance: Decimal = Decimal(1000)
@@ -205,8 +208,9 @@ class World:
         self.source = Source(
             ask.recording, head, coins=set(ask.coins), mono0_ms=clock.mono_ms(), start_ns=start_ns, own=own,
             to_ns=ask.to_ns, from_ns=ask.from_ns, change=ask.change, depth=ask.model.behind == "depth",
+            timed=ask.timed,
         )  # fmt: skip
-        travels = Travels(ask.latency, ask.seed, self.source.ways, own=ask.own)
+        travels = Travels(ask.latency, ask.seed, self.source.ways, own=ask.own, timed=ask.timed)
         self.network = Network(
             clock, self.threads, self.source, http_ms=head.rtt_ms // 2, reply_ms=travels.reply_ms,
             offset_ms=head.offset_ms,
@@ -222,7 +226,7 @@ class World:
         self.venue.books.fund_all(self.user, ask.balance - Decimal(1000))
         if ask.own and ask.from_ns is None:
             take_over(self.venue.engine, self.user, head.held)
-        run = head.run if ask.own and head.run else f"{ask.seed % 2**48:012x}"
+        run = head.run if (ask.own or ask.timed) and head.run else f"{ask.seed % 2**48:012x}"
         self._runtime = Runtime(self.threads, Around(self.network, run, told))
         self._next_main = 0
         self._wall0_ms = clock.wall_ms()

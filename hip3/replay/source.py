@@ -47,7 +47,10 @@ class Source:
     def __init__(
         self, where: Path, head: Head, *, coins: set[str], mono0_ms: int, start_ns: int, own: Own | None,
         to_ns: int | None = None, from_ns: int | None = None, change: Change | None = None, depth: bool = False,
+        timed: bool = False,
     ) -> None:  # fmt: skip
+        """`timed`: what the recorded service did is followed for its times alone."""
+        self._follows = own is not None or timed
         self.damage: list[Damage] = []
         self._head, self._coins, self._own = head, coins, own
         self._to_ns, self._from_ns, self._change = to_ns, from_ns, change
@@ -99,9 +102,12 @@ class Source:
             what = str(body.get("what"))
             if what in ("up", "down"):
                 self.queue.append(Heard(at_ms, what, str(body.get("why", "")).encode()))
+            if what == "down" and self._own is None:
+                for tape in self.tapes.values():
+                    tape.gap(r.t // 1_000_000 + self._head.offset_ms)
             if what in ("down", "lost"):
                 self.gaps.append((r.t // 1_000_000, f"{what}: {body.get('why', '')}"))
-        elif r.d == "out" and self._own is not None:
+        elif r.d == "out" and self._follows:
             self.ways.said(r)
 
     def _at(self, r: Record) -> int:
@@ -125,13 +131,14 @@ class Source:
             self._sha.update(b"%d %b\n" % (at_ms, data))
             if channel in MARKET:  # what the service subscribes to
                 self.queue.append(Heard(at_ms, "frame", data))
-        elif self._own is not None and channel in PRIVATE:
+        elif self._follows and channel in PRIVATE:
             self._private(channel, r)
 
     def _on_tape(self, tape: Tape, channel: str, data: bytes, wall_ms: int) -> None:
         try:
             if channel == "bbo":
-                tape.bbo(time_of(data) or wall_ms - self._head.lag_ms, data)
+                heard_ms = wall_ms - self._head.lag_ms
+                tape.bbo(time_of(data) or heard_ms, data, heard_ms)
             elif channel == "trades":
                 tape.traded(data)
             elif channel == "l2Book":
@@ -144,12 +151,11 @@ class Source:
     def _private(self, channel: str, r: Record) -> None:
         """What the recorded account was told."""
         own, data = self._own, decoded(r)
-        assert own is not None
         if channel == "post":
             self.ways.replied(r)
         elif channel == "orderUpdates":
-            self.ways.updates(data)
-        elif isinstance(data, dict) and not data.get("isSnapshot"):
+            self.ways.updates(data, r.t // 1_000_000)
+        elif own is not None and isinstance(data, dict) and not data.get("isSnapshot"):
             if channel == "userFills":
                 own.fills += [_own_fill(f) for f in data.get("fills", [])]
                 own.fills.sort(key=lambda f: f.at_ms)

@@ -55,6 +55,8 @@ class Ways:
         """cloid, "-" before it for a cancel -> when each such action was answered, by the exchange's clock."""
         self._backs: deque[int] = deque(maxlen=KEPT)
         self._there: deque[int] = deque(maxlen=KEPT)
+        self.backs_ms: dict[int, int] = {}
+        """Exchange time of something about the account -> how long the word of it was under way."""
         self.cloid_of: Callable[[int], str | None] = lambda oid: None
         """Of the exchange that is replayed, whose oids are its own."""
 
@@ -106,12 +108,15 @@ class Ways:
             else:
                 self._answered.append((said, at_ms))
 
-    def updates(self, data: Any) -> None:
-        """A frame of `orderUpdates`."""
+    def updates(self, data: Any, heard_ms: int) -> None:
+        """A frame of `orderUpdates`, received at `heard_ms` by the recorder's clock."""
         for item in data if isinstance(data, list) else [data]:
             order = item.get("order", {})
             cloid, word, at = str(order.get("cloid")), str(item.get("status")), int(item.get("statusTimestamp", 0))
             self._first.setdefault(cloid, at)
+            self.backs_ms.setdefault(at, heard_ms + self._offset_ms - at)
+            while len(self.backs_ms) > KEPT:
+                del self.backs_ms[next(iter(self.backs_ms))]
             self._cloids[int(order.get("oid") or 0)] = cloid
             if word not in OVER and not word.endswith(("Canceled", "Rejected")):
                 continue

@@ -60,7 +60,7 @@ def secrets_of(settings: Settings) -> list[str]:
 
 def where(settings: Settings, account: str | None) -> str:
     """Which service an alert is about."""
-    return f"{settings.network} {account[:10] if account else 'no account'} on {socket.gethostname()}"
+    return f"{settings.shown_network} {account[:10] if account else 'no account'} on {socket.gethostname()}"
 
 
 def at(wall_ms: int) -> str:
@@ -203,6 +203,7 @@ class FactFinder:
         if self._found is None and status["state"] == "READY":
             self._found = found(status)
         base, latch = running.settings.base, status["hard_stop"]
+        where = base.shown_network if base.paper else f"{base.doing} on {base.network}"
         return Facts(
             state=status["state"],
             reasons=tuple(status["reasons"]),
@@ -219,7 +220,7 @@ class FactFinder:
             dead=tuple(name for name, worker in running.workers.items() if worker.failure is not None),
             found=self._found,
             uptime_ms=now - running.started_ms,
-            what=f"{__version__} {status['mode']} on {base.network}, account {status['account'] or 'none'}",
+            what=f"{__version__} {where}, account {status['account'] or 'none'}",
         )
 
     def _disk_percent(self, now_ms: int) -> int | None:

@@ -127,7 +127,11 @@ class App:
         """Learn what must be known and start the trading threads; False if stopped meanwhile."""
         running = self.running
         base, runtime = running.settings.base, running.runtime
-        if base.own_exchange:
+        if base.paper:  # its upstream may be away: that is waited for, as a real network is
+            running.own = self._retry(lambda: OwnExchange(base))
+            if running.own is None:
+                return False
+        elif base.own_exchange:
             running.own = OwnExchange(base)
         url = running.own.url if running.own is not None else base.http_url
         rest = running.rest = runtime.rest(url, running.clock, Path(base.state_dir))
@@ -208,7 +212,7 @@ class App:
         if self._terminal is not None:
             self._terminal.close()
         if running.own is not None:
-            running.own.stop(0.3 if running.stop.signals else 3)
+            running.own.stop(0.3 if running.stop.signals and not running.settings.base.paper else 3)
         self.alerting.finish()
         if "journal" in workers:
             workers["journal"].stop()
@@ -250,7 +254,7 @@ class App:
         running = self.running
         running.who = who
         base = running.settings.base
-        folder = account_dir(Path(base.state_dir), base.network, who.account or "observe", fresh=base.own_exchange)
+        folder = account_dir(Path(base.state_dir), base.place, who.account or "observe", fresh=base.fresh_exchange)
         running.folder, running.knew_account = folder, (folder / "account.json").exists()
         latch = running.latch = HardStopLatch(latch_path(folder), running.clock.wall_ms())
         self._announce(who, folder, latch)
@@ -289,31 +293,28 @@ class App:
         """The first line: what runs where, or what keeps it from trading."""
         running = self.running
         base, own = running.settings.base, running.own
-        where = (
-            f"embedded exchange, profile {own.profile}, seed {own.seed}"
-            if own is not None
-            else shown_url(base.http_url)
-        )
-        mode = "trade" if base.trading else "observe"
+        where = own.what if own is not None else shown_url(base.http_url)
+        mode = base.shown_network if base.paper else base.doing
         state = latch.state()
         stopped = f"HARD STOP {state.reason} (reset: ./run.sh latch reset --reason TEXT); " if state.tripped else ""
         logger.info(f"{stopped}hip3 {__version__} {mode} on {where}, account {who.account or 'none'}, state {folder}")
         overrides, shown = len(running.settings.overrides), redacted(base)
-        running.journal.record("start", version=__version__, settings=shown, overrides=overrides)
+        running.journal.record("start", version=__version__, mode=base.doing, settings=shown, overrides=overrides)
         logger.debug(f"settings {shown}")
 
     def _start_threads(self, url: str, who: Who) -> None:
         running, runtime = self.running, self.running.runtime
-        trading = running.trading
+        trading, base = running.trading, running.settings.base
         assert trading is not None
         user = who.account if who.key is not None else None
-        ws_url = running.settings.base.ws_url or "ws" + url.removeprefix("http") + "/ws"
+        ws_url = base.ws_url or "ws" + url.removeprefix("http") + "/ws"
         runtime.tune()
         supervisor = self._supervisor = Supervisor(running, trading)
         reader = self._make("ws-reader", trades=True)
         connection = running.connection = runtime.connection(
-            url=ws_url, subscriptions=lambda: wanted(trading.markets.listed(), user), inbound=trading.flow,
-            writer=running.writer, clock=running.clock, stop=reader.stopping, beat=reader.beat, tap=running.recorder,
+            url=ws_url, subscriptions=lambda: wanted(trading.markets.listed(), user, trades=base.paper),
+            inbound=trading.flow, writer=running.writer, clock=running.clock, stop=reader.stopping, beat=reader.beat,
+            tap=running.recorder,
         )  # fmt: skip
         reader.start(lambda: runtime.read(connection))
         self._worker("risk", supervisor.risk_step, trades=True)

@@ -7,6 +7,7 @@ died are a line in the log, an alert and `recording` in the status.
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 from loguru import logger
 
 from hip3.errors import AlreadyRunning
@@ -21,7 +22,7 @@ def begin_recording(running: Running, rest: RestClient) -> Callable[[], None] | 
     """Show frames to a recorder from now on, where the settings ask for it: the step of its thread. None: nothing is
     recorded. Main, before anything is read of the exchange."""
     base = running.settings.base
-    if base.record is None:
+    if base.record_dir is None:
         return None
 
     def trouble(why: str) -> None:
@@ -32,7 +33,7 @@ def begin_recording(running: Running, rest: RestClient) -> Callable[[], None] | 
             logger.info("recording goes on")
             running.journal.record("recording_resumed")
 
-    folder = Path(base.record) / base.network
+    folder = Path(base.record_dir) / base.place
     keep = Keep(days=base.record_keep_days, gb=base.record_keep_gb)
     try:
         recorder = Recorder(folder, running.clock, settings=running.config_hash, keep=keep, trouble=trouble)
@@ -50,6 +51,7 @@ def begin_recording(running: Running, rest: RestClient) -> Callable[[], None] | 
         running.workers["recorder"].stopping.wait(running.runtime.record_wait_s)
 
     recorder.offset = offset
+    recorder.learnt({"type": "service"}, msgspec.json.encode({"mode": base.doing}), running.clock.wall_ns())
     return step
 
 

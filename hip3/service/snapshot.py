@@ -28,8 +28,8 @@ def snapshot(running: Running) -> dict[str, Any]:
     out: dict[str, Any] = {
         "state": state.value,
         "reasons": reasons,
-        "network": base.network,
-        "mode": "trade" if base.trading else "observe",
+        "network": base.shown_network,
+        "mode": base.doing,
         "account": None if who is None else who.account,
         "signer": None if who is None or who.key is None else who.key.address,
         "version": __version__,

@@ -10,11 +10,14 @@ import secrets
 import select
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
 from hip3.config.settings import Settings
+from hip3.core.urls import shown_url
 from hip3.errors import PreflightError, VenueReadError
 from hip3.exchange.embedded import SEED_REQUEST, drip_request, key_number_one
 from hip3.exchange.keys import KeySource, load_key
@@ -22,6 +25,9 @@ from hip3.exchange.signing import SigningKey
 from hip3.execution.truth.account import Rest
 
 START_TIMEOUT_S = 20
+NO_ANSWER = 5
+"""The exit code of a mirror whose upstream does not answer."""
+IN_USE = "is in use by another exchange"
 PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 """What must be on the path for `import hip3`: the checkout, or where pip put the package."""
 
@@ -36,26 +42,54 @@ def hip3_environment() -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if not k.startswith("HIP3_")} | {"PYTHONPATH": str(PACKAGE_PARENT)}
 
 
-class OwnExchange:
-    """The service's own embedded exchange."""
+def kept_exchange(settings: Settings) -> Path:
+    """The file in which a mirror keeps its accounts."""
+    folder = Path(settings.state_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder.resolve() / f"{settings.place}.exchange.json"
 
-    def __init__(self, settings: Settings) -> None:
+
+def _log_of(settings: Settings) -> IO[str]:
+    """Where a mirror says how its upstream is."""
+    folder = Path(settings.log_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    return (folder / "mirror.log").open("w+")
+
+
+class OwnExchange:
+    """The service's own exchange: the embedded one, or in paper a mirror of the network, which keeps its account over
+    restarts where `keep`. VenueReadError: the network does not answer the mirror; PreflightError: it does not start."""
+
+    def __init__(self, settings: Settings, *, keep: bool = True) -> None:
         seed = settings.exchange_seed
         self.seed = secrets.randbelow(2**32) if seed is None else seed
         self.profile = settings.exchange_profile
-        command = hip3_command(
-            "exchange", "--port", "0", "--seed", str(self.seed), "--profile", self.profile, "--until-eof"
-        )
-        self._child = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-            start_new_session=True, env=hip3_environment(),
-        )  # fmt: skip
-        assert self._child.stdout is not None
-        ready, _, _ = select.select([self._child.stdout], [], [], START_TIMEOUT_S)
-        line = self._child.stdout.readline() if ready else ""
-        if not line.startswith("listening on "):
-            self.stop()
-            raise PreflightError([f"the embedded exchange did not start: {line.strip() or 'it ended at once'}"])
+        words = ["exchange", "--port", "0", "--until-eof"]
+        if not settings.paper:
+            self.what = f"embedded exchange, profile {self.profile}, seed {self.seed}"
+            words += ["--seed", str(self.seed), "--profile", self.profile]
+        else:
+            self.what = f"a mirror of {settings.network if settings.api_url is None else shown_url(settings.api_url)}"
+            words += ["--mirror", settings.api_url or settings.network]
+            words += ["--state", str(kept_exchange(settings))] if keep else []
+            words += [] if seed is None else ["--seed", str(seed)]
+        with _log_of(settings) if settings.paper and keep else tempfile.TemporaryFile("w+") as said:
+            self._child = subprocess.Popen(
+                hip3_command(*words), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, text=True,
+                start_new_session=True, env=hip3_environment(),
+            )  # fmt: skip
+            assert self._child.stdout is not None
+            ready, _, _ = select.select([self._child.stdout], [], [], START_TIMEOUT_S)
+            line = self._child.stdout.readline() if ready else ""
+            if not line.startswith("listening on "):
+                self.stop()
+                said.seek(0)
+                why = (said.read().strip().splitlines() or ["it ended at once"])[-1].removeprefix("hip3: ")
+                if self._child.returncode == NO_ANSWER or IN_USE in why:  # the one before is still ending
+                    raise VenueReadError(why)
+                raise PreflightError(
+                    [f"the {'mirror' if settings.paper else 'embedded exchange'} did not start: {why}"]
+                )
         self.url = line.removeprefix("listening on ").strip()
 
     @property
@@ -98,7 +132,7 @@ def key_source(settings: Settings) -> KeySource | None:
 def configured_key(settings: Settings) -> SigningKey | None:
     """The configured key, loaded and checked; None if none is. ConfigError says what is wrong."""
     source = key_source(settings)
-    if source is None:
+    if source is None or settings.paper:
         return None
     return load_key(source, settings.signer_address)
 
@@ -112,7 +146,7 @@ def identity(settings: Settings, key: SigningKey | None, rest: Rest) -> Who:
     if not settings.trading:
         account = settings.account_address or (key.address if key is not None else None)
         return Who(None, vault or (None if account is None else account.lower()), vault)
-    if vault is not None and settings.own_exchange:
+    if vault is not None and settings.fresh_exchange:
         fault = (
             "HIP3_VAULT_ADDRESS: an exchange of our own begins without vaults; point HIP3_API_URL at one that has it"
         )
@@ -120,15 +154,15 @@ def identity(settings: Settings, key: SigningKey | None, rest: Rest) -> Who:
     if key is None:
         key = _embedded_key(settings, rest)
     account = (settings.account_address or key.address).lower()
-    if settings.own_exchange:
+    if settings.fresh_exchange:
         rest.info(drip_request(account))
     return Who(key, vault or account, vault)
 
 
 def _embedded_key(settings: Settings, rest: Rest) -> SigningKey:
-    if settings.own_exchange:
+    if settings.fresh_exchange:
         return SigningKey(secrets.token_bytes(32))
-    seed = settings.exchange_seed
+    seed = None if settings.paper else settings.exchange_seed
     if seed is None:
         answer = rest.info_json(SEED_REQUEST)
         try:

@@ -50,7 +50,7 @@ def cancel_entries(trading: Trading, wall_ms: int, coin: str | None = None) -> N
 def stop_before_trading(running: Running, mode: StopMode) -> Outcome:
     """The start was not finished: what an earlier run left open is still there, and nobody may say otherwise."""
     base = running.settings.base
-    if not base.trading or base.own_exchange or running.who is None:
+    if not base.trading or base.fresh_exchange or running.who is None:
         return Outcome(clean=True, proof=None, unknown=0, mode=mode)
     unknown = 0 if running.intents is None else len(running.intents.recovered.open)
     proof = running.prove(2.0)

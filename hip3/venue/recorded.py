@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from hip3.core.money import ZERO
+from hip3.venue.books.kept import Kept
 from hip3.venue.engine import matching, triggers
 from hip3.venue.engine.account import Account
 from hip3.venue.engine.book import BookOrder
@@ -71,7 +72,7 @@ class RecordedVenue(Venue):
 
     def __init__(
         self, setup: VenueSetup, *, tapes: dict[str, Tape], travels: Travels, model: Model, own: Own | None,
-        px: dict[str, Decimal], seed: int, now_ms: int,
+        px: dict[str, Decimal], seed: int, now_ms: int, limited: bool = False, kept: Kept | None = None,
     ) -> None:  # fmt: skip
         self._tapes, self._model, self._own = tapes, model, own
         self.offers = Offers(tapes, model.fills, model.behind, model.impact)
@@ -84,7 +85,7 @@ class RecordedVenue(Venue):
         without = msgspec.structs.replace(setup.parameters, blocks=False)
         super().__init__(
             msgspec.structs.replace(setup, parameters=without), seed=seed, profile=next(iter(setup.profiles)),
-            now_ms=now_ms, latency_ms=1, recording=_Silent(px), limited=False, travels=travels,
+            now_ms=now_ms, latency_ms=1, recording=_Silent(px), limited=limited, kept=kept, travels=travels,
         )  # fmt: skip
         self._pool = self._gateway.pool
         self._hours = RecordedFunding(self.engine, now_ms, self._funding_at, own)
@@ -93,6 +94,10 @@ class RecordedVenue(Venue):
     # Time.
 
     def next_due(self) -> int:
+        """When something is due."""
+        return self._soonest()
+
+    def _soonest(self) -> int:
         late = self._pool.next_due()
         watched = (self._tapes[coin].next_after(at) for coin, at in self._seen.items() if coin in self._tapes)
         due = [at for at in watched if at is not None]
@@ -105,7 +110,7 @@ class RecordedVenue(Venue):
         """Let everything happen that is due, in order of time; of one time makers and cancels, the market, takers."""
         if self._quiet:
             return
-        while (due := self.next_due()) <= now_ms:
+        while (due := self._soonest()) <= now_ms:
             self._now = max(self._now, due)
             self._happen(due)
         self._now = max(self._now, now_ms)
@@ -247,7 +252,9 @@ class RecordedVenue(Venue):
         side = None if look is None else look.side(is_buy=order.is_buy)
         book = None if tape is None else tape.depth(now, FRESH_MS)
         levels = None if book is None else book.levels(is_buy=order.is_buy)
-        front = first_place(order.limit_px, side, is_buy=order.is_buy, levels=levels)
+        front = None  # nothing was shown yet: the first touch at its price says what stands before it
+        if look is not None:
+            front = first_place(order.limit_px, side, is_buy=order.is_buy, levels=levels)
         return self._model.queue.queue(order.limit_px, is_buy=order.is_buy, front=front)
 
     def _play(self, now: int) -> None:

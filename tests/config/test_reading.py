@@ -52,7 +52,8 @@ def test_every_default_of_the_example_is_accepted_as_given() -> None:
         ("HIP3_NETWORK", "moonnet", "embedded | testnet | mainnet"),
         ("HIP3_HARD_STOP_FLATTEN", "maybe", "expected bool"),
         ("HIP3_TIK_MS", "1", "did you mean HIP3_TICK_MS?"),
-        ("HIP3_MODE", "paper", "not offered"),
+        ("HIP3_MODE", "paper", "needs HIP3_NETWORK=mainnet or testnet"),
+        ("HIP3_MODE", "real", "trade | observe | paper"),
         ("HIP3_BLACKOUT", "14:25", "not of the form HH:MM-HH:MM"),
         ("HIP3_BLACKOUT", "9:15-9:70", "not of the form HH:MM-HH:MM"),
         ("HIP3_ACCOUNT_ADDRESS", "0x12", "not an address"),
@@ -131,6 +132,40 @@ def test_defaults_follow_the_network() -> None:
     other = reading.load({"HIP3_API_URL": "http://127.0.0.1:3001"}, None)
     assert not other.own_exchange
     assert other.websocket_url == "ws://127.0.0.1:3001/ws"
+
+
+PAPER = {"HIP3_NETWORK": "mainnet", "HIP3_MODE": "paper", "HIP3_MARKETS": "xyz:GOLD"}
+
+
+def test_paper_trades_and_knows_no_exchange_but_its_own() -> None:
+    paper = reading.load(PAPER, None)
+    assert (paper.trading, paper.own_exchange, paper.fresh_exchange) == (True, True, False)
+    assert (paper.http_url, paper.public_url) == ("", "https://api.hyperliquid.xyz")
+    assert not paper.mainnet  # its actions are signed for testnet: invalid where money is real
+    assert (paper.place, paper.shown_network) == ("paper-mainnet", "paper on mainnet")
+    dirs = [reading.load(PAPER | {"HIP3_RECORD": v}, None).record_dir for v in ("", "here", "off")]
+    assert dirs == ["recordings", "here", None]
+    assert reading.load({}, None).record_dir is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("HIP3_PRIVATE_KEY", KEY, "paper needs no key"),
+        ("HIP3_PRIVATE_KEY_FILE", "key", "paper needs no key"),
+        ("HIP3_KEYSTORE_FILE", "store", "paper needs no key"),
+        ("HIP3_KEYSTORE_PASSWORD", "p", "paper needs no key"),
+        ("HIP3_ACCOUNT_ADDRESS", "0x" + "1" * 40, "an account of its own"),
+        ("HIP3_SIGNER_ADDRESS", "0x" + "1" * 40, "an account of its own"),
+        ("HIP3_WS_URL", "ws://127.0.0.1:1/ws", "beside HIP3_API_URL"),
+    ],
+)
+def test_what_paper_does_not_go_with_ends_the_start(name: str, value: str, words: str) -> None:
+    """evidence.md 8.2, case 18: a key in the environment is a refusal."""
+    faults = [fault for fault in _faults(PAPER | {name: value}) if "paper" in fault]
+    assert len(faults) == 1
+    assert name in faults[0]
+    assert words in faults[0]
 
 
 def test_a_markets_file_overrides_one_market_and_refuses_what_it_does_not_know(tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ import websocket
 from hip3.clock import SystemClock
 from hip3.core.urls import secret_words, told
 from hip3.errors import VenueReadError
-from hip3.exchange import connection
+from hip3.exchange import opening
 from hip3.exchange.bounded import BoundedSession
-from hip3.exchange.connection import open_websocket
+from hip3.exchange.opening import open_websocket
 from hip3.exchange.rest import RestClient
 from hip3.ops.alerts import Message
 from hip3.ops.channels import ping
@@ -104,7 +104,7 @@ def test_one_connection_carries_many_calls() -> None:
 
 
 def test_a_handshake_that_drips_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "HANDSHAKE_S", 0.3)
+    monkeypatch.setattr(opening, "HANDSHAKE_S", 0.3)
     start = b"HTTP/1.1 101 Switching Protocols\r\nX: "
     with peer(drip(start)) as host, pytest.raises((OSError, websocket.WebSocketException)):
         open_websocket(f"ws://{host}/ws")

@@ -20,12 +20,12 @@ from hip3.onethread.http import Plain
 from hip3.onethread.threads import NEVER, Actor
 from hip3.record.lines import Record
 from hip3.replay.head import first_look
-from hip3.replay.latency import parse_latency
 from hip3.replay.result import hash_of, journal_of, records, report_of
 from hip3.replay.run import Around, Ask, Calm, Runtime, replay
 from hip3.service.app import App
 from hip3.service.stop_wish import StopMode
 from hip3.venue.market.filling import parse_fills
+from hip3.venue.market.latency import parse_latency
 from hip3.venue.recorded import Model
 from hip3.venue.serving.output import HttpReply, WsClose
 from hip3.venue.setup.settings import VenueSetup, load_setup

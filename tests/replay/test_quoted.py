@@ -63,10 +63,10 @@ def test_an_action_takes_as_long_as_its_own_recording_says() -> None:
     ways.cloid_of = {1: "0xa", 2: "0xb"}.get
     for number, (cloid, oid) in enumerate((("0xa", 71), ("0xb", 72))):
         _posted(ways, number, 1000 + number * 100, 1150 + number * 100, orders=[{"c": cloid}])
-        ways.updates(_word(cloid, oid, "open", 1130 + number * 100))
+        ways.updates(_word(cloid, oid, "open", 1130 + number * 100), 1140 + number * 100)
     _posted(ways, 5, 2000, 2160, cancels=[{"a": 3, "o": 71}])  # it was filled before
     _posted(ways, 6, 2100, 2270, cancels=[{"a": 3, "o": 72}])
-    ways.updates(_word("0xb", 72, "canceled", 2240))
+    ways.updates(_word("0xb", 72, "canceled", 2240), 2260)
 
     def took(now_ms: int, **action: Any) -> int | None:
         return ways.of({"action": action}, now_ms)

@@ -12,11 +12,11 @@ from hip3.config.reading import load, load_markets_file
 from hip3.record.lines import encode_line
 from hip3.record.segment import SegmentWriter
 from hip3.replay.head import first_look
-from hip3.replay.latency import parse_latency
 from hip3.replay.result import journal_of
 from hip3.replay.run import Ask, replay
 from hip3.report.document import report
 from hip3.report.journal import read
+from hip3.venue.market.latency import parse_latency
 from tests.strategy.test_recorded import COINS, LIVE_FROM_MS, _recorded, _synthetic
 
 D = Decimal

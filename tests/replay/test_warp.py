@@ -19,11 +19,11 @@ from hip3.config.reading import load, load_markets_file
 from hip3.onethread.threads import NEVER
 from hip3.replay import command
 from hip3.replay.head import first_look
-from hip3.replay.latency import parse_latency
 from hip3.replay.progress import Progress
 from hip3.replay.result import hash_of, journal_of, records, report_of
 from hip3.replay.run import Ask, Replay, replay
 from hip3.replay.warp import SETTLED_MS, Warp
+from hip3.venue.market.latency import parse_latency
 from tests.fakes import FakeClock
 from tests.stories.process import ROOT
 

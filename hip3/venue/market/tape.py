@@ -1,8 +1,8 @@
 """What a recorded market showed, on the exchange's own time: touches, contexts, trades. Pure.
 
 One `Tape` for each market, filled ahead of the time that is asked about and forgotten behind it, so that it holds
-seconds and not days. Frames are kept as they came and parsed when somebody looks: most never are. Times are exchange
-milliseconds; a context carries none of its own, who pushes it says which.
+seconds and not days. Frames are kept as they came and parsed when somebody looks: most never are. One that cannot be
+read counts as not come. Times are exchange milliseconds; a context carries none of its own, who pushes it says which.
 """
 
 import re
@@ -13,6 +13,8 @@ from typing import NamedTuple
 import msgspec
 
 _DIGITS = re.compile(rb"[0-9]{1,19}")
+NOTHING = b'{"data":{"bbo":[null,null]}}'
+"""The touch of a gap."""
 BEHIND_MS = 2000
 """So much is kept of what is over."""
 
@@ -150,10 +152,17 @@ class Tape:
         self._bbo, self._ctx, self._books = _Track(), _Track(), _Track()
         self.trades: list[Trade] = []
         self._tids: dict[int, None] = {}
+        self._gap_ms = -1
 
-    def bbo(self, at_ms: int, frame: bytes) -> None:
-        """A touch."""
-        self._bbo.push(at_ms, frame)
+    def bbo(self, at_ms: int, frame: bytes, heard_ms: int | None = None) -> None:
+        """A touch. One of before a gap, told again after it, holds from `heard_ms` on: nobody saw it meanwhile."""
+        late = heard_ms is not None and at_ms <= self._gap_ms
+        self._bbo.push(heard_ms if late and heard_ms is not None else at_ms, frame)
+
+    def gap(self, at_ms: int) -> None:
+        """Nobody listens any more: until the next touch nothing is known to stand there."""
+        self._gap_ms = at_ms
+        self._bbo.push(at_ms, NOTHING)
 
     def ctx(self, at_ms: int, frame: bytes) -> None:
         """A context."""
@@ -166,17 +175,26 @@ class Tape:
     def traded(self, frame: bytes) -> None:
         """Trades; those of before that a new connection repeats count once."""
         for t in _trades.decode(frame).data:
-            if t.tid not in self._tids:
+            if t.tid not in self._tids and _sound(t.px, t.sz):
                 self._tids[t.tid] = None
                 self.trades.append(Trade(t.time, t.px, t.sz, t.side == "A"))
         self.trades.sort(key=lambda t: t.at_ms)
         while len(self._tids) > 5000:
             del self._tids[next(iter(self._tids))]
 
+    @property
+    def newest_ms(self) -> int:
+        """When the newest known touch began; 0 without any."""
+        return self._bbo.times[-1] if self._bbo.times else 0
+
     def look(self, at_ms: int, *, before: bool = False) -> Look | None:
         """The touch at that time, `before`: as it was just before; None: none is known."""
-        at = self._bbo.latest(at_ms, before=before)
-        return None if at < 0 else _look(self._bbo.times[at], self._bbo.frames[at])
+        track = self._bbo
+        for at in range(track.latest(at_ms, before=before), -1, -1):
+            look = _look(track.times[at], track.frames[at])
+            if look is not None:  # else it cannot be read, and the one before it still holds
+                return look
+        return None
 
     def depth(self, at_ms: int, most_old_ms: int) -> Depth | None:
         """The order book at that time; None: none is known that is no older than that."""
@@ -190,25 +208,27 @@ class Tape:
 
     def context(self, at_ms: int) -> Context | None:
         """The context that held then, the first one where that was before it."""
-        if not self._ctx.times:
-            return None
-        at = max(0, self._ctx.latest(at_ms, before=False))
-        ctx = _ctx.decode(self._ctx.frames[at]).data.ctx
-        return Context(self._ctx.times[at], ctx.oraclePx, ctx.markPx, ctx.funding)
+        track = self._ctx
+        before = track.latest(at_ms, before=False)
+        for at in (*range(before, -1, -1), *range(before + 1, len(track.times))):
+            context = _context(track.times[at], track.frames[at])
+            if context is not None:
+                return context
+        return None
 
     def contexts(self, from_ms: int, to_ms: int) -> list[Context]:
         """All of a stretch of time, its end included."""
-        track, out = self._ctx, list[Context]()
-        for at in range(bisect_left(track.times, from_ms), bisect_right(track.times, to_ms)):
-            ctx = _ctx.decode(track.frames[at]).data.ctx
-            out.append(Context(track.times[at], ctx.oraclePx, ctx.markPx, ctx.funding))
-        return out
+        track = self._ctx
+        span = range(bisect_left(track.times, from_ms), bisect_right(track.times, to_ms))
+        found = (_context(track.times[at], track.frames[at]) for at in span)
+        return [context for context in found if context is not None]
 
     def looks(self, after_ms: int, to_ms: int) -> list[Look]:
         """All touches that began later than `after_ms` and no later than `to_ms`."""
         track = self._bbo
         span = range(bisect_right(track.times, after_ms), bisect_right(track.times, to_ms))
-        return [_look(track.times[at], track.frames[at]) for at in span]
+        found = (_look(track.times[at], track.frames[at]) for at in span)
+        return [look for look in found if look is not None]
 
     def traded_in(self, after_ms: int, to_ms: int) -> list[Trade]:
         """Trades of others later than `after_ms` and no later than `to_ms`."""
@@ -234,11 +254,32 @@ class Tape:
             self.trades = [t for t in self.trades if t.at_ms >= before]
 
 
-def _look(at_ms: int, frame: bytes) -> Look:
-    bid, ask = _bbo.decode(frame).data.bbo
+def _sound(*numbers: Decimal) -> bool:
+    return all(number.is_finite() and number > 0 for number in numbers)
+
+
+def _look(at_ms: int, frame: bytes) -> Look | None:
+    """None: it is no touch."""
+    try:
+        bid, ask = _bbo.decode(frame).data.bbo
+    except msgspec.DecodeError:
+        return None
+    if not all(_sound(level.px, level.sz) for level in (bid, ask) if level is not None):
+        return None
     return Look(
         at_ms, None if bid is None else Side(bid.px, bid.sz), None if ask is None else Side(ask.px, ask.sz)
     )  # fmt: skip
+
+
+def _context(at_ms: int, frame: bytes) -> Context | None:
+    """None: it is no context."""
+    try:
+        ctx = _ctx.decode(frame).data.ctx
+    except msgspec.DecodeError:
+        return None
+    if not _sound(ctx.oraclePx, ctx.markPx) or not ctx.funding.is_finite():
+        return None
+    return Context(at_ms, ctx.oraclePx, ctx.markPx, ctx.funding)
 
 
 def coin_of(frame: bytes) -> str:

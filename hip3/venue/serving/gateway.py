@@ -4,7 +4,7 @@ Reads are answered at once; actions travel for the latency first. Limits of the 
 else (docs/venue-facts.md F10), and whatever a client made up, the exchange lives on.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -22,15 +22,15 @@ from hip3.venue.serving.output import HttpReply, Output, WsClose, WsText
 from hip3.venue.serving.publisher import Publisher
 
 
-class _Http(NamedTuple):
-    """An action that came by HTTP."""
+class Http(NamedTuple):
+    """A request that came by HTTP."""
 
     token: int
     request: Any
 
 
-class _Post(NamedTuple):
-    """An action that came as a post."""
+class Post(NamedTuple):
+    """A request that came as a post."""
 
     conn: int
     post_id: int
@@ -47,6 +47,8 @@ class Gateway:
         self._books, self._hub, self._publisher, self._faults = books, hub, publisher, faults
         self._limits, self._out = limits, out
         self.pool = pool
+        self.elsewhere: Callable[[Http | Post], bool] = lambda asked: False
+        """Whether a read is answered by somebody else, who then calls `answered`."""
 
     # HTTP.
 
@@ -63,8 +65,8 @@ class Gateway:
         elif not self._limits.spend(ip, weight_of(path, request), now_ms):
             self.reply(token, 429, Text(self._books.engine.parameters.rate_limited_text))
         elif path == "/exchange":
-            self._later(now_ms, _Http(token, request))
-        else:
+            self._later(now_ms, Http(token, request))
+        elif not self.elsewhere(Http(token, request)):
             status, reply = self._read(request, now_ms)
             self._limits.charge(ip, weight_of(path, request, reply), now_ms)
             self.reply(token, status, reply)
@@ -86,6 +88,17 @@ class Gateway:
             self._out.append(HttpReply(token, status, body.encode(), plain=True))
         else:
             self._out.append(HttpReply(token, status, msgspec.json.encode(body), plain=False))
+
+    def answered(self, asked: Http | Post, status: int, body: bytes) -> None:
+        """What somebody else answers to a read; `body` is JSON where the status is 200."""
+        if isinstance(asked, Http):
+            plain = status != 200
+            self._out.append(HttpReply(asked.token, status, body, plain=plain))
+        elif status == 200:
+            kind = asked.request.get("type")
+            self._post_reply(asked.conn, asked.post_id, "info", 200, {"type": kind, "data": msgspec.Raw(body)})
+        else:
+            self._post_reply(asked.conn, asked.post_id, "info", status, Text(body.decode(errors="replace")))
 
     # WebSocket.
 
@@ -135,8 +148,8 @@ class Gateway:
         if not self._limits.spend(ip, weight_of(path, payload), now_ms):
             self._post_reply(conn, post_id, "error", 429, Text(self._books.engine.parameters.rate_limited_text))
         elif is_action:
-            self._later(now_ms, _Post(conn, post_id, payload))
-        else:
+            self._later(now_ms, Post(conn, post_id, payload))
+        elif not self.elsewhere(Post(conn, post_id, payload)):
             status, body = self._read(payload, now_ms)
             self._limits.charge(ip, weight_of(path, payload, body), now_ms)
             kind = payload.get("type") if isinstance(payload, dict) else None
@@ -154,7 +167,7 @@ class Gateway:
 
     # Actions.
 
-    def _later(self, now_ms: int, item: _Http | _Post) -> None:
+    def _later(self, now_ms: int, item: Http | Post) -> None:
         if self.pool.latency_ms == 0:
             self._execute(item, now_ms)
         else:
@@ -178,9 +191,9 @@ class Gateway:
         for item in takers:
             self._execute(item, now_ms)
 
-    def _execute(self, item: _Http | _Post, now_ms: int) -> None:
+    def _execute(self, item: Http | Post, now_ms: int) -> None:
         status, body = self._exchange(item.request, now_ms)
-        if isinstance(item, _Http):
+        if isinstance(item, Http):
             self.reply(item.token, status, body)
         else:
             self._post_reply(item.conn, item.post_id, "action", status, body)

@@ -5,6 +5,7 @@ unknown type or a missing field gets an error frame (docs/venue-facts.md F9).
 """
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from hip3.exchange.subscriptions import key_of
@@ -56,6 +57,11 @@ class Hub:
         """key -> one of the subscriptions that have it, while anybody listens."""
         self.told: dict[str, str] = {}
         """key -> the state that its listeners were last told: it is not news until it changes."""
+        self.elsewhere: Callable[[str, dict[str, Any]], list[str] | str | None] = lambda key, subscription: None
+        """The first frames of a stream that is not made here but comes from elsewhere, or why it does not come; None:
+        it is made here."""
+        self.outside: dict[str, dict[str, Any]] = {}
+        """Those that somebody listens to: key -> subscription."""
 
     @property
     def sockets(self) -> list[int]:
@@ -77,14 +83,15 @@ class Hub:
             listeners.discard(conn)
             if not listeners:
                 del self._by_key[key], self.subscriptions[key]
+                self.outside.pop(key, None)
 
     def listeners(self, key: str) -> list[int]:
         """The sockets subscribed to `key`, which may be none."""
         return sorted(self._by_key.get(key, ()))
 
     def heard(self, key: str) -> bool:
-        """Whether anybody listens: frames nobody hears are not made."""
-        return key in self._by_key
+        """Whether anybody listens to what is made here: frames nobody hears are not made."""
+        return key in self._by_key and key not in self.outside
 
     def subscribe(self, conn: int, subscription: dict[str, Any], now_ms: int) -> list[str] | None:
         """Frames to answer with; None: close the socket."""
@@ -100,11 +107,17 @@ class Hub:
         full = self._full(conn, subscription)
         if full is not None:
             return [error_frame(full)]
+        first = self.elsewhere(key, subscription)
+        if isinstance(first, str):
+            return [error_frame(first)]
         own[key] = subscription
         self._by_key.setdefault(key, set()).add(conn)
         self.subscriptions.setdefault(key, subscription)
         echoed = ({"nSigFigs": None, "mantissa": None} | subscription) if kind == "l2Book" else subscription
         ack = {"channel": "subscriptionResponse", "data": {"method": "subscribe", "subscription": echoed}}
+        if first is not None:
+            self.outside[key] = subscription
+            return [text_of(ack), *first]
         if kind in STATES:
             self.told[key] = comparable(self._books, subscription)
             return [text_of(ack), state_frame(self._books, subscription, now_ms)]

@@ -1,0 +1,1 @@
+"""Foreign recordings into ours: each format a reader of frames, checked as a whole before a byte is written."""
