@@ -57,6 +57,9 @@ LONGEST = "tests/sessions/test_day.py"
 WAITING = ("tests/stories/", "tests/bench/", "tests/clients/")
 IN_ONE_THREAD = "tests/stories/test_wiring.py"
 EARLY = 0.85
+FREEZE_EVERY = 60
+_ended: list[str] = []
+"""Tests of this process."""
 
 
 def _waits(item: pytest.Item) -> bool:
@@ -90,6 +93,16 @@ def pytest_collection_finish() -> None:
     """Modules and collected tests live to the end: nothing is gained by looking through them again and again."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """The same for what was imported since, and after a test of what a start does about it. A restarted world is
+    collected, and with all that the tests import that took seconds each time."""
+    _ended.append(item.nodeid)
+    if gc.get_freeze_count() == 0 or len(_ended) % FREEZE_EVERY == 0:
+        gc.collect()
+        gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
