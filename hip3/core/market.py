@@ -88,6 +88,16 @@ class MarketView(msgspec.Struct, frozen=True):
     """The connection generation these data came in."""
 
     @property
+    def heard(self) -> "MarketView":
+        """Only what came by this connection: without a touch, or without oracle and mark, where the last ones are of
+        before it. A context that comes first says nothing of a touch that stood before a gap."""
+        if self.bbo_at_ms is not None and self.ctx_at_ms is not None:
+            return self
+        changes: dict[str, None] = {} if self.bbo_at_ms is not None else {"bid": None, "ask": None}
+        changes |= {} if self.ctx_at_ms is not None else {"oracle": None, "mark": None}
+        return msgspec.structs.replace(self, **changes)
+
+    @property
     def two_sided(self) -> bool:
         """Both sides quoted and not crossed: only then is there a price to trade at."""
         return self.bid is not None and self.ask is not None and self.bid.px < self.ask.px

@@ -13,6 +13,7 @@ from hip3.config import reading
 from hip3.core.events import OrderUpdate
 from hip3.core.ledger import OrderFinished
 from hip3.core.order_state import OrderState
+from hip3.core.orders import Side
 from hip3.core.ports import SendOutcome, SendResult
 from hip3.errors import ConfigError, RateLimited
 from hip3.execution.readiness import Readiness
@@ -22,7 +23,7 @@ from hip3.position.tracker import PositionTracker
 from hip3.risk.hard_stop import HardStopLatch
 from tests.builders import COIN, D, exit_order, fill, order
 from tests.venue.answers.test_streams import Client
-from tests.world import World
+from tests.world import World, quiet_world
 
 
 def _holding(tmp_path: Path, **settings: Any) -> World:
@@ -43,6 +44,52 @@ def test_an_outage_trips_no_latch_and_costs_no_price_step(tmp_path: Path) -> Non
     assert world.run_until(lambda: not world.exchange_positions(), 20_000)
     assert not world.latch.tripped
     assert max(f["order"].attempt for f in world.journal.of("exit")) <= 2
+
+
+@pytest.mark.parametrize("first", ["activeAssetCtx", "bbo"])
+def test_no_rule_compares_what_was_heard_before_a_cut_with_what_is_heard_after_it(tmp_path: Path, first: str) -> None:
+    """Oracle and touch went down together while nobody listened: the touch has not come back to the oracle, whichever
+    of the two is told first."""
+    world = quiet_world(tmp_path, mark_regression_bps=D(5), min_holding_ms=0, time_stop_ms=600_000)
+    market = world.venue.engine.markets[COIN]
+    side = Side.BUY if first == "activeAssetCtx" else Side.SELL
+    far = {"bid": D("0.998"), "ask": D("1.002")}  # of a book that is 20 basis points from its oracle on either side
+
+    def frames(px: Decimal) -> dict[str, str]:
+        bid, ask = (str((px * share).quantize(D("0.1"))) for share in far.values())
+        book = [{"px": bid, "sz": "5", "n": 1}, {"px": ask, "sz": "5", "n": 1}]
+        time_ms = world.exchange_ms()
+        data = {
+            "bbo": {"coin": COIN, "time": time_ms, "bbo": book},
+            "activeAssetCtx": {"coin": COIN, "ctx": {
+                "funding": "0", "openInterest": "100", "prevDayPx": str(px), "dayNtlVlm": "1", "premium": "0",
+                "oraclePx": str(px), "markPx": str(px), "midPx": str(px), "impactPxs": [bid, ask], "dayBaseVlm": "1",
+            }},
+        }  # fmt: skip
+        return {
+            channel: json.dumps({"channel": channel, "data": body}, separators=(",", ":"))
+            for channel, body in data.items()
+        }
+
+    world.filter_frame = lambda text: (
+        [] if text.startswith(('{"channel":"bbo"', '{"channel":"activeAssetCtx"')) else [text]
+    )
+    start = market.oracle
+    for text in frames(start).values():
+        world.inject(text)
+    world.by_hand(COIN, side, D("0.01"))
+    world.run(500)
+    assert COIN in world.trading.tracker.booked()
+    world.cut()
+    world.connect()
+    world.run(50)
+    world.inject(frames(start * D("0.99"))[first])
+    world.run(1000)
+    assert not world.journal.of("exit")
+    for text in frames(start * D("0.99")).values():
+        world.inject(text)
+    world.run(300)
+    assert not world.journal.of("exit")
 
 
 @pytest.mark.parametrize("status", ["filled", "canceled"])

@@ -180,7 +180,7 @@ class Exiting:
         params = self._params_of(position.coin)
         if spec is None or params is None or not self.ours_to_close(position):
             return  # shown, never touched
-        fresh = view if view is not None and view.generation == generation else None
+        fresh = view.heard if view is not None and view.generation == generation else None
         memory, reason = self._desk.observe(position, fresh, params.oracle_move_bps)
         reason = reason or decide(Look(position, fresh, memory, params, self._exchange_ms()))
         if reason is None or self._waits(position.coin):
@@ -189,7 +189,7 @@ class Exiting:
         if plan is None:
             return
         order = build(
-            position, self._priced(position.coin, fresh or view), spec, cloid=self._cloids.next(), reason=plan.reason,
+            position, self._priced(position.coin, view), spec, cloid=self._cloids.next(), reason=plan.reason,
             slippage_bps=plan.slippage_bps, attempt=plan.attempt, predecessor=plan.predecessor,
             wall_ms=self._clock.wall_ms(), mono_us=self._clock.mono_us(),
         )  # fmt: skip

@@ -88,8 +88,9 @@ class Fleeing:
 
     def _gone(self, market: QuotedMarket) -> list[TrackedOrder]:
         view, spec = self._market_state.view(market.coin), self._specs(market.coin)
-        if view is None or view.oracle is None or view.generation != self._link.generation or spec is None:
+        if view is None or view.ctx_at_ms is None or view.generation != self._link.generation or spec is None:
             return []
+        assert view.oracle is not None
         worth, fee_bps = view.oracle, spec.maker_fee_bps or ZERO
         if market.params.reference == "envelope":
             worth = shift_bps(worth, market.reference.basis_bps)
