@@ -9,6 +9,8 @@ import time
 from collections import deque
 from pathlib import Path
 
+import pytest
+
 from hip3.ops.status_text import status_text
 from hip3.ops.terminal import progress, screen, styled
 from tests.service.apps import status_of
@@ -64,6 +66,7 @@ def test_a_run_shows_its_status_and_gives_the_screen_back(tmp_path: Path) -> Non
     assert not re.search(r"\x1b\[[0-9;]*3[0-9]m", shown), "no colour by NO_COLOR"
 
 
+@pytest.mark.long
 def test_watch_follows_a_service_in_colours_until_ctrl_c(tmp_path: Path) -> None:
     service = Service(tmp_path)
     try:

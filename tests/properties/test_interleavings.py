@@ -17,8 +17,8 @@ from hip3.core.ports import SendOutcome
 from tests.world import World
 
 STEPS = 400
-GATE_SEEDS = range(40)
-LONG_SEEDS = range(40, 640)
+GATE_SEEDS = range(20)
+LONG_SEEDS = range(20, 640)
 READS = (
     "orderStatus",
     "userFills",
