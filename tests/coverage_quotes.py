@@ -49,7 +49,7 @@ QUOTE_ROWS: tuple[Row, ...] = (
         "        return not self.executed and not self.said_gone", "        return not self.said_gone"),
     Row("Q14", "a move without an answer is settled by the status of both", QUOTES + "keys.py",
         M + "test_a_move_without_an_answer_is_settled_by_the_status_of_both",
-        "            elif order.cloid in moving:\n", "            elif order.cloid in moving and order.reduce_only:\n"),
+        "            if order.cloid in moving:\n", "            if order.cloid in moving and order.reduce_only:\n"),
     Row("Q15", "refusals of post-only quotes make their key wait", QUOTES + "refusals.py",
         S + "test_post_only_refusals_make_a_key_wait_and_trip_nothing",
         "    (POST_ONLY, Reaction(Scope.KEY, 500, 10_000)),", "    (POST_ONLY, Reaction(Scope.KEY, 0, 0)),"),

@@ -188,6 +188,24 @@ def test_an_end_that_nobody_tells_is_asked_for(tmp_path: Path) -> None:
     assert not stage.actions("cancel")
 
 
+def test_a_doubt_about_the_old_order_ends_no_replacement(tmp_path: Path) -> None:
+    """Its end is not told, and nobody knows its status: it is cancelled by its id, and what has replaced it stays."""
+    stage = MovingStage(tmp_path)
+    stage.drop('{"channel":"orderUpdates"')
+    honest = stage.world.rest.info_json
+    unknown = {"status": "unknownOid"}
+    stage.world.rest.info_json = lambda r: unknown if r["type"] == "orderStatus" else honest(r)  # type: ignore[method-assign]
+    stage.move(-3)
+    assert stage.until(lambda: len(stage.moved()) == 2, 500)
+    stage.run(500)
+    new = {o["oid"] for o in stage.live(BUY)}
+    assert stage.until(lambda: bool(stage.actions("cancel")), 8000)
+    assert {c["o"] for a in stage.actions("cancel") for c in a["cancels"]} == {m["oid"] for m in stage.moved()}
+    stage.run(3000)
+    assert {o["oid"] for o in stage.live(BUY)} == new
+    assert not new & {c["o"] for a in stage.actions("cancel") for c in a["cancels"]}
+
+
 def test_without_room_for_both_a_quote_is_cancelled_and_placed_anew(tmp_path: Path) -> None:
     stage = MovingStage(tmp_path, quote_max_inventory_usd="40")
     stage.move(-3)

@@ -96,7 +96,7 @@ MUTANTS: tuple[Mutant, ...] = (
         (LADDER, "        room = p.max_inventory_usd - max(", "        room = p.max_inventory_usd * 9 - max("),
     )),
     Mutant("what is being moved is moved again", (
-        _NO_SECOND_LOOK, (KEYS, "            elif order.cloid in moving:\n", "            elif order.cloid in moving and not order.level:\n"),
+        _NO_SECOND_LOOK, (KEYS, "            if order.cloid in moving:\n", "            if order.cloid in moving and not order.level:\n"),
         ("execution/quotes/cancelling.py", "extra.order.cloid not in replacing", "extra.order.replaces is None"),
     )),
     _m("a move needs no room", PLACING, "        refusal, passed = run(QUOTE_GATES, entry)\n",

@@ -50,9 +50,7 @@ class Cancelling:
         for old, new in pairs(orders):
             replacing.add(new.order.cloid)
             waited_ms = market.keys.waited(new.order.cloid, now_ms) if new.state is OrderState.OPEN else 0
-            if market.keys.ending(old.order.cloid):
-                market.keys.cancel(new.order.cloid, now_ms)
-            elif new.state is OrderState.QUEUED and self._clock.mono_us() - new.order.decided_us >= QUEUED_US:
+            if new.state is OrderState.QUEUED and self._clock.mono_us() - new.order.decided_us >= QUEUED_US:
                 market.keys.cancel(old.order.cloid, now_ms)  # it could not leave: nothing that must go waits for that
             elif new.state is OrderState.OPEN and waited_ms >= DOUBT_MS:
                 market.keys.cancel(old.order.cloid, now_ms)

@@ -61,14 +61,17 @@ class Keys:
         """By key, what may be alive; of two the older one has the key, and the younger is cancelled first."""
         out: dict[Key, Slot] = {}
         alive = list(orders)
-        moving = {old.order.cloid for old, _ in pairs(alive)}
+        moving = {
+            old.order.cloid for old, new in pairs(alive)
+            if old.order.cloid not in self._cancels or new.order.cloid not in self._cancels
+        }  # fmt: skip
         for tracked in alive:
             order = tracked.order
             state = _STATES.get(tracked.state, SlotState.PLACING)
-            if order.cloid in self._cancels and state is SlotState.LIVE:
-                state = SlotState.CANCELLING
-            elif order.cloid in moving:
+            if order.cloid in moving:
                 state = SlotState.MOVING
+            elif order.cloid in self._cancels and state is SlotState.LIVE:
+                state = SlotState.CANCELLING
             out.setdefault(
                 key_of(order),
                 Slot(

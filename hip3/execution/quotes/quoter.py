@@ -267,8 +267,9 @@ class Quoter:
         steps = self._steps(market, desired, slots, spec, now_ms)
         done: list[Done] = []
         placed: list[PendingOrder] = []
-        if spec is not None:  # without its facts nothing is desired
-            placed = self._placing.place(market, (s for s in steps if s.moves), spec, slots, now_ms)
+        moves = [s for s in steps if s.moves]
+        if moves and spec is not None:  # without its facts nothing is desired
+            placed = self._placing.place(market, moves, spec, slots, now_ms)
         moved = {key_of(order) for order in placed}
         if moved:
             market.due_ms = now_ms + QUEUED_US // 1000
@@ -283,7 +284,8 @@ class Quoter:
             done.append(Done(slots[step.key].cloid, *step.key, step.why))
             if step.why is Why.RETREAT:
                 self._pacing.take(urgent=True)
-            market.keys.cancel(slots[step.key].cloid, now_ms)
+            for order in (t.order for t in orders if key_of(t.order) == step.key):  # and the one that replaces it
+                market.keys.cancel(order.cloid, now_ms)
             market.figures.counts["cancelled"] += 1
             market.figures.counts["moved"] += step.why is not Why.RISK
         self._cancelling.send(market, orders, now_ms)
