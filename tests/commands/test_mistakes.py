@@ -13,7 +13,7 @@ import pytest
 
 from hip3.commands.init import init
 from hip3.errors import ConfigError
-from tests.stories.process import ROOT, command
+from tests.stories.process import ROOT, TABLE, command, service
 
 KEY = "0x" + "11" * 32
 TESTNET = {"HIP3_NETWORK": "testnet", "HIP3_MARKETS": "xyz:GOLD", "HIP3_MODE": "trade"}
@@ -126,10 +126,10 @@ def test_without_its_packages_it_says_how_it_is_started(tmp_path: Path) -> None:
 
 
 def test_quiet_leaves_results_states_and_alarms(tmp_path: Path) -> None:
-    settings = {"HIP3_EXCHANGE_SEED": "5"}
-    done = _typed("run --quiet --duration 2s", tmp_path, settings)
-    assert done.returncode == 0, done.stderr
-    said = done.stderr.splitlines()
+    with service(tmp_path, "--quiet", *TABLE, HIP3_EXCHANGE_SEED="5") as run:
+        run.wait_for(lambda s: s["counters"]["sent"], 60, "an order, which is not told")
+        assert run.flatten() == 0, run.stderr
+        said = run.stderr.splitlines()
     assert any(" state  " in line for line in said), "states are told"
     assert not [line for line in said if any(word in line for word in ("sent  ", "signal  ", "wired", "leverage   "))]
 

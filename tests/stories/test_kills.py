@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.stories.process import Exchange, eventually, exchange, service
+from tests.stories.process import TABLE, Exchange, eventually, exchange, service
 from tests.stories.rigged import BOUNDARIES
 
 RIGGED = Path(__file__).with_name("rigged.py")
@@ -100,11 +100,12 @@ def _killed(folder: Path, at: Exchange, boundary: str, count: int) -> str:
 def _story(folder: Path, boundary: str, count: int, seed: int) -> None:
     with exchange(seed, "--latency", "30") as at:
         prefix = _killed(folder, at, boundary, count)
-        with service(folder, "--duration", "5", HIP3_API_URL=at.url, **SETTINGS) as again:
+        with service(folder, *TABLE, HIP3_API_URL=at.url, **SETTINGS) as again:
             status = again.wait_for(lambda s: s["state"] == "READY", 30, "READY after the kill")
             user = status["account"]
             assert user.startswith(prefix)
-            assert again.wait(60) == 0, again.stderr[-3000:]
+            again.wait_for(lambda s: s["counters"]["sent"], 60, "an order of the next run")
+            assert again.flatten() == 0, again.stderr[-3000:]
         _check(at, folder, user)
 
 

@@ -21,7 +21,7 @@ from hip3.venue.setup.settings import DATA_FILE
 from hip3.venue.state_file import StateFile
 from tests.imports import samples
 from tests.stories.counting import Counting
-from tests.stories.process import ROOT, TESTER, Exchange, command, exchange, service
+from tests.stories.process import ROOT, TABLE, TESTER, Exchange, command, exchange, service
 
 PAPER = {
     "HIP3_NETWORK": "mainnet", "HIP3_MODE": "paper", "HIP3_MARKETS": "xyz:GOLD,xyz:TSLA,xyz:SILVER",
@@ -73,8 +73,9 @@ def test_a_minute_of_paper_is_the_replay_of_its_recording(tmp_path: Path) -> Non
         assert sum(said.values()) == 0
         assert proxy.kinds <= ALLOWED
         _, account = _state(tmp_path)
-        with service(tmp_path, "--duration", "5", **settings | {"HIP3_MIN_EDGE_BPS": "5000"}) as run:
-            assert run.wait(60) == 0
+        with service(tmp_path, *TABLE, **settings | {"HIP3_MIN_EDGE_BPS": "5000"}) as run:
+            run.wait_for(lambda s: s["state"] == "READY", 60, "READY")
+            assert run.flatten() == 0
         assert _state(tmp_path)[1] == account
     journal = next((tmp_path / "state").glob("paper-mainnet-0x*/journal.db"))
     found = verify(tmp_path / "recordings")

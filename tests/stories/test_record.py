@@ -12,7 +12,7 @@ import pytest
 from hip3.record.folder import read, segments
 from hip3.record.lines import Record
 from hip3.record.verify import verify
-from tests.stories.process import PAUSE, command, eventually, exchange, service
+from tests.stories.process import PAUSE, TABLE, command, eventually, exchange, service
 
 
 def _environment(folder: Path, **more: str) -> dict[str, str]:
@@ -81,12 +81,13 @@ def _record_and_read(tmp_path: Path, url: str) -> None:
 def test_the_running_service_records_what_it_hears_and_no_secret(tmp_path: Path) -> None:
     """evidence.md 8.2, cases 1 and 6: nothing lost, every touch that the service heard, no signature and no key."""
     with exchange() as at, service(
-        tmp_path, "--duration", "7", HIP3_API_URL=at.url, HIP3_NETWORK="embedded", HIP3_RECORD=str(tmp_path / "rec"),
+        tmp_path, *TABLE, HIP3_API_URL=at.url, HIP3_NETWORK="embedded", HIP3_RECORD=str(tmp_path / "rec"),
         HIP3_MIN_EDGE_BPS="0", HIP3_SLIPPAGE_BPS="0", HIP3_TIME_STOP_MS="2000",
     ) as running:  # fmt: skip
         status = running.wait_for(lambda s: s["recording"] and s["recording"]["frames"] > 50, 20, "frames on disk")
         assert status["recording"]["lost"] == 0
-        running.wait(40)
+        running.wait_for(lambda s: s["counters"]["filled"] >= 1, 60, "a fill")
+        assert running.flatten() == 0
     found = verify(tmp_path / "rec")
     assert (found.faults, found.lost) == ([], 0)
     kinds = {r.d for r in read(tmp_path / "rec")}

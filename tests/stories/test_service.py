@@ -12,7 +12,7 @@ import requests
 
 from hip3.exchange.embedded import key_number_one
 from hip3.exchange.signing import SigningKey
-from tests.stories.process import Exchange, exchange, local_exchange, proxy, service
+from tests.stories.process import TABLE, Exchange, exchange, local_exchange, proxy, service
 
 SECRET = "0x" + "5c" * 32
 
@@ -34,9 +34,9 @@ def _number(text: str) -> Decimal:
 
 
 def test_it_enters_exits_and_ends_flat_and_its_table_is_the_exchange_s_account(tmp_path: Path) -> None:
-    with exchange(3) as venue, service(tmp_path / "s", "--duration", "25", HIP3_API_URL=venue.url) as run:
-        status = run.wait_for(lambda s: s["state"] == "READY", 15, "READY")
-        assert run.wait(60) == 0, run.stdout + run.stderr[-3000:]
+    with exchange(3) as venue, service(tmp_path / "s", *TABLE, HIP3_API_URL=venue.url) as run:
+        status = run.wait_for(lambda s: s["counters"]["filled"] >= 4 and not s["positions"], 60, "round trips")
+        assert run.flatten() == 0, run.stdout + run.stderr[-3000:]
         table = run.table()
         pnl, fees, fills = _totals(venue, status["account"])
         assert fills
@@ -66,10 +66,11 @@ def test_a_cut_socket_is_reconnected_reconciled_and_traded_on(tmp_path: Path) ->
 def test_results_stand_when_clearinghouse_state_fails_after_ready(tmp_path: Path) -> None:
     settings = {"HIP3_EXCHANGE_SEED": "4"}
     with exchange(4) as venue, proxy(venue.url) as middle:
-        with service(tmp_path / "s", "--duration", "20", HIP3_API_URL=middle.url, **settings) as run:
+        with service(tmp_path / "s", *TABLE, HIP3_API_URL=middle.url, **settings) as run:
             status = run.wait_for(lambda s: s["state"] == "READY", 15, "READY")
             middle.fail("clearinghouseState")
-            assert run.wait(60) == 0, run.stdout + run.stderr[-3000:]
+            run.wait_for(lambda s: s["counters"]["filled"] >= 4, 60, "round trips")
+            assert run.flatten() == 0, run.stdout + run.stderr[-3000:]
             pnl, fees, fills = _totals(venue, status["account"])
             assert fills
             assert (_number(run.table()["realized pnl"]), _number(run.table()["fees"])) == (pnl, fees)
@@ -90,9 +91,9 @@ def test_a_signal_ends_it_in_under_five_seconds_with_no_entry_resting(tmp_path: 
 def test_alone_it_brings_its_own_exchange_twice_in_a_row(tmp_path: Path) -> None:
     accounts = []
     for _ in range(2):
-        with service(tmp_path / "s", "--duration", "6", HIP3_EXCHANGE_SEED="5") as run:
+        with service(tmp_path / "s", *TABLE, HIP3_EXCHANGE_SEED="5") as run:
             accounts.append(run.wait_for(lambda s: s["state"] == "READY", 15, "READY")["account"])
-            assert run.wait(60) == 0, run.stdout + run.stderr[-3000:]
+            assert run.flatten() == 0, run.stdout + run.stderr[-3000:]
             assert "profile lively" in run.stderr.splitlines()[0]
     assert accounts[0] != accounts[1]
 
@@ -223,8 +224,9 @@ def test_the_key_is_in_no_file_and_no_output(tmp_path: Path) -> None:
         from hip3.exchange.signing import SigningKey, parse_secret
 
         venue.info(type="claimDrip", user=SigningKey(parse_secret(SECRET)).address)
-        with service(tmp_path / "s", "--duration", "8", HIP3_API_URL=venue.url, HIP3_PRIVATE_KEY=SECRET) as run:
-            assert run.wait(40) == 0, run.stderr
+        with service(tmp_path / "s", *TABLE, HIP3_API_URL=venue.url, HIP3_PRIVATE_KEY=SECRET) as run:
+            run.wait_for(lambda s: s["counters"]["filled"] >= 1, 60, "a fill")
+            assert run.flatten() == 0, run.stderr
         for path in (tmp_path / "s").rglob("*"):
             if path.is_file():
                 assert SECRET[2:] not in path.read_text(errors="replace").lower(), path
@@ -312,10 +314,11 @@ def test_it_trades_for_a_sub_account_of_its_key(tmp_path: Path) -> None:
         now = at.info(type="exchangeStatus")["time"]
         sub = at.sign(key, {"type": "createSubAccount", "name": "hip3"}, now)["data"]
         at.do(lambda venue, now_ms: [venue.engine.fund(sub, dex, Decimal(1000)) for dex in ("xyz", "para")])
-        with service(tmp_path, "--duration", "15", HIP3_API_URL=at.url, HIP3_VAULT_ADDRESS=sub) as run:
+        with service(tmp_path, *TABLE, HIP3_API_URL=at.url, HIP3_VAULT_ADDRESS=sub) as run:
             status = run.wait_for(lambda s: s["state"] == "READY", 30, "READY")
             assert (status["account"], status["signer"]) == (sub, key.address)
-            assert run.wait(60) == 0, run.stderr[-2000:]
+            run.wait_for(lambda s: s["counters"]["filled"] >= 2, 60, "a round trip")
+            assert run.flatten() == 0, run.stderr[-2000:]
             assert run.table()["position"] == "flat"
         fills = at.info(type="userFills", user=sub)
         assert len(fills) == int(run.table()["fills"]) > 0
