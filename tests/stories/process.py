@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from hip3.ops.state_dir import socket_path
 from hip3.venue.answers.info import answer
 from hip3.venue.books.kept import Kept
 from hip3.venue.server import ExchangeServer
-from hip3.venue.setup.settings import VenueSetup, load_setup
+from hip3.venue.setup.settings import DATA_FILE, VenueSetup, load_setup
 from hip3.venue.venue import Venue
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,11 +37,11 @@ PAUSE = threading.Event()
 
 
 def eventually(condition: Any, deadline_s: float, what: str) -> Any:
-    """The first true answer of `condition`; fails with `what` at the deadline, and in no less than half a minute.
+    """The first true answer of `condition`; fails with `what` at the deadline, and in no less than a minute.
 
     A deadline is there to end a test that fails. It says nothing about the speed of the machine.
     """
-    end = time.monotonic() + max(deadline_s, 30)
+    end = time.monotonic() + max(deadline_s, 60)
     while time.monotonic() < end:
         answer = condition()
         if answer:
@@ -57,6 +57,17 @@ def command(*args: str) -> list[str]:
 STRICT = Path(__file__).with_name("strict.toml")
 
 
+def few_markets(coins: Collection[str], **changed: str) -> str:
+    """The file of an exchange that has these markets alone, with lines of theirs changed."""
+    parts = DATA_FILE.read_text().split("[[markets]]")[1:]
+    out = [STRICT.read_text()]
+    for lines in (part.split("\n[")[0].splitlines() for part in parts):
+        if any(f'coin = "{coin}"' in lines for coin in coins):
+            kept = [line for line in lines if line.split(" = ")[0] not in changed]
+            out.append("\n".join(["[[markets]]", *kept, *(f"{key} = {value}" for key, value in changed.items())]))
+    return "\n".join(out) + "\n"
+
+
 class Exchange:
     """`hip3.py exchange` as a process of its own."""
 
@@ -67,7 +78,11 @@ class Exchange:
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         )  # fmt: skip
         assert self.process.stdout is not None
-        self.url = self.process.stdout.readline().split()[-1]
+        said = self.process.stdout.readline()
+        if not said:
+            self.stop()
+            raise AssertionError(f"the exchange did not start: it ended with {self.process.returncode}")
+        self.url = said.split()[-1]
 
     def info(self, **request: Any) -> Any:
         return requests.post(self.url + "/info", json=request, headers=TESTER, timeout=5).json()

@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from hip3.exchange.spent import SpentFile
-from tests.stories.process import exchange, service
+from tests.stories.process import exchange, few_markets, service
 
+MARKETS = ("xyz:GOLD", "xyz:NVDA", "xyz:TSLA")
 SETTINGS = {
     "HIP3_EXCHANGE_SEED": "3",
-    "HIP3_MARKETS": "xyz:GOLD,xyz:NVDA,xyz:TSLA",
+    "HIP3_MARKETS": ",".join(MARKETS),
+    "HIP3_TAKER_FEE_BPS": "0",  # it believes that trading is free where a leg costs more than any edge: it loses at once
     "HIP3_HARD_STOP_MAX_LOSS_USD": "0.001",
     "HIP3_TIME_STOP_MS": "300",
 }
@@ -18,7 +20,9 @@ SETTINGS = {
 
 def _story(folder: Path, kills: int) -> None:
     # So many starts in a minute spend an address's weight, which is not what this is about.
-    with exchange(3, "--no-limits", "--latency", "30") as at:
+    dear = folder / "dear.toml"
+    dear.write_text(few_markets(MARKETS, growth="false", fee_scale='"3.0"'))
+    with exchange(3, "--no-limits", "--latency", "30", "--config", str(dear)) as at:
         on = SETTINGS | {"HIP3_API_URL": at.url}
         with service(folder, **on) as run:
             user = run.wait_for(lambda s: s["hard_stop"]["tripped"], 90, "a loss")["account"]
