@@ -139,7 +139,6 @@ _BY_TEST = {
     "venue/serving/test_faults": "venue/setup/fault venue/setup/settings",
     "venue/serving/test_limits": "venue/serving/gateway venue/serving/output venue/venue",
     "venue/test_captured": "venue/answers/info venue/answers/info_account venue/answers/info_market venue/answers/replies",
-    "venue/test_sdk": "venue/server",
 }
 """Test -> the files it holds, both without folder and ending."""
 

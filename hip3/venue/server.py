@@ -65,8 +65,13 @@ _CORS = [
 """Any page may trade here as it may on the real one, signed; faults (`/control`) are no page's."""
 
 
+_STEP_MS = 100
+"""Of the machine's time: how much of it a fast exchange lives through at most before it listens again."""
+
+
 class ExchangeServer:
     """Serves one `Venue`. `speed` runs its clock faster than the machine's; it begins at `begin_ms` at the earliest.
+    At a speed that the machine cannot keep, time passes as fast as it can: nothing is caught up, requests are answered.
 
     `make_venue(now_ms)` makes it, and with `kept=` one of what was kept, for `/restore`. Its page and `/control` answer
     to this machine alone, with `open_control` to everybody. OSError where the port cannot be had.
@@ -87,6 +92,7 @@ class ExchangeServer:
         self._clock, self._make_venue, self._open_control = clock, make_venue, open_control
         self._speed = speed
         self._wall0, self._mono0 = max(clock.wall_ms(), begin_ms), clock.mono_ms()
+        self._reached_ms = self._wall0
         self.venue = make_venue(self._wall0)
         self._inbox: queue.Queue[Callable[[int], None] | None] = queue.Queue()
         self._tokens = itertools.count(1)
@@ -102,8 +108,10 @@ class ExchangeServer:
 
     def now_ms(self) -> int:
         """The exchange's own time."""
-        raw = self._wall0 + int((self._clock.mono_ms() - self._mono0) * self._speed)
-        return self.venue.pace.at(raw) + self.venue.clock_offset_ms
+        return self.venue.pace.at(self._raw_ms()) + self.venue.clock_offset_ms
+
+    def _raw_ms(self) -> int:
+        return self._wall0 + int((self._clock.mono_ms() - self._mono0) * self._speed)
 
     def start(self) -> None:
         """Accept connections; returns at once."""
@@ -128,9 +136,17 @@ class ExchangeServer:
 
     # The venue's thread.
 
+    def _next_ms(self) -> int:
+        """The exchange's time, which what has been too slow to live through does not reach."""
+        behind = self._raw_ms() - self._reached_ms - int(_STEP_MS * self._speed)
+        if self._speed > 1 and behind > 0:
+            self._wall0 -= behind
+        self._reached_ms = self._raw_ms()
+        return self.now_ms()
+
     def _venue_loop(self) -> None:
         while True:
-            now = self.now_ms()
+            now = self._next_ms()
             self.venue.advance(now)
             self._deliver()
             wait_s = max(0.0, (self.venue.next_due() - now) / 1000 / self._speed)
@@ -140,7 +156,7 @@ class ExchangeServer:
                 continue
             if job is None:
                 return
-            now = self.now_ms()
+            now = self._next_ms()
             self.venue.advance(now)
             job(now)
             self._deliver()
