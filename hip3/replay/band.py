@@ -1,4 +1,5 @@
-"""The same replay under other suppositions: who wins the races, how long orders travel, how far they move prices.
+"""The same replay under other suppositions: who wins the races, how long orders travel, how far they move prices, how
+large they are, what fees are.
 
 Each is a replay of its own, in a process of its own where there are cores for it. What comes out does not depend on
 how many ran at a time.
@@ -8,12 +9,16 @@ import argparse
 import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from decimal import Decimal
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from hip3.core.money import TEN_THOUSAND, div
+from hip3.core.results import net, plain, rounded
 from hip3.replay.head import Head
 from hip3.replay.once import Once, once
+from hip3.report.document import closed
 from hip3.venue.market.filling import parse_fills
 
 KEYS = (
@@ -22,7 +27,7 @@ KEYS = (
 )  # fmt: skip
 SHARE = "share:0.5"
 """Of the middle of the band, where no other was asked for: nobody has measured how often live orders win."""
-LATENCIES, IMPACTS = ("0.5", "1", "2"), ("0", "0.5", "1")
+LATENCIES, IMPACTS, SIZES, FEES = ("0.5", "1", "2"), ("0", "0.5", "1"), ("0.5", "1", "2"), ("0.5", "1", "2")
 
 
 class Variant(NamedTuple):
@@ -47,6 +52,7 @@ def variants(args: argparse.Namespace, head: Head) -> list[Variant]:
     if args.sensitivity:
         band += [Variant("latency_times", x, {"latency_times": x}) for x in LATENCIES]
         band += [Variant("impact", x, {"impact": x}) for x in IMPACTS]
+        band += [Variant("size_times", x, {"size_times": x}) for x in SIZES]
     return band
 
 
@@ -58,14 +64,18 @@ def same(args: argparse.Namespace, variant: Variant) -> bool:
 def run_all(
     args: argparse.Namespace, head: Head, env_file: Path | None, headline: dict[str, Any]
 ) -> Iterator[tuple[Variant, dict[str, Any]]]:
-    """Each variant with its figures, in order; what is the headline itself is not run again."""
+    """Each variant with its figures, in order; what is the headline itself is not run again.
+
+    The others of the race band have their closed result over time, too, as `curve`.
+    """
     wanted = variants(args, head)
     others = [v for v in wanted if not same(args, v)]
     asked = [argparse.Namespace(**(vars(args) | v.options)) for v in others]
     results = _results(asked, head, env_file, min(args.jobs or os.cpu_count() or 1, len(others)))
     for variant in wanted:
         report = headline if same(args, variant) else next(results)
-        yield variant, {key: report[key] for key in KEYS}
+        curve = {"curve": report["curve"]} if variant.group == "race_band" and "curve" in report else {}
+        yield variant, {key: report[key] for key in KEYS} | curve
 
 
 def _results(asked: list[argparse.Namespace], head: Head, env_file: Path | None, jobs: int) -> Iterator[dict[str, Any]]:
@@ -79,7 +89,7 @@ def _results(asked: list[argparse.Namespace], head: Head, env_file: Path | None,
 
 def _report(args: argparse.Namespace, head: Head, env_file: Path | None) -> dict[str, Any]:
     run: Once = once(args, head, env_file)
-    return run.report
+    return run.report | {"curve": closed(run.rows)}
 
 
 def groups(found: list[tuple[Variant, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
@@ -88,10 +98,25 @@ def groups(found: list[tuple[Variant, dict[str, Any]]]) -> dict[str, dict[str, A
     for variant, figures in found:
         where = out if variant.group == "race_band" else out.setdefault("sensitivity", {})
         where.setdefault(variant.group, {})[variant.name] = figures
+    if "sensitivity" in out:
+        headline = next(f for v, f in found if v.group == "size_times" and v.name == "1")
+        out["sensitivity"]["fees_times"] = {times: at_fees(headline, times) for times in FEES}
     return out
 
 
-TITLES = {"race_band": "who wins the race", "latency_times": "latency, times", "impact": "impact of own orders"}
+def at_fees(figures: dict[str, Any], times: str) -> dict[str, Any]:
+    """The same fills at so many times their fees: no other replay, since what was decided is not to change."""
+    fees, volume = Decimal(figures["fees_usd"]) * Decimal(times), Decimal(figures["notional_usd"])
+    total = net(Decimal(figures["gross_usd"]), fees, Decimal(figures["funding_usd"]))
+    bps = rounded(div(total * TEN_THOUSAND, volume), 4) if volume else None
+    wins = figures["wins"] if times == "1" else None
+    return figures | {"fees_usd": plain(fees), "net_usd": plain(total), "net_bps_of_notional": bps, "wins": wins}
+
+
+TITLES = {
+    "race_band": "who wins the race", "latency_times": "latency, times", "impact": "impact of own orders",
+    "size_times": "size and limits, times", "fees_times": "fees, times",
+}  # fmt: skip
 
 
 def table(report: dict[str, Any]) -> str:
@@ -105,6 +130,6 @@ def table(report: dict[str, Any]) -> str:
             mark = "*" if group == "race_band" and name == headline else " "
             lines.append(
                 f" {mark} {name:<19}{f['net_usd']:>12}{f['fees_usd']:>10}{f['orders']:>8}{f['fills']:>7}"
-                f"{f['round_trips']:>7}{f['wins']:>6}"
+                f"{f['round_trips']:>7}{'–' if f['wins'] is None else f['wins']:>6}"
             )
     return "\n".join(lines)

@@ -14,15 +14,20 @@ import msgspec
 from hip3.config.reading import MarketSettings, load, load_markets_file
 from hip3.errors import ConfigError
 from hip3.replay.head import Head
+from hip3.replay.measured import latency_of
 from hip3.replay.result import Rows, journal_of, records, report_of
 from hip3.replay.run import Ask, Replay, replay
 from hip3.replay.source import Change
 from hip3.venue.market.filling import parse_fills
-from hip3.venue.market.latency import parse_latency
 from hip3.venue.market.queueing import parse_queue
 from hip3.venue.recorded import Model
 
 MOST_IMPACT = 10
+_NONE = Decimal("Infinity")
+SIZES = {
+    "sizing_alpha": Decimal(1), "order_notional": _NONE, "max_notional_per_market": _NONE, "max_notional_total": _NONE,
+}  # fmt: skip
+"""Settings that say how large orders are -> their most."""
 NOBODYS = (
     "PRIVATE_KEY", "PRIVATE_KEY_FILE", "KEYSTORE_FILE", "KEYSTORE_PASSWORD", "SIGNER_ADDRESS", "ACCOUNT_ADDRESS",
     "VAULT_ADDRESS", "ALERT_URLS", "DEADMAN_URL", "RECORD", "WS_URL", "DEX",
@@ -64,7 +69,20 @@ def settings_of(args: argparse.Namespace, head: Head, state: Path, env_file: Pat
     missing = [coin for coin in base.coins if coin not in head.coins]
     if missing:
         raise ConfigError([f"{coin} is not in the recording, which has {', '.join(head.coins)}" for coin in missing])
-    return load_markets_file(base)
+    return sized(load_markets_file(base), Decimal(args.size_times))
+
+
+def sized(settings: MarketSettings, factor: Decimal) -> MarketSettings:
+    """Entries so many times as large, with the limits that they stay below; not more than the whole touch."""
+    if factor == 1:
+        return settings
+
+    def times(values: dict[str, Any]) -> dict[str, Any]:
+        return {name: min(value * factor, most) for name, most in SIZES.items() if (value := values.get(name))}
+
+    base = msgspec.structs.replace(settings.base, **times(msgspec.structs.asdict(settings.base)))
+    overrides = {coin: values | times(values) for coin, values in settings.overrides.items()}
+    return msgspec.structs.replace(settings, base=base, overrides=overrides)
 
 
 def once(
@@ -74,7 +92,7 @@ def once(
     """Run it; its journal is left at `journal`. ConfigError, OSError."""
     with tempfile.TemporaryDirectory(prefix="hip3-replay-") as state:
         settings = settings_of(args, head, Path(state), env_file)
-        latency = parse_latency(args.latency, head.lag_ms).times(args.latency_times)
+        latency = latency_of(args.latency, head.lag_ms).times(args.latency_times)
         timed = head.paper and args.latency is None and Decimal(args.latency_times) == 1
         if timed:
             latency = msgspec.structs.replace(latency, source="as recorded: these very orders of paper")

@@ -22,13 +22,13 @@ from hip3.ops.intents import Intent
 from hip3.replay.head import Head
 from hip3.replay.held import take_over
 from hip3.replay.latency import Travels
+from hip3.replay.measured import Legs
 from hip3.replay.network import Network, ReplaySocket
 from hip3.replay.setup import setup_of
 from hip3.replay.source import Change, Source
 from hip3.replay.warp import Warp
 from hip3.service.app import App
 from hip3.service.stop_wish import StopMode
-from hip3.venue.market.latency import Latency
 from hip3.venue.market.own import Own
 from hip3.venue.recorded import Model, RecordedVenue
 
@@ -48,7 +48,7 @@ class Ask(msgspec.Struct, kw_only=True):
     """The recording is one of an account that traded, whose orders are repeated."""
     timed: bool = False
     """Each order takes as long as it took in the recording, which is one of paper."""
-    latency: Latency
+    latency: Legs
     seed: int = 0
     balance: Decimal = Decimal(1000)
     from_ns: int | None = None

@@ -1,5 +1,6 @@
 """`report.json`: the whole report as one value, of which the page is made; nothing is left to compute. Pure."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -115,6 +116,14 @@ def _observed(facts: Facts) -> dict[str, Any] | None:
 
 def _points(points: list[tuple[int, Decimal]]) -> list[list[Any]]:
     return [[at, plain(usd)] for at, usd in thin(points, lambda p: p[0], lambda p: p[1])]
+
+
+def closed(rows: Iterable[tuple[int, str, str]]) -> list[list[Any]]:
+    """The closed result over time of a journal's records, thinned."""
+    facts = Facts()
+    for at_ms, kind, body in rows:
+        facts.add(at_ms, kind, body)
+    return _points(facts.curve)
 
 
 def pictures(facts: Facts) -> dict[str, Any]:

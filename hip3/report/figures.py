@@ -11,6 +11,20 @@ from typing import Any, NamedTuple
 Doc = dict[str, Any]
 Trace = dict[str, Any]
 FEW = 3
+SUPPOSED = {
+    "race_band": (
+        "Net by who wins the race for a quote",
+        "What gains only where we always win depends on winning races.",
+    ),
+    "latency_times": ("Net by latency", "Orders and answers that travel so many times as long."),
+    "impact": (
+        "Net by impact of own orders",
+        "Later prices worsened by so many spreads for each touch that was taken.",
+    ),
+    "size_times": ("Net by size", "Entries, and the limits above them, so many times as large."),
+    "fees_times": ("Net by fees", "The same fills at so many times their fees."),
+}
+"""Suppositions of a replay -> (title, sentence)."""
 AXIS_TIME = {"type": "date", "hoverformat": "%Y-%m-%d %H:%M:%S.%L"}
 
 
@@ -42,9 +56,8 @@ def _xy(points: Sequence[Sequence[Any]]) -> dict[str, list[Any]]:
 
 def figures(doc: Doc) -> list[Figure]:
     """All pictures for which there is something to draw, in the order of the page."""
-    parts = [_result(doc), _equity(doc), _days(doc), *_markouts(doc), *_by(doc), *_fills(doc), *_time(doc),
-             *_observed(doc),
-             _quotes(doc)]  # fmt: skip
+    parts = [_result(doc), *_supposed(doc), _equity(doc), _days(doc), *_markouts(doc), *_by(doc), *_fills(doc),
+             *_time(doc), *_observed(doc), _quotes(doc)]  # fmt: skip
     return [f for f in parts if f is not None]
 
 
@@ -57,8 +70,13 @@ def _result(doc: Doc) -> Figure | None:
     line = {"type": "scatter", "mode": "lines", "line": {"shape": "hv", "color": "--net", "width": 2}}
     fall = {"type": "scatter", "mode": "lines", "fill": "tozeroy", "yaxis": "y2", "fillcolor": "--loss-soft",
             "line": {"shape": "hv", "color": "--loss", "width": 1}}  # fmt: skip
+    others = [(name, f["curve"]) for name, f in doc.get("race_band", {}).items() if f.get("curve")]
     data = [
-        line | {"name": "closed result"} | _xy(doc["curve"]),
+        line | {"name": name, "line": {"shape": "hv", "color": "--quiet", "width": 1.5, "dash": dash}} | _xy(curve)
+        for (name, curve), dash in zip(others, ("dot", "dash", "dashdot"), strict=False)
+    ]
+    data += [
+        line | {"name": f"closed result{', ' + doc['fill_model'] if others else ''}"} | _xy(doc["curve"]),
         fall | {"name": "below its highest"} | _xy(doc["drawdown"]),
     ]
     spec = _spec(data, AXIS_TIME | {"anchor": "y2"}, {"domain": [0.32, 1]} | _title("USD"),
@@ -67,6 +85,21 @@ def _result(doc: Doc) -> Figure | None:
         f"After fees and funding {doc['net_usd']} USD at the end; at most {doc['drawdown_usd']} USD below its highest."
     )
     return Figure("result", "Closed result over time", text, spec, tall=True)
+
+
+def _supposed(doc: Doc) -> list[Figure]:
+    """The net result by who wins the races, and under what else was tried."""
+    out = []
+    groups = {"race_band": doc.get("race_band", {})} | doc.get("sensitivity", {})
+    for group, (title, text) in SUPPOSED.items():
+        rows = groups.get(group)
+        if rows:
+            bar = {"type": "bar", "x": list(rows), "y": [f["net_usd"] for f in rows.values()], "name": "net",
+                   "marker": {"color": ["--loss" if f["net_usd"].startswith("-") else "--gain" for f in rows.values()]},
+                   "text": [f"{f['fills']} fills" for f in rows.values()], "textposition": "outside",
+                   "cliponaxis": False}  # fmt: skip
+            out.append(Figure(f"if-{group}", title, text, _spec([bar], None, _title("USD"))))
+    return out
 
 
 def _equity(doc: Doc) -> Figure | None:

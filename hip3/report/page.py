@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from hip3.errors import ConfigError
-from hip3.report.figures import Doc, Figure, figures
+from hip3.report.figures import SUPPOSED, Doc, Figure, figures
 from hip3.report.market_figures import market_figures
 
 MISSING = "pictures need the lab packages: pip install -r requirements-lab.txt (report.json is written without them)"
@@ -53,13 +53,23 @@ def page(doc: Doc) -> str:
     return str(
         environment.get_template("report.html").render(
             doc=doc | _rows(doc), title="Replay" if doc["what"] == "replay" else "Report", pictures=pictures,
-            markets=markets,
+            markets=markets, supposed=_supposed(doc),
             open_markets=OPEN_MARKETS, head=[(key, doc[key]) for key in HEAD if doc.get(key) is not None],
             css=(FOLDER / "report.css").read_text(encoding="utf-8"),
             js=(FOLDER / "report.js").read_text(encoding="utf-8"),
             plotly=offline.get_plotlyjs(), specs=_specs([*pictures, *markets]), trips_csv=_csv(doc["trips"]),
         )
     )  # fmt: skip
+
+
+def _supposed(doc: Doc) -> list[tuple[str, list[Doc]]]:
+    """(title, rows) of what a replay was tried under."""
+    groups = {"race_band": doc.get("race_band", {})} | doc.get("sensitivity", {})
+    return [
+        (title, [{"name": name} | figures for name, figures in groups[group].items()])
+        for group, (title, _) in SUPPOSED.items()
+        if groups.get(group)
+    ]
 
 
 def _rows(doc: Doc) -> Doc:

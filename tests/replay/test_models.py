@@ -18,10 +18,10 @@ from hip3.errors import ConfigError
 from hip3.replay.band import groups, run_all, table, variants
 from hip3.replay.head import Head, first_look
 from hip3.replay.held import Held, held_in, take_over
-from hip3.replay.latency import Latency
 from hip3.replay.once import model_of, once
 from hip3.replay.result import hash_of
 from hip3.venue.market.filling import Fills, offered
+from hip3.venue.market.latency import Latency
 from hip3.venue.market.queueing import Queue, parse_queue
 from hip3.venue.market.tape import Side, Trade
 from tests.replay.session import Session, recorded
@@ -122,7 +122,7 @@ def test_the_band_has_its_middle_only_where_trades_are_recorded() -> None:
     assert names(seeing) == ["pessimistic", "share:0.5", "optimistic"]
     assert names(seeing, "--fills", "share:0.30") == ["pessimistic", "share:0.3", "optimistic"]
     assert names(seeing, "--own") == []
-    assert names(blind, "--sensitivity")[2:] == ["0.5", "1", "2", "0", "0.5", "1"]
+    assert names(blind, "--sensitivity")[2:] == ["0.5", "1", "2", "0", "0.5", "1", "0.5", "1", "2"]
 
 
 def test_a_held_position_is_read_of_the_account_s_own_answer() -> None:

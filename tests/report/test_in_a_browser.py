@@ -76,6 +76,27 @@ def test_a_report_opens_without_a_network_and_every_picture_is_drawn(chromium: B
     assert faults == []
 
 
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_a_replay_s_report_shows_what_it_was_tried_under(
+    chromium: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = recorded(tmp_path / "session", 5, 1)
+    for name, value in session.env.items():
+        if "DIR" not in name and name != "HIP3_RECORD":
+            monkeypatch.setenv(name, value)
+    folder = tmp_path / "out"
+    assert main(["replay", str(session.recording), "--sensitivity", "--jobs", "1", "--report", str(folder)]) == 0
+    faults: list[str] = []
+    page = _open(chromium, folder / "report.html", faults, viewport={"width": 1280, "height": 900})
+    _everybody_can_read_it(page)
+    marks = dict(page.evaluate(MARKS))
+    assert all(count for count in marks.values())
+    assert {"plot-if-race_band", "plot-if-fees_times"} <= set(marks)
+    _looked_at(page, "replay")
+    assert faults == []
+
+
 def _everybody_can_read_it(page: Page) -> None:
     """No serious fault for axe, contrast of texts among them."""
     client = page.context.new_cdp_session(page)

@@ -7,15 +7,18 @@ from typing import Any
 
 import plotly.graph_objects as go
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hip3.cli import main
 from hip3.core.results import DAY_MS
 from hip3.errors import ConfigError
 from hip3.ops.store import encode
+from hip3.replay.band import FEES, KEYS, Variant, at_fees, groups
 from hip3.report import page as page_module
 from hip3.report.document import MOST_MARKS, report
 from hip3.report.facts import Facts
-from hip3.report.figures import figures
+from hip3.report.figures import SUPPOSED, figures
 from hip3.report.journal import newest, read
 from hip3.report.market_figures import market_figures
 from hip3.report.page import page, rows_as_csv, short
@@ -117,6 +120,37 @@ def test_every_picture_is_one_that_plotly_knows(traded: World, tmp_path: Path) -
     assert len({f.id for f in pictures}) == len(pictures)
     for f in pictures:
         go.Figure(_coloured(f.spec))
+
+
+def test_what_a_replay_was_tried_under_is_drawn_and_told_beside_its_result(traded: World, tmp_path: Path) -> None:
+    """evidence.md 6, pages 2 and 8: the race band over time, and the net by everything that was supposed."""
+    doc = report(read(tmp_path / "journal.db"), 0)
+    own = {key: doc[key] for key in KEYS if key != "problem"}
+    variants = {("race_band", "pessimistic"): own, ("race_band", "optimistic"): own | {"curve": doc["curve"]}}
+    variants |= {(group, x): own for group in ("latency_times", "impact", "size_times") for x in ("0.5", "1")}
+    found = groups([(Variant(group, name, {}), figures) for (group, name), figures in variants.items()])
+    whole = doc | found | {"what": "replay", "fill_model": "pessimistic", "trips_left_out": 0}
+    drawn = {f.id: f for f in figures(whole)}
+    assert [t["name"] for t in drawn["result"].spec["data"]] == [
+        "optimistic", "closed result, pessimistic", "below its highest",
+    ]  # fmt: skip
+    for group, rows in {"race_band": found["race_band"], **found["sensitivity"]}.items():
+        (bar,) = drawn[f"if-{group}"].spec["data"]
+        assert (bar["x"], bar["y"]) == (list(rows), [f["net_usd"] for f in rows.values()])
+        go.Figure(_coloured(drawn[f"if-{group}"].spec))
+    assert set(found["sensitivity"]) == {"latency_times", "impact", "size_times", "fees_times"}
+    text = page(whole)
+    assert all(title in text for title, _ in SUPPOSED.values())
+
+
+@given(gross=st.integers(-(10**6), 10**6), fees=st.integers(0, 10**6), funding=st.integers(-(10**6), 10**6))
+def test_higher_fees_never_better_the_same_fills(gross: int, fees: int, funding: int) -> None:
+    """evidence.md 8.1.8, last half; once the fees it is the result itself."""
+    own = {"gross_usd": str(gross), "fees_usd": str(fees), "funding_usd": str(funding), "notional_usd": "7",
+           "net_usd": str(gross - fees + funding), "net_bps_of_notional": None, "wins": 3}  # fmt: skip
+    nets = [D(at_fees(own, times)["net_usd"]) for times in FEES]
+    assert nets == sorted(nets, reverse=True)
+    assert nets[1] == D(own["net_usd"])
 
 
 def _coloured(value: Any) -> Any:
