@@ -73,6 +73,11 @@ class Sessions:
         self._known = (-1, True)
         """The minute that was asked last, and its answer: a frame asks, and the clocks of a place are slow to read."""
 
+    @property
+    def always(self) -> bool:
+        """Whether there is no hour outside of them."""
+        return not self._sessions
+
     def open_at(self, wall_ms: int) -> bool:
         """Whether a wall time is within one of them: their first minute is, their last is not."""
         minute = wall_ms // MINUTE_MS

@@ -17,97 +17,18 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import NamedTuple
 
-import msgspec
-
 from hip3.core.decisions import CLEAR, Standing
 from hip3.core.market import DELISTED, MarketView
-from hip3.core.money import BASIS_POINT, ONE, TEN_THOUSAND, ZERO
-from hip3.core.windows import Sessions, Window, in_window
+from hip3.core.money import BASIS_POINT, TEN_THOUSAND, ZERO
+from hip3.core.windows import in_window
 from hip3.risk.market_flags import Flag, MarketFlags
+from hip3.risk.market_track import EWMA_SAMPLES, FORGET_MS, MarketGateParams, Track, learn, usual
 
-EWMA_SHARE = Decimal("0.05")
-"""What a new spread weighs in the average."""
-EWMA_SAMPLES = 20
-"""Of so many spreads an average is made before any is called a shock."""
 REDUCED = Decimal("0.2")
 """Size of orders while the spread is wide."""
 DOUBT_MS = 60_000
 """So long a market is not entered after a price that cannot be believed."""
-ALWAYS = Sessions()
-FORGET_MS = 600_000
-"""So long without good data of a market, and the past is no measure any more."""
-
-
-class MarketGateParams(msgspec.Struct, frozen=True, kw_only=True):
-    """Settings of one market; 0 or empty is off."""
-
-    max_bbo_age_ms: int = 0
-    """Judged only while contexts are late, too: an unchanged touch sends nothing (docs/venue-facts.md F15)."""
-    max_ctx_age_ms: int = 0
-    """Contexts come about once a second whatever happens, so their age is the market's (docs/venue-facts.md F15)."""
-    max_mark_mid_bps: Decimal = ZERO
-    """Between mark and the middle of the book, in basis points of the middle."""
-    spread_shock: Decimal = ZERO
-    """Multiple of the usual spread from which orders are smaller; twice that blocks."""
-    blackout: tuple[Window, ...] = ()
-    """Times of a UTC day without entries."""
-    sessions: Sessions = ALWAYS
-    """Hours of a week with entries."""
-    max_oracle_still_ms: int = 0
-    """Since the oracle's price last changed, not since it was last told."""
-    max_oracle_step_bps: Decimal = ZERO
-    """Of one publication of the oracle after another: a print of the wrong price is no news to trade on."""
-    max_edge_bps: Decimal = ZERO
-    """Between the oracle and a touch that lags it: who sees more than others would take sees something wrong."""
-
-
 _WIDE = Standing(None, REDUCED, "wide spread")
-
-
-class _Track:
-    """What is remembered of one market."""
-
-    __slots__ = (
-        "blocked",
-        "book_time_ms",
-        "ctx_gap_ms",
-        "ctx_ms",
-        "doubt",
-        "doubt_until_ms",
-        "forward_ms",
-        "generation",
-        "mean",
-        "normal_ms",
-        "oracle",
-        "oracle_ms",
-        "samples",
-        "was_clear",
-        "wide",
-    )  # fmt: skip
-
-    def __init__(self) -> None:
-        self.blocked: str | None = None
-        """The gate that blocks it now."""
-        self.generation = -1
-        self.book_time_ms = 0
-        """The exchange's time of the newest book that was believed."""
-        self.ctx_ms: int | None = None
-        self.ctx_gap_ms = 0
-        """Between the last two contexts."""
-        self.oracle: Decimal | None = None
-        self.oracle_ms = 0
-        """When the oracle last moved; it outlives a cut, since an oracle that stood still may still do so."""
-        self.mean = ZERO
-        """EWMA of the spread as a share of the middle; a plain mean until there are enough samples."""
-        self.samples = 0
-        self.was_clear = False
-        """Whether a look has ever found it good."""
-        self.wide = False
-        """The spread is wide enough to make orders smaller."""
-        self.doubt, self.doubt_until_ms = "", 0
-        """Why its prices are not believed, and until when."""
-        self.forward_ms = self.normal_ms = 0
-        """When the book's time last went on, and the spread was last taken into the average."""
 
 
 class MarketGates:
@@ -125,7 +46,7 @@ class MarketGates:
         Both are called on the ws-reader, `blocked` by the tick too (`stale`); neither may block.
         """
         self._params, self._flags, self._blocked, self._on_change = params, flags, blocked, on_change
-        self._tracks = {coin: _Track() for coin in params}
+        self._tracks = {coin: Track() for coin in params}
         self.blocks: Counter[str] = Counter()
         """Looks that were blocked, by gate. Written by the ws-reader; status copies it."""
 
@@ -149,7 +70,7 @@ class MarketGates:
         return self._look(view, now_ms, wall_ms, bbo=False)
 
     @staticmethod
-    def _judge_step(track: _Track, most_bps: Decimal, oracle: Decimal | None, now_ms: int) -> None:
+    def _judge_step(track: Track, most_bps: Decimal, oracle: Decimal | None, now_ms: int) -> None:
         """An oracle that leaps is doubted for a minute, and so is the leap back."""
         before = track.oracle
         if not most_bps or not before or oracle is None or abs(oracle - before) <= most_bps * BASIS_POINT * before:
@@ -183,7 +104,7 @@ class MarketGates:
 
     # One look.
 
-    def _renew(self, track: _Track, view: MarketView) -> None:
+    def _renew(self, track: Track, view: MarketView) -> None:
         """A new connection: ages and times of the one before say nothing."""
         if track.generation != view.generation:
             track.generation = view.generation
@@ -195,20 +116,21 @@ class MarketGates:
         if track is None:
             return CLEAR
         self._renew(track, view)
-        flags, blocked = self._flags.of(view.coin, now_ms), self._blocked(view.coin)
-        look = _Look(track, self._params[view.coin], view, view.mid, now_ms, wall_ms, bbo, flags, blocked)
-        for name, check in MARKET_GATES:
-            why = check(look)
-            if why is not None:
-                self.blocks[name] += 1
-                self._note(track, view.coin, name, why)
-                return Standing(name, ZERO, why)
+        flags, blocked, params = self._flags.of(view.coin, now_ms), self._blocked(view.coin), self._params[view.coin]
+        if flags or blocked is not None or not usual(track, params, view, now_ms, bbo=bbo):
+            look = _Look(track, params, view, view.mid, now_ms, wall_ms, bbo, flags, blocked)
+            for name, check in MARKET_GATES:
+                why = check(look)
+                if why is not None:
+                    self.blocks[name] += 1
+                    self._note(track, view.coin, name, why)
+                    return Standing(name, ZERO, why)
         if track.blocked is not None:
             self._note(track, view.coin, None, "")
         track.was_clear = True
         return _WIDE if track.wide else CLEAR
 
-    def _note(self, track: _Track, coin: str, gate: str | None, why: str) -> None:
+    def _note(self, track: Track, coin: str, gate: str | None, why: str) -> None:
         if track.blocked != gate:
             track.blocked = gate
             if track.was_clear:  # what blocks a market from its first look on has been told by its owner
@@ -218,7 +140,7 @@ class MarketGates:
 class _Look(NamedTuple):
     """What one look sees."""
 
-    track: _Track
+    track: Track
     params: MarketGateParams
     view: MarketView
     mid: Decimal | None
@@ -287,10 +209,7 @@ def _spread_shock(k: _Look) -> str | None:
         track.samples, known = 0, False  # for ten minutes all were so wide: the average begins anew with this one
     track.wide = known and spread > most * track.mean
     if k.bbo:
-        share = EWMA_SHARE if known else ONE / (track.samples + 1)
-        track.mean += share * (spread - track.mean)
-        track.samples = min(track.samples + 1, EWMA_SAMPLES)
-        track.normal_ms = k.now_ms
+        learn(track, spread, k.now_ms, known=known)
     return None
 
 

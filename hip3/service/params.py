@@ -17,7 +17,7 @@ from hip3.position.exit_rules import ExitParams
 from hip3.position.protection import ROOM_SHARE, liquidation_bps
 from hip3.risk.drawdown import DrawdownLimits
 from hip3.risk.guards import GuardSettings
-from hip3.risk.market_gates import MarketGateParams
+from hip3.risk.market_track import MarketGateParams
 from hip3.risk.monitor import RiskLimits
 from hip3.strategy.completing import CompletionParams
 from hip3.strategy.detector import Detector, DetectorParams
