@@ -10,6 +10,7 @@ Sizes are signed units of the asset, negative for a short; prices USD per unit; 
 from bisect import insort
 from collections.abc import Iterable
 from decimal import Decimal
+from itertools import pairwise
 
 from hip3.core.events import Fill
 from hip3.core.money import ZERO, div
@@ -135,6 +136,8 @@ class Holding:
     def _in_exchange_order(self) -> list[Fill]:
         """By time; within a millisecond along the chain of start positions, else by tid."""
         rest = list(self.fills)
+        if all(a.time_ms != b.time_ms for a, b in pairwise(rest)):
+            return rest  # they are kept by time: there is nothing to choose
         out: list[Fill] = []
         szi = self._base_szi
         while rest:

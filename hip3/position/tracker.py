@@ -33,7 +33,7 @@ from hip3.position.order_index import KEPT_ORDERS
 from hip3.position.read_positions import ReadPositions
 from hip3.position.tracked import KeptTotals, Opening, TrackedOrder, oldest_first
 from hip3.position.tracker_views import TrackerViews
-from hip3.position.views import effective_sizes
+from hip3.position.views import effective_size
 
 _EXECUTING = (OrderState.FILLED, OrderState.CANCELED)
 
@@ -100,7 +100,7 @@ class PositionTracker(TrackerViews):
         decided on it may have been held up until that was gone."""
         assert order.reduce_only
         with self._lock:
-            if held and order.coin not in effective_sizes(self._orders, self._holdings):
+            if held and not effective_size(self._orders, self._holdings, order.coin):
                 return False
             self._orders.add(TrackedOrder(order))
             return True

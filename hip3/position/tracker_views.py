@@ -14,7 +14,7 @@ from hip3.position.holding import Holding
 from hip3.position.order_index import OrderIndex
 from hip3.position.results import Results
 from hip3.position.tracked import TrackedOrder
-from hip3.position.views import effective_sizes, ledger_view, position_view
+from hip3.position.views import effective_size, effective_sizes, ledger_view, position_view
 
 
 class TrackerViews:
@@ -49,8 +49,8 @@ class TrackerViews:
     def position(self, coin: str) -> PositionView | None:
         """The effective position of one coin, or None when flat."""
         with self._lock:
-            szi = effective_sizes(self._orders, self._holdings).get(coin)
-            return None if szi is None else position_view(self._orders, self._holdings, coin, szi)
+            szi = effective_size(self._orders, self._holdings, coin)
+            return position_view(self._orders, self._holdings, coin, szi) if szi else None
 
     def get(self, cloid: str) -> TrackedOrder | None:
         """One order of ours; read-only for the caller."""

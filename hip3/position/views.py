@@ -22,17 +22,33 @@ def effective_sizes(orders: OrderIndex, holdings: Holdings) -> dict[str, Decimal
 
     This is what gates and exits go by: a reply comes before its fill, and what it closed must not be closed again.
     """
-    out = {coin: h.szi for coin, h in holdings.items() if h.szi}
-    adds = (t for t in orders.provisional.values() if not t.contained)
-    for tracked in sorted(adds, key=lambda t: t.nonce):  # in the order of their sending
-        coin, signed = tracked.order.coin, tracked.provisional * tracked.order.side.sign
-        held = out.get(coin, ZERO)
+    coins = dict.fromkeys(coin for coin, h in holdings.items() if h.szi)
+    coins |= dict.fromkeys(t.order.coin for t in _told(orders))
+    sizes = {coin: effective_size(orders, holdings, coin) for coin in coins}
+    return {coin: szi for coin, szi in sizes.items() if szi}
+
+
+def effective_size(orders: OrderIndex, holdings: Holdings, coin: str) -> Decimal:
+    """The same of one coin, 0 when flat. Each frame of market data asks this."""
+    holding = holdings.get(coin)
+    held = ZERO if holding is None else holding.szi
+    if not orders.provisional:
+        return held
+    for tracked in _told(orders):
+        if tracked.order.coin != coin:
+            continue
+        signed = tracked.provisional * tracked.order.side.sign
         if tracked.order.reduce_only:
             # It shrinks what was there and never flips it, whatever size the word was about.
             was = held - _booked_since(orders, tracked)
             signed = ZERO if (was > 0) == (signed > 0) else max(-abs(was), min(abs(was), signed))
-        out[coin] = held + signed
-    return {coin: szi for coin, szi in out.items() if szi}
+        held += signed
+    return held
+
+
+def _told(orders: OrderIndex) -> list[TrackedOrder]:
+    """Orders of which more was told than is booked, in the order of their sending."""
+    return sorted((t for t in orders.provisional.values() if not t.contained), key=lambda t: t.nonce)
 
 
 def _booked_since(orders: OrderIndex, tracked: TrackedOrder) -> Decimal:

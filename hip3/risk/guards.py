@@ -16,6 +16,7 @@ Results are net, in USD: fees taken off, funding added. A guard that lacks its i
 no guard keeps an exit from leaving. Limits here are "at least", those of the RiskMonitor "more than".
 """
 
+from bisect import bisect_right, insort
 from collections import deque
 from collections.abc import Iterable
 from decimal import Decimal
@@ -132,7 +133,8 @@ class EntryGuards:
         self._lock = new_lock("EntryGuards")
         self._settings, self._account = settings, account
         self._markets: dict[str, _Market] = {}
-        self._trips: deque[TripNote] = deque(maxlen=KEPT)
+        self._trips: list[TripNote] = []
+        """By the time of their end: what is newer than some time is found without a look at each."""
         self._cooldown_until_ms = 0
         self._losses = 0
         self._tilt_until_ms = 0
@@ -147,12 +149,13 @@ class EntryGuards:
         s, account = self._of(trip.coin), self._account
         with self._lock:
             market = self._market_locked(trip.coin, s)
-            self._trips.append(trip)
+            insort(self._trips, trip, key=_closed_ms)
+            del self._trips[:-KEPT]
             self.count += 1
             market.left_ms = trip.closed_ms
             # Counted from this one's own time, not from now: at a restart old ones are folded in late.
-            recent = sum(t.closed_ms > trip.closed_ms - account.correlation_window_ms for t in self._trips)
-            if account.correlation_closes and recent >= account.correlation_closes:
+            since_ms = trip.closed_ms - account.correlation_window_ms
+            if account.correlation_closes and len(self._since_locked(since_ms)) >= account.correlation_closes:
                 self._cooldown_until_ms = max(self._cooldown_until_ms, trip.closed_ms + account.correlation_cooldown_ms)
             self._losses = 0 if trip.net_usd > 0 else self._losses + (trip.net_usd < 0)
             if account.tilt and self._losses >= account.tilt_losses:
@@ -213,7 +216,7 @@ class EntryGuards:
         usd, pct = self._account.max_hourly_drawdown_usd, self._account.max_hourly_drawdown_pct
         if not usd and not pct:
             return None
-        lost = -sum((t.net_usd for t in self._trips if t.closed_ms > now_ms - HOUR_MS), ZERO)
+        lost = -sum((t.net_usd for t in self._since_locked(now_ms - HOUR_MS)), ZERO)
         if usd and lost >= usd:
             return RejectReason.MAX_DRAWDOWN, (("lost_usd", f"{lost:.2f}"), ("limit_usd", str(usd)))
         if not pct:
@@ -223,6 +226,10 @@ class EntryGuards:
         if lost * 100 >= pct * self._equity:
             return RejectReason.MAX_DRAWDOWN, (("lost_usd", f"{lost:.2f}"), ("limit_pct", str(pct)))
         return None
+
+    def _since_locked(self, at_ms: int) -> list[TripNote]:
+        """Round trips that ended after a time."""
+        return self._trips[bisect_right(self._trips, at_ms, key=_closed_ms) :]
 
     def _burst_locked(self, market: _Market, s: GuardSettings, edge_bps: Decimal, now_ms: int) -> Refused | None:
         if not s.burst or (s.burst_bypass_edge_bps and edge_bps >= s.burst_bypass_edge_bps):
@@ -249,6 +256,10 @@ class EntryGuards:
 
     def _market_locked(self, coin: str, s: GuardSettings) -> _Market:
         return self._markets.setdefault(coin, _Market(s.health_window))
+
+
+def _closed_ms(trip: TripNote) -> int:
+    return trip.closed_ms
 
 
 def _re_entry(market: _Market, s: GuardSettings, now_ms: int) -> Refused | None:
