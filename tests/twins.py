@@ -26,7 +26,7 @@ _BY_TEST = {
         "exchange/subscriptions"
     ),
     "exchange/test_signing": "exchange/wire_out",
-    "exchange/test_wire": "core/events exchange/wire_reply",
+    "exchange/test_wire": "core/events exchange/wire_fills exchange/wire_numbers exchange/wire_reply",
     "execution/entries/test_gates": "core/decisions",
     "execution/exits/test_protector": "position/protection",
     "execution/sending/test_scheduler": "execution/entries/budget execution/sending/replies",

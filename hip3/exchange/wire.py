@@ -9,9 +9,8 @@ are among them. The structs below name the exchange's fields as it does; a defau
 field out. Numbers come as strings and become Decimals without a float between (docs/venue-facts.md F3).
 """
 
-from collections.abc import Container
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -20,7 +19,6 @@ from hip3.core.events import (
     CtxUpdate,
     ErrorFrame,
     Event,
-    Fill,
     Funding,
     Ignored,
     Malformed,
@@ -31,15 +29,14 @@ from hip3.core.events import (
     UserFills,
     UserFundings,
 )
-from hip3.core.market import Level, in_dexs
-from hip3.core.money import MOST_DIGITS, ZERO
-from hip3.core.orders import Side
+from hip3.core.market import Level
+from hip3.core.money import ZERO
 from hip3.exchange.subscriptions import key_of
+from hip3.exchange.wire_fills import fills_of_frame, parse_user_fills
+from hip3.exchange.wire_numbers import DECODE_ERRORS, finite, items_of, side_of
 from hip3.exchange.wire_reply import parse_post
 
 _Raw = msgspec.Raw
-# B and A: bid and ask, the side of the book an order belongs to.
-_SIDES = {"B": Side.BUY, "A": Side.SELL}
 
 
 class _BboData(msgspec.Struct):
@@ -96,30 +93,6 @@ class _OrderItem(msgspec.Struct):
     statusTimestamp: int = 0
 
 
-class _FillItem(msgspec.Struct):
-    """A fill of userFills, by stream or by REST. What positions and results are made of has no default."""
-
-    coin: str
-    px: Decimal
-    sz: Decimal
-    side: str
-    time: int
-    oid: int
-    tid: int
-    startPosition: Decimal
-    closedPnl: Decimal
-    fee: Decimal
-    feeToken: str = "USDC"
-    dir: str = ""
-    crossed: bool = True
-    cloid: str | None = None
-    liquidation: Any = None
-
-
-class _Coin(msgspec.Struct):
-    coin: str
-
-
 class _Envelope(msgspec.Struct):
     """Any frame: the channel, and data that is decoded once it is known as what."""
 
@@ -137,9 +110,8 @@ class _FundingsData(msgspec.Struct):
     fundings: list[_Raw]
 
 
-class _FillsData(msgspec.Struct):
-    fills: list[_Raw]
-    isSnapshot: bool | None = None
+class _OrdersFrame(msgspec.Struct):
+    data: list[_OrderItem]
 
 
 class _AckData(msgspec.Struct):
@@ -151,10 +123,7 @@ _decode_bbo = msgspec.json.Decoder(_BboFrame).decode
 _decode_ctx = msgspec.json.Decoder(_CtxFrame).decode
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
 _decode_order_item = msgspec.json.Decoder(_OrderItem).decode
-_decode_coin = msgspec.json.Decoder(_Coin).decode
-_decode_fill = msgspec.json.Decoder(_FillItem).decode
-_decode_list = msgspec.json.Decoder(list[_Raw]).decode
-_decode_fills = msgspec.json.Decoder(_FillsData).decode
+_decode_orders_frame = msgspec.json.Decoder(_OrdersFrame).decode
 _decode_funding = msgspec.json.Decoder(_FundingItem).decode
 _decode_fundings = msgspec.json.Decoder(_FundingsData).decode
 _decode_ack = msgspec.json.Decoder(_AckData).decode
@@ -163,7 +132,8 @@ _decode_any = msgspec.json.Decoder().decode
 # How the exchange's frames begin. One that is spelt otherwise goes the longer way and is read all the same.
 _BBO_HEAD = '{"channel":"bbo"'
 _CTX_HEAD = '{"channel":"activeAssetCtx"'
-_DECODE_ERRORS = (msgspec.DecodeError, msgspec.ValidationError, ValueError, ArithmeticError, RecursionError)
+_FILLS_HEAD = '{"channel":"userFills"'
+_ORDERS_HEAD = '{"channel":"orderUpdates"'
 # Known and not asked for; every other name is reported as unknown.
 _IGNORED_CHANNELS = frozenset(
     {
@@ -175,18 +145,11 @@ _IGNORED_CHANNELS = frozenset(
 )  # fmt: skip
 
 
-def _finite(*values: Decimal) -> None:
-    """ValueError for what Decimal reads and nothing downstream expects: NaN, infinities, sizes beyond any market's."""
-    for value in values:
-        if not value.is_finite() or not -MOST_DIGITS <= value.adjusted() <= MOST_DIGITS:
-            raise ValueError(f"not a number of a market: {str(value)[:40]}")
-
-
 def _level(level: Level | None) -> Level | None:
     """A side of the touch, checked; ValueError for a quote of nothing."""
     if level is None:
         return None
-    _finite(level.px, level.sz)
+    finite(level.px, level.sz)
     if level.px <= 0 or level.sz <= 0:
         raise ValueError(f"a quote without price or size: {level.px} x {level.sz}")
     return level
@@ -204,16 +167,29 @@ def parse_frame(text: str | bytes) -> Event:
             return _bbo(_decode_bbo(text).data)
         if text.startswith(_CTX_HEAD):
             return _ctx(_decode_ctx(text).data)
-        return _by_channel(text)
-    except _DECODE_ERRORS as error:
+        return _at_once(text) or _by_channel(text)
+    except DECODE_ERRORS as error:
         return Malformed(_kind_of(text), str(error)[:200])
+
+
+def _at_once(text: str) -> UserFills | OrderUpdates | None:
+    """A frame about our orders, by one decoding. None for any other, and for one of which something cannot be read:
+    the longer way reads it item by item."""
+    try:
+        if text.startswith(_FILLS_HEAD):
+            return fills_of_frame(text)
+        if text.startswith(_ORDERS_HEAD):
+            return OrderUpdates(tuple([order_update(item) for item in _decode_orders_frame(text).data]), 0)
+    except DECODE_ERRORS:
+        pass
+    return None
 
 
 def _kind_of(text: str) -> str:
     """What a broken frame is counted as: its channel if that can be read."""
     try:
         return _decode_envelope(text).channel
-    except _DECODE_ERRORS:
+    except DECODE_ERRORS:
         return "json"
 
 
@@ -224,14 +200,14 @@ def _bbo(data: _BboData) -> BboUpdate:
 
 def _ctx(data: _CtxData) -> CtxUpdate:
     ctx = data.ctx
-    _finite(ctx.oraclePx, ctx.markPx, ctx.openInterest)
+    finite(ctx.oraclePx, ctx.markPx, ctx.openInterest)
     if ctx.oraclePx <= 0 or ctx.markPx <= 0:
         raise ValueError("an asset context without price")
     return CtxUpdate(data.coin, ctx.oraclePx, ctx.markPx, ctx.openInterest)
 
 
 def _by_channel(text: str) -> Event:
-    """The longer way: the channel first, then its data. Raises `_DECODE_ERRORS` for what cannot be read."""
+    """The longer way: the channel first, then its data. Raises `DECODE_ERRORS` for what cannot be read."""
     frame = _decode_envelope(text)
     channel, data = frame.channel, frame.data
     if channel == "bbo":
@@ -259,13 +235,6 @@ def _by_channel(text: str) -> Event:
     return Ignored(channel if channel in _IGNORED_CHANNELS else f"unknown:{channel[:40]}")
 
 
-def _items(data: bytes) -> list[_Raw]:
-    """A list of items; one object alone counts as a list of one."""
-    if data[:1] == b"{":
-        return [msgspec.Raw(data)]
-    return _decode_list(data)
-
-
 def order_update(item: _OrderItem) -> OrderUpdate:
     """An order item of any channel as an `OrderUpdate`; ValueError for nonsense.
 
@@ -277,9 +246,9 @@ def order_update(item: _OrderItem) -> OrderUpdate:
     if price is None:
         raise ValueError("an order without price")
     orig = body.origSz if body.origSz is not None else body.sz
-    _finite(price, body.sz, orig)
+    finite(price, body.sz, orig)
     return OrderUpdate(
-        coin=body.coin, side=_side(body.side), oid=body.oid, cloid=body.cloid, limit_px=price,
+        coin=body.coin, side=side_of(body.side), oid=body.oid, cloid=body.cloid, limit_px=price,
         remaining=body.sz, orig_sz=orig, status=item.status,
         status_ms=item.statusTimestamp or body.timestamp, reduce_only=bool(body.reduceOnly),
         placed_ms=body.timestamp, trigger_px=body.triggerPx if body.isTrigger else None,
@@ -291,89 +260,15 @@ def parse_order_record(record: bytes) -> OrderUpdate:
     return order_update(_decode_order_item(record))
 
 
-def _side(letter: str) -> Side:
-    """ValueError for a letter that is neither; a guess would turn a position round."""
-    side = _SIDES.get(letter)
-    if side is None:
-        raise ValueError(f"unknown side {letter!r}")
-    return side
-
-
 def parse_order_updates(data: bytes) -> OrderUpdates:
     """orderUpdates: a list (or one object) of {order, status, statusTimestamp}. ValueError if it is neither."""
     good, malformed = [], 0
-    for raw in _items(data):
+    for raw in items_of(data):
         try:
             good.append(order_update(_decode_order_item(raw)))
-        except _DECODE_ERRORS:
+        except DECODE_ERRORS:
             malformed += 1
     return OrderUpdates(tuple(good), malformed)
-
-
-def _fill(item: _FillItem) -> Fill:
-    """A fill, checked. A price of 0 is possible, a size of 0 is not."""
-    _finite(item.px, item.sz, item.startPosition, item.closedPnl, item.fee)
-    if item.px < 0 or item.sz <= 0:
-        raise ValueError("a fill without size")
-    return Fill(
-        coin=item.coin, side=_side(item.side), px=item.px, sz=item.sz, time_ms=item.time,
-        tid=item.tid, oid=item.oid, cloid=item.cloid, start_position=item.startPosition,
-        closed_pnl=item.closedPnl, fee=item.fee, fee_token=item.feeToken, direction=item.dir,
-        crossed=item.crossed, liquidation=item.liquidation is not None,
-    )  # fmt: skip
-
-
-class FillList(NamedTuple):
-    """A list of fills as it was answered."""
-
-    fills: tuple[Fill, ...]
-    malformed: int
-    """Rows that could not be read and may count."""
-    rows: int
-    """All of them: so many at most are in one answer (docs/venue-facts.md F13)."""
-
-
-def parse_fill_list(data: bytes, dexs: Container[str] | None = None) -> FillList:
-    """A list of fills (also the REST answer): what could be read, and how many could not. ValueError if it is no list.
-
-    In the order they came: REST answers are newest first, except userFillsByTime. Whether an unreadable one spoils
-    what the others prove is the caller's to judge; of a coin that is in none of these `dexs` it spoils nothing and is
-    not counted: an outcome token may have rows of its own kind (docs/venue-facts.md F37).
-    """
-    good, malformed, rows = [], 0, 0
-    for raw in _items(data):
-        rows += 1
-        try:
-            good.append(_fill(_decode_fill(raw)))
-        except _DECODE_ERRORS:
-            malformed += dexs is None or not _elsewhere(raw, dexs)
-    return FillList(tuple(good), malformed, rows)
-
-
-def _elsewhere(raw: bytes, dexs: Container[str]) -> bool:
-    """Whether a row says that it is of a coin in none of these dexs."""
-    try:
-        return not in_dexs(_decode_coin(raw).coin, dexs)
-    except _DECODE_ERRORS:
-        return False
-
-
-def parse_user_fills(data: bytes) -> UserFills:
-    """userFills: {isSnapshot?, fills: [...]}, a bare list, or one fill. An absent mark is False.
-
-    A snapshot repeats what was told before: fills are counted by their identity. ValueError for another shape.
-    """
-    if data[:1] == b"{" and b'"fills"' in data:
-        body = _decode_fills(data)
-        fills, malformed = [], 0
-        for raw in body.fills:
-            try:
-                fills.append(_fill(_decode_fill(raw)))
-            except _DECODE_ERRORS:
-                malformed += 1
-        return UserFills(tuple(fills), bool(body.isSnapshot), malformed)
-    found = parse_fill_list(data)
-    return UserFills(found.fills, False, found.malformed)
 
 
 def parse_user_fundings(data: bytes) -> UserFundings:
@@ -382,7 +277,7 @@ def parse_user_fundings(data: bytes) -> UserFundings:
     for raw in _decode_fundings(data).fundings:
         try:
             good.append(parse_funding(raw))
-        except _DECODE_ERRORS:
+        except DECODE_ERRORS:
             malformed += 1
     return UserFundings(tuple(good), malformed)
 
@@ -390,5 +285,5 @@ def parse_user_fundings(data: bytes) -> UserFundings:
 def parse_funding(raw: bytes) -> Funding:
     """One payment, as the stream shows it; hourly, by market (docs/venue-facts.md F28). ValueError."""
     item = _decode_funding(raw)
-    _finite(item.usdc)
+    finite(item.usdc)
     return Funding(item.coin, item.time, item.usdc)

@@ -23,6 +23,7 @@ from hip3.core.events import (
     Statuses,
     Unreadable,
 )
+from hip3.exchange.wire_numbers import DECODE_ERRORS
 
 
 class _PostData(msgspec.Struct):
@@ -40,7 +41,6 @@ class _PostResponse(msgspec.Struct):
 _decode_post = msgspec.json.Decoder(_PostData).decode
 _decode_post_response = msgspec.json.Decoder(_PostResponse).decode
 _decode_any = msgspec.json.Decoder().decode
-_DECODE_ERRORS = (msgspec.DecodeError, msgspec.ValidationError, ValueError, ArithmeticError, RecursionError)
 
 
 def parse_post(data: bytes) -> Event:
@@ -52,7 +52,7 @@ def parse_post(data: bytes) -> Event:
     try:
         response = _decode_post_response(post.response)
         return PostReply(post.id, _post_outcome(response))
-    except _DECODE_ERRORS as error:
+    except DECODE_ERRORS as error:
         return PostReply(post.id, Unreadable(f"{error}: {bytes(post.response)[:120]!r}"))
 
 

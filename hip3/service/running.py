@@ -17,7 +17,8 @@ from hip3.core.ports import Clock
 from hip3.exchange.bounded import BoundedSession
 from hip3.exchange.connection import Connection
 from hip3.exchange.rest import CALL_S, RestClient
-from hip3.exchange.wire import parse_fill_list, parse_order_record
+from hip3.exchange.wire import parse_order_record
+from hip3.exchange.wire_fills import parse_fill_list
 from hip3.exchange.writer import WriteHandle
 from hip3.execution.readiness import Readiness
 from hip3.execution.truth.account import Proof, prove

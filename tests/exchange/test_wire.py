@@ -31,7 +31,8 @@ from hip3.core.events import (
 )
 from hip3.core.orders import Side
 from hip3.exchange.registry import dex_indices, parse_meta
-from hip3.exchange.wire import parse_fill_list, parse_frame, parse_order_record
+from hip3.exchange.wire import parse_frame, parse_order_record
+from hip3.exchange.wire_fills import parse_fill_list
 from hip3.exchange.wire_reply import parse_action_answer
 
 BBO = {
@@ -92,6 +93,25 @@ def test_user_fills_come_as_snapshot_list_or_single() -> None:
         assert (fill.side, fill.closed_pnl, fill.tid, fill.liquidation) == (
             Side.SELL, Decimal("-1.2843"), 1031003079291799, True,
         )  # fmt: skip
+
+
+junk = st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from(["NaN", "1e99", "-1", "B", []])
+broken_fill = st.tuples(st.sampled_from(list(FILL)), junk).map(lambda change: FILL | dict([change]))
+broken_order = st.tuples(st.sampled_from(list(UPDATE["order"])), junk).map(
+    lambda change: UPDATE | {"order": UPDATE["order"] | dict([change])}
+)
+
+
+@given(st.lists(broken_fill | st.just(FILL), max_size=4), st.lists(broken_order | st.just(UPDATE), max_size=4), junk)
+def test_a_frame_that_is_read_at_once_says_what_its_items_say_one_by_one(
+    fills: list[Any], orders: list[Any], mark: Any
+) -> None:
+    """A head that is spelt with blanks goes the longer way."""
+    for channel, data in (
+        ("userFills", {"fills": fills}), ("userFills", {"isSnapshot": mark, "fills": fills}), ("orderUpdates", orders),
+    ):  # fmt: skip
+        message = {"channel": channel, "data": data}
+        assert parse_frame(_text(channel, data)) == parse_frame(json.dumps(message))
 
 
 @pytest.mark.parametrize(

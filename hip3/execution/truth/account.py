@@ -18,7 +18,8 @@ from hip3.core.market import in_dexs
 from hip3.core.money import ZERO, div, parse
 from hip3.core.orders import is_ours
 from hip3.errors import ODD_ANSWERS, VenueReadError
-from hip3.exchange.wire import parse_fill_list, parse_order_record
+from hip3.exchange.wire import parse_order_record
+from hip3.exchange.wire_fills import parse_fill_list
 from hip3.execution.account_view import PositionMargin
 from hip3.execution.truth.fill_order import newest_first, newest_of
 

@@ -28,7 +28,7 @@ from hip3.exchange.registry import (
     select,
     taker_rate,
 )
-from hip3.exchange.wire import parse_fill_list
+from hip3.exchange.wire_fills import parse_fill_list
 from hip3.execution.truth.account import FILLS_CAP, AccountReport, Rest, positions_of, read_account
 from hip3.execution.truth.fill_order import newest_first, newest_of
 from hip3.execution.truth.margin import Margin, read_margins

@@ -28,7 +28,7 @@ from hip3.core.order_state import OrderState
 from hip3.core.ports import Clock, Journal
 from hip3.errors import ODD_ANSWERS, Hip3Error, RateLimited, VenueReadError
 from hip3.exchange.clock_offset import ClockOffset
-from hip3.exchange.wire import parse_fill_list
+from hip3.exchange.wire_fills import parse_fill_list
 from hip3.execution.account_view import AccountView
 from hip3.execution.link import Link
 from hip3.execution.ports import Consequences, OrdersIn

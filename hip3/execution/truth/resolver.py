@@ -32,7 +32,8 @@ from hip3.core.orders import Tif
 from hip3.core.ports import Clock, Intents, Journal
 from hip3.errors import JournalError, VenueReadError
 from hip3.exchange.signing import sign_l1_action
-from hip3.exchange.wire import FillList, parse_fill_list, parse_order_record
+from hip3.exchange.wire import parse_order_record
+from hip3.exchange.wire_fills import FillList, parse_fill_list
 from hip3.exchange.wire_out import signed_body
 from hip3.exchange.wire_reply import parse_action_answer
 from hip3.execution.ports import Consequences, OrdersIn
