@@ -67,6 +67,10 @@ class Exits(Protocol):
 class Quotes(Protocol):
     """`execution.quotes.quoter`, as the tick and those who hear of orders see it."""
 
+    def flee(self, now_ms: int) -> bool:
+        """Cancel what an oracle has run over; whether anything was. The tick, before all else."""
+        ...
+
     def step(self, now_ms: int) -> None:
         """Look at every quoted market whose data, orders or time ask for it. The tick."""
         ...

@@ -182,6 +182,9 @@ class OneThread(Runtime):
         self.app: App
         """Set as soon as there is one, before anything is due."""
 
+    def give_way(self) -> None:
+        """There is no other thread."""
+
     def event(self) -> Event:
         return Wish(self._threads)
 

@@ -201,7 +201,7 @@ def assemble(running: Running, reading: StartReading) -> Trading:
         settings=running.settings, clock=running.clock, universe=reading.universe, identity=signer, user=who.account,
         beginning=reading.beginning, before=before, latch=latch, readiness=running.readiness, sender=running.writer,
         rest=rest, journal=journal, intents=intents, cloids=cloids,
-        signed=rest, links=_links(running),
+        signed=rest, links=_links(running), give_way=running.runtime.give_way,
     )  # fmt: skip
     trading = build(given)
     if reading.missing:

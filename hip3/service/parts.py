@@ -115,6 +115,8 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     cloids: CloidSource
     signed: Signed
     links: Links
+    give_way: Callable[[], None]
+    """As `Runtime.give_way`."""
 
 
 class Books(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ thread under its own clock.
 """
 
 import threading
+import time
 from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,10 @@ class Runtime:
     def worker(self, name: str, clock: Clock, *, trades: bool) -> Worker:
         """A worker without a step yet."""
         return Worker(name, clock, trades=trades)
+
+    def give_way(self) -> None:
+        """Let a thread that was woken run before this one goes on."""
+        time.sleep(0)
 
     def wait_for(self, future: "Future[Any]", seconds: float) -> None:
         """Wait until it is done, or so long."""

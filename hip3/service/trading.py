@@ -143,7 +143,7 @@ def _outbox(g: Given, books: Books) -> Outbox:
         books.offset.exchange_ms() if books.offset.known else None,
     )
     return Outbox(
-        scheduler=BatchScheduler(g.settings.base.max_inflight), posts=PostRequestManager(), cloids=g.cloids,
+        scheduler=BatchScheduler(g.settings.base.max_inflight, g.give_way), posts=PostRequestManager(), cloids=g.cloids,
         address=AddressBudget(), budget=ActionBudget(g.settings.base.orders_per_second), nonces=NonceManager(floor),
     )  # fmt: skip
 

@@ -43,8 +43,7 @@ def oracles(live: Iterable[tuple[Side, Decimal]], p: QuoteParams, basis_bps: Dec
 
 
 class Fleeing:
-    """See the module. The ws-reader says which market to look at, the tick looks. `specs(coin)`: its facts; `told`
-    takes what was wished: a market and the orders that go."""
+    """See the module. The ws-reader says which market to look at, the tick looks. `specs(coin)`: its facts."""
 
     def __init__(
         self,
@@ -54,14 +53,14 @@ class Fleeing:
         link: Link,
         tracker: PositionTracker,
         cancelling: Cancelling,
-        told: Callable[[QuotedMarket, list[TrackedOrder]], None],
     ) -> None:
         self._specs = specs
         self._market_state = market_state
         self._link = link
         self._tracker = tracker
         self._cancelling = cancelling
-        self._told = told
+        self._fled: list[tuple[QuotedMarket, list[TrackedOrder]]] = []
+        """What was wished and not told of yet; the tick's own."""
         self._markets: deque[QuotedMarket] = deque()
         """Each change is one step."""
 
@@ -83,7 +82,12 @@ class Fleeing:
                 for tracked in gone:
                     market.keys.cancel(tracked.order.cloid, now_ms)
                 self._cancelling.send(market, gone, now_ms)
-                self._told(market, gone)
+                self._fled.append((market, gone))
+        return fled
+
+    def take(self) -> list[tuple[QuotedMarket, list[TrackedOrder]]]:
+        """Markets with the orders that went since this was asked last."""
+        fled, self._fled = self._fled, []
         return fled
 
     def _gone(self, market: QuotedMarket) -> list[TrackedOrder]:

@@ -117,7 +117,6 @@ class Quoter:
         self._cancelling = Cancelling(clock=clock, view=view, tracker=tracker, scheduler=scheduler, journal=journal)
         self._fleeing = Fleeing(
             specs=specs, market_state=market_state, link=link, tracker=tracker, cancelling=self._cancelling,
-            told=self._note_fled,
         )  # fmt: skip
 
     # What others say.
@@ -172,12 +171,15 @@ class Quoter:
 
     # The tick.
 
+    def flee(self, now_ms: int) -> bool:
+        """Cancel what an oracle has run over, and no more, not even say so: the round sends these cancels, and the next
+        one follows at once."""
+        return self._fleeing.step(now_ms)
+
     def step(self, now_ms: int) -> None:
-        """One round: cancel what an oracle has run over, and no more; else take what was heard, and look at each market
-        that is due."""
-        if self._fleeing.step(now_ms):
-            self._scheduler.wake()  # the rest at once, but after these cancels
-            return
+        """One round: take what was heard, and look at each market that is due."""
+        for market, gone in self._fleeing.take():
+            self._note_fled(market, gone)
         self._heard.take(now_ms)
         self._pacing.refresh(self._address.state(), now_ms)
         for market in self._due(now_ms):
@@ -349,6 +351,10 @@ class NoQuotes:
     """Where no market is quoted."""
 
     markets: Mapping[str, QuotedMarket] = {}
+
+    def flee(self, now_ms: int) -> bool:
+        """Nothing rests."""
+        return False
 
     def step(self, now_ms: int) -> None:
         """Nothing to look at."""

@@ -1,7 +1,8 @@
 """ExecutorLoop: the tick. All orders leave from here, so signing and nonces have one caller.
 
     1 expire posts       silence for too long makes their orders UNKNOWN
-    2 exits              every position, at the latest now; then the stops that protect them, and the quotes
+    2 exits              every position, at the latest now; then the stops that protect them, and the quotes. Where an
+                         oracle has run over a quote, its cancel goes first, and the next round follows at once
     3 collect            one batch of one kind
     4 re-check           entries of a tripped latch, of another epoch or on old data die here; bad orders alone
     5 nonce
@@ -143,16 +144,18 @@ class ExecutorLoop:
         lane = self._lane(left, now_ms)
         if lane is None:
             return False  # nothing can leave: exits are not attempted either, they would only be worse for it
-        self._exits.check(generation, now_ms)
-        self._stops.step(now_ms)
-        self._quotes.step(now_ms)
+        fled = self._quotes.flee(now_ms)
+        if not fled:
+            self._exits.check(generation, now_ms)
+            self._stops.step(now_ms)
+            self._quotes.step(now_ms)
         batch = self._scheduler.take(self._posts.inflight, entries=lane == "ws")
         if batch is None:
-            return False
+            return fled
         checked = self._recheck(batch, now_ms)
         if checked is not None:
             self._dispatch(checked, now_ms, generation if lane == "ws" else HTTP_GENERATION)
-        return self._scheduler.sendable(self._posts.inflight, entries=lane == "ws")
+        return fled or self._scheduler.sendable(self._posts.inflight, entries=lane == "ws")
 
     def _lane(self, left: int, now_ms: int) -> str | None:
         """How actions may leave now: by the socket; by HTTP once it was gone for 2 s, and at once where no message of

@@ -13,7 +13,7 @@ the tracker; the tick sends only what the tracker still knows as queued.
 """
 
 from collections import deque
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
@@ -39,11 +39,14 @@ RESERVED_SHARE = 5
 class BatchScheduler:
     """Three bounded queues behind one lock, and the tick's alarm clock.
 
-    `max_inflight` is HIP3_MAX_INFLIGHT, in posts. Nothing here raises or blocks, except `wait`.
+    `max_inflight` is HIP3_MAX_INFLIGHT, in posts. Nothing here raises or blocks, except `wait`. `give_way` lets other
+    threads run: whoever wakes the tick calls it with no lock held, since the tick would otherwise be awake and wait
+    until this thread has done all else that it has to do.
     """
 
-    def __init__(self, max_inflight: int) -> None:
+    def __init__(self, max_inflight: int, give_way: Callable[[], None] = lambda: None) -> None:
         self._lock = new_lock("BatchScheduler")
+        self._give_way = give_way
         self._alarm: SimpleQueue[None] = SimpleQueue()
         """Holds one item while the tick is to wake; written in C, where a Condition would cost both sides more."""
         self._cancels: deque[PendingCancel] = deque()
@@ -55,7 +58,8 @@ class BatchScheduler:
         self.max_inflight = max_inflight
         self.high_watermark = max(1, max_inflight - max_inflight // RESERVED_SHARE)
         """From so many posts in flight on, entries are neither taken in nor sent."""
-        self._woken = False
+        self._woken = self._asleep = False
+        """The alarm was rung; the tick waits for it."""
 
     def enqueue_new(self, order: PendingOrder, inflight: int) -> Enqueued:
         """An entry. InflightFull and QueueFull: it was not queued, and the caller takes it out of the books.
@@ -70,7 +74,8 @@ class BatchScheduler:
             self._new.append(order)
             self._wake_locked()
             degraded = inflight + 1 >= self.high_watermark
-            return Enqueued.DEGRADED if degraded else Enqueued.QUEUED
+        self._let_the_tick()
+        return Enqueued.DEGRADED if degraded else Enqueued.QUEUED
 
     def enqueue_quotes(self, orders: Iterable[PendingOrder]) -> list[PendingOrder]:
         """Quotes of one market, which go as one action. Those that were not queued, since that is full, are returned:
@@ -94,7 +99,8 @@ class BatchScheduler:
                 return Enqueued.QUEUE_FULL
             self._reduce.append(order)
             self._wake_locked()
-            return Enqueued.QUEUED
+        self._let_the_tick()
+        return Enqueued.QUEUED
 
     def enqueue_cancel(self, cancel: PendingCancel) -> Enqueued:
         """A cancel; queued whatever is in flight. The same oid twice is one wish: DUPLICATE is no failure.
@@ -108,7 +114,8 @@ class BatchScheduler:
                 return Enqueued.QUEUE_FULL
             self._cancels.append(cancel)
             self._wake_locked()
-            return Enqueued.QUEUED
+        self._let_the_tick()
+        return Enqueued.QUEUED
 
     def take(self, inflight: int, *, entries: bool = True) -> ActionBatch | None:
         """The next batch that may be sent now, or None; without `entries` they stay queued.
@@ -213,16 +220,20 @@ class BatchScheduler:
         """End the tick's wait at once, also one that has not begun yet. Any thread."""
         with self._lock:
             self._wake_locked()
+        self._let_the_tick()
 
     def wait(self, timeout_s: float) -> bool:
         """Block until something was enqueued or the time is up; True if woken. The tick alone; seconds.
 
         No call is lost between the alarm and the reset: whoever came in between has queued before the tick takes.
         """
+        self._asleep = True
         try:
             self._alarm.get(timeout=max(0.0, timeout_s))
         except Empty:
             return False
+        finally:
+            self._asleep = False
         with self._lock:
             self._woken = False
         return True
@@ -232,6 +243,11 @@ class BatchScheduler:
         if not self._woken:
             self._woken = True
             self._alarm.put(None)
+
+    def _let_the_tick(self) -> None:
+        # One step each: where it is wrong, a thread gives way in vain, or the tick starts a little later.
+        if self._woken and self._asleep:
+            self._give_way()
 
 
 def _take(queue: "deque[_T]") -> "list[_T]":

@@ -229,3 +229,20 @@ def test_the_budget_window_resets_and_refunds_only_its_own() -> None:
 def test_what_a_reply_says_of_each_order(outcome: Any, count: int, fates: str) -> None:
     letters = {Fate.STATUS: "S", Fate.REFUSED: "R", Fate.UNKNOWN: "U"}
     assert "".join(letters[r.fate] for r in resolve(outcome, count)) == fates
+
+
+def test_who_wakes_a_tick_that_sleeps_gives_way_with_no_lock_held() -> None:
+    """Else the tick is awake and waits for the interpreter until its waker has done all else that it has to do."""
+    gave: list[bool] = []
+    scheduler = BatchScheduler(100, lambda: gave.append(scheduler.sendable(0)))  # which takes the lock
+    scheduler.enqueue_new(order(1), 0)
+    assert gave == [], "the tick is at work: it may itself have queued this"
+    woken = threading.Event()
+    tick = threading.Thread(target=lambda: (scheduler.wait(5), scheduler.wait(5), woken.set()))
+    tick.start()
+    while not scheduler._asleep or scheduler._woken:
+        threading.Event().wait(0.001)
+    scheduler.enqueue_cancel(_cancel(7))
+    tick.join(5)
+    assert woken.is_set()
+    assert gave == [True]
