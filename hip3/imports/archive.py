@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -11,6 +11,8 @@ from hip3.imports.faults import Faults
 from hip3.imports.frames import Line, iso_ns, positive
 from hip3.imports.reading import Wish, known, raw_frame
 from hip3.imports.sources import lines_of
+
+T = TypeVar("T")
 
 
 class _Level(msgspec.Struct):
@@ -47,19 +49,7 @@ _FILL = {"coin": str, "px": str, "sz": str, "side": str, "time": int, "tid": int
 def books(path: Path, faults: Faults, wish: Wish) -> Iterator[Line]:
     """hl-archive: each order book as it came, and the touch where it is another one."""
     touches = frames.Touches()
-    for number, text in lines_of(path, faults, "hl-archive", torn=wish.torn):
-        where = f"line {number}"
-        try:
-            seen = _seen.decode(text)
-        except msgspec.DecodeError:
-            faults.add(path, where, "an object with time and raw", text, "is it another format?")
-            continue
-        at_ns = iso_ns(seen.time)
-        if at_ns is None:
-            faults.add(
-                path, where, "a time like 2026-09-01T00:00:00.000000000", seen.time, "get the file again", column="time"
-            )
-            continue
+    for where, at_ns, seen in _dated(path, faults, wish, _seen, ("time", "raw"), "is it another format?"):
         data = bytes(seen.raw)
         if not raw_frame(data, path, where, faults, wish):
             continue
@@ -73,20 +63,8 @@ def books(path: Path, faults: Faults, wish: Wish) -> Iterator[Line]:
 
 def fills(path: Path, faults: Faults, wish: Wish) -> Iterator[Line]:
     """hl-fills: the takers' rows as trades, by market; each trade is in the file twice, once for each side."""
-    for number, text in lines_of(path, faults, "hl-fills", torn=wish.torn):
-        where = f"line {number}"
-        try:
-            block = _block.decode(text)
-        except msgspec.DecodeError:
-            faults.add(path, where, "an object with local_time and events", text, "is it node_fills_by_block?")
-            continue
-        at_ns = iso_ns(block.local_time)
-        if at_ns is None:
-            do = "get the file again"
-            faults.add(
-                path, where, "a time like 2026-09-01T00:00:00.000000000", block.local_time, do, column="local_time"
-            )
-            continue
+    names = ("local_time", "events")
+    for where, at_ns, block in _dated(path, faults, wish, _block, names, "is it node_fills_by_block?"):
         by_coin: dict[str, list[dict[str, Any]]] = {}
         for _, fill in block.events:
             row = _trade(fill, path, where, faults)
@@ -94,6 +72,27 @@ def fills(path: Path, faults: Faults, wish: Wish) -> Iterator[Line]:
                 by_coin.setdefault(row["coin"], []).append(row)
         for rows in by_coin.values():
             yield Line(at_ns, frames.trades(rows), where)
+
+
+def _dated(
+    path: Path, faults: Faults, wish: Wish, decoder: msgspec.json.Decoder[T], names: tuple[str, str], hint: str
+) -> Iterator[tuple[str, int, T]]:
+    """(place, nanoseconds, line) of each line that is one: an object with `names`, the first of them its time."""
+    column, what = names
+    for number, text in lines_of(path, faults, wish.format, torn=wish.torn):
+        where = f"line {number}"
+        try:
+            line = decoder.decode(text)
+        except msgspec.DecodeError:
+            faults.add(path, where, f"an object with {column} and {what}", text, hint)
+            continue
+        stamp = getattr(line, column)
+        at_ns = iso_ns(stamp)
+        if at_ns is None:
+            wanted = "a time like 2026-09-01T00:00:00.000000000"
+            faults.add(path, where, wanted, stamp, "get the file again", column=column)
+            continue
+        yield where, at_ns, line
 
 
 def _trade(fill: dict[str, Any], path: Path, where: str, faults: Faults) -> dict[str, Any] | None:
