@@ -17,6 +17,7 @@ _BY_TEST = {
         "imports/archive imports/arrays imports/faults imports/frames imports/raw imports/reading imports/sources imports/tables "
         "imports/writing"
     ),
+    "imports/test_sheets": "imports/cells imports/hydromancer imports/hyena imports/oxarchive imports/parquet",
     "exchange/test_registry": "core/market",
     "venue/test_mirroring": "venue/upstream/reads",
     "config/test_reading": "config/paper",

@@ -30,6 +30,7 @@ def events(path: Path, faults: Faults, wish: Wish) -> Iterator[Line]:
     data = _array(path, faults, wish)
     if data is None:
         return
+    faults.assume("numbers of the array are the shortest decimals that are its floats")
     coin, book, touches = wish.coins[0], _Book(), frames.Touches()
     for row, (ev, exch_ns, local_ns, px, qty, tid, _, _) in enumerate(_tuples(data), 1):
         where, kind = f"row {row}", ev & 0xFF

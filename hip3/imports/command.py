@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from hip3.errors import ConfigError
-from hip3.imports import archive, arrays, raw, tables
+from hip3.imports import archive, arrays, hydromancer, hyena, oxarchive, raw, tables
 from hip3.imports.faults import Faults
 from hip3.imports.frames import Line
 from hip3.imports.reading import Reader, Wish
@@ -40,8 +40,8 @@ def _tardis(path: Path, faults: Faults, wish: Wish) -> Iterator[Line]:
 READERS: dict[str, Reader] = {
     "hip3": raw.hip3, "hftbacktest": _hftbacktest, "tardis": _tardis, "hl-archive": archive.books,
     "hl-asset-ctxs": tables.contexts, "hl-fills": archive.fills, "coinapi": tables.coinapi,
+    "hydromancer": hydromancer.hydromancer, "hyena": hyena.hyena, "0xarchive": oxarchive.oxarchive,
 }  # fmt: skip
-LATER = ("hydromancer", "hyena", "0xarchive", "columns", "ancestor")
 ASSUMED = {
     "hftbacktest": "frames were received where hftbacktest's collector stood, not here",
     "tardis": "frames were received where tardis.dev stands, not here",
@@ -49,13 +49,14 @@ ASSUMED = {
     "hl-asset-ctxs": "contexts were received at the minute that they are of",
     "hl-fills": "trades were received by the archive's node, not here",
     "coinapi": "oracle prices were received where CoinAPI stands, not here",
+    "hydromancer": "books and trades were received at the time of their block",
+    "hyena": "oracle prices were received when they were set, and a market without a dex is one of hyna",
+    "0xarchive": "books, contexts and trades were received at the time that they are of",
 }
 
 
 def run(args: argparse.Namespace) -> int:
     """The command; its exit code. ConfigError with what is wrong with the files; OSError of the disk written to."""
-    if args.format in LATER:
-        raise ConfigError([f"import {args.format} is not offered until it exists; known: {', '.join(READERS)}"])
     if args.format not in READERS:
         raise ConfigError([f"{args.format} is no format; known: {', '.join(READERS)}"])
     metas = [] if args.meta is None else metas_of(args.meta)

@@ -23,6 +23,8 @@ class Faults:
         self.count = 0
         self._told: list[str] = []
         self._rare: dict[tuple[Path, str], tuple[int, str]] = {}
+        self.assumed: list[str] = []
+        """What the files make us assume."""
 
     def add(self, path: Path, where: str, expected: str, value: object, do: str, *, column: str = "") -> None:
         """One fault. `where` is a line or a row, `do` what helps."""
@@ -42,6 +44,11 @@ class Faults:
         """Something that may happen now and then, and makes a fault of the file when it does too often."""
         count, first = self._rare.get((path, what), (0, where))
         self._rare[path, what] = (count + 1, first)
+
+    def assume(self, text: str) -> None:
+        """One thing that a file does not say."""
+        if text not in self.assumed:
+            self.assumed.append(text)
 
     def close(self, path: Path, lines: int) -> None:
         """A file was read to its end."""

@@ -18,6 +18,10 @@ K_COINS = {f"K{name}": f"k{name}" for name in ("PEPE", "SHIB", "BONK", "LUNC", "
 """Markets of a thousand: sources in capitals have lost the small letter."""
 Level = tuple[str, str]
 """Price and size."""
+Deep = tuple[str, str, int]
+"""Price, size and number of orders."""
+_UNITS_NS = {10: 10**9, 13: 10**6, 16: 10**3, 19: 1}
+"""Digits of a time since 1970 -> its unit, until the year 2286."""
 
 
 class Line(NamedTuple):
@@ -57,6 +61,14 @@ def iso_ns(text: str) -> int | None:
     return int(at.timestamp()) * 1_000_000_000 + int((rest or "0").ljust(9, "0"))
 
 
+def moment_ns(text: str) -> int | None:
+    """Nanoseconds of a time, in ISO form or as whole seconds, milli-, micro- or nanoseconds; None: it is none."""
+    if text.isdecimal():
+        unit = _UNITS_NS.get(len(text))
+        return None if unit is None else int(text) * unit
+    return iso_ns(text)
+
+
 def coin_of_symbol(symbol: str, known: Sequence[str]) -> str:
     """The exchange's name of a market that a source writes in its own way: by the known ones, else by the rules."""
     for coin in known:
@@ -83,9 +95,9 @@ def context(coin: str, oracle: str, mark: str, **more: str | None) -> bytes:
     return frame("activeAssetCtx", {"coin": coin, "ctx": ctx})
 
 
-def book(coin: str, time_ms: int, bids: Sequence[Level], asks: Sequence[Level]) -> bytes:
+def book(coin: str, time_ms: int, bids: Sequence[Deep], asks: Sequence[Deep]) -> bytes:
     """An order book."""
-    levels = [[{"px": px, "sz": sz, "n": 1} for px, sz in side] for side in (bids, asks)]
+    levels = [[{"px": px, "sz": sz, "n": n} for px, sz, n in side] for side in (bids, asks)]
     return frame("l2Book", {"coin": coin, "time": time_ms, "levels": levels})
 
 

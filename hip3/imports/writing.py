@@ -1,6 +1,7 @@
 """From readers to segments, in two passes: everything is read and judged first, then written aside and put in place.
 
-Memory holds a line of each file, never a file. Several files are merged by the time of receipt.
+Memory holds a line of each file, of Parquet some thousand rows, never a file. Several files are merged by the time of
+receipt.
 """
 
 import heapq
@@ -157,6 +158,7 @@ def write(
     faults.end()
     if not judge.frames:
         raise ConfigError(["there is no frame of the exchange in these files; check FORMAT and files"])
+    assumed = [*assumed, *faults.assumed]
     if not metas and not judge.has_meta:
         metas = assumed_metas(judge.facts)
         assumed = [*assumed, "markets are as their own lines tell: lots by the sizes seen, leverage 5, no growth mode"]

@@ -332,7 +332,7 @@ def test_without_the_lab_packages_the_command_says_so(
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["nonsense", "f"], "nonsense is no format; known: hip3"), (["hyena", "f"], "not offered until it exists"),
+        (["nonsense", "f"], "nonsense is no format; known: hip3"), (["ancestor", "f"], "ancestor is no format"),
         (["hip3", "missing"], "does not exist"), (["hip3", "f", "--coins", "xyz:NONE"], "check FORMAT, file and --coins"),
     ],
 )  # fmt: skip
