@@ -359,6 +359,8 @@ def _evidence(args: argparse.Namespace) -> int:
 
 
 def _record(args: argparse.Namespace) -> int:
+    if args.action == "convert":
+        return _evidence(args)
     from hip3.commands.record import record, stat_command, verify_command
     from hip3.config import reading
 
@@ -392,9 +394,7 @@ _COMMANDS = {
     "bench": _bench,
     "simulate": _simulate,
     "record": _record,
-    "import": _evidence,
-    "replay": _evidence,
-    "report": _evidence,
+    **dict.fromkeys(("import", "replay", "report"), _evidence),
     "sweep": _not_here,
     "test": _not_here,
 }

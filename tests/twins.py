@@ -18,6 +18,7 @@ _BY_TEST = {
         "imports/writing"
     ),
     "imports/test_sheets": "imports/cells imports/hydromancer imports/hyena imports/oxarchive imports/parquet",
+    "imports/test_columns": "imports/convert imports/layout imports/scales",
     "exchange/test_registry": "core/market",
     "venue/test_mirroring": "venue/upstream/reads",
     "config/test_reading": "config/paper",

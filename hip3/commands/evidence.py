@@ -57,7 +57,7 @@ def add_import(commands: Any) -> None:
 
 
 def add_record(commands: Any, seconds: Callable[[str], float]) -> None:
-    """`record`, `record verify`, `record stat`. `seconds` reads a duration."""
+    """`record`, `record verify`, `record stat`, `record convert`. `seconds` reads a duration."""
     record = commands.add_parser("record", help="record the network's market data; needs no key")
     record.add_argument("--out", default="recordings", metavar="DIR")
     which = record.add_mutually_exclusive_group()
@@ -66,10 +66,18 @@ def add_record(commands: Any, seconds: Callable[[str], float]) -> None:
     record.add_argument("--depth", action="store_true", help="also the order books, five levels or more")
     record.add_argument("--trades", action="store_true", help="also the trades")
     record.add_argument("--duration", type=seconds, default=None, metavar="SECONDS")
-    reading = record.add_subparsers(dest="action", required=False, parser_class=type(record), metavar="verify|stat")
-    for name, what in (("verify", "read everything; exit 4 if something is wrong"), ("stat", "figures by market")):
+    reading = record.add_subparsers(
+        dest="action", required=False, parser_class=type(record), metavar="verify|stat|convert"
+    )
+    actions = {
+        "verify": "read everything; exit 4 if something is wrong", "stat": "figures by market",
+        "convert": "tables of looks, trades and depth, in Parquet, for analysis",
+    }  # fmt: skip
+    for name, what in actions.items():
         action = reading.add_parser(name, help=what)
         action.add_argument("recording", type=Path, metavar="DIR")
+        if name == "convert":
+            action.add_argument("--out", type=Path, required=True, metavar="DIR", help="a folder without such tables")
 
 
 def add_report(commands: Any) -> None:

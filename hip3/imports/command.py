@@ -1,4 +1,5 @@
-"""`import FORMAT PATH… --out DIR`: foreign recordings become segments of ours, for `record`, `observe` and `replay`."""
+"""`import FORMAT PATH… --out DIR`: foreign recordings become segments of ours, for `record`, `observe` and `replay`;
+and `record convert`, its way back."""
 
 import argparse
 import itertools
@@ -11,7 +12,8 @@ from typing import Any
 import msgspec
 
 from hip3.errors import ConfigError
-from hip3.imports import archive, arrays, hydromancer, hyena, oxarchive, raw, tables
+from hip3.imports import archive, arrays, columns, hydromancer, hyena, oxarchive, raw, tables
+from hip3.imports.convert import convert
 from hip3.imports.faults import Faults
 from hip3.imports.frames import Line
 from hip3.imports.reading import Reader, Wish
@@ -41,6 +43,7 @@ READERS: dict[str, Reader] = {
     "hip3": raw.hip3, "hftbacktest": _hftbacktest, "tardis": _tardis, "hl-archive": archive.books,
     "hl-asset-ctxs": tables.contexts, "hl-fills": archive.fills, "coinapi": tables.coinapi,
     "hydromancer": hydromancer.hydromancer, "hyena": hyena.hyena, "0xarchive": oxarchive.oxarchive,
+    "columns": columns.columns,
 }  # fmt: skip
 ASSUMED = {
     "hftbacktest": "frames were received where hftbacktest's collector stood, not here",
@@ -51,12 +54,15 @@ ASSUMED = {
     "coinapi": "oracle prices were received where CoinAPI stands, not here",
     "hydromancer": "books and trades were received at the time of their block",
     "hyena": "oracle prices were received when they were set, and a market without a dex is one of hyna",
+    "columns": "frames were received when recv_ns says, and each quote is of one order",
     "0xarchive": "books, contexts and trades were received at the time that they are of",
 }
 
 
 def run(args: argparse.Namespace) -> int:
     """The command; its exit code. ConfigError with what is wrong with the files; OSError of the disk written to."""
+    if args.command == "record":
+        return _told(convert(args.recording, args.out, _say))
     if args.format not in READERS:
         raise ConfigError([f"{args.format} is no format; known: {', '.join(READERS)}"])
     metas = [] if args.meta is None else metas_of(args.meta)
@@ -66,7 +72,14 @@ def run(args: argparse.Namespace) -> int:
     assumed = [ASSUMED[args.format]] if args.format in ASSUMED else []
     if args.format == "hip3" and not all(_ours(path) for path, _ in files):
         assumed = ["a frame was received when it was sent, and the mark was the middle: the file has neither"]
-    done = write(files, wish, args.out, metas, assumed, lambda text: print(text, file=sys.stderr, flush=True))
+    return _told(write(files, wish, args.out, metas, assumed, _say))
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _told(done: dict[str, Any]) -> int:
     for name, value in done.items():
         print(f"{name:<10} {value}")
     return 0
