@@ -138,6 +138,9 @@ class MemoryJournal:
     def record(self, kind: str, **fields: Any) -> None:
         self.records.append((kind, fields))
 
+    def late_ms(self) -> int | None:
+        return None
+
     def keep(self, name: str, value: object) -> None:
         self.kept[name] = value
 

@@ -75,11 +75,13 @@ class Observer:
         cost_bps: Callable[[str], Decimal],
         fee_bps: Callable[[str], Decimal],
         journal: Journal,
-        late_ms: int = EXEC_MS,
+        late_ms: int | None = None,
     ) -> None:
+        """`late_ms`: how long this account's own orders take; None: not known, and the project's figure stands in."""
         self._tracks = {coin: _Track() for coin in coins}
         self._cost_bps, self._fee_bps, self._journal = cost_bps, fee_bps, journal
-        self.follow_ups = FollowUps(view, self._done, late_ms)
+        self._own = late_ms is not None
+        self.follow_ups = FollowUps(view, self._done, EXEC_MS if late_ms is None else late_ms)
         self._generation = 0
         self.episodes = 0
         self.near = 0
@@ -151,7 +153,7 @@ class Observer:
         self.follow_ups.follow(episode, f.gates if why is None else None, f.now_ms)
 
     def _done(self, pending: Pending) -> None:
-        self._journal.record("episode", **pending.fields(self.follow_ups.late_ms))
+        self._journal.record("episode", late_own=self._own, **pending.fields(self.follow_ups.late_ms))
 
     def _structure(self, coin: str, s: Structure) -> None:
         median = None if s.median_bps is None else rounded(s.median_bps, BPS_DIGITS)

@@ -23,6 +23,7 @@ from hip3.ops.figures import Figures
 from hip3.ops.intents import IntentLog
 from hip3.ops.lines import tell
 from hip3.ops.store import JournalStore, Row, coin_of, encode, open_store
+from hip3.ops.travelled import travelled
 
 CAPACITY = 50_000
 DAY_MS = 86_400_000
@@ -33,6 +34,8 @@ PRUNE_ROWS = 1000
 RETRY_MS = 1000
 T = TypeVar("T")
 _FACT = "fact:"
+TRAVELLED, FEWEST_TRAVELLED = 1000, 20
+"""So many of the newest replies and fills are looked at, and so many orders say how long one travels."""
 PRECIOUS = frozenset({"risk", "trips", "approved"})
 
 
@@ -65,6 +68,16 @@ class EventLog:
         self.lost = 0
         self.kinds: Counter[str] = Counter()
         self.figures = Figures()
+
+    def late_ms(self) -> int | None:
+        """In the middle, from an order's signing to its execution, by the newest orders of this account; None: too few
+        are known. At a start, before anything trades."""
+        try:
+            found = [] if self._path is None else [t.executed_ms for t in travelled(self._path, TRAVELLED)]
+        except Exception as error:  # noqa: BLE001 a figure is no reason not to start
+            logger.warning(f"how long orders travelled cannot be read of the journal: {error}")
+            return None
+        return sorted(found)[len(found) // 2] if len(found) >= FEWEST_TRAVELLED else None
 
     def record(self, kind: str, **fields: object) -> None:
         """Note one thing that happened."""

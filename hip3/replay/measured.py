@@ -1,14 +1,8 @@
-"""How long an account's own orders travelled, by its journal, as quantiles or as they came. IO.
-
-An order's nonce is the exchange's time of its signing, and its first fill has the exchange's time of its execution:
-what lies between is the way there with the wait for a block, what is left of the reply's time is the way back. Orders
-that rest, or whose nonce was moved on past the time, say nothing of that and are left out.
-"""
+"""How long an account's own orders travelled (`ops.travelled`), as quantiles or as they came, for a replay."""
 
 import sqlite3
 from bisect import bisect_left
 from collections.abc import Sequence
-from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from hip3.errors import ConfigError
+from hip3.ops.travelled import travelled
 from hip3.venue.market.filling import BLOCK_MS
 from hip3.venue.market.latency import Latency, parse_latency
 
@@ -111,27 +106,8 @@ def quantiles(values: Sequence[int]) -> list[int]:
 
 def pairs(journal: Path) -> list[Pair]:
     """Orders that were executed as they arrived, by the time of their sending. ConfigError if it cannot be read."""
-    replies: dict[str, tuple[int, int]] = {}
-    """cloid -> (nonce, how long the reply took)."""
-    filled: dict[str, int] = {}
-    """cloid -> exchange time of its first fill; the word of it may come before the reply."""
     try:
-        with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as db:
-            for kind, body in db.execute("SELECT kind, body FROM records WHERE kind IN ('reply', 'fill') ORDER BY id"):
-                record = msgspec.json.decode(body)
-                if kind == "fill":
-                    fill = record["event"]["fill"]
-                    if fill["crossed"] and fill["cloid"]:
-                        filled.setdefault(fill["cloid"], fill["time_ms"])
-                    continue
-                post = record["post"]
-                took = (record["at_us"] - post["sent_us"]) // 1000
-                replies |= {o["cloid"]: (post["nonce"], took) for o in post["batch"].get("orders", [])}
-    except (sqlite3.Error, msgspec.DecodeError, KeyError, TypeError) as error:
+        found = travelled(journal)
+    except (sqlite3.Error, msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
         raise ConfigError([f"--latency {journal}: {error}; name the journal.db of an account that traded"]) from None
-    out = []
-    for cloid, (nonce, took) in replies.items():
-        there = filled.get(cloid, nonce - 1) - nonce
-        if 0 <= there <= took:
-            out.append(Pair(nonce, max(0, there - BLOCK_MS), took - there))
-    return sorted(out)
+    return [Pair(one.at_ms, max(0, one.executed_ms - BLOCK_MS), one.back_ms) for one in found]

@@ -164,12 +164,14 @@ def notes(facts: Facts) -> list[str]:
         out.append("Signals were not followed (HIP3_FOLLOWUPS): what refused ones would have made is not known.")
     elif facts.episodes[-1][1].get("late_ms") is not None:
         late = facts.episodes[-1][1]["late_ms"]
-        out.append(
-            f"The late price is the touch {late} ms after a signal, as the project has measured it, not this account."
-        )
-        if facts.reply_us:
-            own = percentile(facts.reply_us, 50) // 1000
-            out.append(f"This account's own orders were answered after {own} ms in the middle, the way back included.")
+        own = facts.episodes[-1][1].get("late_own", False)
+        whose = "as this account's own orders travelled" if own else "as the project has measured it, not this account"
+        out.append(f"The late price is the touch {late} ms after a signal, {whose}.")
+        if facts.reply_us and not own:
+            answered = percentile(facts.reply_us, 50) // 1000
+            out.append(
+                f"This account's own orders were answered after {answered} ms in the middle, the way back included."
+            )
     if any(r[1]["episode"]["why"] is None and r[1]["gates"] and not r[1]["gates"]["decided"] for r in facts.episodes):
         out.append("Nothing was traded while observing: the gates are those of a flat account with these limits.")
     if facts.prices:

@@ -195,7 +195,7 @@ def assemble(running: Running, reading: StartReading) -> Trading:
         trips=journal.fact("trips", list[TripNote]) or [],
         approved=journal.fact("approved", dict[str, MarketSpec]) or {}, caps=journal.fact("caps", KeptCaps),
         mode=journal.fact("mode", str), began_ms=reading.began_ms,
-        clock=reading.exchange_clock,
+        clock=reading.exchange_clock, late_ms=journal.late_ms() if running.settings.base.follows else None,
     )  # fmt: skip
     given = Given(
         settings=running.settings, clock=running.clock, universe=reading.universe, identity=signer, user=who.account,

@@ -32,6 +32,8 @@ class Before(msgspec.Struct, frozen=True, kw_only=True):
     """The account's mode that the figures are of."""
     clock: tuple[int, int] | None = None
     """The exchange's time, and ours (monotonic) when it was read."""
+    late_ms: int | None = None
+    """In the middle, from the signing of this account's orders to their execution; None: nobody knows, or asks."""
     began_ms: int = 0
     """When this account's state began (exchange time)."""
 

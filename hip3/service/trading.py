@@ -208,6 +208,7 @@ def _observer(g: Given, feed: Feed) -> Observer | None:
     return Observer(
         coins=list(specs), view=feed.market_state.view, cost_bps=feed.detector.cost_bps,
         fee_bps=lambda coin: g.settings.for_market(coin).taker_fee_bps or specs[coin].taker_fee_bps, journal=g.journal,
+        late_ms=g.before.late_ms,
     )  # fmt: skip
 
 

@@ -2,9 +2,7 @@
 
 import sqlite3
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,48 +15,16 @@ from hip3.replay.once import once
 from hip3.replay.ways import Ways
 from hip3.venue.market.filling import BLOCK_MS
 from hip3.venue.market.latency import Latency
+from tests.ops.test_travelled import journal_of
 from tests.replay.session import recorded
 from tests.replay.test_models import _args
 
 
-def _journal(path: Path, orders: list[tuple[int, int, int]], *, told_first: bool = False, crossed: bool = True) -> Path:
-    """A journal of orders that were signed, executed and answered at these times."""
-    rows: list[tuple[str, Any]] = []
-    for number, (signed, executed, answered) in enumerate(orders):
-        cloid = f"0x{number:032x}"
-        fill = {"cloid": cloid, "crossed": crossed, "time_ms": executed}
-        post = {"nonce": signed, "sent_us": 5_000_000, "batch": {"orders": [{"cloid": cloid}]}}
-        both = [
-            ("reply", {"post": post, "at_us": 5_000_000 + (answered - signed) * 1000}),
-            ("fill", {"event": {"fill": fill}}),
-        ]
-        rows += reversed(both) if told_first else both
-    with sqlite3.connect(path) as db:
-        db.execute("CREATE TABLE records (id INTEGER PRIMARY KEY, at_ms INTEGER, kind TEXT, body TEXT)")
-        db.executemany(
-            "INSERT INTO records (at_ms, kind, body) VALUES (0, ?, ?)",
-            [(kind, msgspec.json.encode(body).decode()) for kind, body in rows],
-        )
-    db.close()
-    return path
-
-
-@pytest.mark.parametrize("told_first", [False, True])
-def test_what_lies_between_nonce_fill_and_reply(tmp_path: Path, told_first: bool) -> None:
-    orders = [(1000, 1150, 1210), (2000, 2000 + BLOCK_MS - 1, 2100), (3000, 2990, 3100), (4000, 4200, 4100)]
-    found = pairs(_journal(tmp_path / "journal.db", orders, told_first=told_first))
-    assert found == [Pair(1000, 150 - BLOCK_MS, 60), Pair(2000, 0, 100 - BLOCK_MS + 1)], (
-        "a nonce ahead of time says nothing"
-    )
-
-
-def test_orders_that_rested_say_nothing(tmp_path: Path) -> None:
-    assert pairs(_journal(tmp_path / "journal.db", [(1000, 1150, 1210)], crossed=False)) == []
-
-
 def test_a_journal_becomes_quantiles_or_the_ways_of_their_time(tmp_path: Path) -> None:
     journal = str(
-        _journal(tmp_path / "j.db", [(n * 1000, n * 1000 + 100 + n, n * 1000 + 150 + n) for n in range(1, FEWEST + 2)])
+        journal_of(
+            tmp_path / "j.db", [(n * 1000, n * 1000 + 100 + n, n * 1000 + 150 + n) for n in range(1, FEWEST + 2)]
+        )
     )
     measured = latency_of(journal, 5)
     assert isinstance(measured, Latency)
@@ -75,7 +41,7 @@ def test_a_journal_becomes_quantiles_or_the_ways_of_their_time(tmp_path: Path) -
 
 
 def test_what_is_no_measure_is_said(tmp_path: Path) -> None:
-    few = _journal(tmp_path / "few.db", [(1000, 1150, 1210)])
+    few = journal_of(tmp_path / "few.db", [(1000, 1150, 1210)])
     other = tmp_path / "other.db"
     with sqlite3.connect(other) as db:
         db.execute("CREATE TABLE t (x)")
