@@ -117,7 +117,7 @@ class MarketGates:
             return CLEAR
         self._renew(track, view)
         flags, blocked, params = self._flags.of(view.coin, now_ms), self._blocked(view.coin), self._params[view.coin]
-        if flags or blocked is not None or not usual(track, params, view, now_ms, bbo=bbo):
+        if flags or blocked is not None or not usual(track, params, view, now_ms, wall_ms, bbo=bbo):
             look = _Look(track, params, view, view.mid, now_ms, wall_ms, bbo, flags, blocked)
             for name, check in MARKET_GATES:
                 why = check(look)

@@ -10,7 +10,7 @@ from msgspec.structs import force_setattr
 
 from hip3.core.market import MarketView
 from hip3.core.money import BASIS_POINT, HALF, ONE, ZERO
-from hip3.core.windows import Sessions, Window
+from hip3.core.windows import MINUTE_MS, Sessions, Window, in_window
 
 EWMA_SHARE = Decimal("0.05")
 """What a new spread weighs in the average."""
@@ -68,7 +68,9 @@ class Track:
         "forward_ms",
         "generation",
         "mean",
+        "minute",
         "normal_ms",
+        "open",
         "oracle",
         "oracle_ms",
         "samples",
@@ -99,6 +101,16 @@ class Track:
         """Why its prices are not believed, and until when."""
         self.forward_ms = self.normal_ms = 0
         """When the book's time last went on, and the spread was last taken into the average."""
+        self.minute, self.open = -1, False
+        """The minute of wall time that was looked at last, and whether it may be traded in."""
+
+    def open_at(self, params: MarketGateParams, wall_ms: int) -> bool:
+        """Whether hours and blackouts leave a wall time open."""
+        minute = wall_ms // MINUTE_MS
+        if minute != self.minute:
+            self.minute = minute
+            self.open = params.sessions.open_at(wall_ms) and not in_window(params.blackout, wall_ms)
+        return self.open
 
 
 def learn(track: Track, spread: Decimal, now_ms: int, *, known: bool) -> None:
@@ -109,14 +121,16 @@ def learn(track: Track, spread: Decimal, now_ms: int, *, known: bool) -> None:
     track.normal_ms = now_ms
 
 
-def usual(track: Track, params: MarketGateParams, view: MarketView, now_ms: int, *, bbo: bool) -> bool:
+def usual(track: Track, params: MarketGateParams, view: MarketView, now_ms: int, wall_ms: int, *, bbo: bool) -> bool:
     """Whether every gate would clear a market that has no flag, asked of all of them at once: most looks are such,
     and eleven calls for each were most of what a frame cost. It may only say yes, and then remembers what the
     gates would have; what it doubts they judge themselves."""
     bid, ask, mark, oracle, ctx_at = view.bid, view.ask, view.mark, view.oracle, view.ctx_at_ms
     if bid is None or ask is None or mark is None or oracle is None or ctx_at is None or view.bbo_at_ms is None:
         return False
-    if now_ms < track.doubt_until_ms or view.book_time_ms < track.book_time_ms or params.timed:
+    if now_ms < track.doubt_until_ms or view.book_time_ms < track.book_time_ms:
+        return False
+    if params.timed and not track.open_at(params, wall_ms):
         return False
     if (
         (params.max_ctx_age_ms and now_ms - ctx_at > params.max_ctx_age_ms)

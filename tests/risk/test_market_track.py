@@ -103,7 +103,11 @@ def _decided(params: MarketGateParams, looks: list[Look], seed: int) -> tuple[li
             blocked[COIN] = "parameters"
         out.append((gates.on_bbo if is_bbo else gates.on_ctx)(view, now, wall))
     track = gates._tracks[COIN]
-    return out, (told, gates.blocks, {name: getattr(track, name) for name in track.__slots__})
+    return out, (
+        told,
+        gates.blocks,
+        {name: getattr(track, name) for name in track.__slots__ if name not in ("minute", "open")},
+    )
 
 
 def compared(count: int, seed: int, patch: pytest.MonkeyPatch) -> int:
