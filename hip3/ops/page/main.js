@@ -3,6 +3,7 @@
 import { $, h, lines, rows, text } from "./dom.js";
 import { UNKNOWN, age, fixed, gain, price, tone, usd } from "./format.js";
 import { Curve, Prices } from "./charts.js";
+import { themed } from "./theme.js";
 import { show } from "./views.js";
 
 const KEPT = 400, STALE_MS = 4000, CURVE_MS = 5000, LOST_MS = 12000;
@@ -155,21 +156,8 @@ async function search(event) {
   } catch (error) { $("found").replaceChildren(h("li", { class: "stop" }, error.message)); }
 }
 
-// Looks and keys.
+// Choices and keys.
 
-const THEMES = ["auto", "dark", "light"], dark = matchMedia("(prefers-color-scheme: dark)");
-const stored = { get: () => { try { return localStorage.getItem("theme"); } catch { return null; } }, set: (v) => { try { localStorage.setItem("theme", v); } catch { /* it is asked for again */ } } };
-let theme = THEMES.includes(stored.get()) ? stored.get() : "auto";
-
-function paint() {
-  document.documentElement.dataset.theme = theme === "auto" ? (dark.matches ? "dark" : "light") : theme;
-  text($("theme"), `theme: ${theme}`);
-  if (curve.plot) curve.restyle();
-  if (prices.plot) prices.restyle();
-}
-
-$("theme").onclick = () => { theme = THEMES[(THEMES.indexOf(theme) + 1) % 3]; stored.set(theme); paint(); };
-dark.onchange = paint;
 $("market").onchange = (event) => pick(event.target.value, false);
 $("search").onsubmit = search;
 for (const button of document.querySelectorAll("[data-span]")) {
@@ -188,6 +176,9 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "[" && names.length) pick(names[(at + names.length - 1) % names.length]);
 });
 
-paint();
+themed(() => {
+  if (curve.plot) curve.restyle();
+  if (prices.plot) prices.restyle();
+});
 listen();
 setInterval(link, 1000);

@@ -1,6 +1,7 @@
 // The exchange's page: asks once a second while it is looked at, and acts by POST /control.
 
-import { $, h, rows, text } from "/page/dom.js";
+import { $, h, rows, text } from "./dom.js";
+import { themed } from "./theme.js";
 
 const KINDS = ["halt", "lose", "delay", "duplicate", "reorder", "cut", "refuse", "silence", "http", "empty", "stale", "clock", "malformed", "flood"];
 const EVERY_MS = 1000;
@@ -109,18 +110,6 @@ $("pause").addEventListener("click", () => wish({ clock: latest && latest.paused
 $("step").addEventListener("click", () => wish({ clock: { step_ms: 1000 } }, ""));
 $("minute").addEventListener("click", () => wish({ clock: { step_ms: 60000 } }, ""));
 
-const THEMES = ["system", "dark", "light"];
-let theme = localStorage.getItem("theme") || "system";
-function paint() {
-  const dark = theme === "dark" || (theme === "system" && matchMedia("(prefers-color-scheme: dark)").matches);
-  document.documentElement.dataset.theme = dark ? "dark" : "light";
-}
-$("theme").addEventListener("click", () => {
-  theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
-  localStorage.setItem("theme", theme);
-  paint();
-});
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
-paint();
+themed();
 look();
 setInterval(() => { if (!document.hidden) look(); }, EVERY_MS);

@@ -1,6 +1,7 @@
 """The exchange's own page, read once from the package, and who may see it: this machine's browsers, on its own pages.
 
-Looks, element helpers and number formats are those of the service's live page: its files, from where they are.
+What it has in common with the service's live page (looks, elements, formats of numbers, themes) are that page's files,
+from where they are.
 """
 
 import re
@@ -16,8 +17,10 @@ _OWN = {
     "venue.js": "text/javascript; charset=utf-8",
 }
 _SHARED = {
-    "page.css": "text/css; charset=utf-8",
+    "base.css": "text/css; charset=utf-8",
     "dom.js": "text/javascript; charset=utf-8",
+    "format.js": "text/javascript; charset=utf-8",
+    "theme.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
 SAFE = [
