@@ -3,6 +3,7 @@
 `run.sh test` installs it beside the tests' packages where it may; a machine without any browser skips.
 """
 
+import json
 import os
 import shutil
 import time
@@ -21,6 +22,9 @@ FLAGS = (  # noqa: SIM905 as one types them
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 INSTALLING = Path(__file__).parents[2] / ".venv" / "chromium.installing"
 PAUSE_S, PATIENCE_S = 0.5, 100
+AXE = Path(__file__).with_name("axe.min.js")
+SERIOUS = """axe.run().then(r => JSON.stringify(r.violations.filter(v => ['serious', 'critical'].includes(v.impact))
+  .map(v => [v.id, v.nodes.map(n => n.html.slice(0, 160) + n.failureSummary)])))"""
 
 
 def executable() -> str:
@@ -67,6 +71,21 @@ class Seen:
         else:
             self.faults.append(f"asked {route.request.url}")
             route.abort()
+
+
+def serious_faults(page: Page) -> list[Any]:
+    """What axe-core finds in the page as it stands that keeps somebody from using it, contrast of texts among it."""
+    client = page.context.new_cdp_session(page)  # a page's own policy lets no script of ours in
+    client.send("Runtime.evaluate", {"expression": AXE.read_text()})
+    found = client.send("Runtime.evaluate", {"expression": SERIOUS, "awaitPromise": True, "returnByValue": True})
+    faults: list[Any] = json.loads(found["result"]["value"])
+    return faults
+
+
+def pictured(page: Page, name: str, *, whole: bool) -> None:
+    """A picture for docs/pictures, where HIP3_TEST_SCREENSHOTS names a folder; `whole`: with what is below the screen."""
+    if shots := os.environ.get("HIP3_TEST_SCREENSHOTS"):
+        page.screenshot(path=f"{shots}/{name}.png", full_page=whole)
 
 
 SHOWN = """() => [window.hip3.status, [...document.querySelectorAll('[data-k]')].filter(e => e.dataset.k)

@@ -1,7 +1,5 @@
 """The report as people open it: from the disk, without a network, in a real browser."""
 
-import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from hip3.cli import main
-from tests.page.browser import browser
-from tests.page.test_page import AXE, SERIOUS
+from tests.page.browser import browser, pictured, serious_faults
 from tests.replay.session import recorded
 
 MARKS = """() => [...document.querySelectorAll('.plot')].filter(p => !p.closest('details:not([open])'))
@@ -41,11 +38,6 @@ def _open(chromium: Browser, path: Path, faults: list[str], **options: Any) -> P
     return page
 
 
-def _looked_at(page: Page, name: str) -> None:
-    if shots := os.environ.get("HIP3_TEST_SCREENSHOTS"):
-        page.screenshot(path=f"{shots}/{name}.png", full_page=True)
-
-
 @pytest.mark.long
 @pytest.mark.timeout(300)
 def test_a_report_opens_without_a_network_and_every_picture_is_drawn(chromium: Browser, tmp_path: Path) -> None:
@@ -60,7 +52,7 @@ def test_a_report_opens_without_a_network_and_every_picture_is_drawn(chromium: B
         page.set_viewport_size({"width": 1280, "height": 900})
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         page.wait_for_selector(DRAWN, timeout=60_000)
-        _everybody_can_read_it(page)
+        assert serious_faults(page) == []
         for width in (1280, 390):
             page.set_viewport_size({"width": width, "height": 900})
             page.wait_for_function(FITS, timeout=20_000)
@@ -69,7 +61,7 @@ def test_a_report_opens_without_a_network_and_every_picture_is_drawn(chromium: B
             marks = dict(page.evaluate(MARKS))
             assert len(marks) > 10
             assert [name for name, count in marks.items() if not count] == []
-            _looked_at(page, f"report-{width}-{scheme}")
+            pictured(page, f"report-{width}-{scheme}", whole=True)
     page.set_viewport_size({"width": 1280, "height": 900})
     _a_keyboard_is_enough(page)
     _it_prints(page, tmp_path / "report.pdf")
@@ -89,20 +81,12 @@ def test_a_replay_s_report_shows_what_it_was_tried_under(
     assert main(["replay", str(session.recording), "--sensitivity", "--jobs", "1", "--report", str(folder)]) == 0
     faults: list[str] = []
     page = _open(chromium, folder / "report.html", faults, viewport={"width": 1280, "height": 900})
-    _everybody_can_read_it(page)
+    assert serious_faults(page) == []
     marks = dict(page.evaluate(MARKS))
     assert all(count for count in marks.values())
     assert {"plot-if-race_band", "plot-if-fees_times"} <= set(marks)
-    _looked_at(page, "replay")
+    pictured(page, "replay", whole=True)
     assert faults == []
-
-
-def _everybody_can_read_it(page: Page) -> None:
-    """No serious fault for axe, contrast of texts among them."""
-    client = page.context.new_cdp_session(page)
-    client.send("Runtime.evaluate", {"expression": AXE.read_text()})
-    found = client.send("Runtime.evaluate", {"expression": SERIOUS, "awaitPromise": True, "returnByValue": True})
-    assert json.loads(found["result"]["value"]) == []
 
 
 def _a_keyboard_is_enough(page: Page) -> None:

@@ -1,6 +1,7 @@
 // The exchange's page: asks once a second while it is looked at, and acts by POST /control.
 
 import { $, h, rows, text } from "./dom.js";
+import { UNKNOWN, fixed } from "./format.js";
 import { themed } from "./theme.js";
 
 const KINDS = ["halt", "lose", "delay", "duplicate", "reorder", "cut", "refuse", "silence", "http", "empty", "stale", "clock", "malformed", "flood"];
@@ -31,7 +32,7 @@ function told(words, bad) {
 
 const short = (address) => address.slice(0, 8) + "…" + address.slice(-4);
 const clock = (ms) => new Date(ms).toISOString().slice(11, 19);
-const bps = (m) => m.bid && m.ask ? ((Number(m.ask) - Number(m.bid)) / Number(m.bid) * 1e4).toFixed(1) : "?";
+const bps = (m) => fixed(m.bid && m.ask ? (Number(m.ask) - Number(m.bid)) / Number(m.bid) * 1e4 : null, 1);
 
 async function look() {
   try {
@@ -52,30 +53,35 @@ function show(v) {
   text($("pause"), v.paused ? "resume" : "pause");
   choices(v.markets.map((m) => m.coin));
   rows($("markets"), v.markets, (m) => m.coin, (m) => [
-    [m.coin, "head", undefined, "its book", () => choose(m.coin)], [m.bid ?? "?"], [m.ask ?? "?"], [bps(m)], [m.oracle], [m.mark],
-    [m.max_leverage + "×"], [m.interest], [m.halted ? "halted" : "open", m.halted ? "l stop" : "l"],
+    [m.coin, "head", undefined, "its book", () => choose(m.coin)], [m.bid ?? UNKNOWN], [m.ask ?? UNKNOWN], [bps(m)], [m.oracle], [m.mark],
+    [m.max_leverage + "×"], [fixed(m.interest, 2)], [m.halted ? "halted" : "open", m.halted ? "l stop" : "l"],
   ], "no market");
-  text($("book-coin"), v.book.coin);
-  const [bids, asks] = v.book.levels;
-  const levels = [...asks.slice(0, 8).reverse().map((l) => ["ask", l]), ...bids.slice(0, 8).map((l) => ["bid", l])];
-  rows($("book"), levels.map(([side, level], n) => ({ side, level, n })), (l) => l.n, (l) => [
-    [String(l.level.n)], [l.level.sz], [l.level.px, l.side], [l.side, "l " + l.side],
-  ], "nobody quotes");
+  book(v.book);
   rows($("accounts"), v.accounts, (a) => a.address, (a) => [
-    [a.address, "l mono"], [Object.entries(a.cash).map(([dex, usd]) => `${dex} ${Number(usd).toFixed(2)}`).join(", "), "l wrap"],
-    [a.positions.map((p) => `${p.coin} ${p.size} (${p.leverage}×)`).join(", ") || "flat", "l wrap"], [String(a.orders)],
+    [a.address, "l mono"], [Object.entries(a.cash).map(([dex, usd]) => `${dex} ${fixed(usd, 2)}`).join("\n"), "l"],
+    [a.positions.map((p) => `${p.coin} ${p.size} (${p.leverage}×)`).join("\n") || "flat", "l"], [String(a.orders)],
   ], "nobody is funded yet");
+  rows($("fills"), v.fills.map((f, n) => ({ ...f, n })), (f) => `${f.time}:${f.oid}:${f.n}`, (f) => [
+    [clock(f.time)], [short(f.user), "l mono", undefined, f.user], [f.coin, "l"], [f.dir, "l"], [f.sz], [f.px], [fixed(f.fee, 6)],
+  ], "nothing has been traded yet");
   rows($("orders"), v.orders, (o) => o.oid, (o) => [
-    [short(o.user), "l mono"], [o.coin, "l"], [o.side, "l"], [o.sz], [o.px],
+    [short(o.user), "l mono", undefined, o.user], [o.coin, "l"], [o.side, "l"], [o.sz], [o.px],
     [(o.trigger ? "trigger" : "limit") + (o.reduce_only ? ", reduce only" : ""), "l"], [String(o.oid)],
   ], "no order rests");
-  rows($("fills"), v.fills.map((f, n) => ({ ...f, n })), (f) => `${f.time}:${f.oid}:${f.n}`, (f) => [
-    [clock(f.time)], [short(f.user), "l mono"], [f.coin, "l"], [f.dir, "l"], [f.sz], [f.px], [f.fee],
-  ], "nothing has been traded yet");
   rows($("faults"), v.faults.map((f, n) => ({ ...f, n })), (f) => f.n, (f) => [
     [f.kind, "l"], [f.on, "l"], [f.coin || "", "l"], [f.active ? "acts" : f.begins_in_ms ? "waits" : "over", f.active ? "l stop" : "l"],
     [f.ends_in_ms === null ? "never" : (f.ends_in_ms / 1000).toFixed(0) + " s"], [f.left === null ? "all" : String(f.left)],
   ], "nothing goes wrong");
+}
+
+/** Bids on the left, asks on the right, the best of both on top; sizes with as many decimals as the finest has. */
+function book({ coin, levels: [bids, asks] }) {
+  text($("book-coin"), coin);
+  const finest = Math.max(0, ...[...bids, ...asks].map((l) => (l.sz.split(".")[1] || "").length));
+  const side = (l, style) => l ? [[String(l.n)], [fixed(l.sz, finest)], [l.px, style]] : [[""], [""], ["", style]];
+  rows($("book"), Array.from({ length: Math.max(bids.length, asks.length) }, (_, n) => n), (n) => n, (n) => [
+    ...side(bids[n], "good"), ...side(asks[n], "l bad").reverse(),
+  ], "nobody quotes");
 }
 
 function choices(coins) {
