@@ -70,7 +70,6 @@ _BY_TEST = {
     "replay/test_models": "replay/band replay/held replay/once",
     "replay/test_quoted": "replay/ways",
     "bench/test_replaying": "bench/by_hftbacktest bench/by_nautilus bench/day bench/rule",
-    "replay/test_warp": "replay/progress",
     "replay/test_replay": (
         "replay/checks replay/command replay/head replay/latency replay/network replay/result replay/run replay/setup replay/source "
         "venue/market/answers venue/market/latency venue/market/own"

@@ -1,5 +1,6 @@
 """`hip3.py bench`: every measurement in order, the table or JSON, and whether all goals are met."""
 
+import itertools
 import json
 import sys
 import tempfile
@@ -12,8 +13,9 @@ from hip3.bench import durable, facts, inbound, pages, process, quoting, recordi
 from hip3.bench.day import Day
 from hip3.bench.rig import Rig, exchange
 from hip3.bench.rows import Row, table
+from hip3.clock import SystemClock
 from hip3.errors import Hip3Error
-from hip3.ops.terminal import progress
+from hip3.ops.progress import steps
 
 FAILED, MISSED = 1, 4
 PHASES = 7
@@ -98,9 +100,14 @@ def bench_replay(*, as_json: bool, day: Day | None = None, turns: int = 3) -> in
 def _bench(measured: Callable[[Path, Callable[[str], None]], Iterable[Row]], phases: int, *, as_json: bool) -> int:
     with tempfile.TemporaryDirectory(prefix="hip3-bench-") as folder:
         try:
-            with progress("bench", phases) as done:
-                rows = []
-                for row in measured(Path(folder), lambda what: _under_way(what, done)):
+            rows, begun = list[Row](), itertools.count()
+            with steps("bench", phases, SystemClock()) as told:
+
+                def begins(what: str) -> None:
+                    _tell(what)
+                    told(next(begun), what)
+
+                for row in measured(Path(folder), begins):
                     rows.append(row)
                     _tell(f"  {row.short}")
         except (Hip3Error, TimeoutError) as error:
@@ -111,11 +118,6 @@ def _bench(measured: Callable[[Path, Callable[[str], None]], Iterable[Row]], pha
     else:
         print(table(rows))
     return MISSED if any(row.met is False for row in rows) else 0
-
-
-def _under_way(what: str, done: Callable[[str], None]) -> None:
-    _tell(what)
-    done(what)
 
 
 def _tell(what: str) -> None:

@@ -5,6 +5,7 @@ ends at a signal or at the end of `--duration`.
 """
 
 import argparse
+import itertools
 import signal
 import sys
 import threading
@@ -21,6 +22,8 @@ from hip3.exchange.connection import Connection
 from hip3.exchange.protocol import Session
 from hip3.exchange.rest import RestClient
 from hip3.exchange.writer import WriteHandle
+from hip3.ops.progress import Progress, progress, steps
+from hip3.record.folder import segments
 from hip3.record.recorder import Keep, Recorder
 from hip3.record.verify import Findings, MarketStat, quantile, stat, verify
 from hip3.service.start import OwnExchange
@@ -116,8 +119,12 @@ class _Run:
         self._writer.stopping.wait(0.05)
 
     def _watch(self, end: int | None) -> int:
-        clock, next_meta, told = self._clock, self._clock.mono_ms() + META_MS, 0
-        every = 1000 if sys.stderr.isatty() else 60_000
+        clock, began = self._clock, self._clock.mono_ms()
+        with progress("record", None if end is None else end - began, clock) as line:
+            return self._until(end, line, began)
+
+    def _until(self, end: int | None, line: Progress, began: int) -> int:
+        clock, next_meta = self._clock, began + META_MS
         while not self._done.wait(0.2):
             now = clock.mono_ms()
             if end is not None and now >= end:
@@ -129,11 +136,12 @@ class _Run:
             if now >= next_meta:
                 next_meta = now + META_MS
                 self._read_meta()
-            if now - told >= every:
-                told = now
-                state = self._recorder.state()
-                _tell(f"{state['frames']} lines, {state['bytes'] / 1e6:.1f} MB of text, {state['lost']} lost")
+            line.at(now - began, self._figures)
         return OK
+
+    def _figures(self) -> str:
+        state = self._recorder.state()
+        return f"{state['frames']:,} lines, {state['bytes'] / 1e6:.1f} MB of text, {state['lost']} lost"
 
     def _fault(self, now: int) -> str:
         """Growth is the only proof that a recorder records."""
@@ -215,7 +223,9 @@ def table(recorder: Recorder, coins: list[str]) -> list[str]:
 
 def verify_command(where: Path) -> int:
     """Print what a recording is worth; 4 if something is wrong with it."""
-    found = verify(where)
+    with steps("verify", len(segments(where)), SystemClock()) as told:
+        begun = itertools.count()
+        found = verify(where, lambda path: told(next(begun), path.name))
     for line in shown(found):
         print(line)  # noqa: T201
     return CHECK_FAILED if found.faults else OK

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from hip3.clock import SystemClock
 from hip3.errors import ConfigError
 from hip3.imports import archive, arrays, columns, hydromancer, hyena, oxarchive, raw, tables
 from hip3.imports.convert import convert
@@ -72,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     assumed = [ASSUMED[args.format]] if args.format in ASSUMED else []
     if args.format == "hip3" and not all(_ours(path) for path, _ in files):
         assumed = ["a frame was received when it was sent, and the mark was the middle: the file has neither"]
-    return _told(write(files, wish, args.out, metas, assumed, _say))
+    return _told(write(files, wish, args.out, metas, assumed, SystemClock()))
 
 
 def _say(text: str) -> None:

@@ -8,6 +8,7 @@ import heapq
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ import msgspec
 
 from hip3.core.events import BboUpdate, CtxUpdate
 from hip3.core.money import round_price
+from hip3.core.ports import Clock
 from hip3.errors import ConfigError
 from hip3.exchange.wire import parse_frame
 from hip3.imports.faults import Faults
 from hip3.imports.frames import Line
 from hip3.imports.reading import Reader, Wish
+from hip3.ops.progress import Progress, progress
 from hip3.record.folder import SUFFIX, hour_of, segment_path
 from hip3.record.lines import channel_of, encode_line
 from hip3.record.segment import SegmentWriter
@@ -28,6 +31,8 @@ from hip3.version import __version__
 BACK_NS = 5_000_000_000
 """A file whose time runs back by more is not in order."""
 NETWORK = "imported"
+LOOKED = 1000
+"""After so many lines a look at the clock."""
 
 
 class Facts(msgspec.Struct):
@@ -44,12 +49,14 @@ class Judge:
         self._faults, self._decimals = faults, decimals
         self.facts: dict[str, Facts] = {}
         self.first_ns = 0
+        self.lines = 0
+        """Of all files so far."""
         self.frames = 0
         self.has_meta = False
         """The files say themselves what the markets are."""
 
-    def file(self, path: Path, lines: Iterator[Line]) -> None:
-        """Read one file to its end."""
+    def file(self, path: Path, lines: Iterator[Line], look: Callable[[], None]) -> None:
+        """Read one file to its end; `look` is called now and then."""
         newest, count = 0, 0
         for line in lines:
             if line.t_ns < newest - BACK_NS:
@@ -60,11 +67,18 @@ class Judge:
             newest = max(newest, line.t_ns)
             self.first_ns = min(self.first_ns or line.t_ns, line.t_ns)
             count += 1
+            self.lines += 1
+            if not count % LOOKED:
+                look()
             self.has_meta |= line.kind == "meta"
             if line.kind == "in":
                 self.frames += 1
                 self._frame(path, line)
         self._faults.close(path, count)
+
+    def so_far(self, path: Path) -> str:
+        """What there is to say while `path` is read."""
+        return f"{self.lines:,} lines, {path.name}"
 
     def _frame(self, path: Path, line: Line) -> None:
         event = parse_frame(line.data) if channel_of(line.data) in ("bbo", "activeAssetCtx") else None
@@ -145,16 +159,15 @@ def _missing(kind: str, data: bytes) -> int:
 
 def write(
     files: Sequence[tuple[Path, Reader]], wish: Wish, out: Path, metas: list[dict[str, Any]], assumed: list[str],
-    say: Callable[[str], None],
+    clock: Clock,
 ) -> dict[str, Any]:  # fmt: skip
-    """Import; what there is now. ConfigError with the faults of the files: nothing was written then. OSError."""
+    """Import, with a line of how far it is; what there is now. ConfigError with the faults of the files: nothing was
+    written then. OSError."""
     if out.exists() and any(out.rglob(f"*{SUFFIX}")):
         raise ConfigError([f"{out} has a recording already; name another folder with --out"])
     faults = Faults()
     judge = Judge(faults, _known_decimals(metas))
-    for path, reader in files:
-        say(f"reading {path}")
-        judge.file(path, reader(path, faults, wish))
+    _read(files, wish, judge, faults, clock)
     faults.end()
     if not judge.frames:
         raise ConfigError(["there is no frame of the exchange in these files; check FORMAT and files"])
@@ -165,11 +178,23 @@ def write(
     aside = out / f".importing-{NETWORK}"
     shutil.rmtree(aside, ignore_errors=True)
     try:
-        count = _write(files, wish, aside / NETWORK, judge.first_ns, metas, assumed)
+        with progress("writing", judge.lines, clock) as line:
+            count = _write(files, wish, aside / NETWORK, judge.first_ns, metas, assumed, line)
         (aside / NETWORK).rename(out / NETWORK)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return {"lines": count, "frames": judge.frames, "markets": len(judge.facts), "folder": out / NETWORK}
+
+
+def _read(files: Sequence[tuple[Path, Reader]], wish: Wish, judge: Judge, faults: Faults, clock: Clock) -> None:
+    """The first pass. How far it is goes by the sizes of the files that are read."""
+    sizes = [sum(p.stat().st_size for p in ([path] if path.is_file() else path.rglob("*"))) for path, _ in files]
+    read = 0
+    with progress("reading", sum(sizes) if len(files) > 1 else None, clock) as line:
+        for (path, reader), size in zip(files, sizes, strict=True):
+            look = partial(line.at, read, partial(judge.so_far, path))
+            judge.file(path, reader(path, faults, wish), look)
+            read += size
 
 
 def _known_decimals(metas: list[dict[str, Any]]) -> dict[str, int]:
@@ -183,7 +208,7 @@ def _known_decimals(metas: list[dict[str, Any]]) -> dict[str, int]:
 
 def _write(
     files: Sequence[tuple[Path, Reader]], wish: Wish, folder: Path, first_ns: int, metas: list[dict[str, Any]],
-    assumed: list[str],
+    assumed: list[str], told: Progress,
 ) -> int:  # fmt: skip
     folder.mkdir(parents=True)
     writer = Writer(folder)
@@ -196,5 +221,7 @@ def _write(
     for line in heapq.merge(*streams, key=lambda one: one.t_ns):
         writer.line(line.kind, line.t_ns, line.data)
         count += 1
+        if not count % LOOKED:
+            told.at(count, partial("{:,} lines".format, count))
     writer.close()
     return count

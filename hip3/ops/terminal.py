@@ -1,16 +1,12 @@
-"""What a person at a terminal sees beyond lines: the status in colours, a bar for what takes long.
+"""What a person at a terminal sees beyond lines: the status in colours, and its live screen.
 
 Colours are off where the output is no terminal, and by NO_COLOR (no-color.org); rich sees to both.
 """
 
-import sys
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console, Group
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from hip3.ops.status_text import status_text
@@ -82,21 +78,3 @@ def _style(line: str) -> str:
 def console() -> Console:
     """On stderr, where log lines go."""
     return Console(stderr=True, highlight=False)
-
-
-@contextmanager
-def progress(title: str, total: int) -> Iterator[Callable[[str], None]]:
-    """A bar on stderr while it is a terminal; what is yielded is called with each step's name once it is done."""
-    if not sys.stderr.isatty():
-        yield lambda what: None
-        return
-    columns = (
-        TextColumn(title),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[what]}"),
-    )
-    with Progress(*columns, console=console(), transient=True) as bar:
-        task = bar.add_task(title, total=total, what="")
-        yield lambda what: bar.update(task, advance=1, what=what)

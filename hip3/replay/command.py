@@ -3,12 +3,14 @@
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from hip3.clock import SystemClock
+from hip3.core.ports import Clock
 from hip3.errors import ConfigError, PreflightError
-from hip3.ops.terminal import progress
+from hip3.ops.progress import Progress, progress, steps
 from hip3.record.folder import segments
 from hip3.record.segment import read_side
 from hip3.replay.band import groups, run_all, variants
@@ -16,7 +18,6 @@ from hip3.replay.band import table as band_table
 from hip3.replay.checks import against, cuts, decided, live_rows, noise_after
 from hip3.replay.head import COARSE_ORACLE_MS, COARSE_TOUCH_MS, Head, first_look
 from hip3.replay.once import once
-from hip3.replay.progress import Progress
 from hip3.replay.result import Rows, hash_of, records
 from hip3.replay.run import Replay
 from hip3.report.document import told_of
@@ -34,9 +35,10 @@ def run(args: argparse.Namespace, env_file: Path | None) -> int:
         raise PreflightError([refused])
     folder = Path(args.report)
     folder.mkdir(parents=True, exist_ok=True)
-    line = Progress(SystemClock(), sys.stderr, head.first_ns // 1_000_000, _last_ms(args), terminal=sys.stderr.isatty())
-    done, rows, report = once(args, head, env_file, journal=folder / "journal.db", progress=line)
-    line.close()
+    first_ms, last_ms, clock = head.first_ns // 1_000_000, _last_ms(args), SystemClock()
+    with progress("replay", None if last_ms is None else last_ms - first_ms, clock) as line:
+        told = _Told(line, clock, first_ms)
+        done, rows, report = once(args, head, env_file, journal=folder / "journal.db", progress=told)
     if done.incomplete:
         return _finish(args, done, rows, report)
     if args.against is not None:
@@ -49,6 +51,23 @@ def run(args: argparse.Namespace, env_file: Path | None) -> int:
     except KeyboardInterrupt:
         report["incomplete"] = True
     return _finish(args, done, rows, report)
+
+
+class _Told:
+    """What a replay calls with its recorded time and a look at its figures: round trips, net USD."""
+
+    def __init__(self, line: Progress, clock: Clock, first_ms: int) -> None:
+        self._line, self._clock, self._first_ms = line, clock, first_ms
+        self._began_ms = clock.mono_ms()
+
+    def __call__(self, wall_ms: int, figures: Callable[[], tuple[int, str]]) -> None:
+        passed = wall_ms - self._first_ms
+
+        def words() -> str:
+            took, (trips, net) = max(1, self._clock.mono_ms() - self._began_ms), figures()
+            return f"{passed / took:.0f}x as fast, {trips} trips, {net} USD"
+
+        self._line.at(passed, words)
 
 
 def _finish(args: argparse.Namespace, done: Replay, rows: Rows, report: dict[str, Any]) -> int:
@@ -75,11 +94,11 @@ def _band(args: argparse.Namespace, head: Head, env_file: Path | None, report: d
     wanted = variants(args, head)
     if not wanted:
         return {}
-    with progress("race band", len(wanted)) as done:
+    with steps("race band", len(wanted), SystemClock()) as told:
         found = []
         for variant, figures in run_all(args, head, env_file, report):
             found.append((variant, figures))
-            done(variant.name)
+            told(len(found), variant.name)
     return groups(found)
 
 

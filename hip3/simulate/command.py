@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
-from hip3.ops.terminal import progress
+from hip3.clock import SystemClock
+from hip3.ops.progress import steps
 from hip3.simulate.coverage import COLUMNS, empty, table
 from hip3.simulate.plan import cut, plan_of, rows
 from hip3.simulate.run import Result, repeat_command, run, run_seed, shrink
@@ -47,14 +48,14 @@ def simulate(first: int, count: int, jobs: int | None = None, *, coverage: bool 
     hits: Counter[tuple[str, str]] = Counter()
     totals: Counter[str] = Counter()
     failed: list[Result] = []
-    with progress("seeds", count) as done:
-        for result in many(range(first, first + count), jobs):
+    with steps("seeds", count, SystemClock()) as told:
+        for number, result in enumerate(many(range(first, first + count), jobs), 1):
             print(result.line, flush=True)
             hits.update(result.hits)
             totals.update(result.counts)
             if result.violation:
                 failed.append(result)
-            done("" if not failed else f"{len(failed)} failed")
+            told(number, f"{len(failed)} failed" if failed else "")
     print()
     if coverage:
         print("\n".join(table(hits)) + "\n")

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from hip3.bench.rig import Broken
 from hip3.bench.rows import Row, at_least, at_most, table
 from hip3.bench.stats import Samples
 from hip3.core.orders import OrderBatch
+from tests.ops.screen import lines, terminal
 from tests.world import World
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -104,6 +106,42 @@ def test_a_service_that_does_not_do_its_part_is_a_failure(
     monkeypatch.setattr(command, "measure", broken)
     assert bench(as_json=False) == 1
     assert "it did not start" in capsys.readouterr().err
+
+
+def test_each_figure_is_told_when_it_is_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run takes minutes: who waits sees what is under way, and what came of the last."""
+    seen = list[str]()
+    _measures(monkeypatch, lambda: seen.append(capsys.readouterr().err))
+    assert bench(as_json=True) == 0
+    before, between = seen
+    assert "the first" in before
+    assert _row(1.5).short in between
+    assert len(json.loads(capsys.readouterr().out)["rows"]) == 2
+
+
+def test_on_a_terminal_the_figures_run_by_above_a_line_of_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen, seen = terminal(monkeypatch), list[list[str]]()
+    _measures(monkeypatch, lambda: seen.append(lines(screen.getvalue())))
+    assert bench(as_json=True) == 0
+    before, between = seen
+    assert before[-1].endswith("0 of 7, the first")
+    assert any(_row(1.5).short in line for line in between[:-1])
+    assert "1 of 7, " in between[-1]
+    assert not [line for line in lines(screen.getvalue()) if " of 7" in line]
+
+
+def _measures(monkeypatch: pytest.MonkeyPatch, look: Callable[[], None]) -> None:
+    """Two rows, with a look while each is measured."""
+
+    def measure(folder: Path, sizes: Sizes, tell: Callable[[str], None]) -> Iterator[Row]:
+        for what in ("the first", "the second"):
+            tell(what)
+            look()
+            yield _row(1.5)
+
+    monkeypatch.setattr(command, "measure", measure)
 
 
 @pytest.mark.parametrize(("goal", "value", "met"), [(at_most(5), 5.0, True), (at_least(3), 2.9, False)])

@@ -3,6 +3,7 @@
 import argparse
 import gzip
 import json
+import re
 import sys
 from collections.abc import Callable
 from itertools import pairwise
@@ -17,7 +18,8 @@ from hypothesis import strategies as st
 
 from hip3.cli import main, parser
 from hip3.errors import ConfigError
-from hip3.imports import command, frames
+from hip3.imports import command, frames, writing
+from hip3.ops import progress
 from hip3.record.folder import read
 from hip3.record.lines import channel_of
 from hip3.record.verify import verify
@@ -25,6 +27,7 @@ from hip3.replay.command import coarse
 from hip3.replay.head import first_look
 from hip3.replay.setup import setup_of
 from tests.imports import samples
+from tests.ops.screen import lines, terminal
 
 Files = dict[str, bytes]
 CSV = samples.tardis_csv()
@@ -309,6 +312,20 @@ def test_event_arrays_of_another_shape_are_named(tmp_path: Path) -> None:
     np.savez(path, other=np.zeros(3))
     with pytest.raises(ConfigError, match="no array `data`"):
         command.run(args)
+
+
+def test_on_a_terminal_it_says_how_far_it_is_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = terminal(monkeypatch)
+    monkeypatch.setattr(progress, "TERMINAL_MS", 0)
+    monkeypatch.setattr(writing, "LOOKED", 1)
+    _import(tmp_path, *GOOD["tardis csv"])
+    shown = screen.getvalue()
+    read, written = (re.findall(rf"{title}.*?, ([\d,]+) lines", shown) for title in ("reading", "writing"))
+    assert len(read) > 1
+    assert read == sorted(read, key=int) == written
+    assert lines(shown) == []
 
 
 def test_a_minute_of_contexts_is_context_only(tmp_path: Path) -> None:

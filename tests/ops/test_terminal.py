@@ -12,16 +12,17 @@ from pathlib import Path
 import pytest
 
 from hip3.ops.status_text import status_text
-from hip3.ops.terminal import progress, screen, styled
+from hip3.ops.terminal import screen, styled
+from tests.ops.screen import lines
 from tests.service.apps import status_of
-from tests.stories.process import Service, command
+from tests.stories.process import Service, command, local_exchange
 from tests.world import World
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*[1-9][0-9;]*m")
 
 
-def _typed(args: list[str], env: dict[str, str], until: str, limit_s: float = 40) -> str:
-    """What a command shows on a terminal of 100 columns until `until` is there, then to its end after Ctrl-C."""
+def _typed(args: list[str], env: dict[str, str], until: str, limit_s: float = 40, times: int = 1) -> str:
+    """What a command shows on a terminal of 100 columns until `until` is there, so often, then to its end after Ctrl-C."""
     ours, theirs = pty.openpty()
     env = env | {"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "40"}
     child = subprocess.Popen(
@@ -35,7 +36,7 @@ def _typed(args: list[str], env: dict[str, str], until: str, limit_s: float = 40
                 shown += os.read(ours, 65_536).decode(errors="replace")
             except OSError:
                 break
-        if until in shown and not told:
+        if shown.count(until) >= times and not told:
             told = True
             child.send_signal(2)
     child.kill()
@@ -66,6 +67,16 @@ def test_a_run_shows_its_status_and_gives_the_screen_back(tmp_path: Path) -> Non
     assert not re.search(r"\x1b\[[0-9;]*3[0-9]m", shown), "no colour by NO_COLOR"
 
 
+def test_a_recording_says_how_far_it_is_in_one_line_that_is_written_over(tmp_path: Path) -> None:
+    with local_exchange() as at:
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("HIP3_")}
+        env = clean | {"HIP3_API_URL": at.url, "HIP3_STATE_DIR": str(tmp_path / "s")}
+        shown = _typed(["record", "--out", str(tmp_path / "rec"), "--markets", "xyz:GOLD"], env, " lost", times=3)
+    left = lines(shown)
+    assert not [line for line in left if line.startswith("record ")]
+    assert left[-5].split() == ["lines", *re.findall(r"\d+$", left[-5])], "the table"
+
+
 @pytest.mark.long
 def test_watch_follows_a_service_in_colours_until_ctrl_c(tmp_path: Path) -> None:
     service = Service(tmp_path)
@@ -77,9 +88,3 @@ def test_watch_follows_a_service_in_colours_until_ctrl_c(tmp_path: Path) -> None
         service.terminate()
     finally:
         service.close()
-
-
-def test_no_bar_where_there_is_no_terminal(capsys: object) -> None:
-    with progress("seeds", 3) as done:
-        done("one")
-    assert capsys.readouterr().err == ""  # type: ignore[attr-defined]

@@ -1,8 +1,8 @@
-"""Time that is passed over, interruption, progress, and how much memory a long recording takes."""
+"""Time that is passed over, interruption, and how much memory a long recording takes."""
 
-import io
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -17,14 +17,14 @@ from hip3.bench.day import Day, record
 from hip3.cli import parser
 from hip3.config.reading import load, load_markets_file
 from hip3.onethread.threads import NEVER
+from hip3.ops import progress
 from hip3.replay import command
 from hip3.replay.head import first_look
-from hip3.replay.progress import Progress
 from hip3.replay.result import hash_of, journal_of, records, report_of
 from hip3.replay.run import Ask, Replay, replay
 from hip3.replay.warp import SETTLED_MS, Warp
 from hip3.venue.market.latency import parse_latency
-from tests.fakes import FakeClock
+from tests.ops.screen import lines, terminal
 from tests.stories.process import ROOT
 
 
@@ -144,16 +144,24 @@ def test_an_interruption_of_the_band_leaves_the_headline(
     assert "interrupted" in capsys.readouterr().out
 
 
-def test_progress_is_one_line_and_seldom() -> None:
-    clock, out = FakeClock(), io.StringIO()
-    progress = Progress(clock, out, 1000, 3_601_000, terminal=False)
-    for second in range(61):
-        progress(1000 + second * 10_000, lambda: (3, "1.25"))
-        clock.advance(1000)
-    progress(601_000, lambda: (3, "1.25"))
-    assert out.getvalue().splitlines() == [
-        "replay: 0:10:00 recorded, 10 times as fast, 0:05:00 left, 3 round trips, 1.25 USD"
+def test_on_a_terminal_it_says_how_far_it_is_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = tmp_path / "day.ndjson.zst"
+    record(Day(markets=2, seconds=10, rate=20), recording)
+    for name in [n for n in os.environ if n.startswith("HIP3_")]:
+        monkeypatch.delenv(name)
+    screen = terminal(monkeypatch)
+    monkeypatch.setattr(progress, "TERMINAL_MS", 0)
+    args = parser().parse_args(["replay", str(recording), "--report", str(tmp_path / "report")])
+    assert command.run(args, None) == 0
+    shares = [
+        int(share) for share in re.findall(r"(\d+)%, [^\r]*x as fast, \d+ trips, -?[\d.]+ USD", screen.getvalue())
     ]
+    assert len(shares) > 5
+    assert shares == sorted(shares)
+    assert "race band" in screen.getvalue()
+    assert lines(screen.getvalue()) == []
 
 
 @pytest.mark.long
