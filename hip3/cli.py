@@ -22,6 +22,7 @@ from hip3.commands.parsing import add_operating as _add_operating
 from hip3.commands.parsing import add_simulate as _add_simulate
 from hip3.commands.parsing import seconds as _seconds
 from hip3.errors import AlreadyRunning, ConfigError, PreflightError, VenueReadError
+from hip3.ops.colour import RED, painted, painted_table
 from hip3.version import __version__
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def script() -> int:
 
 def _faults(faults: Sequence[str], code: int) -> int:
     for fault in faults:
-        _say(f"hip3: {fault}", sys.stderr)
+        _say(painted(f"hip3: {fault}", RED if code else None, sys.stderr), sys.stderr)
     return code
 
 
@@ -177,7 +178,7 @@ def _run(args: argparse.Namespace) -> int:
             proof=proof,
             quotes=[] if trading is None else quote_rows(trading),
         )
-        _say(table, sys.stdout)
+        _say(painted_table(table, sys.stdout), sys.stdout)
     else:
         _say(f"stopped: {proof}", sys.stderr)
     _say_observed(app)
@@ -283,14 +284,11 @@ def _explain(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from hip3.commands.check import run_checks
+    from hip3.commands.check import run_checks, shown
 
     findings = run_checks(_settings(), sign=args.sign)
-    if args.json:
-        print(json.dumps([{"name": f.name, "ok": f.ok, "text": f.text} for f in findings]))
-    else:
-        for f in findings:
-            print(f"{'ok  ' if f.ok else 'FAIL'}  {f.name:<10} {f.text}")
+    plain = [{"name": f.name, "ok": f.ok, "text": f.text} for f in findings]
+    print(json.dumps(plain) if args.json else shown(findings, sys.stdout))
     return OK if all(f.ok for f in findings) else CHECK_FAILED
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from hip3.commands.words import all_commands, clearer, epilog, options
+from hip3.ops.colour import RED, painted
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -33,7 +34,7 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         commands = all_commands(self)
         known = [*commands, *options(self), *(o for p in commands.values() for o in options(p))]
-        print(f"{self.prog}: {clearer(message, known)}", file=sys.stderr)
+        print(painted(f"{self.prog}: {clearer(message, known)}", RED, sys.stderr), file=sys.stderr)
         raise SystemExit(2)
 
 

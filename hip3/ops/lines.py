@@ -74,7 +74,7 @@ def _fill(f: dict[str, Any]) -> None:
 def _round_trip(f: dict[str, Any]) -> None:
     t = f["trip"]
     seconds = (t.closed_ms - t.opened_ms) / 1000
-    logger.bind(so_far=f.get("so_far", "")).info(
+    logger.bind(so_far=f.get("so_far", ""), gained=t.net > 0).info(
         f"round trip {t.coin} held {seconds:.1f} s, {t.entry_px:.8g} -> {t.exit_px:.8g}: "
         f"{t.realized} - fees {t.fees} = {t.net} USD"
     )

@@ -15,6 +15,8 @@ from typing import Any
 
 from loguru import logger
 
+from hip3.ops.colour import coloured
+
 TERMINAL_FORMAT = "{time:HH:mm:ss.SSS} {level: <7} {message}"
 FEW = (
     "hip3 ",
@@ -97,8 +99,10 @@ def _quiet(record: Any) -> bool:
 
 
 def _coloured(record: Any) -> str:
-    """The terminal's format; the message in its level's colour where it is an alarm, with the sum behind a trip."""
-    alarm = "<level>{message}</level>" if record["level"].no >= WARNING else "{message}"
+    """The terminal's format; an alarm in its level's colour, gain and loss in theirs, with the sum behind a trip."""
+    gained = record["extra"].get("gained")
+    tag = "level" if record["level"].no >= WARNING else {True: "green", False: "red"}.get(gained, "normal")
+    alarm = f"<{tag}>{{message}}</{tag}>"
     return "{time:HH:mm:ss.SSS} <level>{level: <7}</level> " + alarm + "{extra[tail]}\n{exception}"
 
 
@@ -120,10 +124,9 @@ def setup(log_dir: Path | None, secrets: Iterable[str], *, lines: bool = True, q
     logger.remove()
     logger.configure(patcher=_patcher(secrets))
     if lines:
-        colours = sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
         logger.add(
             sys.stderr, format=_with_sum if quiet else _plainly, level="INFO", backtrace=False, diagnose=False,
-            colorize=colours, filter=_quiet if quiet else None,
+            colorize=coloured(sys.stderr), filter=_quiet if quiet else None,
         )  # fmt: skip
     if log_dir is None:
         return

@@ -4,6 +4,7 @@ Colours are off where the output is no terminal, and by NO_COLOR (no-color.org);
 """
 
 from collections import deque
+from decimal import Decimal
 from typing import Any
 
 from rich.console import Console, Group
@@ -24,6 +25,7 @@ HEADS = ("market ", "quoted ")
 def styled(status: dict[str, Any]) -> Text:
     """The status text, its state word, its alarms and its heads in their colours."""
     out = Text()
+    gains = {p["market"]: _tone(p["unrealized_pnl_usd"]) for p in status["positions"]}
     for number, line in enumerate(status_text(status).splitlines()):
         text = Text(line)
         if number == 0:
@@ -34,6 +36,8 @@ def styled(status: dict[str, Any]) -> Text:
             text.stylize("red")
         elif line.startswith(HEADS):
             text.stylize("dim")
+        elif tone := next((gains[coin] for coin in gains if line.startswith(f"{coin} ")), ""):
+            text.stylize(tone)
         elif line[:10].strip() and not line.startswith(" "):
             text.stylize("cyan", 0, 10)
         out.append_text(text).append("\n")
@@ -47,14 +51,19 @@ def show(status: dict[str, Any]) -> None:
 
 def result_line(status: dict[str, Any]) -> Text:
     """Today's result and that since the beginning, in one line."""
-    parts = [f"{name} {_gain(status['result'][key])}" for key, name in (("today", "today"), ("total", "in all"))]
-    return Text("result    " + ", ".join(parts), style="bold")
+    out = Text("result    ", style="bold")
+    for key, name, end in (("today", "today", "; "), ("total", "in all", "")):
+        found = status["result"][key] or {}
+        net = found.get("net_usd")
+        out.append(f"{name} ").append("not known" if net is None else f"{net} USD", _tone(net))
+        out.append("" if net is None else f" ({found['wins']} of {found['round_trips']} trips won)").append(end)
+    return out
 
 
-def _gain(found: dict[str, Any] | None) -> str:
-    if found is None or found["net_usd"] is None:
-        return "not known"
-    return f"{found['net_usd']} USD ({found['wins']} of {found['round_trips']} round trips won)"
+def _tone(usd: str | None) -> str:
+    """The colour of a gain or a loss."""
+    amount = Decimal(usd or 0)
+    return "green" if amount > 0 else "red" if amount < 0 else ""
 
 
 def screen(status: dict[str, Any], lines: deque[str], height: int) -> Group:
@@ -70,9 +79,9 @@ def screen(status: dict[str, Any], lines: deque[str], height: int) -> Group:
 
 
 def _style(line: str) -> str:
-    return (
-        "red" if " ERROR " in line else "yellow" if " WARNING " in line else "bold" if "round trip" in line else "dim"
-    )
+    if "round trip" in line:
+        return "bold red" if "= -" in line else "bold"
+    return "red" if " ERROR " in line else "yellow" if " WARNING " in line else "dim"
 
 
 def console() -> Console:

@@ -1,8 +1,15 @@
 """A terminal of 80 columns, and what stands on its screen."""
 
 import io
+import os
+import pty
 import re
+import subprocess
 import sys
+import termios
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -17,10 +24,12 @@ class Terminal(io.StringIO):
         return True
 
 
-def terminal(monkeypatch: pytest.MonkeyPatch, *, term: str = "xterm-256color", no_color: bool = False) -> Terminal:
-    """In place of stderr."""
+def terminal(
+    monkeypatch: pytest.MonkeyPatch, name: str = "stderr", *, term: str = "xterm-256color", no_color: bool = False
+) -> Terminal:
+    """In place of stderr, or of stdout."""
     out = Terminal()
-    monkeypatch.setattr(sys, "stderr", out)
+    monkeypatch.setattr(sys, name, out)
     monkeypatch.setenv("TERM", term)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.delenv("FORCE_COLOR", raising=False)
@@ -29,6 +38,21 @@ def terminal(monkeypatch: pytest.MonkeyPatch, *, term: str = "xterm-256color", n
     else:
         monkeypatch.delenv("NO_COLOR", raising=False)
     return out
+
+
+def typed(words: Sequence[str], folder: Path, env: Mapping[str, str]) -> tuple[int, str]:
+    """A command on a terminal of its own, to its end: its exit code, and all that it wrote there."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    env = dict(env) | {"TERM": "xterm-256color"}
+    with subprocess.Popen(words, cwd=folder, env=env, stdin=theirs, stdout=theirs, stderr=theirs) as child:
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # which is how a terminal ends
+            while data := os.read(ours, 65_536):
+                shown += data
+        os.close(ours)
+        return child.wait(60), shown.decode(errors="replace")
 
 
 def lines(shown: str) -> list[str]:

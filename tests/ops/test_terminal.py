@@ -59,7 +59,7 @@ def test_the_text_is_the_status_whatever_its_colours(tmp_path: Path) -> None:
 def test_a_run_shows_its_status_and_gives_the_screen_back(tmp_path: Path) -> None:
     clean = {k: v for k, v in os.environ.items() if not k.startswith("HIP3_") and k != "NO_COLOR"}
     env = clean | {"HIP3_STATE_DIR": str(tmp_path / "s"), "HIP3_LOG_DIR": str(tmp_path / "l"), "HIP3_HTTP_PORT": "0"}
-    shown = _typed(["run"], env | {"NO_COLOR": "1"}, "round trips won")
+    shown = _typed(["run"], env | {"NO_COLOR": "1"}, "trips won")
     assert "\x1b[?1049h" in shown
     assert "\x1b[?1049l" in shown, "the screen is given back"
     assert "today" in shown
