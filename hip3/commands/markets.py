@@ -17,7 +17,12 @@ from hip3.exchange.rest import RestClient
 from hip3.execution.truth.account import Rest
 from hip3.service.start import OwnExchange
 
-HEAD = ("market", "taker bps", "maker bps", "lot", "least USD", "spread bps", "leverage", "margin", "hours", "state")
+HEAD = ("market", "taker", "maker", "lot", "least", "spread", "max", "margin", "state", "hours")
+WORDS = HEAD[:1] + HEAD[7:]
+"""Columns that are read from the left; the others are numbers."""
+LEGEND = """
+taker, maker, spread: basis points. least: smallest order in USD. max: leverage.
+margin: both is cross or isolated; strict is isolated, and not taken out again."""
 
 
 def show(settings: MarketSettings, say: Callable[[str], None]) -> None:
@@ -54,8 +59,9 @@ def lines(rest: Rest, settings: MarketSettings) -> list[str]:
             raise VenueReadError(f"metaAndAssetCtxs of dex {dex} cannot be read: {error}") from None
         widths = [max(len(row[at]) for row in [HEAD, *rows]) for at in range(len(HEAD))]
         for row in [HEAD, *rows]:
-            out.append("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    return out[1:]
+            cells = zip(HEAD, row, widths, strict=True)
+            out.append("  ".join(c.ljust(w) if name in WORDS else c.rjust(w) for name, c, w in cells).rstrip())
+    return [*out[1:], *LEGEND.splitlines()]
 
 
 def _row(
@@ -63,17 +69,17 @@ def _row(
 ) -> tuple[str, ...]:
     """What is known of one market; a dash where nothing is."""
     coin, mode = str(market["name"]), market.get("marginMode")
-    margin = {"strictIsolated": "isolated, none taken out", "noCross": "isolated"}.get(str(mode), "cross or isolated")
+    margin = {"strictIsolated": "strict", "noCross": "isolated"}.get(str(mode), "both")
     hours = settings.for_market(coin).sessions or "-"
     leverage = f"{market['maxLeverage']}x" if "maxLeverage" in market else "-"
     if spec is None:
-        return (coin, "-", "-", "-", "-", _spread(context), leverage, margin, hours, why or "-")
+        return (coin, "-", "-", "-", "-", _spread(context), leverage, margin, why or "-", hours)
     lot, px = Decimal(1).scaleb(-spec.sz_decimals), parse(str(context["markPx"]))
     least = ceil_size(div(MIN_NOTIONAL_USD, px), spec.sz_decimals) * px if px > 0 else None
     maker = "-" if spec.maker_fee_bps is None else _short(spec.maker_fee_bps)
     return (
         coin, _short(spec.taker_fee_bps), maker, f"{lot:f}", "-" if least is None else f"{least:.2f}",
-        _spread(context), leverage, margin, hours, why or "traded",
+        _spread(context), leverage, margin, why or "traded", hours,
     )  # fmt: skip
 
 
