@@ -58,12 +58,12 @@ def typed(words: Sequence[str], folder: Path, env: Mapping[str, str]) -> tuple[i
 def lines(shown: str) -> list[str]:
     """What stands on a screen after that: of each line what was written to it last. Without colours."""
     out = [""]
-    for part in re.split(r"(\r?\n|\r|\x1b\[2K|\x1b\[1A)", re.sub(r"\x1b\[(\?25[hl]|[0-9;]*m)", "", shown)):
+    for part in re.split(r"(\r?\n|\r|\x1b\[2?K|\x1b\[1A)", re.sub(r"\x1b\[(\?25[hl]|[0-9;]*m)", "", shown)):
         if part in ("\r\n", "\n"):
             out.append("")
         elif part == "\x1b[1A":
             out.pop()
-        elif part in ("\r", "\x1b[2K"):
+        elif part in ("\r", "\x1b[K", "\x1b[2K"):
             out[-1] = ""
         else:
             out[-1] += part
