@@ -65,7 +65,9 @@ install() {
     # Two cron starts must not install at the same time; the second waits and finds it done.
     if command -v flock >/dev/null 2>&1; then flock 8; fi
     [ -x .venv/bin/python ] && [ "$(cat "$mark" 2>/dev/null)" = "$want" ] && exit 0
-    echo "run.sh: setting up .venv: about 100 MB, a minute or two (once, and after upgrades)" >&2
+    local doing="setting up .venv"
+    [ ! -x .venv/bin/pip ] || doing="adding to .venv what $lock names"
+    echo "run.sh: $doing: about 100 MB, a minute or two (once, and after upgrades)" >&2
     if [ ! -x .venv/bin/pip ]; then
       local python
       python=$(find_python) || exit 1

@@ -22,7 +22,7 @@ from hip3.commands.parsing import add_operating as _add_operating
 from hip3.commands.parsing import add_simulate as _add_simulate
 from hip3.commands.parsing import seconds as _seconds
 from hip3.errors import AlreadyRunning, ConfigError, PreflightError, VenueReadError
-from hip3.ops.colour import RED, painted, painted_table
+from hip3.ops.colour import RED, painted, shown_table
 from hip3.version import __version__
 
 if TYPE_CHECKING:
@@ -48,10 +48,10 @@ def parser() -> argparse.ArgumentParser:
     _add_first(commands)
     _add_exchange(commands)
     check = commands.add_parser("check", help="preflight: settings, key, exchange, markets, folders, alerts")
-    check.add_argument("--json", action="store_true")
+    check.add_argument("--json", action="store_true", help="for programs")
     check.add_argument("--sign", action="store_true", help="also send one signed noop; not while the service runs")
     status = commands.add_parser("status", help="the running service at a glance")
-    status.add_argument("--json", action="store_true")
+    status.add_argument("--json", action="store_true", help="for programs")
     status.add_argument("--watch", action="store_true", help="again each second, until Ctrl-C")
     completion = commands.add_parser("completion", help="completion of commands and options for a shell")
     completion.add_argument("shell", choices=("bash", "zsh"))
@@ -61,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
     explain.add_argument("cloid", metavar="CLOID", help="the whole cloid, or its last digits")
     bench = commands.add_parser("bench", help="measure the hot paths beside their floors and peers")
     bench.add_argument("what", nargs="?", choices=("replay",), help="only this: a replay beside other engines")
-    bench.add_argument("--json", action="store_true")
+    bench.add_argument("--json", action="store_true", help="for programs")
     _add_simulate(commands)
     commands.add_parser("test", help="every check of the code: ./run.sh test; also test quick, test long")
     from hip3.commands.evidence import add_evidence
@@ -178,7 +178,7 @@ def _run(args: argparse.Namespace) -> int:
             proof=proof,
             quotes=[] if trading is None else quote_rows(trading),
         )
-        _say(painted_table(table, sys.stdout), sys.stdout)
+        _say(shown_table(table, sys.stdout), sys.stdout)
     else:
         _say(f"stopped: {proof}", sys.stderr)
     _say_observed(app)

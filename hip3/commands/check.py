@@ -4,10 +4,8 @@
 """
 
 import os
-import shutil
 import socket
 import sqlite3
-import textwrap
 import threading
 import time
 from collections.abc import Callable, Collection
@@ -39,7 +37,7 @@ from hip3.execution.truth.bootstrap import AgentTerm, check_signer, learn_univer
 from hip3.execution.truth.margin import read_margins
 from hip3.execution.truth.worth import USDC, tokens_of
 from hip3.ops.alerts import LEAST_DISK_PERCENT, Alert
-from hip3.ops.colour import RED, painted
+from hip3.ops.colour import RED, fitted, painted
 from hip3.ops.intents import IntentLog
 from hip3.ops.state_dir import StateLock, account_dir, socket_path
 from hip3.ops.store import kept
@@ -52,9 +50,6 @@ DAY_MS = 86_400_000
 WEEK_MS = 7 * DAY_MS
 
 
-NAME_WIDTH, LEAST_WIDTH = 10, 40
-
-
 class Finding(msgspec.Struct, frozen=True):
     """One line of the check."""
 
@@ -64,18 +59,11 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def shown(findings: list[Finding], out: IO[str]) -> str:
-    """A line each; on a terminal as wide as it is, what is continued below its text, and what failed in red."""
-    width = shutil.get_terminal_size().columns if out.isatty() else None
-    lines = []
-    for f in findings:
-        head = f"{'ok  ' if f.ok else 'FAIL'}  {f.name:<{NAME_WIDTH}} "
-        text = f.text if width is None else ("\n" + " " * len(head)).join(_wrapped(f.text, width - len(head)))
-        lines.append(painted(f"{head}{text}", None if f.ok else RED, out))
-    return "\n".join(lines)
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, max(LEAST_WIDTH, width), break_long_words=False, break_on_hyphens=False)
+    """A line each, what failed in red; as wide as a terminal."""
+    heads = [f"{'ok  ' if f.ok else 'FAIL'}  {f.name:<10} " for f in findings]
+    return "\n".join(
+        painted(fitted(head, f.text, out), None if f.ok else RED, out) for head, f in zip(heads, findings, strict=True)
+    )
 
 
 def run_checks(settings: MarketSettings, *, sign: bool = False) -> list[Finding]:
@@ -233,7 +221,8 @@ class _ExchangeChecks:
         signature = sign_l1_action(who.key, action, 1, mainnet=self._base.mainnet)
         if not recovers(signature, action, 1, who.key.address, mainnet=self._base.mainnet):
             raise PreflightError(["a sample signature does not recover to the key's address; reinstall coincurve"])
-        return f"signs as {who.key.address} for {who.account}"
+        whose = "the account's own" if who.account == who.key.address else f"for {who.account}"
+        return f"signs as {who.key.address}, {whose}"
 
     def _markets(self, account: str | None) -> str:
         universe = learn_universe(self._rest, self._base, account)

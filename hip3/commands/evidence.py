@@ -42,7 +42,7 @@ def add_replay(commands: Any) -> None:
     replay.set_defaults(latency_times="1", size_times="1")
     replay.add_argument("--seed", type=int, default=0, metavar="N")
     replay.add_argument("--report", default="replays/last", metavar="DIR", help="report.json, report.html, journal.db")
-    replay.add_argument("--json", action="store_true")
+    replay.add_argument("--json", action="store_true", help="for programs")
 
 
 def add_import(commands: Any) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from hip3.clock import SystemClock
 from hip3.core.ports import Clock
 from hip3.errors import ConfigError, PreflightError
+from hip3.ops.colour import shown_table
 from hip3.ops.progress import Progress, progress, steps
 from hip3.record.folder import segments
 from hip3.record.segment import read_side
@@ -75,7 +76,7 @@ def _finish(args: argparse.Namespace, done: Replay, rows: Rows, report: dict[str
     digest = hash_of(rows, report)
     report["result"] = digest
     _write(Path(args.report), report, rows)
-    print(json.dumps(report) if args.json else _table(done, report))
+    print(json.dumps(report) if args.json else shown_table(_table(done, report), sys.stdout))
     faults = _faults(report)
     for fault in faults:
         print(f"WRONG {fault}")

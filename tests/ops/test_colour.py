@@ -14,7 +14,7 @@ from loguru import logger
 from hip3.commands.check import Finding, shown
 from hip3.core.ledger import RoundTrip
 from hip3.ops import lines, logs
-from hip3.ops.colour import RED, painted, painted_table
+from hip3.ops.colour import RED, painted, shown_table
 from hip3.ops.terminal import result_line, show
 from hip3.ops.terminal import screen as whole_screen
 from tests.builders import D
@@ -100,12 +100,15 @@ def test_log_lines_of_losses_and_errors_are_red_on_a_terminal(monkeypatch: pytes
 
 def test_the_closing_table_and_the_check_show_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     out = terminal(monkeypatch, "stdout")
-    lost = painted_table(TABLE.format("-", "max_loss: -21 USD"), out)
+    lost = shown_table(TABLE.format("-", "max_loss: -21 USD"), out)
     assert _red(lost).splitlines() == [
         "realized pnl   -0.5 USD", "net result     -0.52 USD", "hard stop      max_loss: -21 USD",
     ]  # fmt: skip
-    assert _red(painted_table(TABLE.format("", "not tripped"), out)) == ""
-    assert _red(painted_table(TABLE.format("", "not tripped").replace("0.52", "0"), out)) == ""
+    assert _red(shown_table(TABLE.format("", "not tripped"), out)) == ""
+    assert _red(shown_table(TABLE.format("", "not tripped").replace("0.52", "0"), out)) == ""
+    long = shown_table(f"fills   1\nproof   {'word ' * 40}".strip(), out).splitlines()
+    assert [line[:8] for line in long] == ["fills   ", "proof   ", *[" " * 8] * (len(long) - 2)]
+    assert all(len(line) <= 80 for line in long)
     findings = [Finding("key", True, "signs"), Finding("agent", False, "word " * 40)]
     red = _red(shown(findings, out)).splitlines()
     assert red[0].startswith("FAIL  agent")
@@ -116,7 +119,7 @@ def test_the_closing_table_and_the_check_show_what_is_wrong(monkeypatch: pytest.
 
 EVERY: dict[str, Shown] = {
     "a fault": lambda out: print(painted("hip3: nobody is there", RED, out), file=out),
-    "a table": lambda out: print(painted_table(TABLE.format("-", "max_loss"), out), file=out),
+    "a table": lambda out: print(shown_table(TABLE.format("-", "max_loss"), out), file=out),
     "a check": lambda out: print(shown([Finding("key", False, "is none")], out), file=out),
     "an error's line": lambda out: (logs.setup(None, []), logger.error("the journal is full")),  # type: ignore
     "a loss's line": lambda out: (logs.setup(None, []), lines.tell("round_trip", {"trip": _trip("-3.5")})),  # type: ignore
