@@ -58,7 +58,8 @@ class EventLog:
         self._store: JournalStore | None = None
         self._intents: IntentLog | None = None
         self._unwritten: deque[Row] = deque(maxlen=CAPACITY)
-        self._facts: dict[str, str] = {}
+        self._facts: dict[str, object] = {}
+        """Values that wait to be written; only the last of each is encoded."""
         self._facts_unread = False
         self._next_try_ms = 0
         self.keep_days, self.keep_mb = 30, 500
@@ -151,6 +152,7 @@ class EventLog:
             return
         while self._records:
             self._handle(*self._records.popleft())
+            time.sleep(0)  # whoever waits for the interpreter has it before the next record, and need not take it away
         if self.store_failed:
             self._look_again()  # not with every drain: each try writes all that waits
         else:
@@ -192,7 +194,7 @@ class EventLog:
     def _write(self) -> None:
         if self._store is None:
             return
-        rows, facts = list(self._unwritten), dict(self._facts)
+        rows, facts = list(self._unwritten), {name: encode(value) for name, value in self._facts.items()}
         try:
             self._store.write(rows, facts)
         except sqlite3.Error as error:
@@ -224,7 +226,7 @@ class EventLog:
 
     def _handle(self, at_ms: int, kind: str, fields: dict[str, Any]) -> None:
         if kind.startswith(_FACT):
-            self._facts[kind.removeprefix(_FACT)] = encode(fields["value"])
+            self._facts[kind.removeprefix(_FACT)] = fields["value"]
             return
         self.kinds[kind] += 1
         try:
