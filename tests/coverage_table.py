@@ -425,7 +425,7 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
     Row(
         "W-7 W-10.2",
         "orderUpdates and userFills in every shape",
-        "hip3/exchange/wire.py",
+        "hip3/exchange/wire_numbers.py",
         W + "test_order_updates_come_as_list_object_or_nothing_and_a_broken_item_costs_itself",
         '    if data[:1] == b"{":\n        return [msgspec.Raw(data)]',
         '    if data[:1] == b"?":\n        return [msgspec.Raw(data)]',

@@ -9,20 +9,35 @@ from pathlib import Path
 
 import msgspec
 
-from hip3.bench import durable, facts, inbound, pages, process, quoting, recording, replaying, scaling, signed, wired
+from hip3.bench import (
+    durable,
+    facts,
+    growth,
+    inbound,
+    pages,
+    process,
+    quoting,
+    recording,
+    replaying,
+    replied,
+    scaling,
+    secure,
+    signed,
+    wired,
+)
 from hip3.bench.day import Day
-from hip3.bench.rig import Rig, exchange
+from hip3.bench.rig import Rig, every_gate, exchange
 from hip3.bench.rows import Row, table
 from hip3.clock import SystemClock
 from hip3.errors import Hip3Error
 from hip3.ops.progress import steps
 
 FAILED, MISSED = 1, 4
-PHASES = 7
+PHASES = 9
 
 
 class Sizes(msgspec.Struct, frozen=True, kw_only=True):
-    """How much is measured. The defaults take some four minutes."""
+    """How much is measured. The defaults take some six minutes."""
 
     calls: int = 2000
     frames: int = 10_000
@@ -41,7 +56,10 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     load_ms: int = 10_000
     record_ms: int = 2000
     record_rounds: int = 5
-    starts: int = 3
+    starts: int = 20
+    growth_markets: int = 500
+    growth_rate: int = 5000
+    growth_ms: int = 20_000
     soak_messages: int = 1_000_000
     soak_orders: int = 10_000
 
@@ -52,15 +70,20 @@ def measure(folder: Path, sizes: Sizes, tell: Callable[[str], None]) -> Iterable
     yield from signed.measure(sizes.calls)
     yield from durable.measure(folder, sizes.calls)
     tell("frames in, signals out")
-    with exchange(folder, sizes.many_markets) as url, Rig(folder / "few", url, sizes.few_markets) as few:
+    with (
+        exchange(folder, sizes.many_markets) as url,
+        Rig(folder / "few", url, sizes.few_markets, **every_gate()) as few,
+    ):
         yield from inbound.measure(few, sizes.frames)
         yield from wired.measure_socket(few, sizes.shots, "signal to socket, idle", ratio=wired.IDLE, p99=None)
-        yield from wired.measure_reply(few, url, sizes.shots)
+        yield from replied.measure(few, url, sizes.shots)
         yield from pages.measure(few, sizes.pages, sizes.page_shots)
         tell("more markets, more orders")
         with Rig(folder / "many", url, sizes.many_markets) as many:
             yield from scaling.measure_messages(few, many, sizes.frames)
             yield from scaling.measure_ticks(few, many, sizes.few_orders, sizes.many_orders, sizes.ticks)
+    tell("over TLS")
+    yield from secure.measure(folder, sizes.shots)
     tell("quotes")
     yield from quoting.measure(folder, sizes.quotes, sizes.frames, sizes.shots)
     tell("a signal among other messages")
@@ -73,6 +96,8 @@ def measure(folder: Path, sizes: Sizes, tell: Callable[[str], None]) -> Iterable
     yield from process.measure_start(folder, sizes.starts)
     yield from process.measure_load(folder, sizes.load_markets, sizes.load_rate, sizes.load_ms)
     yield from process.measure_soak(folder, sizes.soak_messages, sizes.soak_orders)
+    tell("growth: many markets, many messages, somebody who looks")
+    yield from growth.measure(folder, sizes.growth_markets, sizes.growth_rate, sizes.growth_ms)
 
 
 def _busy(folder: Path, sizes: Sizes) -> Iterable[Row]:

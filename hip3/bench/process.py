@@ -95,7 +95,7 @@ def measure_start(folder: Path, starts: int) -> Iterable[Row]:
             imports.append(start_ms)
             bare = resident_mb(pid)
     path, own, other = "start to READY", Samples.of(whole), Samples.of(imports)
-    yield in_ms(ours(path, own, at_most(2000, "median")))
+    yield in_ms(ours(path, own, at_most(1000, "median")))
     yield in_ms(beside(path, own, "the same imports alone", other))
     path = "resident memory when READY"
     yield figure(path, used, "MB", at_most(150, "median"))

@@ -24,6 +24,14 @@ def module(name: str) -> Any:
         return None
 
 
+def other(name: str) -> Any:
+    """Another package that is a test dependency, or None where it is not installed."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
+
+
 def wallet(secret: bytes) -> Any:
     """eth-account's signer, which the SDK signs with."""
     return Account.from_key(secret)
