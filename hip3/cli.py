@@ -59,9 +59,6 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("markets", help="the network's dexs and markets, with fees, lots, spreads; needs no key")
     explain = commands.add_parser("explain", help="the story of one order")
     explain.add_argument("cloid", metavar="CLOID", help="the whole cloid, or its last digits")
-    bench = commands.add_parser("bench", help="measure the hot paths beside their floors and peers")
-    bench.add_argument("what", nargs="?", choices=("replay",), help="only this: a replay beside other engines")
-    bench.add_argument("--json", action="store_true", help="for programs")
     _add_simulate(commands)
     commands.add_parser("test", help="every check of the code: ./run.sh test; also test quick, test long")
     from hip3.commands.evidence import add_evidence
@@ -319,8 +316,10 @@ def _latch(args: argparse.Namespace) -> int:
 
 
 def _bench(args: argparse.Namespace) -> int:
-    from hip3.bench.command import bench, bench_replay
+    from hip3.bench.command import bench, bench_all, bench_replay
 
+    if args.all:
+        return bench_all(args.out)
     return (bench if args.what is None else bench_replay)(as_json=args.json)
 
 

@@ -14,6 +14,7 @@ from hip3.bench import (
     facts,
     growth,
     inbound,
+    others,
     pages,
     process,
     quoting,
@@ -33,7 +34,7 @@ from hip3.errors import Hip3Error
 from hip3.ops.progress import steps
 
 FAILED, MISSED = 1, 4
-PHASES = 9
+PHASES, TURNS = 9, 3
 
 
 class Sizes(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,35 +112,55 @@ def _busy(folder: Path, sizes: Sizes) -> Iterable[Row]:
         yield from wired.measure_socket(rig, sizes.shots, path, ratio=None, p99=wired.LOADED)
 
 
+Measured = Callable[[Path, Callable[[str], None]], Iterable[Row]]
+"""Rows of what is measured in a folder; the second is told what is under way."""
+
+
 def bench(*, as_json: bool, sizes: Sizes | None = None) -> int:
     """Measure, print, and answer with the exit code."""
     return _bench(lambda folder, tell: measure(folder, sizes or Sizes(), tell), PHASES, as_json=as_json)
 
 
-def bench_replay(*, as_json: bool, day: Day | None = None, turns: int = 3) -> int:
+def bench_replay(*, as_json: bool, day: Day | None = None, turns: int = TURNS) -> int:
     """The same for the replay beside other engines."""
     day = day or Day()
     return _bench(lambda folder, tell: replaying.measure(folder, day, turns, tell), turns, as_json=as_json)
 
 
-def _bench(measured: Callable[[Path, Callable[[str], None]], Iterable[Row]], phases: int, *, as_json: bool) -> int:
+def bench_all(out: Path, *, sizes: Sizes | None = None, day: Day | None = None, turns: int = TURNS) -> int:
+    """Everything, at its whole length, written to a file as well: what documents quote."""
+
+    def both(folder: Path, tell: Callable[[str], None]) -> Iterable[Row]:
+        yield from measure(folder, sizes or Sizes(growth_ms=600_000), tell)
+        yield from replaying.measure(folder, day or Day(), turns, tell)
+
+    return _bench(both, PHASES + turns, as_json=False, out=out)
+
+
+def _bench(measured: Measured, phases: int, *, as_json: bool, out: Path | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="hip3-bench-") as folder:
         try:
-            rows, begun = list[Row](), itertools.count()
+            rows, begun, beside = list[Row](), itertools.count(), 0.0
             with steps("bench", phases, SystemClock()) as told:
 
                 def begins(what: str) -> None:
-                    _tell(what)
+                    nonlocal beside
+                    beside = others.share_percent()
+                    _tell(what + f" (others have {beside:.0f} % of the machine)" * (beside > others.MOST_PERCENT))
                     told(next(begun), what)
 
-                for row in measured(Path(folder), begins):
+                for found in measured(Path(folder), begins):
+                    row = msgspec.structs.replace(found, beside_percent=beside)
                     rows.append(row)
                     _tell(f"  {row.short}")
         except (Hip3Error, TimeoutError) as error:
             print(f"hip3: the benchmark broke off: {str(error) or type(error).__name__}", file=sys.stderr)
             return FAILED
+    result = json.dumps({"machine": facts.machine(), "rows": [row.plain() for row in rows]}, indent=1)
+    if out is not None:
+        out.write_text(result + "\n", encoding="utf-8")
     if as_json:
-        print(json.dumps({"machine": facts.machine(), "rows": [row.plain() for row in rows]}, indent=1))
+        print(result)
     else:
         print(table(rows))
     return MISSED if any(row.met is False for row in rows) else 0

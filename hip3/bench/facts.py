@@ -2,9 +2,11 @@
 
 import os
 import platform
+import subprocess
 from importlib import metadata
 from pathlib import Path
 
+from hip3.service.start import PACKAGE_PARENT
 from hip3.version import __version__
 
 PACKAGES = (
@@ -16,6 +18,7 @@ def machine() -> dict[str, object]:
     """Processor, cores, memory, system, Python, package versions and how busy the machine was."""
     return {
         "hip3": __version__,
+        "commit": _commit(),
         "processor": _cpu(),
         "cores": os.cpu_count(),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
@@ -24,6 +27,20 @@ def machine() -> dict[str, object]:
         "load_average": [round(x, 2) for x in os.getloadavg()],
         "packages": {name: _version(name) for name in PACKAGES},
     }
+
+
+def _commit() -> str | None:
+    """Of the checkout; with "+changed" where it is another. None outside of one."""
+
+    def git(*args: str) -> str:
+        return subprocess.run(
+            ["git", *args], cwd=PACKAGE_PARENT, capture_output=True, text=True, timeout=10, check=True
+        ).stdout.strip()
+
+    try:
+        return git("rev-parse", "--short=12", "HEAD") + ("+changed" if git("status", "--porcelain") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
 
 
 def _cpu() -> str:

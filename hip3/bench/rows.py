@@ -2,6 +2,7 @@
 
 import msgspec
 
+from hip3.bench.others import MOST_PERCENT
 from hip3.bench.stats import Samples
 
 NOT_INSTALLED = "not measured: pip install -r tests/requirements.txt"
@@ -36,12 +37,19 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     faster: bool = False
     goal: Goal | None = None
     note: str = ""
+    beside_percent: float = 0.0
+    """Of all cores, what others took of the machine when this part began."""
 
     @property
     def met(self) -> bool | None:
-        """Whether the goal is; None without a goal, or where it could not be measured."""
+        """Whether the goal is; None without a goal, where it could not be measured, and on a machine that was busy."""
         value = None if self.goal is None else getattr(self, self.goal.figure)
-        return None if value is None or self.goal is None else self.goal.met(value)
+        return None if value is None or self.goal is None or self.loaded else self.goal.met(value)
+
+    @property
+    def loaded(self) -> bool:
+        """Whether others had so much of the machine that no goal is judged."""
+        return self.beside_percent > MOST_PERCENT
 
     @property
     def short(self) -> str:
@@ -56,6 +64,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
             "path": self.path, "measured": self.measured, "unit": self.unit, "median": _short(self.median),
             "p99": _short(self.p99), "ratio": _short(self.ratio), "faster": self.faster,
             "goal": None if self.goal is None else str(self.goal), "met": self.met, "note": self.note,
+            "beside_percent": round(self.beside_percent, 1),
         }  # fmt: skip
 
 
@@ -120,6 +129,7 @@ def table(rows: list[Row]) -> str:
         ratio = "" if row.ratio is None else f"{_number(row.ratio)}{'+' if row.faster else 'x'}"
         goal = "" if row.goal is None else str(row.goal)
         verdict = "" if row.met is None else "ok" if row.met else "MISS"
+        verdict = "busy" if row.loaded and row.goal is not None else verdict
         line = (
             f"  {row.measured:<24}{_number(row.median):>8} {_number(row.p99):>8} {row.unit:<5} "
             f"{ratio:>7}  {goal:<16} {verdict}"
@@ -128,4 +138,6 @@ def table(rows: list[Row]) -> str:
         if row.note:
             out.append(f"      {row.note}")
     out.append("ratio: x times what it is measured beside; + times faster than it")
+    if any(row.loaded for row in rows):
+        out.append(f"busy: others had more than {MOST_PERCENT} % of the machine, so the goal is not judged")
     return "\n".join(out)

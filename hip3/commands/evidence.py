@@ -13,7 +13,17 @@ def add_evidence(commands: Any, seconds: Callable[[str], float]) -> None:
     add_import(commands)
     add_replay(commands)
     add_report(commands)
+    add_bench(commands)
     commands.add_parser("sweep", help="not offered yet").add_argument("recording", nargs="*")
+
+
+def add_bench(commands: Any) -> None:
+    """`bench`."""
+    bench = commands.add_parser("bench", help="measure the hot paths beside their floors and peers")
+    bench.add_argument("what", nargs="?", choices=("replay",), help="only this: a replay beside other engines")
+    bench.add_argument("--json", action="store_true", help="for programs")
+    bench.add_argument("--all", action="store_true", help="everything at its whole length, to a file; half an hour")
+    bench.add_argument("--out", type=Path, default=Path("bench-results.json"), metavar="FILE", help="of --all")
 
 
 def add_replay(commands: Any) -> None:
