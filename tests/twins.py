@@ -6,7 +6,8 @@ measured, line by line, when the table was made. `tests/test_structure.py` refus
 
 _BY_TEST = {
     "bench/test_bench": (
-        "bench/command bench/durable bench/facts bench/frames bench/inbound bench/load bench/pages bench/process bench/quoting "
+        "bench/command bench/durable bench/facts bench/flood bench/frames bench/growth bench/inbound bench/load bench/others bench/pages "
+        "bench/process bench/quoting bench/replied bench/secure "
         "bench/recording "
         "bench/reference bench/rig bench/rows bench/scaling bench/shots bench/signed bench/soak bench/stats "
         "bench/wired"

@@ -6,6 +6,7 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
+from hip3.bench.stats import now_ns
 from hip3.service.start import PACKAGE_PARENT
 from hip3.version import __version__
 
@@ -24,6 +25,7 @@ def machine() -> dict[str, object]:
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "system": f"{platform.system()} {platform.machine()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "additions_ms": round(_additions_ms()),
         "load_average": [round(x, 2) for x in os.getloadavg()],
         "packages": {name: _version(name) for name in PACKAGES},
     }
@@ -41,6 +43,17 @@ def _commit() -> str | None:
         return git("rev-parse", "--short=12", "HEAD") + ("+changed" if git("status", "--porcelain") else "")
     except (OSError, subprocess.SubprocessError):
         return None
+
+
+def _additions_ms() -> float:
+    """How long ten million additions take the interpreter, the best of three: by this, figures of machines compare."""
+    took = []
+    for _ in range(3):
+        began, number = now_ns(), 0
+        while number < 10_000_000:
+            number += 1
+        took.append((now_ns() - began) / 1e6)
+    return min(took)
 
 
 def _cpu() -> str:

@@ -90,13 +90,13 @@ def quiet_exchange(markets: int) -> str:
 
 
 @contextlib.contextmanager
-def exchange(folder: Path, markets: int, *, speed: float = 1) -> Iterator[str]:
+def exchange(folder: Path, markets: int, *, speed: float = 1, limits: bool = True) -> Iterator[str]:
     """`hip3.py exchange --latency 0` with quiet markets, as a process; its URL."""
     config = folder / f"exchange-{markets}.toml"
     config.write_text(quiet_exchange(markets), encoding="ascii")
     command = hip3_command(
         "exchange", "--port", "0", "--seed", "1", "--latency", "0", "--speed", str(speed), "--config", str(config),
-        "--until-eof",
+        "--until-eof", *(() if limits else ("--no-limits",)),
     )  # fmt: skip
     child = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,

@@ -54,7 +54,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def short(self) -> str:
         """In one line, while others are still measured."""
-        found = "not measured" if self.median is None else f"{_number(self.median)} {self.unit}"
+        found = "not measured" if self.median is None else f"{number(self.median)} {self.unit}"
         verdict = "" if self.met is None else ", ok" if self.met else f", MISSES {self.goal}"
         return f"{self.path}, {self.measured}: {found}{verdict}"
 
@@ -112,7 +112,7 @@ def _short(value: float | None) -> float | None:
     return None if value is None else round(value, 3)
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
     if value is None:
         return ""
     return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}" if value < 10 else f"{value:.1f}"
@@ -126,12 +126,12 @@ def table(rows: list[Row]) -> str:
         if row.path != last:
             last = row.path
             out.append(row.path)
-        ratio = "" if row.ratio is None else f"{_number(row.ratio)}{'+' if row.faster else 'x'}"
+        ratio = "" if row.ratio is None else f"{number(row.ratio)}{'+' if row.faster else 'x'}"
         goal = "" if row.goal is None else str(row.goal)
         verdict = "" if row.met is None else "ok" if row.met else "MISS"
         verdict = "busy" if row.loaded and row.goal is not None else verdict
         line = (
-            f"  {row.measured:<24}{_number(row.median):>8} {_number(row.p99):>8} {row.unit:<5} "
+            f"  {row.measured:<24}{number(row.median):>8} {number(row.p99):>8} {row.unit:<5} "
             f"{ratio:>7}  {goal:<16} {verdict}"
         )
         out.append(line.rstrip())

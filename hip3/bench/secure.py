@@ -25,6 +25,7 @@ from hip3.bench.wired import BETWEEN_S
 from hip3.service.start import PACKAGE_PARENT
 
 PATHS = ("signal to socket, TLS", "signal to processed reply, TLS")
+SELF = "hip3.bench.secure"
 PLAIN, MOST = "a plain socket", at_most(1.3)
 TRUSTED = "WEBSOCKET_CLIENT_CA_BUNDLE"
 """The WebSocket library reads this variable when it connects."""
@@ -62,8 +63,9 @@ def measure(folder: Path, shots: int) -> Iterable[Row]:
         return
     found: tuple[list[tuple[float, float]], list[tuple[float, float]]] = ([], [])
     with (
-        exchange(folder, 2) as url, _relay(url) as plain, _relay(url, pem) as secure, _trusting(pem),
-        Rig(folder / "tls", url, 1, ws_url=secure) as one, Rig(folder / "plain", url, 1, ws_url=plain) as other,
+        exchange(folder, 2) as url, relayed(url, SELF) as plain, relayed(url, SELF, str(pem)) as secure, _trusting(pem),
+        Rig(folder / "tls", url, 1, ws_url=f"wss://{secure}/ws") as one,
+        Rig(folder / "plain", url, 1, ws_url=f"ws://{plain}/ws") as other,
     ):  # fmt: skip
         for n in range(2 * shots):
             rig = (one, other)[n % 2]
@@ -89,17 +91,19 @@ def _trusting(pem: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _relay(url: str, *pem: Path) -> Iterator[str]:
-    """A relay to an exchange; the URL of its socket."""
-    command = [sys.executable, "-m", "hip3.bench.secure", url.rpartition(":")[2], *map(str, pem)]
-    child = subprocess.Popen(command, cwd=PACKAGE_PARENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+def relayed(url: str, module: str, *args: str) -> Iterator[str]:
+    """`python -m MODULE PORT ARGS` as a relay to an exchange; its address and port."""
+    command = [sys.executable, "-m", module, url.rpartition(":")[2], *args]
+    child = subprocess.Popen(
+        command, cwd=PACKAGE_PARENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
     assert child.stdin is not None
     assert child.stdout is not None
     try:
         port = child.stdout.readline().strip()
         if not port:
             raise Broken("the relay did not start")
-        yield f"{'wss' if pem else 'ws'}://127.0.0.1:{port}/ws"
+        yield f"127.0.0.1:{port}"
     finally:
         child.stdin.close()
         child.wait(10)

@@ -126,7 +126,7 @@ class Hub:
     def _full(self, conn: int, subscription: dict[str, Any]) -> str | None:
         """What the IP's limits say to one subscription more."""
         mine = [s for c in self._limits.together(conn) for s in self._by_conn.get(c, {}).values()]
-        if len(mine) >= MAX_SUBSCRIPTIONS:
+        if len(mine) >= MAX_SUBSCRIPTIONS and self._limits.address_of(conn):
             return "Cannot subscribe to more than 1000 channels."
         user = subscription.get("user")
         if isinstance(user, str):

@@ -138,6 +138,9 @@ def test_a_thousand_subscriptions(net: Net) -> None:
     net.venue.hub._by_conn[1] = {f"x{n}": {"type": "userFills", "user": user} for n in range(1000)}
     (frame,) = net.send(1, {"method": "subscribe", "subscription": {"type": "bbo", "coin": GOLD}})
     assert frame == {"channel": "error", "data": "Cannot subscribe to more than 1000 channels."}
+    net.venue._limits._ip_of[1] = ""  # an exchange without limits
+    answer = net.send(1, {"method": "subscribe", "subscription": {"type": "bbo", "coin": GOLD}})
+    assert answer[0]["channel"] == "subscriptionResponse"
 
 
 def test_without_limits_an_ip_may_ask_as_much_as_it_likes(net: Net) -> None:
