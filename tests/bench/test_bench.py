@@ -1,6 +1,7 @@
 """The benchmarks run, say what they measured, and exit as promised. No test asserts a time."""
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hip3.bench import command, reference, rows, signed
+from hip3.bench import command, others, reference, rows, signed
 from hip3.bench.command import Sizes, bench
 from hip3.bench.rig import Broken
 from hip3.bench.rows import Row, at_least, at_most, table
@@ -21,15 +22,24 @@ ROOT = Path(__file__).resolve().parents[2]
 TINY = Sizes(
     calls=20, frames=100, shots=2, pages=5, page_shots=11, few_markets=3, many_markets=6, few_orders=2, many_orders=20, ticks=20, quotes=10,
     load_markets=5, load_rate=20, busy_rate=20, load_ms=300, starts=1, record_ms=300, record_rounds=1, soak_messages=5000, soak_orders=300,
+    growth_markets=4, growth_rate=20, growth_ms=2000,
 )  # fmt: skip
-KEYS = {"path", "measured", "unit", "median", "p99", "ratio", "faster", "goal", "met", "note"}
+KEYS = {"path", "measured", "unit", "median", "p99", "ratio", "faster", "goal", "met", "note", "beside_percent"}
 GOALS = {
     "signed frame, 1 order": 3,
     "bbo frame to decision": 1,
     "bbo frames, one after the other": 1,
     "signal to socket, idle": 1,
     "signal to socket, 20 messages/s": 1,
-    "signal to processed reply, net": 1,
+    "signal to processed reply": 2,
+    "signal to processed reply, own part": 1,
+    "userFills frame to ledger": 1,
+    "userFills frame to ledger, 99th percentile in medians": 1,
+    "signal to socket, TLS": 1,
+    "signal to processed reply, TLS": 1,
+    "20 messages/s, 4 markets": 1,
+    "20 messages/s, 4 markets: signal to socket": 1,
+    "20 messages/s, 4 markets: memory": 1,
     "signal to socket, pages open": 1,
     "bbo frame, 3 -> 6 markets": 1,
     "tick, 2 -> 20 resting orders": 1,
@@ -50,7 +60,10 @@ GOALS = {
 
 @pytest.mark.long
 @pytest.mark.timeout(240)
-def test_every_row_is_measured_and_the_exit_code_says_whether_goals_are_met(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_row_is_measured_and_the_exit_code_says_whether_goals_are_met(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(others, "share_percent", lambda: 0.0)
     code = bench(as_json=True, sizes=TINY)
     said = capsys.readouterr()
     assert said.out, said.err
@@ -73,11 +86,13 @@ def test_the_checked_in_result_is_a_whole_run_and_names_no_machine() -> None:
     assert all(row.keys() == KEYS for row in result["rows"])
     wanted = {goal for path in GOALS for goal in [path.split(",")[0]] if not re.search(r"\d", goal)}
     assert wanted <= {row["path"].split(",")[0] for row in result["rows"]}
+    assert re.fullmatch(r"[0-9a-f]{12}", result["machine"]["commit"]), "of a checkout without changes"
     assert not re.search(r"/(home|root|tmp|work|usr|opt)/|\blocalhost\b", text)
 
 
 def _answers(monkeypatch: pytest.MonkeyPatch, *found: Row) -> None:
     monkeypatch.setattr(command, "measure", lambda folder, sizes, tell: found)
+    monkeypatch.setattr(others, "share_percent", lambda: 0.0)
 
 
 def _row(ratio: float, **changes: Any) -> Row:
@@ -95,6 +110,42 @@ def test_a_missed_goal_exits_four_and_a_row_not_measured_does_not(
     _answers(monkeypatch, _row(1.0), _row(2.1))
     assert bench(as_json=False) == 4
     assert "MISS" in capsys.readouterr().out
+
+
+def test_beside_other_work_no_goal_is_judged(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """And the file of `--all` says how much others had, and which commit it is of."""
+
+    def two(folder: Path, sizes: Sizes, tell: Callable[[str], None]) -> Iterator[Row]:
+        tell("first")
+        yield _row(2.1)
+        tell("second")
+        yield _row(2.1)
+
+    shares = iter((others.MOST_PERCENT + 1.0, others.MOST_PERCENT - 1.0, 0.0))
+    monkeypatch.setattr(others, "share_percent", lambda: next(shares))
+    monkeypatch.setattr(command, "measure", two)
+    monkeypatch.setattr(command.replaying, "measure", lambda *_: [_row(1.0)])
+    assert command.bench_all(tmp_path / "all.json") == 4
+    found = json.loads((tmp_path / "all.json").read_text())
+    assert [(row["met"], row["beside_percent"]) for row in found["rows"]] == [(None, 11.0), (False, 9.0), (True, 9.0)]
+    assert found["machine"].keys() >= {"commit", "load_average"}
+    assert "busy" in capsys.readouterr().out
+
+
+def test_what_others_take_is_what_we_do_not(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Of four hundred ticks of all cores others have a hundred, stolen ones among them, and we had fifty of the rest."""
+    (tmp_path / str(os.getpid())).mkdir()
+
+    def machine(user: int, idle: int, steal: int, own: int) -> None:
+        (tmp_path / "stat").write_text(f"cpu  {user} 0 0 {idle} 0 0 0 {steal} 0 0\n")
+        (tmp_path / str(os.getpid()) / "stat").write_text(f"1 (a (b) c) R 0 {'0 ' * 9}{own} 0 0 0 0\n")
+
+    monkeypatch.setattr(others, "_PROC", tmp_path)
+    monkeypatch.setattr(others, "pause", lambda _: machine(user=230, idle=250, steal=120, own=60))
+    machine(user=100, idle=0, steal=100, own=10)
+    assert others.share_percent() == 25.0
 
 
 def test_a_service_that_does_not_do_its_part_is_a_failure(
@@ -126,10 +177,10 @@ def test_on_a_terminal_the_figures_run_by_above_a_line_of_how_far_it_is(monkeypa
     _measures(monkeypatch, lambda: seen.append(lines(screen.getvalue())))
     assert bench(as_json=True) == 0
     before, between = seen
-    assert before[-1].endswith("0 of 7, the first")
+    assert before[-1].endswith(f"0 of {command.PHASES}, the first")
     assert any(_row(1.5).short in line for line in between[:-1])
-    assert "1 of 7, " in between[-1]
-    assert not [line for line in lines(screen.getvalue()) if " of 7" in line]
+    assert f"1 of {command.PHASES}, " in between[-1]
+    assert not [line for line in lines(screen.getvalue()) if f" of {command.PHASES}" in line]
 
 
 def _measures(monkeypatch: pytest.MonkeyPatch, look: Callable[[], None]) -> None:
@@ -142,6 +193,7 @@ def _measures(monkeypatch: pytest.MonkeyPatch, look: Callable[[], None]) -> None
             yield _row(1.5)
 
     monkeypatch.setattr(command, "measure", measure)
+    monkeypatch.setattr(others, "share_percent", lambda: 0.0)  # the tests beside this one are others, too
 
 
 @pytest.mark.parametrize(("goal", "value", "met"), [(at_most(5), 5.0, True), (at_least(3), 2.9, False)])

@@ -1,17 +1,20 @@
 """An hour of quoting in the calibrated market, in simulated time: what a maker makes by how late his actions arrive.
 
-`python -m tests.sessions.maker SEEDS MINUTES` prints the table of docs/quoting.md: three markets are quoted by the default
+`python -m tests.sessions.maker SEEDS MINUTES [FILE]` prints the table of docs/quoting.md; hours that stand in FILE already
+are not quoted again, so it may be interrupted: three markets are quoted by the default
 ladder, over the production core and the exchange's core, for each latency from the same seeds. The address may send more
 than a fresh one, since what is asked is the market's answer and not the budget's.
 """
 
 import sys
 import tempfile
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 from loguru import logger
 
 from hip3.core.money import ZERO
@@ -97,17 +100,34 @@ def _row(found: list[Hour]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def table(seeds: int, minutes: int) -> None:
+def _known(kept: Path | None) -> dict[tuple[int, int, int], Hour]:
+    """(latency, seed, minutes) -> the hour, of a file that may end in the middle of a line."""
+    found = {}
+    for line in kept.read_bytes().splitlines() if kept is not None and kept.exists() else []:
+        with suppress(msgspec.DecodeError):
+            key, quoted = msgspec.json.decode(line, type=tuple[tuple[int, int, int], Hour])
+            found[key] = quoted
+    return found
+
+
+def table(seeds: int, minutes: int, kept: Path | None = None) -> None:
     """All rows."""
+    known = _known(kept)
     print(
         "| latency | fills an hour | captured, bps | after 1 s | 5 s | 30 s | net, USD | net, bps | losing | up | worst, USD |"
     )
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     with ProcessPoolExecutor(JOBS) as pool:
         for latency in LATENCIES_MS:
-            jobs = [pool.submit(hour, latency, seed, minutes) for seed in range(1, seeds + 1)]
-            print(_row([job.result() for job in jobs]), flush=True)
+            wanted = [(latency, seed, minutes) for seed in range(1, seeds + 1)]
+            jobs = {pool.submit(hour, *key): key for key in wanted if key not in known}
+            for job in as_completed(jobs):
+                known[jobs[job]] = job.result()
+                if kept is not None:
+                    with kept.open("ab") as file:
+                        file.write(msgspec.json.encode((jobs[job], job.result())) + b"\n")
+            print(_row([known[key] for key in wanted]), flush=True)
 
 
 if __name__ == "__main__":
-    table(int(sys.argv[1]), int(sys.argv[2]))
+    table(int(sys.argv[1]), int(sys.argv[2]), *map(Path, sys.argv[3:4]))
