@@ -37,6 +37,8 @@ class SpentFile:
         return min(max(0, found.weight - back), IP_WEIGHT_PER_MINUTE)
 
     def note(self, weight: int, now_ms: int) -> None:
-        """So much is spent now."""
+        """So much is spent now. The file is whole at every moment: a kill leaves what stood there before."""
+        new = self._path.with_suffix(".new")
         with contextlib.suppress(OSError):
-            self._path.write_bytes(msgspec.json.encode(_Spent(self._url, weight, now_ms)))
+            new.write_bytes(msgspec.json.encode(_Spent(self._url, weight, now_ms)))
+            new.replace(self._path)

@@ -41,6 +41,24 @@ def test_a_second_process_finds_what_the_first_has_left(tmp_path: Path) -> None:
     assert _reads(_client(clock, tmp_path)) == whole
 
 
+def test_a_kill_while_it_is_written_leaves_what_stood_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spent = SpentFile(tmp_path / "weight.json", URL)
+    spent.note(700, 5)
+
+    class Killed(BaseException):
+        """Nothing of the process runs after it."""
+
+    def torn(path: Path, body: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(body[:3])
+        raise Killed
+
+    monkeypatch.setattr(Path, "write_bytes", torn)
+    with pytest.raises(Killed):
+        spent.note(800, 6)
+    assert spent.read(0) == 700
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"url": "http://127.0.0.1:9", "weight": "x", "at_ms": 1}', None])
 def test_a_file_that_says_nothing_holds_nothing_back(tmp_path: Path, body: bytes | None) -> None:
     if body is None:
