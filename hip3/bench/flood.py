@@ -10,9 +10,10 @@ import contextlib
 import re
 import struct
 import sys
-import time
 
-BEAT_S = 0.02
+from hip3.clock import SystemClock
+
+CLOCK, BEAT_NS = SystemClock(), 20_000_000
 _TIME = re.compile(rb'"time":\d+')
 _COIN = re.compile(rb'"coin":"([^"]+)"')
 _HEADS = (b'{"channel":"bbo"', b'{"channel":"activeAssetCtx"')
@@ -27,7 +28,7 @@ def frame(payload: bytes) -> bytes:
 
 
 class Flood:
-    """One client's connection. `per_beat`: messages that are added each `BEAT_S`."""
+    """One client's connection. `per_beat`: messages that are added each `BEAT_NS`."""
 
     def __init__(self, per_beat: int) -> None:
         self._per_beat = per_beat
@@ -70,12 +71,12 @@ class Flood:
         return head + more + payload
 
     async def _add(self, sink: asyncio.StreamWriter) -> None:
-        due = time.monotonic()
+        due = CLOCK.mono_ns()
         while True:
-            due += BEAT_S
-            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            due += BEAT_NS
+            await asyncio.sleep(max(0, due - CLOCK.mono_ns()) / 1e9)
             said = list(self._last.values())
-            now = b'"time":%d' % int(time.time() * 1000)
+            now = b'"time":%d' % CLOCK.wall_ms()
             for _ in range(self._per_beat if said else 0):
                 self._turn += 1
                 payload = said[self._turn % len(said)]
@@ -88,7 +89,7 @@ async def relay(port: int, rate: int) -> None:
 
     async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         back, there = await asyncio.open_connection("127.0.0.1", port)
-        flood = Flood(round(rate * BEAT_S))
+        flood = Flood(rate * BEAT_NS // 10**9)
         await asyncio.gather(flood.up(reader, there), flood.down(back, writer))
 
     server = await asyncio.start_server(client, "127.0.0.1", 0)

@@ -29,7 +29,8 @@ PATH = "signal to processed reply"
 PURE_EVERY = 5
 SDK, PURE, CCXT = "SDK's order", "SDK's, as it installs", "ccxt's order"
 LEAST = "hand-off, send, signature"
-SIZE, TIMEOUT_S = Decimal("0.52"), 10
+SIZE, SIZE_OF_CLIENTS, TIMEOUT_S = Decimal("0.52"), 0.52, 10
+"""Other clients are told sizes in floats."""
 
 
 def measure(rig: Rig, url: str, count: int) -> Iterable[Row]:
@@ -118,7 +119,7 @@ def _sdk_order(rig: Rig, url: str) -> Callable[[], object] | None:
     client: Any = module.Exchange(reference.wallet(funded_key(url)), url, perp_dexs=["", DEX])
     coin = rig.coins[0]
     price = int(rig.price(coin) * BELOW)
-    return lambda: client.order(coin, True, float(SIZE), price, {"limit": {"tif": "Ioc"}})
+    return lambda: client.order(coin, True, SIZE_OF_CLIENTS, price, {"limit": {"tif": "Ioc"}})
 
 
 def _ccxt_order(rig: Rig, url: str) -> Callable[[], object] | None:
@@ -140,6 +141,6 @@ def _ccxt_order(rig: Rig, url: str) -> Callable[[], object] | None:
 
     def order() -> None:
         with contextlib.suppress(ccxt.ExchangeError):
-            client.create_order(symbol, "limit", "buy", float(SIZE), price, {"timeInForce": "ioc"})
+            client.create_order(symbol, "limit", "buy", SIZE_OF_CLIENTS, price, {"timeInForce": "ioc"})
 
     return order
