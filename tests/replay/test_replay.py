@@ -5,6 +5,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from hip3.record.segment import SegmentReader, SegmentWriter
 from hip3.replay.checks import noise_after
 from hip3.venue.market.filling import Fills, offered, parse_fills
 from hip3.venue.market.queueing import Queue
-from hip3.venue.market.tape import Side, Trade
+from hip3.venue.market.tape import Side, Trade, coin_of
 from tests.replay.session import Session, account_of, again, recorded, sent_of
 from tests.stories.process import ROOT
 
@@ -152,9 +153,16 @@ def _command(
 
 
 def _thinned(folder: Path, seconds: int) -> None:
-    """Contexts but every so many seconds."""
+    """Contexts but every so many seconds: each market has one a second."""
     (path,) = segments(folder)
-    kept = [r for r in _records(path) if b'"activeAssetCtx"' not in r.data or r.n % (3 * seconds) < 3]
+    seen = Counter[str]()
+    kept = []
+    for r in _records(path):
+        if b'"channel":"activeAssetCtx"' in r.data:
+            seen[coin_of(r.data)] += 1
+            if seen[coin_of(r.data)] % seconds:
+                continue
+        kept.append(r)
     lines = [line for line in SegmentReader(path).lines() if json.loads(line)["n"] in {r.n for r in kept}]
     path.unlink()
     writer = SegmentWriter(path)

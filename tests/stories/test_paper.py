@@ -153,9 +153,11 @@ def test_the_commands_of_the_page_do_what_it_says(tmp_path: Path) -> None:
     (tmp_path / "xyz_GOLD.gz").write_bytes(samples.hftbacktest())
     for name, body in samples.tardis_csv().items():
         (tmp_path / f"{name}.csv.gz").write_bytes(gzip.compress(body))
+    for line in ("import hftbacktest xyz_GOLD.gz --out raw", "record convert raw --out tables"):  # as Record prints it
+        assert _typed(f"./run.sh {line}", tmp_path).returncode == 0
     told = [_typed(line, tmp_path) for line in _printed("Import")]
-    assert [t.returncode for t in told] == [0] * 4, [t.stderr for t in told]
-    assert "xyz:GOLD" in told[2].stdout
+    assert [t.returncode for t in told] == [0] * 5, [t.stderr for t in told]
+    assert "xyz:GOLD" in told[3].stdout
     with exchange(3) as at:
         run, replayed = [_typed(line, tmp_path, HIP3_API_URL=at.url) for line in _printed("Paper")]
     assert (run.returncode, replayed.returncode) == (0, 0), run.stderr + replayed.stdout + replayed.stderr
