@@ -40,12 +40,19 @@ def wallet(secret: bytes) -> Any:
 @contextlib.contextmanager
 def pure_python() -> Iterator[None]:
     """While this holds, eth-account signs as if coincurve were not installed."""
-    before = os.environ.get(BACKEND)
-    os.environ[BACKEND] = "eth_keys.backends.NativeECCBackend"
+    with variable(BACKEND, "eth_keys.backends.NativeECCBackend"):
+        yield
+
+
+@contextlib.contextmanager
+def variable(name: str, value: str) -> Iterator[None]:
+    """While this holds, the process has this in its environment."""
+    before = os.environ.get(name)
+    os.environ[name] = value
     try:
         yield
     finally:
         if before is None:
-            del os.environ[BACKEND]
+            del os.environ[name]
         else:
-            os.environ[BACKEND] = before
+            os.environ[name] = before

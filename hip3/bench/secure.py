@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import datetime
 import ipaddress
-import os
 import ssl
 import subprocess
 import sys
@@ -63,7 +62,8 @@ def measure(folder: Path, shots: int) -> Iterable[Row]:
         return
     found: tuple[list[tuple[float, float]], list[tuple[float, float]]] = ([], [])
     with (
-        exchange(folder, 2) as url, relayed(url, SELF) as plain, relayed(url, SELF, str(pem)) as secure, _trusting(pem),
+        exchange(folder, 2) as url, relayed(url, SELF) as plain, relayed(url, SELF, str(pem)) as secure,
+        reference.variable(TRUSTED, str(pem)),
         Rig(folder / "tls", url, 1, ws_url=f"wss://{secure}/ws") as one,
         Rig(folder / "plain", url, 1, ws_url=f"ws://{plain}/ws") as other,
     ):  # fmt: skip
@@ -75,19 +75,6 @@ def measure(folder: Path, shots: int) -> Iterable[Row]:
     for path, own, theirs in zip(PATHS, zip(*found[0], strict=True), zip(*found[1], strict=True), strict=True):
         yield ours(path, Samples.of(own))
         yield beside(path, Samples.of(own), PLAIN, Samples.of(theirs), MOST)
-
-
-@contextlib.contextmanager
-def _trusting(pem: Path) -> Iterator[None]:
-    before = os.environ.get(TRUSTED)
-    os.environ[TRUSTED] = str(pem)
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[TRUSTED]
-        else:
-            os.environ[TRUSTED] = before
 
 
 @contextlib.contextmanager

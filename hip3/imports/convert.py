@@ -17,6 +17,7 @@ import msgspec
 
 from hip3.errors import ConfigError, WireError
 from hip3.imports.layout import CONTEXT, DEPTH, EXCH_UNKNOWN, KEY, LOOKS, NUMBERS, TOUCH, TRADES, About
+from hip3.imports.reading import Trade
 from hip3.imports.scales import Seen
 from hip3.imports.sources import lab
 from hip3.record.folder import read
@@ -74,14 +75,8 @@ class _Book(msgspec.Struct):
     levels: tuple[list[_Level], list[_Level]]
 
 
-class _Trade(msgspec.Struct):
-    coin: str
-    side: str
-    px: str
-    sz: str
-    time: int
-    tid: int
-    users: list[str] = []
+class _Trade(Trade):
+    users: list[str] = msgspec.field(default_factory=list)
     """Buyer, seller."""
 
 

@@ -39,7 +39,9 @@ class _Level(msgspec.Struct):
     sz: str
 
 
-class _Trade(msgspec.Struct):
+class Trade(msgspec.Struct):
+    """What every format has of a trade."""
+
     coin: str
     side: str
     px: str
@@ -55,7 +57,7 @@ class _Book(msgspec.Struct):
 
 
 class _Trades(msgspec.Struct):
-    data: list[_Trade]
+    data: list[Trade]
 
 
 class _BookFrame(msgspec.Struct):

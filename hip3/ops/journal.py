@@ -19,11 +19,11 @@ from loguru import logger
 
 from hip3.core.ledger import OrderChanged
 from hip3.errors import JournalError
-from hip3.ops.figures import Figures
+from hip3.ops.figures import Figures, percentile
 from hip3.ops.intents import IntentLog
 from hip3.ops.lines import tell
 from hip3.ops.store import JournalStore, Row, coin_of, encode, open_store
-from hip3.ops.travelled import travelled
+from hip3.ops.travelled import FEWEST, travelled
 
 CAPACITY = 50_000
 DAY_MS = 86_400_000
@@ -34,8 +34,8 @@ PRUNE_ROWS = 1000
 RETRY_MS = 1000
 T = TypeVar("T")
 _FACT = "fact:"
-TRAVELLED, FEWEST_TRAVELLED = 1000, 20
-"""So many of the newest replies and fills are looked at, and so many orders say how long one travels."""
+TRAVELLED = 1000
+"""So many of the newest replies and fills say how long an order travels."""
 PRECIOUS = frozenset({"risk", "trips", "approved"})
 
 
@@ -78,7 +78,7 @@ class EventLog:
         except Exception as error:  # noqa: BLE001 a figure is no reason not to start
             logger.warning(f"how long orders travelled cannot be read of the journal: {error}")
             return None
-        return sorted(found)[len(found) // 2] if len(found) >= FEWEST_TRAVELLED else None
+        return percentile(found, 50) if len(found) >= FEWEST else None
 
     def record(self, kind: str, **fields: object) -> None:
         """Note one thing that happened."""

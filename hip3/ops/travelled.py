@@ -18,6 +18,8 @@ _NEWEST = (
     " (SELECT id, kind, body FROM records WHERE kind IN (?, ?) ORDER BY id DESC LIMIT ?) ORDER BY id"
 )
 ALL = -1
+FEWEST = 20
+"""Orders below which a middle, or quantiles, are a guess."""
 
 
 class Travelled(NamedTuple):

@@ -11,13 +11,11 @@ from typing import NamedTuple
 import msgspec
 
 from hip3.errors import ConfigError
-from hip3.ops.travelled import travelled
+from hip3.ops.travelled import FEWEST, travelled
 from hip3.venue.market.filling import BLOCK_MS
 from hip3.venue.market.latency import Latency, parse_latency
 
 SQLITE = b"SQLite format 3\x00"
-FEWEST = 20
-"""Orders below which quantiles are a guess."""
 STEPS = 100
 INTERP = "interp:"
 

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from hip3.ops.journal import FEWEST_TRAVELLED, EventLog
-from hip3.ops.travelled import Travelled, travelled
+from hip3.ops.journal import EventLog
+from hip3.ops.travelled import FEWEST, Travelled, travelled
 from tests.world import World
 
 
@@ -48,7 +48,7 @@ def test_orders_that_rested_say_nothing(tmp_path: Path) -> None:
     assert travelled(journal_of(tmp_path / "journal.db", [(1000, 1150, 1210)], crossed=False)) == []
 
 
-@pytest.mark.parametrize(("orders", "late"), [(FEWEST_TRAVELLED - 1, None), (FEWEST_TRAVELLED + 1, 130)])
+@pytest.mark.parametrize(("orders", "late"), [(FEWEST - 1, None), (FEWEST + 1, 130)])
 def test_the_middle_of_enough_orders_is_how_late_one_is(tmp_path: Path, orders: int, late: int | None) -> None:
     at = [(n * 1000, n * 1000 + 120 + n, n * 1000 + 300) for n in range(orders)]
     log = EventLog(lambda: 0)
@@ -71,7 +71,7 @@ def test_a_restart_follows_signals_as_late_as_its_own_orders_were(tmp_path: Path
     assert world.trading.observer is None or world.trading.observer.follow_ups.late_ms == 150
     world.restart()
     found = sorted(t.executed_ms for t in travelled(tmp_path / "journal.db"))
-    assert len(found) >= FEWEST_TRAVELLED
+    assert len(found) >= FEWEST
     if follows:
         assert world.trading.observer is not None
         assert world.trading.observer.follow_ups.late_ms == found[len(found) // 2] != 150

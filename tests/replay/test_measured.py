@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hip3.errors import ConfigError
+from hip3.ops.travelled import FEWEST
 from hip3.replay.head import first_look
 from hip3.replay.latency import Travels
-from hip3.replay.measured import FEWEST, Between, Pair, latency_of, pairs, quantiles
+from hip3.replay.measured import Between, Pair, latency_of, pairs, quantiles
 from hip3.replay.once import once
 from hip3.replay.ways import Ways
 from hip3.venue.market.filling import BLOCK_MS
