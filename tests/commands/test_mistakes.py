@@ -137,7 +137,9 @@ def test_quiet_leaves_results_states_and_alarms(tmp_path: Path) -> None:
 def test_a_path_with_spaces_is_a_path(tmp_path: Path) -> None:
     folder = tmp_path / "my bots"
     folder.mkdir()
-    assert _typed("run --duration 2", folder, {}).returncode == 0
+    with service(folder) as run:
+        run.wait_for(lambda s: s["state"] == "READY", 60, "READY")
+        assert run.flatten() == 0, run.stderr
     assert list((folder / "state").glob("embedded-*"))
 
 

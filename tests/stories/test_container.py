@@ -70,7 +70,7 @@ def test_its_steps_typed_one_after_the_other_give_a_service_that_trades(tmp_path
         elif kind in ("ENTRYPOINT", "CMD"):
             entry += [word.replace(HOME, str(box)) for word in json.loads(rest)]
     done = subprocess.run(
-        [*entry, "--duration", "20"], cwd=box, env=clean, capture_output=True, text=True, check=False, timeout=120
+        [*entry, "--duration", "60"], cwd=box, env=clean, capture_output=True, text=True, check=False, timeout=120
     )
     assert done.returncode == 0, done.stderr
     assert "a minute or two" not in done.stderr, "what the image has is not fetched again"

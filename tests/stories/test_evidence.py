@@ -49,7 +49,7 @@ def test_every_command_works_as_printed(box: Path) -> None:  # noqa: F811
         for line in printed():
             network = {"HIP3_API_URL": exchange.url} if " record --" in line else {"HIP3_EXCHANGE_SEED": "5"}
             done = subprocess.run(
-                ["bash", "-c", line.replace(LONG, "--duration 12")], cwd=box, env=env | network, capture_output=True, text=True,
+                ["bash", "-c", line.replace(LONG, "--duration 30")], cwd=box, env=env | network, capture_output=True, text=True,
                 timeout=120, check=False,
             )  # fmt: skip
             assert done.returncode == 0, (line, done.stdout[-500:], done.stderr[-1000:])

@@ -77,7 +77,7 @@ def test_installed_in_a_fresh_environment_it_trades_in_an_empty_folder(tmp_path:
     empty.mkdir()
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("HIP3_", "PYTHON"))} | {"HIP3_HTTP_PORT": "0"}
     run = subprocess.run(
-        [venv / "bin" / "hip3", "run", "--duration", "20"], cwd=empty, env=clean, capture_output=True, text=True,
+        [venv / "bin" / "hip3", "run", "--duration", "60"], cwd=empty, env=clean, capture_output=True, text=True,
         check=False, timeout=120,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr[-2000:]

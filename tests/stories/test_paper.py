@@ -140,7 +140,7 @@ def _printed(section: str) -> list[str]:
 def _typed(line: str, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
     hip3 = " ".join(command())
     env = {k: v for k, v in os.environ.items() if not k.startswith("HIP3_")} | {"HIP3_HTTP_PORT": "0"} | more
-    line = line.replace("./run.sh", hip3).replace("--duration 3600", "--duration 15")
+    line = line.replace("./run.sh", hip3).replace("--duration 3600", "--duration 30")
     return subprocess.run(
         ["bash", "-c", line], cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False
     )
@@ -149,7 +149,7 @@ def _typed(line: str, folder: Path, **more: str) -> subprocess.CompletedProcess[
 @pytest.mark.long
 @pytest.mark.timeout(300)
 def test_the_commands_of_the_page_do_what_it_says(tmp_path: Path) -> None:
-    """issue K, 7: those of Import and of Paper; mainnet is an embedded exchange here, and an hour 15 seconds."""
+    """issue K, 7: those of Import and of Paper; mainnet is an embedded exchange here, and an hour 30 seconds."""
     (tmp_path / "xyz_GOLD.gz").write_bytes(samples.hftbacktest())
     for name, body in samples.tardis_csv().items():
         (tmp_path / f"{name}.csv.gz").write_bytes(gzip.compress(body))
