@@ -67,7 +67,7 @@ class VenueReadError(Hip3Error):
     """A read of the exchange failed: nothing is known from it."""
 
 
-ODD_ANSWERS = (KeyError, IndexError, TypeError, ValueError, ArithmeticError, AttributeError)
+ODD_ANSWERS = (WireError, KeyError, IndexError, TypeError, ValueError, ArithmeticError, AttributeError)
 """What code that reads an answer raises when the answer has another shape: nothing is known from it."""
 
 

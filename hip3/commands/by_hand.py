@@ -16,13 +16,13 @@ from loguru import logger
 
 from hip3.clock import SystemClock
 from hip3.config.reading import MarketSettings
-from hip3.core.events import Filled, Refused
+from hip3.core.events import Filled, OrderUpdate, Refused
 from hip3.core.ledger import OrderChanged, PositionView
 from hip3.core.market import Level, MarketSpec, MarketView
 from hip3.core.money import ZERO, parse
 from hip3.core.nonce_floor import floor_of
 from hip3.core.order_state import OrderState
-from hip3.core.orders import ExitReason, OrderBatch, PendingCancel, PendingOrder
+from hip3.core.orders import ExitReason, OrderBatch, PendingCancel, PendingOrder, is_ours
 from hip3.core.ports import Clock
 from hip3.errors import ODD_ANSWERS, AlreadyRunning, ConfigError, JournalError, NonceError, SigningError, VenueReadError
 from hip3.exchange.clock_offset import ClockOffset
@@ -205,20 +205,26 @@ class Hand:
     def _act(self, command: str, market: str | None, proof: Proof) -> bool:
         """Send what this reading asks for; whether there was anything."""
         if command == "cancel-all":
-            left = [o for o in proof.to_cancel() if o.coin in self._specs]
-            for limit in (True, False):  # the flag of the former is refused for stops
-                kind = [o for o in left if (o.trigger_px is None and o.oid not in self._plainly) is limit]
-                for start in range(0, len(kind), BATCH):
-                    self._cancel([(o.coin, o.oid) for o in kind[start : start + BATCH]], limit=limit)
+            self._cancel_all(proof.to_cancel())
             return bool(proof.to_cancel())
+        # As through the service: what rests of ours, an entry or a quote, would make a position that nobody watches.
+        ours = [o for o in proof.orders or () if is_ours(o.cloid) and not o.reduce_only and market in (None, o.coin)]
+        self._cancel_all(ours)
         held = {c: szi for c, szi in proof.to_leave.items() if market in (None, c)}
         exits = [self._exit(c, szi, proof.marks.get(c)) for c, szi in held.items() if c in self._specs]
         orders = [order for order in exits if order is not None]
         for start in range(0, len(orders), self._together):
             self._send(tuple(orders[start : start + self._together]))
-        return bool(held)
+        return bool(held or ours)
 
     # What is sent.
+
+    def _cancel_all(self, orders: list[OrderUpdate]) -> None:
+        left = [o for o in orders if o.coin in self._specs]
+        for limit in (True, False):  # the flag of the former is refused for stops
+            kind = [o for o in left if (o.trigger_px is None and o.oid not in self._plainly) is limit]
+            for start in range(0, len(kind), BATCH):
+                self._cancel([(o.coin, o.oid) for o in kind[start : start + BATCH]], limit=limit)
 
     def _cancel(self, wished: list[tuple[str, int]], *, limit: bool) -> None:
         now = self._clock.wall_ms()

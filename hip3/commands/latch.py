@@ -12,6 +12,7 @@ import msgspec
 from hip3.clock import SystemClock
 from hip3.commands.asking import ask_or_wait
 from hip3.errors import ConfigError
+from hip3.ops.control import readable
 from hip3.ops.state_dir import StateLock
 from hip3.risk.hard_stop import TRACES, LatchState, Reset, note_reset, read_latch, write_latch
 
@@ -75,7 +76,7 @@ def chosen(tripped: list[str], account: str | None) -> list[str]:
 
 def reset_live(root: Path, reason: str, account: str | None) -> int | None:
     """Through the running service; its sentence is printed. None: none runs. ConfigError without a reason."""
-    _needs(reason)
+    reason = _needed(reason)
     user = pwd.getpwuid(os.getuid()).pw_name
     request: dict[str, object] = {"command": "latch-reset", "reason": reason, "user": user, "account": account}
     answer = ask_or_wait(root, request, PATIENCE_S)
@@ -88,9 +89,10 @@ def reset_live(root: Path, reason: str, account: str | None) -> int | None:
     return 0
 
 
-def _needs(reason: str) -> None:
+def _needed(reason: str) -> str:
     if not reason.strip():
         raise ConfigError(["latch reset needs --reason with the cause and what was done about it"])
+    return str(readable(reason))
 
 
 def reset(root: Path, reason: str, account: str | None = None) -> list[tuple[str, str]]:
@@ -98,7 +100,7 @@ def reset(root: Path, reason: str, account: str | None = None) -> list[tuple[str
 
     The service must not run. ConfigError without a reason.
     """
-    _needs(reason)
+    reason = _needed(reason)
     lock = StateLock(root)
     try:
         tripped = {path: state for path, state in latches(root).items() if state.tripped}

@@ -11,7 +11,7 @@ from hip3.clock import SystemClock
 from hip3.config.reading import MarketSettings
 from hip3.core.market import MarketSpec
 from hip3.core.money import MIN_NOTIONAL_USD, TEN_THOUSAND, ceil_size, div, parse
-from hip3.errors import PreflightError, VenueReadError, WireError
+from hip3.errors import ODD_ANSWERS, PreflightError, VenueReadError
 from hip3.exchange.registry import BASE_MAKER_RATE, BASE_TAKER_RATE, dex_indices, parse_meta, permissioned
 from hip3.exchange.rest import RestClient
 from hip3.execution.truth.account import Rest
@@ -40,7 +40,10 @@ def show(settings: MarketSettings, say: Callable[[str], None]) -> None:
 
 def lines(rest: Rest, settings: MarketSettings) -> list[str]:
     """A table for each dex, its markets in the order of their universe."""
-    indices = dex_indices(rest.info_json({"type": "perpDexs"}))
+    try:
+        indices = dex_indices(rest.info_json({"type": "perpDexs"}))
+    except ODD_ANSWERS as error:
+        raise VenueReadError(f"perpDexs cannot be read: {error}") from None
     stars, out = permissioned(indices), list[str]()
     for dex in settings.base.dexs or list(indices):
         if dex not in indices:
@@ -55,7 +58,7 @@ def lines(rest: Rest, settings: MarketSettings) -> list[str]:
                 _row(market, context, specs.get(market["name"]), blocked.get(market["name"]), settings)
                 for market, context in zip(meta["universe"], contexts, strict=True)
             ]
-        except (KeyError, TypeError, ValueError, AttributeError, WireError) as error:
+        except ODD_ANSWERS as error:
             raise VenueReadError(f"metaAndAssetCtxs of dex {dex} cannot be read: {error}") from None
         widths = [max(len(row[at]) for row in [HEAD, *rows]) for at in range(len(HEAD))]
         for row in [HEAD, *rows]:

@@ -17,7 +17,7 @@ from hip3.clock import SystemClock
 from hip3.config.reading import MarketSettings
 from hip3.config.settings import Settings, ws_url_of
 from hip3.core.events import Event
-from hip3.errors import ConfigError, PreflightError, RateLimited, VenueReadError
+from hip3.errors import ODD_ANSWERS, ConfigError, PreflightError, VenueReadError
 from hip3.exchange.connection import Connection
 from hip3.exchange.protocol import Session
 from hip3.exchange.rest import RestClient
@@ -135,7 +135,7 @@ class _Run:
                 return FAILED
             if now >= next_meta:
                 next_meta = now + META_MS
-                self._read_meta()
+                self._read_again()
             line.at(now - began, self._figures)
         return OK
 
@@ -160,7 +160,10 @@ class _Run:
         args, base = self._args, self._base
         wished = [w.strip() for w in (args.markets or "").split(",") if w.strip()] or list(base.coins)
         dexs = [args.all_of] if args.all_of else list(dict.fromkeys(c.split(":")[0] for c in wished)) or list(base.dexs)
-        listed = self._read_meta(dexs)
+        try:
+            listed = self._read_meta(dexs)
+        except ODD_ANSWERS as error:
+            raise VenueReadError(f"the markets cannot be read: {error}") from None
         self._dexs = list(listed)
         coins = [coin for coins in listed.values() for coin in coins]
         if args.all_of or not wished:
@@ -175,26 +178,25 @@ class _Run:
         return wished
 
     def _read_meta(self, dexs: list[str] | None = None) -> dict[str, list[str]]:
-        """Markets by dex; every answer is shown to the recorder as it comes."""
+        """Markets by dex; every answer is shown to the recorder as it comes. VenueReadError, PreflightError, or one of
+        ODD_ANSWERS."""
         rest, out = self._rest, dict[str, list[str]]()
-        try:
-            entries = rest.info_json({"type": "perpDexs"})
-            names = [e["name"] for e in entries if isinstance(e, dict)]
-            for dex in dexs or self._dexs or names:
-                if dex not in names:
-                    raise PreflightError([f"dex {dex} does not exist on the exchange; it has {', '.join(names)}"])
-                meta, _ = rest.info_json({"type": "metaAndAssetCtxs", "dex": dex})
-                out[dex] = [m["name"] for m in meta["universe"] if not m.get("isDelisted")]
-                rest.info({"type": "perpsAtOpenInterestCap", "dex": dex})
-        except RateLimited as error:
-            if dexs is not None:
-                raise
-            _tell(f"meta is read later: {error}")
-        except VenueReadError as error:
-            if dexs is not None:
-                raise
-            _tell(str(error))
+        entries = rest.info_json({"type": "perpDexs"})
+        names = [e["name"] for e in entries if isinstance(e, dict)]
+        for dex in dexs or self._dexs or names:
+            if dex not in names:
+                raise PreflightError([f"dex {dex} does not exist on the exchange; it has {', '.join(names)}"])
+            meta, _ = rest.info_json({"type": "metaAndAssetCtxs", "dex": dex})
+            out[dex] = [m["name"] for m in meta["universe"] if not m.get("isDelisted")]
+            rest.info({"type": "perpsAtOpenInterestCap", "dex": dex})
         return out
+
+    def _read_again(self) -> None:
+        """What the markets are by now, for the recording. Without it the recording goes on."""
+        try:
+            self._read_meta()
+        except (VenueReadError, PreflightError, *ODD_ANSWERS) as error:
+            _tell(f"the markets are read again later: {error}")
 
     def _subscriptions(self) -> list[dict[str, Any]]:
         out: list[dict[str, Any]] = []

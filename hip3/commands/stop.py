@@ -9,6 +9,7 @@ from hip3.commands.asking import ask_or_wait
 from hip3.errors import AlreadyRunning
 from hip3.ops.state_dir import StateLock
 from hip3.ops.supervised import Supervised
+from hip3.service.stop_wish import StopMode
 
 OK, NOT_RUNNING, NOT_AS_ASKED = 0, 3, 8
 PATIENCE_S = 15.0
@@ -38,6 +39,9 @@ def stop(root: Path, mode: str, timeout_ms: int | None) -> int:
     print(f"stopped ({answer['mode']}): {answer['proof']}")  # noqa: T201
     if answer["why"]:
         print(f"hip3: it had failed: {answer['why']}", file=sys.stderr)  # noqa: T201
+    if not StopMode(answer["mode"]).covers(StopMode(mode)):
+        print(f"hip3: it was stopping already (--{answer['mode']}) when --{mode} was asked for", file=sys.stderr)  # noqa: T201
+        return NOT_AS_ASKED
     return OK if answer["clean"] else NOT_AS_ASKED
 
 

@@ -1,5 +1,6 @@
 """How a setting is described: its sentence, its bounds, whether it is of one market, whether it is secret."""
 
+import re
 from typing import Any
 
 import msgspec
@@ -27,3 +28,8 @@ def text(words: str, *, secret: bool = False, later: bool = False, market: bool 
 def switch(words: str) -> Any:
     """A switch that may be set per market."""
     return Meta(description=words, extra={"market": True})
+
+
+def looks_secret(words: str) -> bool:
+    """Whether it is a private key, or at least 12 words as a seed phrase has them, wherever it was put."""
+    return re.fullmatch(r"(0x)?[0-9a-fA-F]{64}|([a-z]{3,8}\s+){11,}[a-z]{3,8}", words.strip()) is not None

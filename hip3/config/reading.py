@@ -21,6 +21,7 @@ import msgspec
 from dotenv import dotenv_values
 from msgspec.structs import fields
 
+from hip3.config.describing import looks_secret
 from hip3.config.paper import paper_faults
 from hip3.config.quote_settings import WEEKEND, QuoteSettings, quote_faults
 from hip3.config.settings import Settings
@@ -38,7 +39,6 @@ MICRO: dict[str, Any] = {
 
 _HOSTS = {"api.hyperliquid.xyz": "mainnet", "api.hyperliquid-testnet.xyz": "testnet"}
 FIELDS: dict[str, Any] = {f.name: f for f in (*fields(Settings)[len(fields(QuoteSettings)) :], *fields(QuoteSettings))}
-_HEX = frozenset("0123456789abcdefABCDEF")
 
 
 @functools.cache
@@ -119,6 +119,8 @@ def _take(name: str, text: str, values: dict[str, Any]) -> str | None:
     if name not in FIELDS:
         near = get_close_matches(name, FIELDS, n=1, cutoff=0.6)
         return "unknown setting" + (f"; did you mean {PREFIX}{near[0].upper()}?" if near else "")
+    if looks_secret(text) and not _extra(name).get("secret"):
+        return "holds a key or a seed phrase, which belongs into the file that HIP3_PRIVATE_KEY_FILE names (not shown)"
     if text == "" or (text.lower() == "none" and FIELDS[name].default is None):
         return None
     try:
@@ -261,7 +263,7 @@ def _secret_url_faults(s: Settings) -> list[str]:
 
 def is_address(text: str) -> bool:
     """0x and 40 hex digits."""
-    return len(text) == 42 and text[:2] == "0x" and set(text[2:]) <= _HEX
+    return re.fullmatch("0x[0-9a-fA-F]{40}", text) is not None
 
 
 class Group(msgspec.Struct, frozen=True):

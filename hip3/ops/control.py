@@ -112,7 +112,7 @@ class ControlServer:
         """A whole command came."""
         try:
             request = json.loads(client.data)
-            answer = self._handler(request if isinstance(request, dict) else {})
+            answer = self._handler({k: readable(v) for k, v in request.items()} if isinstance(request, dict) else {})
         except Exception as error:  # noqa: BLE001 a command that fails must not cost the channel
             answer = _failed(error)
         if callable(answer):
@@ -162,6 +162,11 @@ class ControlServer:
         self._selector.close()
         self._socket.close()
         self._path.unlink(missing_ok=True)
+
+
+def readable(value: Any) -> Any:
+    """A text that every file and answer takes: what a terminal sent that is no UTF-8 is a question mark."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 def peer_uid(conn: socket.socket) -> int:

@@ -126,7 +126,7 @@ class IntentLog:
         fd = self._open()
         written = os.write(fd, line)
         if written != len(line):
-            self._torn = written > 0  # what follows must not continue a torn line
+            self._torn = self._torn or written > 0  # what follows must not continue a torn line
             raise OSError(28, "only part of the record was written")
         self._torn = False
         if self._sync:
@@ -260,6 +260,7 @@ class IntentLog:
         floor = highest(r.nonce for r in records)
         self._note_runs(records)
         still = [(o, r.nonce, r.expires_ms) for r in records for o in r.orders if o.cloid not in ended]
+        self._torn = not raw.endswith(b"\n") and bool(raw)  # where the disk is as full as it was then, it stays so
         with contextlib.suppress(OSError):  # the old file says the same, at more length
             self._rewrite(records, ended, floor)
         return Recovered(open=still, nonce_floor=floor, torn=torn)
@@ -272,7 +273,7 @@ class IntentLog:
             if left:
                 lines.append(_line(msgspec.structs.replace(record, orders=left)))
         os.replace(self._write_new(lines), self._path)
-        self._size = sum(map(len, lines))
+        self._size, self._torn = sum(map(len, lines)), False
 
     def _write_new(self, lines: list[bytes]) -> Path:
         temporary = self._path.with_suffix(".new")

@@ -22,7 +22,7 @@ from hip3.errors import JournalError
 from hip3.ops.figures import Figures, percentile
 from hip3.ops.intents import IntentLog
 from hip3.ops.lines import tell
-from hip3.ops.store import JournalStore, Row, coin_of, encode, open_store
+from hip3.ops.store import JournalStore, Row, coin_of, damages, encode, open_store
 from hip3.ops.travelled import FEWEST, travelled
 
 CAPACITY = 50_000
@@ -60,7 +60,7 @@ class EventLog:
         self._unwritten: deque[Row] = deque(maxlen=CAPACITY)
         self._facts: dict[str, object] = {}
         """Values that wait to be written; only the last of each is encoded."""
-        self._facts_unread = False
+        self._facts_unread = self._damaged = False
         self._next_try_ms = 0
         self.keep_days, self.keep_mb = 30, 500
         """Records older than this, or beyond this size, go (HIP3_JOURNAL_KEEP_DAYS, HIP3_JOURNAL_KEEP_MB)."""
@@ -127,7 +127,8 @@ class EventLog:
         assert self._path is not None
         self._next_try_ms = self._wall_ms() + RETRY_MS
         try:
-            self._store, aside = open_store(self._path, self._wall_ms())
+            self._store, aside = open_store(self._path, self._wall_ms(), damaged=self._damaged)
+            self._damaged = False
         except (sqlite3.Error, OSError) as error:
             self._fail(f"the journal {self._path} cannot be opened: {error}")
             return
@@ -199,8 +200,10 @@ class EventLog:
             self._store.write(rows, facts)
         except sqlite3.Error as error:
             self._fail(f"the journal cannot be written: {error}")
-            if not isinstance(error, sqlite3.OperationalError):
-                self._store = None  # damaged under way: the next look sets it aside
+            if damages(error):
+                self._damaged = True  # the next look sets it aside, whatever of it can be read
+                self._store.close()
+                self._store = None
             return
         for _ in rows:
             self._unwritten.popleft()

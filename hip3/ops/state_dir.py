@@ -116,14 +116,19 @@ def pause_of(folder: Path) -> str:
 
 
 def began_ms(folder: Path, now_ms: int) -> int:
-    """When this account's state began (exchange time); written once. Results count from here."""
+    """When this account's state began (exchange time): what `keep_began` wrote, else now. Results count from here."""
     path = folder / "account.json"
     try:
         found: Any = json.loads(path.read_text(encoding="ascii"))["began_ms"]
         return int(found)
     except (OSError, ValueError, KeyError, TypeError):
-        temporary = path.with_suffix(".new")
-        with contextlib.suppress(OSError):  # then the next start begins the account's results anew
-            temporary.write_text(json.dumps({"began_ms": now_ms}), encoding="ascii")
-            os.replace(temporary, path)
         return now_ms
+
+
+def keep_began(folder: Path, ms: int) -> None:
+    """This account is known from now on; only where its state has been read, since a journal must go with it."""
+    path = folder / "account.json"
+    temporary = path.with_suffix(".new")
+    with contextlib.suppress(OSError):  # then the next start begins the account's results anew
+        temporary.write_text(json.dumps({"began_ms": ms}), encoding="ascii")
+        os.replace(temporary, path)

@@ -34,7 +34,7 @@ CREATE INDEX records_at ON records (at_ms);
 )
 """What brings a file from each version to the next; `records.cloid` is of version 1 alone."""
 CHECKED_BYTES = 64_000_000
-"""Larger files are not read through at the start, which should take less than two seconds."""
+"""Of larger files only what a restart needs is read through at the start, which should take less than two seconds."""
 
 _SIZES = ("page_count", "freelist_count", "page_size")
 Row = tuple[int, str, str | None, str]
@@ -52,10 +52,10 @@ class JournalStore:
         found = self._db.execute("PRAGMA user_version").fetchone()[0]
         if found > len(_MIGRATIONS):
             raise sqlite3.OperationalError(f"{path} was written by a newer version ({found})")
-        if path.stat().st_size <= CHECKED_BYTES:
-            (verdict,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
-            if verdict != "ok":
-                raise sqlite3.DatabaseError(f"{path} is damaged: {verdict}")
+        whole = path.stat().st_size <= CHECKED_BYTES
+        (verdict,) = self._db.execute(f"PRAGMA quick_check({1 if whole or found < 2 else 'facts'})").fetchone()
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(f"{path} is damaged: {verdict}")
         for number, script in enumerate(_MIGRATIONS[found:], found + 1):
             self._db.executescript(f"BEGIN;{script}PRAGMA user_version={number};COMMIT;")
 
@@ -120,22 +120,29 @@ class JournalStore:
         self._db.close()
 
 
-def open_store(path: Path, at_ms: int) -> tuple[JournalStore, Path | None]:
-    """The journal at `path`; a damaged one is set aside under the returned name and a new one begun.
+def damages(error: Exception) -> bool:
+    """Whether it says that the file is damaged, and not that the disk, a lock or a permission is in the way."""
+    return isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
+
+
+def open_store(path: Path, at_ms: int, *, damaged: bool = False) -> tuple[JournalStore, Path | None]:
+    """The journal at `path`; a damaged one is set aside under the returned name and a new one begun. `damaged`: it is
+    known to be, by what writing to it said.
 
     sqlite3.OperationalError: it cannot be opened (permissions, disk, a newer version), which is no damage.
     """
     try:
-        return JournalStore(path), None
-    except sqlite3.OperationalError:
-        raise
-    except sqlite3.DatabaseError:
-        aside = path.with_name(f"{path.name}.damaged-{at_ms}")
-        for suffix in ("", "-wal", "-shm"):
-            part = path.with_name(path.name + suffix)
-            if part.exists():
-                part.rename(aside.with_name(aside.name + suffix))
-        return JournalStore(path), aside
+        if not damaged:
+            return JournalStore(path), None
+    except sqlite3.DatabaseError as error:
+        if not damages(error):
+            raise
+    aside = path.with_name(f"{path.name}.damaged-{at_ms}")
+    for suffix in ("", "-wal", "-shm"):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(aside.with_name(aside.name + suffix))
+    return JournalStore(path), aside
 
 
 def _plain(value: Any) -> Any:

@@ -18,7 +18,7 @@ from loguru import logger
 from hip3.config.reading import MarketSettings, redacted
 from hip3.core.ports import Clock
 from hip3.core.urls import shown_url
-from hip3.errors import ODD_ANSWERS, PreflightError, VenueReadError, WireError
+from hip3.errors import ODD_ANSWERS, PreflightError, VenueReadError
 from hip3.exchange.backoff import Backoff
 from hip3.exchange.subscriptions import wanted
 from hip3.execution.truth.bootstrap import Universe, learn_universe
@@ -344,7 +344,7 @@ class App:
             future = running.rest_jobs.submit(job)
             try:
                 return self._await(future)
-            except (VenueReadError, WireError, *ODD_ANSWERS) as error:
+            except (VenueReadError, *ODD_ANSWERS) as error:
                 delay_ms = backoff.next_delay_ms(0.5)
                 running.readiness.universe_unknown(f"the exchange does not answer: {error}")
                 logger.warning(f"{error}; next try in {delay_ms} ms")

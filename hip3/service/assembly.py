@@ -28,7 +28,7 @@ from hip3.execution.truth.bootstrap import (
 )
 from hip3.execution.truth.margin import Margin
 from hip3.execution.truth.markets import KeptCaps
-from hip3.ops.state_dir import began_ms, keep_pause, pause_of
+from hip3.ops.state_dir import began_ms, keep_began, keep_pause, pause_of
 from hip3.position.held import Held
 from hip3.position.tracked import KeptTotals
 from hip3.risk.guards import TripNote
@@ -143,6 +143,7 @@ class StartReading:
         wishes = margin_changes(running.settings, self.beginning, self._universe.specs)
         found = {coin: margin for coin, margin in self.beginning.margins.items() if coin not in wishes}
         since = checked.at_ms if checked is not None and fresh else now_ms
+        keep_began(self._folder, self.began_ms)
         running.journal.keep("checked", Checked(at_ms=since, signer=signer, account=who.account, margins=found))
         return True
 

@@ -1,4 +1,4 @@
-"""The wish to stop: in which mode and within which time. The first one counts."""
+"""The wish to stop: in which mode and within which time. A later one counts where it leaves less open."""
 
 import enum
 from typing import Protocol
@@ -12,6 +12,13 @@ class StopMode(enum.Enum):
     FLATTEN = "flatten"
     CANCEL = "cancel"
     LEAVE = "leave"
+
+    def covers(self, other: "StopMode") -> bool:
+        """Whether a stop in this mode leaves no more open than one in the other."""
+        return _RANKS[self] >= _RANKS[other]
+
+
+_RANKS = {StopMode.LEAVE: 0, StopMode.CANCEL: 1, StopMode.FLATTEN: 2}
 
 
 class Event(Protocol):
@@ -33,9 +40,9 @@ class StopWish:
         """How many signals have come; counted by the handler, which does nothing else."""
 
     def ask(self, mode: StopMode, timeout_ms: int) -> None:
-        """End the service; the first wish counts."""
-        if not self._event.is_set():
-            self.mode, self.timeout_ms = mode, timeout_ms
+        """End the service. While it stops already, a wish that leaves less open takes the place of the one before."""
+        if not self._event.is_set() or not self.mode.covers(mode):
+            self.timeout_ms, self.mode = timeout_ms, mode  # the mode last: who sees it reads the time that goes with it
             self._event.set()
 
     @property

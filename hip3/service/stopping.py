@@ -82,6 +82,7 @@ class Stopper:
         trading.exits.press(running.clock.mono_ms())
         pause, again_ms = running.runtime.event(), AGAIN_MS
         while True:  # between done and proved an order may have been filled, and its stop be under way
+            self._take_wish()
             if self._mode is not StopMode.LEAVE:
                 self._wait_until_done(pause)
             left_ms = self._end_ms - running.clock.mono_ms()
@@ -96,9 +97,16 @@ class Stopper:
             # Each try reads everything anew: where the weight is spent, trying at once would spend what comes back.
             again_ms = min(2 * again_ms, MOST_AGAIN_MS) if proof.positions is None else AGAIN_MS
 
+    def _take_wish(self) -> None:
+        """Somebody may ask for more while it stops, with a time of its own."""
+        wish = self._running.stop
+        if not self._mode.covers(wish.mode):
+            self._mode, self._end_ms = wish.mode, self._running.clock.mono_ms() + wish.timeout_ms
+
     def _wait_until_done(self, pause: Event) -> None:
         clock = self._running.clock
         while (now_ms := clock.mono_ms()) < self._end_ms - PROOF_MS:
+            self._take_wish()
             if now_ms >= self._next_cancel_ms:
                 self._next_cancel_ms = now_ms + hard_stop_sequence.CANCEL_MS
                 cancel_entries(self._trading, clock.wall_ms())

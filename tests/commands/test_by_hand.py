@@ -8,9 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from hip3.commands import by_hand
 from hip3.commands.by_hand import Hand
-from hip3.core.orders import RUN_TAG, OrderBatch, Side
-from hip3.errors import ConfigError, VenueReadError
+from hip3.config.reading import MarketSettings
+from hip3.config.settings import Settings
+from hip3.core.orders import RUN_TAG, OrderBatch, Side, Tif
+from hip3.errors import ConfigError, VenueReadError, WireError
 from hip3.ops.intents import IntentLog, Recovered
 from hip3.ops.state_dir import account_dir
 from hip3.ops.store import story
@@ -266,3 +269,29 @@ def test_what_is_refused_for_no_price_makes_no_exit_by_hand_dearer(tmp_path: Pat
     assert min(prices) > mark * Decimal("0.99")
     world.venue.engine.post_only = False
     assert _by_hand(world, rest, "flatten", GOLD, limit_ms=5000) == OK
+
+
+def test_flatten_ends_what_rests_of_ours_as_the_service_does(tmp_path: Path) -> None:
+    """A quote of a service that was killed would have opened a position again, with nobody to watch it."""
+    world, ours = _dead(tmp_path), f"0x{RUN_TAG}" + "2" * 24
+    foreign, stop = _resting(world, TSLA), _stop_order(world, GOLD)
+    px = (world.venue.engine.markets[TSLA].oracle * D("0.9")).quantize(D(1))
+    world.by_hand(TSLA, Side.BUY, D("0.2"), px=px, tif=Tif.GTC, cloid=ours)
+    assert len(_oids(world)) == 3
+    assert _by_hand(world, _Rest(world), "flatten", GOLD) == 0
+    assert len(_oids(world) - {stop}) == 2, "another market's stays"
+    assert _by_hand(world, _Rest(world), "flatten", TSLA) == 0
+    assert _oids(world) - {stop} == {foreign}
+
+
+def test_an_answer_of_another_shape_is_tried_again_until_the_time_is_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def odd(*args: object) -> None:
+        raise WireError("perpDexs is not a list that starts with null")
+
+    monkeypatch.setattr(by_hand, "identity", odd)
+    base = Settings(network="testnet", markets=GOLD, private_key="0x" + "11" * 32, state_dir=str(tmp_path))
+    base = msgspec.structs.replace(base, log_dir=str(tmp_path), mode="trade")
+    with pytest.raises(TimeoutError, match="perpDexs"):
+        by_hand._by_hand(MarketSettings(base), "flatten", None, 0)

@@ -55,3 +55,12 @@ def test_markets_need_not_be_named_to_be_looked_at() -> None:
     with pytest.raises(ConfigError, match="HIP3_MARKETS"):
         reading.load({"HIP3_NETWORK": "mainnet"}, None)
     assert reading.load({"HIP3_NETWORK": "mainnet"}, None, markets=False).network == "mainnet"
+
+
+def test_dexs_of_another_shape_are_unread_and_no_traceback() -> None:
+    class Odd(_Rest):
+        def info_json(self, request: dict[str, Any]) -> Any:
+            return {}
+
+    with pytest.raises(VenueReadError, match="perpDexs"):
+        lines(Odd(Desk()), MarketSettings(Settings()))

@@ -209,3 +209,18 @@ def test_a_limit_that_lets_no_order_through_is_refused(given: dict[str, str]) ->
     assert "lets no order through" in fault
     least = fault.partition("give ")[2].partition(",")[0]
     reading.load(given | {"HIP3_MAX_NOTIONAL_PER_MARKET": least, "HIP3_MAX_NOTIONAL_TOTAL": least}, None)
+
+
+@pytest.mark.parametrize("secret", [KEY, KEY[2:], "abandon " * 11 + "about"])
+def test_a_key_put_into_any_setting_by_mistake_is_not_shown(secret: str) -> None:
+    """In HIP3_PRIVATE_KEY_FILE it came out with every start that failed, as the file that is not there."""
+    hidden = {"HIP3_PRIVATE_KEY", "HIP3_KEYSTORE_PASSWORD", "HIP3_ALERT_URLS", "HIP3_DEADMAN_URL"}
+    for name in reading.FIELDS:
+        setting = f"HIP3_{name.upper()}"
+        if setting not in hidden:
+            (fault, *_) = _faults(
+                {setting: secret, "HIP3_NETWORK": "embedded"} if name != "network" else {setting: secret}
+            )
+            assert fault.startswith(setting)
+            assert "HIP3_PRIVATE_KEY_FILE" in fault
+            assert secret not in fault

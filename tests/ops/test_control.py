@@ -176,3 +176,16 @@ def test_what_is_no_command_or_fails_is_answered_and_costs_nothing_else(tmp_path
                 conn.connect(str(socket_path(tmp_path)))
                 conn.sendall(text)
                 assert "error" in json.loads(conn.recv(10_000))
+
+
+def test_a_text_that_is_no_utf_8_reaches_nobody_as_such(tmp_path: Path) -> None:
+    """A reason typed in Latin-1 could be written to no file, and ended the risk thread."""
+    seen: list[dict[str, Any]] = []
+
+    def handler(request: dict[str, Any]) -> Answer:
+        seen.append(request)
+        return {"told": request["reason"]}
+
+    with _served(tmp_path, handler):
+        assert ask(socket_path(tmp_path), {"command": "x", "reason": "Ausl\udcf6ser"}) == {"told": "Ausl?ser"}
+    assert seen[0]["reason"].encode() == b"Ausl?ser"

@@ -12,10 +12,11 @@ from hip3.core.order_state import OrderState
 from hip3.core.orders import OrderBatch
 from hip3.errors import AlreadyRunning, JournalError
 from hip3.ops import intents as intents_module
+from hip3.ops import store as store_module
 from hip3.ops.figures import Figures
 from hip3.ops.intents import IntentLog
 from hip3.ops.journal import EventLog
-from hip3.ops.state_dir import StateLock, account_dir, began_ms
+from hip3.ops.state_dir import StateLock, account_dir, began_ms, keep_began
 from hip3.ops.store import JournalStore, story
 from tests.builders import D, exit_order, order
 
@@ -68,6 +69,29 @@ def test_a_damaged_line_in_between_is_skipped_and_counted(tmp_path: Path) -> Non
     found = _log(path).recovered
     assert [o.cloid for o, _, _ in found.open] == [order(1).cloid, order(3).cloid]
     assert found.torn == 1
+
+
+def test_a_torn_tail_takes_no_later_record_with_it_where_the_start_could_not_write_the_log_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "intents.log"
+    log = _log(path)
+    log.orders(OrderBatch((order(1),)), 101, None, 1)
+    log.close()
+    with open(path, "ab") as file:
+        file.write(b'{"k":"orders","at_ms":1')  # and the disk was full
+    with monkeypatch.context() as full:
+        full.setattr("os.replace", _no_space)
+        again = _log(path)
+    again.orders(OrderBatch((order(2),)), 102, None, 1)
+    again.close()
+    found = _log(path).recovered
+    assert [o.cloid for o, _, _ in found.open] == [order(1).cloid, order(2).cloid]
+    assert (found.nonce_floor, found.torn) == (102, 1)
+
+
+def _no_space(*args: object) -> None:
+    raise OSError(28, "No space left on device")
 
 
 def test_a_log_that_cannot_be_written_says_so(tmp_path: Path) -> None:
@@ -133,6 +157,36 @@ def test_a_damaged_journal_is_set_aside_and_a_new_one_begun(tmp_path: Path, dama
     journal.drain(0)
     journal.close()
     assert [kind for _, kind, _ in story(path, exit_order(3).cloid)] == ["exit"]
+
+
+@pytest.mark.parametrize("root", ["records", "names", "facts"])
+def test_a_damage_that_only_writing_meets_sets_the_journal_aside_too(
+    tmp_path: Path, root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large file is not read through at the start: each look opened it again, and nothing was written ever after."""
+    monkeypatch.setattr(store_module, "CHECKED_BYTES", 0)
+    path, now = tmp_path / "journal.db", [1000]
+    first = EventLog(lambda: 1)
+    first.open(path, _log(tmp_path / "intents.log"))
+    first.record("exit", order=exit_order(1), position=None)
+    first.keep("closed", {"xyz:GOLD": 1})
+    first.drain(0)
+    first.close()
+    db = sqlite3.connect(path)
+    (page,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (root,)).fetchone()
+    db.close()
+    raw = path.read_bytes()
+    path.write_bytes(raw[: (page - 1) * 4096] + b"\xff" * 4096 + raw[page * 4096 :])
+    journal = EventLog(lambda: now[0])
+    journal.open(path, _log(tmp_path / "intents2.log"))
+    for number in (3, 4, 5):
+        journal.record("exit", order=exit_order(number), position=None)
+        journal.drain(0)
+        now[0] += 2000
+    journal.close()
+    assert journal.store_failed == ""
+    assert [p for p in tmp_path.iterdir() if ".damaged-" in p.name]
+    assert [[kind for _, kind, _ in story(path, exit_order(n).cloid)] for n in (3, 4, 5)] == [["exit"]] * 3
 
 
 def test_a_journal_of_version_one_is_brought_up_to_date(tmp_path: Path) -> None:
@@ -225,6 +279,8 @@ def test_one_lock_per_state_folder(tmp_path: Path) -> None:
 
 def test_the_beginning_of_an_account_is_written_once(tmp_path: Path) -> None:
     assert began_ms(tmp_path, 5) == 5
+    assert not (tmp_path / "account.json").exists(), "a start that read nothing makes no account known"
+    keep_began(tmp_path, 5)
     assert began_ms(tmp_path, 9) == 5
     (tmp_path / "account.json").write_text("damaged")
     assert began_ms(tmp_path, 9) == 9

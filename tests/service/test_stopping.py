@@ -1,5 +1,6 @@
 """The stop as a script, beside the stories that stop real processes (`tests/stories/test_stop.py`)."""
 
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,13 +19,17 @@ from tests.world import World, quiet_world
 GOLD = "xyz:GOLD"
 
 
-def _stop(world: World, mode: StopMode, monkeypatch: pytest.MonkeyPatch, *, limit_ms: int = 20_000) -> Outcome:
-    """Stop, while the world goes on in the pauses."""
+def _stop(
+    world: World, mode: StopMode, monkeypatch: pytest.MonkeyPatch, *, limit_ms: int = 20_000,
+    meanwhile: Callable[[], object] = lambda: None,
+) -> Outcome:  # fmt: skip
+    """Stop, while the world goes on in the pauses; `meanwhile` is what happens as it begins."""
+    meanwhile()
     pause = SimpleNamespace(wait=lambda seconds: world.run(int(seconds * 1000)))
     app: Any = SimpleNamespace(
         clock=world.clock, readiness=world.readiness, runtime=SimpleNamespace(event=lambda: pause),
         prove=lambda seconds: prove(world.rest, world.user, world.trading.housekeeping.dexs),
-        rest_jobs=world.running.rest_jobs, read_ends=world.running.read_ends,
+        rest_jobs=world.running.rest_jobs, read_ends=world.running.read_ends, stop=world.running.stop,
     )  # fmt: skip
     return Stopper(app, world.trading, mode, limit_ms).run()
 
@@ -110,3 +115,29 @@ def test_what_is_opened_after_the_proof_is_not_called_flat(tmp_path: Path, monke
     outcome = _stop(world, StopMode.FLATTEN, monkeypatch, limit_ms=0)
     assert not outcome.clean
     assert "flat" not in outcome.sentence
+
+
+def test_a_stop_that_leaves_less_takes_the_place_of_the_one_under_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`stop --flatten` while a `stop` ran was answered with 0, and the position stayed."""
+    world = quiet_world(tmp_path)
+    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    assert world.run_until(lambda: bool(world.trading.tracker.positions()), 5000)
+    wish = world.running.stop
+    wish.ask(StopMode.CANCEL, 20_000)
+    tried = iter([StopMode.LEAVE, StopMode.FLATTEN, StopMode.CANCEL])
+
+    def busy() -> None:
+        for mode in tried:
+            wish.ask(mode, 20_000)
+
+    assert _stop(world, StopMode.CANCEL, monkeypatch, meanwhile=busy).mode is StopMode.FLATTEN
+    assert world.exchange_positions() == {}
+
+
+def test_what_a_stop_covers() -> None:
+    leave, cancel, flatten = StopMode.LEAVE, StopMode.CANCEL, StopMode.FLATTEN
+    assert [a.covers(b) for a in (leave, cancel, flatten) for b in (leave, cancel, flatten)] == [
+        True, False, False, True, True, False, True, True, True,
+    ]  # fmt: skip
