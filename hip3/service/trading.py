@@ -236,7 +236,7 @@ def _quotes(g: Given, books: Books, feed: Feed, outbox: Outbox, drop: Drop) -> Q
     completion = Completion(
         clock=g.clock, desk=books.exits, tracker=books.tracker, scheduler=outbox.scheduler, cloids=outbox.cloids,
         journal=g.journal, exchange_ms=books.offset.exchange_ms, ends_within=facts.ends_within,
-        drop=drop,
+        drop=drop, watch_foreign=base.foreign_positions == "watch",
     )  # fmt: skip
     return Quoter(
         clock=g.clock, completion=completion, params={coin: quote_params(g.settings, coin) for coin in quoted},

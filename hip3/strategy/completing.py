@@ -9,7 +9,7 @@ import msgspec
 
 from hip3.core.ledger import PositionView
 from hip3.core.market import Level, MarketSpec
-from hip3.core.money import HALF, MIN_NOTIONAL_USD, ZERO, div, floor_size, maker_price, shift_bps
+from hip3.core.money import HALF, MIN_NOTIONAL_USD, ZERO, ceil_size, div, floor_size, maker_price, shift_bps
 from hip3.core.orders import Side
 from hip3.strategy.fair import Fair
 
@@ -70,10 +70,10 @@ def size(
     wanted = min(wanted, max(touch.sz * HALF, least), div(p.max_usd, px))
     if wanted <= 0:
         return ZERO
-    wanted = max(wanted, least)
-    if (held - wanted) * px < MIN_NOTIONAL_USD:
-        return held
-    return floor_size(wanted, spec.sz_decimals)
+    sz = floor_size(max(wanted, least), spec.sz_decimals)
+    if sz < least:  # where a lot is worth dollars
+        sz = ceil_size(least, spec.sz_decimals)
+    return held if (held - sz) * px < MIN_NOTIONAL_USD else sz
 
 
 def side_of(position: PositionView) -> Side:

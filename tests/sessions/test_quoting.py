@@ -7,9 +7,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from hip3.config.reading import MarketSettings
+from hip3.config.settings import Settings
 from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, Side
+from hip3.execution.quotes.pulls import Pulls
 from hip3.execution.quotes.stance import Stance
+from hip3.service.params import quote_params
 from hip3.strategy.quote_diff import Why
 from tests.builders import D
 from tests.sessions.quoting import GOLD, QuoteStage
@@ -129,12 +133,13 @@ def test_post_only_refusals_make_a_key_wait_and_trip_nothing(tmp_path: Path) -> 
 
 def test_refusals_for_margin_halve_the_sizes_and_trip_nothing(tmp_path: Path) -> None:
     """Q17."""
-    stage = QuoteStage(tmp_path, warm=False)
+    stage = QuoteStage(tmp_path, warm=False, quote_size_usd="60", quote_max_inventory_usd="200")
     stage.world.venue.engine.prevalidate = lambda r: "Insufficient margin to place order."  # type: ignore[method-assign]
     assert stage.until(lambda: stage.market.figures.counts["refused"] > 0, 120_000)
     assert not stage.world.latch.tripped
-    assert stage.market.scale == Decimal("0.5") ** stage.market.figures.counts["refused"]
-    assert stage.market.stance in (Stance.PULLED, Stance.OFF)
+    assert (stage.market.scale, stage.market.stance) == (Decimal("0.5"), Stance.PULLED), "a batch counts once"
+    assert stage.until(lambda: stage.market.stance is Stance.OFF, 600_000)
+    assert stage.market.scale == Decimal("0.125"), "though sizes were halved twice"
 
 
 def test_two_fills_of_a_side_within_a_second_make_it_rest_and_the_other_is_skewed(tmp_path: Path) -> None:
@@ -536,3 +541,42 @@ def test_quotes_that_an_oracle_has_run_over_go_before_anything_else_is_decided(t
     assert {c["o"] for c in stage.actions("cancel")[0]["cancels"]} == bids
     assert first["fair"].bid > outer, "the market was priced anew before"
     assert stage.until(lambda: len(stage.prices(BUY)) == 2)
+
+
+def test_a_stranger_s_position_is_no_inventory_to_complete(tmp_path: Path) -> None:
+    """HIP3_FOREIGN_POSITIONS=watch: shown, never touched. It was sold down to half of the largest inventory."""
+    few = {"quote_levels": "1", "quote_size_usd": "30", "quote_max_inventory_usd": "30"}
+    stage = QuoteStage(tmp_path, rests=2, foreign_positions="watch", **few)
+    stage.world.by_hand(GOLD, BUY, D("0.05"))
+    assert stage.until(lambda: stage.live() == [], 5000)
+    stage.run(20_000)
+    assert _completions(stage) == []
+    assert stage.world.exchange_positions() == {GOLD: D("0.05")}
+
+
+def test_a_patient_completion_stays_patient_until_something_presses(tmp_path: Path) -> None:
+    """Its second look took what is left to do for full inventory, and sold at the price of an emergency."""
+    stage = QuoteStage(tmp_path, rests=2, quote_levels="1", quote_size_usd="35", quote_max_inventory_usd="42")
+    stage.take(BUY)
+    tracker = stage.world.trading.tracker
+    assert stage.until(lambda: GOLD in tracker.booked(), 3000)
+    (position,) = tracker.positions()
+    ended = stage.until(lambda: bool(stage.journal("completion")), 150_000)
+    assert ended, stage.market.reasons
+    assert stage.journal("completion")[0]["why"] == "its inventory stays"
+    patient = stage.market.completing
+    assert patient is not None
+    assert not patient.emergency
+    stage.run(5000)
+    least = position.entry_px * (1 + D(9) / 10_000)
+    assert [order.px for order in _completions(stage) if order.px < least] == []
+
+
+def test_two_trades_of_one_quote_and_one_of_another_are_a_sweep_by_their_last_times() -> None:
+    params = quote_params(MarketSettings(Settings()), GOLD)
+    pulls = Pulls(params)
+    assert not pulls.filled(BUY, "a", 0)
+    assert not pulls.filled(BUY, "a", 500)
+    assert not pulls.filled(BUY, "a", 5000)
+    assert pulls.filled(BUY, "b", 5300)
+    assert pulls.side(BUY, 5301)

@@ -50,8 +50,8 @@ def test_without_an_entry_or_a_reference_there_is_no_cap() -> None:
         ("0.0100", "20", "1", "0.0050"),  # down to half of forty dollars
         ("0.0100", "0", "1", "0.0100"),
         ("0.0100", "0", "0.01", "0.0050"),  # half of what the touch shows
-        ("0.0100", "0", "0.001", "0.0027"),  # but eleven dollars at least
-        ("0.0100", "35", "1", "0.0027"),
+        ("0.0100", "0", "0.001", "0.0028"),  # but eleven dollars at least
+        ("0.0100", "35", "1", "0.0028"),
         ("0.0030", "0", "0.001", "0.0030"),  # what would be left is too small for an order: all of it goes
         ("0.0500", "0", "1", "0.0125"),  # fifty dollars in one order
         ("0.0100", "40", "1", "0"),
@@ -79,16 +79,19 @@ SIZES = st.integers(1, 1000).map(lambda n: Decimal(n) / 10_000)
     entry=st.integers(3900, 4100),
     emergency=st.booleans(),
     long=st.booleans(),
+    dear=st.sampled_from([1, 6, 20]),
 )
 def test_what_always_holds(
-    held: Decimal, target: int, shown: Decimal, entry: int, emergency: bool, long: bool
+    held: Decimal, target: int, shown: Decimal, entry: int, emergency: bool, long: bool, dear: int
 ) -> None:  # fmt: skip
+    entry *= dear  # a lot of an index is worth dollars: an order rounded down to it was refused ten times
     position = _position(str(held if long else -held), str(entry))
-    px: Any = cap(P, SPEC, position, WORTH, emergency=emergency)
+    worth = Fair(bid=WORTH.bid * dear, ask=WORTH.ask * dear, gap_bps=D(0))
+    px: Any = cap(P, SPEC, position, worth, emergency=emergency)
     assert is_legal_price(px, 4)
     if emergency:
         bound = Decimal(entry) * (Decimal("0.996") if long else Decimal("1.004"))
         assert px >= bound if long else px <= bound
     sz = size(P, SPEC, position, Decimal(target), Level(px, shown), px)
     assert 0 <= sz <= held
-    assert sz == held or sz == 0 or (held - sz) * px >= Decimal("10.5")
+    assert sz == held or sz == 0 or ((held - sz) * px >= Decimal("10.5") and sz * px >= Decimal("10.5"))

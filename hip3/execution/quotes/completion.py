@@ -13,7 +13,7 @@ from hip3.core.market import MarketSpec, MarketView
 from hip3.core.money import MIN_NOTIONAL_USD
 from hip3.core.orders import ExitReason, PendingOrder
 from hip3.core.ports import Clock, Journal
-from hip3.execution.quotes.market import QuotedMarket
+from hip3.execution.quotes.market import Completing, QuotedMarket
 from hip3.execution.sending.cloids import CloidSource
 from hip3.execution.sending.scheduler import BatchScheduler
 from hip3.position.exit_attempts import ExitDesk
@@ -51,6 +51,7 @@ class Completion:
         exchange_ms: Callable[[], int],
         ends_within: Callable[[QuotedMarket, int], bool],
         drop: Callable[[PendingOrder, str, int], None],
+        watch_foreign: bool,
     ) -> None:
         self._clock = clock
         self._desk = desk
@@ -61,6 +62,7 @@ class Completion:
         self._exchange_ms = exchange_ms
         self._ends_within = ends_within
         self._drop = drop
+        self._watch_foreign = watch_foreign
 
     def step(
         self,
@@ -80,6 +82,9 @@ class Completion:
         if position is None:
             self._ended(market, now_ms)
             return ""
+        if position.foreign and self._watch_foreign:
+            market.completing = None
+            return ""  # shown, never touched
         if spec is None or view is None or mark is None:
             return ""
         usd, p = abs(position.szi) * mark, market.params
@@ -90,45 +95,46 @@ class Completion:
         if found is None:
             self._ended(market, now_ms)
             return ""
-        why, target, emergency = found
         if now_ms < market.completion_held_until_ms:
             return ""
         if market.completing is None:
-            market.completing, market.completion_tries = (now_ms, target), 0
-            self._journal.record("completion", coin=market.coin, why=why, target_usd=target)
-        self._try(market, position, view, spec, orders, target, emergency, now_ms)
-        return why
+            market.completion_tries = 0
+            self._journal.record("completion", coin=market.coin, why=found.why, target_usd=found.target_usd)
+        market.completing = found
+        self._try(market, position, view, spec, orders, found, now_ms)
+        return found.why
 
     def _trigger(
         self, market: QuotedMarket, position: PositionView, usd: Decimal, now_ms: int
-    ) -> tuple[str, Decimal, bool] | None:
-        """(why, down to how many USD, whether it is an emergency); None: nothing asks for it."""
-        p, full = market.params, market.params.ladder.max_inventory_usd
+    ) -> Completing | None:
+        """What asks for it, in the order of how it presses; None: nothing."""
+        p, begun = market.params, market.completing
+        since, half = now_ms if begun is None else begun.since_ms, p.ladder.max_inventory_usd * HALF_TARGET
         if self._ends_within(market, BEFORE_END_MS):
-            return ("its session ends", p.carry_usd, True) if usd > p.carry_usd else None
+            return Completing(since, "its session ends", p.carry_usd, True) if usd > p.carry_usd else None
         if self._exchange_ms() - position.entry_ms > p.max_age_ms:
-            return "its inventory is old", Decimal(0), False
+            return Completing(since, "its inventory is old", Decimal(0), False)
         share = abs(filled_share(usd, p.ladder))
-        begun = market.completing
+        if share >= p.complete_at:
+            return Completing(since, "its inventory is full", half, True)
         # What is left to do must be worth an order: a dollar too many is no reason to sell eleven.
-        if share >= p.complete_at or (begun is not None and begun[1] > 0 and usd - begun[1] >= MIN_NOTIONAL_USD):
-            return "its inventory is full", full * HALF_TARGET, True
+        if begun is not None and begun.target_usd > 0 and usd - begun.target_usd >= MIN_NOTIONAL_USD:
+            return begun  # at the cap it began with
         lasted = market.one_sided_ms is not None and now_ms - market.one_sided_ms > p.one_sided_ms
         if lasted and share >= p.one_side_at:
-            return "its inventory stays", full * HALF_TARGET, False
+            return Completing(since, "its inventory stays", half, False)
         return None
 
     def _try(
         self, market: QuotedMarket, position: PositionView, view: MarketView, spec: MarketSpec,
-        orders: list[TrackedOrder], target: Decimal, emergency: bool, now_ms: int,
+        orders: list[TrackedOrder], begun: Completing, now_ms: int,
     ) -> None:  # fmt: skip
         """One order, if the quotes are out of its way and nothing else leaves the market."""
-        assert market.completing is not None
         side = side_of(position)
         reducing = any(t.order.side is side for t in orders)
         if now_ms < market.completion_next_ms or reducing:
             return
-        if orders and now_ms - market.completing[0] < QUOTES_GONE_MS:
+        if orders and now_ms - begun.since_ms < QUOTES_GONE_MS:
             return
         if market.coin in self._tracker.ledger().reducing:
             return  # one of unknown fate, too
@@ -138,9 +144,9 @@ class Completion:
             market.completion_held_until_ms, market.completing = now_ms + HOLD_MS, None
             self._journal.record("completion_held", coin=market.coin, tries=MOST_TRIES)
             return
-        px = cap(market.params.completion, spec, position, market.fair, emergency=emergency)
+        px = cap(market.params.completion, spec, position, market.fair, emergency=begun.emergency)
         touch = view.bid if position.szi > 0 else view.ask
-        sz = Decimal(0) if px is None else size(market.params.completion, spec, position, target, touch, px)
+        sz = Decimal(0) if px is None else size(market.params.completion, spec, position, begun.target_usd, touch, px)
         if px is not None and sz > 0:
             self._send(market, position, px, sz, now_ms)
 

@@ -45,6 +45,8 @@ class Heard:
         self._inbox: deque[TrackerEvent] = deque()
         self.changed: dict[str, None] = dict.fromkeys(markets)
         """Markets to look at in the next round. Any thread adds, the tick takes out: each is one step."""
+        self._standing: dict[tuple[str, str], int] = {}
+        """(side, market or all of them; why) -> until when it waits for that: a whole batch is refused for one reason."""
         self._told: dict[str, int] = {}
         """Texts of refusals that counted -> when."""
 
@@ -107,9 +109,13 @@ class Heard:
         """What follows from a refusal: its key, a side, the market or all of them wait."""
         how = reaction(text)
         if how.scope is Scope.KEY:
-            market.keys.wait(key, now_ms + market.keys.refused(key, text, how, now_ms))
+            market.keys.wait(key, now_ms + market.keys.refused(key, how, now_ms))
             return
-        ms = market.keys.refused(None, text, how, now_ms)
+        place = {Scope.SIDE: f"{market.coin} {key[0].value}", Scope.MARKET: market.coin}.get(how.scope, "")
+        if now_ms < self._standing.get((place, how.why), 0):
+            return  # of the same batch, or under way as it was heard: what follows has followed
+        ms = market.keys.refused(None, how, now_ms)
+        self._standing[(place, how.why)] = now_ms + ms
         if how.scope is Scope.SIDE:
             market.pulls.pull_side(key[0], now_ms + ms)
         elif how.scope is Scope.MARKET:

@@ -54,7 +54,7 @@ class Keys:
         self._not_moved_before: dict[Key, int] = {}
         self._seen: dict[str, int] = {}
         """Orders that replaced others whose end nobody told -> since when they are known to be open."""
-        self._refused: dict[tuple[Key | None, str], tuple[int, int]] = {}
+        self._refused: dict[tuple[Key | None, Reaction], tuple[int, int]] = {}
         """What was refused of a key or of the market -> (how long it waited, until when that is remembered)."""
 
     def slots(self, orders: Iterable[TrackedOrder]) -> dict[Key, Slot]:
@@ -138,11 +138,11 @@ class Keys:
         """Whether the order of this key may be moved in one step."""
         return now_ms >= self._not_moved_before.get(key, now_ms)
 
-    def refused(self, key: Key | None, text: str, how: Reaction, now_ms: int) -> int:
+    def refused(self, key: Key | None, how: Reaction, now_ms: int) -> int:
         """How long to wait after a refusal of a key, or of its market (None): longer each time it comes again."""
-        before, remembered = self._refused.get((key, text[:40]), (0, 0))
+        before, remembered = self._refused.get((key, how), (0, 0))
         ms = min(how.most_ms, before * 2) if before and now_ms < remembered else how.ms
-        self._refused[(key, text[:40])] = (ms, now_ms + ms + WITHIN_MS)
+        self._refused[(key, how)] = (ms, now_ms + ms + WITHIN_MS)
         return ms
 
     def may_place(self, key: Key, now_ms: int) -> bool:

@@ -6,6 +6,8 @@ Readers of the status take single fields, each of which is one step.
 from collections import deque
 from decimal import Decimal
 
+import msgspec
+
 from hip3.core.market import MarketView
 from hip3.core.orders import Side
 from hip3.execution.quotes.figures import QuoteFigures
@@ -17,6 +19,15 @@ from hip3.strategy.fair import Fair, Reference
 
 Oracles = tuple[Decimal | None, Decimal | None]
 """(at or below it buys, at or above it sells); None: none rests, or the reference does not go by the oracle."""
+
+
+class Completing(msgspec.Struct, frozen=True):
+    """A completion under way: since when (monotonic), why, down to how many USD, and at which of the two caps."""
+
+    since_ms: int
+    why: str
+    target_usd: Decimal
+    emergency: bool
 
 
 class QuotedMarket:
@@ -53,8 +64,7 @@ class QuotedMarket:
         self.scale_until_ms = 0
         self.cutoff: tuple[int, str] = (-1, "")
         """The second it was asked for, and the answer: the clocks of a place are slow to read."""
-        self.completing: tuple[int, Decimal] | None = None
-        """Since when, and down to how many USD."""
+        self.completing: Completing | None = None
         self.completion_tries = self.completion_next_ms = self.completion_held_until_ms = 0
         self.completed: deque[int] = deque()
         """When completions ended."""

@@ -93,8 +93,9 @@ class Pulls:
     def filled(self, side: Side, cloid: str, now_ms: int) -> bool:
         """A quote executed. Two of one side within a second are a sweep: that side rests; whether it was one."""
         recent = self._fills[side]
-        if not any(known == cloid for _, known in recent):
-            recent.append((now_ms, cloid))
+        for known in [fill for fill in recent if fill[1] == cloid]:
+            recent.remove(known)  # several trades of one quote are one, and as old as the last of them
+        recent.append((now_ms, cloid))
         if sum(1 for at, _ in recent if now_ms - at <= SWEEP_MS) < SWEEP_FILLS:
             return False
         recent.clear()

@@ -136,9 +136,10 @@ class Quoter:
         if market is None:
             return
         self._heard.changed[view.coin] = None
-        if market.wake is None:
+        wake = market.wake
+        if wake is None:
             return
-        low, high = market.wake
+        low, high = wake
         if any(px is not None and not low <= px <= high for px in (view.oracle, view.mid)):
             market.wake = None  # once: the tick sets it anew
             self._fleeing.look_at(market, view.oracle)
