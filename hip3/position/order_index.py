@@ -6,8 +6,10 @@ collections are views of some of them. Nothing here raises, and nothing is calle
 """
 
 from collections import OrderedDict
+from decimal import Decimal
 
 from hip3.core.ledger import OrderChanged, OrderFinished, TrackerEvent
+from hip3.core.money import ZERO
 from hip3.core.order_state import OrderState, may_move
 from hip3.position.tracked import TrackedOrder
 
@@ -40,6 +42,12 @@ class OrderIndex:
             self.stops[tracked.order.cloid] = tracked
         if tracked.order.level is not None:
             self.quotes.setdefault(tracked.order.coin, {})[tracked.order.cloid] = tracked
+
+    def shrink_stops(self, coin: str, szi: Decimal) -> None:
+        """A position has changed: stops cover no more than was left of it."""
+        for tracked in self.stops.values():
+            if tracked.order.coin == coin:
+                tracked.covers = min(tracked.covers, max(ZERO, -szi * tracked.order.side.sign))
 
     def move(self, tracked: TrackedOrder, to: OrderState, why: str) -> list[TrackerEvent]:
         """Move along the table; what it does not allow changes nothing and gives nothing.

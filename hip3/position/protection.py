@@ -67,7 +67,9 @@ def decide(
     fits = [
         t
         for t in standing
-        if t.order.side is side and t.order.sz == abs(position.szi) and not _beyond(position, t.order, liquidation)
+        if t.order.side is side
+        and t.order.sz == t.covers == abs(position.szi)
+        and not _beyond(position, t.order, liquidation)
     ]
     if not fits:
         return Protection(place=True)

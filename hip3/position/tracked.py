@@ -21,7 +21,7 @@ class TrackedOrder:
     """
 
     __slots__ = (
-        "_sums", "certificate", "claimed", "claimed_ms", "contained", "disclaimed", "expires_ms", "fills", "finished",
+        "_sums", "certificate", "claimed", "claimed_ms", "contained", "covers", "disclaimed", "expires_ms", "fills", "finished",
         "generation", "nonce", "oid", "order", "reply", "said_gone", "sent_mono_ms", "state",
     )  # fmt: skip
 
@@ -46,6 +46,9 @@ class TrackedOrder:
         """Size and notional of the fills: one value, replaced as a whole, since readers hold no lock."""
         self.contained = False
         """A position that was read holds what an update told of it: until its fills come no word adds to that."""
+        self.covers = order.sz
+        """Of a stop that stands: the smallest the position was meanwhile. The exchange shrinks it so far, and it never
+        grows again (docs/venue-facts.md F12)."""
         self.finished = False
         """Whether its end was told."""
         self.nonce = 0

@@ -285,6 +285,7 @@ class PositionTracker(TrackerViews):
         else:
             kind = holding.book(fill, ours=tracked is not None or is_ours(fill.cloid))
             self._read.booked(fill)
+        self._orders.shrink_stops(fill.coin, holding.szi)
         self._results.add(fill)
         out.append(FillBooked(fill=fill, kind=kind, position=holding.szi, ours=tracked is not None))
         if tracked is not None:
@@ -380,6 +381,7 @@ class PositionTracker(TrackerViews):
                 szi, opening.px, holding.entry_ms, edge_bps=holding.edge_bps, foreign=holding.foreign, later=later,
                 as_of_ms=opening.read_ms or 0,
             )  # fmt: skip
+            self._orders.shrink_stops(coin, holding.szi)
             for tracked in self._orders.provisional.values():
                 if tracked.order.coin == coin:
                     self._contain_locked(tracked)

@@ -72,6 +72,8 @@ class Protector:
         """Markets in which this run has known a position."""
         self._pause_ms: dict[str, int] = {}
         """The last pause of a market whose stop does not stand yet."""
+        self._placed: dict[str, str] = {}
+        """The last stop of a market that was placed: its cloid."""
 
     def step(self, now_ms: int) -> None:
         """One round over all markets with a position or a stop, after the exits of the same round.
@@ -102,6 +104,7 @@ class Protector:
         for coin in [c for c in self._next_ms if c not in standing and c not in positions]:
             del self._next_ms[coin]
             self._pause_ms.pop(coin, None)
+            self._placed.pop(coin, None)
 
     def _judged(self, standing: list[TrackedOrder]) -> list[TrackedOrder]:
         return [t for t in standing if t.generation or t.order.coin in self._known]
@@ -124,7 +127,11 @@ class Protector:
         """
         coin, spec = position.coin, self._specs[position.coin]
         bps = self._within(position, self._bps(coin))
-        # Twice as long with each try that came to nothing: a stop may be refused for as long as the position lives.
+        # Twice as long with each try that came to nothing: a stop may be refused for as long as the position lives. One
+        # that stands, if for a position of another size, came to something.
+        last = self._tracker.get(self._placed.pop(coin, ""))
+        if last is not None and last.state is OrderState.OPEN:
+            self._pause_ms.pop(coin, None)
         pause = self._pause_ms[coin] = min(self._pause_ms.get(coin, AGAIN_MS // 2) * 2, LONGEST_MS)
         self._next_ms[coin] = now_ms + pause
         view = self._market_state.view(coin)
@@ -142,6 +149,7 @@ class Protector:
         except (ValueError, ArithmeticError):
             return  # nothing positive is left at that distance: no stop, and no end of the tick
         self._tracker.register(order)
+        self._placed[coin] = order.cloid
         self._journal.record("protect", order=order, position=position)
         answer = self._scheduler.enqueue_reduce_only(order)
         if answer is not Enqueued.QUEUED:

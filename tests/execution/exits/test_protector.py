@@ -79,6 +79,29 @@ def test_it_stands_after_the_first_fill_and_follows_the_size(tmp_path: Path) -> 
     assert world.trading.tracker.ledger().reducing == frozenset()  # it asks for no room and blocks nothing
 
 
+def test_a_stop_that_the_exchange_has_shrunk_is_not_taken_for_whole(tmp_path: Path) -> None:
+    """A quote took half of the position and another gave it back: the stop fitted again, and covered half."""
+    world = _world(tmp_path)
+    world.by_hand(GOLD, Side.BUY, D("0.02"))
+    assert world.run_until(lambda: [o["sz"] for o in _stops(world)] == ["0.02"], 2000)
+    world.run(3000)
+    world.by_hand(GOLD, Side.SELL, D("0.01"))
+    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    assert [o["sz"] for o in _stops(world)] == ["0.01"]
+    world.run(5000)
+    assert [o["sz"] for o in _stops(world)] == ["0.02"]
+
+
+def test_a_size_that_changes_all_the_time_makes_no_stop_wait_longer(tmp_path: Path) -> None:
+    """Each stop was accepted, and each counted as a try that came to nothing: after ten of them a minute passed."""
+    world = _world(tmp_path)
+    for _ in range(12):
+        world.by_hand(GOLD, Side.BUY, D("0.004"))
+        world.run(900)
+    held = str(world.exchange_positions()[GOLD])
+    assert world.run_until(lambda: held in [o["sz"] for o in _stops(world)], 1500)
+
+
 def test_it_closes_the_position_while_the_service_is_dead(tmp_path: Path) -> None:
     world = _world(tmp_path)
     world.by_hand(GOLD, Side.BUY, D("0.01"))
