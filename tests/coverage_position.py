@@ -79,8 +79,8 @@ POSITION_ROWS: tuple[Row, ...] = (
         "the stop on the exchange follows the filled size",
         "hip3/position/protection.py",
         "tests/execution/exits/test_protector.py::test_what_to_do",
-        "t.order.side is side and t.order.sz == abs(position.szi) and not",
-        "t.order.side is side and not",
+        "and t.order.sz == t.covers == abs(position.szi)",
+        "and t.covers > 0",
     ),
     Row(
         "PM-TEST-3 PM-REC-3",

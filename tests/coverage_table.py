@@ -516,8 +516,8 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
         "cumulative loss",
         "hip3/risk/monitor.py",
         M + "test_loss_is_more_than_the_limit_and_gains_count_against_it",
-        "if -self.net_usd <= limit:",
-        "if -self.net_usd < limit:",
+        "if -net <= limit:",
+        "if -net < limit:",
     ),
     Row(
         "TH-2",

@@ -111,6 +111,9 @@ class AtOnce(RestJobs):
             future.set_exception(error)
         return future
 
+    def submit_urgent(self, job: Callable[[], Any]) -> None:
+        self.submit(job)
+
     def wake(self) -> None:
         self.woken = True
 

@@ -7,6 +7,7 @@ Before there are threads, and in commands, main has a client of its own or this 
 is read from elsewhere; its bucket has a lock. No lock is held during a request.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,8 @@ class RestClient:
         self._session: requests.Session = BoundedSession(CALL_S)
         self.tap: Tap | None = None
         """Is shown the answers to info requests."""
+        self.before_read: Callable[[], None] = lambda: None
+        """What must not wait for a read that may take seconds; it must not read itself."""
         self._session.trust_env = False  # a proxy of the environment must not see signed actions
         self._bucket = TokenBucket(IP_WEIGHT_PER_MINUTE, clock.mono_ms())
         self._spent = None if state is None else SpentFile(state / "weight.json", self._base_url)
@@ -65,6 +68,7 @@ class RestClient:
         alone. Our own RateLimited carries `wait_ms`, after which it would pass; the exchange's has none. A request that
         fails has spent its weight, too.
         """
+        self.before_read()
         weight = weight_of(request)
         now = self._clock.mono_ms()
         if keep is None:

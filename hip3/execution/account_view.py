@@ -36,6 +36,9 @@ class AccountView:
         """Marks of the last reading: for positions in markets that are not configured, and so not fed.
 
         Coin -> USD for one unit. Replaced as a whole and never changed in place: a reader keeps what it took."""
+        self._marks_ms = 0
+        self._lately: dict[str, tuple[Decimal, int]] = {}
+        """Marks that were read since, where a stream is silent, and when; replaced as a whole."""
         self.liquidations: dict[str, Decimal] = {}
         """Liquidation prices of the last reading, of the positions that have one; replaced as a whole, too."""
         self.margins: dict[str, PositionMargin] = {}
@@ -51,10 +54,22 @@ class AccountView:
         Set by whoever books the update, taken back by rest."""
 
     def take(
-        self, marks: dict[str, Decimal], liquidations: dict[str, Decimal], margins: dict[str, PositionMargin]
-    ) -> None:
-        """What a reading says of its positions: the start's, then each of the rest thread's."""
-        self.marks, self.liquidations, self.margins = marks, liquidations, margins
+        self, marks: dict[str, Decimal], liquidations: dict[str, Decimal], margins: dict[str, PositionMargin],
+        now_ms: int,
+    ) -> None:  # fmt: skip
+        """What a reading of monotonic `now_ms` says of its positions: the start's, then each of the rest thread's."""
+        self.marks, self.liquidations, self.margins, self._marks_ms = marks, liquidations, margins, now_ms
+
+    def marked(self, marks: dict[str, Decimal], now_ms: int) -> None:
+        """Marks that were read alone, at monotonic `now_ms`."""
+        self._lately = self._lately | {coin: (mark, now_ms) for coin, mark in marks.items()}
+
+    def mark_of(self, coin: str) -> tuple[Decimal, int] | None:
+        """The newest mark that was read, and when (monotonic); None: no reading had a position there."""
+        lately, mark = self._lately.get(coin), self.marks.get(coin)
+        if mark is not None and (lately is None or lately[1] < self._marks_ms):
+            return mark, self._marks_ms
+        return lately
 
     def doubt(self) -> None:
         """Ask for a reading soon. Wakes nobody: the rest thread sees it in its next round, 2 s after the last

@@ -6,6 +6,8 @@ rest of an IOC goes silently (docs/venue-facts.md F12).
 
 from decimal import Decimal
 
+import msgspec
+
 from hip3.core.ledger import PositionView
 from hip3.core.market import MarketSpec, MarketView
 from hip3.core.money import bps_of, floor_size, shift_bps, taker_price
@@ -13,6 +15,41 @@ from hip3.core.orders import ExitReason, PendingOrder, Side, Tif
 
 BELIEVED_BPS = Decimal(100)
 """How far a touch may be from the mark, or from the other side of its book, and be what one could leave at."""
+OLD_MS, DEAD_MS = 10_000, 60_000
+"""A mark that the stream told longer ago gives way to one that was read since; after a minute a living book, too."""
+ReadMark = tuple[Decimal, int]
+"""A mark by a reading of the account, and when that was (monotonic)."""
+
+
+def priced(coin: str, view: MarketView | None, read: ReadMark | None, now_ms: int) -> MarketView | None:
+    """What an exit is priced by: the stream's word while it is new, else what is newer; None where nothing is known.
+
+    One stream of a market may die and leave its last mark standing: an exit bound to that is sold to nobody while the
+    book has long gone. What was read without a connection (of generation 0) is as new as such words get.
+    """
+    told = view is not None and bool(view.mark or view.oracle)
+    if view is not None and told and (view.generation == 0 or _age(view.ctx_at_ms, now_ms) <= OLD_MS):
+        return view
+    by_reading = None if read is None else msgspec.structs.replace(view or MarketView(coin), mark=read[0], oracle=None)
+    if read is not None and now_ms - read[1] <= OLD_MS:
+        return by_reading
+    if view is not None and _age(view.ctx_at_ms, now_ms) > DEAD_MS and _age(view.bbo_at_ms, now_ms) <= OLD_MS:
+        by_book = msgspec.structs.replace(view, mark=None, oracle=None)
+        if anchor_px(by_book) is not None:
+            return by_book
+    newer = read is None or (view is not None and view.ctx_at_ms is not None and view.ctx_at_ms >= read[1])
+    return view if told and newer else by_reading or view
+
+
+def _age(at_ms: int | None, now_ms: int) -> int:
+    """How long ago; before this connection is longer than any bound."""
+    return DEAD_MS + 1 if at_ms is None else now_ms - at_ms
+
+
+def newest_mark(coin: str, view: MarketView | None, read: ReadMark | None, now_ms: int) -> Decimal | None:
+    """What a position is worth by: the mark by which it would be left, or the middle of the book that stands for it."""
+    by = priced(coin, view, read, now_ms)
+    return None if by is None else by.mark or (None if read is None else read[0]) or by.mid
 
 
 def anchor_px(view: MarketView) -> Decimal | None:

@@ -42,6 +42,8 @@ class Results:
         self._funded: OrderedDict[tuple[str, int], None] = OrderedDict()
         self._funded_since_ms = 0
         self._trips: dict[str, Totals] = {}
+        self._kept_trips: set[str] = set()
+        """Those of an earlier run whose position has not been found yet."""
 
     def knows(self, fill: Fill) -> bool:
         """Whether a fill was counted, or is older than all that the positions at the start held."""
@@ -84,7 +86,11 @@ class Results:
     # Round trips.
 
     def begin_trip(self, coin: str, *, fees: Decimal, realized: Decimal) -> None:
-        """A position was found with this behind it: fees paid for it and what it realised so far."""
+        """A position was found with this behind it: fees paid for it and what it realised so far. Where an earlier run
+        kept its sums they stand: fills tell no more than those since its last turn through zero."""
+        if coin in self._kept_trips:
+            self._kept_trips.discard(coin)
+            return
         trip = self._trips[coin] = Totals()
         trip.fees, trip.realized = fees, realized
 
@@ -92,6 +98,16 @@ class Results:
         """A position is flat: what it came to, funding included. Counts one round trip."""
         self.totals.round_trips += 1
         return self._trips.pop(coin, None) or Totals()
+
+    def forget_kept_trips(self) -> None:
+        """The positions of the start are all adopted: what was kept of others is over."""
+        for coin in self._kept_trips:
+            self._trips.pop(coin, None)
+        self._kept_trips.clear()
+
+    def open_net(self, coins: Iterable[str]) -> Decimal:
+        """What these positions have come to since they were last flat, without what they are worth."""
+        return sum((self._trips[coin].net for coin in coins if coin in self._trips), ZERO)
 
     def forget_trip(self, coin: str) -> None:
         """The position is gone without its fills: there is no result to tell."""
@@ -108,12 +124,24 @@ class Results:
         self._counted_until_ms = kept.since_ms
         self._known_until_ms = max(self._known_until_ms, known_until_ms)
         self.totals.restore(kept)
+        for coin, (realized, fees, funding) in kept.trips.items():
+            trip = self._trips[coin] = Totals()
+            trip.realized, trip.fees, trip.funding = realized, fees, funding
+            self._kept_trips.add(coin)
         self._funded = OrderedDict.fromkeys(kept.fundings)
         self._funded_since_ms = min((t for _, t in kept.fundings), default=kept.since_ms)
         for fill in fills:
             if fill.key not in self._seen and fill.time_ms >= kept.since_ms and fill.key not in counted:
                 self.totals.add(fill)
+                self._add_to_kept(fill)
             self._remember(fill)
+
+    def _add_to_kept(self, fill: Fill) -> None:
+        if fill.coin in self._kept_trips:
+            self._trips[fill.coin].add(fill)
+            if fill.end_position == 0:  # that round trip is found by its fills
+                self._kept_trips.discard(fill.coin)
+                del self._trips[fill.coin]
 
     def changed(self) -> KeptTotals | None:
         """The sums for a restart; None if no fill and no payment came since they were asked for last."""
@@ -130,4 +158,4 @@ class Results:
         # Cut off: a millisecond of which perhaps not every fill is named must not be one in which names decide.
         if len(latest) == MOST_RECENT:
             since = max(since, times[-1] + 1)
-        return self.totals.keep(since, [k for k in latest if k[1] >= since], list(self._funded))
+        return self.totals.keep(since, [k for k in latest if k[1] >= since], list(self._funded), self._trips)

@@ -21,8 +21,8 @@ class TrackedOrder:
     """
 
     __slots__ = (
-        "_sums", "certificate", "claimed", "claimed_ms", "contained", "covers", "disclaimed", "expires_ms", "fills", "finished",
-        "generation", "nonce", "oid", "order", "reply", "said_gone", "sent_mono_ms", "state",
+        "_sums", "certificate", "claimed", "claimed_ms", "contained", "covers", "disclaimed", "expires_ms", "fills",
+        "finished", "generation", "nonce", "oid", "order", "reply", "said_gone", "sent_mono_ms", "state",
     )  # fmt: skip
 
     def __init__(self, order: PendingOrder) -> None:
@@ -131,11 +131,20 @@ class Totals:
         self.fees += fill.fee
         self.fills += 1
 
-    def keep(self, since_ms: int, recent: list[tuple[str, int, int]], fundings: list[tuple[str, int]]) -> "KeptTotals":
-        """The sums as a value, with the fills and payments that they hold by name."""
+    @property
+    def net(self) -> Decimal:
+        """What they come to: realised, less fees, with funding."""
+        return self.realized - self.fees + self.funding
+
+    def keep(
+        self, since_ms: int, recent: list[tuple[str, int, int]], fundings: list[tuple[str, int]],
+        trips: "dict[str, Totals]",
+    ) -> "KeptTotals":  # fmt: skip
+        """The sums as a value, with the fills and payments that they hold by name, and those of open positions."""
         return KeptTotals(
             realized=self.realized, fees=self.fees, funding=self.funding, fills=self.fills,
             round_trips=self.round_trips, since_ms=since_ms, recent=recent, fundings=fundings,
+            trips={coin: (t.realized, t.fees, t.funding) for coin, t in trips.items()},
         )  # fmt: skip
 
     def restore(self, kept: "KeptTotals") -> None:
@@ -162,6 +171,8 @@ class KeptTotals(msgspec.Struct, frozen=True, kw_only=True):
     """Identities (coin, time, tid) of the newest fills that are in the sums."""
     fundings: list[tuple[str, int]] = []
     """The newest payments that are in the sum."""
+    trips: dict[str, tuple[Decimal, Decimal, Decimal]] = {}
+    """Of each position since it was last flat: realised, fees, funding."""
 
 
 class Opening(msgspec.Struct, frozen=True, kw_only=True):

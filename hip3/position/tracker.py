@@ -354,6 +354,11 @@ class PositionTracker(TrackerViews):
         with self._lock:
             self._results.seed(fills, known_until_ms, kept)
 
+    def all_adopted(self) -> None:
+        """The start has adopted every position that the exchange shows."""
+        with self._lock:
+            self._results.forget_kept_trips()
+
     def traded_after(self, coin: str, read_ms: int) -> Decimal:
         """What was booked after a reading as of `read_ms` (exchange time); with it the reading must equal the books."""
         with self._lock:

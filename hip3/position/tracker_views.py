@@ -85,6 +85,11 @@ class TrackerViews:
         with self._lock:
             return [coin for coin, h in self._holdings.items() if h.fills and not h.linked]
 
+    def open_net(self) -> Decimal:
+        """What open positions have come to since they were last flat: realised, fees and funding, in USD."""
+        with self._lock:
+            return self._results.open_net(self._holdings)
+
     def funding(self) -> Decimal:
         """Funding since this account's state began; negative: paid."""
         with self._lock:

@@ -32,7 +32,8 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Thresholds, each "more than"; only `slippage_streak` is "so many". None can be off."""
 
     max_loss_usd: Decimal
-    """Over all round trips since the last reset for this trigger; gains make up for losses."""
+    """Over all round trips since the last reset for this trigger, with what open ones have lost; gains make up for
+    losses."""
     max_consecutive_losses: int
     max_flatten_failures: int
     """Of one position."""
@@ -116,13 +117,14 @@ class RiskMonitor:
         """Whether a round trip, found again at a start, is in the counters already: by its market and its end."""
         return trip.closed_ms <= self._closed.get(trip.coin, -1)
 
-    def begin_anew(self, code: str) -> None:
-        """A person reset the latch: the counter that had tripped it starts at nothing.
+    def begin_anew(self, code: str, open_usd: Decimal = ZERO) -> None:
+        """A person reset the latch: the counter that had tripped it starts at nothing, and what open positions have
+        come to by then (`open_usd`) counts no more.
 
         `code` is `Reset.code`. Failed exits are counted elsewhere (`position.exits`); other codes change nothing.
         """
         if code == "max_loss":
-            self.net_usd = ZERO
+            self.net_usd = -open_usd
         elif code == "consecutive_losses":
             self.losing_run = 0
         elif code == "rejects":
@@ -157,12 +159,16 @@ class RiskMonitor:
             self.losing_run = self.losing_run + 1 if trip.net < 0 else 0
         return self._loss() or self._run()
 
-    def _loss(self) -> Breach | None:
-        limit = self.limits.max_loss_usd
-        if -self.net_usd <= limit:
+    def losing(self, open_usd: Decimal) -> Breach | None:
+        """Judge with what open positions have come to: one that turns through zero for days ends no round trip."""
+        return self._loss(open_usd)
+
+    def _loss(self, open_usd: Decimal = ZERO) -> Breach | None:
+        limit, net = self.limits.max_loss_usd, self.net_usd + open_usd
+        if -net <= limit:
             return None
-        detail = f"{-self.net_usd} USD lost, more than {limit}"
-        return Breach("max_loss", detail, {"net_usd": str(self.net_usd), "limit_usd": str(limit)})
+        detail = f"{-net} USD lost, more than {limit}"
+        return Breach("max_loss", detail, {"net_usd": str(net), "limit_usd": str(limit)})
 
     def _run(self) -> Breach | None:
         run, most = self.losing_run, self.limits.max_consecutive_losses

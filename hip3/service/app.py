@@ -135,6 +135,7 @@ class App:
             running.own = OwnExchange(base)
         url = running.own.url if running.own is not None else base.http_url
         rest = running.rest = runtime.rest(url, running.clock, Path(base.state_dir))
+        rest.before_read = running.rest_jobs.run_urgent
         recording = begin_recording(running, rest)
         if recording is not None:
             self._worker("recorder", recording)

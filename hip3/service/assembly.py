@@ -245,7 +245,7 @@ def _links(running: Running) -> Links:
         assert rest is not None
         assert trading is not None
         # The inbox is never full: no more than one post per batch is in flight.
-        running.rest_jobs.submit(lambda: trading.orders_in.send_by_http(post, lambda: rest.exchange(body)))
+        running.rest_jobs.submit_urgent(lambda: trading.orders_in.send_by_http(post, lambda: rest.exchange(body)))
 
     def reconnect(why: str) -> None:
         assert running.connection is not None

@@ -52,6 +52,7 @@ def new_tracker(beginning: Beginning | None, recovered: Recovered | None, now_ms
         for coin, (szi, _) in report.positions.items():
             if szi:
                 tracker.adopt(coin, szi, opening(report, coin, held.get(coin)))
+        tracker.all_adopted()
         tracker.set_foreign(report.orders)
     return tracker
 

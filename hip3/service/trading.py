@@ -5,10 +5,8 @@ Tests call `build` with fakes in place of clock, sender, REST and journal.
 
 import queue
 from collections.abc import Callable
-from decimal import Decimal
 
 from hip3.core.blocked import Blocked
-from hip3.core.market import MarketView
 from hip3.core.nonce_floor import floor_of
 from hip3.core.orders import PendingOrder
 from hip3.exchange.clock_offset import ClockOffset
@@ -49,6 +47,7 @@ from hip3.execution.truth.worth import UNKNOWN, Worth, tokens_of
 from hip3.feed.market_state import MarketState
 from hip3.observe.observer import Observer
 from hip3.position.exit_attempts import ExitDesk
+from hip3.position.flatten import newest_mark
 from hip3.risk.drawdown import Drawdown
 from hip3.risk.guards import EntryGuards
 from hip3.risk.market_flags import MarketFlags
@@ -106,7 +105,7 @@ def _books(g: Given) -> Books:
     view = AccountView(g.beginning.mode if g.beginning is not None else UNKNOWN)
     if g.beginning is not None:
         report = g.beginning.report
-        view.take(report.marks, report.liquidations, report.margins)
+        view.take(report.marks, report.liquidations, report.margins, g.clock.mono_ms())
         known = list(still_held(report, g.beginning.held).values())
         exits.restore(anew(known, g.latch.state().reset, g.before), g.clock.mono_ms())
     return Books(
@@ -162,7 +161,7 @@ def _inflow(g: Given, books: Books, feed: Feed, outbox: Outbox) -> Inflow:
     exiting = Exiting(
         clock=clock, specs=specs, params=leaving if g.identity else {},
         newest=feed.markets.newest, others=g.universe.others,
-        other_params=exit_params(settings, ""), other_marks=lambda: books.view.marks,
+        other_params=exit_params(settings, ""), read_mark=books.view.mark_of,
         tracker=books.tracker, desk=books.exits, market_state=feed.market_state, scheduler=outbox.scheduler,
         cloids=outbox.cloids, journal=g.journal, exchange_ms=books.offset.exchange_ms,
         watch_foreign=settings.base.foreign_positions == "watch",
@@ -272,7 +271,8 @@ def _housekeeping(g: Given, books: Books, feed: Feed, outbox: Outbox, inflow: In
     user = g.user if g.identity is not None else None
     by_rest = BooksByRest(
         rest=g.rest, user=user, dexs=g.universe.dexs, link=books.link, market_in=inflow.market_in,
-        market_state=feed.market_state, leaving=books.exits.exiting,
+        market_state=feed.market_state, leaving=books.exits.exiting, held=books.tracker.booked,
+        marked=books.view.marked,
         connected=lambda: g.readiness.connected_now, flags=feed.flags, journal=g.journal, reconnect=g.links.reconnect,
     )  # fmt: skip
     helpers = Helpers(markets=feed.markets, books=by_rest)
@@ -326,14 +326,12 @@ def _risk(g: Given, books: Books, feed: Feed, outbox: Outbox, inflow: Inflow) ->
         monitor=RiskMonitor(risk_limits(g.settings), kept.counters),
         drawdown=Drawdown(drawdown_limits(g.settings), kept.day),
         trial=Trial(kept.trial) if base.profile == "micro" else None, guards=inflow.guards, tracker=books.tracker,
-        mark=lambda coin: _mark(feed.market_state.view(coin)) or books.view.marks.get(coin),
+        mark=lambda coin: newest_mark(
+            coin, feed.market_state.view(coin), books.view.mark_of(coin), g.clock.mono_ms()
+        ),
         view=books.view, readiness=g.readiness, journal=g.journal, sequence=sequence,
         streams=feed.streams, trip=g.links.trip, latch=g.latch, desk=books.exits,
     )  # fmt: skip
     if g.identity is not None:
         risk.begin(past(g.before, g.beginning, g.latch, base.quoted_coins))
     return risk
-
-
-def _mark(view: MarketView | None) -> Decimal | None:
-    return None if view is None else view.mark

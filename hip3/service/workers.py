@@ -6,6 +6,7 @@ and the supervisor acts on it. A beat before every step lets the supervisor see 
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
@@ -74,6 +75,22 @@ class RestJobs:
 
     def __init__(self) -> None:
         self._jobs: queue.Queue[Callable[[], None]] = queue.Queue(maxsize=1000)
+        self._urgent: deque[Callable[[], None]] = deque()
+
+    def submit_urgent(self, job: Callable[[], None]) -> None:
+        """Run `job`, which raises nothing that anybody waits for, before all others, and between the reads of what is
+        under way: an order that waits for a round of slow reads would expire here."""
+        self._urgent.append(job)
+        self.wake()
+
+    def run_urgent(self) -> None:
+        """Run what must not wait. The rest thread, before each job and each read."""
+        while self._urgent:
+            job = self._urgent.popleft()
+            try:
+                job()
+            except Exception as error:  # noqa: BLE001 who gave it knows what becomes of its order
+                logger.opt(exception=error).error(f"a request broke: {type(error).__name__}: {error}")
 
     def submit(self, job: Callable[[], T]) -> "Future[T]":
         """Run `job` on the rest thread; its result or error comes by the future.
@@ -105,8 +122,10 @@ class RestJobs:
     def run_one(self, timeout_s: float) -> None:
         """Wait up to `timeout_s` for a job and run it, and with it all that wait."""
         try:
-            self._jobs.get(timeout=timeout_s)()
+            job = self._jobs.get(timeout=timeout_s)
             while True:
-                self._jobs.get_nowait()()
+                self.run_urgent()
+                job()
+                job = self._jobs.get_nowait()
         except queue.Empty:
             return

@@ -165,7 +165,7 @@ def test_on_a_terminal_it_says_how_far_it_is_and_leaves_nothing(
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("hours", [1, 24])
 def test_a_long_recording_takes_no_more_memory(tmp_path: Path, hours: int) -> None:
     """evidence.md 8.2, case 31: resident memory under 400 MB at any length."""

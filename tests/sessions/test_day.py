@@ -41,13 +41,13 @@ def test_a_quarter_of_an_hour(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(3000)
+@pytest.mark.timeout(7200)
 def test_a_day_of_ten_thousand_orders(tmp_path: Path) -> None:
     _check(_trade("24", "1", tmp_path), 10_000)
 
 
 @pytest.mark.long
-@pytest.mark.timeout(3000)
+@pytest.mark.timeout(7200)
 def test_a_day_of_quoting_five_markets(tmp_path: Path) -> None:
     """Other markets are taken beside them."""
     found = _trade("24", "1", tmp_path, "quotes")

@@ -5,10 +5,12 @@ from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hip3.clock import SystemClock
 from hip3.core.events import BboUpdate, Status
 from hip3.core.ledger import PositionView, TrackerEvent
 from hip3.core.market import Level
@@ -16,7 +18,10 @@ from hip3.core.money import round_price
 from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, Side
 from hip3.core.refusals import CONTRADICTIONS, FORM, TABLE, Kind
-from hip3.position.flatten import exit_price
+from hip3.errors import VenueReadError
+from hip3.exchange.rest import RestClient
+from hip3.position.flatten import anchor_px, exit_price, priced
+from hip3.service.workers import RestJobs
 from hip3.venue.engine.model import Request
 from tests.builders import D, view
 from tests.stage import QUIET, Stage
@@ -410,3 +415,122 @@ def test_where_no_context_comes_the_mark_of_the_account_s_reading_prices_an_exit
     assert world.run_until(lambda: GOLD not in world.exchange_positions(), 5000)
     (left,) = [e for e in world.journal.of("exit") if e["order"].coin == GOLD][-1:]
     assert left["order"].px >= mark * (1 - 2 * FIRST_STEP)
+
+
+# A context that died.
+
+
+def _silent_contexts(world: World) -> None:
+    head = '{"channel":"activeAssetCtx","data":{"coin":"xyz:GOLD"'
+    world.filter_frame = lambda text: [] if text.startswith(head) else [text]
+
+
+def _fall(world: World, share: str) -> None:
+    market = world.venue.engine.markets[GOLD]
+    px = round_price(market.oracle * D(share), market.info.sz_decimals, up=True)
+    world.venue.move(GOLD, px, world.exchange_ms())
+
+
+@pytest.mark.parametrize("reason", [ExitReason.MANUAL, ExitReason.STOP, ExitReason.HARD_STOP])
+def test_a_mark_that_its_stream_left_behind_does_not_keep_the_position(tmp_path: Path, reason: ExitReason) -> None:
+    """Exits were bound to it and sold to nobody, with a living book and the account's own reading beside them."""
+    world = quiet_world(tmp_path, foreign_positions="manage", exit_max_slippage_bps=D(60))
+    _held(world)
+    _silent_contexts(world)
+    _fall(world, "0.985")
+    world.run(5000)
+    assert world.exchange_positions()
+    world.trading.exiting.request(reason)
+    assert world.run_until(lambda: not world.exchange_positions(), 20_000)
+    assert not world.latch.tripped
+
+
+def test_a_context_that_stands_while_its_price_moves_has_its_connection_begun_anew(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path, foreign_positions="manage")
+    _held(world)
+    _silent_contexts(world)
+    _fall(world, "0.995")
+    generation = world.generation
+    assert world.run_until(lambda: world.generation > generation, 15_000)
+    assert world.journal.of("stream_dead"), "and it is said"
+    world.run(50_000)
+    assert world.generation == generation + 1, "once a minute"
+
+
+def test_a_context_that_says_nothing_new_is_no_dead_stream(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path, foreign_positions="manage")
+    _held(world)
+    world.venue._crowd.advance = lambda now_ms: None  # type: ignore[method-assign]
+    world.run(3000)
+    _silent_contexts(world)
+    generation = world.generation
+    world.run(30_000)
+    assert world.generation == generation
+    assert not world.journal.of("stream_dead")
+
+
+MARKED = view(bid=Level(D(3799), D(1)), ask=Level(D(3801), D(1)), mark=D(4000), oracle=D(4000))
+HOUR = 3_600_000
+
+
+@pytest.mark.parametrize(
+    ("ctx_ms", "bbo_ms", "read", "anchor"),
+    [
+        (HOUR - 9000, HOUR, (D(3800), HOUR), D(4000)),  # the stream's word while it is new
+        (HOUR - 11_000, HOUR, (D(3900), HOUR - 9000), D(3900)),
+        (HOUR - 11_000, HOUR, (D(3900), HOUR - 20_000), D(4000)),  # neither is new: the newer
+        (HOUR - 50_000, HOUR, (D(3900), HOUR - 20_000), D(3900)),
+        (HOUR - 61_000, HOUR, (D(3900), HOUR - 20_000), D(3800)),  # a minute on: a living book of two sides
+        (HOUR - 61_000, HOUR - 11_000, (D(3900), HOUR - 20_000), D(3900)),  # not one that is silent, too
+        (None, HOUR, None, D(3800)),  # the mark is of an earlier connection
+        (None, None, None, D(4000)),  # an old one is better than none
+        (None, None, (D(3900), 1), D(3900)),
+    ],
+)
+def test_what_an_exit_goes_by(
+    ctx_ms: int | None, bbo_ms: int | None, read: tuple[Decimal, int] | None, anchor: Decimal
+) -> None:
+    seen = msgspec.structs.replace(MARKED, ctx_at_ms=ctx_ms, bbo_at_ms=bbo_ms, generation=1)
+    by = priced(GOLD, seen, read, HOUR)
+    assert by is not None
+    assert anchor_px(by) == anchor
+    assert priced(GOLD, None, None, HOUR) is None
+
+
+# By HTTP, behind slow reads.
+
+
+def test_an_exit_whose_turn_by_http_did_not_come_is_no_unknown_order(tmp_path: Path) -> None:
+    """It has not left and never will: the next attempt follows, and nothing has to be proved."""
+    world = quiet_world(tmp_path, foreign_positions="manage")
+    _held(world)
+    world.cut()
+    world.connect = lambda: None  # type: ignore[method-assign]
+    loop = world.trading.loop
+    assert loop is not None
+    real, loop._http = loop._http, lambda post, body: None
+    world.trading.exiting.request(ExitReason.MANUAL)
+    world.run(12_000)
+    ends = {e["event"].after for e in world.journal.of("order") if e["event"].order.reduce_only}
+    assert OrderState.DROPPED in ends
+    assert OrderState.UNKNOWN not in ends
+    loop._http = real
+    assert world.run_until(lambda: not world.exchange_positions(), 15_000)
+
+
+def test_what_must_not_wait_goes_between_two_reads() -> None:
+    jobs, done = RestJobs(), []
+    rest = RestClient("http://127.0.0.1:9", SystemClock())
+    rest.before_read = jobs.run_urgent
+
+    def round_of_reads() -> None:
+        jobs.submit_urgent(lambda: done.append("exit"))
+        with suppress(VenueReadError):
+            rest.info_json({"type": "exchangeStatus"})
+        done.append("read")
+
+    jobs.submit(round_of_reads)
+    jobs.submit_urgent(lambda: 1 / 0)  # what breaks holds nothing up
+    jobs.run_one(0)
+    assert done == ["exit", "read"]
+    rest.close()

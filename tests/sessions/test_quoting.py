@@ -580,3 +580,29 @@ def test_two_trades_of_one_quote_and_one_of_another_are_a_sweep_by_their_last_ti
     assert not pulls.filled(BUY, "a", 5000)
     assert pulls.filled(BUY, "b", 5300)
     assert pulls.side(BUY, 5301)
+
+
+def test_a_quote_that_rested_for_long_has_the_same_patience_for_its_fill(tmp_path: Path) -> None:
+    """Its age by its sending asked for the fills at once, called userFills silent, and disclaimed what was bought."""
+    stage = QuoteStage(tmp_path, rests=2, quote_levels="1")
+    stage.run(5000)
+    stage.world.rest.asked.clear()
+    late: list[str] = []
+
+    def hold_back(text: str) -> list[str]:
+        if not text.startswith('{"channel":"userFills"'):
+            return [text]
+        late.append(text)
+        return []
+
+    stage.world.filter_frame = hold_back
+    stage.take(BUY)
+    stage.run(1500)
+    assert late, "the fill is on its way"
+    assert [r for r in stage.world.rest.asked if r["type"] == "userFills"] == []
+    stage.world.filter_frame = lambda text: [text]
+    for text in late:
+        stage.world.inject(text)
+    stage.run(35_000, step_ms=50)
+    assert GOLD in stage.world.trading.tracker.booked()
+    assert not [r for r in stage.world.journal.of("reducing") if r["owner"] == "private stream" and r["why"]]

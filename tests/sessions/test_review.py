@@ -92,7 +92,7 @@ def test_attempts_without_a_price_cost_no_step(tmp_path: Path) -> None:
     world.filter_frame = lambda t: [] if f'"coin":"{GOLD}"' in t and '"channel":"order' not in t else [t]
     honest = world.rest.info_json
     world.rest.info_json = lambda r: None if r["type"] == "l2Book" else honest(r)  # type: ignore[method-assign]
-    world.trading.exiting._other_marks = dict  # nor has the account's reading one
+    world.trading.exiting._read_mark = lambda coin: None  # nor has the account's reading one
     world.trading.exiting.request(ExitReason.MANUAL)
     world.run(5000)
     assert world.journal.of("exit") == []

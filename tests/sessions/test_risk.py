@@ -424,3 +424,28 @@ def test_an_entry_that_was_held_up_before_it_left_does_not_leave(
     world.tick()
     assert world.sender.sent_entries() == []
     assert not world.trading.tracker.live()
+
+
+def test_a_position_that_turns_through_zero_and_loses_all_the_while_trips_max_loss(tmp_path: Path) -> None:
+    """It ends no round trip, so nothing was counted, and a restart forgot what had been lost."""
+    world = quiet_world(tmp_path, on_disk=True, foreign_positions="manage", hard_stop_max_loss_usd=D("0.3"))
+    limits = world.trading.risk.monitor.limits
+    assert limits.max_loss_usd == D("0.3")
+
+    def turn(side: Side) -> None:
+        world.by_hand(GOLD, side, D("0.02"))
+        world.run(1500)
+
+    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    for side in (Side.SELL, Side.BUY, Side.SELL):
+        turn(side)
+    lost = -world.trading.tracker.open_net()
+    assert 0 < lost < D("0.3")
+    world.restart()
+    assert world.run_until(lambda: world.ready, 10_000)
+    assert -world.trading.tracker.open_net() == lost
+    assert world.trading.tracker.totals()[3] == 0, "no round trip has ended"
+    for side in (Side.BUY, Side.SELL, Side.BUY):
+        if not world.latch.tripped:
+            turn(side)
+    assert (world.latch.state().reason or "").startswith("max_loss")

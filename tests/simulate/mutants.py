@@ -15,7 +15,7 @@ def _m(name: str, module: str, old: str, new: str) -> Mutant:
 
 
 TRACKER, LOOP, ORDERS = "position/tracker.py", "execution/sending/loop.py", "execution/orders_in.py"
-_READ = "        self._view.take(report.marks, report.liquidations, report.margins)\n"
+_READ = "        self._view.take(report.marks, report.liquidations, report.margins, now_ms)\n"
 RESOLVER, GATES, POSTS = "execution/truth/resolver.py", "execution/entries/gates.py", "execution/sending/posts.py"
 DESK, TRADING, KEEPING = "position/exit_attempts.py", "service/trading.py", "execution/truth/housekeeping.py"
 

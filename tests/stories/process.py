@@ -232,7 +232,7 @@ class Service:
     def run(self, *args: str) -> subprocess.CompletedProcess[str]:
         """Another command in the same place."""
         return subprocess.run(
-            command(*args), cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=30, check=False
+            command(*args), cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=120, check=False
         )
 
     def status(self) -> dict[str, Any] | None:

@@ -170,7 +170,7 @@ FEW = ("xyz:GOLD", "xyz:TSLA")
 
 
 @pytest.mark.long
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 def test_in_a_day_of_paper_nothing_but_streams_and_public_reads_goes_upstream(tmp_path: Path) -> None:
     """issue K, 6: 24 hours of the exchange's time, orders all the while, the connection cut now and then; at a proxy."""
     (tmp_path / "few.toml").write_text(few_markets(FEW))

@@ -12,9 +12,6 @@ is not fed is priced by its mark in the last reading of the account. An operator
 """
 
 from collections.abc import Callable
-from decimal import Decimal
-
-import msgspec
 
 from hip3.core.decisions import Enqueued
 from hip3.core.ledger import OrderChanged, PositionView
@@ -29,7 +26,7 @@ from hip3.execution.sending.scheduler import BatchScheduler
 from hip3.feed.market_state import MarketState
 from hip3.position.exit_attempts import ExitDesk
 from hip3.position.exit_rules import ExitParams, Look, decide
-from hip3.position.flatten import anchor_px, build
+from hip3.position.flatten import ReadMark, anchor_px, build, priced
 from hip3.position.held import Held
 from hip3.position.tracker import PositionTracker
 
@@ -62,7 +59,7 @@ class Exiting:
         newest: Callable[[str], MarketSpec | None],
         others: dict[str, MarketSpec],
         other_params: ExitParams,
-        other_marks: Callable[[], dict[str, Decimal]],
+        read_mark: Callable[[str], ReadMark | None],
         tracker: PositionTracker,
         desk: ExitDesk,
         market_state: MarketState,
@@ -74,15 +71,15 @@ class Exiting:
         drop: Callable[[PendingOrder, str, int], None],
     ) -> None:
         """`newest`: a market's facts as they were last read; the start's stand for what is gone. `others`: the markets
-        that are not configured, with the marks of the last reading. `drop` takes an order out of the books that the
-        queue refused."""
+        that are not configured. `read_mark`: the newest mark of a market that a reading told. `drop` takes an order
+        out of the books that the queue refused."""
         self._clock = clock
         self._specs = specs
         self._params = params
         self._newest = newest
         self._others = others
         self._other_params = other_params
-        self._other_marks = other_marks
+        self._read_mark = read_mark
         self._tracker = tracker
         self._desk = desk
         self._market_state = market_state
@@ -116,14 +113,6 @@ class Exiting:
     def _params_of(self, coin: str) -> ExitParams | None:
         """How a market's positions are left; None: they are not, since it is no market of ours or we only observe."""
         return self._params.get(coin) or (self._other_params if coin in self._others and self._params else None)
-
-    def _priced(self, coin: str, view: MarketView | None) -> MarketView | None:
-        """What an exit is priced by: where the stream has told no mark, that of the last reading of the account stands
-        in; None if that had no position in it either."""
-        if view is not None and (view.mark or view.oracle):
-            return view
-        mark = self._other_marks().get(coin)
-        return view if mark is None else msgspec.structs.replace(view or MarketView(coin), mark=mark)
 
     def closes(self, coin: str) -> bool:
         """Whether a position that the exchange shows in `coin` is ours to close.
@@ -185,11 +174,12 @@ class Exiting:
         reason = reason or decide(Look(position, fresh, memory, params, self._exchange_ms()))
         if reason is None or self._waits(position.coin):
             return
-        plan = self._desk.claim(position.coin, reason, params, now_ms, _takeable_ms(position, view, params))
+        by = priced(position.coin, view, self._read_mark(position.coin), now_ms)
+        plan = self._desk.claim(position.coin, reason, params, now_ms, _takeable_ms(position, by, params))
         if plan is None:
             return
         order = build(
-            position, self._priced(position.coin, view), spec, cloid=self._cloids.next(), reason=plan.reason,
+            position, by, spec, cloid=self._cloids.next(), reason=plan.reason,
             slippage_bps=plan.slippage_bps, attempt=plan.attempt, predecessor=plan.predecessor,
             wall_ms=self._clock.wall_ms(), mono_us=self._clock.mono_us(),
         )  # fmt: skip

@@ -177,7 +177,7 @@ class RiskDesk:
         """Act on a reset, once: the counter that tripped the latch begins anew, the others go on."""
         self._reset_ms = reset.at_ms
         self._journal.record("latch_reset", user=reset.user, at_ms=reset.at_ms, reason=reset.reason, was=reset.was)
-        self.monitor.begin_anew(reset.code)
+        self.monitor.begin_anew(reset.code, self._tracker.open_net())
         self._drawdown.begin_anew(reset.code)
         if self._trial is not None:
             self._trial.begin_anew(reset.was)
@@ -254,6 +254,9 @@ class RiskDesk:
         Without a known equity entries wait (REDUCING) where a limit is a share of it. The limit in dollars is judged
         all the same.
         """
+        losing = self.monitor.losing(self._tracker.open_net())
+        if losing is not None:
+            self._trip(losing.code, losing.detail, losing.evidence)
         equity = self._view.equity
         if self._view.worth_epoch != self._worth_epoch:  # a person took another mode of the account
             self._worth_epoch = self._view.worth_epoch

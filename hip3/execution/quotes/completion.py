@@ -104,9 +104,7 @@ class Completion:
         self._try(market, position, view, spec, orders, found, now_ms)
         return found.why
 
-    def _trigger(
-        self, market: QuotedMarket, position: PositionView, usd: Decimal, now_ms: int
-    ) -> Completing | None:
+    def _trigger(self, market: QuotedMarket, position: PositionView, usd: Decimal, now_ms: int) -> Completing | None:
         """What asks for it, in the order of how it presses; None: nothing."""
         p, begun = market.params, market.completing
         since, half = now_ms if begun is None else begun.since_ms, p.ladder.max_inventory_usd * HALF_TARGET

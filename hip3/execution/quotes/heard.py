@@ -46,7 +46,7 @@ class Heard:
         self.changed: dict[str, None] = dict.fromkeys(markets)
         """Markets to look at in the next round. Any thread adds, the tick takes out: each is one step."""
         self._standing: dict[tuple[str, str], int] = {}
-        """(side, market or all of them; why) -> until when it waits for that: a whole batch is refused for one reason."""
+        """(side, market or all of them; why) -> until when it waits for that: a batch is refused as one."""
         self._told: dict[str, int] = {}
         """Texts of refusals that counted -> when."""
 

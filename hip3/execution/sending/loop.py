@@ -138,7 +138,11 @@ class ExecutorLoop:
         What goes wrong with one batch ends in the journal and in the books, and the next round goes on.
         """
         for post in self._posts.expire(now_ms, self._post_timeout_ms):
-            self._orders_in.on_post_lost(post, "no reply in time", now_ms)
+            if post.generation == HTTP_GENERATION:  # its request has not begun, and will not any more
+                self._address.spend(-_items(post.batch))
+                self._return(post.batch, "its turn did not come", now_ms, again=False)
+            else:
+                self._orders_in.on_post_lost(post, "no reply in time", now_ms)
         left = self._note_messages(now_ms)
         generation = self._link.generation  # first: what is judged below must leave on no later connection
         lane = self._lane(left, now_ms)
@@ -328,17 +332,18 @@ class ExecutorLoop:
         else:
             self._journal.record("sent_cancels", cancels=post.batch.cancels, post=post)
 
-    def _return(self, batch: ActionBatch, why: str, now_ms: int) -> None:
-        """Not sent: exits and cancels go back to the front, entries are over."""
+    def _return(self, batch: ActionBatch, why: str, now_ms: int, *, again: bool = True) -> None:
+        """Not sent: exits and cancels go back to the front, entries are over. Exits not, where `again` is False: the
+        next is priced anew."""
         if isinstance(batch, CancelBatch):
-            again = tuple(msgspec.structs.replace(c, tries=c.tries + 1) for c in batch.cancels if c.tries < MAX_TRIES)
-            if again:
-                self._scheduler.put_back(CancelBatch(again))
+            left = tuple(msgspec.structs.replace(c, tries=c.tries + 1) for c in batch.cancels if c.tries < MAX_TRIES)
+            if left:
+                self._scheduler.put_back(CancelBatch(left))
             return
         keep = []
         for order in batch.orders:
             self._tracker.unsent(order.cloid)
-            if order.reduce_only and order.tries < MAX_TRIES:
+            if again and order.reduce_only and order.tries < MAX_TRIES:
                 keep.append(msgspec.structs.replace(order, tries=order.tries + 1))
             else:
                 self._consequences.dispatch(self._tracker.drop(order.cloid, why), now_ms)

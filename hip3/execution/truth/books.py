@@ -14,7 +14,7 @@ from typing import Any
 
 from hip3.core.events import BboUpdate
 from hip3.core.market import Level, MarketView, in_dexs
-from hip3.core.money import div, parse, shift_bps
+from hip3.core.money import bps_of, div, parse, shift_bps
 from hip3.core.ports import Journal
 from hip3.execution.link import Link
 from hip3.execution.ports import MarketIn
@@ -25,7 +25,7 @@ from hip3.risk.market_flags import MarketFlags
 FIRST_MS = 2000
 """So long after connecting a market's first bbo is awaited: it comes only when the touch changes
 (docs/venue-facts.md F15)."""
-RETRY_MS = 1000
+RETRY_MS, SILENT_MS = 1000, 2000
 STOOD_MS = 10_000
 """A touch that is older than this and does not hold the mark is compared with the book."""
 AWAY_BPS = Decimal(5)
@@ -37,7 +37,8 @@ DEAD = "dead_touch"
 
 
 class BooksByRest:
-    """See the module. `leaving()`: the markets that are being left; `connected()`: whether there is a socket.
+    """See the module. `leaving()`: the markets that are being left; `held()`: those with a position; `connected()`:
+    whether there is a socket; `marked` takes marks that were read, and when.
 
     `user` is None where there is no account: then nothing is left, and marks are not read. `step`s take monotonic
     milliseconds; VenueReadError, or what a shape raises that is another, ends the round.
@@ -53,6 +54,8 @@ class BooksByRest:
         market_in: MarketIn,
         market_state: MarketState,
         leaving: Callable[[], Iterable[str]],
+        held: Callable[[], Iterable[str]],
+        marked: Callable[[dict[str, Decimal], int], None],
         connected: Callable[[], bool],
         flags: MarketFlags,
         journal: Journal,
@@ -70,6 +73,8 @@ class BooksByRest:
         self._market_in = market_in
         self._market_state = market_state
         self._leaving = leaving
+        self._held = held
+        self._marked = marked
         self._connected = connected
         self._asked: tuple[int, set[str]] = (0, set())
         self._next_first_ms = self._next_exits_ms = 0
@@ -93,20 +98,41 @@ class BooksByRest:
 
     def of_exits(self, now_ms: int) -> None:
         """Without a socket: book and mark of what is being left, once a second (a weight of 4 for each market)."""
-        if self._user is None or now_ms < self._next_exits_ms or self._connected():
+        if self._user is None or now_ms < self._next_exits_ms:
             return
         generation = self._link.generation  # what a later connection tells is newer
+        if self._connected():
+            self._silent(generation, now_ms)
+            return
         coins = [coin for coin in self._leaving() if in_dexs(coin, self._dexs)]
         if not coins:
             return
         self._next_exits_ms = now_ms + RETRY_MS
         for dex in dict.fromkeys(coin.partition(":")[0] for coin in coins):
             marks = self._marks(dex)
+            self._marked(marks, now_ms)
             for coin in coins:
                 if coin.partition(":")[0] == dex:
                     update = self._book(coin)
                     if update is not None:
                         self._market_state.apply_read(update, marks.get(coin), generation)
+
+    def _silent(self, generation: int, now_ms: int) -> None:
+        """With a socket: the marks of positions whose contexts do not come. One that has gone elsewhere meanwhile shows
+        that the stream is dead, whatever the touch says."""
+        views = self._market_state.views()
+        coins = [c for c in self._held() if in_dexs(c, self._dexs) and _unheard(views.get(c), generation, now_ms)]
+        if not coins or now_ms - self._link.connected_ms < STOOD_MS:
+            return
+        self._next_exits_ms = now_ms + SILENT_MS
+        for dex in dict.fromkeys(coin.partition(":")[0] for coin in coins):
+            marks = self._marks(dex)
+            self._marked(marks, now_ms)
+            for coin in coins:
+                view = views.get(coin)
+                old, new = None if view is None else view.mark, marks.get(coin)
+                if old and new and abs(bps_of(new - old, old)) > AWAY_BPS:
+                    self._tell_dead(coin, "its mark stood still while its price moved", now_ms)
 
     def standing(self, now_ms: int) -> None:
         """Touches that their marks have left: read one book a second, and where it is another one take it, keep entries
@@ -128,12 +154,15 @@ class BooksByRest:
     def _found_dead(self, book: BboUpdate, generation: int, now_ms: int) -> None:
         if not self._market_state.apply_newer(book, now_ms, generation):
             return  # the stream has spoken meanwhile, or another connection
-        why = "its quotes stood still while its price moved"
-        if self._flags.set(book.coin, DEAD, why, now_ms + DEAD_MS):
-            self._journal.record("stream_dead", coin=book.coin, why=why)
+        self._tell_dead(book.coin, "its quotes stood still while its price moved", now_ms)
+
+    def _tell_dead(self, coin: str, why: str, now_ms: int) -> None:
+        """Keep entries away for a minute, and begin another connection, once a minute."""
+        if self._flags.set(coin, DEAD, why, now_ms + DEAD_MS):
+            self._journal.record("stream_dead", coin=coin, why=why)
         if now_ms >= self._next_reconnect_ms:
             self._next_reconnect_ms = now_ms + DEAD_MS
-            self._reconnect(f"the quotes of {book.coin} stand still")
+            self._reconnect(f"a stream of {coin} stands still")
 
     def _book(self, coin: str) -> BboUpdate | None:
         book = self._rest.info_json({"type": "l2Book", "coin": coin})
@@ -151,6 +180,13 @@ class BooksByRest:
 
 def _touch(levels: Any) -> Level | None:
     return Level(parse(levels[0]["px"]), parse(levels[0]["sz"])) if levels else None
+
+
+def _unheard(view: MarketView | None, generation: int, now_ms: int) -> bool:
+    """Whether this connection has told no context of a market lately."""
+    if view is None or view.generation != generation or view.ctx_at_ms is None:
+        return True
+    return now_ms - view.ctx_at_ms > STOOD_MS
 
 
 def _suspicious(view: MarketView, now_ms: int) -> bool:

@@ -46,7 +46,7 @@ from hip3.execution.truth.resolver import Resolver
 from hip3.execution.truth.strangers import Strangers
 from hip3.execution.truth.streams import StreamWatch
 from hip3.execution.truth.worth import Worth
-from hip3.position.tracked import Opening
+from hip3.position.tracked import Opening, TrackedOrder
 from hip3.position.tracker import PositionTracker
 
 COMPARE_MS = 60_000
@@ -70,7 +70,7 @@ AHEAD_MS = 60_000
 MOST_BROKEN = 20
 """So many ways in which a duty broke are told."""
 UNBOOKED_MS = 2000
-"""So long after it was sent an order's fills are awaited before they are asked for."""
+"""So long after it is heard that an order executed its fills are awaited before they are asked for."""
 
 
 class Helpers(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,18 +128,17 @@ class Housekeeping:
         self._resolver, self._margin = helpers.resolver, helpers.margin
         self._open_orders, self._markets, self._books = helpers.open_orders, helpers.markets, helpers.books
         self._started = False
-        self._next_storm_ms = 0
-        self._next_anchor_ms = 0
-        self._next_clock_ms = 0
+        self._next_storm_ms = self._next_anchor_ms = self._next_clock_ms = 0
         self._read_generation = 0
         self._waits_for_orders = False
-        self._next_read_ms = 0
         self._next_compare_ms = clock.mono_ms() + COMPARE_MS
         self._last_compare_ms = -DOUBT_MS
-        self._next_fills_ms = 0
+        self._next_read_ms = self._next_fills_ms = 0
         self._differs: dict[str, Difference] = {}
         self.unexplained = Unexplained()
         self._no_fills: Counter[str] = Counter()
+        self._heard_ms: dict[TrackedOrder, int] = {}
+        """Orders whose fills have not come -> when that was first seen."""
         self.failed_reads = 0
         self._quiet_until_ms = 0
         self._broken: set[str] = set()
@@ -260,7 +259,7 @@ class Housekeeping:
         assert self._user is not None
         open_before = self._tracker.live(OrderState.OPEN)  # before the request: later ones may rightly be missing
         report = read_account(self._clocked, self._user, self.dexs)
-        self._view.take(report.marks, report.liquidations, report.margins)
+        self._view.take(report.marks, report.liquidations, report.margins, now_ms)
         self._orders_in.on_fills(report.fills, now_ms)
         self._orders_in.on_order_updates(report.orders, now_ms, reading=True)
         self._tracker.set_foreign(report.orders)
@@ -347,15 +346,18 @@ class Housekeeping:
         """
         if now_ms < self._next_fills_ms:
             return
-        late = [t for t in self._tracker.unbooked() if now_ms - t.sent_mono_ms > UNBOOKED_MS]
+        # From when it was first heard of: a quote may have rested for hours before it is filled.
+        heard = self._heard_ms = {t: self._heard_ms.get(t, now_ms) for t in self._tracker.unbooked()}
+        late = [t for t, since in heard.items() if now_ms - since > UNBOOKED_MS]
         gaps = self._tracker.unlinked()
         if not late and not gaps and not self.unexplained.due(now_ms):
             return
         self._next_fills_ms = now_ms + RETRY_MS
+        frames = self._streams.fills_frames
         found = parse_fill_list(self._rest.info({"type": "userFills", "user": self._user}), self.dexs)
         self._orders_in.on_fills(found.fills, now_ms)
         self.unexplained.read(newest_first(found.fills), now_ms, whole=not found.malformed)
-        if any(not t.provisional for t in late):
+        if any(not t.provisional for t in late) and self._streams.fills_frames == frames:
             self._streams.fills_read(now_ms)
         still = {t.order.cloid for t in self._tracker.unbooked()} | set(self._tracker.unlinked())
         self._no_fills = Counter({c: n for c, n in self._no_fills.items() if c in still})

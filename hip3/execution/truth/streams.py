@@ -69,6 +69,8 @@ class StreamWatch:
         self.market_ms = clock.mono_ms()
         """When any market last spoke. Written by the ws-reader alone, without the lock."""
         self._clock_said = False
+        self.fills_frames = 0
+        """How many userFills frames have come. Written by the ws-reader alone, without the lock."""
 
     def connected(self, now_ms: int) -> None:
         """A new connection: what the one before left out comes with its snapshots."""
@@ -109,7 +111,8 @@ class StreamWatch:
                 self._awaited.setdefault(FILLS, now_ms)
 
     def fills_told(self) -> None:
-        """A userFills frame came."""
+        """A userFills frame came. The ws-reader."""
+        self.fills_frames += 1
         # A look without the lock, for the hot path: at worst what is noted at this instant waits for the next frame.
         if FILLS in self._awaited:
             with self._lock:
