@@ -202,6 +202,8 @@ class RiskDesk:
 
     def ask_reset(self, reset: Reset, told: Callable[[str], None]) -> None:
         """A person wants the latch reset; control. The next step does it and says "", or why not, by `told`."""
+        if self._asked is not None:
+            self._told("another reset took its place")
         self._told, self._asked = told, reset
 
     def _reset(self, reset: Reset) -> None:
