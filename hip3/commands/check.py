@@ -17,7 +17,7 @@ import msgspec
 from hip3.clock import SystemClock
 from hip3.commands.check_account import actions_left, funds
 from hip3.commands.check_quotes import quotes
-from hip3.commands.check_trading import asks_for_margins, costs, prices_of, sizes, stops, what_is_open
+from hip3.commands.check_trading import asks_for_margins, costs, needs, prices_of, sizes, stops, what_is_open
 from hip3.config.reading import MarketSettings
 from hip3.config.settings import Settings
 from hip3.core.events import ActionRefused, Statuses
@@ -234,7 +234,7 @@ class _ExchangeChecks:
 
     def _agent(self, signer: str, account: str, who: Who) -> str:
         if who.vault is not None:
-            return f"not asked: {account} is a vault or sub-account; the exchange says so with the first order"
+            return f"not asked: {account} is a vault or sub-account; ./run.sh check --sign proves it"
         try:
             until = check_signer(self._rest, signer, account)
         except PreflightError:
@@ -269,7 +269,9 @@ class _ExchangeChecks:
             raise PreflightError(
                 [f"not looked at: none of the dexs exists there; it has {', '.join(filter(None, known))}"]
             )
-        return funds(self._rest, account, dexs, self._tokens, threading.Event().wait)
+        return funds(
+            self._rest, account, dexs, self._tokens, threading.Event().wait, needs(self._settings, self._specs)
+        )
 
     @property
     def _taken(self) -> dict[str, MarketSpec]:

@@ -4,7 +4,7 @@ and the actions that it may still send.
 Reads alone; main. USD.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -29,9 +29,11 @@ class _Sums(NamedTuple):
 
 
 def funds(
-    rest: Rest, account: str, dexs: list[str], tokens: Collection[int] | None, pause: Callable[[float], object]
-) -> str:
-    """The account's worth by its mode. PreflightError where it has none, or is of another kind than we know."""
+    rest: Rest, account: str, dexs: list[str], tokens: Collection[int] | None, pause: Callable[[float], object],
+    needs: Mapping[str, Decimal],
+) -> str:  # fmt: skip
+    """The account's worth by its mode. PreflightError where it has none, or is of another kind than we know; in the
+    standard mode also where a dex has less than its smallest order `needs`."""
     mode = read_mode(rest, account)
     if mode == "standard":
         held = {dex: _value(rest, account, dex) for dex in dexs}
@@ -40,6 +42,15 @@ def funds(
             way = "transfer collateral there, or take its markets out of HIP3_MARKETS"
             raise PreflightError(
                 [f"account {account} has no funds on dex {dex}, so no order fits there; {way}" for dex in empty]
+            )
+        short = [(dex, value) for dex, value in held.items() if value < needs.get(dex, ZERO)]
+        if short:
+            raise PreflightError(
+                [
+                    f"account {account} has {value} USD on dex {dex}, and the smallest order there needs "
+                    f"{needs[dex]:.2f}: transfer more, or raise HIP3_LEVERAGE"
+                    for dex, value in short
+                ]
             )
         return ", ".join(f"{value} USD on {dex}" for dex, value in held.items())
     if tokens is None:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from hip3.config.reading import MarketSettings, shown
 from hip3.config.settings import Settings
 from hip3.core.market import MarketSpec
-from hip3.core.money import TEN_THOUSAND, bps_of, parse
+from hip3.core.money import MIN_NOTIONAL_USD, TEN_THOUSAND, bps_of, div, parse
 from hip3.core.orders import is_ours
 from hip3.errors import PreflightError
 from hip3.exchange.registry import sum_fee_bps
@@ -17,11 +17,14 @@ from hip3.execution.truth.account import AccountReport, Rest, closed_since, read
 from hip3.execution.truth.bootstrap import opened_by_us
 from hip3.execution.truth.margin import Margin
 from hip3.execution.truth.open_orders import ends_at_start
+from hip3.position.protection import ROOM_SHARE
 from hip3.service.params import adopts, detector_params, isolated_room
 from hip3.strategy.sizing import impossible
 
 MOST_TOLD = 5
 """So many markets are named where all would be too long to read."""
+FEW = 2
+"""The leverage of so many markets is asked for in any case: it is the small-money trial's, and costs little weight."""
 DEFAULT = Settings().protective_stop_bps
 
 
@@ -41,6 +44,15 @@ def sizes(settings: MarketSettings, specs: dict[str, MarketSpec], prices: Mappin
     if faults:
         raise PreflightError(faults)
     return f"an order of each of {len(specs)} markets fits its limit"
+
+
+def needs(settings: MarketSettings, specs: dict[str, MarketSpec]) -> dict[str, Decimal]:
+    """By dex, the collateral in USD that the smallest order of its markets takes."""
+    out: dict[str, Decimal] = {}
+    for coin, spec in specs.items():
+        least = div(MIN_NOTIONAL_USD, Decimal(settings.for_market(coin).leverage or spec.max_leverage or 1))
+        out[spec.dex] = min(least, out.get(spec.dex, least))
+    return out
 
 
 def costs(settings: MarketSettings, specs: dict[str, MarketSpec]) -> str:
@@ -66,11 +78,14 @@ def costs(settings: MarketSettings, specs: dict[str, MarketSpec]) -> str:
 
 
 def asks_for_margins(settings: MarketSettings, coins: Iterable[str]) -> list[str]:
-    """The markets whose leverage decides whether a stop that somebody asked for can fire; the rest is not worth the
-    request weight."""
+    """The markets whose leverage decides whether a stop that somebody asked for can fire, and all where they are few;
+    more are not worth the request weight."""
+    asked = list(coins)
+    if len(asked) <= FEW:
+        return asked
     return [
         coin
-        for coin in coins
+        for coin in asked
         if (s := settings.for_market(coin)).stop_loss_bps > 0 or s.protective_stop_bps not in (DEFAULT, 0)
     ]
 
@@ -80,12 +95,14 @@ def stops(settings: MarketSettings, specs: dict[str, MarketSpec], margins: Mappi
 
     The default distance is nobody's wish: where it does not fit the run draws the stop nearer, and says so.
     """
-    faults = []
+    faults, nearer = [], []
     for coin, spec in specs.items():
         isolated, s = isolated_room(settings, coin, margins, spec), settings.for_market(coin)
         if isolated is None:
             continue
         room, leverage = isolated
+        if DEFAULT == s.protective_stop_bps > room * ROOM_SHARE:
+            nearer.append(f"{coin} {leverage}x: {room * ROOM_SHARE:.0f} bps, liquidated at {room:.0f}")
         where = f"the liquidation price, {room:.0f} bps away at {leverage}x isolated"
         if s.protective_stop_bps >= room and s.protective_stop_bps != DEFAULT:
             faults.append(f"{coin}: HIP3_PROTECTIVE_STOP_BPS={shown(s.protective_stop_bps)} lies beyond {where}")
@@ -95,6 +112,12 @@ def stops(settings: MarketSettings, specs: dict[str, MarketSpec], margins: Mappi
         raise PreflightError([f"{fault}: lower it, or set HIP3_LEVERAGE" for fault in faults])
     if not any(settings.for_market(coin).protective_stop_bps > 0 for coin in specs):
         return "none stands on the exchange (HIP3_PROTECTIVE_STOP_BPS=0): while the service is dead nothing protects"
+    if nearer:
+        more = f", and {len(nearer) - MOST_TOLD} more" if len(nearer) > MOST_TOLD else ""
+        few = "; ".join(nearer[:MOST_TOLD])
+        return f"drawn nearer than {shown(DEFAULT)} bps by the leverage (HIP3_LEVERAGE): {few}{more}"
+    if not set(specs) <= set(margins):
+        return f"{shown(DEFAULT)} bps away, or nearer where the leverage asks for it (not looked at in so many markets)"
     return "they fire before the exchange liquidates"
 
 

@@ -37,9 +37,10 @@ def init(path: Path, ask: Callable[[str], str], say: Callable[[str], None]) -> N
 def _asked(ask: Callable[[str], str], say: Callable[[str], None]) -> Answers:
     known: Answers = {}
 
-    def one(name: str, words: str, default: str = "") -> str:
+    def one(name: str, words: str, default: str = "", no: str = "") -> str:
         while True:
             value = ask(f"{words} [{default or 'none'}]: ").strip() or default
+            value = "" if value == no else value
             fault = _fault(known, name, value)
             if not fault:
                 known[name] = value
@@ -55,8 +56,12 @@ def _asked(ask: Callable[[str], str], say: Callable[[str], None]) -> Answers:
         if mode == "trade":
             one("HIP3_PRIVATE_KEY_FILE", "file with the agent's private key, mode 0600", KEY_FILE)
             one("HIP3_ACCOUNT_ADDRESS", "address of the account that the agent trades for")
-    one("HIP3_MAX_NOTIONAL_TOTAL", "most USD in all markets together", "100")
-    one("HIP3_MAX_NOTIONAL_PER_MARKET", "most USD in one market", "50")
+            first = "micro" if network == "mainnet" else "no"
+            one("HIP3_PROFILE", "the trial of $11 orders first (micro or no; docs/mainnet.md)", first, "no")
+            one("HIP3_LEVERAGE", "leverage of every market, set before its first entry (0: as it is)", "3")
+    if not known.get("HIP3_PROFILE"):  # the trial has its own
+        one("HIP3_MAX_NOTIONAL_TOTAL", "most USD in all markets together", "100")
+        one("HIP3_MAX_NOTIONAL_PER_MARKET", "most USD in one market", "50")
     one("HIP3_HARD_STOP_MAX_LOSS_USD", "loss in USD after which it stops for good", "20")
     one("HIP3_MAX_DAILY_LOSS_USD", "loss in USD within a day", "20")
     one("HIP3_ALERT_URLS", "where alerts go (docs/runbook.md), for example ntfy://TOPIC")

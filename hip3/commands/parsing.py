@@ -67,8 +67,8 @@ def add_operating(commands: Any) -> None:
     modes.add_argument("--leave", dest="mode", action="store_const", const="leave", help="leave everything as it is")
     stop.add_argument("--timeout", type=seconds, default=None, metavar="SECONDS")
     stop.set_defaults(mode="cancel")
-    cancel_all = commands.add_parser("cancel-all", help="cancel every resting order of the account, protection stays")
-    flatten = commands.add_parser("flatten", help="close every position of the account, or one market's")
+    cancel_all = commands.add_parser("cancel-all", help="cancel every resting order in the dexs; stops stay")
+    flatten = commands.add_parser("flatten", help="close every position in the dexs, whosever, or one market's")
     flatten.add_argument("market", metavar="MARKET", nargs="?", help="such as xyz:GOLD")
     for acting in (cancel_all, flatten):
         acting.add_argument("--timeout", type=seconds, default=None, metavar="SECONDS")

@@ -13,15 +13,15 @@ EXAMPLES = {
     "./run.sh run --duration 60           a minute, then flat, with a table\n"
     "./run.sh run --plain                 lines instead of the live view",
     "status": "./run.sh status --watch\n./run.sh status --json | jq .result.today",
-    "check": "./run.sh check\n./run.sh check --sign                also one signed noop; only while nothing runs",
-    "stop": "./run.sh stop                        entries cancelled, positions keep their stops\n"
+    "check": "./run.sh check\n./run.sh check --sign                also one signed noop, while nothing runs",
+    "stop": "./run.sh stop                        entries end, positions keep their stops\n"
     "./run.sh stop --flatten --timeout 60",
     "flatten": "./run.sh flatten xyz:GOLD\n./run.sh flatten",
     "explain": "./run.sh explain 00000000014c        the last digits, as the log shows them",
-    "latch": 'latch reset --reason "the feed was stale; fixed"',
+    "latch": './run.sh latch reset --reason "the feed was stale; fixed"',
     "accept": "./run.sh accept                      the next items\n./run.sh accept 7\n./run.sh accept --report",
     "exchange": "./run.sh exchange --port 3001 --seed 7\n./run.sh exchange --state books.json --speed 10\n"
-    "./run.sh exchange snapshot before.json      of the one that listens on port 3001\n"
+    "./run.sh exchange snapshot before.json      of the one on port 3001\n"
     "./run.sh exchange restore before.json",
     "report": "./run.sh report --days 7             reports/report.html\n"
     "./run.sh report --by market --csv   a table, and no file",

@@ -256,7 +256,7 @@ class Settings(QuoteSettings, frozen=True, kw_only=True):
     record_keep_gb: Annotated[int, _i("so are the oldest beyond this size", 1, 1_000_000)] = 50
     followups: Annotated[
         bool | None,
-        _t("look again T+1, 3, 5, 10, 30 s after each signal and near miss; default true in observe, false in trade"),
+        _t("look again T+1, 3, 5, 10, 30 s after each signal and near miss; default true but in trade"),
     ] = None
     alert_urls: Annotated[
         str | None,

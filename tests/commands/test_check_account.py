@@ -39,7 +39,7 @@ def _asked(mode: Any, *, trade: bool = False, gains: bool = True, moves: bool = 
         if moves and len(pauses) == 3:
             desk.venue.engine.set_mark(desk.venue.engine.markets[GOLD], D(4030), desk.now)
 
-    text = funds(_Rest(desk), one.address, ["xyz"], {0}, pause)
+    text = funds(_Rest(desk), one.address, ["xyz"], {0}, pause, {"xyz": D(2)})
     assert len(pauses) <= TRIES
     return text
 
@@ -48,6 +48,8 @@ def test_a_standard_account_is_told_by_dex() -> None:
     assert _asked("default") == "1000.0 USD on xyz"
     with pytest.raises(PreflightError, match="no funds on dex xyz"):
         _asked("disabled", cash="0")
+    with pytest.raises(PreflightError, match=r"has 1.9\d* USD on dex xyz, and the smallest order there needs 2.00"):
+        _asked("disabled", cash="1.9")
 
 
 def test_a_pooled_account_is_told_as_a_whole_and_what_backs_it() -> None:

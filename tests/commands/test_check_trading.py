@@ -42,7 +42,11 @@ def test_a_stop_beyond_the_liquidation_price_is_a_fault_where_somebody_asked_for
     assert [f.partition(" lies beyond")[0] for f in error.value.faults] == [
         f"{GOLD}: HIP3_PROTECTIVE_STOP_BPS=500", f"{GOLD}: HIP3_STOP_LOSS_BPS=400",
     ]  # fmt: skip
-    assert "fire before" in stops(_settings(), specs, margins)  # drawn nearer by the run
+    told = stops(_settings(), specs, margins)  # drawn nearer by the run
+    assert "drawn nearer than 300 bps" in told
+    assert f"{GOLD} 20x: " in told
+    assert "fire before" in stops(_settings(leverage=5), specs, margins)
+    assert "not looked at" in stops(_settings(), specs, {})
     assert "fire before" in stops(_settings(leverage=5, protective_stop_bps=D(500)), specs, margins)
     assert "nothing protects" in stops(_settings(protective_stop_bps=D(0)), specs, margins)
     assert "nearer" not in stops(

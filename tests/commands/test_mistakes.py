@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from hip3.commands.init import init
+from hip3.config.reading import load
 from hip3.errors import ConfigError
 from tests.stories.process import ROOT, TABLE, command, service
 
@@ -214,9 +215,16 @@ def test_init_asks_again_until_an_answer_is_right_and_writes_for_its_owner_alone
 
 
 def test_init_asks_for_the_key_s_file_and_never_for_the_key(tmp_path: Path) -> None:
-    asked, _ = _init(tmp_path / ".env", "mainnet", "", "trade", "", "0x" + "22" * 20, "22", "22", "", "", "")
+    asked, _ = _init(tmp_path / ".env", "mainnet", "", "trade", "", "0x" + "22" * 20, "no", "5", "22", "22", "", "", "")
     assert any("file with the agent's private key" in words for words in asked)
     assert "HIP3_PRIVATE_KEY=" not in (tmp_path / ".env").read_text()
+
+
+def test_init_begins_mainnet_with_the_small_trial_and_what_it_writes_is_valid(tmp_path: Path) -> None:
+    """Its limits beside the profile were refused, and without it the first orders were nine times as large."""
+    _init(tmp_path / ".env", "mainnet", "", "trade", "", "0x" + "22" * 20, "", "", "", "", "")
+    found = load({}, tmp_path / ".env")
+    assert (found.profile, found.leverage, found.max_notional_total) == ("micro", 3, 15)
 
 
 def test_init_keeps_what_is_there_unless_told(tmp_path: Path) -> None:

@@ -183,7 +183,10 @@ def check_signer(rest: Rest, signer: str, account: str) -> int | None:
         master = str(role.get("data", {}).get("user", "")).lower()
         if master != account:
             raise PreflightError(
-                [f"the key's address {signer} is an agent of {master}, not of HIP3_ACCOUNT_ADDRESS {account}"]
+                [
+                    f"the key's address {signer} is an agent of {master}, not of HIP3_ACCOUNT_ADDRESS {account}; "
+                    "a sub-account or vault of it is named by HIP3_VAULT_ADDRESS instead"
+                ]
             )
         return agent_until(rest, signer, account)
     if signer != account:

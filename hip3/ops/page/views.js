@@ -52,9 +52,9 @@ function result(s) {
 
 function limits(s) {
   const b = s.budgets, r = s.risk;
-  const lost = r && Math.max(0, -Number(r.net_usd));
   const items = [["exposure, worst", s.exposure.worst_case_usd, s.exposure.limit_usd, "USD", "exposure.worst_case_usd"]];
-  if (r) items.push(["lost since reset", lost, r.max_loss_usd, "USD"]);
+  const net = r && Number(r.net_usd);  // what was won before is a cushion
+  if (r) items.push([net > 0 ? `lost since reset (${fixed(net, 2)} won)` : "lost since reset", Math.max(0, -net), r.max_loss_usd, "USD"]);
   if (r && r.max_daily_loss_usd && Number(r.max_daily_loss_usd) > 0) items.push(["lost today", r.lost_today_usd, r.max_daily_loss_usd, "USD", "risk.lost_today_usd"]);
   items.push(["request weight", b.ip_weight_used, b.ip_weight_limit, "a minute", "budgets.ip_weight_used"]);
   if (b.address_cap !== null) items.push(["address actions", b.address_used, b.address_cap, "", "budgets.address_used"]);
@@ -80,7 +80,7 @@ function limits(s) {
 function reasons(s) {
   const out = s.reasons.map((why, n) => [why, "warn", `reasons.${n}`]);
   if (s.hard_stop.tripped) out.push(["to trade again: ./run.sh latch reset --reason TEXT", "stop"]);
-  if (!out.length) out.push(["nothing: entries may leave", "good"]);
+  if (!out.length) out.push(s.mode === "observe" ? ["it only looks on (HIP3_MODE=observe): nothing is sent", "quiet"] : ["nothing: entries may leave", "good"]);
   for (const flag of s.flags.filter((f) => !s.reasons.includes(f))) out.push([flag]);
   for (const [coin, why] of Object.entries(s.blocked)) out.push([`${coin}: ${why}`]);
   const held = Object.entries(s.market_gates);
