@@ -18,6 +18,7 @@ from hip3.config.reading import MarketSettings
 from hip3.config.settings import Settings, ws_url_of
 from hip3.core.events import Event
 from hip3.errors import ODD_ANSWERS, ConfigError, PreflightError, VenueReadError
+from hip3.exchange.clock_offset import ClockOffset
 from hip3.exchange.connection import Connection
 from hip3.exchange.protocol import Session
 from hip3.exchange.rest import RestClient
@@ -29,7 +30,7 @@ from hip3.record.verify import Findings, MarketStat, quantile, stat, verify
 from hip3.service.start import OwnExchange
 from hip3.service.workers import Worker
 
-META_MS = 600_000
+META_MS, CLOCK_MS = 600_000, 60_000
 STILL_MS = 10_000
 """Frames arrive and the file has not grown for so long: that is no recording."""
 OK, FAILED, CHECK_FAILED = 0, 1, 4
@@ -91,11 +92,14 @@ class _Run:
         self._coins: list[str] = []
         self._dexs: list[str] = []
         self._grown = (0, self._clock.mono_ms())
+        self._offset = ClockOffset(self._clock)
+        recorder.offset = lambda: self._offset.offset_ms if self._offset.known else None
         self._reader, self._writer = Worker("ws-reader", self._clock), Worker("recorder", self._clock)
 
     def run(self) -> int:
         clock, recorder, args = self._clock, self._recorder, self._args
         self._coins = self._learn()
+        self._read_clock()
         writer = WriteHandle(clock)
         writer.tap = recorder
         connection = Connection(
@@ -124,7 +128,7 @@ class _Run:
             return self._until(end, line, began)
 
     def _until(self, end: int | None, line: Progress, began: int) -> int:
-        clock, next_meta = self._clock, began + META_MS
+        clock, next_meta, next_clock = self._clock, began + META_MS, began + CLOCK_MS
         while not self._done.wait(0.2):
             now = clock.mono_ms()
             if end is not None and now >= end:
@@ -136,6 +140,9 @@ class _Run:
             if now >= next_meta:
                 next_meta = now + META_MS
                 self._read_again()
+            if now >= next_clock:
+                next_clock = now + CLOCK_MS
+                self._read_clock()
             line.at(now - began, self._figures)
         return OK
 
@@ -190,6 +197,15 @@ class _Run:
             out[dex] = [m["name"] for m in meta["universe"] if not m.get("isDelisted")]
             rest.info({"type": "perpsAtOpenInterestCap", "dex": dex})
         return out
+
+    def _read_clock(self) -> None:
+        """How far the exchange's clock is off this machine's: a replay goes by it. Tried again in a minute."""
+        sent = self._clock.mono_ms()
+        try:
+            answer = self._rest.info_json({"type": "exchangeStatus"})
+            self._offset.add(int(answer["time"]), self._clock.mono_ms() - sent)
+        except (VenueReadError, *ODD_ANSWERS) as error:
+            _tell(f"the exchange's clock is read again later: {error}")
 
     def _read_again(self) -> None:
         """What the markets are by now, for the recording. Without it the recording goes on."""

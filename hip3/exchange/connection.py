@@ -121,10 +121,10 @@ class Connection:
         """The connection is over, or could not be made: tell, and say when the next try is."""
         # Closed first: once posts are told to be lost, none of them can leave any more.
         self._close()
-        if self._stop.is_set():
-            return
         if self._tap is not None:
             self._tap.link(self.generation, "down", reason)
+        if self._stop.is_set():
+            return
         delay_ms = self._backoff.next_delay_ms(self._jitter())
         self._inbound.on_disconnected(self.generation, f"{reason}; next try in {delay_ms} ms")
         self.next_try_ms = self._clock.mono_ms() + delay_ms

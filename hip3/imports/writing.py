@@ -6,7 +6,7 @@ receipt.
 
 import heapq
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -47,6 +47,8 @@ class Judge:
 
     def __init__(self, faults: Faults, decimals: dict[str, int]) -> None:
         self._faults, self._decimals = faults, decimals
+        self.began: dict[Path, int] = {}
+        """File -> the time of its first line; of those that have one."""
         self.facts: dict[str, Facts] = {}
         self.first_ns = 0
         self.lines = 0
@@ -65,6 +67,7 @@ class Judge:
                     path, line.where, "time that goes on", f"{back:.1f} s back", "sort the file, or split it"
                 )
             newest = max(newest, line.t_ns)
+            self.began[path] = min(self.began.get(path, line.t_ns), line.t_ns)
             self.first_ns = min(self.first_ns or line.t_ns, line.t_ns)
             count += 1
             self.lines += 1
@@ -179,7 +182,9 @@ def write(
     shutil.rmtree(aside, ignore_errors=True)
     try:
         with progress("writing", judge.lines, clock) as line:
-            count = _write(files, wish, aside / NETWORK, judge.first_ns, metas, assumed, line)
+            count = _write(files, wish, aside / NETWORK, judge, metas, assumed, line)
+        if count != judge.lines:
+            raise ConfigError([f"{judge.lines} lines were read, and {count} the second time: the files have changed"])
         (aside / NETWORK).rename(out / NETWORK)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
@@ -207,21 +212,45 @@ def _known_decimals(metas: list[dict[str, Any]]) -> dict[str, int]:
 
 
 def _write(
-    files: Sequence[tuple[Path, Reader]], wish: Wish, folder: Path, first_ns: int, metas: list[dict[str, Any]],
+    files: Sequence[tuple[Path, Reader]], wish: Wish, folder: Path, judge: Judge, metas: list[dict[str, Any]],
     assumed: list[str], told: Progress,
 ) -> int:  # fmt: skip
     folder.mkdir(parents=True)
-    writer = Writer(folder)
+    writer, first_ns = Writer(folder), judge.first_ns
     about = {"format": wish.format, "files": [path.name for path, _ in files], "assumed": assumed}
     for meta in [*metas, {"request": {"type": "import"}, "answer": about}]:
         writer.line("meta", first_ns, msgspec.json.encode({"asked_ns": first_ns} | meta))
     writer.line("gap", first_ns, b'{"what":"up","why":""}')
     count = 0
-    streams = [reader(path, Faults(), wish) for path, reader in files]
-    for line in heapq.merge(*streams, key=lambda one: one.t_ns):
+    again = Faults()
+    streams = [(judge.began[path], partial(reader, path, again, wish)) for path, reader in files if path in judge.began]
+    for line in merged(streams):
         writer.line(line.kind, line.t_ns, line.data)
         count += 1
         if not count % LOOKED:
             told.at(count, partial("{:,} lines".format, count))
     writer.close()
+    again.end()  # what could not be read again must not be missing in silence
     return count
+
+
+def merged(files: Iterable[tuple[int, Callable[[], Iterator[Line]]]]) -> Iterator[Line]:
+    """The lines of files in order of time; a file is opened when its first line (nanoseconds) is due, not before: a
+    month of hourly files is more than a process may have open."""
+    waiting = sorted(files, key=lambda one: one[0])
+    opened: list[tuple[int, int, Line, Iterator[Line]]] = []
+    number = 0
+
+    def go_on(stream: Iterator[Line], place: int) -> None:
+        line = next(stream, None)
+        if line is not None:
+            heapq.heappush(opened, (line.t_ns, place, line, stream))
+
+    while opened or number < len(waiting):
+        while number < len(waiting) and (not opened or waiting[number][0] <= opened[0][0]):
+            go_on(waiting[number][1](), number)
+            number += 1
+        if opened:
+            _, place, line, stream = heapq.heappop(opened)
+            yield line
+            go_on(stream, place)

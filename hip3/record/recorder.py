@@ -241,9 +241,9 @@ class Recorder:
             self._offer("gap", 0, {"what": "clock", "why": f"the machine's clock was set by {by_ms} ms"})
         self._apart_ns = apart
         if now - self._clock_ns >= CLOCK_NS:
-            self._clock_ns = now
             offset = self.offset()
-            if offset is not None:
+            if offset is not None:  # else it is asked for again with the next look: a replay goes by the first
+                self._clock_ns = now
                 self._offer("clock", 0, {"offset_ms": offset})
 
     def _stop(self, why: str, wall: int) -> None:

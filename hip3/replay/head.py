@@ -61,6 +61,7 @@ class _Look:
     def __init__(self, first: Record) -> None:
         self.head = Head(first_ns=first.t, mono_ns=first.m)
         self._lags, self._rtts = list[int](), list[int]()
+        self._clocked = False
         self._coins = dict[str, None]()
         self._metas: dict[bytes, dict[str, Any]] = {}
         self._last: dict[tuple[str, str], int] = {}
@@ -69,8 +70,8 @@ class _Look:
     def take(self, r: Record) -> None:
         """One record."""
         head = self.head
-        if r.d == "clock" and not head.offset_ms:
-            head.offset_ms = int(r.value.get("offset_ms", 0))
+        if r.d == "clock" and not self._clocked:
+            self._clocked, head.offset_ms = True, int(r.value.get("offset_ms", 0))
         elif r.d == "meta":
             self._meta(r)
         elif r.d == "out" and head.run is None and b'"c":"0x' in r.data:
@@ -105,6 +106,10 @@ class _Look:
         head.metas, head.coins, head.rtt_ms = list(self._metas.values()), list(self._coins), median(self._rtts)
         head.assumed += [a for m in head.metas if m["request"] == {"type": "import"} for a in m["answer"]["assumed"]]
         head.paper = any(m["answer"] == {"mode": "paper"} for m in head.metas if m["request"] == {"type": "service"})
+        if not self._clocked and self._lags:  # what was received before it was made tells at least so much
+            head.offset_ms = max(0, -min(self._lags))
+            if head.offset_ms:
+                head.assumed.append(f"no clock is recorded; by its frames the exchange's is {head.offset_ms} ms ahead")
         head.lag_ms = max(0, median(self._lags) + head.offset_ms)
         head.oracle_ms, head.touch_ms = median(self._gaps["activeAssetCtx"]), median(self._gaps["bbo"])
         return head

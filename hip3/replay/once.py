@@ -26,6 +26,7 @@ MOST_IMPACT = 10
 _NONE = Decimal("Infinity")
 SIZES = {
     "sizing_alpha": Decimal(1), "order_notional": _NONE, "max_notional_per_market": _NONE, "max_notional_total": _NONE,
+    "quote_size_usd": _NONE, "quote_max_inventory_usd": _NONE,
 }  # fmt: skip
 """Settings that say how large orders are -> their most."""
 NOBODYS = (
@@ -56,6 +57,7 @@ def settings_of(args: argparse.Namespace, head: Head, state: Path, env_file: Pat
     if args.markets:
         env["HIP3_MARKETS"] = args.markets
     env |= {f"HIP3_{name}": "" for name in NOBODYS}
+    env |= {"HIP3_JOURNAL_KEEP_DAYS": "3650", "HIP3_JOURNAL_KEEP_MB": "1000000"}  # all of it is read in the end
     env |= {
         "HIP3_NETWORK": "embedded", "HIP3_API_URL": "http://replay.invalid",
         "HIP3_HTTP_PORT": "0",
@@ -73,7 +75,7 @@ def settings_of(args: argparse.Namespace, head: Head, state: Path, env_file: Pat
 
 
 def sized(settings: MarketSettings, factor: Decimal) -> MarketSettings:
-    """Entries so many times as large, with the limits that they stay below; not more than the whole touch."""
+    """Entries and quotes so many times as large, with the limits above them; not more than the whole touch."""
     if factor == 1:
         return settings
 

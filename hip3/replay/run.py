@@ -1,5 +1,6 @@
 """One replay from its first frame to its last: the service as it is, in one thread, under a clock of its own."""
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -224,6 +225,9 @@ class World:
         )  # fmt: skip
         self.source.ways.cloid_of = self._cloid_of
         self.venue.books.fund_all(self.user, ask.balance - Decimal(1000))
+        account = self.venue.engine.account(self.user)
+        assert account is not None  # its results are the sums of these rows: none may be forgotten
+        account.fills, account.funding_rows = deque(account.fills), deque(account.funding_rows)
         if ask.own and ask.from_ns is None:
             take_over(self.venue.engine, self.user, head.held)
         run = head.run if (ask.own or ask.timed) and head.run else f"{ask.seed % 2**48:012x}"

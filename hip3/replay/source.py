@@ -66,7 +66,7 @@ class Source:
         self.frames = 0
         self._sha = hashlib.blake2b(digest_size=32)
         self.gaps: list[tuple[int, str]] = []
-        self.ended = False
+        self.ended = self._linked = False
         self.ways = Ways(head.offset_ms)
         """Of the recorded service's own actions, where they are repeated."""
 
@@ -93,6 +93,9 @@ class Source:
             self._take(record)
 
     def _take(self, r: Record) -> None:
+        if r.n == 1 and self._last[0] and self._linked:  # it ended without a word, as at a kill
+            _, wall_ns, last_ms = self._last
+            self._hole(wall_ns, last_ms, "down", "the recording ended here, and another goes on")
         at_ms = self._at(r)
         self.read_to_ms = max(self.read_to_ms, at_ms)
         if r.d == "in":
@@ -100,15 +103,23 @@ class Source:
         elif r.d == "gap":
             body = r.value
             what = str(body.get("what"))
-            if what in ("up", "down"):
+            if what == "up":
+                self._linked = True
                 self.queue.append(Heard(at_ms, what, str(body.get("why", "")).encode()))
-            if what == "down" and self._own is None:
-                for tape in self.tapes.values():
-                    tape.gap(r.t // 1_000_000 + self._head.offset_ms)
-            if what in ("down", "lost"):
-                self.gaps.append((r.t // 1_000_000, f"{what}: {body.get('why', '')}"))
+            elif what in ("down", "lost"):
+                self._hole(r.t, at_ms, what, str(body.get("why", "")))
         elif r.d == "out" and self._follows:
             self.ways.said(r)
+
+    def _hole(self, wall_ns: int, at_ms: int, what: str, why: str) -> None:
+        """From here on nobody knows what the market shows, until it shows it again."""
+        if what == "down":
+            self._linked = False
+            self.queue.append(Heard(at_ms, what, why.encode()))
+        if self._own is None:
+            for tape in self.tapes.values():
+                tape.gap(wall_ns // 1_000_000 + self._head.offset_ms)
+        self.gaps.append((wall_ns // 1_000_000, f"{what}: {why}"))
 
     def _at(self, r: Record) -> int:
         """A record's time on the replay's monotonic clock; a new process of the recorder begins its clock anew."""

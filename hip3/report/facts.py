@@ -173,6 +173,8 @@ class Facts:
         self.taken: dict[tuple[int, int], str] = {}
         """(run, signal id) -> cloid."""
         self._down_ms: int | None = None
+        self._before_ms = 0
+        """When the record before this one was written."""
         self._leaving: dict[str, str] = {}
         self._edge: dict[str, Decimal] = {}
         self._blocks: dict[str, tuple[str, int]] = {}
@@ -184,7 +186,7 @@ class Facts:
         if not self.days or day > self.days[-1][0]:
             begins = ZERO if not self.days else self.opened.usd
             self.days.append((day, self.money.sums(begins)))
-        self.last_ms = max(self.last_ms, at_ms)
+        self._before_ms, self.last_ms = self.last_ms, max(self.last_ms, at_ms)
         if kind == "snapshot":
             self._snapshot(at_ms, msgspec.json.decode(body, type=_Snapshot).status)
             return
@@ -213,7 +215,7 @@ class Facts:
         self.runs += 1
         self.version = f["version"]
         if self._down_ms is None and self.runs > 1:
-            self._down_ms = self.last_ms
+            self._down_ms = self._before_ms
 
     def _on_connected(self, at_ms: int, f: Record) -> None:
         if self._down_ms is not None:

@@ -21,7 +21,7 @@ SUPPOSED = {
         "Net by impact of own orders",
         "Later prices worsened by so many spreads for each touch that was taken.",
     ),
-    "size_times": ("Net by size", "Entries, and the limits above them, so many times as large."),
+    "size_times": ("Net by size", "Entries and quotes, with the limits above them, so many times as large."),
     "fees_times": ("Net by fees", "The same fills at so many times their fees."),
 }
 """Suppositions of a replay -> (title, sentence)."""

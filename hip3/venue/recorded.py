@@ -265,13 +265,17 @@ class RecordedVenue(Venue):
                 continue
             self._seen[coin] = now
             market = self.engine.markets[coin]
-            for look in tape.looks(seen, now):
-                self.offers.forget(coin, look)
+            # In order of time, a trade before the touch that it left behind, which has the same: its part of a level is
+            # gone once.
+            happened: list[Trade | Look] = [] if self._own is not None else [*tape.traded_in(seen, now)]
+            happened += tape.looks(seen, now)
+            for shown in sorted(happened, key=lambda one: (one.at_ms, isinstance(one, Look))):
+                if isinstance(shown, Trade):
+                    self._trade(market, shown, now)
+                    continue
+                self.offers.forget(coin, shown)
                 if self._own is None:
-                    self._meet(market, look, now)
-            if self._own is None:
-                for trade in tape.traded_in(seen, now):
-                    self._trade(market, trade, now)
+                    self._meet(market, shown, now)
             for context in tape.contexts(seen + 1, now):
                 self._mark(market, context.oracle, context.mark, now)
         self._own_makers(now)

@@ -3,9 +3,12 @@
 import argparse
 import gzip
 import json
+import os
 import re
+import resource
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -380,3 +383,35 @@ def test_numbers_come_out_with_the_text_that_they_had(value: Any) -> None:
     assert plain is not None
     assert float(plain) == float(short)
     assert "e" not in plain
+
+
+def test_more_files_than_a_process_may_open_are_all_imported(tmp_path: Path) -> None:
+    """Those beyond the limit were left out, with exit 0 and without a word."""
+    files = {f"gold{n:02}.gz": samples.hftbacktest() for n in range(40)}
+    few = tmp_path / "few"
+    few.mkdir()
+    _import(few, "hftbacktest", {"gold.gz": samples.hftbacktest()})
+    each = sum(r.d == "in" for r in read(few / "out"))
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 20, before[1]))
+    try:
+        with pytest.raises((ConfigError, OSError)):
+            _import(tmp_path, "hftbacktest", files)  # all begin at once, so all are open at once: it is said
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert not (tmp_path / "out" / "imported").exists()
+    _import(tmp_path, "hftbacktest", files)
+    assert sum(r.d == "in" for r in read(tmp_path / "out")) == 40 * each
+
+
+def test_files_are_opened_when_their_time_comes() -> None:
+    opened: list[int] = []
+
+    def stream(begin: int) -> Iterator[frames.Line]:
+        opened.append(begin)
+        return iter([frames.Line(begin, b"{}", "1"), frames.Line(begin + 15, b"{}", "2")])
+
+    lines_ = writing.merged([(begin, partial(stream, begin)) for begin in (20, 0, 10)])
+    assert next(lines_).t_ns == 0
+    assert opened == [0]
+    assert [line.t_ns for line in lines_] == [10, 15, 20, 25, 35]

@@ -12,6 +12,8 @@ from hip3.record.folder import GIB, open_segments, prune, read, segments
 from hip3.record.lines import Record, without_signature
 from hip3.record.recorder import Keep, Recorder
 from hip3.record.verify import verify
+from hip3.replay.head import first_look
+from hip3.replay.source import Source
 from tests.fakes import FakeClock
 
 HOUR = 3_600_000
@@ -226,3 +228,64 @@ def test_of_a_signed_post_what_it_asks_stays_and_nothing_else() -> None:
     assert moved["post"] == {"id": 4, "kind": "batchModify", "nonce": 7, "orders": [order | {"replaces": 9}]}
     for odd in ("{", "[]", '{"method":"post"}', '{"method":"post","request":{"payload":"0xsecret"}}'):
         assert b"secret" not in without_signature(odd)
+
+
+def test_a_clock_that_is_not_known_yet_is_asked_for_until_it_is(tmp_path: Path) -> None:
+    """It was asked for once a minute, and a replay that reads the beginning alone took the recorder's for it."""
+    clock, known = FakeClock(), list[int]()
+    recorder = _recorder(tmp_path, clock)
+    recorder.offset = lambda: known[0] if known else None
+    recorder.link(1, "up")
+    for number in range(600):
+        if number == 200:
+            known.append(480)
+        recorder.heard(1, BBO % number)
+        clock.advance(10)
+        recorder.step()
+    recorder.close()
+    at = [r.n for r in read(tmp_path) if r.d == "clock"]
+    assert len(at) == 1
+    assert at[0] < 600
+    assert first_look(tmp_path).offset_ms == 480
+
+
+def test_without_a_clock_frames_that_came_before_they_were_made_tell_what_it_was(tmp_path: Path) -> None:
+    clock = FakeClock()
+    recorder = _recorder(tmp_path, clock)
+    recorder.link(1, "up")
+    for way_ms in (130, 150, 140):
+        recorder.heard(1, BBO % (clock.wall_ms() + 480 - way_ms))
+        clock.advance(10)
+        recorder.step()
+    recorder.close()
+    head = first_look(tmp_path)
+    assert head.offset_ms == 480 - 130
+    assert "no clock is recorded" in head.assumed[0]
+
+
+def test_a_recording_that_ends_without_a_word_leaves_no_touch_that_stands(tmp_path: Path) -> None:
+    """A kill, and five hours later another run in the same folder: in between nobody knows what stood there."""
+    clock = FakeClock()
+    for _ in range(2):
+        recorder = _recorder(tmp_path, clock)
+        recorder.link(1, "up")
+        for _ in range(20):
+            recorder.heard(1, BBO % clock.wall_ms())
+            clock.advance(500)
+            recorder.step()
+        recorder.close()
+        clock.advance(5 * HOUR)
+    head = first_look(tmp_path)
+    source = Source(tmp_path, head, coins={"xyz:GOLD"}, mono0_ms=0, start_ns=head.first_ns, own=None)
+    begin = head.first_ns // 1_000_000
+    source.ahead(0)
+    tape = source.tapes["xyz:GOLD"]
+    look = tape.look(begin + 5000)
+    assert look is not None
+    assert look.bid is not None
+    source.ahead(6 * HOUR)
+    hole = tape.look(begin + 2 * HOUR)
+    assert hole is None or hole.bid is None
+    ((at_ms, why),) = source.gaps
+    assert begin <= at_ms <= begin + 10_000
+    assert why.startswith("down: the recording ended here")

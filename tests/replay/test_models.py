@@ -14,11 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hip3.cli import parser
+from hip3.config.reading import MarketSettings
+from hip3.config.settings import Settings
 from hip3.errors import ConfigError
 from hip3.replay.band import groups, run_all, table, variants
 from hip3.replay.head import Head, first_look
 from hip3.replay.held import Held, held_in, take_over
-from hip3.replay.once import model_of, once
+from hip3.replay.once import model_of, once, sized
 from hip3.replay.result import hash_of
 from hip3.venue.market.filling import Fills, offered
 from hip3.venue.market.latency import Latency
@@ -207,3 +209,11 @@ def _command(tmp: Path, session: Session, hashseed: str, *more: str) -> "subproc
         [sys.executable, str(ROOT / "hip3.py"), "replay", str(session.recording), *more],
         cwd=tmp, env=env | {"PYTHONHASHSEED": hashseed}, capture_output=True, text=True, timeout=100, check=False,
     )  # fmt: skip
+
+
+def test_quotes_are_sized_like_entries() -> None:
+    """The sensitivity to size told a maker nothing: his quotes were as large in every row."""
+    settings = MarketSettings(Settings(quote_markets="xyz:GOLD"), {"xyz:GOLD": {"quote_size_usd": D(30)}})
+    twice = sized(settings, D(2))
+    assert (twice.base.quote_size_usd, twice.base.quote_max_inventory_usd) == (50, 80)
+    assert twice.for_market("xyz:GOLD").quote_size_usd == 60

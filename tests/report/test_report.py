@@ -330,3 +330,15 @@ def test_amounts_are_shown_short_and_everything_else_as_it_is() -> None:
     assert short("1.071060934816698952550544363") == "1.0711"
     assert [short(v) for v in ("xyz:A.BCDEFGH", 5, None, "-0.25")] == ["xyz:A.BCDEFGH", 5, None, "-0.25"]
     assert Decimal(str(short("-0.00004"))) == 0
+
+
+def test_the_time_between_two_runs_is_a_gap_whole() -> None:
+    """A run that was killed left 0.9 s of five hours."""
+    facts = Facts()
+    for at_ms, kind, body in [
+        (T0, "start", '{"version": "1", "mode": "trade"}'), (T0 + 500, "connected", '{"generation": 1}'),
+        (T0 + 3_600_000, "alert", '{"text": "x"}'), (T0 + 6 * 3_600_000, "start", '{"version": "1", "mode": "trade"}'),
+        (T0 + 6 * 3_600_000 + 900, "connected", '{"generation": 1}'),
+    ]:  # fmt: skip
+        facts.add(at_ms, kind, body)
+    assert facts.gaps == [(T0 + 3_600_000, T0 + 6 * 3_600_000 + 900)]

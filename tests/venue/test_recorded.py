@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -213,3 +214,20 @@ def test_a_block_is_what_the_race_lasts() -> None:
     market.touch(500 - BLOCK_MS, ("3999", "1"), ("4004", "1"))
     market.send(500, buy=True, px="4000", sz="1")
     assert market.filled == 0
+
+
+@pytest.mark.parametrize("model", ["risk-averse", "probabilistic"])
+@pytest.mark.parametrize("later_ms", [0, 1])
+def test_a_trade_and_the_touch_that_it_left_take_their_part_of_a_level_once(model: str, later_ms: int) -> None:
+    """Both have the time of one block: the touch shrank the queue before us, and the same trade did once more."""
+    market = Recorded(queue=parse_queue(model))
+    market.touch(0, ("4000", "0.1"), ("4010", "1"))
+    market.send(300, buy=True, px="4000", sz="0.02", tif="Alo")
+    for at_ms, traded, left in ((700, "0.05", "0.05"), (800, "0.02", "0.03")):
+        market.trade(at_ms, "A", "4000", traded)
+        market.touch(at_ms + later_ms, ("4000", left), ("4010", "1"))
+    market.until(900)
+    assert market.filled == 0, "0.03 still stands before us"
+    market.trade(950, "A", "4000", "0.04")
+    market.until(1000)
+    assert market.filled == D("0.01")
