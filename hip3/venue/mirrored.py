@@ -76,6 +76,7 @@ class MirrorVenue(RecordedVenue):
         """key -> the newest frame of a stream that is a state, while the upstream's connection lasts."""
         self._told: tuple[frozenset[str], frozenset[str]] | None = None
         self._up = False
+        self._wanted: frozenset[Stream] = frozenset()
         self._done_ms = now_ms
         self._next_tick_ms = now_ms
 
@@ -199,8 +200,20 @@ class MirrorVenue(RecordedVenue):
         coins = frozenset(self._interest | self._seen.keys())
         if self._told is None or self._told[0] != self.hub.outside.keys() or self._told[1] != coins:
             self._told = (frozenset(self.hub.outside), coins)
-            self.wants(self._streams(coins))
+            streams = self._streams(coins)
+            self._forget(streams)
+            self.wants(streams)
         return super().take_output()
+
+    def _forget(self, wanted: frozenset[Stream]) -> None:
+        """What nobody listens to upstream any more told last is no news to who comes next."""
+        for stream in self._wanted - wanted:
+            tape = self._tapes.get(stream.coin or "")
+            if stream.type == "bbo" and tape is not None:
+                tape.gap(self._now)
+        self._wanted = wanted
+        left = self.hub.outside.keys() | {f"{stream.type}:{stream.coin}" for stream in wanted}
+        self._last = {key: text for key, text in self._last.items() if key in left}
 
     def _streams(self, coins: frozenset[str]) -> frozenset[Stream]:
         """Those that clients listen to, and of each market that concerns anybody what the fills are judged by."""

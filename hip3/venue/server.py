@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from loguru import logger
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, CloseConnection, Ping, Request, TextMessage
 from wsproto.utilities import RemoteProtocolError
@@ -158,7 +159,10 @@ class ExchangeServer:
                 return
             now = self._next_ms()
             self.venue.advance(now)
-            job(now)
+            try:
+                job(now)
+            except Exception as error:  # noqa: BLE001 one request that breaks our own code is no end of the exchange
+                logger.opt(exception=error).error(f"a request broke: {type(error).__name__}: {error}")
             self._deliver()
 
     def _deliver(self) -> None:

@@ -255,3 +255,20 @@ def test_a_frame_that_cannot_be_read_harms_nobody(rig: Rig) -> None:
     rig.order("4001")
     rig.pass_ms(6000)
     assert any(isinstance(o, HttpReply) for o in rig.out())
+
+
+def test_what_was_heard_before_nobody_listened_is_no_news_later() -> None:
+    """A touch of half an hour ago was the first frame, and an order was filled against it."""
+    rig = Rig()
+    rig.subscribe(type="bbo", coin=GOLD)
+    rig.touch("4000", "4001")
+    rig.out()
+    assert Stream("bbo", coin=GOLD) in rig.wanted
+    rig.say(method="unsubscribe", subscription={"type": "bbo", "coin": GOLD})
+    assert Stream("bbo", coin=GOLD) not in rig.wanted
+    rig.pass_ms(1_800_000)
+    frames = rig.subscribe(type="bbo", coin=GOLD)
+    assert [json.loads(frame)["channel"] for frame in frames] == ["subscriptionResponse"]
+    tape = rig.venue._tapes[GOLD]
+    look = tape.look(rig.now)
+    assert look is None or look.ask is None

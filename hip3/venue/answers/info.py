@@ -30,7 +30,7 @@ def answer(books: Books, request: Any, now_ms: int) -> Answer:
         return UNPROCESSABLE
     try:
         return handler(books, request, now_ms)
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError):
         return UNPROCESSABLE
 
 

@@ -80,6 +80,8 @@ def refusal(state: State, account: Account, r: Request, without: BookOrder | Non
         return "Order must have minimum value of $10.", "minTradeNtlRejected"
     if r.reduce_only and not reduces:
         return "Reduce only order would increase position.", "reduceOnlyRejected"
+    if r.reduce_only and r.sz:  # shrunk to what it can reduce before anything else is asked (docs/venue-facts.md F12)
+        r = r._replace(sz=min(r.sz, abs(position)))
     if r.trigger is not None:
         return trigger_refusal(r, market.mark)
     limited = _exposure_refusal(state, account, r, position)
@@ -221,15 +223,20 @@ def withdrawable(state: State, account: Account, dex: str) -> Decimal:
 
 
 def resting_margin(state: State, account: Account, dex: str, without: BookOrder | None = None) -> Decimal:
-    """What open orders bind of the cash that backs a dex, in USD."""
-    orders = (o for name in account.sharing(dex) for o in state.open_orders(account, name) if o is not without)
-    return sum((_order_margin(state, account, o) for o in orders), ZERO)
-
-
-def _order_margin(state: State, account: Account, order: BookOrder) -> Decimal:
-    # Dormant orders are reduce-only and never need any.
-    if order.reduce_only:
-        return ZERO
-    market: Market = state.markets[order.coin]
-    leverage, _ = state.leverage_of(account, market)
-    return div(order.sz * order.limit_px, Decimal(leverage))
+    """What open orders bind of the cash that backs a dex, in USD: those that would raise exposure. What lies against a
+    position binds nothing as far as it only closes that (docs/venue-facts.md F25)."""
+    against: dict[str, Decimal] = {}
+    total = ZERO
+    for name in account.sharing(dex):
+        for order in state.open_orders(account, name):
+            if order is without or order.reduce_only:  # dormant orders are reduce-only and never need any
+                continue
+            market: Market = state.markets[order.coin]
+            position, size = state.position(account, market), order.sz
+            if position and (position > 0) != order.is_buy:
+                left = against.setdefault(order.coin, abs(position))
+                against[order.coin] = left - min(left, size)
+                size -= min(left, size)
+            leverage, _ = state.leverage_of(account, market)
+            total += div(size * order.limit_px, Decimal(leverage))
+    return total

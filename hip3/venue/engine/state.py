@@ -199,7 +199,7 @@ class State:
         """Write an order's state into its history and into the streams; of an agent's nothing.
 
         `status` is the exchange's word. A state that changes moves the order to the end of the history, and the
-        oldest goes with its cloid when there are too many.
+        oldest that is over goes with its cloid when there are too many.
         """
         if account.is_agent:
             return
@@ -207,11 +207,16 @@ class State:
         # Out and in again: a key that stays would keep its old place.
         account.history.pop(order.oid, None)
         account.history[order.oid] = {"order": record, "status": status, "statusTimestamp": now_ms}
-        if order.cloid is not None:
+        # One that is open keeps its name, whatever else is refused under it.
+        if order.cloid is not None and account.by_cloid.get(order.cloid) not in account.open_orders:
             account.by_cloid[order.cloid] = order.oid
         while len(account.history) > MAX_HISTORY:
-            oldest: Any = account.history.pop(next(iter(account.history)))
-            account.by_cloid.pop(oldest["order"]["cloid"] or "", None)
+            oid = next((o for o in account.history if o not in account.open_orders), None)
+            if oid is None:
+                break
+            cloid = account.history.pop(oid)["order"]["cloid"]
+            if account.by_cloid.get(cloid or "") == oid:
+                del account.by_cloid[cloid]
         self.events.append(OrderEvent(account.address, order, status, now_ms, order.sz))
 
     def note(self, account: Account, delta: dict[str, Any], now_ms: int) -> None:

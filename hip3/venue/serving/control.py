@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from hip3.errors import ODD_ANSWERS
 from hip3.venue.answers.replies import Answer, Text
 from hip3.venue.books.books import Books
 from hip3.venue.books.kept import dump
@@ -18,6 +19,7 @@ from hip3.venue.serving.pace import Pace
 from hip3.venue.setup.fault import Fault
 
 MOST_USD = Decimal(1_000_000_000)
+LEAST_PX, MOST_PX = Decimal("0.000001"), Decimal(1_000_000_000)
 MOST_STEP_MS = 86_400_000
 MOST_LIVED_MS = 10_000
 """A longer step is leapt over: block by block an hour would take a minute of a processor's time."""
@@ -49,7 +51,7 @@ def control(venue: Controlled, body: bytes, now_ms: int) -> Answer:
         if len(names) != 1:
             raise ValueError(f"one of {', '.join(_WISHES)}")
         return 200, _WISHES[names[0]](venue, request[names[0]], now_ms)
-    except (msgspec.DecodeError, msgspec.ValidationError, ValueError, TypeError, KeyError, ArithmeticError) as error:
+    except (msgspec.DecodeError, RecursionError, *ODD_ANSWERS) as error:
         return 400, Text(f"not understood: {error}")
 
 
@@ -69,7 +71,12 @@ def _clear(venue: Controlled, wish: Any, now_ms: int) -> Any:
 
 
 def _move(venue: Controlled, wish: Any, now_ms: int) -> Any:
-    venue.move(str(wish["coin"]), Decimal(str(wish["px"])), now_ms)
+    px = Decimal(str(wish["px"]))
+    if not px.is_finite() or not LEAST_PX <= px <= MOST_PX:
+        raise ValueError(f"px is a price from {LEAST_PX} to {MOST_PX}")
+    if str(wish["coin"]) not in venue.engine.markets:
+        raise ValueError("coin")
+    venue.move(str(wish["coin"]), px, now_ms)
     return OK
 
 
@@ -84,6 +91,8 @@ def _fund(venue: Controlled, wish: Any, now_ms: int) -> Any:
 
 def _clock(venue: Controlled, wish: Any, now_ms: int) -> Any:
     """{"pause": true}, {"resume": true}, {"step_ms": N}; the answer tells the time that holds then."""
+    if not isinstance(wish, dict) or len(wish) != 1:
+        raise ValueError("clock is one of pause, resume, step_ms")
     pace, (name, value) = venue.pace, next(iter(wish.items()))
     if (name, value) == ("pause", True):
         pace.hold()

@@ -56,7 +56,7 @@ class Gateway:
         """One HTTP POST; an action's answer comes after the latency."""
         try:
             request = msgspec.json.decode(body)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             self.reply(token, 400, Text(f"Failed to parse the request body as JSON: {error}"))
             return
         status = self._faults.http_status(token, path, request, now_ms)
@@ -111,7 +111,7 @@ class Gateway:
         try:
             message = msgspec.json.decode(text)
             method = str(message["method"])
-        except (msgspec.DecodeError, TypeError, KeyError):
+        except (msgspec.DecodeError, RecursionError, TypeError, KeyError):
             self._frames(conn, [streams.bad_request(text)])
             return
         subscription = message.get("subscription")
@@ -129,6 +129,8 @@ class Gateway:
         if method == "unsubscribe":
             self._frames(conn, hub.unsubscribe(conn, subscription))
             return
+        if subscription.get("type") == "bbo":
+            self._publisher.begin_touch(subscription.get("coin"))
         frames = hub.subscribe(conn, subscription, now_ms)
         if frames is None:
             self._out.append(WsClose(conn))

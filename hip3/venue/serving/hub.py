@@ -5,6 +5,7 @@ unknown type or a missing field gets an error frame (docs/venue-facts.md F9).
 """
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -149,6 +150,10 @@ def _listed(books: Books, kind: Any, coin: str) -> bool:
     return coin in books.engine.markets or (coin in spot.COINS and kind != "activeAssetData")
 
 
+def _address(user: Any) -> bool:
+    return isinstance(user, str) and re.fullmatch("0x[0-9a-fA-F]{40}", user) is not None
+
+
 def _fault(subscription: dict[str, Any]) -> str | None:
     """The error frame of a subscription that cannot be, or None."""
     kind = subscription.get("type")
@@ -160,7 +165,7 @@ def _fault(subscription: dict[str, Any]) -> str | None:
     parses = (
         known
         and (kind not in COIN_STREAMS or isinstance(coin, str))
-        and (not needs_user or (isinstance(user, str) and len(user) == 42))
+        and (not needs_user or _address(user))
         and (dex is None or isinstance(dex, str))
     )
     if not parses:

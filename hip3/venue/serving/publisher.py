@@ -45,6 +45,13 @@ class Publisher:
 
     # What happened.
 
+    def begin_touch(self, coin: object) -> None:
+        """Somebody begins to listen, and is shown the touch as it is. What it was when somebody listened last says
+        nothing: a touch that goes back to that would be no change."""
+        market = self._books.engine.markets.get(coin) if isinstance(coin, str) else None
+        if market is not None and not self._hub.heard(f"bbo:{coin}"):
+            self._bbo[market.info.coin] = (market.book.touch(is_buy=True), market.book.touch(is_buy=False))
+
     def publish(self, now_ms: int) -> None:
         """Tell users what happened to them, and everybody what the touches are now."""
         engine = self._books.engine

@@ -6,7 +6,7 @@ from hip3.venue.engine import halts
 from hip3.venue.engine.model import Request
 from hip3.venue.setup.parameters import Parameters
 from tests.venue.bench import GOLD, A, B, Bench, C, D
-from tests.venue.desk import Desk
+from tests.venue.desk import GOLD_ID, Desk, wire
 
 CAPPED = "Order would increase open interest while open interest is capped asset=110000"
 
@@ -124,3 +124,47 @@ def test_what_is_uncertain_is_a_parameter(parameters: Parameters, px: str, text:
     desk = Desk(parameters=parameters)
     sz = "0.001" if not parameters.asset_suffix else "0.1"
     assert desk.order(desk.key(1), True, px, sz) == {"error": text}
+
+
+def test_a_reduce_only_order_is_judged_by_what_it_can_reduce() -> None:
+    """One larger than the position was refused for margin, or at the cap, that only its excess would have needed."""
+    desk = Desk()
+    one, two = desk.key(1), desk.key(2, "1000000")
+    desk.trade(one, two, "0.5")
+    desk.order(two, True, "3999", "30")
+    reply = desk.order(one, False, "3999", "20", "Ioc", reduce_only=True)
+    assert reply["filled"]["totalSz"] == "0.5"
+    desk.trade(one, two, "0.5")
+    market = desk.venue.engine.markets["xyz:GOLD"]
+    market.info = market.info._replace(oi_cap=D(1))
+    assert market.at_cap
+    assert desk.order(one, False, "3999", "1.5", "Ioc", reduce_only=True)["filled"]["totalSz"] == "0.5"
+
+
+def test_an_order_that_would_close_a_position_binds_no_margin() -> None:
+    desk = Desk()
+    one, two = desk.key(1), desk.key(2, "1000000")
+    desk.trade(one, two, "0.5")
+
+    def free() -> D:
+        return D(desk.info("clearinghouseState", user=one.address, dex="xyz")["withdrawable"])
+
+    before = free()
+    desk.order(one, False, "4100", "0.5")
+    assert free() == before
+    desk.order(one, False, "4100", "0.1")  # a tenth beyond it
+    assert before - free() == D("4100") * D("0.1") / 20
+
+
+def test_an_open_order_keeps_its_cloid_whatever_is_refused_or_forgotten_beside_it() -> None:
+    desk, cloid = Desk(), "0x" + "c1" * 16
+    one = desk.key(1, "100000")
+    oid = desk.order(one, True, "3900", "0.1", cloid=cloid)["resting"]["oid"]
+    bad = wire(True, "3900.55555", "0.1", cloid=cloid)
+    desk.act(one, {"type": "modify", "oid": oid, "order": bad})
+    assert desk.info("orderStatus", user=one.address, oid=cloid)["order"]["status"] == "open"
+    for _ in range(2100):
+        desk.order(one, True, "3900.55555", "0.1", cloid="0x" + "d2" * 16)
+    assert desk.info("orderStatus", user=one.address, oid=oid)["order"]["status"] == "open"
+    reply = desk.act(one, {"type": "cancelByCloid", "cancels": [{"asset": GOLD_ID, "cloid": cloid}]})
+    assert reply["response"]["data"]["statuses"] == ["success"]
