@@ -99,7 +99,7 @@ _BY_TEST = {
         "simulate/world"
     ),
     "simulate/test_simulate": (
-        "simulate/combined simulate/command simulate/coverage simulate/mishaps simulate/operator "
+        "simulate/combined simulate/command simulate/coverage simulate/lasting simulate/mishaps simulate/operator "
         "simulate/plan simulate/quoting simulate/run"
     ),
     "stories/test_agreement": "ops/logs",

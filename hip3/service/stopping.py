@@ -91,17 +91,21 @@ class Stopper:
             clean = self._as_asked(proof, unknown)
             if clean and not self._ends_read():
                 clean, proof = False, msgspec.structs.replace(proof, positions=None, doubt=SINCE)
+            if self._take_wish():
+                continue  # it came while this was read
             if clean or running.clock.mono_ms() + AGAIN_MS >= self._end_ms:
                 return Outcome(clean=clean, proof=proof, unknown=unknown, mode=self._mode)
             pause.wait(min(again_ms, self._end_ms - AGAIN_MS - running.clock.mono_ms()) / 1000)
             # Each try reads everything anew: where the weight is spent, trying at once would spend what comes back.
             again_ms = min(2 * again_ms, MOST_AGAIN_MS) if proof.positions is None else AGAIN_MS
 
-    def _take_wish(self) -> None:
-        """Somebody may ask for more while it stops, with a time of its own."""
+    def _take_wish(self) -> bool:
+        """Somebody may ask for more while it stops, with a time of its own; whether somebody has."""
         wish = self._running.stop
-        if not self._mode.covers(wish.mode):
-            self._mode, self._end_ms = wish.mode, self._running.clock.mono_ms() + wish.timeout_ms
+        if self._mode.covers(wish.mode):
+            return False
+        self._mode, self._end_ms = wish.mode, self._running.clock.mono_ms() + wish.timeout_ms
+        return True
 
     def _wait_until_done(self, pause: Event) -> None:
         clock = self._running.clock

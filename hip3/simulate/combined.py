@@ -115,6 +115,25 @@ def _empty_at_a_start(rng: random.Random, at: int, coins: tuple[str, ...]) -> Co
     }  # fmt: skip
 
 
+def _stop_for_more(rng: random.Random, at: int, coins: tuple[str, ...]) -> Combined:
+    """A stop is asked for, and while it is carried out another that leaves less."""
+    first, then = rng.choice((("leave", "cancel"), ("leave", "flatten"), ("cancel", "flatten"), ("signal", "flatten")))
+    stops = [Mishap(kind="stop", on=first, at_ms=at, when="holding")]
+    return [*stops, Mishap(kind="stop", on=then, at_ms=at + rng.randint(50, 800), when="holding")], {
+        "time_stop_ms": 3000
+    }
+
+
+def _dead_mark(rng: random.Random, at: int, coins: tuple[str, ...]) -> Combined:
+    """A market's context dies, then its price goes elsewhere, and a position is there."""
+    coin = rng.choice(coins)
+    dead = Mishap(kind="dead context", on=coin, at_ms=at, for_ms=60_000, when="holding")
+    gaps = [
+        Mishap(kind="gap", on=coin, ms=rng.choice((-150, -100, 100, 150)), at_ms=at + 500 + n * 2000) for n in range(3)
+    ]
+    return [dead, *gaps], {"leverage": 3, "exit_max_slippage_bps": Decimal(60), "time_stop_ms": 3000}
+
+
 def _held_up_over_a_cut(rng: random.Random, at: int, coins: tuple[str, ...]) -> Combined:
     """An order's intent is on disk; before its bytes leave, the connection is gone and another one there."""
     side = rng.choice(("exit", "exit", "entry"))
@@ -128,7 +147,7 @@ def _held_up_over_a_cut(rng: random.Random, at: int, coins: tuple[str, ...]) -> 
 KINDS: tuple[Made, ...] = (
     _fast_clock, _old_reading, _full_until_the_end, _cut_while_sending, _late_and_unproved, _given_up_by_http,
     _lost_in_silence, _fill_of_others_lost, _held_up_over_a_cut,
-    _young_position, _empty_at_a_start,
+    _young_position, _empty_at_a_start, _stop_for_more, _dead_mark,
 )  # fmt: skip
 _ALONE = (_lost_in_silence, _empty_at_a_start)
 """What chance adds mostly hides these: a connection that is begun anew has everything read."""

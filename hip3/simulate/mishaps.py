@@ -24,6 +24,7 @@ from hip3.venue.serving.output import WsText
 from hip3.venue.setup.fault import Fault
 
 NOTICED_MS = 6500
+DEAD_CONTEXT = "dead context"
 CHANNELS = {"post": "reply", "orderUpdates": "update", "userFills": "fill"}
 ACTIONS_ONLY = {"lost action": "lost request", "lost answer": "lost reply"}
 """Ways of HTTP that hit signed actions and no reading."""
@@ -146,6 +147,11 @@ class Mishaps:
 
     def _market_frame(self, text: str) -> list[str]:
         """A frame of a market: quotes that stop coming, or that are thin for an instant."""
+        if text.startswith('{"channel":"activeAssetCtx"'):
+            dead = (m for m in self._active if m.kind == DEAD_CONTEXT and f'"coin":"{m.on}"' in text)
+            for m in dead:
+                self._scene.hit(m)
+                return []
         if not text.startswith('{"channel":"bbo"'):
             return [text]
         self._touches[msgspec.json.decode(text)["data"]["coin"]] = text
@@ -230,10 +236,24 @@ class Mishaps:
         trading = None if running is None else running.trading
         return trading is not None and trading.link.told_generation == trading.link.generation
 
-    def end_all(self) -> None:
-        """Nothing goes wrong any longer."""
-        for m in list(self._active):
+    def end_all(self, but: str = "") -> None:
+        """Nothing goes wrong any longer, except of the kind `but`."""
+        for m in [m for m in self._active if m.kind != but]:
             self.end(m)
+
+    def going_on(self, kind: str) -> set[str]:
+        """What those of this kind hit that last."""
+        return {m.on for m in self._active if m.kind == kind}
+
+    def _begin_gap(self, m: Mishap) -> None:
+        """The price is elsewhere at once, and everybody knows."""
+        scene = self._scene
+        market = scene.venue.engine.markets[m.on]
+        if not market.halted:
+            away = 1 + Decimal(m.ms) / 10_000
+            scene.gapped[m.on] = scene.clock.mono_ms()
+            px = round_price(market.oracle * away, market.info.sz_decimals, up=False)
+            scene.venue.move(m.on, px, scene.exchange_ms())
 
     def _begin_cut(self, m: Mishap) -> None:
         self._network.drop_all()

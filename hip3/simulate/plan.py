@@ -135,6 +135,11 @@ def _suspend(rng: random.Random, coins: tuple[str, ...]) -> Mishap:
     return Mishap(kind="suspend", on=rng.choice(("wall", "both")), ms=gone, at_ms=_at(rng))
 
 
+def _gap(rng: random.Random, coins: tuple[str, ...]) -> Mishap:
+    away = rng.choice((-1, 1)) * rng.choice((60, 150, 300, 600))
+    return Mishap(kind="gap", on=rng.choice(coins), ms=away, at_ms=_at(rng))
+
+
 def _offset(rng: random.Random, coins: tuple[str, ...]) -> Mishap:
     return Mishap(kind="exchange clock", ms=rng.choice((400, 3000)), at_ms=_at(rng))
 
@@ -170,6 +175,8 @@ KINDS: tuple[tuple[float, Made], ...] = (
     (1, _offset),
     (1, _thin_touch),
     (1, _market("dead stream", 2000, 12_000)),
+    (0.7, _market("dead context", 12_000, 40_000)),
+    (1, _gap),
     (1, _market("halt", 1000, 6000)),
     (1, _market("change", 2000, 8000)),
     (1, _once("flood")),
@@ -322,7 +329,8 @@ def _settings(rng: random.Random, coins: tuple[str, ...]) -> dict[str, Any]:
         "hard_stop_max_rejects_per_hour": rng.choice((2, 1000, 1000)),
         "foreign_positions": "manage", "max_daily_loss_usd": D(0),
         "hard_stop_max_slippage_bps": D(10_000), "hard_stop_max_flatten_failures": rng.choice((3, 1000)),
-        "hard_stop_flatten": rng.random() < 0.8, "leverage": rng.choice((0, 0, 3)),
+        "exit_max_slippage_bps": D(rng.choice((60, 300))), "hard_stop_flatten": rng.random() < 0.8,
+        "leverage": rng.choice((0, 0, 3)),
         "start_policy": rng.choice(("reconcile", "reconcile", "cancel_all")),
     }  # fmt: skip
 

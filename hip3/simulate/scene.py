@@ -65,6 +65,8 @@ class Scene:
         they did."""
         self.unread = False
         """The service has yet to read what a silence or old answers, which are over, kept from it."""
+        self.gapped: dict[str, int] = {}
+        """Market -> when its price was last elsewhere at once (monotonic)."""
         self.hits: Counter[tuple[str, str]] = Counter()
         self.counts: Counter[str] = Counter()
         self._names: dict[str, str] = {}

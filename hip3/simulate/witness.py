@@ -27,7 +27,7 @@ Key = tuple[str, int, int]
 SILENT_MS = 8000
 FURTHEST = Decimal("0.08")
 """From the mark to an exit's limit: the widest step is 3 %, and in a silence the mark may have gone on as much."""
-LEFT_WITHIN_MS = 700
+GAP_MS, LEFT_WITHIN_MS = 3000, 700
 """From an entry's intent to its bytes: what allowed it may be so no more."""
 RACES = ("Invalid TP/SL price", "badTriggerPxRejected", "Invalid nonce: duplicate")
 """Refusals that a correct order or noop can meet."""
@@ -311,7 +311,9 @@ class Witness:
             check_completion(self._scene, meant)
         mark = self._scene.venue.engine.markets[order.coin].mark
         worse = (mark - order.px) / mark * (-1 if order.is_buy else 1)
-        if worse > FURTHEST:
+        # What was decided before a gap leaves at a price of before.
+        lately = sent.at_ms - self._scene.gapped.get(order.coin, -GAP_MS) < GAP_MS
+        if worse > FURTHEST and not lately:
             raise Violation(f"an exit of {order.coin} leaves at {order.px}, its mark is {mark}")
 
     # What the exchange does.

@@ -19,8 +19,9 @@ from hip3.service.app import App
 from hip3.service.stopping import Outcome
 from hip3.simulate.checks import check_books, check_files, check_kept, check_step, totals, unfinished
 from hip3.simulate.disk import Disk, ends_of
+from hip3.simulate.lasting import unlimited, unprotected, unquoted
 from hip3.simulate.mishap import Mishap
-from hip3.simulate.mishaps import Mishaps
+from hip3.simulate.mishaps import DEAD_CONTEXT, Mishaps
 from hip3.simulate.network import Network
 from hip3.simulate.operator import Operator
 from hip3.simulate.plan import Plan
@@ -36,6 +37,11 @@ KNOWN_MS = 45_000
 """And then no order is unknown and no fill missing within this: an order without expiry needs 30 s."""
 FOUND_MS = 75_000
 """A position of somebody else is found by the comparison of every minute, if all that told of it was lost."""
+PROTECTED_MS, LIMITED_MS, QUOTED_MS = 10_000, 4000, 90_000
+"""Then stops cover what is held, and a loss beyond its limit has tripped the latch. At last quotes rest: some causes
+keep them away for a minute."""
+DEAD_MS = 75_000
+"""By so much later is left what a dead stream says the price of."""
 FLAT_MS = 13_000
 """Every position of before is closed by its own rules within this beyond its time stop."""
 WORLDS_OWN = frozenset({"exchange", "main", "oracle", "plan"})
@@ -87,8 +93,12 @@ class World:
             raise Violation(f"not READY {READY_MS // 1000} s after the faults: {self._why_not()}")
         if not self._until(self._all_known, self.scene.clock.mono_ms() + KNOWN_MS):
             raise Violation(f"fills are missing or orders unknown {KNOWN_MS // 1000} s after READY: {self._doubtful()}")
+        self._lasts(lambda: unprotected(self.scene, self.scene.running), PROTECTED_MS)
+        self._lasts(lambda: unlimited(self.scene), LIMITED_MS)
         if not self._left_in_time():
             raise Violation(f"positions stay open: {self.scene.positions()}")
+        self.mishaps.end_all()
+        self._lasts(lambda: unquoted(self.scene, self.scene.running), QUOTED_MS)
         if not self._until(lambda: not self._quotes_differ(), self.scene.clock.mono_ms() + FOUND_MS):
             raise Violation(f"{FOUND_MS // 1000} s after the faults {self._quotes_differ()}")
         self._stop_for_good()
@@ -105,10 +115,25 @@ class World:
                 self._die()
         return done()
 
+    def _lasts(self, missing: Callable[[], str], limit_ms: int) -> None:
+        """What is missing comes within its time."""
+
+        def there() -> bool:
+            self.scene.threads.quiet = True
+            found = missing()
+            self.scene.threads.quiet = False
+            return not found or self.scene.tripped
+
+        if not self._until(there, self.scene.clock.mono_ms() + limit_ms):
+            self.scene.threads.quiet = True
+            raise Violation(f"{limit_ms // 1000} s after the faults {missing()}")
+
     def _calm(self) -> None:
         self._events.clear()
         self._armed.clear()
-        self.mishaps.end_all()
+        # Streams may stay dead: what is held is left all the same. But a new process waits until one market speaks.
+        silent = self.mishaps.going_on(DEAD_CONTEXT) >= set(self.scene.plan.coins)
+        self.mishaps.end_all("" if silent else DEAD_CONTEXT)
         self.scene.threads.kill_armed = False
         for actor in self.scene.threads.actors.values():
             actor.stalled_until = 0
@@ -129,6 +154,7 @@ class World:
             self.scene.settings.base.time_stop_ms
             + FLAT_MS
             + (FOUND_MS if held.keys() & set(self.scene.untold.values()) else 0)
+            + (DEAD_MS if self.mishaps.going_on(DEAD_CONTEXT) else 0)
         )
         if running is not None and running.trading is not None:  # a spent request weight comes back first
             limit += max(0, running.trading.housekeeping._quiet_until_ms - self.scene.clock.mono_ms())
@@ -279,6 +305,9 @@ class World:
         outcome = service.stop()
         service.close()
         scene.say(f"process {self.number} ends, {'as asked' if outcome.clean else 'not as asked'}: {outcome.sentence}")
+        asked, self.operator.asked = self.operator.asked, None
+        if outcome.clean and asked is not None and not outcome.mode.covers(asked):
+            raise Violation(f"it was asked to {asked.value} and ends as asked in mode {outcome.mode.value}")
         check_books(scene, self.witness, service.running, outcome)
         check_kept(scene, self.disk, service.running)
         self.outcome = outcome
@@ -292,7 +321,7 @@ class World:
         for cloid, state in ends_of(path).items() if path is not None else ():
             if self.scene.ends.setdefault(cloid, state) != state:
                 raise Violation(f"{self.scene.name(cloid)} ended as {self.scene.ends[cloid]} and as {state}")
-        self.service = self.scene.running = None
+        self.service = self.scene.running = self.operator.asked = None
         if self._start_at != NEVER:
             self._start_at = self.scene.clock.mono_ms() + pause_ms
 

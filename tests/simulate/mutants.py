@@ -319,4 +319,15 @@ MUTANTS: tuple[Mutant, ...] = (
        "            tracker.restore(order, nonce=nonce, expires_ms=expires, mono_ms=now_ms)", "            pass"),
     _m("lost acknowledgements are waited for", "exchange/protocol.py",
        "        return now_ms - self._began_ms >= ACKNOWLEDGED_WITHIN_MS and not", "        return False and not"),
+    # What must come about by itself.
+    _m("no stop is ever placed", "execution/exits/protector.py",
+       "            if todo.place and position is not None:", "            if False and position is not None:"),
+    _m("max_loss is off", "risk/monitor.py", "        if -net <= limit:", "        if limit:"),
+    _m("nobody quotes", QUOTER, "        for market in self._due(now_ms):", "        for market in self._due(now_ms)[:0]:"),
+    _m("a stop hears no other wish", "service/stopping.py",
+       "        if self._mode.covers(wish.mode):\n            return False\n", "        if self._end_ms:\n            return False\n"),
+    _m("a stop that was shrunk counts whole", "position/protection.py",
+       "        and t.order.sz == t.covers == abs(position.szi)", "        and t.order.sz == abs(position.szi)"),
+    _m("a mark is believed for ever", "position/flatten.py",
+       "_age(view.ctx_at_ms, now_ms) <= OLD_MS", "_age(view.ctx_at_ms, now_ms) <= 10**9"),
 )  # fmt: skip
