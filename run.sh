@@ -66,9 +66,12 @@ install() {
     if command -v flock >/dev/null 2>&1; then flock 8; fi
     [ -x .venv/bin/python ] && [ "$(cat "$mark" 2>/dev/null)" = "$want" ] && exit 0
     local doing="setting up .venv"
-    [ ! -x .venv/bin/pip ] || doing="adding to .venv what $lock names"
+    # Of a Python that the machine has replaced since there are but scripts left.
+    local whole=no
+    [ ! -x .venv/bin/python ] || ! .venv/bin/python -c 'import pip' 2>/dev/null || whole=yes
+    [ $whole = no ] || doing="adding to .venv what $lock names"
     echo "run.sh: $doing: about 100 MB, a minute or two (once, and after upgrades)" >&2
-    if [ ! -x .venv/bin/pip ]; then
+    if [ $whole = no ]; then
       local python
       python=$(find_python) || exit 1
       "$python" -m venv --clear .venv >&2 ||

@@ -1,8 +1,6 @@
 """`latch show` and `latch reset`: look at and reset the HardStop latches of a state folder."""
 
 import json
-import os
-import pwd
 import sys
 import time
 from pathlib import Path
@@ -13,7 +11,7 @@ from hip3.clock import SystemClock
 from hip3.commands.asking import ask_or_wait
 from hip3.errors import ConfigError
 from hip3.ops.control import readable
-from hip3.ops.state_dir import StateLock
+from hip3.ops.state_dir import StateLock, operator
 from hip3.risk.hard_stop import TRACES, LatchState, Reset, note_reset, read_latch, write_latch
 
 FAILED = 1
@@ -77,7 +75,7 @@ def chosen(tripped: list[str], account: str | None) -> list[str]:
 def reset_live(root: Path, reason: str, account: str | None) -> int | None:
     """Through the running service; its sentence is printed. None: none runs. ConfigError without a reason."""
     reason = _needed(reason)
-    user = pwd.getpwuid(os.getuid()).pw_name
+    user = operator()
     request: dict[str, object] = {"command": "latch-reset", "reason": reason, "user": user, "account": account}
     answer = ask_or_wait(root, request, PATIENCE_S)
     if answer is None:
@@ -108,7 +106,7 @@ def reset(root: Path, reason: str, account: str | None = None) -> list[tuple[str
         tripped = {path: state for path, state in tripped.items() if path.parent.name in meant}
         for path, state in tripped.items():
             done = Reset(
-                at_ms=SystemClock().wall_ms(), user=pwd.getpwuid(os.getuid()).pw_name,
+                at_ms=SystemClock().wall_ms(), user=operator(),
                 reason=reason, was=state.reason or "",
             )  # fmt: skip
             note_reset(path, done)

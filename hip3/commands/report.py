@@ -46,7 +46,7 @@ def run(args: argparse.Namespace, env_file: Path, say: Callable[[str], None]) ->
     path = args.journal
     if path is None:
         base = load(os.environ, env_file, markets=False)
-        path = newest(Path(base.state_dir), base.network)
+        path = newest(Path(base.state_dir), base.place)
     facts = read(path, since_ms)
     doc = report(facts, clock.wall_ms())
     if args.csv:

@@ -86,8 +86,7 @@ def load(environ: Mapping[str, str], env_file: Path | None, *, markets: bool = T
         values = WEEKEND | values
     if not faults:
         settings = Settings(**values)
-        faults = _combination_faults(settings, markets=markets)
-        if not faults:
+        if not (faults := _combination_faults(settings, markets=markets)):
             return settings
     else:  # the combinations are checked too, with what could be read: all faults at once
         faults += _combination_faults(Settings(**values), markets=markets)
@@ -302,9 +301,8 @@ def load_markets_file(settings: Settings) -> MarketSettings:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise ConfigError([f"HIP3_MARKETS_FILE {path}: {error}"]) from None
-    faults: list[str] = []
+    faults, groups = list[str](), dict[str, Group]()
     overrides: dict[str, dict[str, Any]] = {}
-    groups: dict[str, Group] = {}
     allowed = market_settings()
     for coin, table in tables.items():
         if coin == "groups":
@@ -321,6 +319,8 @@ def load_markets_file(settings: Settings) -> MarketSettings:
             fault = fault or _take(name, str(value), values)
             if fault:
                 faults.append(f"HIP3_MARKETS_FILE: {coin}.{name}: {fault}")
+            elif FIELDS[name].default in (None, ""):  # `none` and "" are values here: not as for the others
+                values.setdefault(name, FIELDS[name].default)
         overrides[coin] = values
         if not faults:
             merged = msgspec.structs.replace(settings, **values)

@@ -31,6 +31,7 @@ KEPT_WEIGHT = 200
 _LIGHT = frozenset(
     {"l2Book", "allMids", "clearinghouseState", "orderStatus", "spotClearinghouseState", "exchangeStatus"}
 )
+_BY_ROWS = frozenset({"userFills", "userFillsByTime", "userFunding", "userNonFundingLedgerUpdates", "recentTrades"})
 
 
 def weight_of(request: dict[str, Any]) -> int:
@@ -53,6 +54,8 @@ class RestClient:
         self._session: requests.Session = BoundedSession(CALL_S)
         self.tap: Tap | None = None
         """Is shown the answers to info requests."""
+        self.left_ms = 0
+        """When the last read left (monotonic): what went before it is no part of its way."""
         self.before_read: Callable[[], None] = lambda: None
         """What must not wait for a read that may take seconds; it must not read itself."""
         self._session.trust_env = False  # a proxy of the environment must not see signed actions
@@ -77,8 +80,11 @@ class RestClient:
             wait = self._bucket.wait_ms(weight + keep, now)
             raise RateLimited(f"{_named(request)}: the weight budget is spent, free in {wait} ms", wait_ms=wait)
         self._note_spent()
-        asked_ns = self._clock.wall_ns()
+        asked_ns, self.left_ms = self._clock.wall_ns(), self._clock.mono_ms()
         answer = self._post("/info", msgspec.json.encode(request), _named(request))
+        if request.get("type") in _BY_ROWS:  # one more for each 20 rows, which only the answer tells
+            now = self._clock.mono_ms()
+            self._bucket.try_take(min(answer.count(b'"time":') // 20, self._bucket.level(now)), now)
         if self.tap is not None:
             self.tap.learnt(request, answer, asked_ns)
         return answer

@@ -242,11 +242,16 @@ class Judge:
         return [Alert(kind="thread", subject=name, text=f"thread {name} died") for name in facts.dead]
 
 
+FLAP_MS = 60_000
+
+
 class _Sent:
-    __slots__ = ("at_ms", "kept_back", "over")
+    __slots__ = ("at_ms", "kept_back", "over_ms")
 
     def __init__(self, at_ms: int) -> None:
-        self.at_ms, self.kept_back, self.over = at_ms, 0, False
+        self.at_ms, self.kept_back = at_ms, 0
+        self.over_ms: int | None = None
+        """When its end was told; None: it lasts."""
 
 
 class Desk:
@@ -259,11 +264,13 @@ class Desk:
         """The alert if it is to be sent now, with how often it was kept back; else None."""
         known, repeat = self._sent.get(alert.key), KINDS[alert.kind].repeat_ms
         if alert.over:
-            if known is None or known.over:
+            if known is None or known.over_ms is not None:
                 return None
-            known.over = True
+            known.over_ms = now_ms
             return alert
-        if known is not None and now_ms - known.at_ms < repeat:
+        # What begins anew a while after its end was told is news; sooner it flaps.
+        anew = known is not None and known.over_ms is not None and now_ms - known.over_ms >= FLAP_MS
+        if known is not None and now_ms - known.at_ms < repeat and not anew:
             known.kept_back += 1
             return None
         if repeat:

@@ -9,6 +9,7 @@ import errno
 import fcntl
 import json
 import os
+import pwd
 import shutil
 from datetime import datetime
 from pathlib import Path
@@ -113,6 +114,14 @@ def pause_of(folder: Path) -> str:
         return ""
     except (OSError, UnicodeDecodeError) as error:
         return f"paused ({path} cannot be read: {error})"
+
+
+def operator() -> str:
+    """Who gives a command: by name, or by number where the machine knows no name, as in a container."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
 
 
 def began_ms(folder: Path, now_ms: int) -> int:

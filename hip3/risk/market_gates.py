@@ -183,8 +183,9 @@ def _time_regression(k: _Look) -> str | None:
     track, time_ms = k.track, k.view.book_time_ms
     if time_ms < track.book_time_ms and k.now_ms - track.forward_ms < FORGET_MS:
         return f"the book went back {track.book_time_ms - time_ms} ms"
+    track.forward_ms = k.now_ms
     if k.bbo:  # a context brings no book of its own
-        track.book_time_ms, track.forward_ms = time_ms, k.now_ms
+        track.book_time_ms = time_ms
     return None
 
 
@@ -210,6 +211,8 @@ def _spread_shock(k: _Look) -> str | None:
     track.wide = known and spread > most * track.mean
     if k.bbo:
         learn(track, spread, k.now_ms, known=known)
+    else:
+        track.normal_ms = k.now_ms
     return None
 
 

@@ -100,7 +100,8 @@ class Track:
         self.doubt, self.doubt_until_ms = "", 0
         """Why its prices are not believed, and until when."""
         self.forward_ms = self.normal_ms = 0
-        """When the book's time last went on, and the spread was last taken into the average."""
+        """When the book was last of its time, and the spread last a usual one: no bbo tells of a touch that stands, and
+        each context finds it so."""
         self.minute, self.open = -1, False
         """The minute of wall time that was looked at last, and whether it may be traded in."""
 
@@ -151,7 +152,10 @@ def usual(track: Track, params: MarketGateParams, view: MarketView, now_ms: int,
             return False
         if bbo:
             learn(track, spread, now_ms, known=known)
+        else:
+            track.normal_ms = now_ms
     track.wide = False
+    track.forward_ms = now_ms
     if bbo:
-        track.book_time_ms, track.forward_ms = view.book_time_ms, now_ms
+        track.book_time_ms = view.book_time_ms
     return True

@@ -72,7 +72,9 @@ class Trial:
         """
         k = self.kept
         if isinstance(event, OrderChanged):
-            if event.after.terminal and event.after is not OrderState.DROPPED and not event.order.reduce_only:
+            # Most quotes are moved and not filled: that says nothing.
+            entry = not event.order.reduce_only and event.order.level is None
+            if entry and event.after.terminal and event.after is not OrderState.DROPPED:
                 filled = k.filled + (event.executed > 0)
                 self.kept = msgspec.structs.replace(k, orders=k.orders + 1, filled=filled)
         elif isinstance(event, OrderFinished):

@@ -7,7 +7,6 @@ alerts a bounded time.
 
 import contextlib
 import os
-import pwd
 import queue
 import socket
 import sys
@@ -30,6 +29,7 @@ from hip3.ops import logs
 from hip3.ops.alert_records import RECORDS
 from hip3.ops.alerts import Alert, AlertLimits, Desk, Facts, Judge, Unknown, message
 from hip3.ops.channels import Channel, open_channels, secret_parts
+from hip3.ops.state_dir import operator
 from hip3.service.running import Running
 from hip3.service.snapshot import snapshot
 from hip3.service.workers import Worker
@@ -310,7 +310,7 @@ def tell_reset(settings: Settings, accounts: dict[str, str], reason: str, clock:
     if not accounts or not settings.alert_urls:
         return []
     was = "; ".join(f"{folder}: {why}" for folder, why in accounts.items())
-    user = pwd.getpwuid(os.getuid()).pw_name
+    user = operator()
     text = f"the latch was reset by {user}: {reason} (was: {was})"
     results = send_once(settings, Alert(kind="latch_reset", text=text), None, clock)
     return [f"alert channel {r['channel']}: {r['detail']}" for r in results if not r["ok"]]

@@ -375,7 +375,8 @@ class App:
     def _install_signals(self) -> None:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-                signal.signal(number, self._on_signal)
+                if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # of nohup
+                    signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, frame: object) -> None:
         # Nothing but a number: the main thread may hold any lock while it is interrupted.

@@ -131,7 +131,7 @@ class Detector:
         self, track: _Track, view: MarketView, now_ms: int, now_us: int, standing: Standing
     ) -> DislocationSignal | None:
         self.checks += 1
-        if standing.blocked is not None:
+        if standing.blocked is not None or view.bbo_at_ms is None:  # a touch of before this connection is none
             return None
         params = self._params[view.coin]
         side = _toward(track.moves, params)

@@ -107,8 +107,12 @@ class Reference:
         """The time between is not known: the next sample is no return from the last one. What was learnt stays."""
         self._last = None
 
-    def sample(self, oracle: Decimal, others: Outside, now_ms: int) -> bool:
-        """Take a sample if a second is over since the last one; whether it was. Only fresh data are to be given."""
+    def sample(
+        self, oracle: Decimal, others: Outside, now_ms: int, *, mode: Mode = "envelope", mark: Decimal | None = None,
+        closed: bool = False,
+    ) -> bool:  # fmt: skip
+        """Take a sample if a second is over since the last one; whether it was. Only fresh data are to be given. The
+        volatility is that of what is quoted by, in `mode`."""
         if now_ms < self._next_ms:
             return False
         self._next_ms = now_ms + SAMPLE_MS
@@ -117,7 +121,7 @@ class Reference:
             basis = float(bps_of(mid - oracle, oracle))
             self._basis += (basis - self._basis) * _weight(self._basis_samples, BASIS_HALF_LIFE)
             self._basis_samples += 1
-        found = fair("envelope", oracle, None, others, self.basis_bps)
+        found = fair(mode, oracle, mark, others, self.basis_bps, closed=closed)
         if found is not None:
             self._return(float(found.mid), now_ms)
         return True

@@ -14,6 +14,7 @@ import pytest
 from hip3.commands.init import init
 from hip3.config.reading import load
 from hip3.errors import ConfigError
+from hip3.ops.state_dir import operator
 from tests.stories.process import ROOT, TABLE, command, service
 
 KEY = "0x" + "11" * 32
@@ -234,3 +235,32 @@ def test_init_keeps_what_is_there_unless_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="terminal"):
         _init(tmp_path / ".env", "yes", "testnet")
     assert (tmp_path / ".env").read_text() == "HIP3_NETWORK=testnet\n"
+
+
+def test_a_user_without_a_name_gives_commands_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the container image a tripped latch could not be reset."""
+
+    def nobody(uid: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    assert operator() == str(os.getuid())
+
+
+def test_an_environment_whose_python_is_gone_is_made_anew(tmp_path: Path) -> None:
+    """After an upgrade of the machine every start failed for ever: the scripts of the old one were still there."""
+    box = tmp_path / "box"
+    (box / ".venv" / "bin").mkdir(parents=True)
+    for name in ("run.sh", "requirements.txt", "requirements.lock"):
+        (box / name).write_bytes((ROOT / name).read_bytes())
+    (box / "run.sh").chmod(0o755)
+    (box / ".venv" / "bin" / "python").symlink_to(tmp_path / "gone")
+    (box / ".venv" / "bin" / "pip").write_text("#!/bin/sh\n")
+    (box / ".venv" / "bin" / "pip").chmod(0o755)
+    (tmp_path / "python3.11").write_text('#!/bin/sh\n[ "$1" = -m ] && echo "made anew: $*" >&2 && exit 1\nexit 0\n')
+    (tmp_path / "python3.11").chmod(0o755)
+    done = subprocess.run(
+        [str(box / "run.sh"), "check"], capture_output=True, text=True, timeout=30, check=False,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+    )  # fmt: skip
+    assert "made anew: -m venv --clear .venv" in done.stderr, done.stderr

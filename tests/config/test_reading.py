@@ -224,3 +224,19 @@ def test_a_key_put_into_any_setting_by_mistake_is_not_shown(secret: str) -> None
             assert fault.startswith(setting)
             assert "HIP3_PRIVATE_KEY_FILE" in fault
             assert secret not in fault
+
+
+def test_none_is_a_value_of_a_market_s_own(tmp_path: Path) -> None:
+    """It was passed over, and the account's hours and fee stayed."""
+    file = tmp_path / "markets.toml"
+    file.write_text('["xyz:GOLD"]\nsessions = "none"\nblackout = ""\ntaker_fee_bps = "none"\n')
+    base = {
+        "HIP3_SESSIONS": "Mon-Fri 09:30-16:00 America/New_York",
+        "HIP3_BLACKOUT": "14:00-15:00",
+        "HIP3_TAKER_FEE_BPS": "9",
+    }
+    found = reading.load_markets_file(reading.load(base | {"HIP3_MARKETS_FILE": str(file)}, None))
+    gold, other = found.for_market("xyz:GOLD"), found.for_market("xyz:TSLA")
+    fields = {name: reading.FIELDS[name].default for name in ("sessions", "blackout", "taker_fee_bps")}
+    assert {name: getattr(gold, name) for name in fields} == fields
+    assert (other.blackout, other.taker_fee_bps) == ("14:00-15:00", 9)

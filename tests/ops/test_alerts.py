@@ -210,3 +210,15 @@ def test_a_message_names_level_kind_and_runbook_and_no_secret() -> None:
     assert text.title == "hip3 page: latch"
     assert "a *** b" in text.body
     assert "docs/runbook.md, latch" in text.body
+
+
+def test_what_begins_anew_after_its_end_was_told_is_told_again() -> None:
+    """A disk went from 9 % to 10 % and on to nothing, and the last word for six hours was that it was over."""
+    desk, alert = Desk(), Alert(kind="disk", text="9 %")
+    over = msgspec.structs.replace(alert, over=True)
+    assert desk.due(alert, 0) is not None
+    assert desk.due(over, 60_000) is not None
+    assert desk.due(alert, 70_000) is None  # it flaps
+    assert desk.due(alert, 121_000) is not None
+    assert desk.due(alert, 180_000) is None
+    assert desk.due(over, 200_000) is not None

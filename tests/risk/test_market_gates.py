@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hip3.risk.market_gates import MARKET_GATES
-from tests.commands.stopped import GOLD, Feed
+from tests.commands.stopped import GOLD, SPREAD, Feed
 from tests.world import World
 
 D = Decimal
@@ -338,3 +338,29 @@ def test_an_edge_that_nobody_would_leave_is_not_traded_on(tmp_path: Path) -> Non
         feed.ctx(oracle=feed.px * (1 + D("0.01") * step), mark=feed.px)
     assert feed.world.trading.gates.standing() == {GOLD: "unbelievable"}
     assert feed.world.trading.detector.emitted - emitted <= 1  # before it was too good
+
+
+def test_a_shock_after_a_quiet_touch_is_a_shock(tmp_path: Path) -> None:
+    """A touch that stands is told by no bbo: after ten quiet minutes the first wide one was taken for the usual."""
+    feed = ready(tmp_path)
+    feed.usual(60)
+    for _ in range(605):
+        feed.world.clock.advance(SECOND)
+        feed.ctx()
+    feed.read()
+    feed.bbo(spread=SPREAD * 30)
+    assert feed.world.trading.gates.standing()[GOLD] == "spread_shock"
+    feed.bbo(time_ms=feed.time_ms - 60_000)
+    assert feed.world.trading.gates.standing()[GOLD] in ("spread_shock", "time_regression")
+
+
+def test_no_signal_goes_by_a_touch_of_before_the_connection(tmp_path: Path) -> None:
+    feed = ready(tmp_path)
+    feed.usual(30)
+    feed.world.cut()
+    feed.world.connect()
+    before = len(feed.world.journal.of("signal"))
+    for share in ("1", "1.002", "1.004", "1.006"):
+        feed.world.clock.advance(SECOND)
+        feed.ctx(feed.px * D(share))
+    assert len(feed.world.journal.of("signal")) == before

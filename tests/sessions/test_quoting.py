@@ -9,9 +9,12 @@ import pytest
 
 from hip3.config.reading import MarketSettings
 from hip3.config.settings import Settings
+from hip3.core.ledger import OrderChanged
 from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, Side
+from hip3.execution.quotes.market import QuotedMarket
 from hip3.execution.quotes.pulls import Pulls
+from hip3.execution.quotes.refusals import reaction
 from hip3.execution.quotes.stance import Stance
 from hip3.service.params import quote_params
 from hip3.strategy.quote_diff import Why
@@ -606,3 +609,51 @@ def test_a_quote_that_rested_for_long_has_the_same_patience_for_its_fill(tmp_pat
     stage.run(35_000, step_ms=50)
     assert GOLD in stage.world.trading.tracker.booked()
     assert not [r for r in stage.world.journal.of("reducing") if r["owner"] == "private stream" and r["why"]]
+
+
+def test_a_quote_that_a_limit_cuts_is_not_placed_anew_for_ever(tmp_path: Path) -> None:
+    """The ladder knows nothing of the gates: it found what they had left too small, once a second, all day."""
+    stage = QuoteStage(tmp_path, rests=2, quote_levels="1", max_notional_per_market="40", quote_fill_delay_ms="0")
+    stage.world.rest_by_hand(GOLD)  # a person's buy leaves less room on its side
+    stage.run(10_000)
+    before = stage.sent()
+    stage.run(50_000, step_ms=50)
+    assert stage.sent() - before <= 4, "a placement now and then, to see whether there is room again"
+
+
+def test_margin_that_was_short_hours_ago_in_another_market_turns_none_off(tmp_path: Path) -> None:
+    stage = QuoteStage(tmp_path, rests=2, quote_levels="1")
+    heard, how = stage.world.trading.quotes._heard, reaction("Insufficient margin to place order.")
+    other = QuotedMarket("xyz:TSLA", stage.market.params)
+    for hours in (0, 3, 6):
+        heard._dex_wide(other, how, 60_000, hours * 3_600_000)
+        assert (other.scale, other.off) == (Decimal("0.5"), "")
+
+
+@pytest.mark.parametrize(
+    ("status", "what"), [("marginCanceled", "margin"), ("liquidatedCanceled", "took"), ("openInterestCapCanceled", "")]
+)
+def test_what_the_exchange_takes_away_has_the_same_consequence_as_a_refusal(
+    tmp_path: Path, status: str, what: str
+) -> None:
+    stage = QuoteStage(tmp_path, rests=2, quote_levels="1")
+    now = stage.world.clock.mono_ms()
+    order = next(t.order for t in stage.orders if t.order.side is BUY)
+    heard = stage.world.trading.quotes._heard
+    event = OrderChanged(
+        order=order, before=OrderState.OPEN, after=OrderState.CANCELED, why=status, executed=D(0), avg_px=D(0)
+    )
+    heard._one(event, now)
+    if what:
+        assert [why for why in stage.market.pulls.reasons(now) if what in why]
+    else:
+        assert stage.market.pulls.side(BUY, now)
+
+
+def test_full_inventory_that_is_old_is_completed_at_the_price_of_an_emergency(tmp_path: Path) -> None:
+    """Its age came first, and asked for break-even: from a quarter of an hour on nobody took it."""
+    stage = _full(tmp_path, quote_max_age_s="2", completion_max_loss_usd="0.001", quote_stop_loss_bps="0")
+    stage.run(3000)
+    assert stage.market.completing is None or stage.market.completing.emergency
+    told = stage.journal("completion")
+    assert {record["why"] for record in told} == {"its inventory is full"}

@@ -12,7 +12,8 @@ import pytest
 from hip3.commands.latch import reset
 from hip3.config.reading import MarketSettings
 from hip3.core.events import Filled
-from hip3.core.ledger import RoundTrip
+from hip3.core.ledger import OrderChanged, RoundTrip
+from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, Side
 from hip3.errors import ConfigError, VenueReadError
 from hip3.execution.exits.risk_desk import UNVALUED_MS, KeptRisk
@@ -34,7 +35,7 @@ from hip3.service.stop_wish import StopMode
 from hip3.service.supervisor import Supervisor
 from hip3.service.workers import RestJobs
 from hip3.venue.venue import WsText
-from tests.builders import order
+from tests.builders import exit_order, order
 from tests.fakes import FakeClock, MemoryJournal
 from tests.sessions.test_risk import _lose, _reset
 from tests.world import World, quiet_world
@@ -416,3 +417,15 @@ def test_a_duty_that_breaks_is_told_once_and_the_next_has_its_turn(tmp_path: Pat
         keeping.step(world.clock.mono_ms())
     assert turns == ["broken", "next"] * 3
     assert [f["what"] for f in world.journal.of("duty_failed")] == ["RuntimeError: our own slip"]
+
+
+def test_quotes_that_are_moved_are_no_entries_of_the_trial() -> None:
+    trial = Trial(KeptTrial())
+    for level, filled in ((0, 0), (None, 1)):
+        order = msgspec.structs.replace(exit_order(1), reduce_only=False, level=level)
+        trial.apply(
+            OrderChanged(
+                order=order, before=OrderState.OPEN, after=OrderState.CANCELED, why="", executed=D(filled), avg_px=D(1)
+            )
+        )
+    assert (trial.kept.orders, trial.kept.filled) == (1, 1)

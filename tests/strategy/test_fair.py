@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hip3.core.market import Level
-from hip3.strategy.fair import Outside, Reference, fair, outside
+from hip3.strategy.fair import Mode, Outside, Reference, fair, outside
 from tests.builders import D, view
 
 TOUCH = Outside(Level(D("99.98"), D(1)), Level(D("100.04"), D(3)))
@@ -110,3 +110,17 @@ def test_the_basis_is_bounded() -> None:
     reference = Reference()
     _fed(reference, [110.0] * 60)
     assert reference.basis_bps == 30
+
+
+def test_the_volatility_is_that_of_what_is_quoted_by() -> None:
+    """By the envelope a book that moves beside an oracle that stands has half of it, and the spread had, too."""
+    found = {}
+    modes: tuple[Mode, ...] = ("envelope", "micro")
+    for mode in modes:
+        reference = Reference(10)
+        for number in range(200):
+            px = D(100) + D(number % 2) / 20  # 5 bps to and fro, each second
+            touch = Outside(bid=Level(px - D("0.01"), D(1)), ask=Level(px + D("0.01"), D(1)))
+            reference.sample(D(100), touch, number * 1000, mode=mode, mark=D(100))
+        found[mode] = reference.sigma_bps
+    assert found["micro"] > found["envelope"] * D("1.8")

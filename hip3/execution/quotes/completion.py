@@ -95,10 +95,12 @@ class Completion:
         if found is None:
             self._ended(market, now_ms)
             return ""
-        if now_ms < market.completion_held_until_ms:
+        before = market.completing
+        if now_ms < market.completion_held_until_ms and not (found.emergency and market.completion_held_patient):
             return ""
-        if market.completing is None:
+        if before is None or (found.emergency and not before.emergency):  # at another cap others may be found
             market.completion_tries = 0
+        if before is None:
             self._journal.record("completion", coin=market.coin, why=found.why, target_usd=found.target_usd)
         market.completing = found
         self._try(market, position, view, spec, orders, found, now_ms)
@@ -110,14 +112,17 @@ class Completion:
         since, half = now_ms if begun is None else begun.since_ms, p.ladder.max_inventory_usd * HALF_TARGET
         if self._ends_within(market, BEFORE_END_MS):
             return Completing(since, "its session ends", p.carry_usd, True) if usd > p.carry_usd else None
-        if self._exchange_ms() - position.entry_ms > p.max_age_ms:
-            return Completing(since, "its inventory is old", Decimal(0), False)
         share = abs(filled_share(usd, p.ladder))
         if share >= p.complete_at:
             return Completing(since, "its inventory is full", half, True)
         # What is left to do must be worth an order: a dollar too many is no reason to sell eleven.
-        if begun is not None and begun.target_usd > 0 and usd - begun.target_usd >= MIN_NOTIONAL_USD:
-            return begun  # at the cap it began with
+        goes_on = begun is not None and begun.target_usd > 0 and usd - begun.target_usd >= MIN_NOTIONAL_USD
+        if goes_on and begun is not None and begun.emergency:
+            return begun  # at the cap it began with, however old it gets
+        if self._exchange_ms() - position.entry_ms > p.max_age_ms:
+            return Completing(since, "its inventory is old", Decimal(0), False)
+        if goes_on:
+            return begun
         lasted = market.one_sided_ms is not None and now_ms - market.one_sided_ms > p.one_sided_ms
         if lasted and share >= p.one_side_at:
             return Completing(since, "its inventory stays", half, False)
@@ -137,9 +142,13 @@ class Completion:
         if market.coin in self._tracker.ledger().reducing:
             return  # one of unknown fate, too
         market.completion_next_ms = now_ms + TRY_MS
+        if abs(position.szi) < market.completion_left:  # somebody was found
+            market.completion_tries = 0
+        market.completion_left = abs(position.szi)
         market.completion_tries += 1
         if market.completion_tries > MOST_TRIES:
             market.completion_held_until_ms, market.completing = now_ms + HOLD_MS, None
+            market.completion_held_patient = not begun.emergency
             self._journal.record("completion_held", coin=market.coin, tries=MOST_TRIES)
             return
         px = cap(market.params.completion, spec, position, market.fair, emergency=begun.emergency)

@@ -62,7 +62,7 @@ class FactFinder:
         others = _others(view, orders)
         p = market.params
         if view.two_sided:
-            market.reference.sample(view.oracle, others, now_ms)
+            market.reference.sample(view.oracle, others, now_ms, mode=p.reference, mark=view.mark, closed=p.closed)
         market.fair = fair(p.reference, view.oracle, view.mark, others, market.reference.basis_bps, closed=p.closed)
         if market.fair is None:
             return False

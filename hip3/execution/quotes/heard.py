@@ -14,7 +14,7 @@ from hip3.core.order_state import OrderState
 from hip3.core.ports import Clock, Journal
 from hip3.execution.quotes.keys import key_of
 from hip3.execution.quotes.market import QuotedMarket
-from hip3.execution.quotes.refusals import INVALID_MOVE, Reaction, Scope, counts, reaction
+from hip3.execution.quotes.refusals import INVALID_MOVE, OTHER, Reaction, Scope, counts, reaction
 from hip3.position.tracker import PositionTracker
 from hip3.strategy.ladder import Key
 
@@ -85,6 +85,9 @@ class Heard:
                 market.keys.wait(key, now_ms + market.params.fill_delay_ms)
             elif event.after is OrderState.DROPPED and event.order.replaces is not None:
                 market.keys.place_anew(key, now_ms + ANEW_MS)
+            elif event.after is OrderState.CANCELED and reaction(event.why) is not OTHER:
+                market.figures.counts["taken away"] += 1  # by the exchange: what follows is as of a refusal
+                self._refused(market, key, event.why, now_ms)
             elif event.after is OrderState.REJECTED:
                 market.figures.counts["refused"] += 1
                 if event.why.startswith(INVALID_MOVE) and not market.only_anew:
@@ -129,6 +132,8 @@ class Heard:
         self.changed[market.coin] = None
         market.pulls.pull(how.why, now_ms + ms)
         if how.why.endswith("margin"):
+            if now_ms >= market.scale_until_ms:
+                market.scale = Decimal(1)  # what was long ago counts no more, also where nothing was quoted since
             market.scale, market.scale_until_ms = div(market.scale, Decimal(2)), now_ms + ms + 600_000
             if market.scale * 2**MARGIN_REFUSALS <= 1 and not market.off:
                 market.off = f"{how.why}, though sizes were halved; deposit, or lower HIP3_QUOTE_SIZE_USD, and restart"

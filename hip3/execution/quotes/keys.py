@@ -5,12 +5,15 @@ a cancel is wished and how often, and until when a key waits. Times are monotoni
 """
 
 from collections.abc import Iterable
+from decimal import Decimal
+
+import msgspec
 
 from hip3.core.order_state import OrderState
 from hip3.core.orders import PendingOrder
 from hip3.execution.quotes.refusals import WITHIN_MS, Reaction
 from hip3.position.tracked import TrackedOrder
-from hip3.strategy.ladder import Key
+from hip3.strategy.ladder import Key, Ladder
 from hip3.strategy.quote_diff import Slot, SlotState
 
 REPEAT_MS = (1000, 2000, 4000)
@@ -18,6 +21,8 @@ REPEAT_MS = (1000, 2000, 4000)
 ASK_MS, DOUBT_MS, LOST_MS = 2000, 5000, 30_000
 """Where the end of a quote that was replaced or cancelled is not told: its status is asked for, the account is read,
 the side is kept away and it is said."""
+CUT_MS = 60_000
+"""So long is remembered what limits left of a rung."""
 _STATES = {OrderState.OPEN: SlotState.LIVE, OrderState.UNKNOWN: SlotState.UNKNOWN}
 
 
@@ -54,6 +59,8 @@ class Keys:
         self._not_moved_before: dict[Key, int] = {}
         self._seen: dict[str, int] = {}
         """Orders that replaced others whose end nobody told -> since when they are known to be open."""
+        self._cuts: dict[Key, tuple[Decimal, int]] = {}
+        """Key -> (what the gates left of its size, until when that is remembered)."""
         self._refused: dict[tuple[Key | None, Reaction], tuple[int, int]] = {}
         """What was refused of a key or of the market -> (how long it waited, until when that is remembered)."""
 
@@ -117,6 +124,20 @@ class Keys:
         return not told
 
     # What time allows.
+
+    def note_cut(self, key: Key, sz: Decimal, now_ms: int) -> None:
+        """The gates left an order of this key no more than this."""
+        self._cuts[key] = (sz, now_ms + CUT_MS)
+
+    def within_cuts(self, desired: Ladder, now_ms: int) -> Ladder:
+        """The ladder with what limits beyond it left lately: one that wants more is placed anew for ever."""
+        if not self._cuts:
+            return desired
+        self._cuts = {key: cut for key, cut in self._cuts.items() if now_ms < cut[1]}
+        return {
+            key: msgspec.structs.replace(rung, sz=min(rung.sz, self._cuts[key][0])) if key in self._cuts else rung
+            for key, rung in desired.items()
+        }
 
     def changed(self, key: Key, now_ms: int) -> None:
         """An order of this key was placed."""

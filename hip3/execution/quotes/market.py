@@ -9,6 +9,7 @@ from decimal import Decimal
 import msgspec
 
 from hip3.core.market import MarketView
+from hip3.core.money import ZERO
 from hip3.core.orders import Side
 from hip3.execution.quotes.figures import QuoteFigures
 from hip3.execution.quotes.keys import Keys
@@ -66,6 +67,10 @@ class QuotedMarket:
         """The second it was asked for, and the answer: the clocks of a place are slow to read."""
         self.completing: Completing | None = None
         self.completion_tries = self.completion_next_ms = self.completion_held_until_ms = 0
+        self.completion_held_patient = False
+        """It waits since nobody paid the patient price: one that presses goes on."""
+        self.completion_left = ZERO
+        """What was held at the last try."""
         self.completed: deque[int] = deque()
         """When completions ended."""
         self.one_sided_ms: int | None = None

@@ -86,8 +86,11 @@ class Placing:
         for _ in range(len(wished) - len(admitted) + len(full)):
             self._pacing.give_back()
             self._budget.refund(now_ms)
+        sizes = {order.cloid: order.sz for order in wished}
         for order in admitted:
             market.keys.changed(key_of(order), now_ms)
+            if order.sz < sizes[order.cloid]:
+                market.keys.note_cut(key_of(order), order.sz, now_ms)
         return [order for order in admitted if order not in full]
 
     def _order(

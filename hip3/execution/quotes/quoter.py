@@ -249,7 +249,8 @@ class Quoter:
             market.scale = ONE
         lean = 1 if self._pacing.lean else p.levels
         p = msgspec.structs.replace(p, size_usd=p.size_usd * market.scale, levels=min(p.levels, lean))
-        return ladder(p, spec, market.fair, half, usd, self._around(market.coin, view, orders), sides)
+        found = ladder(p, spec, market.fair, half, usd, self._around(market.coin, view, orders), sides)
+        return market.keys.within_cuts(found, now_ms)
 
     def _around(self, coin: str, view: MarketView, orders: list[TrackedOrder]) -> Around:
         """The touch of the wire, and the account's own orders: also those whose end is not proved, and a person's."""

@@ -57,6 +57,8 @@ _TABLE: tuple[tuple[tuple[str, ...], Reaction], ...] = (
     (_MARGIN, Reaction(Scope.DEX, 60_000, 600_000, "there is too little free margin")),
     (("Too many open orders", "tooManyOpenOrdersRejected"),
      Reaction(Scope.MARKET, 60_000, 600_000, "the account has too many open orders")),
+    (("liquidatedCanceled", "scheduledCancel", "selfTradeCanceled"),
+     Reaction(Scope.MARKET, 60_000, 600_000, "the exchange took quotes away")),
     (("Trading is halted",), Reaction(Scope.MARKET, 60_000, 60_000, "the market is halted")),
     (("Action already expired",), Reaction(Scope.KEY, 1000, 10_000)),
     (("Too many cumulative requests sent",), Reaction(Scope.DEX, 60_000, 600_000, "the address has no actions left")),

@@ -57,7 +57,8 @@ class ClockedRest:
         sent = self._mono_ms()
         answer = self._rest.info_json(request)
         if request["type"] in ("exchangeStatus", "clearinghouseState"):
-            self._told(int(answer["time"]), self._mono_ms() - sent)
+            left = max(sent, getattr(self._rest, "left_ms", sent))
+            self._told(int(answer["time"]), self._mono_ms() - left)
         return answer
 
 

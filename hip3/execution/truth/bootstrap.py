@@ -215,7 +215,9 @@ def read_beginning(rest: Rest, user: str, dexs: Iterable[str]) -> AccountReport:
     dexs = list(dexs)
     for _ in range(AGREEING_TRIES):
         report = read_account(rest, user, dexs)
-        if all(f.time_ms < report.since_ms for f in report.fills[:1]):
+        # What is traded elsewhere on the account is in none of these positions.
+        newest = next((f for f in report.fills if in_dexs(f.coin, dexs)), None)
+        if newest is None or newest.time_ms < report.since_ms:
             return report
     raise VenueReadError("the account's fills did not stand still while its positions were read")
 
