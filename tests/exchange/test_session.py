@@ -14,6 +14,7 @@ from hip3.exchange.clock_offset import ClockOffset
 from hip3.exchange.nonce import NonceManager
 from hip3.exchange.protocol import ACKNOWLEDGED_WITHIN_MS, DEAD_AFTER_MS, PING_AFTER_MS, Session
 from hip3.exchange.rate_limit import TokenBucket
+from hip3.exchange.rest import RestClient
 from hip3.exchange.subscriptions import key_of, wanted
 from tests.fakes import FakeClock
 
@@ -187,3 +188,17 @@ def test_no_token_of_an_address_is_shown(url: str, shown: str) -> None:
 )
 def test_what_was_said_at_an_address_repeats_no_token_of_it_whatever_the_address(url: str) -> None:
     assert "abcdef12345" not in told(f"no page at {url}, try another", url)
+
+
+def test_a_list_costs_one_more_for_each_twenty_rows() -> None:
+    """Fifty readings of 2,000 fills were allowed in an instant; the exchange takes ten a minute."""
+    clock = FakeClock()
+    rest = RestClient("http://127.0.0.1:9", clock)
+    rows = b"[" + b",".join([b'{"coin":"xyz:GOLD","time":5,"tid":1}'] * 2000) + b"]"
+    rest._post = lambda path, body, name: rows  # type: ignore[method-assign,assignment]
+    before = rest._bucket.level(clock.mono_ms())
+    rest.info({"type": "userFills", "user": "0x"})
+    assert before - rest._bucket.level(clock.mono_ms()) == 120
+    rest.info({"type": "meta"})
+    assert before - rest._bucket.level(clock.mono_ms()) == 140
+    rest.close()

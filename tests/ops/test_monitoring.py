@@ -31,6 +31,8 @@ def test_every_metric_that_is_drawn_or_alerted_on_is_served(tmp_path: Path) -> N
     assert len(drawn) > 20
     assert len(rules) == 12
     assert (drawn | alerted) - known == set()
+    # A series for each stream: those of private ones are hours old wherever nothing was traded.
+    assert "min by (instance) (hip3_ws_last_message_age_seconds) > 30" in rules
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here")

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from hip3.cli import main
 from hip3.core.results import DAY_MS
 from hip3.errors import ConfigError
+from hip3.ops.intents import IntentLog
+from hip3.ops.journal import EventLog
 from hip3.ops.store import encode
 from hip3.replay.band import FEES, KEYS, Variant, at_fees, groups
 from hip3.report import page as page_module
@@ -342,3 +344,27 @@ def test_the_time_between_two_runs_is_a_gap_whole() -> None:
     ]:  # fmt: skip
         facts.add(at_ms, kind, body)
     assert facts.gaps == [(T0 + 3_600_000, T0 + 6 * 3_600_000 + 900)]
+
+
+def test_paper_s_journal_is_found_by_its_own_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was looked for under the network's: another account's figures were shown, or none."""
+    for number, place in enumerate(("paper-testnet-0x1111", "testnet-observe")):
+        folder = tmp_path / "state" / place
+        folder.mkdir(parents=True)
+        log = EventLog(lambda at=number: T0 + 1000 * at)  # type: ignore[misc]
+        log.open(folder / "journal.db", IntentLog(folder / "intents.log"))
+        log.record("start", version="1", mode="paper")
+        log.drain(0)
+        log.close()
+    for name, value in {
+        "NETWORK": "testnet",
+        "MODE": "paper",
+        "MARKETS": "xyz:GOLD",
+        "STATE_DIR": str(tmp_path / "state"),
+    }.items():
+        monkeypatch.setenv(f"HIP3_{name}", value)
+    monkeypatch.chdir(tmp_path)
+    assert main(["report", "--out", str(tmp_path / "report.html")]) == 0
+    assert "paper-testnet-0x1111" in capsys.readouterr().out

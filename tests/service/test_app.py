@@ -1,6 +1,10 @@
 """Main: what breaks in a round of its supervision must not end the process that leaves positions."""
 
+import signal
 from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
 
 from hip3.config.reading import MarketSettings
 from hip3.config.settings import Settings
@@ -25,3 +29,15 @@ def test_a_round_of_supervision_that_breaks_is_told_once_of_each_kind_and_the_ne
     assert next(left, "all rounds came") == "all rounds came"
     told = [f["what"] for f in journal.of("fault")]
     assert told == ["supervision: ValueError: odd", "supervision: KeyError: 'other'", "supervision: ValueError: odd"]
+
+
+def test_a_hangup_that_nohup_ignores_stays_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The terminal closed, and the service stopped with its positions open."""
+    taken: list[int] = []
+    monkeypatch.setattr("signal.signal", lambda number, handler: taken.append(number))
+    for ignored in (True, False):
+        monkeypatch.setattr("signal.getsignal", lambda number, i=ignored: signal.SIG_IGN if i else signal.SIG_DFL)
+        taken.clear()
+        App._install_signals(SimpleNamespace(_on_signal=None))  # type: ignore[arg-type]
+        assert (signal.SIGHUP in taken) is not ignored
+        assert signal.SIGTERM in taken

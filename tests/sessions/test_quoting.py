@@ -657,3 +657,18 @@ def test_full_inventory_that_is_old_is_completed_at_the_price_of_an_emergency(tm
     assert stage.market.completing is None or stage.market.completing.emergency
     told = stage.journal("completion")
     assert {record["why"] for record in told} == {"its inventory is full"}
+
+
+def test_tries_that_find_somebody_are_no_tries_that_found_nobody(tmp_path: Path) -> None:
+    """After ten orders that all matched it was held for a minute, with half of what was to go left."""
+    limits = {"max_notional_per_market": "400", "max_notional_total": "400", "completion_max_usd": "11"}
+    stage = QuoteStage(
+        tmp_path, rests=2, quote_levels="1", quote_size_usd="60", quote_max_inventory_usd="350",
+        quote_stop_loss_bps="0", **limits,
+    )  # fmt: skip
+    stage.world.by_hand(GOLD, BUY, D("0.085"))
+    assert stage.until(lambda: stage.market.figures.counts["completions"] == 1, 60_000), stage.journal(
+        "completion_held"
+    )
+    assert len(_completions(stage)) > 10
+    assert stage.journal("completion_held") == []

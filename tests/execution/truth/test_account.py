@@ -1,15 +1,20 @@
 """What an account is worth in each mode, and that a partial reading is none."""
 
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from hip3.core.events import OrderUpdate
 from hip3.core.orders import Side
 from hip3.errors import VenueReadError
-from hip3.execution.truth.account import AccountReport, Proof, positions_of, prove, read_account
+from hip3.execution.truth import bootstrap
+from hip3.execution.truth.account import AccountReport, ClockedRest, Proof, positions_of, prove, read_account
+from hip3.execution.truth.bootstrap import read_beginning
 from tests.builders import COIN, D, fill
+from tests.fakes import FakeClock
 
 STATE = {
     "marginSummary": {"accountValue": "1000.5"}, "time": 7,
@@ -155,3 +160,32 @@ def test_rows_that_are_skipped_count_towards_the_end_of_the_list() -> None:
     assert read_account(_Rest(**answers, userFills=[*rows, _raw(1, COIN)]), "0x", ["xyz"]).cut_off
     proof = prove(_TwoDexs(clearinghouseState=STATE, frontendOpenOrders=[], userFills=[*rows, _raw(1)]), "0x", ["flx"])
     assert proof.positions is None
+
+
+def test_what_goes_before_a_reading_is_no_part_of_its_way() -> None:
+    """An exit by HTTP that took eight seconds put the exchange's clock four seconds off."""
+    clock, told = FakeClock(), list[tuple[int, int]]()
+
+    class Rest:
+        left_ms = 0
+
+        def info_json(self, request: dict[str, Any]) -> Any:
+            clock.advance(7900)  # the exit
+            self.left_ms = clock.mono_ms()
+            clock.advance(100)
+            return {"time": 5}
+
+    clocked = ClockedRest(Rest(), clock.mono_ms, lambda ms, way: told.append((ms, way)))  # type: ignore[arg-type]
+    clocked.info_json({"type": "exchangeStatus"})
+    assert told == [(5, 100)]
+
+
+def test_fills_of_elsewhere_hold_up_no_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another bot on the account that is filled each second on the main dex kept a start from ever ending."""
+    elsewhere = msgspec.structs.replace(fill(1), coin="BTC", time_ms=99)
+    report = SimpleNamespace(fills=(elsewhere, msgspec.structs.replace(fill(2), time_ms=5)), since_ms=10)
+    monkeypatch.setattr(bootstrap, "read_account", lambda rest, user, dexs: report)
+    assert read_beginning(None, "0x", ["xyz"]) is report  # type: ignore[arg-type]
+    report.fills = (msgspec.structs.replace(fill(2), time_ms=11), *report.fills)
+    with pytest.raises(VenueReadError, match="did not stand still"):
+        read_beginning(None, "0x", ["xyz"])  # type: ignore[arg-type]
