@@ -8,6 +8,7 @@ Several ways may tell of one order at once and in any order. That needs no lock 
 (`PostRequestManager`), and the tracker's result does not depend on who comes first.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -42,6 +43,7 @@ from hip3.position.tracker import PositionTracker
 
 OVER = "Order was never placed, already canceled, or filled"
 """A cancel came too late: there is nothing left to ask for."""
+MOST_MEANWHILE = 1000
 MAX_CANCEL_TRIES = 5
 """A cancel that was not answered is queued again until it was tried so often; who wants more must ask anew."""
 
@@ -80,6 +82,17 @@ class OrdersIn:
         self._address = address
         self._journal = journal
         self._wake_rest = wake_rest
+        self._meanwhile: deque[OrderUpdate] = deque(maxlen=MOST_MEANWHILE)
+        """What the stream told of others' orders since a reading began. Each use is one step."""
+
+    def reading_begins(self) -> None:
+        """The account is about to be read, which takes several requests. Rest."""
+        self._meanwhile.clear()
+
+    def reading_ends(self) -> None:
+        """What it said of others' orders is in the books: what the stream told meanwhile is newer. Rest."""
+        for item in list(self._meanwhile):
+            self._tracker.on_order_update(item)
 
     def on_connection_lost(self, generation: int, now_ms: int) -> None:
         """Posts in flight are unknown, queued entries die, the rest lives on.
@@ -213,6 +226,8 @@ class OrdersIn:
                 continue
             if not reading:
                 self._streams.updated(item.cloid)
+                if self._tracker.get(item.cloid or "") is None:
+                    self._meanwhile.append(item)
             events = self._tracker.on_order_update(item)
             if reading and not is_ours(item.cloid):
                 self._strangers.explained(item.oid)

@@ -35,6 +35,14 @@ class OrdersIn(Protocol):
         """Fills in any order, known ones among them."""
         ...
 
+    def reading_begins(self) -> None:
+        """The account is about to be read: what the stream tells of others' orders from now on is newer."""
+        ...
+
+    def reading_ends(self) -> None:
+        """The reading is in the books; now what the stream told meanwhile."""
+        ...
+
 
 class MarketIn(Protocol):
     """`execution.market_in`: a book that was read over HTTP."""

@@ -12,6 +12,7 @@ from decimal import Decimal
 from itertools import chain
 
 from hip3.core.events import Fill, Funding
+from hip3.core.ledger import RoundTrip, TrackerEvent
 from hip3.core.money import ZERO
 from hip3.position.tracked import KeptTotals, Totals
 
@@ -98,6 +99,17 @@ class Results:
         """A position is flat: what it came to, funding included. Counts one round trip."""
         self.totals.round_trips += 1
         return self._trips.pop(coin, None) or Totals()
+
+    def late_trip(self, fill: Fill) -> list[TrackerEvent]:
+        """The fill that closed a position which was believed gone before it came: a round trip of which no more is
+        known. Left here its result would be charged to the next one."""
+        trip = self.end_trip(fill.coin)
+        if self.counted_before(fill):
+            return []
+        return [RoundTrip(
+            coin=fill.coin, opened_ms=fill.time_ms, closed_ms=fill.time_ms, realized=trip.realized, fees=trip.fees,
+            funding=trip.funding, entry_px=ZERO, exit_px=fill.px,
+        )]  # fmt: skip
 
     def forget_kept_trips(self) -> None:
         """The positions of the start are all adopted: what was kept of others is over."""

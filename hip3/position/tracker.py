@@ -293,6 +293,7 @@ class PositionTracker(TrackerViews):
         # Flat with a gap in the chain is not flat yet: a fill between is still under way.
         if holding.szi == 0 and not holding.fills:
             del self._holdings[fill.coin]
+            out += self._results.late_trip(fill) if kind == "contained" and fill.end_position == 0 else []
         elif holding.szi == 0 and holding.linked:
             out += self._close_trip_locked(holding)
         return out

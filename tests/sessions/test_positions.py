@@ -208,3 +208,28 @@ def test_a_fill_of_somebody_else_that_is_lost_is_read_when_its_order_is_explaine
     world.run(1000)
     world.filter_frame = lambda text: [text]
     assert world.run_until(lambda: GOLD in world.trading.tracker.booked(), 5000)
+
+
+def test_a_list_of_orders_that_is_a_moment_old_takes_back_nothing_that_the_stream_told(tmp_path: Path) -> None:
+    """A cancelled order of somebody else was back, and his new one gone, for a minute: limits went by that."""
+    world = quiet_world(tmp_path)
+    one = world.rest_by_hand(GOLD)
+    world.run(3000)
+    assert [o.oid for o in world.trading.tracker.foreign_orders()] == [one]
+    real = world.rest.info
+    two: list[int] = []
+
+    def slow(request: dict[str, Any]) -> bytes:
+        body = real(request)
+        if request["type"] == "userFills" and not two:  # the last of a reading: the lists of orders were read before
+            account = world.venue.engine.account(world.user)
+            world.venue.engine.cancel_all(account, GOLD, world.exchange_ms())
+            two.append(world.rest_by_hand(GOLD))
+            world.venue.publish(world.exchange_ms())
+            world.deliver()
+        return body
+
+    world.rest.info = slow  # type: ignore[method-assign]
+    world.trading.view.doubt()
+    assert world.run_until(lambda: bool(two), 5000)
+    assert [o.oid for o in world.trading.tracker.foreign_orders()] == two

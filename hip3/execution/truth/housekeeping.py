@@ -128,8 +128,7 @@ class Housekeeping:
         self._resolver, self._margin = helpers.resolver, helpers.margin
         self._open_orders, self._markets, self._books = helpers.open_orders, helpers.markets, helpers.books
         self._started = False
-        self._next_storm_ms = self._next_anchor_ms = self._next_clock_ms = 0
-        self._read_generation = 0
+        self._next_storm_ms = self._next_anchor_ms = self._next_clock_ms = self._read_generation = 0
         self._waits_for_orders = False
         self._next_compare_ms = clock.mono_ms() + COMPARE_MS
         self._last_compare_ms = -DOUBT_MS
@@ -139,8 +138,7 @@ class Housekeeping:
         self._no_fills: Counter[str] = Counter()
         self._heard_ms: dict[TrackedOrder, int] = {}
         """Orders whose fills have not come -> when that was first seen."""
-        self.failed_reads = 0
-        self._quiet_until_ms = 0
+        self.failed_reads = self._quiet_until_ms = 0
         self._broken: set[str] = set()
         self.finish_start: Callable[[int], None] | None = None
         """Reads what a start in part left out. Set by main before the threads begin."""
@@ -258,11 +256,13 @@ class Housekeeping:
         """
         assert self._user is not None
         open_before = self._tracker.live(OrderState.OPEN)  # before the request: later ones may rightly be missing
+        self._orders_in.reading_begins()
         report = read_account(self._clocked, self._user, self.dexs)
         self._view.take(report.marks, report.liquidations, report.margins, now_ms)
         self._orders_in.on_fills(report.fills, now_ms)
         self._orders_in.on_order_updates(report.orders, now_ms, reading=True)
         self._tracker.set_foreign(report.orders)
+        self._orders_in.reading_ends()
         agree = self._positions_agree(report, now_ms)
         if self._open_orders is not None:
             agree = self._stops_agree(self._open_orders.look(report, now_ms), now_ms) and agree
