@@ -125,13 +125,25 @@ def _stop_for_more(rng: random.Random, at: int, coins: tuple[str, ...]) -> Combi
 
 
 def _dead_mark(rng: random.Random, at: int, coins: tuple[str, ...]) -> Combined:
-    """A market's context dies, then its price goes elsewhere, and a position is there."""
-    coin = rng.choice(coins)
-    dead = Mishap(kind="dead context", on=coin, at_ms=at, for_ms=60_000, when="holding")
-    gaps = [
-        Mishap(kind="gap", on=coin, ms=rng.choice((-150, -100, 100, 150)), at_ms=at + 500 + n * 2000) for n in range(3)
-    ]
-    return [dead, *gaps], {"leverage": 3, "exit_max_slippage_bps": Decimal(60), "time_stop_ms": 3000}
+    """A position is there, its market's context dies, and then its price goes elsewhere, against it."""
+    coin, side = rng.choice(coins), rng.choice((-1, 1))
+    hand = Mishap(kind="hand trade", on=coin, ms=side * rng.randint(30, 40), at_ms=at)
+    dead = Mishap(kind="dead context", on=coin, at_ms=at + 1000, for_ms=60_000)
+    gaps = [Mishap(kind="gap", on=coin, ms=-side * rng.choice((100, 150)), at_ms=at + 1500 + n * 500) for n in range(2)]
+    return [hand, dead, *gaps], {
+        "leverage": 3, "exit_max_slippage_bps": Decimal(60), "time_stop_ms": 5000, "min_holding_ms": 5000,
+        "min_edge_bps": Decimal(5000), "protective_stop_bps": Decimal(0), "stop_loss_bps": Decimal(0),
+    }  # fmt: skip
+
+
+def _regrown(rng: random.Random, at: int, coins: tuple[str, ...]) -> Combined:
+    """A position that stays is halved and whole again within an instant, as quotes do it: so is its stop not."""
+    hand = Mishap(kind="hand trade", on=rng.choice(coins), ms=rng.choice((-1, 1)) * rng.randint(30, 40), at_ms=at)
+    swaps = [Mishap(kind="hand swap", at_ms=at + rng.randint(2000, 4000)) for _ in range(rng.randint(1, 2))]
+    return [hand, *swaps], {
+        "time_stop_ms": 45_000, "protective_stop_bps": Decimal(300), "min_edge_bps": Decimal(5000), "leverage": 3,
+        "stop_loss_bps": Decimal(0), "take_profit_bps": Decimal(0), "min_holding_ms": 45_000,
+    }  # fmt: skip
 
 
 def _held_up_over_a_cut(rng: random.Random, at: int, coins: tuple[str, ...]) -> Combined:
@@ -147,9 +159,9 @@ def _held_up_over_a_cut(rng: random.Random, at: int, coins: tuple[str, ...]) -> 
 KINDS: tuple[Made, ...] = (
     _fast_clock, _old_reading, _full_until_the_end, _cut_while_sending, _late_and_unproved, _given_up_by_http,
     _lost_in_silence, _fill_of_others_lost, _held_up_over_a_cut,
-    _young_position, _empty_at_a_start, _stop_for_more, _dead_mark,
+    _young_position, _empty_at_a_start, _stop_for_more, _dead_mark, _regrown,
 )  # fmt: skip
-_ALONE = (_lost_in_silence, _empty_at_a_start)
+_ALONE = (_lost_in_silence, _empty_at_a_start, _regrown, _dead_mark)
 """What chance adds mostly hides these: a connection that is begun anew has everything read."""
 AFTER_COMPARISON_MS = (12_500, 15_000)
 

@@ -23,7 +23,7 @@ from hip3.venue.engine.model import Request
 from hip3.venue.serving.output import WsText
 from hip3.venue.setup.fault import Fault
 
-NOTICED_MS = 6500
+NOTICED_MS, LEAST_USD = 6500, 12
 DEAD_CONTEXT = "dead context"
 CHANNELS = {"post": "reply", "orderUpdates": "update", "userFills": "fill"}
 ACTIONS_ONLY = {"lost action": "lost request", "lost answer": "lost reply"}
@@ -363,6 +363,15 @@ class Mishaps:
             usd = int(abs(szi) * oracle * self._rng.randint(30, 80) / 100)
             m = msgspec.structs.replace(m, on=coin, ms=-usd if szi > 0 else usd)
         self._by_hand(m, Decimal("0.01") if m.ms > 0 else Decimal("-0.01"), "Ioc")
+
+    def _begin_hand_swap(self, m: Mishap) -> None:
+        """Half of a position is taken and given back at once: what stood for all of it stands for half."""
+        for coin, szi in sorted(self._scene.positions().items()):
+            usd = int(abs(szi) * self._scene.venue.engine.markets[coin].oracle / 2) * (1 if szi > 0 else -1)
+            if abs(usd) >= LEAST_USD:
+                for part in (-usd, usd):
+                    away = Decimal("0.01") if part > 0 else Decimal("-0.01")
+                    self._by_hand(msgspec.structs.replace(m, on=coin, ms=part), away, "Ioc")
 
     def _begin_hand_order(self, m: Mishap) -> None:
         self._by_hand(m, Decimal("-0.1") if m.ms > 0 else Decimal("0.1"), "Gtc")

@@ -187,6 +187,7 @@ KINDS: tuple[tuple[float, Made], ...] = (
     (0.3, _once("hard stop")),
     (3, _hand("hand trade")),
     (0.7, _hand("hand order")),
+    (0.5, _once("hand swap")),
 )
 
 
