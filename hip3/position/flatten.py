@@ -25,10 +25,10 @@ def priced(coin: str, view: MarketView | None, read: ReadMark | None, now_ms: in
     """What an exit is priced by: the stream's word while it is new, else what is newer; None where nothing is known.
 
     One stream of a market may die and leave its last mark standing: an exit bound to that is sold to nobody while the
-    book has long gone. What was read without a connection (of generation 0) is as new as such words get.
+    book has long gone. What was read without a connection has its time with the reading.
     """
     told = view is not None and bool(view.mark or view.oracle)
-    if view is not None and told and (view.generation == 0 or _age(view.ctx_at_ms, now_ms) <= OLD_MS):
+    if view is not None and told and _age(view.ctx_at_ms, now_ms) <= OLD_MS:
         return view
     by_reading = None if read is None else msgspec.structs.replace(view or MarketView(coin), mark=read[0], oracle=None)
     if read is not None and now_ms - read[1] <= OLD_MS:

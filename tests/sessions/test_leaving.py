@@ -494,6 +494,10 @@ def test_what_an_exit_goes_by(
     by = priced(GOLD, seen, read, HOUR)
     assert by is not None
     assert anchor_px(by) == anchor
+    if read is not None and ctx_ms is None:  # a view that was read during a cut: its time is the reading's
+        unfed = priced(GOLD, msgspec.structs.replace(seen, generation=0), (D(3700), HOUR - 1), HOUR)
+        assert unfed is not None
+        assert anchor_px(unfed) == D(3700)
     assert priced(GOLD, None, None, HOUR) is None
 
 
