@@ -85,6 +85,7 @@ class RestClient:
         if request.get("type") in _BY_ROWS:  # one more for each 20 rows, which only the answer tells
             now = self._clock.mono_ms()
             self._bucket.try_take(min(answer.count(b'"time":') // 20, self._bucket.level(now)), now)
+            self._note_spent()
         if self.tap is not None:
             self.tap.learnt(request, answer, asked_ns)
         return answer

@@ -165,7 +165,7 @@ class RiskDesk:
         """
         monitor, limits, trial = self.monitor, self.monitor.limits, self._trial
         return {
-            "net_usd": f"{monitor.net_usd:.4f}", "max_loss_usd": str(limits.max_loss_usd),
+            "net_usd": f"{monitor.net_usd + self._tracker.open_net():.4f}", "max_loss_usd": str(limits.max_loss_usd),
             "lost_today_usd": f"{max(ZERO, self._drawdown.lost_usd):.4f}",
             "max_daily_loss_usd": str(self._drawdown.limits.max_daily_loss_usd),
             "losing_run": monitor.losing_run, "rejects_within_hour": len(monitor.rejects),

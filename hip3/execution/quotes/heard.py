@@ -14,7 +14,7 @@ from hip3.core.order_state import OrderState
 from hip3.core.ports import Clock, Journal
 from hip3.execution.quotes.keys import key_of
 from hip3.execution.quotes.market import QuotedMarket
-from hip3.execution.quotes.refusals import INVALID_MOVE, OTHER, Reaction, Scope, counts, reaction
+from hip3.execution.quotes.refusals import INVALID_MOVE, OTHER, SELF_TRADE, Reaction, Scope, counts, reaction
 from hip3.position.tracker import PositionTracker
 from hip3.strategy.ladder import Key
 
@@ -85,6 +85,8 @@ class Heard:
                 market.keys.wait(key, now_ms + market.params.fill_delay_ms)
             elif event.after is OrderState.DROPPED and event.order.replaces is not None:
                 market.keys.place_anew(key, now_ms + ANEW_MS)
+            elif event.after is OrderState.CANCELED and event.why.startswith(SELF_TRADE) and market.completing:
+                return  # our own completion met it
             elif event.after is OrderState.CANCELED and reaction(event.why) is not OTHER:
                 market.figures.counts["taken away"] += 1  # by the exchange: what follows is as of a refusal
                 self._refused(market, key, event.why, now_ms)

@@ -34,6 +34,7 @@ class Reaction(msgspec.Struct, frozen=True):
 
 WITHIN_MS = 600_000
 POST_ONLY = ("Post only order would have immediately matched", "badAloPxRejected")
+SELF_TRADE = "selfTradeCanceled"
 INVALID_MOVE = "Attempted to modify to invalid new order"
 _MARGIN = (
     "Insufficient margin to place order", "perpMarginRejected", "marginCanceled",
@@ -57,7 +58,7 @@ _TABLE: tuple[tuple[tuple[str, ...], Reaction], ...] = (
     (_MARGIN, Reaction(Scope.DEX, 60_000, 600_000, "there is too little free margin")),
     (("Too many open orders", "tooManyOpenOrdersRejected"),
      Reaction(Scope.MARKET, 60_000, 600_000, "the account has too many open orders")),
-    (("liquidatedCanceled", "scheduledCancel", "selfTradeCanceled"),
+    (("liquidatedCanceled", "scheduledCancel", SELF_TRADE),
      Reaction(Scope.MARKET, 60_000, 600_000, "the exchange took quotes away")),
     (("Trading is halted",), Reaction(Scope.MARKET, 60_000, 60_000, "the market is halted")),
     (("Action already expired",), Reaction(Scope.KEY, 1000, 10_000)),
