@@ -517,31 +517,22 @@ def test_what_came_after_the_reading_adds_to_it() -> None:
 def test_the_fill_that_closed_a_position_believed_gone_is_its_own_round_trip() -> None:
     """It was charged to the next one in the market, and until then no limit saw the loss."""
     tracker = PositionTracker()
+
+    def sold(tid: int, time_ms: int, pnl: str) -> list[RoundTrip]:
+        """What is told of the fill that closes it."""
+        close = fill(
+            tid,
+            side=Side.SELL,
+            time_ms=time_ms,
+            start_position=D("0.012"),
+            closed_pnl=D(pnl),
+            cloid=None,
+            oid=tid + 100,
+        )
+        return [event for event in tracker.on_fills([close]) if isinstance(event, RoundTrip)]
+
     tracker.on_fills([fill(1, time_ms=2000)])
-    gone = Opening(px=D(0), ms=90_000, read_ms=90_000)
-    tracker.adopt(COIN, D(0), gone)
-    late = fill(
-        2,
-        side=Side.SELL,
-        px=D(3900),
-        time_ms=50_000,
-        start_position=D("0.012"),
-        closed_pnl=D("-1.2"),
-        cloid=None,
-        oid=9,
-    )
-    trips = [event for event in tracker.on_fills([late]) if isinstance(event, RoundTrip)]
-    assert [(trip.realized, trip.closed_ms) for trip in trips] == [(D("-1.2"), 50_000)]
+    tracker.adopt(COIN, D(0), Opening(px=D(0), ms=90_000, read_ms=90_000))
+    assert [(trip.realized, trip.closed_ms) for trip in sold(2, 50_000, "-1.2")] == [(D("-1.2"), 50_000)]
     tracker.on_fills([fill(3, time_ms=100_000, cloid=None, oid=10)])
-    won = fill(
-        4,
-        side=Side.SELL,
-        px=D(4100),
-        time_ms=101_000,
-        start_position=D("0.012"),
-        closed_pnl=D("1.2"),
-        cloid=None,
-        oid=11,
-    )
-    trips = [event for event in tracker.on_fills([won]) if isinstance(event, RoundTrip)]
-    assert [trip.realized for trip in trips] == [D("1.2")]
+    assert [trip.realized for trip in sold(4, 101_000, "1.2")] == [D("1.2")]

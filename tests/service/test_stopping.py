@@ -34,12 +34,17 @@ def _stop(
     return Stopper(app, world.trading, mode, limit_ms).run()
 
 
+def _holding(world: World) -> World:
+    """A position is in the books."""
+    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    assert world.run_until(lambda: bool(world.trading.tracker.positions()), 5000)
+    return world
+
+
 def test_a_cancelling_stop_waits_for_an_exit_whose_fate_is_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world = quiet_world(tmp_path)
-    world.by_hand(GOLD, Side.BUY, D("0.01"))
-    assert world.run_until(lambda: bool(world.trading.tracker.positions()), 5000)
+    world = _holding(quiet_world(tmp_path))
     world.sender.hold()
     world.trading.exiting.request(ExitReason.MANUAL)
     assert world.run_until(lambda: bool(world.trading.tracker.live()), 1000)
@@ -50,8 +55,7 @@ def test_a_cancelling_stop_waits_for_an_exit_whose_fate_is_open(
 
 
 def _exit_under_way(world: World) -> TrackedOrder:
-    world.by_hand(GOLD, Side.BUY, D("0.01"))
-    assert world.run_until(lambda: bool(world.trading.tracker.positions()), 5000)
+    _holding(world)
     world.sender.hold()
     world.trading.exiting.request(ExitReason.MANUAL)
     assert world.run_until(lambda: bool(world.trading.tracker.live()), 1000)
@@ -121,9 +125,7 @@ def test_a_stop_that_leaves_less_takes_the_place_of_the_one_under_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`stop --flatten` while a `stop` ran was answered with 0, and the position stayed."""
-    world = quiet_world(tmp_path)
-    world.by_hand(GOLD, Side.BUY, D("0.01"))
-    assert world.run_until(lambda: bool(world.trading.tracker.positions()), 5000)
+    world = _holding(quiet_world(tmp_path))
     wish = world.running.stop
     wish.ask(StopMode.CANCEL, 20_000)
     tried = iter([StopMode.LEAVE, StopMode.FLATTEN, StopMode.CANCEL])

@@ -8,7 +8,7 @@ A touch that stands while its market moves is asked for, too: silence of one str
 book says nothing, but a mark that has left the touch, and a book that is another one, do.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -108,14 +108,10 @@ class BooksByRest:
         if not coins:
             return
         self._next_exits_ms = now_ms + RETRY_MS
-        for dex in dict.fromkeys(coin.partition(":")[0] for coin in coins):
-            marks = self._marks(dex)
-            self._marked(marks, now_ms)
-            for coin in coins:
-                if coin.partition(":")[0] == dex:
-                    update = self._book(coin)
-                    if update is not None:
-                        self._market_state.apply_read(update, marks.get(coin), generation)
+        for coin, mark in self._read_marks(coins, now_ms):
+            update = self._book(coin)
+            if update is not None:
+                self._market_state.apply_read(update, mark, generation)
 
     def _silent(self, generation: int, now_ms: int) -> None:
         """With a socket: the marks of positions whose contexts do not come. One that has gone elsewhere meanwhile shows
@@ -125,14 +121,19 @@ class BooksByRest:
         if not coins or now_ms - self._link.connected_ms < STOOD_MS:
             return
         self._next_exits_ms = now_ms + SILENT_MS
+        for coin, new in self._read_marks(coins, now_ms):
+            view = views.get(coin)
+            old = None if view is None else view.mark
+            if old and new and abs(bps_of(new - old, old)) > AWAY_BPS:
+                self._tell_dead(coin, "its mark stood still while its price moved", now_ms)
+
+    def _read_marks(self, coins: list[str], now_ms: int) -> Iterator[tuple[str, Decimal | None]]:
+        """Each market with its mark by a reading of its dex; None: it has no position there. A dex that cannot be read
+        ends it after those before it."""
         for dex in dict.fromkeys(coin.partition(":")[0] for coin in coins):
             marks = self._marks(dex)
             self._marked(marks, now_ms)
-            for coin in coins:
-                view = views.get(coin)
-                old, new = None if view is None else view.mark, marks.get(coin)
-                if old and new and abs(bps_of(new - old, old)) > AWAY_BPS:
-                    self._tell_dead(coin, "its mark stood still while its price moved", now_ms)
+            yield from ((coin, marks.get(coin)) for coin in coins if coin.partition(":")[0] == dex)
 
     def standing(self, now_ms: int) -> None:
         """Touches that their marks have left: read one book a second, and where it is another one take it, keep entries
