@@ -152,7 +152,7 @@ def _margined(report: AccountReport, coin: str) -> str:
     kind = f"{margin.type} {margin.leverage or '?'}x"
     if liquidation is None or not mark:
         return f"{kind}, no liquidation price"
-    return f"{kind}, liquidated at {shown(liquidation)}, {abs(bps_of(liquidation - mark, mark)) / 100:.1f} % away"
+    return f"{kind}, liquidated at {shown(liquidation.px)}, {abs(bps_of(liquidation.px - mark, mark)) / 100:.1f} % away"
 
 
 def _fate(settings: MarketSettings, configured: bool, report: AccountReport, coin: str) -> str:

@@ -7,6 +7,8 @@ tick (exits), risk (limits on equity), status.
 from decimal import Decimal
 from typing import NamedTuple
 
+from hip3.core.ledger import PositionView
+
 
 class PositionMargin(NamedTuple):
     """How a position is margined."""
@@ -15,6 +17,14 @@ class PositionMargin(NamedTuple):
     """"isolated": by cash of its own; "cross": by all that the account has there; else "unknown"."""
     leverage: int | None
     """None: not told."""
+
+
+class Liquidation(NamedTuple):
+    """Where the exchange would have closed a position, by one reading."""
+
+    px: Decimal
+    read_ms: int
+    """Exchange time as of which it was read."""
 
 
 class AccountView:
@@ -39,8 +49,8 @@ class AccountView:
         self._marks_ms = 0
         self._lately: dict[str, tuple[Decimal, int]] = {}
         """Marks that were read since, where a stream is silent, and when; replaced as a whole."""
-        self.liquidations: dict[str, Decimal] = {}
-        """Liquidation prices of the last reading, of the positions that have one; replaced as a whole, too."""
+        self.liquidations: dict[str, Liquidation] = {}
+        """Those of the last reading, of the positions that have one; replaced as a whole, too."""
         self.margins: dict[str, PositionMargin] = {}
         """How each position of the last reading is margined; replaced as a whole."""
         self.doubted = False
@@ -54,11 +64,22 @@ class AccountView:
         Set by whoever books the update, taken back by rest."""
 
     def take(
-        self, marks: dict[str, Decimal], liquidations: dict[str, Decimal], margins: dict[str, PositionMargin],
+        self, marks: dict[str, Decimal], liquidations: dict[str, Liquidation], margins: dict[str, PositionMargin],
         now_ms: int,
     ) -> None:  # fmt: skip
         """What a reading of monotonic `now_ms` says of its positions: the start's, then each of the rest thread's."""
         self.marks, self.liquidations, self.margins, self._marks_ms = marks, liquidations, margins, now_ms
+
+    def liquidation_px(self, position: PositionView) -> Decimal | None:
+        """At which price the exchange closes it by the last reading; None where that does not tell of this position.
+
+        A reading of before it was opened is of another one, whose room may have been wider.
+        """
+        read = self.liquidations.get(position.coin)
+        if read is None or read.read_ms < position.entry_ms:
+            return None
+        room = (position.entry_px - read.px) * (1 if position.szi > 0 else -1)
+        return read.px if room > 0 else None
 
     def marked(self, marks: dict[str, Decimal], now_ms: int) -> None:
         """Marks that were read alone, at monotonic `now_ms`."""

@@ -46,17 +46,16 @@ def liquidation_of(
     settings: MarketSettings,
     margins: dict[str, Margin],
     specs: dict[str, MarketSpec],
-    read: Callable[[], dict[str, Decimal]],
+    read: Callable[[PositionView], Decimal | None],
 ) -> Callable[[PositionView], Decimal | None]:
     """At which price the exchange closes a position: by the last reading (`read`), before one by the margin that the
     start found; None where nobody knows."""
 
     def px(position: PositionView) -> Decimal | None:
-        known, sign = read().get(position.coin), 1 if position.szi > 0 else -1
-        if known is not None and (position.entry_px - known) * sign > 0:
+        if (known := read(position)) is not None:
             return known
         room = isolated_room(settings, position.coin, margins, specs.get(position.coin))
-        return None if room is None else shift_bps(position.entry_px, -sign * room[0])
+        return None if room is None else shift_bps(position.entry_px, -room[0] if position.szi > 0 else room[0])
 
     return px
 

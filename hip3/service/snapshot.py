@@ -155,6 +155,7 @@ def _position(p: PositionView, view: MarketView | None, exiting: dict[str, Any],
     pnl = None if mark is None or not p.entry_px else p.szi * (mark - p.entry_px)
     leaving = exiting.get(p.coin)
     margin = None if view_of is None else view_of.margins.get(p.coin)
+    liquidation = None if view_of is None else view_of.liquidation_px(p)
     quoted = running.trading is not None and running.trading.quotes.quoted(p.coin)
     return {
         "market": p.coin,
@@ -168,9 +169,7 @@ def _position(p: PositionView, view: MarketView | None, exiting: dict[str, Any],
         "notional_usd": None if mark is None else f"{p.szi * mark:.2f}",
         "foreign": p.foreign,
         "owner": "foreign" if p.foreign else "quote" if quoted else "take",
-        "liquidation_px": None
-        if view_of is None or p.coin not in view_of.liquidations
-        else _text(view_of.liquidations[p.coin]),
+        "liquidation_px": None if liquidation is None else _text(liquidation),
         "margin": None if margin is None else margin.type,
         "leverage": None if margin is None else margin.leverage,
     }

@@ -251,7 +251,7 @@ def _loop(g: Given, identity: Identity, books: Books, feed: Feed, outbox: Outbox
     margins = g.beginning.margins if g.beginning is not None else {}
     protector = Protector(
         clock=g.clock, specs=g.universe.specs, bps=lambda c: g.settings.for_market(c).protective_stop_bps,
-        liquidation=liquidation_of(g.settings, margins, g.universe.specs, lambda: books.view.liquidations),
+        liquidation=liquidation_of(g.settings, margins, g.universe.specs, books.view.liquidation_px),
         tracker=books.tracker, desk=books.exits, exiting=inflow.exiting, market_state=market_state,
         scheduler=outbox.scheduler, cloids=outbox.cloids, journal=g.journal,
     )  # fmt: skip

@@ -20,7 +20,7 @@ from hip3.core.orders import is_ours
 from hip3.errors import ODD_ANSWERS, VenueReadError
 from hip3.exchange.wire import parse_order_record
 from hip3.exchange.wire_fills import parse_fill_list
-from hip3.execution.account_view import PositionMargin
+from hip3.execution.account_view import Liquidation, PositionMargin
 from hip3.execution.truth.fill_order import newest_first, newest_of
 
 FILLS_CAP = 2000
@@ -88,7 +88,7 @@ class AccountReport(msgspec.Struct, frozen=True, kw_only=True):
     """Sum of the configured dexs' account values, in USD; what it means depends on the mode: `worth.equity_of`."""
     marks: dict[str, Decimal]
     """Mark price of each position, from its value."""
-    liquidations: dict[str, Decimal] = {}
+    liquidations: dict[str, Liquidation] = {}
     """Liquidation price of each position that has one, by its margin."""
     margins: dict[str, PositionMargin] = {}
     """How each position is margined."""
@@ -120,7 +120,7 @@ class _Parts:
         self.times: dict[str, int] = {}
         self.equity = ZERO
         self.marks: dict[str, Decimal] = {}
-        self.liquidations: dict[str, Decimal] = {}
+        self.liquidations: dict[str, Liquidation] = {}
         self.margins: dict[str, PositionMargin] = {}
 
     def add(self, rest: Rest, user: str, dex: str) -> None:
@@ -136,7 +136,7 @@ class _Parts:
                 self.marks[body["coin"]] = div(parse(body["positionValue"]), abs(szi))
                 self.margins[body["coin"]] = _margin_of(body.get("leverage"))
                 if body.get("liquidationPx"):
-                    self.liquidations[body["coin"]] = parse(body["liquidationPx"])
+                    self.liquidations[body["coin"]] = Liquidation(parse(body["liquidationPx"]), self.times[dex])
         self.orders += _open_orders(rest, user, dex)
 
 

@@ -384,7 +384,7 @@ def opening(report: AccountReport, coin: str, held: Held | None) -> Opening:
     ours = any(is_ours(f.cloid) for f in fills)
     if since is None:
         known = [f.time_ms for f in fills] + ([held.entry_ms] if held is not None else [])
-        since = min(known, default=report.at_ms)
+        since = min(known, default=read_ms(report, coin) or report.at_ms)
     return Opening(
         px=px, ms=since, fees=sum((f.fee for f in fills), ZERO), realized=sum((f.closed_pnl for f in fills), ZERO),
         edge_bps=held.entry_edge_bps if held is not None else ZERO,

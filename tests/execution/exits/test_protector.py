@@ -9,6 +9,7 @@ from hip3.core.ledger import PositionView
 from hip3.core.money import bps_of
 from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, Side
+from hip3.execution.account_view import AccountView, Liquidation
 from hip3.position.protection import Protection, bounded_bps, decide, liquidation_bps, trigger_px
 from hip3.position.tracked import TrackedOrder
 from hip3.service.stopping import cancel_entries
@@ -201,6 +202,20 @@ def test_a_stop_is_drawn_nearer_than_the_liquidation_price(szi: str) -> None:
     assert bounded_bps(position, D(300), other) == 300
 
 
+def test_a_liquidation_price_is_of_the_position_that_was_read() -> None:
+    position, view = _position(), AccountView()
+    assert view.liquidation_px(position) is None
+    sign = 1 if position.szi > 0 else -1
+    beyond, within = position.entry_px * (1 - sign * D("0.02")), position.entry_px * (1 + sign * D("0.02"))
+    told = [
+        (Liquidation(beyond, position.entry_ms), beyond), (Liquidation(beyond, position.entry_ms - 1), None),
+        (Liquidation(within, position.entry_ms + 1), None),
+    ]  # fmt: skip
+    for read, px in told:
+        view.take({}, {position.coin: read}, {}, 0)
+        assert view.liquidation_px(position) == px
+
+
 def test_the_liquidation_distance_is_the_exchange_s_own(tmp_path: Path) -> None:
     """Of an isolated position, by leverage alone, and as the exchange shows it."""
     world = quiet_world(tmp_path)
@@ -212,7 +227,7 @@ def test_the_liquidation_distance_is_the_exchange_s_own(tmp_path: Path) -> None:
     assert position is not None
     state = world.rest.info_json({"type": "clearinghouseState", "user": world.user, "dex": "xyz"})
     leverage = state["assetPositions"][0]["position"]["leverage"]["value"]
-    shown = bps_of(position.entry_px - world.trading.view.liquidations[GOLD], position.entry_px)
+    shown = bps_of(position.entry_px - world.trading.view.liquidations[GOLD].px, position.entry_px)
     assert abs(shown - liquidation_bps(leverage, spec.max_leverage)) < 3
 
 
@@ -222,9 +237,26 @@ def test_a_stop_beyond_the_liquidation_price_is_placed_nearer_and_told(tmp_path:
     assert world.run_until(lambda: len(_stops(world)) == 1, 2000)
     world.trading.view.doubt()
     world.run(5000)
-    liquidation = world.trading.view.liquidations[GOLD]
+    liquidation = world.trading.view.liquidations[GOLD].px
     assert D(_stops(world)[0]["triggerPx"]) > liquidation
     assert [f["coin"] for f in world.journal.of("stop_nearer")] == [GOLD]
+
+
+def test_a_reading_of_the_position_before_says_nothing_of_this_one(tmp_path: Path) -> None:
+    """Its room was another: a stop by it lay beyond the price at which this one is liquidated."""
+    world = _world(tmp_path, protective_stop_bps=D(1000))
+    view = world.trading.view
+    view.take({}, {GOLD: Liquidation(D(100), world.clock.wall_ms())}, {}, world.clock.mono_ms())
+    world.run(100)
+    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    assert world.run_until(lambda: len(_stops(world)) == 1, 2000)
+    first, position = _stops(world)[0], world.trading.tracker.position(GOLD)
+    assert position is not None
+    assert view.liquidation_px(position) is None
+    view.doubt()
+    world.run(5000)
+    assert view.liquidation_px(position) == view.liquidations[GOLD].px
+    assert _stops(world) == [first]
 
 
 def test_a_stop_that_a_reading_shows_beyond_the_liquidation_price_is_replaced() -> None:
