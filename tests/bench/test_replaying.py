@@ -11,7 +11,8 @@ import pytest
 from hip3.bench import rule
 from hip3.bench.command import bench_replay
 from hip3.bench.day import CONTEXT_MS, Day, events, record
-from hip3.bench.replaying import NEEDED, Took, _rows
+from hip3.bench.replaying import NEEDED, Took, _rows, net
+from hip3.bench.rig import Broken
 from hip3.record.folder import read
 from hip3.replay.head import first_look
 
@@ -64,8 +65,16 @@ def test_the_rule_asks_for_what_this_service_asks_for() -> None:
 @pytest.mark.long
 @pytest.mark.timeout(300)
 def test_ours_is_measured_whatever_else_is_installed(capsys: pytest.CaptureFixture[str]) -> None:
-    code = bench_replay(as_json=True, day=Day(markets=3, seconds=20, rate=60), turns=1)
+    code = bench_replay(as_json=True, day=Day(markets=3, seconds=200, rate=60), turns=1)
     rows: list[dict[str, Any]] = json.loads(capsys.readouterr().out)["rows"]
     assert rows[0]["measured"] == "ours"
     assert rows[0]["median"] > 0
     assert code in (0, 4)
+
+
+def test_what_a_start_takes_is_taken_off_and_noise_is_no_figure() -> None:
+    whole, short = _took(0.9, 70), _took(0.6, 60)._replace(report={"frames": 100, "signals": 0, "fills": 0})
+    frames = net(whole, short)
+    assert (round(frames.cpu_s, 9), frames.report["frames"], frames.mb) == (0.3, 900, 70)
+    with pytest.raises(Broken, match="longer stretch"):
+        net(whole, short._replace(cpu_s=0.9))

@@ -26,7 +26,7 @@ def _caught(mutant: Mutant, folder: Path) -> tuple[int, str]:
         path.write_text(text.replace(old, new))
     script = Path(__file__).with_name("catch.py")
     done = subprocess.run(
-        [sys.executable, str(script), str(SEEDS)], capture_output=True, text=True, check=False, timeout=600,
+        [sys.executable, str(script), str(SEEDS)], capture_output=True, text=True, check=False, timeout=3600,
         env=os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
@@ -51,7 +51,7 @@ def test_some_are_caught(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(700)
+@pytest.mark.timeout(3700)
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda m: m.name)
 def test_every_one_is_caught(mutant: Mutant, tmp_path: Path) -> None:
     seed, how = _caught(mutant, tmp_path)

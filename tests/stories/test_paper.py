@@ -50,9 +50,12 @@ def test_an_upstream_that_is_away_is_waited_for(tmp_path: Path) -> None:
 
 
 def _live_fills(journal: Path) -> list[tuple[Any, ...]]:
+    """What trading did: a stop, which here comes by the clock of who watches, is no part of a recording."""
     with contextlib.closing(sqlite3.connect(journal)) as db:
-        rows = db.execute("SELECT body FROM records WHERE kind = 'fill' ORDER BY id").fetchall()
-    fills = [json.loads(body)["event"]["fill"] for (body,) in rows]
+        rows = db.execute("SELECT kind, body FROM records WHERE kind IN ('fill', 'exit') ORDER BY id").fetchall()
+    told = [(kind, json.loads(body)) for kind, body in rows]
+    stops = {b["order"]["cloid"] for kind, b in told if kind == "exit" and b["order"]["exit_reason"] == "stop"}
+    fills = [b["event"]["fill"] for kind, b in told if kind == "fill" and b["event"]["fill"]["cloid"] not in stops]
     return [(f["coin"], f["side"], float(f["px"]), float(f["sz"]), f["time_ms"], float(f["fee"])) for f in fills]
 
 
