@@ -58,6 +58,8 @@ WAITING = ("tests/stories/", "tests/bench/", "tests/clients/")
 IN_ONE_THREAD = "tests/stories/test_wiring.py"
 EARLY = 0.85
 FREEZE_EVERY = 60
+LONG_S = 7200
+"""A deadline ends what hangs and says nothing about the speed of the machine."""
 _ended: list[str] = []
 """Tests of this process."""
 
@@ -70,6 +72,12 @@ def _waits(item: pytest.Item) -> bool:
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Other people's clients are long tests all of them, and each process would import their packages to say so."""
     return True if collection_path.name == "clients" and config.option.markexpr == "not long" else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if item.get_closest_marker("long"):
+        item.add_marker(pytest.mark.timeout(LONG_S))
 
 
 @pytest.hookimpl(trylast=True)

@@ -50,7 +50,6 @@ def test_every_item_of_the_specification_has_a_row() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(7200)
 def test_every_mutant_is_caught(tmp_path: Path) -> None:
     """Patch a copy of the project, row by row, and see the named test fail."""
     copy = tmp_path / "copy"

@@ -59,7 +59,6 @@ GOALS = {
 
 
 @pytest.mark.long
-@pytest.mark.timeout(240)
 def test_every_row_is_measured_and_the_exit_code_says_whether_goals_are_met(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

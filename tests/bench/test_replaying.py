@@ -63,7 +63,6 @@ def test_the_rule_asks_for_what_this_service_asks_for() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
 def test_ours_is_measured_whatever_else_is_installed(capsys: pytest.CaptureFixture[str]) -> None:
     code = bench_replay(as_json=True, day=Day(markets=3, seconds=200, rate=60), turns=1)
     rows: list[dict[str, Any]] = json.loads(capsys.readouterr().out)["rows"]

@@ -9,7 +9,7 @@ import pytest
 
 from tests.clients.scene import VAULT, Scene, an_hour_later, lived_in
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.long
 
 ETH, GOLD = "ETH/USDC:USDC", "XYZ-GOLD/USDC:USDC"
 CLOID = "0x" + "e" * 32

@@ -14,7 +14,7 @@ import pytest
 from tests.clients.scene import Scene, lived_in
 from tests.clients.test_ccxt import ETH, GOLD, keys_of
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.long
 
 TSLA = "XYZ-TSLA/USDC:USDC"
 LONGEST_S = 20

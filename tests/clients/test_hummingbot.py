@@ -16,7 +16,6 @@ from tests.clients.scene import funded, open_exchange, setup_for, text_of_key
 PYTHON = os.environ.get("CLIENTS_HUMMINGBOT_PYTHON")
 pytestmark = [
     pytest.mark.long,
-    pytest.mark.timeout(300),
     pytest.mark.skipif(PYTHON is None, reason="CLIENTS_HUMMINGBOT_PYTHON names no Python with hummingbot in it"),
 ]
 

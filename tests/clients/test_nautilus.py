@@ -13,7 +13,7 @@ from tests.clients.gate import gate
 from tests.clients.scene import funded, open_exchange, setup_for, text_of_key
 from tests.stories.process import exchange
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.long
 
 VENUE = "HYPERLIQUID"
 HOST = "api.hyperliquid-testnet.xyz"

@@ -8,7 +8,7 @@ from eth_account import Account
 from tests.clients.environment import Said, run_node
 from tests.clients.scene import Scene, an_hour_later, funded, lived_in, setup_of
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.long
 
 NEWER = {
     "perpDexs": "deployerFeeScale|lastDeployerFeeScaleChangeTime|assetToFundingClamp|must be null|anyOf",

@@ -7,7 +7,7 @@ import pytest
 from tests.clients.environment import run_node
 from tests.clients.scene import lived_in, setup_of
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.long
 
 
 def test_ccxt_on_node(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from hyperliquid.utils.types import Cloid
 from tests.clients.scene import CLOID, GTC, VAULT, Scene, done, lived_in, px
 from tests.stories.process import eventually
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.long
 
 OK = {"status": "ok", "response": {"type": "default"}}
 

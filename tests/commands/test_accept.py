@@ -142,7 +142,6 @@ def exchange() -> Iterator[Exchange]:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("number", [5, 7, 9, 10])
 def test_what_an_item_leaves_running_trades_on_the_embedded_exchange_and_ends_flat(
     number: int, tmp_path: Path, exchange: Exchange

@@ -82,7 +82,6 @@ def _open(chromium: Browser, at: LocalExchange, **options: Any) -> tuple[Page, S
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
 def test_everybody_can_use_it_on_every_screen_in_both_looks(chromium: Browser, at: LocalExchange) -> None:
     for scheme in ("dark", "light"):
         page, seen = _open(chromium, at, color_scheme=scheme)
@@ -98,7 +97,6 @@ def test_everybody_can_use_it_on_every_screen_in_both_looks(chromium: Browser, a
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
 def test_a_keyboard_is_enough_and_what_was_refused_is_told(chromium: Browser, at: LocalExchange) -> None:
     page, seen = _open(chromium, at)
     page.locator("#markets th button", has_text="xyz:NVDA").press("Enter")

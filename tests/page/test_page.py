@@ -104,7 +104,6 @@ def _the_exchange_s_page_shows_it_and_acts(chromium: Browser, at: LocalExchange)
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
 def test_the_page_is_the_session(chromium: Browser, tmp_path: Path) -> None:
     """One session, looked at from its first trades to its restart; each look says what it holds."""
     port = _free_port()

@@ -59,7 +59,6 @@ def test_decisions_are_the_same_with_another_future_and_with_none(recording: Pat
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
 def test_decisions_are_the_same_whenever_the_future_changes(recording: Path, tmp_path: Path) -> None:
     assert _differ(recording, tmp_path, 12) == []
 

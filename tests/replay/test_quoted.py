@@ -30,7 +30,6 @@ def test_a_quoted_session_happens_again_with_its_funding(tmp_path: Path) -> None
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("seed", range(10))
 def test_ten_quoted_sessions_happen_again_to_the_last_digit(tmp_path: Path, seed: int) -> None:
     """Ten seeds of ten minutes over the full hour, each with another latency; every other one moves its quotes."""

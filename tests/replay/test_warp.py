@@ -57,7 +57,6 @@ def test_a_replay_is_the_same_with_every_round_and_without_the_idle_ones(tmp_pat
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("seed", range(6))
 def test_many_replays_are_the_same_with_every_round_and_without_the_idle_ones(tmp_path: Path, seed: int) -> None:
     _same(tmp_path, Day(markets=1 + 3 * seed, seconds=400 - 50 * seed, rate=5 + 40 * seed, seed=seed))
@@ -174,7 +173,6 @@ children was largest, and the kernel counts for a child what its parent held whe
 
 
 @pytest.mark.long
-@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("hours", [1, 24])
 def test_a_long_recording_takes_no_more_memory(tmp_path: Path, hours: int) -> None:
     """evidence.md 8.2, case 31: resident memory under 400 MB at any length."""

@@ -39,7 +39,6 @@ def _open(chromium: Browser, path: Path, faults: list[str], **options: Any) -> P
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
 def test_a_report_opens_without_a_network_and_every_picture_is_drawn(chromium: Browser, tmp_path: Path) -> None:
     """evidence.md 6 and 8.2, case 29: no request, no console error, marks drawn, narrow and wide, light and dark."""
     session = recorded(tmp_path / "session", 5, 4, followups="true", quote_markets="xyz:SILVER")
@@ -69,7 +68,6 @@ def test_a_report_opens_without_a_network_and_every_picture_is_drawn(chromium: B
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
 def test_a_replay_s_report_shows_what_it_was_tried_under(
     chromium: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,7 +112,6 @@ def _it_prints(page: Page, path: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(120)
 def test_an_empty_report_opens_too(chromium: Browser, tmp_path: Path) -> None:
     """Nothing happened yet: a sentence that says so, and no broken picture."""
     session = recorded(tmp_path / "session", 5, 0.1, min_edge_bps="5000")

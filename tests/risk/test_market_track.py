@@ -133,7 +133,6 @@ def test_a_usual_look_decides_as_the_gates_one_by_one(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.long
-@pytest.mark.timeout(1200)
 def test_over_a_million_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     for seed in range(2, 12):
         compared(20_000, seed, monkeypatch)

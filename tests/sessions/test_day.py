@@ -31,7 +31,6 @@ def _check(found: dict[str, Any], orders: int) -> None:
     assert end <= warm * Decimal("1.05"), found["resident_kb"]
 
 
-@pytest.mark.timeout(200)
 def test_a_quarter_of_an_hour(tmp_path: Path) -> None:
     """The hours that follow are those of the long run's day."""
     found = _trade("0.25", "1", tmp_path)
@@ -41,13 +40,11 @@ def test_a_quarter_of_an_hour(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(7200)
 def test_a_day_of_ten_thousand_orders(tmp_path: Path) -> None:
     _check(_trade("24", "1", tmp_path), 10_000)
 
 
 @pytest.mark.long
-@pytest.mark.timeout(7200)
 def test_a_day_of_quoting_five_markets(tmp_path: Path) -> None:
     """Other markets are taken beside them."""
     found = _trade("24", "1", tmp_path, "quotes")

@@ -73,7 +73,6 @@ def test_the_coverage_names_cells_that_exist_and_says_what_is_empty() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(600)
 def test_a_thousand_seeds_hold_and_hit_every_cell() -> None:
     hits: dict[tuple[str, str], int] = {}
     for result in many(range(1000)):

@@ -73,7 +73,6 @@ def test_it_outlives_a_bad_gateway_and_an_hour_of_silence(exchange):
 
 
 @pytest.mark.long
-@pytest.mark.timeout(600)
 def test_a_bot_of_thirty_lines_is_tested_from_a_fresh_environment(tmp_path: Path) -> None:
     assert len([line for line in BOT.splitlines() if line.strip()]) <= 30
     _pip(

@@ -49,7 +49,6 @@ def test_it_runs_as_nobody_and_its_commands_are_commands() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(600)
 def test_its_steps_typed_one_after_the_other_give_a_service_that_trades(tmp_path: Path) -> None:
     box = tmp_path / "opt"
     box.mkdir()

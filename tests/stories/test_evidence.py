@@ -34,7 +34,6 @@ def test_the_page_has_every_step() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(400)
 def test_every_command_works_as_printed(box: Path) -> None:  # noqa: F811
     """Only durations are shorter. The recording is of an exchange of the test; what follows needs none."""
     (box / "requirements-lab.txt").symlink_to(ROOT / "requirements-lab.txt")

@@ -46,6 +46,5 @@ def test_it_trades_with_threads_that_are_cut_off_at_once(tmp_path: Path) -> None
 
 
 @pytest.mark.long
-@pytest.mark.timeout(600)
 def test_it_trades_so_for_five_minutes(tmp_path: Path) -> None:
     assert _free(tmp_path, 300) > 100

@@ -68,7 +68,6 @@ def test_a_wheel_has_all_files_and_the_requirements_of_the_one_list(tmp_path: Pa
 
 
 @pytest.mark.long
-@pytest.mark.timeout(600)
 def test_installed_in_a_fresh_environment_it_trades_in_an_empty_folder(tmp_path: Path) -> None:
     venv, empty = tmp_path / "venv", tmp_path / "empty"
     subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)

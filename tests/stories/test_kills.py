@@ -115,7 +115,6 @@ def test_killed_once_at_each_boundary(tmp_path: Path, boundary: str) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("seed", range(200))
 def test_killed_at_a_seeded_boundary(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
@@ -177,7 +176,6 @@ def test_killed_at_random_instants(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize("seed", range(2, 102))
 def test_killed_twenty_times_at_random_instants(tmp_path: Path, seed: int) -> None:
     _killed_at_random(tmp_path, 20, seed)

@@ -66,12 +66,10 @@ def _story(folder: Path, kills: int) -> None:
             assert run.terminate() == 0
 
 
-@pytest.mark.timeout(200)
 def test_five_kills_do_not_clear_the_latch(tmp_path: Path) -> None:
     _story(tmp_path, 5)
 
 
 @pytest.mark.long
-@pytest.mark.timeout(600)
 def test_fifty_kills_do_not_clear_the_latch(tmp_path: Path) -> None:
     _story(tmp_path, 50)

@@ -60,7 +60,6 @@ def _live_fills(journal: Path) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
 def test_a_minute_of_paper_is_the_replay_of_its_recording(tmp_path: Path) -> None:
     """evidence.md 8.2, cases 17 and 18 with processes: the same fills to the millisecond; the account goes on after."""
     with exchange(3) as at, contextlib.closing(Counting(at.url)) as proxy:
@@ -150,7 +149,6 @@ def _typed(line: str, folder: Path, **more: str) -> subprocess.CompletedProcess[
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
 def test_the_commands_of_the_page_do_what_it_says(tmp_path: Path) -> None:
     """issue K, 7: those of Import and of Paper; mainnet is an embedded exchange here, and an hour 30 seconds."""
     (tmp_path / "xyz_GOLD.gz").write_bytes(samples.hftbacktest())
@@ -173,7 +171,6 @@ FEW = ("xyz:GOLD", "xyz:TSLA")
 
 
 @pytest.mark.long
-@pytest.mark.timeout(3600)
 def test_in_a_day_of_paper_nothing_but_streams_and_public_reads_goes_upstream(tmp_path: Path) -> None:
     """issue K, 6: 24 hours of the exchange's time, orders all the while, the connection cut now and then; at a proxy."""
     (tmp_path / "few.toml").write_text(few_markets(FEW))

@@ -150,7 +150,6 @@ def test_killed_with_quotes_live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.long
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", range(2, 12))
 def test_killed_often_with_quotes_live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     assert _story(tmp_path, monkeypatch, seed, 17, LANES) > 17

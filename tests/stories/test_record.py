@@ -100,7 +100,6 @@ def test_the_running_service_records_what_it_hears_and_no_secret(tmp_path: Path)
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)
 def test_a_recorder_that_is_killed_loses_at_most_a_second(tmp_path: Path) -> None:
     """evidence.md 8.2, case 4; a hundred kills, each at another moment, of a hundred."""
     with exchange(1, "--no-limits") as at:

@@ -10,7 +10,6 @@ from tests.stories.test_service import _flat, _number, _totals
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("fails", ["", "clearinghouseState"])
 @pytest.mark.parametrize("seed", range(1, 11))
 def test_a_minute_of_each_seed(tmp_path: Path, seed: int, fails: str) -> None:

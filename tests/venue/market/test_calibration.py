@@ -74,7 +74,6 @@ SEED = 4
 
 
 @pytest.mark.long
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize("seed", [2, 3])
 def test_so_it_has_over_many_hours(seed: int) -> None:
     assert _misses(DATA.figures, listen(_coins(DATA.figures), hours=4, seed=seed)) == []
