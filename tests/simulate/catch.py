@@ -1,10 +1,13 @@
-"""`python catch.py SEEDS`, with a patched hip3 on the path: the first seed that fails, and why. Prints one line."""
+"""`python catch.py SEEDS [FIRST]`, with a patched hip3 on the path: a seed that fails, and why. Prints one line.
+
+FIRST is tried first: the seed that failed when this was last looked at. Then all in turn.
+"""
 
 import sys
 
 from hip3.simulate.run import run_seed
 
-for seed in range(int(sys.argv[1])):
+for seed in (*map(int, sys.argv[2:3]), *range(int(sys.argv[1]))):
     result = run_seed(seed)
     if result.violation:
         print(f"{seed} {result.violation[:150]}")
