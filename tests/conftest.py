@@ -58,7 +58,7 @@ WAITING = ("tests/stories/", "tests/bench/", "tests/clients/")
 IN_ONE_THREAD = "tests/stories/test_wiring.py"
 EARLY = 0.85
 FREEZE_EVERY = 60
-LONG_S = 7200
+LONG_S = 14_400
 """A deadline ends what hangs and says nothing about the speed of the machine."""
 _ended: list[str] = []
 """Tests of this process."""

@@ -19,6 +19,8 @@ SAMPLED = 20_000
 MARKET = frozenset({"bbo", "activeAssetCtx"})
 """What the service subscribes to."""
 COARSE_ORACLE_MS, COARSE_TOUCH_MS = 10_000, 5000
+OF_ITSELF = {"type": "service"}
+"""What the service tells of itself at the head of its recording, in the form of a question and its answer."""
 
 
 class Head(msgspec.Struct, kw_only=True):
@@ -84,10 +86,12 @@ class _Look:
     def _meta(self, r: Record) -> None:
         body, head = r.value, self.head
         key, asked = msgspec.json.encode(body["request"]), int(body.get("asked_ns", r.t))
-        head.asked_ns = min(head.asked_ns or asked, asked)
         if body["request"].get("type") == "clearinghouseState" and key not in self._metas:
             head.held += held_in(body["answer"])
         self._metas[key] = body
+        if body["request"] == OF_ITSELF:
+            return  # nobody was asked
+        head.asked_ns = min(head.asked_ns or asked, asked)
         self._rtts.append(max(0, (r.t - asked) // 1_000_000))
 
     def _frame(self, r: Record, channel: str) -> None:
@@ -105,7 +109,7 @@ class _Look:
         head = self.head
         head.metas, head.coins, head.rtt_ms = list(self._metas.values()), list(self._coins), median(self._rtts)
         head.assumed += [a for m in head.metas if m["request"] == {"type": "import"} for a in m["answer"]["assumed"]]
-        head.paper = any(m["answer"] == {"mode": "paper"} for m in head.metas if m["request"] == {"type": "service"})
+        head.paper = any(m["answer"] == {"mode": "paper"} for m in head.metas if m["request"] == OF_ITSELF)
         if not self._clocked and self._lags:  # what was received before it was made tells at least so much
             head.offset_ms = max(0, -min(self._lags))
             if head.offset_ms:

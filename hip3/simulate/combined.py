@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from hip3.simulate.mishap import Mishap
+from hip3.simulate.quoted import quoted
 
 Combined = tuple[list[Mishap], dict[str, Any]]
 """Mishaps, and the settings they need."""
@@ -156,12 +157,23 @@ def _held_up_over_a_cut(rng: random.Random, at: int, coins: tuple[str, ...]) -> 
     return hold, {"time_stop_ms": 700}
 
 
+def _found_quotes(rng: random.Random, at: int, coins: tuple[str, ...]) -> Combined:
+    """A process is killed while its quotes rest; the next one finds them, keeps them, and prices them anew."""
+    kills = [Mishap(kind="kill", on="anywhere", at_ms=rng.randint(8000, 12_000))]
+    kills += [Mishap(kind="kill", on="anywhere", at_ms=kills[0].at_ms + 10_000)] if rng.random() < 0.5 else []
+    return kills, quoted(rng, coins) | {
+        "quote_start": "adopt", "start_policy": "reconcile", "quote_sessions": "", "min_edge_bps": Decimal(5000),
+        "expires_after_ms": 0, "quote_levels": rng.choice((1, 2)), "quote_max_inventory_usd": Decimal(50),
+        "max_notional_total": Decimal(150), "hard_stop_max_loss_usd": Decimal(1000),
+    }  # fmt: skip
+
+
 KINDS: tuple[Made, ...] = (
     _fast_clock, _old_reading, _full_until_the_end, _cut_while_sending, _late_and_unproved, _given_up_by_http,
     _lost_in_silence, _fill_of_others_lost, _held_up_over_a_cut,
-    _young_position, _empty_at_a_start, _stop_for_more, _dead_mark, _regrown,
+    _young_position, _empty_at_a_start, _stop_for_more, _dead_mark, _regrown, _found_quotes,
 )  # fmt: skip
-_ALONE = (_lost_in_silence, _empty_at_a_start, _regrown, _dead_mark)
+_ALONE = (_lost_in_silence, _empty_at_a_start, _regrown, _dead_mark, _found_quotes)
 """What chance adds mostly hides these: a connection that is begun anew has everything read."""
 AFTER_COMPARISON_MS = (12_500, 15_000)
 

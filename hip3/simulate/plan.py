@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from hip3.onethread.clock import START_MS
 from hip3.simulate.combined import Combined, combined
 from hip3.simulate.mishap import Mishap
+from hip3.simulate.quoted import quoted
 
 D = Decimal
 DAY_MS = 86_400_000
@@ -232,28 +232,9 @@ def plan_of(seed: int) -> Plan:
     return msgspec.structs.replace(plan, mishaps=mishaps, settings=plan.settings | needs | stops)
 
 
-_MINUTE = START_MS // 60_000 % 1440
-SESSION = f"Mon-Sun {(_MINUTE - 180) // 60:02}:{_MINUTE % 60:02}-{(_MINUTE + 1) // 60:02}:{(_MINUTE + 1) % 60:02}"
-"""It ends with the first minute of a run, 40 seconds after its beginning."""
-
-
 def _quoting(rng: random.Random, coins: tuple[str, ...]) -> dict[str, Any]:
-    """In one of three seeds a market is quoted, after two seconds, by a ladder that moves as often as it may."""
-    if rng.randrange(3):
-        return {}
-    found: dict[str, Any] = {
-        "quote_markets": rng.choice(coins), "quote_warmup_s": 2, "quote_fill_delay_ms": rng.choice((0, 500)),
-        "quote_min_interval_ms": rng.choice((0, 1000)), "quote_levels": rng.choice((1, 2, 3)),
-        "quote_size_decay": D(1), "quote_size_usd": D(12), "quote_max_inventory_usd": D(rng.choice((26, 40, 40))),
-        "quote_min_half_bps": D(rng.choice((3, 8))), "quote_side_pull_ms": rng.choice((0, 3000)),
-        "quote_jump_bps": D(100), "quote_max_gap_bps": D(100), "quote_vol_factor": D(0), "quote_one_side_at": D("0.5"),
-        "quote_complete_at": D(rng.choice(("0.6", "0.95"))), "quote_max_age_s": rng.choice((3, 900)),
-        "quote_start": rng.choice(("cancel", "adopt")),
-    }  # fmt: skip
-    if rng.randrange(3) == 0:
-        found |= {"quote_sessions": SESSION, "quote_cutoff_ms": rng.choice((20_000, 30_000))}
-    found["quote_modify"] = rng.random() < 0.5
-    return found
+    """In one of three seeds a market is quoted."""
+    return {} if rng.randrange(3) else quoted(rng, coins)
 
 
 def _thin_while_held(rng: random.Random, coins: tuple[str, ...], chaos_ms: int) -> Combined:

@@ -7,6 +7,8 @@ import msgspec
 import pytest
 
 from hip3.record.lines import Record
+from hip3.replay.head import first_look
+from hip3.replay.run import began_ns
 from hip3.replay.ways import Ways
 from tests.replay.session import account_of, again, recorded, sent_of
 
@@ -21,6 +23,7 @@ BEFORE_THE_HOUR_MS = 1_790_002_800_000 - 85_000
 def test_a_quoted_session_happens_again_with_its_funding(tmp_path: Path) -> None:
     """Quotes and cancels go when they went, are executed when they were, and funding is paid at its moment."""
     session = recorded(tmp_path, 1, 1.5, start_ms=BEFORE_THE_HOUR_MS, **QUOTING)
+    assert began_ns(first_look(session.recording)) == BEFORE_THE_HOUR_MS * 1_000_000, "not as the process did"
     live = account_of(session.venue, session.user)
     account, _, sent = again(session, tmp_path / "again")
     assert sent == sent_of(session.records)

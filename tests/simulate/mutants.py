@@ -41,11 +41,18 @@ _NO_ROOM = (
 )
 
 
-def _empty_slot(name: str, condition: str) -> Mutant:
+_NOT_KEPT = (
+    "execution/quotes/adoption.py",
+    "        if tracked.generation or tracked.state is not OrderState.OPEN or order.side not in sides:",
+    "        if True:",
+)
+"""Nothing is wished for in the place of an adopted quote before its market is priced: the pace would be spent there."""
+
+
+def _empty_slot(name: str, condition: str, *more: tuple[str, str, str]) -> Mutant:
     """An order of a key that may be alive does not count as such."""
-    return Mutant(
-        name, (_NO_SECOND_LOOK, (KEYS, _SLOTS, f"{_SLOTS}            if {condition}:\n                continue\n"))
-    )
+    slots = (KEYS, _SLOTS, f"{_SLOTS}            if {condition}:\n                continue\n")
+    return Mutant(name, (_NO_SECOND_LOOK, slots, *more))
 
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -53,7 +60,7 @@ MUTANTS: tuple[Mutant, ...] = (
     _empty_slot("a quote that is being cancelled counts as gone", "order.cloid in self._cancels"),
     _empty_slot("a quote of unknown fate counts as gone", "tracked.state is OrderState.UNKNOWN"),
     _empty_slot("a quote on its way counts as gone", "tracked.state in (OrderState.QUEUED, OrderState.SENT)"),
-    _empty_slot("an adopted quote does not hold its key", "not tracked.generation and tracked.oid is not None"),
+    _empty_slot("an adopted quote does not hold its key", "not tracked.generation and tracked.oid is not None", _NOT_KEPT),
     _m("the ladder is on the wrong side of fair", LADDER,
        "        away = half_bps + level * p.spacing_bps", "        away = -half_bps"),
     _m("quotes are not post only", PLACING, "tif=Tif.ALO", "tif=Tif.GTC"),
