@@ -100,7 +100,7 @@ _BY_TEST = {
     ),
     "simulate/test_simulate": (
         "simulate/combined simulate/command simulate/coverage simulate/lasting simulate/mishaps simulate/operator "
-        "simulate/plan simulate/quoting simulate/run"
+        "simulate/plan simulate/quoted simulate/quoting simulate/run"
     ),
     "stories/test_agreement": "ops/logs",
     "stories/test_check": "commands/check",
