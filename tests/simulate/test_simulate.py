@@ -15,10 +15,13 @@ from hip3.simulate.run import repeat_command, run, run_seed, shrink
 from tests.simulate.base import base_of_commit
 
 ROOT = Path(__file__).resolve().parents[2]
-GATE_SEEDS, CHUNK = 300, 25
+GATE_SEEDS, SEEDS, CHUNK = 100, 300, 25
+"""Those of the gate, and of the long run."""
 
 
-@pytest.mark.parametrize("first", range(0, GATE_SEEDS, CHUNK))
+@pytest.mark.parametrize(
+    "first", [pytest.param(n, marks=pytest.mark.long if n >= GATE_SEEDS else ()) for n in range(0, SEEDS, CHUNK)]
+)
 def test_what_must_hold_holds(first: int) -> None:
     base = base_of_commit()
     for seed in range(base + first, base + first + CHUNK):
