@@ -56,7 +56,10 @@ def main(names: list[str]) -> None:
     wanted = [m for m in MUTANTS if (m.name in names if names else m.name not in before)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for name, seed in pool.map(_look, wanted):
-            before[name] = seed
+            if seed < 0:  # survived: the trial itself says so
+                before.pop(name, None)
+            else:
+                before[name] = seed
             FOUND.write_text(json.dumps({m.name: before[m.name] for m in MUTANTS if m.name in before}, indent=1) + "\n")
 
 
