@@ -340,25 +340,26 @@ def test_an_edge_that_nobody_would_leave_is_not_traded_on(tmp_path: Path) -> Non
     assert feed.world.trading.detector.emitted - emitted <= 1  # before it was too good
 
 
-def test_a_shock_after_a_quiet_touch_is_a_shock(tmp_path: Path) -> None:
-    """A touch that stands is told by no bbo: after ten quiet minutes the first wide one was taken for the usual."""
+def _after_ten_quiet_minutes(tmp_path: Path) -> Feed:
+    """Contexts came, and no bbo: the touch stood, and was read again at last."""
     feed = ready(tmp_path)
     feed.usual(60)
     for _ in range(605):
         feed.world.clock.advance(SECOND)
         feed.ctx()
     feed.read()
+    return feed
+
+
+def test_a_shock_after_a_quiet_touch_is_a_shock(tmp_path: Path) -> None:
+    """A touch that stands is told by no bbo: after ten quiet minutes the first wide one was taken for the usual."""
+    feed = _after_ten_quiet_minutes(tmp_path)
     feed.bbo(spread=SPREAD * 30)
     assert feed.world.trading.gates.standing()[GOLD] == "spread_shock"
 
 
 def test_a_book_from_the_past_after_a_quiet_touch_is_none(tmp_path: Path) -> None:
-    feed = ready(tmp_path)
-    feed.usual(60)
-    for _ in range(605):
-        feed.world.clock.advance(SECOND)
-        feed.ctx()
-    feed.read()
+    feed = _after_ten_quiet_minutes(tmp_path)
     feed.bbo(time_ms=feed.time_ms - 60_000)
     assert feed.world.trading.gates.standing()[GOLD] == "time_regression"
 
