@@ -9,7 +9,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from hip3.simulate.mishap import Mishap
+from hip3.simulate.mishap import HAND_CANCEL, Mishap
 from hip3.simulate.quoted import quoted
 
 Combined = tuple[list[Mishap], dict[str, Any]]
@@ -168,12 +168,24 @@ def _found_quotes(rng: random.Random, at: int, coins: tuple[str, ...]) -> Combin
     }  # fmt: skip
 
 
+def _ended_by_hand(rng: random.Random, at: int, coins: tuple[str, ...]) -> Combined:
+    """A stop rests, and nothing else; somebody ends it, and no message tells of that."""
+    hand = Mishap(kind="hand trade", on=rng.choice(coins), ms=rng.choice((-1, 1)) * rng.randint(30, 40), at_ms=at)
+    end = Mishap(kind=HAND_CANCEL, at_ms=rng.randint(*AFTER_COMPARISON_MS), when="holding")
+    lost = Mishap(kind="lose", on="update", at_ms=end.at_ms, for_ms=1000)
+    return [hand, lost, end], {
+        "time_stop_ms": 150_000, "min_holding_ms": 150_000, "protective_stop_bps": Decimal(300), "leverage": 3,
+        "min_edge_bps": Decimal(5000), "stop_loss_bps": Decimal(0), "take_profit_bps": Decimal(0),
+    }  # fmt: skip
+
+
 KINDS: tuple[Made, ...] = (
     _fast_clock, _old_reading, _full_until_the_end, _cut_while_sending, _late_and_unproved, _given_up_by_http,
     _lost_in_silence, _fill_of_others_lost, _held_up_over_a_cut,
     _young_position, _empty_at_a_start, _stop_for_more, _dead_mark, _regrown, _found_quotes,
+    _ended_by_hand,
 )  # fmt: skip
-_ALONE = (_lost_in_silence, _empty_at_a_start, _regrown, _dead_mark, _found_quotes)
+_ALONE = (_lost_in_silence, _empty_at_a_start, _regrown, _dead_mark, _found_quotes, _ended_by_hand)
 """What chance adds mostly hides these: a connection that is begun anew has everything read."""
 AFTER_COMPARISON_MS = (12_500, 15_000)
 

@@ -2,6 +2,7 @@
 
 import msgspec
 
+HAND_CANCEL = "hand cancel"
 _BY_ON = frozenset({"lose", "delay", "double", "swap", "damage", "kill", "stop", "http", "full"})
 _SAME_ROW = {"lost action": "lost request", "lost answer": "lost reply"}
 

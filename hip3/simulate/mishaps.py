@@ -211,8 +211,7 @@ class Mishaps:
             self._active.append(m)
         if m.kind == "silence":
             self._silent_since = self._scene.clock.mono_ms()
-        start = getattr(self, "_begin_" + m.kind.replace(" ", "_"), None)
-        if start is not None:
+        if (start := getattr(self, "_begin_" + m.kind.replace(" ", "_"), None)) is not None:
             self._scene.hit(m)
             start(m)
 
@@ -226,8 +225,7 @@ class Mishaps:
             self._scene.unread = bool(self._scene.untold)
             if self._streams_stand():
                 self._scene.untold.clear()  # so long a silence makes the service read everything, soon
-        stop = getattr(self, "_end_" + m.kind.replace(" ", "_"), None)
-        if stop is not None:
+        if (stop := getattr(self, "_end_" + m.kind.replace(" ", "_"), None)) is not None:
             stop(m)
 
     def _streams_stand(self) -> bool:
@@ -375,6 +373,15 @@ class Mishaps:
 
     def _begin_hand_order(self, m: Mishap) -> None:
         self._by_hand(m, Decimal("-0.1") if m.ms > 0 else Decimal("0.1"), "Gtc")
+
+    def _begin_hand_cancel(self, m: Mishap) -> None:
+        """Somebody ends all that rests, stops and quotes of ours among it."""
+        engine = self._scene.venue.engine
+        account = engine.account(self._scene.user)
+        assert account is not None  # it has its money since the beginning
+        for coin in sorted({o.coin for o in account.open_orders.values()}):
+            self._witness.by_hand(coin)
+            engine.cancel_all(account, coin, self._scene.exchange_ms())
 
     def _by_hand(self, m: Mishap, away: Decimal, tif: str) -> None:
         """Somebody else acts on the account: past our nonces, like from the exchange's own page."""

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from hip3.simulate.combined import Combined, combined
-from hip3.simulate.mishap import Mishap
+from hip3.simulate.mishap import HAND_CANCEL, Mishap
 from hip3.simulate.quoted import quoted
 
 D = Decimal
@@ -188,6 +188,7 @@ KINDS: tuple[tuple[float, Made], ...] = (
     (3, _hand("hand trade")),
     (0.7, _hand("hand order")),
     (0.5, _once("hand swap")),
+    (0.7, _once(HAND_CANCEL)),
 )
 
 
