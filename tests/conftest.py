@@ -58,6 +58,8 @@ WAITING = ("tests/stories/", "tests/bench/", "tests/clients/")
 IN_ONE_THREAD = "tests/stories/test_wiring.py"
 EARLY = 0.85
 FREEZE_EVERY = 60
+THAWING = ("tests/service/test_tuning.py", "tests/bench/")
+"""They let go of what is frozen. To ask the collector how much that is takes a tenth of a second: it counts."""
 LONG_S = 14_400
 """A deadline ends what hangs and says nothing about the speed of the machine."""
 _ended: list[str] = []
@@ -108,7 +110,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
     """The same for what was imported since, and after a test of what a start does about it. A restarted world is
     collected, and with all that the tests import that took seconds each time."""
     _ended.append(item.nodeid)
-    if gc.get_freeze_count() == 0 or len(_ended) % FREEZE_EVERY == 0:
+    if item.nodeid.startswith(THAWING) or len(_ended) % FREEZE_EVERY == 0:
         gc.collect()
         gc.freeze()
 
