@@ -49,6 +49,8 @@ CONN = 1
 TICK_MS = 100
 """How often tick and risk have a turn when nothing wakes them."""
 REST_MS = 200
+MOVING = ("xyz:GOLD", "xyz:NVDA", "xyz:TSLA", "xyz:SILVER", "para:AVGO")
+"""Where no markets are configured, and so all are traded."""
 ALONE: dict[str, Any] = {
     "min_edge_bps": Decimal(5000), "min_holding_ms": 10_000_000, "time_stop_ms": 600_000,
 }  # fmt: skip
@@ -147,7 +149,8 @@ OLD: dict[str, Any] = {
 class World:
     """One service on one exchange. `filter_frame(text)` may drop, repeat or reorder inbound frames.
 
-    `on_disk`: the production journal and intent log, instead of lists that tests can look into.
+    `on_disk`: the production journal and intent log, instead of lists that tests can look into. `all_move`: also the
+    markets that nobody trades here.
     """
 
     def __init__(
@@ -159,6 +162,7 @@ class World:
         latency_ms: int = 100,
         on_disk: bool = False,
         setup: VenueSetup | None = None,
+        all_move: bool = False,
         **settings: Any,
     ) -> None:
         tmp_path.mkdir(parents=True, exist_ok=True)
@@ -169,6 +173,8 @@ class World:
         self.venue = Venue(
             setup or load_setup(), seed=seed, profile=market_profile, now_ms=self.clock.wall_ms(), latency_ms=latency_ms,
         )  # fmt: skip
+        if not all_move:
+            self._stand_still()
         self.rest = VenueRest(self.venue, self.exchange_ms)
         self.folder = tmp_path
         self.sender = MockSender(self._post, self.clock)
@@ -184,6 +190,12 @@ class World:
         self._edges = Edges(on_disk=on_disk)
         self.running = self.start()
         self.connect()
+
+    def _stand_still(self) -> None:
+        """Markets that nobody trades here keep their first quotes: to move all of them is most of what a world costs."""
+        models, base = self.venue._crowd.models, self.settings.base
+        for coin in models.keys() - {*(base.coins or MOVING), *base.quoted_coins}:
+            del models[coin]
 
     def exchange_ms(self) -> int:
         """The exchange's time."""

@@ -23,7 +23,7 @@ UGLY = [
 @pytest.fixture(scope="module")
 def status(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """A service in the middle of its work."""
-    world = World(tmp_path_factory.mktemp("w"), seed=1, on_disk=True, max_notional_total=D(60))
+    world = World(tmp_path_factory.mktemp("w"), seed=1, on_disk=True, all_move=True, max_notional_total=D(60))
     assert world.run_until(lambda: bool(status_of(world)["refusals"]) and bool(status_of(world)["positions"]), 120_000)
     found = status_of(world)
     world.journal.close()

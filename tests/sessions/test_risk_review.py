@@ -180,7 +180,7 @@ def test_only_the_latch_that_is_meant_is_reset(tmp_path: Path) -> None:
 
 
 def test_caps_that_nobody_reads_any_more_count_as_reached(tmp_path: Path) -> None:
-    world = quiet_world(tmp_path)
+    world = quiet_world(tmp_path, all_move=True)
     world.trading.housekeeping.step = lambda now_ms: None  # type: ignore[method-assign]
     world.run(400_000, 100)
     assert set(world.trading.gates.standing().values()) == {"oi_cap"}

@@ -23,7 +23,7 @@ def _check_accounts(world: World) -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_minute_of_trading_ends_flat_and_equal_to_the_exchange(tmp_path: Path, seed: int) -> None:
-    world = World(tmp_path, seed=seed)
+    world = World(tmp_path, seed=seed, all_move=True)
     assert world.run_until(lambda: world.ready, 3000)
     limit = world.settings.base.max_notional_total
     for _ in range(550):

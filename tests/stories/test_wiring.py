@@ -572,7 +572,7 @@ def _dropping(world: World, without: Callable[[str], list[str]]) -> Callable[[],
 
 
 def _world(tmp_path: Path, row: str) -> World:
-    return World(tmp_path, seed=1, **SETTINGS.get(row, {}))
+    return World(tmp_path, seed=1, all_move=row == "stream bbo", **SETTINGS.get(row, {}))
 
 
 def test_the_report_lists_what_is_probed(tmp_path: Path) -> None:

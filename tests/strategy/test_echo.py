@@ -47,7 +47,7 @@ def test_a_middle_that_nobody_knows_teaches_nothing() -> None:
 
 
 def test_the_closed_market_is_shown_as_such_and_no_other(tmp_path: Path) -> None:
-    world = World(tmp_path, seed=1, market_profile="calibrated", **ALONE)
+    world = World(tmp_path, seed=1, market_profile="calibrated", all_move=True, **ALONE)
     assert world.run_until(lambda: CLOSED in world.trading.detector.echoes(), 1_800_000, 100)
     world.run(60_000, 100)
     assert world.trading.detector.echoes() == [CLOSED]
