@@ -194,7 +194,8 @@ class World:
     def _stand_still(self) -> None:
         """Markets that nobody trades here keep their first quotes: to move all of them is most of what a world costs."""
         models, base = self.venue._crowd.models, self.settings.base
-        for coin in models.keys() - {*(base.coins or MOVING), *base.quoted_coins}:
+        alone = base.min_edge_bps == ALONE["min_edge_bps"]
+        for coin in models.keys() - {*(base.coins or (MOVING[:1] if alone else MOVING)), *base.quoted_coins}:
             del models[coin]
 
     def exchange_ms(self) -> int:

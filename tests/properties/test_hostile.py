@@ -97,11 +97,11 @@ def _answers(tmp_path: Path, count: int, seed: int) -> None:
 
 
 def test_some_hostile_frames(tmp_path: Path) -> None:
-    _frames(tmp_path, 4000, 1)
+    _frames(tmp_path, 4500, 1)
 
 
 def test_some_hostile_answers(tmp_path: Path) -> None:
-    _answers(tmp_path, 1000, 1)
+    _answers(tmp_path, 500, 1)
 
 
 @pytest.mark.long

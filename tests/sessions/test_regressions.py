@@ -218,7 +218,7 @@ def test_a_position_found_is_taken_over_in_the_second_reading_and_left_like_our_
 
 @pytest.mark.parametrize("kind", ["exchangeStatus", "clearinghouseState", "userRateLimit", "perpDexs", "meta"])
 def test_an_answer_of_another_shape_is_a_failed_read(tmp_path: Path, kind: str) -> None:
-    world = World(tmp_path, seed=1)
+    world = World(tmp_path, seed=1, markets="xyz:GOLD")
     assert world.run_until(lambda: world.ready, 3000)
     info = world.rest.info
     for odd in (b"null", b"[]", b"5", b'{"time":"x"}', b"{}"):

@@ -42,8 +42,8 @@ def _printed(hash_seed: str, *arguments: str) -> bytes:
 
 def test_the_same_seed_prints_the_same_bytes_in_another_process() -> None:
     assert _printed("1", "--seed", "3") == _printed("2", "--seed", "3")
-    many_seeds = _printed("1", "--seeds", "6", "--seed", "100")
-    assert many_seeds == _printed("77", "--seeds", "6", "--seed", "100")
+    many_seeds = _printed("1", "--seeds", "3", "--seed", "100")
+    assert many_seeds == _printed("77", "--seeds", "3", "--seed", "100")
     assert b"coverage" in many_seeds
     for told in (str(ROOT), "/dev/shm", "/tmp"):
         assert told.encode() not in many_seeds

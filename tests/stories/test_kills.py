@@ -109,7 +109,10 @@ def _story(folder: Path, boundary: str, count: int, seed: int) -> None:
         _check(at, folder, user)
 
 
-@pytest.mark.parametrize("boundary", BOUNDARIES)
+GATE = ("after the intent", "after the send", "before a fill", "stopping, exit sent")
+
+
+@pytest.mark.parametrize("boundary", [b if b in GATE else pytest.param(b, marks=pytest.mark.long) for b in BOUNDARIES])
 def test_killed_once_at_each_boundary(tmp_path: Path, boundary: str) -> None:
     _story(tmp_path, boundary, 1, seed=1)
 
