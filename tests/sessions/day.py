@@ -110,7 +110,7 @@ def day(minutes: int, seed: int, folder: Path, *, quotes: bool = False) -> dict[
     venue_candles.KEPT = 3
     limits = {"hard_stop_max_loss_usd": Decimal(10_000), "hard_stop_max_consecutive_losses": 10_000,
               "hard_stop_max_rejects_per_hour": 100_000, "hard_stop_max_slippage_bps": Decimal(10_000)}  # fmt: skip
-    world = World(folder, seed=seed, on_disk=True, **limits, **(QUOTES if quotes else {}))
+    world = World(folder, seed=seed, on_disk=True, all_move=not quotes, **limits, **(QUOTES if quotes else {}))
     ledger, chance, stances = Ledger(world), random.Random(seed), Stances(world)
     warm = 0
     cuts = restarts = 0
