@@ -64,11 +64,14 @@ def isolated_room(
     settings: MarketSettings, coin: str, margins: Mapping[str, Margin], spec: MarketSpec | None
 ) -> tuple[Decimal, int] | None:
     """(How far from its entry, in bps, the exchange closes a position by its own margin, at which leverage), by the
-    margin that was read; None where the whole account backs it, or nobody knows."""
-    margin = margins.get(coin)
-    if margin is None or spec is None or spec.max_leverage is None or not (margin.isolated or spec.isolated_only):
+    margin that the start read and what the settings make of it before anything is entered; None where the whole account
+    backs it, or nobody knows."""
+    margin, s = margins.get(coin), settings.for_market(coin)
+    if margin is None or spec is None or spec.max_leverage is None:
         return None
-    leverage = settings.for_market(coin).leverage or margin.leverage
+    if not (margin.isolated or spec.isolated_only or s.margin == "isolated"):
+        return None
+    leverage = s.leverage or margin.leverage
     return liquidation_bps(leverage, spec.max_leverage), leverage
 
 

@@ -93,11 +93,18 @@ class Stopper:
                 clean, proof = False, msgspec.structs.replace(proof, positions=None, doubt=SINCE)
             if self._take_wish():
                 continue  # it came while this was read
+            self._doubt(proof)
             if clean or running.clock.mono_ms() + AGAIN_MS >= self._end_ms:
                 return Outcome(clean=clean, proof=proof, unknown=unknown, mode=self._mode)
             pause.wait(min(again_ms, self._end_ms - AGAIN_MS - running.clock.mono_ms()) / 1000)
             # Each try reads everything anew: where the weight is spent, trying at once would spend what comes back.
             again_ms = min(2 * again_ms, MOST_AGAIN_MS) if proof.positions is None else AGAIN_MS
+
+    def _doubt(self, proof: Proof) -> None:
+        """A position that only the proof shows is to be read into our books: what they do not have nobody closes."""
+        if self._mode is StopMode.FLATTEN and self._trading.exiting.unknown_of(proof.shown):
+            self._trading.view.doubt()
+            self._running.rest_jobs.wake()
 
     def _take_wish(self) -> bool:
         """Somebody may ask for more while it stops, with a time of its own; whether somebody has."""

@@ -319,7 +319,7 @@ def _risk(g: Given, books: Books, feed: Feed, outbox: Outbox, inflow: Inflow) ->
         sequence = HardStopSequence(
             clock=g.clock, latch=g.latch, scheduler=outbox.scheduler, tracker=books.tracker, exiting=inflow.exiting,
             consequences=inflow.consequences, journal=g.journal, flatten=base.hard_stop_flatten,
-            ask_proof=g.links.ask_proof,
+            ask_proof=g.links.ask_proof, doubt=books.view.doubt,
         )  # fmt: skip
     risk = RiskDesk(
         clock=g.clock, exchange_ms=books.offset.exchange_ms, events=inflow.risk_events,

@@ -49,9 +49,9 @@ def test_a_stop_beyond_the_liquidation_price_is_a_fault_where_somebody_asked_for
     assert "not looked at" in stops(_settings(), specs, {})
     assert "fire before" in stops(_settings(leverage=5, protective_stop_bps=D(500)), specs, margins)
     assert "nothing protects" in stops(_settings(protective_stop_bps=D(0)), specs, margins)
-    assert "nearer" not in stops(
-        _settings(), {GOLD: spec(isolated_only=False)}, {GOLD: Margin(isolated=False, leverage=20)}
-    )
+    free, cross = {GOLD: spec(isolated_only=False)}, {GOLD: Margin(isolated=False, leverage=20)}
+    assert "nearer" not in stops(_settings(margin="keep"), free, cross)
+    assert "drawn nearer" in stops(_settings(margin="isolated"), free, cross)  # it is set before the first entry
 
 
 @pytest.mark.parametrize(("policy", "fate"), [("watch", "never touched"), ("manage", "CLOSED by our rules")])

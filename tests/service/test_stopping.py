@@ -143,3 +143,29 @@ def test_what_a_stop_covers() -> None:
     assert [a.covers(b) for a in (leave, cancel, flatten) for b in (leave, cancel, flatten)] == [
         True, False, False, True, True, False, True, True, True,
     ]  # fmt: skip
+
+
+def _untold(world: World) -> None:
+    """A position that no frame tells of, right after a comparison: the next is a minute away."""
+    assert world.run_until(lambda: world.trading.housekeeping._last_compare_ms > 0, 70_000)
+    world.filter_frame = lambda text: [] if '"userFills"' in text or '"orderUpdates"' in text else [text]
+    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    world.run(300)
+    world.filter_frame = lambda text: [text]
+    assert world.trading.tracker.positions() == []
+
+
+def test_a_position_that_only_the_proof_shows_is_closed_by_the_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = quiet_world(tmp_path)
+    _untold(world)
+    outcome = _stop(world, StopMode.FLATTEN, monkeypatch)
+    assert (outcome.clean, world.exchange_positions()) == (True, {})
+
+
+def test_a_position_that_only_the_proof_shows_is_closed_by_a_hard_stop(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path, hard_stop_flatten=True)
+    _untold(world)
+    world.trip("manual", "the test", None)
+    assert world.run_until(lambda: not world.exchange_positions(), 20_000)

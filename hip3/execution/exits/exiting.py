@@ -11,7 +11,8 @@ is not fed is priced by its mark in the last reading of the account. An operator
 `now_ms` is monotonic; `generation` is the connection whose market data may be believed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from decimal import Decimal
 
 from hip3.core.decisions import Enqueued
 from hip3.core.ledger import OrderChanged, PositionView
@@ -121,6 +122,11 @@ class Exiting:
         """
         known = self._tracker.position(coin)
         return self.ours_to_close(known) if known is not None else coin in self._params
+
+    def unknown_of(self, shown: Mapping[str, Decimal]) -> list[str]:
+        """Markets in which the exchange shows a position that is ours to close and that our books have otherwise."""
+        booked = self._tracker.booked()
+        return [coin for coin, szi in shown.items() if booked.get(coin) != szi and self.closes(coin)]
 
     def check(self, generation: int, now_ms: int) -> None:
         """Every position, whether its market speaks or not; and keep what a restart needs. The tick's part."""

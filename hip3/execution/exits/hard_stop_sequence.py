@@ -78,8 +78,10 @@ class HardStopSequence:
         journal: Journal,
         flatten: bool,
         ask_proof: Callable[[Callable[[Proof], None]], None],
+        doubt: Callable[[], None],
     ) -> None:
-        """`ask_proof(proved)`: read the exchange on the rest thread and call `proved` with what it says."""
+        """`ask_proof(proved)`: read the exchange on the rest thread and call `proved` with what it says. `doubt()`: ask
+        for a reading of the account soon."""
         self._clock = clock
         self._latch = latch
         self._scheduler = scheduler
@@ -88,7 +90,7 @@ class HardStopSequence:
         self._consequences = consequences
         self._journal = journal
         self._flatten = flatten
-        self._ask_proof = ask_proof
+        self._ask_proof, self._doubt = ask_proof, doubt
         self._said: dict[str, str] = {}
         self._next_cancel_ms = 0
         self._next_proof_ms = 0
@@ -143,6 +145,8 @@ class HardStopSequence:
         """What the exchange says is open (rest thread): the end, or why it is not, to be asked again in 5 s."""
         left = self._left(proof)
         self.verified = not left
+        if self._flatten and self._exiting.unknown_of(proof.shown):
+            self._doubt()  # what our books do not have nobody closes
         self._say("verify", left or f"done: {proof.sentence(0)}")
 
     def _left(self, proof: Proof) -> str:

@@ -282,3 +282,29 @@ def test_an_entry_of_a_few_ticks_has_no_stop_and_ends_no_thread(tmp_path: Path) 
         world.tick()
         world.run(1000)
     assert world.ready
+
+
+def test_a_market_that_is_set_isolated_after_the_start_has_an_isolated_one_s_room(tmp_path: Path) -> None:
+    """The start finds it cross; it is set before its first entry, whose stop no reading of the position bounds yet."""
+    coin = "xyz:XYZ100"
+    world = quiet_world(
+        tmp_path, markets=coin, margin="isolated", leverage=30, protective_stop_bps=D(300), stop_loss_bps=D(1000)
+    )
+    assert world.run_until(lambda: not world.trading.blocked, 10_000)
+    spec = world.trading.specs[coin]
+    assert not spec.isolated_only
+    assert spec.max_leverage is not None
+    room = liquidation_bps(30, spec.max_leverage)
+    assert room < 300
+    assert world.trading.exiting._params[coin].stop_loss_bps < room
+    world.by_hand(coin, Side.BUY, D("0.002"))
+    assert world.run_until(lambda: len(_stops(world)) == 1, 2000)
+    position = world.trading.tracker.position(coin)
+    assert position is not None
+    assert coin not in world.trading.view.liquidations
+    assert bps_of(position.entry_px - D(_stops(world)[0]["triggerPx"]), position.entry_px) < room
+
+
+def test_a_market_that_stays_cross_has_no_room_of_its_own(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path, markets="xyz:XYZ100", margin="keep", leverage=30, stop_loss_bps=D(1000))
+    assert world.trading.exiting._params["xyz:XYZ100"].stop_loss_bps == 1000
