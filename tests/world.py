@@ -29,11 +29,10 @@ from hip3.exchange.signing import SigningKey, sign_l1_action
 from hip3.exchange.subscriptions import wanted
 from hip3.exchange.wire_out import order_action, signed_body
 from hip3.execution.readiness import Readiness
-from hip3.execution.truth.bootstrap import learn_universe
 from hip3.ops.intents import IntentLog
 from hip3.position.tracked import TrackedOrder
 from hip3.risk.hard_stop import HardStopLatch
-from hip3.service.assembly import StartReading, assemble, something_left
+from hip3.service.assembly import StartReading, assemble, learner
 from hip3.service.parts import Trading
 from hip3.service.running import Running
 from hip3.service.runtime import Runtime
@@ -221,20 +220,22 @@ class World:
         running.latch = HardStopLatch(self.folder / "latch.json", self.clock.wall_ms())  # before any journal is there
         running.intents = self._edges.intents(self.folder / "intents.log", sync=False)
         running.journal.open(self.folder / "journal.db", running.intents)
-        universe = learn_universe(self.rest, self.settings.base, self.user, leaving=something_left(running))
+        universe = self._retried(learner(running, self.rest, self.user))
         reading = StartReading(running, self.rest, running.who, universe, self.folder)  # type: ignore[arg-type]
-        for tries in range(20):
-            try:
-                reading.read()
-                break
-            except VenueReadError:
-                if tries == 19:
-                    raise
-                self.clock.advance(500)
-                self.venue.advance(self.exchange_ms())
+        self._retried(reading.read)
         running.readiness.universe_known()
         running.trading = assemble(running, reading)
         return running
+
+    def _retried(self, read: Callable[[], Any]) -> Any:
+        """As main does it: until it raises nothing, here for ten seconds."""
+        for _ in range(19):
+            try:
+                return read()
+            except VenueReadError:
+                self.clock.advance(500)
+                self.venue.advance(self.exchange_ms())
+        return read()
 
     def gather(self) -> None:
         """What is to be in place before a process begins; for worlds with more of their own."""

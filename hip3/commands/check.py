@@ -33,8 +33,9 @@ from hip3.exchange.rest import RestClient
 from hip3.exchange.signing import SigningKey, sign_l1_action
 from hip3.exchange.wire_out import signed_body
 from hip3.exchange.wire_reply import parse_action_answer
-from hip3.execution.truth.bootstrap import AgentTerm, check_signer, learn_universe
+from hip3.execution.truth.bootstrap import AgentTerm, check_signer
 from hip3.execution.truth.margin import read_margins
+from hip3.execution.truth.universe import learn_universe
 from hip3.execution.truth.worth import USDC, tokens_of
 from hip3.ops.alerts import LEAST_DISK_PERCENT, Alert
 from hip3.ops.colour import RED, fitted, painted

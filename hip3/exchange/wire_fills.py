@@ -80,6 +80,8 @@ class FillList(NamedTuple):
     """Rows that could not be read and may count."""
     rows: int
     """All of them: so many at most are in one answer (docs/venue-facts.md F13)."""
+    unread: frozenset[str] = frozenset()
+    """The coins of the malformed ones; "" is among them where a row does not even tell that."""
 
 
 def parse_fill_list(data: bytes, dexs: Container[str] | None = None) -> FillList:
@@ -90,21 +92,25 @@ def parse_fill_list(data: bytes, dexs: Container[str] | None = None) -> FillList
     not counted: an outcome token may have rows of its own kind (docs/venue-facts.md F37).
     """
     good, malformed, rows = [], 0, 0
+    unread: set[str] = set()
     for raw in items_of(data):
         rows += 1
         try:
             good.append(_fill(_decode_fill(raw)))
         except DECODE_ERRORS:
-            malformed += dexs is None or not _elsewhere(raw, dexs)
-    return FillList(tuple(good), malformed, rows)
+            coin = _coin_of(raw)
+            if dexs is None or not coin or in_dexs(coin, dexs):
+                malformed += 1
+                unread.add(coin)
+    return FillList(tuple(good), malformed, rows, frozenset(unread))
 
 
-def _elsewhere(raw: bytes, dexs: Container[str]) -> bool:
-    """Whether a row says that it is of a coin in none of these dexs."""
+def _coin_of(raw: bytes) -> str:
+    """Of which coin a row says that it is; empty where it does not."""
     try:
-        return not in_dexs(_decode_coin(raw).coin, dexs)
+        return _decode_coin(raw).coin
     except DECODE_ERRORS:
-        return False
+        return ""
 
 
 def parse_user_fills(data: bytes) -> UserFills:

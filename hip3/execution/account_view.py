@@ -47,6 +47,8 @@ class AccountView:
 
         Coin -> USD for one unit. Replaced as a whole and never changed in place: a reader keeps what it took."""
         self._marks_ms = 0
+        self.read_ms: int | None = None
+        """When it was read last, whole or in part by a start (monotonic); None before."""
         self._lately: dict[str, tuple[Decimal, int]] = {}
         """Marks that were read since, where a stream is silent, and when; replaced as a whole."""
         self.liquidations: dict[str, Liquidation] = {}
@@ -69,6 +71,7 @@ class AccountView:
     ) -> None:  # fmt: skip
         """What a reading of monotonic `now_ms` says of its positions: the start's, then each of the rest thread's."""
         self.marks, self.liquidations, self.margins, self._marks_ms = marks, liquidations, margins, now_ms
+        self.read_ms = now_ms
 
     def liquidation_px(self, position: PositionView) -> Decimal | None:
         """At which price the exchange closes it by the last reading; None where that does not tell of this position.

@@ -21,7 +21,7 @@ from hip3.core.urls import shown_url
 from hip3.errors import ODD_ANSWERS, PreflightError, VenueReadError
 from hip3.exchange.backoff import Backoff
 from hip3.exchange.subscriptions import wanted
-from hip3.execution.truth.bootstrap import Universe, learn_universe
+from hip3.execution.truth.universe import Universe
 from hip3.ops import logs
 from hip3.ops.control import ControlServer
 from hip3.ops.metrics import MetricsPage
@@ -30,7 +30,7 @@ from hip3.ops.status_http import StatusServer
 from hip3.ops.status_text import status_text
 from hip3.risk.hard_stop import HardStopLatch
 from hip3.service.alerting import Alerting, secrets_of
-from hip3.service.assembly import StartReading, assemble, something_left
+from hip3.service.assembly import StartReading, assemble, learner, something_left
 from hip3.service.control_requests import handle, told
 from hip3.service.details import histograms
 from hip3.service.kept import latch_path
@@ -144,7 +144,7 @@ class App:
             return False
         folder = self._open_state(who)
         leaving = something_left(running)
-        universe = self._retry(lambda: learn_universe(rest.unheld, base, who.account, leaving=leaving))
+        universe = self._retry(learner(running, rest.unheld, who.account))
         if universe is None:
             return False
         self._check_overrides(universe, leaving=leaving)

@@ -1,6 +1,7 @@
 """What a start of the service reads of the account, and how its parts are put together with what was kept."""
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -18,16 +19,15 @@ from hip3.execution.truth.bootstrap import (
     ORPHAN,
     Beginning,
     Checked,
-    Universe,
     check_signer,
     dexs_of_ours,
-    learn_universe,
     read_part_of_beginning,
     read_whole_beginning,
     with_orphans,
 )
 from hip3.execution.truth.margin import Margin
 from hip3.execution.truth.markets import KeptCaps
+from hip3.execution.truth.universe import Universe, learn_universe
 from hip3.ops.state_dir import began_ms, keep_began, keep_pause, pause_of
 from hip3.position.held import Held
 from hip3.position.tracked import KeptTotals
@@ -61,21 +61,24 @@ class StartReading:
         """The account as trading begins; None to observe, where there is none."""
         self.missing = ""
         """What could not be read: until it can, positions are left and nothing is entered."""
-        self._tries = 0
+        self._tries, self._finishing = 0, False
         self._next_ms = 0
 
     def read(self) -> bool:
-        """Read everything; True. From the second try on what can be read is enough where there is a position to leave.
-        VenueReadError: not now; PreflightError: not like this."""
+        """Read everything; True. From the second try on what can be read is enough where there is a position to leave;
+        markets that were not read are missing all the same. VenueReadError: not now; PreflightError: not like this."""
         if self._who.key is None or self._who.account is None:
             return True
         self._tries += 1
         try:
-            return self._read_all()
+            self._read_all()
         except (VenueReadError, *ODD_ANSWERS) as error:
             if self._tries < PART_TRIES or not self._read_part(str(error)):
                 raise
-            return True
+        if self._universe.unread:
+            unread = "; ".join(f"{what}: {why}" for what, why in self._universe.unread.items())
+            self.missing = f"{self.missing}; {unread}" if self.missing else unread
+        return True
 
     def _read_part(self, why: str) -> bool:
         """Whether enough could be read to look after a position that there is."""
@@ -105,8 +108,11 @@ class StartReading:
         self._next_ms = now_ms + FINISH_MS
         universe = self.universe
         assert self._running.rest is not None
-        self._rest = self._running.rest  # the weight is shared with what trades
+        self._rest, self._finishing = self._running.rest, True  # the weight is shared with what trades
         try:
+            if self._universe.unread:
+                self._universe = self._learn(self._also)
+                trading.markets.learned(self._universe.specs)
             self._read_all()
         except PreflightError as error:
             self._running.readiness.hold("start", "; ".join(error.faults))
@@ -114,7 +120,8 @@ class StartReading:
         self.universe, self.missing = universe, ""  # the markets of this run are what it began with
         assert self.beginning is not None
         trading.view.mode = self.beginning.mode
-        trading.housekeeping.set_margins(margin_changes(self._running.settings, self.beginning, universe.specs))
+        wishes = margin_changes(self._running.settings, self.beginning, self._universe.specs)
+        trading.housekeeping.set_margins({coin: wish for coin, wish in wishes.items() if coin in universe.specs})
         self._running.readiness.hold("start", "")
 
     def _read_all(self) -> bool:
@@ -162,11 +169,14 @@ class StartReading:
             return False
         also = sorted(dexs | set(self._also))
         before = self._universe.dexs
-        self._universe = learn_universe(
-            self._rest, self._running.settings.base, self._who.account, also, leaving=something_left(self._running)
-        )
+        self._universe = self._learn(also)
         self._also = also
         return self._universe.dexs != before
+
+    def _learn(self, also: Iterable[str]) -> Universe:
+        running, leaving = self._running, something_left(self._running)
+        kept = kept_markets(running) if leaving and self._tries >= PART_TRIES and not self._finishing else None
+        return learn_universe(self._rest, running.settings.base, self._who.account, also, leaving=leaving, kept=kept)
 
 
 def something_left(running: Running) -> bool:
@@ -174,6 +184,24 @@ def something_left(running: Running) -> bool:
     the rest from being looked after."""
     orders = [] if running.intents is None else running.intents.recovered.open
     return bool(orders) or any(h.szi for h in running.journal.fact("held", list[Held]) or [])
+
+
+def kept_markets(running: Running) -> dict[str, MarketSpec]:
+    """The markets as the last run of this account traded them."""
+    return running.journal.fact("approved", dict[str, MarketSpec]) or {}
+
+
+def learner(running: Running, rest: Rest, account: str | None) -> Callable[[], Universe]:
+    """Learns the markets; on the rest thread, to be called until it raises nothing. From the second try on, where an
+    earlier run left something, what does not answer is taken from what that run knew."""
+    tries = itertools.count(1)
+    leaving = something_left(running)
+
+    def learn() -> Universe:
+        kept = kept_markets(running) if leaving and next(tries) >= PART_TRIES else None
+        return learn_universe(rest, running.settings.base, account, leaving=leaving, kept=kept)
+
+    return learn
 
 
 def assemble(running: Running, reading: StartReading) -> Trading:
@@ -194,7 +222,7 @@ def assemble(running: Running, reading: StartReading) -> Trading:
     before = Before(
         recovered=intents.recovered, risk=journal.fact("risk", KeptRisk),
         trips=journal.fact("trips", list[TripNote]) or [],
-        approved=journal.fact("approved", dict[str, MarketSpec]) or {}, caps=journal.fact("caps", KeptCaps),
+        approved=kept_markets(running), caps=journal.fact("caps", KeptCaps),
         mode=journal.fact("mode", str), began_ms=reading.began_ms,
         clock=reading.exchange_clock, late_ms=journal.late_ms() if running.settings.base.follows else None,
     )  # fmt: skip

@@ -30,12 +30,13 @@ from hip3.execution.sending.loop import ExecutorLoop, HttpLane
 from hip3.execution.sending.posts import PostRequestManager
 from hip3.execution.sending.scheduler import BatchScheduler
 from hip3.execution.truth.account import Proof, Rest
-from hip3.execution.truth.bootstrap import Beginning, Universe
+from hip3.execution.truth.bootstrap import Beginning
 from hip3.execution.truth.housekeeping import Housekeeping
 from hip3.execution.truth.markets import Markets
 from hip3.execution.truth.resolver import Signed
 from hip3.execution.truth.strangers import Strangers
 from hip3.execution.truth.streams import StreamWatch
+from hip3.execution.truth.universe import Universe
 from hip3.feed.market_state import MarketState
 from hip3.observe.observer import Observer
 from hip3.position.exit_attempts import ExitDesk

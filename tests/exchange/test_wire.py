@@ -206,7 +206,7 @@ def test_captured_answers_parse(samples: Path) -> None:
         assert not isinstance(parse_action_answer(json.loads(path.read_text())), Unreadable), path.name
     for path in _captured(samples, "json_user_fills.01.json"):
         data = json.loads(path.read_text())
-        fills, malformed, _ = parse_fill_list(json.dumps(data.get("data", data).get("fills", [])).encode())
+        fills, malformed, *_ = parse_fill_list(json.dumps(data.get("data", data).get("fills", [])).encode())
         assert fills
         assert not malformed
     for path in _captured(samples, "QueryOrderByOid.0*.json"):

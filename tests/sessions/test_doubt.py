@@ -112,7 +112,7 @@ def test_a_trade_of_others_is_found_while_an_order_of_an_earlier_run_is_unknown(
 def test_a_doubt_stands_until_a_reading_answers_it(tmp_path: Path) -> None:
     world = quiet_world(tmp_path)
     world.filter_frame = lambda text: [] if text.startswith('{"channel":"userFills"') else [text]
-    world.rest.failing.add("frontendOpenOrders")
+    world.rest.failing |= {"frontendOpenOrders", "userFills"}
     world.by_hand(GOLD, Side.BUY, Decimal("0.01"))
     world.run(5000, step_ms=50)
     assert GOLD not in world.trading.tracker.booked()

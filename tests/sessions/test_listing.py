@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hip3.core.orders import ExitReason, Side, Tif
-from hip3.execution.truth.bootstrap import learn_universe
+from hip3.execution.truth.universe import learn_universe
 from hip3.service.operating import CancelAll
 from hip3.venue.actions.actions import L1
 from hip3.venue.answers.replies import err

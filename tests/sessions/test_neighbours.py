@@ -10,8 +10,8 @@ from hip3.core.events import OrderUpdate
 from hip3.core.money import round_price
 from hip3.core.orders import ExitReason, Side
 from hip3.errors import PreflightError
-from hip3.execution.truth.bootstrap import learn_universe
 from hip3.execution.truth.strangers import STORM
+from hip3.execution.truth.universe import learn_universe
 from hip3.position.tracked import Opening
 from hip3.venue.engine import halts
 from tests.builders import exit_order

@@ -144,7 +144,7 @@ MUTANTS: tuple[Mutant, ...] = (
     _m("a resync clears first", KEEPING, _READ,
        _READ + "        for coin in list(self._tracker.booked()):\n"
        "            self._tracker.adopt(coin, ZERO, Opening(px=ZERO, ms=0))\n"),
-    _m("a stale reading is adopted although the fills say otherwise", KEEPING,
+    _m("a stale reading is adopted although the fills say otherwise", "execution/truth/difference.py",
        "by_fill = told.get(coin, (ZERO, ZERO))[0] == ours", "by_fill = False"),
     _m("a fill that a read position holds is added to it", "position/tracker.py",
        "if self._read.hold(fill, holding.szi):", "if False:"),

@@ -29,6 +29,9 @@ from hip3.risk.trial import KeptTrial, Trial
 
 LOOK_MS = 1000
 """How often limits are judged that time and prices move, and not only events."""
+UNREAD_MS = 180_000
+"""A connection that stands does not mean that the account can be read: three comparisons that failed are too many."""
+UNREAD = "the account could not be read for 3 minutes: what happened to it unseen is not known"
 UNVALUED_MS = 30_000
 """So long fills may be on their way, or a mark be missing."""
 UNVALUED = (
@@ -259,7 +262,7 @@ class RiskDesk:
         losing = self.monitor.losing(self._tracker.open_net())
         if losing is not None:
             self._trip(losing.code, losing.detail, losing.evidence)
-        equity = self._view.equity
+        equity = None if self._unread() else self._view.equity
         if self._view.worth_epoch != self._worth_epoch:  # a person took another mode of the account
             self._worth_epoch = self._view.worth_epoch
             self._drawdown.rebase()
@@ -269,7 +272,7 @@ class RiskDesk:
             return
         # An account that trades is not worth nothing: that is a reading of another kind of account than we know.
         unknown = (equity is None or equity <= 0) and limits.max_drawdown_pct > 0
-        why = self._view.unknown_why or f"it is {equity}"
+        why = self._view.unknown_why or ("it was not read lately" if equity is None else f"it is {equity}")
         text = f"the account's equity is unknown ({why}): HIP3_MAX_DRAWDOWN_PCT cannot be judged"
         self._readiness.reduce("drawdown", text if unknown else "")
         value, now_ms = self._value(), self._clock.mono_ms()
@@ -283,6 +286,14 @@ class RiskDesk:
         if breach is not None:
             self._trip(breach.code, breach.detail, breach.evidence)
         self._keep()
+
+    def _unread(self) -> bool:
+        """Whether the last reading of the account is too long ago: then nothing is entered, and its worth is unknown.
+        False where there is no account."""
+        read_ms = self._view.read_ms
+        old = read_ms is not None and self._clock.mono_ms() - read_ms > UNREAD_MS
+        self._readiness.reduce("account", UNREAD if old else "")
+        return old
 
     def _value(self) -> Decimal | None:
         """The result since this account's state began, open positions at their marks; None: not known now.

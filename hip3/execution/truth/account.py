@@ -84,6 +84,8 @@ class AccountReport(msgspec.Struct, frozen=True, kw_only=True):
     """The latest of all dexs, newest first."""
     cut_off: bool = False
     """There may be older ones: the exchange lists 2,000."""
+    unread: frozenset[str] = frozenset()
+    """Coins with fills that cannot be read: what others of them say of a position may be over; "": any coin's may."""
     equity: Decimal
     """Sum of the configured dexs' account values, in USD; what it means depends on the mode: `worth.equity_of`."""
     marks: dict[str, Decimal]
@@ -145,7 +147,8 @@ def read_account(rest: Rest, user: str, dexs: Collection[str], missing: dict[str
 
     Only where `missing` is given a dex that cannot be read is noted there, with the reason, and what it did say stands:
     evidence of what is held, and no proof of anything else. Fills are read last, so that what the positions already
-    hold is among them; one of these dexs that cannot be read makes the reading fail: it might be the one that counts.
+    hold is among them; one of these dexs that cannot be read makes the reading fail, too: it might be the one that
+    counts. It stays in the list for as long as 2,000 others do not come, so `missing` notes it like a dex, as "fills".
     """
     parts = _Parts()
     try:
@@ -159,14 +162,16 @@ def read_account(rest: Rest, user: str, dexs: Collection[str], missing: dict[str
         found = parse_fill_list(rest.info({"type": "userFills", "user": user}), dexs)
     except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise VenueReadError(f"the account cannot be read: {type(error).__name__}: {error}") from None
-    if found.malformed:
+    if found.malformed and missing is None:
         raise VenueReadError(f"{found.malformed} fills of the account cannot be read")
+    if found.malformed and missing is not None:
+        missing["fills"] = f"{found.malformed} of them cannot be read"
     return AccountReport(
         times=parts.times, at_ms=max(parts.times.values(), default=0),
         since_ms=min(parts.times.values(), default=0), positions=parts.positions,
         orders=tuple(parts.orders), fills=newest_first(found.fills), cut_off=found.rows >= FILLS_CAP,
         equity=parts.equity, marks=parts.marks,
-        liquidations=parts.liquidations, margins=parts.margins,
+        liquidations=parts.liquidations, margins=parts.margins, unread=found.unread,
     )  # fmt: skip
 
 

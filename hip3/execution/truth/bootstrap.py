@@ -1,4 +1,4 @@
-"""What must be learned before anything is built: markets, fees, and the account's beginning.
+"""What must be learned before anything is built, beside the markets: the account's beginning.
 
 Confined to the rest thread (in `commands/`, without a service, to main). `VenueReadError` means "not now, try again";
 `PreflightError` means "not like this": the settings and the exchange contradict each other. Nothing here writes or
@@ -12,26 +12,16 @@ from decimal import Decimal
 
 import msgspec
 
-from hip3.config.settings import Settings
 from hip3.core.events import Fill
-from hip3.core.market import MarketSpec, in_dexs
+from hip3.core.market import in_dexs
 from hip3.core.money import ZERO
 from hip3.core.orders import is_ours
-from hip3.errors import PreflightError, VenueReadError, WireError
-from hip3.exchange.registry import (
-    BASE_TAKER_RATE,
-    PERMISSIONED,
-    dex_indices,
-    maker_rate,
-    permissioned,
-    read_markets,
-    select,
-    taker_rate,
-)
+from hip3.errors import PreflightError, VenueReadError
 from hip3.exchange.wire_fills import parse_fill_list
 from hip3.execution.truth.account import FILLS_CAP, AccountReport, Rest, positions_of, read_account
 from hip3.execution.truth.fill_order import newest_first, newest_of
 from hip3.execution.truth.margin import Margin, read_margins
+from hip3.execution.truth.universe import Universe
 from hip3.execution.truth.worth import UNKNOWN, read_mode
 from hip3.position.held import Held
 from hip3.position.tracked import KeptTotals, Opening
@@ -44,64 +34,6 @@ SAME_MS = 10_000
 """A position known from its order alone may have been kept with our clock's time of the order."""
 PAGE = FILLS_CAP
 """A page of fills: as many as one answer has."""
-
-
-class Universe(msgspec.Struct, frozen=True):
-    """The configured markets."""
-
-    specs: dict[str, MarketSpec]
-    """Those that are looked after, by coin, in the order of the settings: may be traded, or delisted for now."""
-    blocked: dict[str, str]
-    """Configured markets that must not be traded, with the reason."""
-    dexs: list[str]
-    """The configured dexs, or all builder dexs of the exchange where none is named."""
-    asset_ids: dict[str, int]
-    """Of all markets of the configured dexs: what rests in another market can be cancelled, too."""
-    others: dict[str, MarketSpec] = {}
-    """The markets of the configured dexs that are not configured: an operator may close a position there."""
-
-    @property
-    def open(self) -> list[str]:
-        """The coins that may be traded from the start."""
-        return [coin for coin in self.specs if coin not in self.blocked]
-
-
-def learn_universe(
-    rest: Rest, settings: Settings, user: str | None, also: Iterable[str] = (), *, leaving: bool = False
-) -> Universe:
-    """Read `perpDexs`, `userFees` and `meta` of every configured dex, and check the markets.
-
-    `also`: dexs that are not configured any more and may hold something of ours; one that is gone is left out.
-    Without a `user` (observe) fees are those of the base rate. Asset ids follow the places in `perpDexs` and `meta`
-    (docs/venue-facts.md F8). A market that is missing, delisted or ambiguous is blocked with its reason. PreflightError
-    for a dex that does not exist, or where no market is left; its faults say which. Where an earlier run left something
-    (`leaving`) these are reasons and keep nothing else from being left. VenueReadError for an answer of another shape.
-    """
-    try:
-        indices = dex_indices(rest.info_json({"type": "perpDexs"}))
-        dexs = settings.dexs or list(indices)
-        missing = [dex for dex in dexs if dex not in indices]
-        if missing and not leaving:
-            known = ", ".join(indices)
-            raise PreflightError([f"dex {dex} does not exist on the exchange; it has {known}" for dex in missing])
-        dexs = [dex for dex in dict.fromkeys([*dexs, *also]) if dex in indices]
-        fees = None if user is None else rest.info_json({"type": "userFees", "user": user})
-        rate = BASE_TAKER_RATE if fees is None else taker_rate(fees)
-        specs, blocked = read_markets(rest, indices, dexs, rate, maker_rate(fees))
-        stars = permissioned(indices)
-        blocked |= {coin: PERMISSIONED for coin, spec in specs.items() if spec.dex in stars}
-    except WireError as error:
-        raise VenueReadError(f"the universe cannot be read: {error}") from None
-    named = settings.dexs or dexs
-    wanted = settings.coins or [coin for coin in specs if coin not in blocked and in_dexs(coin, named)]
-    if settings.profile == "micro":
-        wanted = wanted[:1]  # the trial trades one market
-    gone = {coin: f"its dex {coin.partition(':')[0]} is gone" for coin in wanted if in_dexs(coin, missing)}
-    blocked |= gone
-    chosen = select([coin for coin in wanted if coin not in gone], specs, blocked, leaving=leaving)
-    ids = {coin: spec.asset_id for coin, spec in specs.items()}
-    others = {coin: spec for coin, spec in specs.items() if coin not in chosen}
-    return Universe(chosen, {c: why for c, why in blocked.items() if c in wanted}, dexs, ids, others)
 
 
 ORPHAN = "not among the configured markets any more: its position is ours, and is left"
@@ -262,9 +194,8 @@ def read_part_of_beginning(
     run kept. VenueReadError where not even the fills can be read."""
     missing: dict[str, str] = {}
     report = by_fills(read_account(rest, user, universe.dexs, missing), universe.dexs)
-    fills = [
-        f for f in missed_fills(rest, user, report, totals.since_ms, universe.dexs) if in_dexs(f.coin, universe.dexs)
-    ]
+    missed = missed_fills(rest, user, report, totals.since_ms, universe.dexs, whole=False)
+    fills = [f for f in missed if in_dexs(f.coin, universe.dexs)]
     report = with_remembered(report, held, universe.dexs, fills)
     beginning = Beginning(report=report, fills=fills, totals=totals, held=held, margins=dict(margins), mode=UNKNOWN)
     return beginning, missing
@@ -278,7 +209,9 @@ def by_fills(report: AccountReport, dexs: Container[str]) -> AccountReport:
     position elsewhere is not read per dex: taken from its fill it would differ from every reading, and never be ours.
     """
     newest = {f.coin: f for f in reversed(report.fills)}
-    left = {coin: (f.end_position, f.px) for coin, f in newest.items() if in_dexs(coin, dexs)}
+    doubtful = newest.keys() if "" in report.unread else report.unread  # a newer one of theirs may be unreadable
+    known = (f for f in newest.values() if in_dexs(f.coin, dexs) and f.coin not in doubtful)
+    left = {f.coin: (f.end_position, f.px) for f in known}
     wrong = {coin: held for coin, held in left.items() if held[0] != report.positions.get(coin, (ZERO, ZERO))[0]}
     return msgspec.structs.replace(report, positions=report.positions | wrong) if wrong else report
 
@@ -296,18 +229,22 @@ def with_remembered(
     kept: dict[str, tuple[Decimal, Decimal]] = {}
     as_of: dict[str, int] = {}
     for known in held:
+        doubtful = report.unread & {known.coin, ""}
         last, szi, until_ms = newest.get(known.coin), known.szi, known.as_of_ms or known.entry_ms
-        if last is not None and last.time_ms >= until_ms:
+        if last is not None and last.time_ms >= until_ms and not doubtful:
             szi, until_ms = last.end_position, last.time_ms
         if szi and not report.positions.get(known.coin, (ZERO, ZERO))[0] and in_dexs(known.coin, dexs):
             kept[known.coin], as_of[known.coin] = (szi, known.entry_px), until_ms
     return msgspec.structs.replace(report, positions=report.positions | kept, remembered=as_of)
 
 
-def missed_fills(rest: Rest, user: str, report: AccountReport, since_ms: int, dexs: Collection[str]) -> list[Fill]:
+def missed_fills(
+    rest: Rest, user: str, report: AccountReport, since_ms: int, dexs: Collection[str], *, whole: bool = True
+) -> list[Fill]:
     """All fills since `since_ms` (exchange time), oldest first, also where the account's own list is cut off.
 
-    Of all dexs, and perhaps some from before. VenueReadError if one of these `dexs` cannot be read.
+    Of all dexs, and perhaps some from before. VenueReadError if one of these `dexs` cannot be read and the `whole` of
+    them is wanted.
     """
     if not report.cut_off or min((f.time_ms for f in report.fills), default=since_ms) < since_ms:
         return list(reversed(report.fills))
@@ -316,7 +253,7 @@ def missed_fills(rest: Rest, user: str, report: AccountReport, since_ms: int, de
     while True:
         request = {"type": "userFillsByTime", "user": user, "startTime": start}
         page = parse_fill_list(rest.info(request), dexs)
-        if page.malformed:
+        if page.malformed and whole:
             raise VenueReadError(f"{page.malformed} fills of the account cannot be read")
         out |= {f.key: f for f in page.fills}
         # The next page begins at this one's last instant, which may be cut in two; what comes twice has the same key.

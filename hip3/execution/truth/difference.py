@@ -1,12 +1,17 @@
-"""A position that our books and the exchange do not have in one size, and when the exchange's is believed. Pure."""
+"""A position that our books and the exchange do not have in one size, and when the exchange's is believed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
 
 from hip3.core.events import Fill
+from hip3.core.market import in_dexs
+from hip3.core.money import ZERO
+from hip3.execution.truth.account import AccountReport
+from hip3.execution.truth.bootstrap import by_fills, read_ms
 from hip3.execution.truth.fill_order import newest_of
+from hip3.position.tracker import PositionTracker
 
 GONE_READINGS = 3
 GONE_MS = 60_000
@@ -51,6 +56,27 @@ def list_is_behind(fills: Iterable[Fill], booked: Fill | None, ours: Decimal) ->
         return False
     listed = newest_of(fills, booked.coin)
     return listed is None or listed.time_ms < booked.time_ms
+
+
+def differences(
+    before: Mapping[str, Difference], tracker: PositionTracker, report: AccountReport, dexs: Collection[str],
+    now_ms: int,
+) -> dict[str, Difference]:  # fmt: skip
+    """The markets of these `dexs`, which the reading has whole, in which our books and a reading differ; `before`:
+    those of the reading before it. Takes the tracker's lock."""
+    booked, told = tracker.booked(), by_fills(report, dexs).positions
+    found: dict[str, Difference] = {}
+    for coin in (c for c in dict.fromkeys([*booked, *report.positions]) if in_dexs(c, dexs)):
+        ours, theirs = booked.get(coin, ZERO), report.positions.get(coin, (ZERO, ZERO))[0]
+        read = read_ms(report, coin)
+        if ours != theirs + (ZERO if read is None else tracker.traded_after(coin, read)):
+            known = before.get(coin)
+            same = known is not None and (known.ours, known.theirs) == (ours, theirs)
+            by_fill = told.get(coin, (ZERO, ZERO))[0] == ours or list_is_behind(
+                report.fills, tracker.newest_fill(coin), ours
+            )
+            found[coin] = known.again() if known and same else Difference(ours, theirs, now_ms, 1, by_fill)
+    return found
 
 
 ASK_MS = 5000

@@ -19,6 +19,7 @@ milliseconds; only the rest thread's round calls them. Duties, most urgent first
 
 from collections import Counter
 from collections.abc import Callable
+from typing import NoReturn
 
 import msgspec
 
@@ -36,8 +37,8 @@ from hip3.execution.readiness import Readiness
 from hip3.execution.sending.address_budget import AddressBudget
 from hip3.execution.truth.account import AccountReport, ClockedRest, Rest, read_account
 from hip3.execution.truth.books import BooksByRest
-from hip3.execution.truth.bootstrap import by_fills, opening, read_ms
-from hip3.execution.truth.difference import Difference, Unexplained, list_is_behind
+from hip3.execution.truth.bootstrap import opening, read_ms
+from hip3.execution.truth.difference import Difference, Unexplained, differences
 from hip3.execution.truth.fill_order import newest_first
 from hip3.execution.truth.margin import Margin, MarginSetter
 from hip3.execution.truth.markets import Markets
@@ -170,9 +171,7 @@ class Housekeeping:
                 out.append(("strange orders", self._strange_orders))
             if self._margin is not None and self._read_generation:
                 out.append(("margin", self._margin.step))
-            out += [
-                ("comparison", self._compare), ("address budget", self._anchor_budget),
-            ]  # fmt: skip
+            out += [("comparison", self._compare), ("address budget", self._anchor_budget)]
         return [
             *out,
             ("markets", self._markets.step),
@@ -257,13 +256,16 @@ class Housekeeping:
         assert self._user is not None
         open_before = self._tracker.live(OrderState.OPEN)  # before the request: later ones may rightly be missing
         self._orders_in.reading_begins()
-        report = read_account(self._clocked, self._user, self.dexs)
+        missing: dict[str, str] = {}
+        report = read_account(self._clocked, self._user, self.dexs, missing)
+        if missing:
+            self._apply_part(report, missing, now_ms)
         self._view.take(report.marks, report.liquidations, report.margins, now_ms)
         self._orders_in.on_fills(report.fills, now_ms)
         self._orders_in.on_order_updates(report.orders, now_ms, reading=True)
         self._tracker.set_foreign(report.orders)
         self._orders_in.reading_ends()
-        agree = self._positions_agree(report, now_ms)
+        agree = self._positions_agree(report, self.dexs, now_ms)
         if self._open_orders is not None:
             agree = self._stops_agree(self._open_orders.look(report, now_ms), now_ms) and agree
             left = self._open_orders.left_of_before(report) if start else 0
@@ -278,6 +280,14 @@ class Housekeeping:
             self._guarded(lambda _: worth.read(report, now_ms), now_ms)
         return agree
 
+    def _apply_part(self, report: AccountReport, missing: dict[str, str], now_ms: int) -> NoReturn:
+        """One dex that does not answer keeps no position of another from being found; the reading counts for nothing
+        else. VenueReadError."""
+        if self._started and "fills" not in missing:
+            self._orders_in.on_fills(report.fills, now_ms)
+            self._positions_agree(report, [dex for dex in self.dexs if dex not in missing], now_ms)
+        raise VenueReadError("; ".join(f"{what}: {why}" for what, why in missing.items()))
+
     def _strange_orders(self, now_ms: int) -> None:
         """Say what unknown orders are; end a storm once it is over and the account was read after it began."""
         assert self._open_orders is not None
@@ -290,21 +300,10 @@ class Housekeeping:
         if self._open_orders.explain(now_ms):
             self._view.doubt()
 
-    def _positions_agree(self, report: AccountReport, now_ms: int) -> bool:
+    def _positions_agree(self, report: AccountReport, dexs: list[str], now_ms: int) -> bool:
         """Compare booked sizes. More than we knew of is believed in the second reading; less, or nothing,
         only after three readings over a minute: an empty answer has erased real positions before."""
-        booked, told = self._tracker.booked(), by_fills(report, self.dexs).positions
-        differs: dict[str, Difference] = {}
-        for coin in dict.fromkeys([*booked, *report.positions]):
-            ours, theirs = booked.get(coin, ZERO), report.positions.get(coin, (ZERO, ZERO))[0]
-            read = read_ms(report, coin)
-            if ours != theirs + (ZERO if read is None else self._tracker.traded_after(coin, read)):
-                known = self._differs.get(coin)
-                same = known is not None and (known.ours, known.theirs) == (ours, theirs)
-                by_fill = told.get(coin, (ZERO, ZERO))[0] == ours or list_is_behind(
-                    report.fills, self._tracker.newest_fill(coin), ours
-                )
-                differs[coin] = known.again() if known and same else Difference(ours, theirs, now_ms, 1, by_fill)
+        differs = differences(self._differs, self._tracker, report, dexs, now_ms)
         for coin, difference in list(differs.items()):
             if difference.believable(now_ms):
                 gone = Opening(px=ZERO, ms=report.at_ms, read_ms=read_ms(report, coin))
