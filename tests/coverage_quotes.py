@@ -83,7 +83,7 @@ QUOTE_ROWS: tuple[Row, ...] = (
         "        if ctx is None or ctx > CTX_AGE_MS:", "        if ctx is None:"),
     Row("Q31", "improvements and placements cost what the budget gives", QUOTES + "pacing.py",
         N + "test_an_hour_of_a_market_that_moves_costs_what_the_budget_gives",
-        "        if not urgent and self._tokens < 1:\n            return False\n", ""),
+        "        if not urgent and self._tokens < 1 + beside:\n            return False\n", ""),
     Row("Q36", "a storm of unknown orders takes the quotes", "hip3/execution/consequences.py",
         N + "test_a_storm_of_unknown_orders_takes_the_quotes",
         '            self._readiness.hold("storm", ', '            print("storm", '),

@@ -17,7 +17,7 @@ from hip3.execution.quotes.pacing import KEPT, KEPT_PER_KEY
 from hip3.execution.truth.account import Rest
 from hip3.service.params import quote_params
 from hip3.strategy.fair import Fair
-from hip3.strategy.ladder import Around, Ladder, coarse_tick_bps, half_spread, ladder
+from hip3.strategy.ladder import Around, Ladder, coarse_tick_bps, half_spread, ladder, least_half_bps
 
 MINUTES, LEAST_MINUTES = 60, 10
 """The volatility is that of the last hour's minutes; fewer than so many say nothing."""
@@ -55,6 +55,9 @@ def _ladder(settings: MarketSettings, spec: MarketSpec, px: Decimal, sigma_bps: 
     p, fee = quote_params(settings, spec.coin).ladder, spec.maker_fee_bps
     if fee is None:
         return "its maker fee is not known, so it is not quoted"
+    least = least_half_bps(p, fee)
+    if p.max_half_bps < least:
+        return f"its widest spread loses after the maker fee; raise HIP3_QUOTE_MAX_HALF_BPS to {shown(least)} at least"
     tick = coarse_tick_bps(p, spec, fee, px)
     if tick is not None:
         return f"its tick of {tick:.2f} bps is too coarse for this spread; raise HIP3_QUOTE_MIN_HALF_BPS"

@@ -95,6 +95,11 @@ class MarketGates:
         """Markets that are blocked now, and by which gate; for the status. Any thread: the markets are fixed."""
         return {coin: track.blocked for coin, track in self._tracks.items() if track.blocked is not None}
 
+    def blocks_now(self, coin: str) -> str | None:
+        """The gate that blocked a market as it was looked at last; None: none did. Any thread."""
+        track = self._tracks.get(coin)
+        return None if track is None else track.blocked
+
     def slowed(self, now_ms: int) -> tuple[int, int] | None:
         """(smallest time between contexts, limit) where those of every market come later than its gate bears: then it
         is the feed and no market. Any thread."""

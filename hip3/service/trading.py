@@ -229,8 +229,9 @@ def _quotes(g: Given, books: Books, feed: Feed, outbox: Outbox, drop: Drop) -> Q
         return NoQuotes()
     limits = {coin: entry_limits(g.settings, coin) for coin in quoted}
     facts = FactFinder(
-        blocked=books.blocked.get, latch=g.latch, readiness=g.readiness, exits=books.exits, flags=feed.flags,
-        exchange_ms=books.offset.exchange_ms, watch_foreign=base.foreign_positions == "watch",
+        blocked=books.blocked.get, gate=feed.gates.blocks_now, latch=g.latch, readiness=g.readiness,
+        exits=books.exits, flags=feed.flags, exchange_ms=books.offset.exchange_ms,
+        watch_foreign=base.foreign_positions == "watch",
     )  # fmt: skip
     completion = Completion(
         clock=g.clock, desk=books.exits, tracker=books.tracker, scheduler=outbox.scheduler, cloids=outbox.cloids,

@@ -37,7 +37,7 @@ class Fair(msgspec.Struct, frozen=True, kw_only=True):
     ask: Decimal
     """Sells are priced above this; never below `bid`."""
     gap_bps: Decimal
-    """How far the two anchors are apart."""
+    """How far the two anchors are apart, whichever of them the quotes go by."""
 
     @property
     def mid(self) -> Decimal:
@@ -158,11 +158,12 @@ def fair(
     mid = others.mid or _micro(others, by_oracle)  # a touch that is all ours must not take the reference with it
     if closed:
         return None if mark is None else _between(mid, mark, oracle)
-    if mode in ("oracle", "mark", "mid"):
-        px = {"oracle": oracle, "mark": mark, "mid": mid}[mode]
-        return None if px is None else _between(px, px, oracle)
     micro = _micro(others, by_oracle)
-    return _between(micro, micro if mode == "micro" else by_oracle, oracle)
+    if mode == "envelope":
+        return _between(micro, by_oracle, oracle)
+    px = {"oracle": oracle, "mark": mark, "mid": mid, "micro": micro}[mode]
+    apart = bps_of(abs(micro - by_oracle), oracle)
+    return None if px is None else Fair(bid=px, ask=px, gap_bps=apart)
 
 
 def _between(a: Decimal, b: Decimal, oracle: Decimal) -> Fair:

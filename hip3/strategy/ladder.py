@@ -87,10 +87,15 @@ def _root(tau_ms: int) -> Decimal:
     return CTX.sqrt(div(Decimal(tau_ms), Decimal(1000)))
 
 
+def least_half_bps(p: LadderParams, maker_fee_bps: Decimal) -> Decimal:
+    """The half spread below which a fill does not earn half of the least edge after its fee, in basis points."""
+    return maker_fee_bps + p.min_edge_bps / 2
+
+
 def coarse_tick_bps(p: LadderParams, spec: MarketSpec, maker_fee_bps: Decimal, px: Decimal) -> Decimal | None:
     """The tick in basis points where it takes more than the edge of the narrowest spread; None where it does not."""
     tick = div(tick_of(px, spec.sz_decimals) * 10_000, px)
-    room = max(p.min_half_bps, maker_fee_bps + p.min_edge_bps) - maker_fee_bps - p.min_edge_bps / 2
+    room = max(p.min_half_bps, maker_fee_bps + p.min_edge_bps) - least_half_bps(p, maker_fee_bps)
     return tick if tick > room else None
 
 

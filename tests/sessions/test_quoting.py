@@ -559,19 +559,18 @@ def test_a_stranger_s_position_is_no_inventory_to_complete(tmp_path: Path) -> No
 
 def test_a_patient_completion_stays_patient_until_something_presses(tmp_path: Path) -> None:
     """Its second look took what is left to do for full inventory, and sold at the price of an emergency."""
-    stage = QuoteStage(tmp_path, rests=2, quote_levels="1", quote_size_usd="35", quote_max_inventory_usd="42")
+    stage = QuoteStage(
+        tmp_path, rests=2, quote_levels="1", quote_size_usd="35", quote_max_inventory_usd="42", quote_min_half_bps="30"
+    )
     stage.take(BUY)
     tracker = stage.world.trading.tracker
     assert stage.until(lambda: GOLD in tracker.booked(), 3000)
     (position,) = tracker.positions()
-    ended = stage.until(lambda: bool(stage.journal("completion")), 150_000)
-    assert ended, stage.market.reasons
+    assert stage.until(lambda: bool(stage.journal("completion")), 150_000), stage.market.reasons
     assert stage.journal("completion")[0]["why"] == "its inventory stays"
-    patient = stage.market.completing
-    assert patient is not None
-    assert not patient.emergency
     stage.run(5000)
     least = position.entry_px * (1 + D(9) / 10_000)
+    assert _completions(stage)
     assert [order.px for order in _completions(stage) if order.px < least] == []
 
 

@@ -74,16 +74,16 @@ MUTANTS: tuple[Mutant, ...] = (
        "ahead = [*range(at_ms, at_ms + p.cutoff_ms, MINUTE_MS), at_ms + p.cutoff_ms]", "ahead = [at_ms]"),
     _m("a session's end is looked up once", FACTS, "if market.cutoff[0] != second:", "if market.cutoff[0] < 0:"),
     _m("quotes cost nothing", "execution/quotes/pacing.py",
-       "        if not urgent and self._tokens < 1:\n            return False\n", ""),
+       "        if not urgent and self._tokens < 1 + beside:\n            return False\n", ""),
     _m("what was sent is paid back", PLACING,
        "for _ in range(len(wished) - len(admitted) + len(full)):", "for _ in range(len(wished)):"),
     _m("the budget of a day is spent within minutes", "execution/quotes/pacing.py",
        "max(0, left - kept) / HORIZON_MS", "max(0, left - kept) * 1000 / HORIZON_MS"),
     _m("a completion loosens its cap", "execution/quotes/completion.py",
-       "        if px is not None and sz > 0:\n",
-       "        if px is not None and touch is not None:\n"
+       "        return (px, sz) if sz > 0 else None\n",
+       "        if touch is not None:\n"
        "            px = (touch.px * (Decimal('0.99') if position.szi > 0 else Decimal('1.01'))).quantize(px)\n"
-       "            sz = abs(position.szi)\n        if px is not None and sz > 0:\n"),
+       "            sz = abs(position.szi)\n        return (px, sz) if sz > 0 else None\n"),
     _m("quotes are between two ticks", LADDER, "        px = maker_price(px, spec.sz_decimals, is_buy=buy)\n", ""),
     _m("quotes are no whole lots", LADDER, "floor_size(div(size, px), spec.sz_decimals)))", "div(size, px)))"),
     _m("quotes do not expire", LOOP, "or self._expires_after_ms == 0:", "or self._expires_after_ms == 0 or batch.quotes:"),

@@ -31,6 +31,7 @@ AFTER_MS = 5000
 WINDOW_MS, MOST, REST_MS = 600_000, 3, 1_800_000
 """So many completions within so long, and the market rests for half an hour."""
 HALF_TARGET = Decimal("0.5")
+ENDS = "its session ends"
 BEFORE_END_MS, EXIT_MS = 30_000, 5000
 """Before a session's end: from when inventory is completed, and from when it is left at any price."""
 
@@ -79,6 +80,7 @@ class Completion:
         if leaving not in (None, ExitReason.COMPLETION):
             market.completing = None
             return ""
+        market.patient = False
         if position is None:
             self._ended(market, now_ms)
             return ""
@@ -98,6 +100,9 @@ class Completion:
         before = market.completing
         if now_ms < market.completion_held_until_ms and not (found.emergency and market.completion_held_patient):
             return ""
+        if before is None and not found.emergency and self._order(market, position, view, spec, found) is None:
+            market.patient = True  # nobody pays its price: its quotes are not taken away to look on
+            return ""
         if before is None or (found.emergency and not before.emergency):  # at another cap others may be found
             market.completion_tries = 0
         if before is None:
@@ -111,7 +116,7 @@ class Completion:
         p, begun = market.params, market.completing
         since, half = now_ms if begun is None else begun.since_ms, p.ladder.max_inventory_usd * HALF_TARGET
         if self._ends_within(market, BEFORE_END_MS):
-            return Completing(since, "its session ends", p.carry_usd, True) if usd > p.carry_usd else None
+            return Completing(since, ENDS, p.carry_usd, True) if usd > p.carry_usd else None
         share = abs(filled_share(usd, p.ladder))
         if share >= p.complete_at:
             return Completing(since, "its inventory is full", half, True)
@@ -137,6 +142,8 @@ class Completion:
         reducing = any(t.order.side is side for t in orders)
         if now_ms < market.completion_next_ms or reducing:
             return
+        if begun.why != ENDS and market.pulls.unsure(now_ms):
+            return  # what is sold into a jump cannot be had back; where a session ends nothing else is left to do
         if orders and now_ms - begun.since_ms < QUOTES_GONE_MS:
             return
         if market.coin in self._tracker.ledger().reducing:
@@ -151,11 +158,20 @@ class Completion:
             market.completion_held_patient = not begun.emergency
             self._journal.record("completion_held", coin=market.coin, tries=MOST_TRIES)
             return
+        order = self._order(market, position, view, spec, begun)
+        if order is not None:
+            self._send(market, position, *order, now_ms)
+
+    def _order(
+        self, market: QuotedMarket, position: PositionView, view: MarketView, spec: MarketSpec, begun: Completing
+    ) -> tuple[Decimal, Decimal] | None:
+        """(price, size) of what could be sent now; None: nobody pays the cap, or it is not known."""
         px = cap(market.params.completion, spec, position, market.fair, emergency=begun.emergency)
+        if px is None:
+            return None
         touch = view.bid if position.szi > 0 else view.ask
-        sz = Decimal(0) if px is None else size(market.params.completion, spec, position, begun.target_usd, touch, px)
-        if px is not None and sz > 0:
-            self._send(market, position, px, sz, now_ms)
+        sz = size(market.params.completion, spec, position, begun.target_usd, touch, px)
+        return (px, sz) if sz > 0 else None
 
     def _send(self, market: QuotedMarket, position: PositionView, px: Decimal, sz: Decimal, now_ms: int) -> None:
         order = PendingOrder(

@@ -11,6 +11,7 @@ from hip3.core.windows import in_window
 from hip3.execution.quotes.adoption import LONGEST_MS
 from hip3.execution.quotes.market import QuotedMarket
 from hip3.execution.quotes.pacing import Pacing
+from hip3.execution.quotes.pulls import CALM_MS
 from hip3.execution.quotes.stance import Facts
 from hip3.execution.readiness import Readiness, State
 from hip3.position.exit_attempts import ExitDesk
@@ -18,22 +19,26 @@ from hip3.position.tracked import TrackedOrder
 from hip3.risk.hard_stop import HardStopLatch
 from hip3.risk.market_flags import MarketFlags
 from hip3.strategy.fair import Outside, fair, outside
-from hip3.strategy.ladder import coarse_tick_bps, filled_share
+from hip3.strategy.ladder import coarse_tick_bps, filled_share, least_half_bps
 
 HYSTERESIS = Decimal("0.05")
 """A side that inventory has turned off comes back so far below the share at which that was."""
+UNSOUND = frozenset({"time_regression", "mark_mid_divergence", "spread_shock", "oracle_frozen", "unbelievable"})
+"""What a market's gates say of its data: no entry passes then, and no quote rests."""
 OPENING_MS = 60_000
 """So long after a session's beginning nothing is quoted yet."""
 MINUTE_MS = 60_000
 
 
 class FactFinder:
-    """`blocked(coin)`: why a market must not be entered; `exchange_ms()`: by which sessions go."""
+    """`blocked(coin)`: why a market must not be entered; `gate(coin)`: which gate of entries blocks it now;
+    `exchange_ms()`: by which sessions go."""
 
     def __init__(
         self,
         *,
         blocked: Callable[[str], str | None],
+        gate: Callable[[str], str | None],
         latch: HardStopLatch,
         readiness: Readiness,
         exits: ExitDesk,
@@ -41,7 +46,7 @@ class FactFinder:
         exchange_ms: Callable[[], int],
         watch_foreign: bool,
     ) -> None:
-        self._blocked = blocked
+        self._blocked, self._gate = blocked, gate
         self._latch = latch
         self._readiness = readiness
         self._exits = exits
@@ -60,15 +65,18 @@ class FactFinder:
         market.seen = True
         market.pulls.data(view, now_ms)
         others = _others(view, orders)
-        p = market.params
-        if view.two_sided:
+        p, gate = market.params, self._gate(market.coin)
+        if gate in UNSOUND:
+            market.pulls.pull(f"its market is blocked: {gate}", now_ms + CALM_MS)
+        if view.two_sided and gate != "oracle_frozen":  # how a book leaves a dead oracle is no basis
             market.reference.sample(view.oracle, others, now_ms, mode=p.reference, mark=view.mark, closed=p.closed)
         market.fair = fair(p.reference, view.oracle, view.mark, others, market.reference.basis_bps, closed=p.closed)
         if market.fair is None:
             return False
         if p.closed and others.mid is not None:
             market.pulls.band(abs(bps_of(others.mid - view.oracle, view.oracle)), now_ms)
-        market.pulls.prices(view.oracle, market.fair, market.reference.sigma_bps, now_ms)
+        book = others.mid if p.reference in ("oracle", "mark") else None
+        market.pulls.prices(view.oracle, market.fair, market.reference.sigma_bps, now_ms, book)
         return True
 
     def of(
@@ -123,6 +131,9 @@ class FactFinder:
         if position is not None and position.foreign and self._watch_foreign:
             return "it has a position that is not ours, and those are left alone"
         p = market.params.ladder
+        least = least_half_bps(p, spec.maker_fee_bps)
+        if p.max_half_bps < least:
+            return f"its widest spread loses after the maker fee; raise HIP3_QUOTE_MAX_HALF_BPS to {least:f} at least"
         if market.fair is not None:
             tick = coarse_tick_bps(p, spec, spec.maker_fee_bps, market.fair.bid)
             if tick is not None:
@@ -163,6 +174,8 @@ class FactFinder:
             elif full < at - HYSTERESIS:
                 market.reduced.discard(side)
             why = []
+            if market.patient and full > 0:
+                why.append("its inventory waits for somebody who pays for it")
             if held and full > 0:
                 why.append("its inventory found nobody across the spread")
             if side in market.reduced:

@@ -15,6 +15,9 @@ from hip3.core.results import QUOTE_HORIZONS_S as HORIZONS_S
 Judged = tuple[int, Decimal, Decimal]
 """A markout: seconds after the fill, basis points, USD of the fill."""
 
+RECENT_MS = 3_600_000
+"""Fills of longer ago are not the latest ones any more."""
+
 
 class QuoteFigures:
     """One market's. Times are monotonic milliseconds."""
@@ -25,7 +28,8 @@ class QuoteFigures:
         self._captured = Mean()
         self._markouts = {s: Mean() for s in HORIZONS_S}
         self._recent = ZERO
-        self._judged = 0
+        self._judged = self._judged_ms = 0
+        """How many fills of late, and when the last of them was."""
         self._open: deque[tuple[int, int, Side, Decimal, Decimal]] = deque()
         """(due, horizon, side, price, USD) of fills that are still to be judged."""
         self._up_ms = self._allowed_ms = 0
@@ -57,15 +61,20 @@ class QuoteFigures:
                 self._markouts[seconds].add(bps, usd)
                 judged.append((seconds, bps, usd))
                 if seconds == 5:
-                    self._judged += 1
+                    if now_ms - self._judged_ms > RECENT_MS:
+                        self._judged = 0  # what was long ago says nothing of this market
+                    self._judged, self._judged_ms = self._judged + 1, now_ms
                     self._recent += (bps - self._recent) * (Decimal("0.2") if self._judged > 1 else 1)
         self._open = left
         return judged
 
-    @property
-    def recent_bps(self) -> Decimal | None:
-        """The markout after five seconds of the latest fills; None before five of them."""
-        return self._recent if self._judged >= 5 else None
+    def recent_bps(self, now_ms: int) -> Decimal | None:
+        """The markout after five seconds of the latest fills; None before five of them, and an hour after the last."""
+        return self._recent if self._judged >= 5 and now_ms - self._judged_ms <= RECENT_MS else None
+
+    def forget_recent(self) -> None:
+        """What the latest fills made was answered by a pause: it is judged anew."""
+        self._judged = 0
 
     @property
     def captured_bps(self) -> Decimal | None:

@@ -9,7 +9,7 @@ from decimal import Decimal
 import msgspec
 
 from hip3.core.market import MarketView
-from hip3.core.money import ZERO
+from hip3.core.money import ONE, ZERO, shift_bps
 from hip3.core.orders import Side
 from hip3.execution.quotes.figures import QuoteFigures
 from hip3.execution.quotes.keys import Keys
@@ -67,6 +67,8 @@ class QuotedMarket:
         """The second it was asked for, and the answer: the clocks of a place are slow to read."""
         self.completing: Completing | None = None
         self.completion_tries = self.completion_next_ms = self.completion_held_until_ms = 0
+        self.patient = False
+        """Its inventory is to go, and nobody pays the price at which that costs nothing: no more is bought."""
         self.completion_held_patient = False
         """It waits since nobody paid the patient price: one that presses goes on."""
         self.completion_left = ZERO
@@ -79,3 +81,20 @@ class QuotedMarket:
         """The exchange called a move of ours invalid: quotes are cancelled and placed anew for the rest of this run."""
         self.off = ""
         """Why it is not quoted any more in this run."""
+
+    def fair_beside_run(self, fair: Fair, now_ms: int) -> Fair:
+        """What it is worth, and less so on the side that the market runs into."""
+        run = self.pulls.run(now_ms)
+        if run is None:
+            return fair
+        bps, buys = min(self.params.toxic_addon_bps, self.params.ladder.addon_max_bps), run.is_buy
+        bid = shift_bps(fair.bid, -bps) if buys else fair.bid
+        return msgspec.structs.replace(fair, bid=bid, ask=fair.ask if buys else shift_bps(fair.ask, bps))
+
+    def bounds(self, rests: bool) -> tuple[Decimal, Decimal] | None:
+        """How far prices may go before the next round is too late: a quarter of the half spread from what was seen."""
+        view, half = self.view, self.half_bps
+        if not rests or half is None or view is None or view.oracle is None or view.mid is None:
+            return None
+        step = max(ONE, half / 4)
+        return shift_bps(min(view.oracle, view.mid), -step), shift_bps(max(view.oracle, view.mid), step)

@@ -44,9 +44,9 @@ class Pacing:
             self._tokens = min(BURST, self._tokens + (now_ms - self._at_ms) * self._rate)
         self._at_ms = now_ms
 
-    def take(self, *, urgent: bool = False) -> bool:
-        """Pay for one action; False: it has to wait. `urgent` ones never do."""
-        if not urgent and self._tokens < 1:
+    def take(self, *, urgent: bool = False, beside: int = 0) -> bool:
+        """Pay for one action; False: it has to wait. `urgent` ones never do. `beside`: so many others are to come."""
+        if not urgent and self._tokens < 1 + beside:
             return False
         self._tokens -= 1
         return True

@@ -16,7 +16,7 @@ import msgspec
 
 from hip3.core.ledger import OrderChanged, TrackerEvent
 from hip3.core.market import MarketSpec, MarketView
-from hip3.core.money import ONE, ZERO, shift_bps
+from hip3.core.money import ONE, ZERO
 from hip3.core.order_state import OrderState
 from hip3.core.orders import PendingOrder, Side
 from hip3.core.ports import Clock, Journal
@@ -52,6 +52,8 @@ LOOK_MS = 1000
 """A market is looked at at least so often."""
 CLOSED_ADDON_BPS = Decimal(10)
 """More half spread while the underlying is closed."""
+TOXIC_BPS, TOXIC_MS = Decimal(10), 180_000
+"""Where the latest fills lose more than this on the mean, their market is not quoted for so long."""
 WAITED_US = 1_000_000
 """A quote that waited for longer was priced by a market that may have moved."""
 _NOTHING = Fair(bid=ONE, ask=ONE, gap_bps=ZERO)
@@ -228,9 +230,19 @@ class Quoter:
         market.run_over = oracles(live, market.params, market.reference.basis_bps, fee_bps)
         worth = None if market.fair is None else market.fair.mid
         allowed = market.stance in (Stance.QUOTING, Stance.ONE_SIDED, Stance.PULLED)
-        market.wake = _bounds(market, bool(rests))
+        market.wake = market.bounds(bool(rests))
         for seconds, bps, usd in market.figures.look(worth, both=len(rests) == 2, allowed=allowed, now_ms=now_ms):
             self._journal.record("quote_markout", coin=market.coin, seconds=seconds, bps=rounded(bps, 4), usd=usd)
+        self._judge(market, now_ms)
+
+    def _judge(self, market: QuotedMarket, now_ms: int) -> None:
+        """A market whose latest fills lose by far more than their spread rests, and is judged anew after that."""
+        recent = market.figures.recent_bps(now_ms)
+        if recent is not None and recent < -TOXIC_BPS:
+            why = f"its latest fills lose {-recent:.1f} bps within 5 s"
+            market.pulls.pull(why, now_ms + TOXIC_MS)
+            market.figures.forget_recent()
+            self._journal.record("quotes_pulled", coin=market.coin, why=why, text="", ms=TOXIC_MS)
 
     def _desired(
         self, market: QuotedMarket, spec: MarketSpec, view: MarketView, orders: list[TrackedOrder], usd: Decimal,
@@ -240,8 +252,9 @@ class Quoter:
         assert market.fair is not None
         assert spec.maker_fee_bps is not None
         p = market.params.ladder
-        toxic = market.figures.recent_bps
-        addon = market.params.toxic_addon_bps if toxic is not None and toxic < -spec.maker_fee_bps else ZERO
+        toxic = market.figures.recent_bps(now_ms)
+        all_lose = toxic is not None and toxic < -spec.maker_fee_bps
+        addon = market.params.toxic_addon_bps if all_lose else ZERO
         addon += CLOSED_ADDON_BPS if market.params.closed else ZERO
         half = half_spread(p, spec.maker_fee_bps, market.reference.sigma_bps, addon)
         market.half_bps = half
@@ -249,7 +262,8 @@ class Quoter:
             market.scale = ONE
         lean = 1 if self._pacing.lean else p.levels
         p = msgspec.structs.replace(p, size_usd=p.size_usd * market.scale, levels=min(p.levels, lean))
-        found = ladder(p, spec, market.fair, half, usd, self._around(market.coin, view, orders), sides)
+        fair = market.fair if all_lose else market.fair_beside_run(market.fair, now_ms)
+        found = ladder(p, spec, fair, half, usd, self._around(market.coin, view, orders), sides)
         return market.keys.within_cuts(found, now_ms)
 
     def _around(self, coin: str, view: MarketView, orders: list[TrackedOrder]) -> Around:
@@ -279,11 +293,13 @@ class Quoter:
             market.due_ms = now_ms + QUEUED_US // 1000
             self._next_ms = min(self._next_ms, market.due_ms)
         market.figures.counts["moved"] += len(moved)
+        # A quote that is only too far away is better than none: it goes where its replacement can be paid for as well.
+        beside = 1 + sum(s.why is Why.PLACE for s in steps)
         for step in (s for s in steps if s.rung is None or s.moves):
             if step.key in moved:
                 done.append(Done(slots[step.key].cloid, *step.key, step.why))
                 continue
-            if step.why not in (Why.RISK, Why.RETREAT) and not self._pacing.take():
+            if step.why not in (Why.RISK, Why.RETREAT) and not self._pacing.take(beside=beside):
                 continue
             done.append(Done(slots[step.key].cloid, *step.key, step.why))
             if step.why is Why.RETREAT:
@@ -338,15 +354,6 @@ class Quoter:
                 key: market.keys.may_move(key, now_ms) for key in keys if p.modify and not market.only_anew
             },
         )  # fmt: skip
-
-
-def _bounds(market: QuotedMarket, rests: bool) -> tuple[Decimal, Decimal] | None:
-    """How far prices may go before the next round is too late: a quarter of the half spread from what was seen."""
-    view, half = market.view, market.half_bps
-    if not rests or half is None or view is None or view.oracle is None or view.mid is None:
-        return None
-    step = max(ONE, half / 4)
-    return shift_bps(min(view.oracle, view.mid), -step), shift_bps(max(view.oracle, view.mid), step)
 
 
 class NoQuotes:

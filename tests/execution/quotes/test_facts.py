@@ -54,7 +54,7 @@ def test_a_weekend_by_the_clocks_of_a_place(when: str, said: str) -> None:
     params = msgspec.structs.replace(quote_params(settings, GOLD), sessions=parse_sessions(WEEKEND["quote_sessions"]))
     nothing: Any = None
     finder = FactFinder(
-        blocked=lambda coin: None, latch=nothing, readiness=nothing, exits=nothing, flags=nothing,
+        blocked=lambda coin: None, gate=lambda coin: None, latch=nothing, readiness=nothing, exits=nothing, flags=nothing,
         exchange_ms=lambda: _ms(when), watch_foreign=False,
     )  # fmt: skip
     assert finder._cutoff(QuotedMarket(GOLD, params), 0) == said
