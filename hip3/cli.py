@@ -329,7 +329,9 @@ def _simulate(args: argparse.Namespace) -> int:
     if args.seed is not None and args.first:
         raise ConfigError(["--seed shows one seed, --from begins many: give one of them"])
     first = args.first if args.seed is None else args.seed
-    count, jobs = args.seeds or (100 if args.seed is None else 1), args.jobs
+    count, jobs = args.seeds, args.jobs
+    if count is None:
+        count = 100 if args.seed is None else 1
     if first < 0 or count < 1 or (jobs is not None and jobs < 1):
         raise ConfigError(["--seed and --from must not be negative, --seeds and --jobs must be at least 1"])
     if args.seed is None or count > 1:

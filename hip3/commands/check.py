@@ -33,8 +33,8 @@ from hip3.exchange.rest import RestClient
 from hip3.exchange.signing import SigningKey, sign_l1_action
 from hip3.exchange.wire_out import signed_body
 from hip3.exchange.wire_reply import parse_action_answer
-from hip3.execution.truth.bootstrap import AgentTerm, check_signer
 from hip3.execution.truth.margin import read_margins
+from hip3.execution.truth.signer import AgentTerm, check_signer, check_vault
 from hip3.execution.truth.universe import learn_universe
 from hip3.execution.truth.worth import USDC, tokens_of
 from hip3.ops.alerts import LEAST_DISK_PERCENT, Alert
@@ -235,7 +235,10 @@ class _ExchangeChecks:
 
     def _agent(self, signer: str, account: str, who: Who) -> str:
         if who.vault is not None:
-            return f"not asked: {account} is a vault or sub-account; ./run.sh check --sign proves it"
+            doubt = check_vault(self._rest, signer, who.vault)
+            if doubt:
+                raise PreflightError([doubt])
+            return f"{account} is a vault or sub-account that the key may trade for; ./run.sh check --sign proves it"
         try:
             until = check_signer(self._rest, signer, account)
         except PreflightError:

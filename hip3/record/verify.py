@@ -1,7 +1,7 @@
 """What a recording is worth: its checksums, its sequence, its times, what is missing; and its figures by market."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -132,8 +132,10 @@ def _segment(path: Path, walk: _Walk, found: Findings) -> None:
             walk.line(decode_line(line), path.name)
         except WireError as error:
             found.fault(f"{path.name}: {error}")
-    for damage in reader.damage:
-        _damage(damage, found)
+    torn, broken = damaged(reader.damage)
+    found.notes += torn
+    for fault in broken:
+        found.fault(fault)
     side = read_side(path)
     if side is None:
         found.notes.append(f"{path.name} was not closed: its process died, or still writes; {lines} lines were read")
@@ -144,12 +146,16 @@ def _segment(path: Path, walk: _Walk, found: Findings) -> None:
         found.fault(f"{path.name} has {lines} lines, its side file says {side.records}")
 
 
-def _damage(damage: Damage, found: Findings) -> None:
-    text = f"{damage.path.name}: {damage.size} bytes from {damage.at} on cannot be read"
-    if damage.torn and read_side(damage.path) is None:
-        found.notes.append(f"{text}: the last second before its process died")
-    else:
-        found.fault(text)
+def damaged(damage: Iterable[Damage]) -> tuple[list[str], list[str]]:
+    """(what was lost as a process died, what should be there and cannot be read), as sentences."""
+    torn, broken = [], []
+    for one in damage:
+        text = f"{one.path.name}: {one.size} bytes from {one.at} on cannot be read"
+        if one.torn and read_side(one.path) is None:
+            torn.append(f"{text}: the last second before its process died")
+        else:
+            broken.append(text)
+    return torn, broken
 
 
 def _sha(path: Path) -> str:

@@ -14,6 +14,7 @@ from hip3.ops.colour import shown_table
 from hip3.ops.progress import Progress, progress, steps
 from hip3.record.folder import segments
 from hip3.record.segment import read_side
+from hip3.record.verify import damaged
 from hip3.replay.band import groups, run_all, variants
 from hip3.replay.band import table as band_table
 from hip3.replay.checks import against, cuts, decided, live_rows, noise_after
@@ -34,6 +35,7 @@ def run(args: argparse.Namespace, env_file: Path | None) -> int:
     refused = coarse(head)
     if refused:
         raise PreflightError([refused])
+    live = None if args.against is None else records(args.against)  # before the replay, which takes its time
     folder = Path(args.report)
     folder.mkdir(parents=True, exist_ok=True)
     first_ms, last_ms, clock = head.first_ns // 1_000_000, _last_ms(args), SystemClock()
@@ -42,8 +44,8 @@ def run(args: argparse.Namespace, env_file: Path | None) -> int:
         done, rows, report = once(args, head, env_file, journal=folder / "journal.db", progress=told)
     if done.incomplete:
         return _finish(args, done, rows, report)
-    if args.against is not None:
-        live = live_rows(args.against, records(args.against), paper=head.paper)
+    if live is not None:
+        live = live_rows(args.against, live, paper=head.paper)
         report["against"] = against(live, rows, report["first_ms"], report["last_ms"])
     try:
         if args.lookahead:
@@ -77,7 +79,10 @@ def _finish(args: argparse.Namespace, done: Replay, rows: Rows, report: dict[str
     report["result"] = digest
     _write(Path(args.report), report, rows)
     print(json.dumps(report) if args.json else shown_table(_table(done, report), sys.stdout))
-    faults = _faults(report)
+    notes, broken = damaged(done.source.damage)
+    for note in notes:
+        print(f"the recording: {note}", file=sys.stderr)
+    faults = [*broken, *_faults(report)]
     for fault in faults:
         print(f"WRONG {fault}")
     print(f"result {digest}")

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from hip3.core.money import TEN_THOUSAND, ZERO, div
+from hip3.errors import ConfigError
 from hip3.replay.head import Head
 from hip3.replay.run import Ask, Replay
 from hip3.version import __version__
@@ -29,9 +30,12 @@ def journal_of(state: Path) -> Path:
 
 
 def records(journal: Path) -> Rows:
-    """(wall time, kind, body as JSON) of all records, in order of writing."""
-    with closing(sqlite3.connect(journal)) as db:
-        return db.execute("SELECT at_ms, kind, body FROM records ORDER BY id").fetchall()
+    """(wall time, kind, body as JSON) of all records, in order of writing. ConfigError: it is no journal."""
+    try:
+        with closing(sqlite3.connect(f"{journal.resolve().as_uri()}?mode=ro", uri=True)) as db:
+            return db.execute("SELECT at_ms, kind, body FROM records ORDER BY id").fetchall()
+    except sqlite3.Error as error:
+        raise ConfigError([f"{journal} cannot be read as a journal: {error}"]) from None
 
 
 def hash_of(rows: Rows, report: dict[str, Any]) -> str:

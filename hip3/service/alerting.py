@@ -24,7 +24,7 @@ from hip3.core.order_state import OrderState
 from hip3.core.ports import Clock
 from hip3.core.urls import secret_words
 from hip3.errors import ODD_ANSWERS, Hip3Error
-from hip3.execution.truth.bootstrap import AgentTerm, agent_until
+from hip3.execution.truth.signer import AgentTerm, agent_until
 from hip3.ops import logs
 from hip3.ops.alert_records import RECORDS
 from hip3.ops.alerts import Alert, AlertLimits, Desk, Facts, Judge, Unknown, message

@@ -19,7 +19,6 @@ from hip3.execution.truth.bootstrap import (
     ORPHAN,
     Beginning,
     Checked,
-    check_signer,
     dexs_of_ours,
     read_part_of_beginning,
     read_whole_beginning,
@@ -27,6 +26,7 @@ from hip3.execution.truth.bootstrap import (
 )
 from hip3.execution.truth.margin import Margin
 from hip3.execution.truth.markets import KeptCaps
+from hip3.execution.truth.signer import check_signer, check_vault
 from hip3.execution.truth.universe import Universe, learn_universe
 from hip3.ops.state_dir import began_ms, keep_began, keep_pause, pause_of
 from hip3.position.held import Held
@@ -131,8 +131,8 @@ class StartReading:
         signer, now_ms = who.key.address, running.clock.wall_ms()
         checked = running.journal.fact("checked", Checked)
         fresh = checked is not None and checked.covers(signer, who.account, now_ms)
-        if who.vault is None and not fresh:
-            check_signer(self._rest, signer, who.account)
+        if not fresh:
+            self._check_signer(signer, who.account, who.vault)
         now = int(self._rest.info_json({"type": "exchangeStatus"})["time"])
         self.exchange_clock = (now, running.clock.mono_ms())
         self.began_ms = began_ms(self._folder, now)
@@ -153,6 +153,15 @@ class StartReading:
         keep_began(self._folder, self.began_ms)
         running.journal.keep("checked", Checked(at_ms=since, signer=signer, account=who.account, margins=found))
         return True
+
+    def _check_signer(self, signer: str, account: str, vault: str | None) -> None:
+        """PreflightError where the key may not trade for the account."""
+        if vault is None:
+            check_signer(self._rest, signer, account)
+            return
+        doubt = check_vault(self._rest, signer, vault)
+        if doubt:  # the exchange will refuse every order, and says so itself
+            self._running.journal.record("fault", what=doubt)
 
     def _wished(self, coin: str) -> bool:
         """Whether the settings say how a market is to be margined, and the account might have it otherwise."""

@@ -153,6 +153,9 @@ def identity(settings: Settings, key: SigningKey | None, rest: Rest) -> Who:
         raise PreflightError([fault])
     if key is None:
         key = _embedded_key(settings, rest)
+        if settings.signer_address is not None and settings.signer_address.lower() != key.address:
+            fault = f"HIP3_SIGNER_ADDRESS is {settings.signer_address}, and the exchange's key number one {key.address}"
+            raise PreflightError([f"{fault}: leave it out, or give the key"])
     account = (settings.account_address or key.address).lower()
     if settings.fresh_exchange:
         rest.info(drip_request(account))

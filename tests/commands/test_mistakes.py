@@ -56,6 +56,7 @@ MISTAKES: list[Row] = [
     ("an alert address that is none", "check", {"HIP3_ALERT_URLS": "telegram"}, 2, "HIP3_ALERT_URLS"),
     ("a markets file that is not there", "check", {"HIP3_MARKETS_FILE": "m.toml"}, 2, "m.toml"),
     ("a latch reset without a reason", "latch reset", {}, 2, "--reason"),
+    ("no seeds at all", "simulate --seeds 0", {}, 2, "must be at least 1"),
     ("a home that is read-only", "run --duration 1", {"HIP3_STATE_DIR": "/proc/nowhere"}, 7, "make it usable"),
 ]  # fmt: skip
 """(what, words typed, settings, exit code, words of the answer)."""

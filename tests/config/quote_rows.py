@@ -190,7 +190,7 @@ ROWS: dict[str, Row] = {
         _warm(lambda s: s.market.fair is not None and s.market.fair.bid == s.market.fair.ask), (False, True),
     ),
     "quote_min_half_bps": Row("5", "20", "half the spread", _warm(_half), (5, 20)),
-    "quote_max_half_bps": Row("100", "6", "half the spread", _warm(_half), (13, 6), {"HIP3_QUOTE_MIN_EDGE_BPS": "10"}),
+    "quote_max_half_bps": Row("100", "9", "half the spread", _warm(_half), (13, 9), {"HIP3_QUOTE_MIN_EDGE_BPS": "10"}),
     "quote_min_edge_bps": Row("2", "10", "half the spread", _warm(_half), (5, 13)),
     "quote_vol_factor": Row("0", "50", "half the spread", _warm(_half), (5, 30)),
     "quote_tau_ms": Row("4000", "16000", "half the spread", _warm(_half), (30, 60), {"HIP3_QUOTE_VOL_FACTOR": "50"}),

@@ -1,7 +1,9 @@
 """Replay: the recorded session happens again to the last digit, and what was changed in the recording is noticed."""
 
+import copy
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -110,6 +112,21 @@ def test_the_command_says_the_same_hash_under_another_order_of_hashing(tmp_path:
     assert [p.name for p in sorted((tmp_path / "r3").iterdir())] == ["journal.db", "report.json"]
     assert (tmp_path / "r1" / "journal.db").exists()
     assert _command(tmp_path, session, "1", "--fills", "share:2").returncode == 2
+    nowhere = tmp_path / "nowhere.db"
+    (tmp_path / "text.db").write_text("no database\n")
+    for against in (nowhere, tmp_path / "text.db"):
+        refused = _command(tmp_path, session, "1", "--against", str(against))
+        assert (refused.returncode, "cannot be read as a journal" in refused.stderr) == (2, True), refused.stderr
+    assert not nowhere.exists()
+    damaged = copy.copy(session)
+    damaged.recording = tmp_path / "damaged"
+    shutil.copytree(session.recording, damaged.recording)
+    (path,) = segments(damaged.recording)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 4] = b"\0\0\0\0"
+    path.write_bytes(bytes(data))
+    told = _command(tmp_path, damaged, "1")
+    assert (told.returncode, "cannot be read" in told.stdout) == (4, True), told.stdout
     _thinned(session.recording, 12)
     coarse = _command(tmp_path, session, "1")
     assert (coarse.returncode, "too coarse" in coarse.stderr) == (4, True)

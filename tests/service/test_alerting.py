@@ -17,7 +17,7 @@ from hip3.core.orders import ExitReason
 from hip3.core.urls import split_urls
 from hip3.errors import ConfigError
 from hip3.exchange.signing import SigningKey
-from hip3.execution.truth.bootstrap import AgentTerm
+from hip3.execution.truth.signer import AgentTerm
 from hip3.ops import logs
 from hip3.ops.alert_records import RECORDS
 from hip3.ops.alerts import KINDS, Alert

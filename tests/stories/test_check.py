@@ -7,7 +7,7 @@ from typing import Any
 
 from hip3.exchange.embedded import key_number_one
 from hip3.exchange.signing import SigningKey
-from hip3.execution.truth.bootstrap import AgentTerm
+from hip3.execution.truth.signer import AgentTerm
 from hip3.ops.intents import IntentLog
 from hip3.ops.state_dir import account_dir
 from hip3.ops.store import JournalStore, encode

@@ -157,7 +157,7 @@ def _subscribe_to_everything(info: Info, user: str, seen: dict[str, Any]) -> Non
     listen(type="allMids")
     listen(type="l2Book", coin="ETH")
     listen(type="trades", coin="PURR/USDC")
-    for kind in ("userEvents", "userFills", "orderUpdates", "userFundings", "userNonFundingLedgerUpdates", "webData2"):
+    for kind in ("userEvents", "userFills", "orderUpdates", "userFundings", "userNonFundingLedgerUpdates"):
         listen(type=kind, user=user)
     listen(type="candle", coin="ETH", interval="1m")
     listen(type="bbo", coin="ETH")
@@ -170,7 +170,7 @@ def test_basic_ws_every_subscription_is_served() -> None:
     """Nobody trades PURR, so `trades` stays silent, and the SDK drops its empty snapshot."""
     wanted = {
         "allMids", "l2Book", "user", "userFills", "orderUpdates", "userFundings", "userNonFundingLedgerUpdates",
-        "webData2", "candle", "bbo", "activeAssetCtx", "activeSpotAssetCtx", "activeAssetData",
+        "candle", "bbo", "activeAssetCtx", "activeSpotAssetCtx", "activeAssetData",
     }  # fmt: skip
     seen: dict[str, Any] = {}
     with exchange(22, "--latency", "0") as started:

@@ -16,7 +16,7 @@ from hip3.core.events import Fill
 from hip3.core.market import in_dexs
 from hip3.core.money import ZERO
 from hip3.core.orders import is_ours
-from hip3.errors import PreflightError, VenueReadError
+from hip3.errors import VenueReadError
 from hip3.exchange.wire_fills import parse_fill_list
 from hip3.execution.truth.account import FILLS_CAP, AccountReport, Rest, positions_of, read_account
 from hip3.execution.truth.fill_order import newest_first, newest_of
@@ -79,63 +79,6 @@ class Beginning(msgspec.Struct, frozen=True, kw_only=True):
     """How each configured market is margined now."""
     mode: str
     """How the account keeps its cash: see `truth.worth`."""
-
-
-class AgentTerm(msgspec.Struct, frozen=True):
-    """Until when (exchange time) an agent was approved: the exchange forgets those that have expired. Kept as a fact,
-    so that `check` can tell an expired agent from one that never was."""
-
-    agent: str
-    until_ms: int
-
-
-def agent_until(rest: Rest, signer: str, account: str) -> int | None:
-    """Until when (exchange time) a named agent is approved; None for the unnamed one, or without end.
-
-    `signer` is the agent's address, `account` its master's. One request of weight 20 (docs/venue-facts.md F10).
-    """
-    for agent in rest.info_json({"type": "extraAgents", "user": account}) or []:
-        if str(agent.get("address", "")).lower() == signer:
-            until = agent.get("validUntil")
-            return None if until is None else int(until)
-    return None
-
-
-def check_signer(rest: Rest, signer: str, account: str) -> int | None:
-    """PreflightError unless `signer` may trade for `account`; only reads (`userRole`, `extraAgents`).
-
-    Returns until when an agent is approved (exchange time), or None. userRole alone has a weight of 60
-    (docs/venue-facts.md F10), so `Checked` spares it after a recent start. VenueReadError: the answer says nothing.
-    """
-    role = rest.info_json({"type": "userRole", "user": signer})
-    kind = role.get("role") if isinstance(role, dict) else None
-    if not isinstance(kind, str):
-        raise VenueReadError(f"userRole of {signer} cannot be read: {str(role)[:120]}")
-    if kind == "agent":
-        master = str(role.get("data", {}).get("user", "")).lower()
-        if master != account:
-            raise PreflightError(
-                [
-                    f"the key's address {signer} is an agent of {master}, not of HIP3_ACCOUNT_ADDRESS {account}; "
-                    "a sub-account or vault of it is named by HIP3_VAULT_ADDRESS instead"
-                ]
-            )
-        return agent_until(rest, signer, account)
-    if signer != account:
-        raise PreflightError(
-            [
-                f"the key's address {signer} is not an approved agent of {account} (never approved, taken back, or its "
-                "approval has expired): approve it on the exchange, or correct HIP3_ACCOUNT_ADDRESS"
-            ]
-        )
-    if kind == "missing":
-        raise PreflightError(
-            [
-                f"account {account} does not exist on the exchange: deposit first "
-                "(embedded exchange: POST /info with type claimDrip)"
-            ]
-        )
-    return None
 
 
 def read_beginning(rest: Rest, user: str, dexs: Iterable[str]) -> AccountReport:

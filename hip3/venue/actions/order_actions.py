@@ -5,7 +5,7 @@ from typing import Any
 
 from hip3.core.money import parse
 from hip3.venue.actions.auth import BadAction
-from hip3.venue.answers.replies import Answer, err, ok
+from hip3.venue.answers.replies import Answer, err, is_cloid, ok
 from hip3.venue.books.books import Books
 from hip3.venue.engine.account import Account
 from hip3.venue.engine.book import Trigger
@@ -82,16 +82,6 @@ def _trigger(kind: dict[str, Any], is_buy: bool) -> tuple[str, Trigger]:
         raise ValueError("trigger")
     above = is_buy == (tpsl == "sl")
     return "Ioc" if is_market else "Gtc", Trigger(parse(kind["triggerPx"]), is_market, tpsl, above)
-
-
-def is_cloid(cloid: Any) -> bool:
-    """0x and 32 hexadecimal digits."""
-    return (
-        isinstance(cloid, str)
-        and len(cloid) == 34
-        and cloid.startswith("0x")
-        and all(c in "0123456789abcdefABCDEF" for c in cloid[2:])
-    )
 
 
 def cancel(books: Books, account: Account, action: dict[str, Any], now_ms: int) -> Answer:

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from hip3.core.money import ZERO, div, truncate
-from hip3.venue.answers.replies import Answer, account_of, dex_of, user_of
+from hip3.venue.answers.replies import UNPROCESSABLE, Answer, account_of, dex_of, is_cloid, user_of
 from hip3.venue.books.books import Books
 from hip3.venue.engine.account import Account, DexAccount, Position
 from hip3.venue.engine.book import BookOrder
@@ -131,6 +131,8 @@ def frontend_open_orders(books: Books, request: dict[str, Any], now_ms: int) -> 
 
 def order_status(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
     account, wanted = account_of(books, request), request["oid"]
+    if isinstance(wanted, str) and not is_cloid(wanted):
+        return UNPROCESSABLE
     if account is None:
         return 200, {"status": "unknownOid"}
     oid = account.by_cloid.get(wanted.lower(), -1) if isinstance(wanted, str) else int(wanted)

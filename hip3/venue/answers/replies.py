@@ -48,3 +48,13 @@ def dex_of(request: dict[str, Any]) -> str:
     if not isinstance(dex, str):
         raise TypeError("dex")
     return dex
+
+
+def is_cloid(cloid: Any) -> bool:
+    """0x and 32 hexadecimal digits."""
+    return (
+        isinstance(cloid, str)
+        and len(cloid) == 34
+        and cloid.startswith("0x")
+        and all(c in "0123456789abcdefABCDEF" for c in cloid[2:])
+    )

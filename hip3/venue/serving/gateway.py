@@ -118,7 +118,7 @@ class Gateway:
         if method == "ping":
             self._frames(conn, ['{"channel":"pong"}'])
         elif method == "post":
-            self._post(conn, message, now_ms)
+            self._post(conn, message, text, now_ms)
         elif method in ("subscribe", "unsubscribe") and _flat(subscription):
             self._subscription(conn, method, subscription, now_ms)
         else:
@@ -137,10 +137,10 @@ class Gateway:
         else:
             self._frames(conn, frames)
 
-    def _post(self, conn: int, message: Any, now_ms: int) -> None:
+    def _post(self, conn: int, message: Any, text: str, now_ms: int) -> None:
         request, post_id = message.get("request"), message.get("id")
         if not isinstance(request, dict) or not isinstance(post_id, int):
-            self._frames(conn, [streams.bad_request(str(message))])
+            self._frames(conn, [streams.bad_request(text)])
             return
         payload, is_action = request.get("payload"), request.get("type") == "action"
         path, ip = "/exchange" if is_action else "/info", self._limits.address_of(conn)
@@ -160,7 +160,8 @@ class Gateway:
     def _post_reply(self, conn: int, post_id: int, kind: str, status: int, payload: Any) -> None:
         self._limits.posted(conn)
         if status != 200:
-            kind, payload = "error", f"{status} {payload}"
+            text = payload if isinstance(payload, str) else msgspec.json.encode(payload).decode()
+            kind, payload = "error", f"{status} {text}"
         response = {"type": kind, "payload": payload}
         self._frames(conn, [streams.text_of({"channel": "post", "data": {"id": post_id, "response": response}})])
 

@@ -17,6 +17,7 @@ from hip3.venue.answers.streams import bad_request, error_frame, first_frames, t
 from hip3.venue.books.books import Books
 from hip3.venue.books.candles import INTERVALS
 from hip3.venue.serving.limits import MAX_SUBSCRIPTIONS, Limits
+from hip3.venue.setup.parameters import Parameters
 
 COIN_STREAMS = frozenset({"bbo", "l2Book", "trades", "activeAssetCtx", "candle", "activeAssetData"})
 USER_STREAMS = frozenset(
@@ -97,9 +98,11 @@ class Hub:
     def subscribe(self, conn: int, subscription: dict[str, Any], now_ms: int) -> list[str] | None:
         """Frames to answer with; None: close the socket."""
         kind = subscription.get("type")
-        fault = _fault(subscription)
+        fault = _fault(subscription, self._books.engine.parameters)
         if fault is not None:
             return [fault]
+        if kind == "l2Book" and not legal_aggregation(subscription):
+            return None  # as for a market that is not listed (docs/venue-facts.md F31)
         if kind in COIN_STREAMS and not _listed(self._books, kind, subscription["coin"]):
             return None
         key, own = stream_key(subscription), self._by_conn[conn]
@@ -154,10 +157,11 @@ def _address(user: Any) -> bool:
     return isinstance(user, str) and re.fullmatch("0x[0-9a-fA-F]{40}", user) is not None
 
 
-def _fault(subscription: dict[str, Any]) -> str | None:
+def _fault(subscription: dict[str, Any], parameters: Parameters) -> str | None:
     """The error frame of a subscription that cannot be, or None."""
     kind = subscription.get("type")
     known = kind in COIN_STREAMS or kind in USER_STREAMS or kind in STATES or kind in OTHER_STREAMS
+    known = known and (kind != "webData2" or parameters.web_data_2)
     coin, user, dex = subscription.get("coin"), subscription.get("user"), subscription.get("dex")
     needs_user = (
         kind in USER_STREAMS or (isinstance(kind, str) and STATES.get(kind, False)) or kind == "activeAssetData"
@@ -170,7 +174,5 @@ def _fault(subscription: dict[str, Any]) -> str | None:
     )
     if not parses:
         return bad_request(json.dumps({"method": "subscribe", "subscription": subscription}))
-    invalid = (kind == "candle" and subscription.get("interval") not in INTERVALS) or (
-        kind == "l2Book" and not legal_aggregation(subscription)
-    )
+    invalid = kind == "candle" and subscription.get("interval") not in INTERVALS
     return error_frame(f"Invalid subscription {_shown(subscription)}") if invalid else None

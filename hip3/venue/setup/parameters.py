@@ -57,6 +57,10 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """The same of an action with a GTC or IOC; 400 there."""
     plain_cancels_last: bool = False
     """Whether cancels without `f` have lost their place before takers, as is announced for an upgrade to come."""
+    web_data_2: bool = False
+    """Whether webData2 can be subscribed to, as before 2026-08-23 (docs/venue-facts.md F31)."""
+    settlement: Literal["oracle", "mark"] = "oracle"
+    """At which price a market that is taken off trading closes its positions (docs/venue-facts.md F29)."""
     rate_limited_text: str = "null"
     """Body of HTTP 429."""
     contexts_ms: _Every = 1000

@@ -5,6 +5,7 @@ import json
 import zlib
 from typing import Any
 
+import msgspec
 import pytest
 
 from hip3.exchange.signing import SigningKey
@@ -74,6 +75,9 @@ def test_contexts_of_all_markets(desk: Desk) -> None:
 
 
 def test_web_data_in_both_versions(desk: Desk, one: SigningKey) -> None:
+    (ended,) = _ask(desk, type="webData2", user=one.address)
+    assert ended["channel"] == "error"
+    desk.venue.engine.parameters = msgspec.structs.replace(desk.venue.engine.parameters, web_data_2=True)
     old = _first(desk, type="webData2", user=one.address)
     assert {"clearinghouseState", "openOrders", "agentAddress", "meta", "assetCtxs", "serverTime", "user"} <= set(old)
     new = _first(desk, type="webData3", user=one.address)
@@ -121,14 +125,14 @@ def test_active_asset_data_and_spot_state(desk: Desk, one: SigningKey) -> None:
 
 @pytest.mark.parametrize(
     "subscription",
-    [
-        {"type": "candle", "coin": GOLD, "interval": "7m"},
-        {"type": "l2Book", "coin": GOLD, "nSigFigs": 6},
-        {"type": "l2Book", "coin": GOLD, "nSigFigs": 4, "mantissa": 2},
-    ],
+    [{"type": "l2Book", "coin": GOLD, "nSigFigs": 6}, {"type": "l2Book", "coin": GOLD, "nSigFigs": 4, "mantissa": 2}],
 )
-def test_what_parses_and_cannot_be_is_an_invalid_subscription(desk: Desk, subscription: dict[str, Any]) -> None:
-    (frame,) = _ask(desk, **subscription)
+def test_a_book_that_cannot_be_ends_the_socket(desk: Desk, subscription: dict[str, Any]) -> None:
+    assert desk.venue.hub.subscribe(1, subscription, 0) is None
+
+
+def test_what_parses_and_cannot_be_is_an_invalid_subscription(desk: Desk) -> None:
+    (frame,) = _ask(desk, type="candle", coin=GOLD, interval="7m")
     assert frame["channel"] == "error"
     assert frame["data"].startswith("Invalid subscription {")
 

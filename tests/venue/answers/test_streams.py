@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from hip3.venue.answers.info import answer
 from hip3.venue.setup.parameters import Parameters
 from hip3.venue.setup.settings import load_setup
 from hip3.venue.venue import Venue, WsClose, WsText
@@ -132,6 +133,21 @@ def test_a_post_that_does_not_parse_answers_with_its_http_status(client: Client)
     response = client.ask(ask)[0]["data"]["response"]
     assert response["type"] == "error"
     assert response["payload"].startswith("422 Failed to deserialize")
+
+
+def test_a_post_s_error_is_the_status_and_text_of_http_and_an_echo_the_client_s_own_text(client: Client) -> None:
+    ask = {"method": "post", "id": 3, "request": {"type": "info", "payload": {"type": "meta", "dex": "nope"}}}
+    assert client.ask(ask)[0]["data"]["response"] == {"type": "error", "payload": "500 null"}
+    text = '{"method":  "post", "id": "x", "request": {"type": "info"}}'
+    (frame,) = client.ask(text)
+    assert frame["data"].endswith(text)
+
+
+def test_the_status_of_an_order_by_half_a_cloid_is_not_asked_for(client: Client) -> None:
+    user = "0x" + "1" * 40
+    request = {"type": "orderStatus", "user": user, "oid": "0x12"}
+    assert answer(client.venue.books, request, client.now)[0] == 422
+    assert answer(client.venue.books, request | {"oid": "0x" + "1" * 32}, client.now)[1] == {"status": "unknownOid"}
 
 
 def test_the_same_seed_gives_the_same_market() -> None:

@@ -1,5 +1,8 @@
 """What a market refuses: caps on open interest and on order value, tiers, halts, the minutes after an upgrade."""
 
+from typing import Any
+
+import msgspec
 import pytest
 
 from hip3.venue.engine import halts
@@ -65,8 +68,10 @@ def test_a_position_stays_in_the_tier_of_its_leverage() -> None:
     assert "resting" in bench.place(C, True, "4000", "3")
 
 
-def test_a_halt_cancels_settles_at_mark_and_has_a_way_back() -> None:
+@pytest.mark.parametrize(("settlement", "px", "pnl"), [("oracle", "4000.0", "0.0"), ("mark", "4010.0", "2.0")])
+def test_a_halt_cancels_settles_and_has_a_way_back(settlement: Any, px: str, pnl: str) -> None:
     bench = Bench(cash="10000")
+    bench.engine.parameters = msgspec.structs.replace(bench.engine.parameters, settlement=settlement)
     bench.open_long(C, "0.2")
     oid = bench.place(C, True, "3900", "0.1")["resting"]["oid"]
     stop = bench.group(C, [bench.tpsl(False, "3800", "3950", "0.2", "sl")])[0]["resting"]["oid"]
@@ -76,7 +81,7 @@ def test_a_halt_cancels_settles_at_mark_and_has_a_way_back() -> None:
     halts.halt(bench.engine, bench.market(), bench.now)
     assert bench.words(C) == [(oid, "delistedCanceled"), (stop, "delistedCanceled")]
     last = bench.fills(C)[-1]
-    assert (last["dir"], last["px"], last["fee"], last["closedPnl"]) == ("Settlement", "4010.0", "0.0", "2.0")
+    assert (last["dir"], last["px"], last["fee"], last["closedPnl"]) == ("Settlement", px, "0.0", pnl)
     assert (bench.size(C), bench.size(A), bench.market().open_interest) == (0, 0, 0)
     after = sum((a.dex("xyz").value(bench.engine.marks()) for a in bench.engine.accounts.values()), D(0))
     assert after == total
