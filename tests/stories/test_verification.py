@@ -146,7 +146,7 @@ def test_item_7_the_time_stop_fires_once_and_a_restart_does_not_reset_its_age(tm
 
 
 def test_item_8_nonces_rise_over_ticks_and_a_clock_that_steps_back(tmp_path: Path) -> None:
-    world = World(tmp_path, seed=1)
+    world = World(tmp_path, seed=1, all_move=True)
     world.run(30_000)
     world.clock.step_wall(-10_000)
     world.venue.advance = lambda now, advance=world.venue.advance: advance(now + 10_000)  # type: ignore[method-assign]
