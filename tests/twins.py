@@ -84,6 +84,7 @@ _BY_TEST = {
     "sessions/test_neighbours": "core/blocked",
     "sessions/test_positions": "execution/account_view execution/exits/exiting execution/truth/housekeeping service/kept",
     "sessions/test_regressions": "execution/truth/bootstrap",
+    "sessions/test_edges": "execution/sending/socket_trust",
     "sessions/test_unreadable": "execution/truth/universe",
     "sessions/test_risk": (
         "execution/consequences execution/exits/hard_stop_sequence execution/exits/risk_desk position/trips "

@@ -9,6 +9,8 @@ from collections import deque
 
 from hip3.core.ports import Clock
 
+MOST_BEHIND_MS = 60_000
+"""A node that answers may be so far behind."""
 KEPT = 5
 """Readings that are kept. The median of an odd number is one of them, and two wild ones do not move it."""
 
@@ -23,6 +25,8 @@ class ClockOffset:
         self._clock = clock
         self._boot: deque[int] = deque(maxlen=KEPT)
         self._doubted = False
+        self._heard = 0
+        """The same at least, by the time in what the exchange said unasked. One step, written by the ws-reader."""
         self._base: int | None = None
         """Exchange time minus boot time; None before the first reading."""
         self.mono_base = 0
@@ -58,6 +62,20 @@ class ClockOffset:
         """What the exchange's clock says now, as far as we know; it may step with a new reading. Any thread."""
         base = self._base  # read once: the rest thread may write it meanwhile
         return self._clock.wall_ms() if base is None else self._clock.boot_ms() + base
+
+    def heard(self, exchange_ms: int) -> None:
+        """Something that just came was said at this time: it is no earlier, whatever a node answers. Not believed
+        where it is a minute ahead. The ws-reader."""
+        base, heard = self._base, exchange_ms - self._clock.boot_ms()
+        if base is not None and base < heard <= base + MOST_BEHIND_MS:
+            self._heard = heard
+
+    def latest_ms(self) -> int:
+        """The latest that the exchange's clock may say now: for whatever must not be too early. Any thread."""
+        base, heard = self._base, self._heard
+        if base is None or not base < heard <= base + MOST_BEHIND_MS:
+            return self.exchange_ms()
+        return self._clock.boot_ms() + heard
 
     @property
     def known(self) -> bool:

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from hip3.core.market import DELISTED, MarketSpec
 from hip3.core.money import ONE, TEN_THOUSAND, ZERO, parse
-from hip3.errors import PreflightError, WireError
+from hip3.errors import ODD_ANSWERS, PreflightError, VenueReadError, WireError
 
 BASE_TAKER_RATE = Decimal("0.00045")
 """The taker rate without volume tiers, for accounts whose fees are not known (observe)."""
@@ -254,14 +254,28 @@ def read_markets(
     return specs, blocked
 
 
-def read_again(
-    rest: InfoReader, specs: dict[str, MarketSpec], dexs: Iterable[str]
-) -> dict[str, tuple[MarketSpec | None, str | None]]:
-    """Read `perpDexs` and `meta` again: each of our markets as it is now, and why it must stop if meta itself says so.
+Again = dict[str, tuple[MarketSpec | None, str | None]]
+"""Coin -> the market as it is now, and why it must stop if meta itself says so. A delisted one has both; None, None:
+`meta` does not list it."""
 
-    Fees are as of the base rate: compare `fee_factor`, not `taker_fee_bps`. It raises rather than tell half of it, so
-    that a failed read changes nothing. A delisted market has both; None, None: `meta` does not list it.
+
+def read_again(rest: InfoReader, specs: dict[str, MarketSpec], dexs: Iterable[str]) -> tuple[Again, dict[str, str]]:
+    """Read `perpDexs` and `meta` again: our markets of the dexs that answered, and why others did not.
+
+    Fees are as of the base rate: compare `fee_factor`, not `taker_fee_bps`. Of one dex all is told or nothing, so that
+    a failed read changes nothing; a dex that is gone lists none of its markets. What `perpDexs` raises goes through.
     """
     indices = dex_indices(rest.info_json({"type": "perpDexs"}))
-    found, blocked = read_markets(rest, indices, dexs, BASE_TAKER_RATE)
-    return {coin: (found.get(coin), blocked.get(coin)) for coin in specs}
+    out: Again = {}
+    failed: dict[str, str] = {}
+    for dex in dexs:
+        found: dict[str, MarketSpec] = {}
+        blocked: dict[str, str] = {}
+        try:
+            if dex in indices:
+                found, blocked = read_markets(rest, indices, [dex], BASE_TAKER_RATE)
+        except (VenueReadError, WireError, *ODD_ANSWERS) as error:
+            failed[dex] = f"{type(error).__name__}: {error}"
+        else:
+            out |= {coin: (found.get(coin), blocked.get(coin)) for coin, spec in specs.items() if spec.dex == dex}
+    return out, failed

@@ -103,6 +103,7 @@ class MarketIn:
             self._show(self._observer, view, standing, signal, now_ms, wall_ms)
         if update.time_ms - now_ms - self._offset.mono_base > AHEAD_MS:
             self._view.clock_doubted = True  # a quote can be old, but not from the future: our clock stood still
+            self._offset.heard(update.time_ms)  # or the node that told us the time is behind
 
     def on_ctx(self, session: Session, update: CtxUpdate, now_ms: int) -> None:
         """A context with oracle and mark, received at `now_ms`: the same is judged, by what a context can tell."""

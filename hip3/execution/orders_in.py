@@ -23,7 +23,9 @@ from hip3.core.events import (
     PostOutcome,
     PostReply,
     Refused,
+    RequestFailed,
     Resting,
+    Unreadable,
 )
 from hip3.core.ledger import Stranger, TrackerEvent
 from hip3.core.market import in_dexs
@@ -37,6 +39,7 @@ from hip3.execution.sending.address_budget import EXPIRED_COST, AddressBudget
 from hip3.execution.sending.posts import PostRequestManager
 from hip3.execution.sending.replies import Fate, Resolution, refused_together, resolve
 from hip3.execution.sending.scheduler import BatchScheduler
+from hip3.execution.sending.socket_trust import SocketTrust
 from hip3.execution.truth.strangers import Strangers
 from hip3.execution.truth.streams import StreamWatch
 from hip3.position.tracker import PositionTracker
@@ -63,6 +66,7 @@ class OrdersIn:
         tracker: PositionTracker,
         scheduler: BatchScheduler,
         posts: PostRequestManager,
+        trust: SocketTrust,
         strangers: Strangers,
         streams: StreamWatch,
         address: AddressBudget,
@@ -76,7 +80,7 @@ class OrdersIn:
         self._consequences = consequences
         self._tracker = tracker
         self._scheduler = scheduler
-        self._posts = posts
+        self._posts, self._trust = posts, trust
         self._strangers = strangers
         self._streams = streams
         self._address = address
@@ -111,6 +115,10 @@ class OrdersIn:
         if post is None:
             self._journal.record("late_reply", post_id=reply.post_id)
             return
+        if isinstance(reply.outcome, RequestFailed | Unreadable):
+            self._trust.lost(now_ms)
+        else:
+            self._trust.answered()
         self._answered(post, reply.outcome, now_ms)
 
     def send_by_http(self, post: Post, exchange: Callable[[], Any]) -> None:

@@ -36,7 +36,7 @@ T = TypeVar("T")
 _FACT = "fact:"
 TRAVELLED = 1000
 """So many of the newest replies and fills say how long an order travels."""
-PRECIOUS = frozenset({"risk", "trips", "approved"})
+PRECIOUS = frozenset({"risk", "trips", "approved", "markets"})
 
 
 class EventLog:

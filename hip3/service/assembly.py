@@ -196,7 +196,12 @@ def something_left(running: Running) -> bool:
 
 
 def kept_markets(running: Running) -> dict[str, MarketSpec]:
-    """The markets as the last run of this account traded them."""
+    """The markets as a run of this account last read them: how they were approved says nothing of a lot since."""
+    return approved_markets(running) | (running.journal.fact("markets", dict[str, MarketSpec]) or {})
+
+
+def approved_markets(running: Running) -> dict[str, MarketSpec]:
+    """The markets as they were approved, by a first sight or by a person."""
     return running.journal.fact("approved", dict[str, MarketSpec]) or {}
 
 
@@ -231,7 +236,7 @@ def assemble(running: Running, reading: StartReading) -> Trading:
     before = Before(
         recovered=intents.recovered, risk=journal.fact("risk", KeptRisk),
         trips=journal.fact("trips", list[TripNote]) or [],
-        approved=kept_markets(running), caps=journal.fact("caps", KeptCaps),
+        approved=approved_markets(running), caps=journal.fact("caps", KeptCaps),
         mode=journal.fact("mode", str), began_ms=reading.began_ms,
         clock=reading.exchange_clock, late_ms=journal.late_ms() if running.settings.base.follows else None,
     )  # fmt: skip

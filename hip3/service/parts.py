@@ -29,6 +29,7 @@ from hip3.execution.sending.identity import Identity
 from hip3.execution.sending.loop import ExecutorLoop, HttpLane
 from hip3.execution.sending.posts import PostRequestManager
 from hip3.execution.sending.scheduler import BatchScheduler
+from hip3.execution.sending.socket_trust import SocketTrust
 from hip3.execution.truth.account import Proof, Rest
 from hip3.execution.truth.bootstrap import Beginning
 from hip3.execution.truth.housekeeping import Housekeeping
@@ -149,6 +150,7 @@ class Outbox(msgspec.Struct, frozen=True, kw_only=True):
 
     scheduler: BatchScheduler
     posts: PostRequestManager
+    trust: SocketTrust
     cloids: CloidSource
     address: AddressBudget
     budget: ActionBudget

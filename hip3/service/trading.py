@@ -33,6 +33,7 @@ from hip3.execution.sending.identity import Identity
 from hip3.execution.sending.loop import ExecutorLoop
 from hip3.execution.sending.posts import PostRequestManager
 from hip3.execution.sending.scheduler import BatchScheduler
+from hip3.execution.sending.socket_trust import SocketTrust
 from hip3.execution.truth.books import BooksByRest
 from hip3.execution.truth.bootstrap import still_held
 from hip3.execution.truth.fees import FeeWatch
@@ -143,6 +144,7 @@ def _outbox(g: Given, books: Books) -> Outbox:
     )
     return Outbox(
         scheduler=BatchScheduler(g.settings.base.max_inflight, g.give_way), posts=PostRequestManager(), cloids=g.cloids,
+        trust=SocketTrust(g.readiness, g.links.reconnect),
         address=AddressBudget(), budget=ActionBudget(g.settings.base.orders_per_second), nonces=NonceManager(floor),
     )  # fmt: skip
 
@@ -178,8 +180,9 @@ def _inflow(g: Given, books: Books, feed: Feed, outbox: Outbox) -> Inflow:
     )  # fmt: skip
     orders_in = OrdersIn(
         clock=clock, dexs=g.universe.dexs, link=books.link, view=books.view, consequences=consequences,
-        tracker=books.tracker, scheduler=outbox.scheduler, posts=outbox.posts, strangers=books.strangers,
-        streams=feed.streams, address=outbox.address, journal=g.journal, wake_rest=g.links.wake_rest,
+        tracker=books.tracker, scheduler=outbox.scheduler, posts=outbox.posts, trust=outbox.trust,
+        strangers=books.strangers, streams=feed.streams, address=outbox.address, journal=g.journal,
+        wake_rest=g.links.wake_rest,
     )  # fmt: skip
     observer = _observer(g, feed)
     market_in = MarketIn(
@@ -258,13 +261,13 @@ def _loop(g: Given, identity: Identity, books: Books, feed: Feed, outbox: Outbox
     )  # fmt: skip
     return ExecutorLoop(
         clock=g.clock, identity=identity, asset_ids=g.universe.asset_ids, latch=g.latch, readiness=g.readiness,
-        scheduler=outbox.scheduler, posts=outbox.posts, tracker=books.tracker, link=books.link,
+        scheduler=outbox.scheduler, posts=outbox.posts, trust=outbox.trust, tracker=books.tracker, link=books.link,
         orders_in=inflow.orders_in, consequences=inflow.consequences, exits=inflow.exiting, stops=protector,
         quotes=inflow.quotes,
         stale=lambda coin, now_ms: feed.gates.stale(market_state.view(coin), now_ms),
         sender=g.sender, http=g.links.http, intents=g.intents, address=outbox.address, nonces=outbox.nonces,
         journal=g.journal, post_timeout_ms=base.post_timeout_ms, expires_after_ms=base.expires_after_ms,
-        exchange_ms=books.offset.exchange_ms,
+        exchange_ms=books.offset.exchange_ms, latest_ms=books.offset.latest_ms,
     )  # fmt: skip
 
 

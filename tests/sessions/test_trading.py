@@ -83,7 +83,8 @@ def test_a_stream_that_never_speaks_costs_no_truth(tmp_path: Path, channel: str)
     assert world.run_until(lambda: not world.trading.tracker.unbooked(), 5000)
     world.run(1500)  # the last post, if its reply was lost, times out
     _check_accounts(world)
-    assert world.trading.tracker.totals()[3] >= 2
+    # A socket that answers no post is given up for entries after two of them.
+    assert world.trading.tracker.totals()[3] >= (1 if channel == "post" else 2)
 
 
 def test_every_frame_twice_changes_nothing(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ from hip3.execution.sending.address_budget import AddressBudget
 from hip3.execution.sending.identity import Identity
 from hip3.execution.sending.posts import PostRequestManager
 from hip3.execution.sending.scheduler import BatchScheduler
+from hip3.execution.sending.socket_trust import SocketTrust
 from hip3.ops.histogram import FAST_US, SLOW_US, Histogram
 from hip3.position.tracker import PositionTracker
 from hip3.risk.hard_stop import HardStopLatch
@@ -57,14 +58,18 @@ HELD_UP_MS = 500
 HttpLane = Callable[[Post, dict[str, Any]], None]
 """Takes a post and its signed body to the rest thread, which sends it by HTTP. Never waits."""
 
+EXIT_LASTS_MS = 3000
+"""An exit may be under way for so long, however short entries live."""
+
 
 class ExecutorLoop:
     """See the module. Confined to the tick thread; others read its counters, each of which is one step.
 
     `asset_ids`: of every market of the configured dexs (docs/venue-facts.md F8), coin -> asset id; an order elsewhere
     cannot be named to the exchange and is dropped. `stale(coin, now_ms)`: why a market's data are too old to enter on,
-    or None. `exchange_ms()`: the exchange's time now. `post_timeout_ms`: silence after which an outcome is unknown.
-    `expires_after_ms`: how long the exchange may accept an order, 0 for ever. `exits` and `stops` are asked each round.
+    or None. `exchange_ms()`: the exchange's time now; `latest_ms()`: the latest that it may be. `post_timeout_ms`:
+    silence after which an outcome is unknown. `expires_after_ms`: how long the exchange may accept an order, 0 for
+    ever. `exits` and `stops` are asked each round.
     """
 
     def __init__(
@@ -77,6 +82,7 @@ class ExecutorLoop:
         readiness: Readiness,
         scheduler: BatchScheduler,
         posts: PostRequestManager,
+        trust: SocketTrust,
         tracker: PositionTracker,
         link: Link,
         orders_in: OrdersIn,
@@ -94,6 +100,7 @@ class ExecutorLoop:
         post_timeout_ms: int,
         expires_after_ms: int,
         exchange_ms: Callable[[], int],
+        latest_ms: Callable[[], int],
     ) -> None:
         self._clock = clock
         self._identity = identity
@@ -101,7 +108,7 @@ class ExecutorLoop:
         self._latch = latch
         self._readiness = readiness
         self._scheduler = scheduler
-        self._posts = posts
+        self._posts, self._trust = posts, trust
         self._tracker = tracker
         self._link = link
         self._orders_in = orders_in
@@ -115,11 +122,10 @@ class ExecutorLoop:
         self._cut_since: int | None = None
         self._few = False
         """Whether the messages that are left are for exits, as of this round."""
-        self._nonces = nonces
-        self._journal = journal
+        self._nonces, self._journal = nonces, journal
         self._post_timeout_ms = post_timeout_ms
         self._expires_after_ms = expires_after_ms
-        self._exchange_ms = exchange_ms
+        self._exchange_ms, self._latest_ms = exchange_ms, latest_ms
         self.sent_orders = 0
         """Orders whose bytes left, or went to the rest thread for HTTP; cancels are not counted."""
         self.late_ticks = 0
@@ -142,6 +148,7 @@ class ExecutorLoop:
                 self._address.spend(-_items(post.batch))
                 self._return(post.batch, "its turn did not come", now_ms, again=False)
             else:
+                self._trust.lost(now_ms)
                 self._orders_in.on_post_lost(post, "no reply in time", now_ms)
         left = self._note_messages(now_ms)
         generation = self._link.generation  # first: what is judged below must leave on no later connection
@@ -163,10 +170,10 @@ class ExecutorLoop:
 
     def _lane(self, left: int, now_ms: int) -> str | None:
         """How actions may leave now: by the socket; by HTTP once it was gone for 2 s, and at once where no message of
-        the socket is `left`; or not at all."""
+        the socket is `left`, or it does not answer; or not at all."""
         if self._sender.connected:
             self._cut_since = None
-            return "ws" if left else "http"
+            return "ws" if left and not self._trust.away(now_ms) else "http"
         if self._cut_since is None:
             self._cut_since = now_ms
         return "http" if now_ms - self._cut_since >= HTTP_AFTER_MS else None
@@ -260,7 +267,8 @@ class ExecutorLoop:
         """Orders expire, exits included; cancels never do: a late cancel is still wanted."""
         if isinstance(batch, CancelBatch) or self._expires_after_ms == 0:
             return None
-        return self._exchange_ms() + self._expires_after_ms
+        least = EXIT_LASTS_MS if batch.reduce_only else 0
+        return self._latest_ms() + max(self._expires_after_ms, least)
 
     def _action(self, batch: ActionBatch) -> dict[str, Any]:
         """The unsigned action; KeyError for a coin without an asset id."""

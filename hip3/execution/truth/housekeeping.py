@@ -24,6 +24,7 @@ from typing import NoReturn
 import msgspec
 
 from hip3.core.events import OrderUpdate
+from hip3.core.market import in_dexs
 from hip3.core.money import ZERO
 from hip3.core.order_state import OrderState
 from hip3.core.ports import Clock, Journal
@@ -314,7 +315,7 @@ class Housekeeping:
                 self._tracker.adopt(coin, difference.theirs, how)
                 self.unexplained.adopted(coin, difference.theirs, report.fills, now_ms)
                 del differs[coin]
-        self._differs = differs
+        self._differs = {c: d for c, d in self._differs.items() if not in_dexs(c, dexs)} | differs  # others: as before
         if differs:
             # A first difference may be a fill that came while the account was read: look again at once.
             self._read_again(now_ms, soon=any(d.grown or d.readings == 1 for d in differs.values()))

@@ -113,27 +113,37 @@ class Markets:
         self._next_ms = min(self._next_ms, self._read_ms + RETRY_MS)
 
     def step(self, now_ms: int) -> None:
-        """Read what is due. VenueReadError, WireError: nothing changed, and it is tried again: caps after 5 s, markets
-        after a minute."""
+        """Read what is due. VenueReadError, WireError: of what did not answer nothing changed, and it is tried again:
+        caps after 5 s, markets after a minute."""
         if now_ms >= self._next_caps_ms:
             self._next_caps_ms = now_ms + RETRY_MS
             self._read_caps(now_ms)
         if now_ms >= self._next_ms:
             self._read_ms, self._next_ms = now_ms, now_ms + READ_MS
-            for coin, (spec, gone) in read_again(self._rest, self._specs, self._dexs).items():
-                was, absent = coin in self._gone, self._seen[coin] is None
-                self._seen[coin] = spec
-                self._gone.discard(coin)
-                if gone is not None or spec is None:
-                    self._gone.add(coin)
-                elif was:
-                    self._press(now_ms, coin)
-                    if absent:
-                        self._reconnect(f"{coin} is listed again")
-                if gone is not None:
-                    self._stop(coin, gone)  # meta itself says so: there is nothing to approve
-                else:
-                    self._judge(coin, changed(self._approved[coin], spec))
+            found, failed = read_again(self._rest, self._specs, self._dexs)
+            before = dict(self._seen)
+            for coin, (spec, gone) in found.items():
+                self._take(coin, spec, gone, now_ms)
+            if self._seen != before:
+                self._journal.keep("markets", {coin: seen for coin, seen in self._seen.items() if seen is not None})
+            if failed:
+                raise VenueReadError("; ".join(f"meta of {dex}: {why}" for dex, why in failed.items()))
+
+    def _take(self, coin: str, spec: MarketSpec | None, gone: str | None, now_ms: int) -> None:
+        """What a reading says of one market."""
+        was, absent = coin in self._gone, self._seen[coin] is None
+        self._seen[coin] = spec
+        self._gone.discard(coin)
+        if gone is not None or spec is None:
+            self._gone.add(coin)
+        elif was:
+            self._press(now_ms, coin)
+            if absent:
+                self._reconnect(f"{coin} is listed again")
+        if gone is not None:
+            self._stop(coin, gone)  # meta itself says so: there is nothing to approve
+        else:
+            self._judge(coin, changed(self._approved[coin], spec))
 
     def _judge(self, coin: str, why: str | None) -> None:
         """Block a market whose parameters differ; one that agrees again is not opened by that, a person does."""

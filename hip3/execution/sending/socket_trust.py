@@ -1,0 +1,60 @@
+"""Whether the socket still takes what is posted on it. One that lives, and swallows posts, must not hold the exits.
+
+Two posts in a row without an answer, or with none that says what became of them: exits and cancels go by HTTP for a
+minute, entries wait, and another connection is made. Then the socket is tried again, with one post; each further
+failure keeps it away for twice as long, ten minutes at most. An answer takes all of that back.
+
+Told by the tick (posts that expired) and the ws-reader (answers); asked by the tick. One lock, never held over a call.
+"""
+
+from collections.abc import Callable
+
+from hip3.execution.readiness import Readiness
+from hip3.locks import new_lock
+
+SILENT_POSTS = 2
+AWAY_MS, MOST_AWAY_MS = 60_000, 600_000
+WHY = "the socket does not answer what is posted on it: exits and cancels go by HTTP, entries wait"
+
+
+class SocketTrust:
+    """See the module. `reconnect(why)`: make another connection. Times are monotonic."""
+
+    def __init__(self, readiness: Readiness, reconnect: Callable[[str], None]) -> None:
+        self._lock = new_lock("SocketTrust")
+        self._readiness = readiness
+        self._reconnect = reconnect
+        self._lost = self._until_ms = 0
+        self._away_ms = AWAY_MS
+
+    def lost(self, now_ms: int) -> None:
+        """A post by the socket has no answer that says anything."""
+        with self._lock:
+            self._lost += 1
+            most = 1 if self._away_ms > AWAY_MS else SILENT_POSTS
+            if self._lost < most or now_ms < self._until_ms:
+                return
+            self._lost, self._until_ms = 0, now_ms + self._away_ms
+            self._away_ms = min(2 * self._away_ms, MOST_AWAY_MS)
+        self._readiness.reduce("posts", WHY)
+        self._reconnect(WHY)
+
+    def answered(self) -> None:
+        """A post by the socket was answered."""
+        if not self._lost and not self._until_ms and self._away_ms == AWAY_MS:
+            return  # nearly always: no lock for that
+        with self._lock:
+            self._lost, self._until_ms, self._away_ms = 0, 0, AWAY_MS
+        self._readiness.reduce("posts", "")
+
+    def away(self, now_ms: int) -> bool:
+        """Whether exits and cancels go by HTTP though there is a socket."""
+        if not self._until_ms:
+            return False
+        with self._lock:
+            over = now_ms >= self._until_ms
+            if over:
+                self._until_ms = 0
+        if over:
+            self._readiness.reduce("posts", "")
+        return not over
