@@ -258,7 +258,7 @@ def _stop(args: argparse.Namespace) -> int:
     from hip3.commands.stop import stop
 
     timeout_ms = None if args.timeout is None else int(args.timeout * 1000)
-    return stop(Path(_settings().base.state_dir), args.mode, timeout_ms)
+    return stop(_settings().base, args.mode, timeout_ms)
 
 
 def _operate(args: argparse.Namespace) -> int:
@@ -271,7 +271,7 @@ def _operate(args: argparse.Namespace) -> int:
 def _pause(args: argparse.Namespace) -> int:
     from hip3.commands.pause import tell
 
-    return tell(Path(_settings().base.state_dir), args.command, getattr(args, "market", None))
+    return tell(_settings().base, args.command, getattr(args, "market", None))
 
 
 def _explain(args: argparse.Namespace) -> int:

@@ -78,7 +78,6 @@ _BY_TEST = {
     "service/test_alerting": "core/urls ops/channels",
     "service/test_operating": "service/control_requests service/snapshot",
     "sessions/test_adversity": "execution/truth/streams",
-    "stories/test_full_disk": "commands/asking",
     "sessions/test_doubt": "execution/orders_in execution/truth/resolver",
     "sessions/test_leaving": "execution/truth/books",
     "sessions/test_neighbours": "core/blocked",

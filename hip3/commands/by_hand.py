@@ -15,6 +15,7 @@ from typing import Any
 from loguru import logger
 
 from hip3.clock import SystemClock
+from hip3.commands.asking import meant
 from hip3.config.reading import MarketSettings
 from hip3.core.events import Filled, OrderUpdate, Refused
 from hip3.core.ledger import OrderChanged, PositionView
@@ -61,7 +62,7 @@ NONCE_WINDOW_MS = 2 * 86_400_000
 def operate(settings: MarketSettings, command: str, market: str | None, timeout_ms: int | None) -> int:
     """Run one command; its exit code. The proof goes to stdout."""
     root, wait_ms = Path(settings.base.state_dir), timeout_ms or TIMEOUT_MS
-    request = {"command": command, "market": market, "timeout_ms": wait_ms}
+    request = {"command": command, "market": market, "timeout_ms": wait_ms, "place": meant(settings.base)}
     for tries in range(20):
         answer = ask(socket_path(root), request, PATIENCE_S + wait_ms / 1000)
         if answer is not None:
@@ -155,6 +156,8 @@ class Hand:
         self._together = BATCH
         """So many exits share an action; each goes alone once one of them had the others refused with it."""
         self._unwritten = ""
+        self._unread = self._intents.unread
+        """Why it is not known what was sent before; empty where it is."""
 
     def close(self) -> None:
         """Write what was recorded."""
@@ -185,13 +188,12 @@ class Hand:
         unknown = len(self._doubtful)
         known = proof.orders is not None and proof.positions is not None
         code = OK if clean and known else NOT_AS_ASKED if known else NO_ANSWER
-        code = NO_JOURNAL if code == OK and self._unwritten else code
+        code = NO_JOURNAL if code == OK and (self._unwritten or self._unread) else code
+        blind = f"; what was sent before is not known: {self._unread}" if self._unread else ""
         answer = {
-            "command": command,
-            "code": code,
-            "before": before.sentence(unknown),
-            "proof": proof.sentence(unknown),
-        }
+            "command": command, "code": code, "before": before.sentence(unknown) + blind,
+            "proof": proof.sentence(unknown) + blind,
+        }  # fmt: skip
         self._journal.record("operator", **answer)
         if self._unwritten:
             print(f"hip3: {self._unwritten}; it was done all the same", file=sys.stderr)  # noqa: T201

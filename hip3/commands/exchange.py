@@ -2,6 +2,7 @@
 
 import argparse
 import itertools
+import os
 import secrets
 import signal
 import sys
@@ -12,7 +13,7 @@ from hip3.clock import SystemClock
 from hip3.config.settings import API_URLS
 from hip3.core.urls import parts_of, shown_url
 from hip3.errors import ODD_ANSWERS, ConfigError, VenueReadError
-from hip3.exchange.embedded import key_number_one
+from hip3.exchange.embedded import FROM_ENVIRONMENT, UPSTREAM, key_number_one
 from hip3.exchange.signing import SigningKey
 from hip3.venue.books.kept import Kept
 from hip3.venue.market.answers import setup_from
@@ -114,7 +115,8 @@ def _bound(args: argparse.Namespace, make: Callable[[int], Venue], kept: Kept | 
 
 def mirror_of(args: argparse.Namespace) -> Mirror:
     """The upstream of `--mirror`: a network's name or an address. ConfigError."""
-    url = API_URLS.get(args.mirror, args.mirror)
+    given = os.environ.get(UPSTREAM, "") if args.mirror == FROM_ENVIRONMENT else args.mirror
+    url = API_URLS.get(given, given)
     parts = parts_of(url)
     if parts is None or parts.scheme not in ("http", "https"):
         raise ConfigError([f"--mirror {shown_url(url)}: expected mainnet, testnet or http://HOST:PORT"])

@@ -11,7 +11,7 @@ from hip3.clock import SystemClock
 from hip3.commands.asking import ask_or_wait
 from hip3.errors import ConfigError
 from hip3.ops.control import readable
-from hip3.ops.state_dir import StateLock, operator
+from hip3.ops.state_dir import StateLock, is_of, operator
 from hip3.risk.hard_stop import TRACES, LatchState, Reset, note_reset, read_latch, write_latch
 
 FAILED = 1
@@ -64,7 +64,7 @@ def _history(path: Path) -> list[str]:
 
 def chosen(tripped: list[str], account: str | None) -> list[str]:
     """The one latch that is meant; ConfigError where several are tripped and none is named, or none of that name."""
-    meant = tripped if account is None else [name for name in tripped if account.lower() in name]
+    meant = tripped if account is None else [name for name in tripped if is_of(name, account)]
     if len(meant) > 1:
         raise ConfigError([f"several latches are tripped ({', '.join(meant)}): name one with --account"])
     if tripped and not meant:

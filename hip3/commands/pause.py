@@ -3,14 +3,17 @@
 import sys
 from pathlib import Path
 
-from hip3.commands.asking import ask_or_wait
+from hip3.commands.asking import ask_or_wait, meant
+from hip3.config.settings import Settings
 
 OK, USAGE, NOT_RUNNING = 0, 2, 3
 
 
-def tell(root: Path, command: str, market: str | None = None) -> int:
-    """Tell the running service; its sentence is printed. 3: none runs, 2: it has no such market."""
-    answer = ask_or_wait(root, {"command": command, "market": market})
+def tell(settings: Settings, command: str, market: str | None = None) -> int:
+    """Tell the running service; its sentence is printed. 3: none runs, 2: it has no such market, or is of
+    another network."""
+    request: dict[str, object] = {"command": command, "market": market, "place": meant(settings)}
+    answer = ask_or_wait(Path(settings.state_dir), request)
     if answer is None:
         print("hip3: no service is running here; start it with ./run.sh", file=sys.stderr)  # noqa: T201
         return NOT_RUNNING

@@ -5,7 +5,8 @@ import threading
 from pathlib import Path
 
 from hip3.clock import SystemClock
-from hip3.commands.asking import ask_or_wait
+from hip3.commands.asking import ask_or_wait, meant
+from hip3.config.settings import Settings
 from hip3.errors import AlreadyRunning
 from hip3.ops.state_dir import StateLock
 from hip3.ops.supervised import Supervised
@@ -17,16 +18,19 @@ PATIENCE_S = 15.0
 LONGEST_S = 30.0
 
 
-def stop(root: Path, mode: str, timeout_ms: int | None) -> int:
-    """The exit code: 0 stopped as asked, 8 something is open that was not meant to stay, 3 nothing runs.
+def stop(settings: Settings, mode: str, timeout_ms: int | None) -> int:
+    """The exit code: 0 stopped as asked, 8 something is open that was not meant to stay, 3 nothing runs, 2 the service
+    that runs is another network's.
 
     TimeoutError if the service does not answer within its deadline and some patience.
     """
+    root = Path(settings.state_dir)
     unmarked = Supervised(root).mark(SystemClock().wall_ms())
     if unmarked:
         print(f"hip3: supervised starts are not kept off: {unmarked}", file=sys.stderr)  # noqa: T201
     patience_s = PATIENCE_S + (LONGEST_S if timeout_ms is None else timeout_ms / 1000)
-    answer = ask_or_wait(root, {"command": "stop", "mode": mode, "timeout_ms": timeout_ms}, patience_s)
+    request: dict[str, object] = {"command": "stop", "mode": mode, "timeout_ms": timeout_ms, "place": meant(settings)}
+    answer = ask_or_wait(root, request, patience_s)
     if answer is None:
         print(  # noqa: T201
             "hip3: no service is running here; supervised starts stay off until ./run.sh run", file=sys.stderr
@@ -34,7 +38,7 @@ def stop(root: Path, mode: str, timeout_ms: int | None) -> int:
         return NOT_RUNNING
     if "error" in answer:
         print(f"hip3: {answer['error']}", file=sys.stderr)  # noqa: T201
-        return NOT_AS_ASKED
+        return int(answer.get("code", NOT_AS_ASKED))
     _wait_for_its_end(root)
     print(f"stopped ({answer['mode']}): {answer['proof']}")  # noqa: T201
     if answer["why"]:

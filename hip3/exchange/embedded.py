@@ -18,5 +18,8 @@ def drip_request(address: str) -> dict[str, Any]:
     return {"type": "claimDrip", "user": address}
 
 
+UPSTREAM, FROM_ENVIRONMENT = "EXCHANGE_UPSTREAM", "-"
+"""Where a mirror is told its upstream's address, and the word for that: a password or token may be in it, and anybody
+can read a command line."""
 SEED_REQUEST: dict[str, Any] = {"type": "embeddedExchange"}
 """Answers {"seed", "profile"}; no real exchange knows it."""

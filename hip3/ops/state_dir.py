@@ -62,6 +62,13 @@ def _holder(lock: Path) -> str:
     return f" by process {pid} since {datetime.fromtimestamp(since):%Y-%m-%d %H:%M:%S}"
 
 
+def is_of(folder: str, account: str) -> bool:
+    """Whether a state folder of this name is an account's: by its address, the beginning that names the folder, or the
+    folder's whole name."""
+    given = account.lower()
+    return given == folder.lower() or given[:10] == folder.lower().rpartition("-")[2]
+
+
 def account_dir(root: Path, network: str, account: str, *, fresh: bool = False) -> Path:
     """`<state>/<network>-<first 10 characters of the account>`, made if missing.
 

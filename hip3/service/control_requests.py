@@ -4,7 +4,7 @@ from typing import Any
 
 from hip3.execution.readiness import PAUSED, State
 from hip3.ops.control import Later
-from hip3.ops.state_dir import keep_pause
+from hip3.ops.state_dir import is_of, keep_pause
 from hip3.risk.hard_stop import Reset
 from hip3.service.operating import TIMEOUT_MS, CancelAll, Flatten
 from hip3.service.running import Running
@@ -15,12 +15,20 @@ from hip3.service.stopping import Outcome
 DEFAULT_TIMEOUT_MS = {StopMode.FLATTEN: 30_000, StopMode.CANCEL: 10_000, StopMode.LEAVE: 5000}
 """How long a stop may take without --timeout."""
 
+OTHER = (
+    "the running service is {here}'s, and these settings are for {wanted}: nothing was done; set HIP3_NETWORK and "
+    "HIP3_MODE to those of the service that is meant, or HIP3_STATE_DIR to its folder"
+)
+
 
 def handle(running: Running, request: dict[str, Any]) -> dict[str, Any] | Later | None:
     """The answer to one command, or what will have it; None: it is answered when the service has stopped."""
     command = request.get("command")
     if command == "status":
         return snapshot(running)
+    here, wanted = running.settings.base.place, request.get("place")
+    if wanted not in (None, here):
+        return {"error": OTHER.format(here=here, wanted=wanted), "code": 2}
     if command in ("cancel-all", "flatten"):
         timeout = int(request.get("timeout_ms") or TIMEOUT_MS)
         asked = (
@@ -66,7 +74,7 @@ def _reset_latch(running: Running, request: dict[str, Any]) -> dict[str, Any] | 
     latch, trading, folder, account = running.latch, running.trading, running.folder, request.get("account")
     if latch is None or trading is None or folder is None:
         return {"error": _unfinished(running)}
-    if account is not None and str(account).lower() not in folder.name:
+    if account is not None and not is_of(folder.name, str(account)):
         return {"error": f"the running service trades for {folder.name}: stop it to reset another account's latch"}
     state = latch.state()
     if not state.tripped:

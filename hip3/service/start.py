@@ -19,7 +19,7 @@ import msgspec
 from hip3.config.settings import Settings
 from hip3.core.urls import shown_url
 from hip3.errors import PreflightError, VenueReadError
-from hip3.exchange.embedded import SEED_REQUEST, drip_request, key_number_one
+from hip3.exchange.embedded import FROM_ENVIRONMENT, SEED_REQUEST, UPSTREAM, drip_request, key_number_one
 from hip3.exchange.keys import KeySource, load_key
 from hip3.exchange.signing import SigningKey
 from hip3.execution.truth.account import Rest
@@ -70,13 +70,13 @@ class OwnExchange:
             words += ["--seed", str(self.seed), "--profile", self.profile]
         else:
             self.what = f"a mirror of {settings.network if settings.api_url is None else shown_url(settings.api_url)}"
-            words += ["--mirror", settings.api_url or settings.network]
+            words += ["--mirror", settings.network if settings.api_url is None else FROM_ENVIRONMENT]
             words += ["--state", str(kept_exchange(settings))] if keep else []
             words += [] if seed is None else ["--seed", str(seed)]
         with _log_of(settings) if settings.paper and keep else tempfile.TemporaryFile("w+") as said:
             self._child = subprocess.Popen(
                 hip3_command(*words), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, text=True,
-                start_new_session=True, env=hip3_environment(),
+                start_new_session=True, env=hip3_environment() | {UPSTREAM: settings.api_url or ""},
             )  # fmt: skip
             assert self._child.stdout is not None
             ready, _, _ = select.select([self._child.stdout], [], [], START_TIMEOUT_S)

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from hip3.commands import by_hand
-from hip3.commands.by_hand import Hand
+from hip3.commands.by_hand import NO_JOURNAL, Hand
 from hip3.config.reading import MarketSettings
 from hip3.config.settings import Settings
 from hip3.core.orders import RUN_TAG, OrderBatch, Side, Tif
@@ -105,6 +105,16 @@ def test_cancel_all_and_flatten_prove_what_is_open(tmp_path: Path, capsys: pytes
     assert _by_hand(world, _Rest(world), "flatten") == 0
     assert world.exchange_positions() == {}
     assert "flat" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_where_the_intents_cannot_be_read_nothing_is_called_known(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = _dead(tmp_path)
+    (_folder(world) / "intents.log").mkdir()
+    assert _by_hand(world, _Rest(world), "flatten") == NO_JOURNAL
+    assert world.exchange_positions() == {}
+    assert "what was sent before is not known" in capsys.readouterr().out.splitlines()[-1]
 
 
 def test_every_signed_action_is_durable_before_it_leaves_and_above_the_floor(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ import requests
 from eth_account import Account
 from prometheus_client.parser import text_string_to_metric_families
 
+from hip3.cli import parser
+from hip3.commands.exchange import mirror_of
 from hip3.config.settings import Settings
-from hip3.exchange.embedded import key_number_one
+from hip3.exchange.embedded import UPSTREAM, key_number_one
 from hip3.exchange.signing import SigningKey
 from hip3.ops.control import ask
 from hip3.ops.state_dir import socket_path
@@ -183,6 +186,26 @@ def test_no_secret_is_in_any_file_output_answer_or_metric(tmp_path: Path) -> Non
     assert _search(found, needles) == []
     planted = {"a file": b"... " + SECRET.hex().upper().encode()}
     assert _search(planted, needles)  # the search finds what is there
+
+
+def test_the_address_of_a_node_is_on_no_command_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Paper hands it to its mirror: a password or a token may be in it, and anybody can read a command line."""
+    seen: list[tuple[list[str], dict[str, str]]] = []
+
+    def popen(words: list[str], **how: Any) -> None:
+        seen.append((words, how["env"]))
+        raise OSError("seen")
+
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    url = "http://user:SECRETpw1@127.0.0.1:9/TOKEN12345678"
+    paper = Settings(mode="paper", api_url=url, state_dir=str(tmp_path / "s"), log_dir=str(tmp_path / "l"))
+    with pytest.raises(OSError, match="seen"):
+        OwnExchange(paper)
+    ((words, env),) = seen
+    assert [word for word in words if "SECRETpw1" in word or "TOKEN" in word] == []
+    monkeypatch.setenv(UPSTREAM, env[UPSTREAM])
+    mirror = mirror_of(parser().parse_args(words[words.index("exchange") :]))
+    assert mirror._ws_url == "ws" + url.removeprefix("http") + "/ws"
 
 
 def test_the_own_exchange_is_started_without_a_secret_in_its_arguments_or_environment(

@@ -1,0 +1,54 @@
+"""Whose service a command is for: of the network that the settings name, or whichever runs in the folder."""
+
+from pathlib import Path
+
+import pytest
+
+from hip3.commands.asking import meant
+from hip3.config.settings import Settings
+from hip3.ops.state_dir import is_of
+from hip3.service.control_requests import handle
+from tests.world import quiet_world
+
+ACCOUNT = "0xabd7412900000000000000000000000000001234"
+
+
+def test_a_command_for_another_network_does_nothing(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path)
+    for request in (
+        {"command": "flatten", "market": None},
+        {"command": "stop", "mode": "flatten"},
+        {"command": "pause"},
+    ):
+        answer = handle(world.running, request | {"place": "mainnet"})
+        assert isinstance(answer, dict)
+        assert answer["code"] == 2
+        assert "embedded's" in answer["error"]
+    assert not world.running.stop.asked
+    assert world.ready
+    handle(world.running, {"command": "pause", "place": "embedded"})
+    assert not world.ready
+
+
+def test_what_names_no_network_is_for_whatever_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stop in an emergency needs no settings but the folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HIP3_NETWORK", raising=False)
+    assert meant(Settings()) is None
+    assert meant(Settings(mode="paper", network="testnet")) == "paper-testnet"
+    (tmp_path / ".env").write_text("HIP3_NETWORK=mainnet\n")
+    assert meant(Settings(network="mainnet")) == "mainnet"
+    (tmp_path / ".env").unlink()
+    monkeypatch.setenv("HIP3_NETWORK", "testnet")
+    assert meant(Settings(network="testnet")) == "testnet"
+
+
+@pytest.mark.parametrize(
+    ("account", "whose"),
+    [
+        (ACCOUNT, True), (ACCOUNT.upper().replace("0X", "0x"), True), (ACCOUNT[:10], True), (f"embedded-{ACCOUNT[:10]}", True),
+        ("embedded", False), ("0x", False), ("0xabd74128" + ACCOUNT[10:], False),
+    ],
+)  # fmt: skip
+def test_an_account_is_its_folder_s_by_its_address(account: str, whose: bool) -> None:
+    assert is_of(f"embedded-{ACCOUNT[:10]}", account) is whose
