@@ -60,7 +60,8 @@ def _folder(world: World) -> Path:
 
 
 def _nonces(world: World) -> list[int]:
-    lines = (_folder(world) / "intents.log").read_bytes().splitlines()
+    path = _folder(world) / "intents.log"
+    lines = path.read_bytes().splitlines() if path.is_file() else []
     return [msgspec.json.decode(line.rpartition(b" ")[0]).get("nonce", 0) for line in lines]
 
 
