@@ -72,7 +72,7 @@ _BY_TEST = {
     "replay/test_quoted": "replay/ways",
     "bench/test_replaying": "bench/by_hftbacktest bench/by_nautilus bench/day bench/rule",
     "replay/test_replay": (
-        "replay/checks replay/command replay/head replay/latency replay/network replay/result replay/run replay/setup replay/source "
+        "replay/checks replay/command replay/head replay/latency replay/network replay/run replay/setup replay/source "
         "venue/market/answers venue/market/latency venue/market/own"
     ),
     "service/test_alerting": "core/urls ops/channels",

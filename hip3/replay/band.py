@@ -22,8 +22,8 @@ from hip3.report.document import closed
 from hip3.venue.market.filling import parse_fills
 
 KEYS = (
-    "orders", "fills", "round_trips", "wins", "net_usd", "gross_usd", "fees_usd", "funding_usd", "notional_usd",
-    "net_bps_of_notional", "problem",
+    "orders", "fills", "round_trips", "wins", "net_usd", "open_usd", "gross_usd", "fees_usd", "funding_usd",
+    "notional_usd", "net_bps_of_notional", "problem",
 )  # fmt: skip
 SHARE = "share:0.5"
 """Of the middle of the band, where no other was asked for: nobody has measured how often live orders win."""
@@ -125,11 +125,13 @@ def table(report: dict[str, Any]) -> str:
     for group, rows in {"race_band": report.get("race_band", {}), **report.get("sensitivity", {})}.items():
         if not rows:
             continue
-        lines.append(f"{TITLES[group]:<22}{'net USD':>12}{'fees':>10}{'orders':>8}{'fills':>7}{'trips':>7}{'won':>6}")
+        lines.append(
+            f"{TITLES[group]:<22}{'net USD':>12}{'open':>10}{'fees':>10}{'orders':>8}{'fills':>7}{'trips':>7}{'won':>6}"
+        )
         for name, f in rows.items():
             mark = "*" if group == "race_band" and name == headline else " "
             lines.append(
-                f" {mark} {name:<19}{f['net_usd']:>12}{f['fees_usd']:>10}{f['orders']:>8}{f['fills']:>7}"
-                f"{f['round_trips']:>7}{'–' if f['wins'] is None else f['wins']:>6}"
+                f" {mark} {name:<19}{f['net_usd']:>12}{f['open_usd']:>10}{f['fees_usd']:>10}{f['orders']:>8}"
+                f"{f['fills']:>7}{f['round_trips']:>7}{'–' if f['wins'] is None else f['wins']:>6}"
             )
     return "\n".join(lines)

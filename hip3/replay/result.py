@@ -13,6 +13,7 @@ from hip3.core.money import TEN_THOUSAND, ZERO, div
 from hip3.errors import ConfigError
 from hip3.replay.head import Head
 from hip3.replay.run import Ask, Replay
+from hip3.venue.engine.account import Position
 from hip3.version import __version__
 
 SCHEMA = 1
@@ -63,7 +64,8 @@ def report_of(ask: Ask, head: Head, done: Replay) -> dict[str, Any]:
     funding = sum((Decimal(str(r["delta"]["usdc"])) for r in account.funding_rows), ZERO)
     marks = done.venue.engine.marks()
     held = [(coin, p) for dex in account.dexs.values() for coin, p in dex.positions.items() if p.szi]
-    open_ones = [{"market": coin, "size": text(p.szi), "mark_px": text(marks[coin])} for coin, p in held]
+    open_ones = [_open(coin, p, marks[coin]) for coin, p in held]
+    open_usd = sum((p.unrealized(marks[coin]) for coin, p in held), ZERO)
     notional = sum((Decimal(str(f["px"])) * Decimal(str(f["sz"])) for f in fills), ZERO)
     net = realized - fees + funding
     trading = done.app.running.trading
@@ -78,6 +80,7 @@ def report_of(ask: Ask, head: Head, done: Replay) -> dict[str, Any]:
         "round_trips": figures.round_trips,
         "wins": figures.wins,
         "net_usd": text(net),
+        "open_usd": text(open_usd.quantize(Decimal("0.000001"))),  # what is held, at its marks; no part of net
         "gross_usd": text(realized),
         "fees_usd": text(fees),
         "funding_usd": text(funding),
@@ -108,6 +111,12 @@ def report_of(ask: Ask, head: Head, done: Replay) -> dict[str, Any]:
         "incomplete": done.incomplete,
         "trades": [_fill(f) for f in fills],
     }
+
+
+def _open(coin: str, position: Position, mark: Decimal) -> dict[str, str]:
+    """What is still held of a market."""
+    entry = position.entry_px.quantize(Decimal("0.00000001"))
+    return {"market": coin, "size": text(position.szi), "entry_px": text(entry), "mark_px": text(mark)}
 
 
 MOST_LARGE = Decimal("0.2")

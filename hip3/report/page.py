@@ -23,9 +23,9 @@ SHOWN_DIGITS = 4
 OPEN_MARKETS = 6
 """Pictures of markets that are open when the page is; the others open at a click."""
 HEAD = (
-    "signals", "orders", "fills", "round_trips", "wins", "net_usd", "gross_usd", "fees_usd", "funding_usd",
-    "notional_usd", "net_bps_of_notional", "profit_factor", "drawdown_usd", "fill_model", "latency", "seed", "frames",
-    "result",
+    "signals", "orders", "fills", "round_trips", "wins", "net_usd", "open_usd", "gross_usd", "fees_usd",
+    "funding_usd", "notional_usd", "net_bps_of_notional", "profit_factor", "drawdown_usd", "fill_model", "latency",
+    "seed", "frames", "result",
 )  # fmt: skip
 
 

@@ -248,13 +248,20 @@ class RecordedVenue(Venue):
     def _place_of(self, order: BookOrder, now: int) -> Queue:
         """Where an order that has come to rest stands."""
         tape = self._tapes.get(order.coin)
-        look = None if tape is None else tape.look(now)
-        side = None if look is None else look.side(is_buy=order.is_buy)
         book = None if tape is None else tape.depth(now, FRESH_MS)
         levels = None if book is None else book.levels(is_buy=order.is_buy)
-        front = None  # nothing was shown yet: the first touch at its price says what stands before it
-        if look is not None:
-            front = first_place(order.limit_px, side, is_buy=order.is_buy, levels=levels)
+        # Of a block of this very moment nobody knows whether it came before: its trades are still to be played, so what
+        # stood before them is in front, too.
+        looks = [] if tape is None else [tape.look(now)]
+        if tape is not None and self._own is None:
+            looks.append(tape.look(now, before=True))
+        fronts = [
+            first_place(order.limit_px, look.side(is_buy=order.is_buy), is_buy=order.is_buy, levels=levels)
+            for look in looks
+            if look is not None
+        ]
+        # None: nothing was shown yet; the first touch at its price says what stands before it.
+        front = max((front for front in fronts if front is not None), default=None)
         return self._model.queue.queue(order.limit_px, is_buy=order.is_buy, front=front)
 
     def _play(self, now: int) -> None:

@@ -147,6 +147,19 @@ def test_a_resting_order_needs_a_trade_where_trades_are_recorded() -> None:
     assert market.fills == [("4000.0", "0.02", False), ("4000.0", "0.01", False)]
 
 
+@pytest.mark.parametrize("at_ms", [498, 499, 500, 501, 502])
+def test_an_order_in_the_moment_of_a_block_stands_behind_what_that_block_met(at_ms: int) -> None:
+    """A block's trades are played after what is executed at its time: its touch is of after them."""
+    market = Recorded()
+    market.touch(0, ("4000", "1.0"), ("4010", "1"))
+    market.send(200, buy=True, px="3900", sz="0.01", tif="Alo")  # so that the market is watched
+    market.trade(500, "A", "4000", "0.95")
+    market.touch(500, ("4000", "0.05"), ("4010", "1"))
+    market.send(at_ms, buy=True, px="4000", sz="0.5", tif="Alo")
+    market.until(at_ms + 50)
+    assert market.filled == 0
+
+
 def test_the_other_side_s_touch_fills_what_it_has_and_that_once() -> None:
     market = Recorded(trades=False)
     market.touch(0, ("3990", "1"), ("4010", "1"))
