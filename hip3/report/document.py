@@ -11,7 +11,7 @@ from hip3.observe.interval import estimate
 from hip3.observe.summary import observed, told, verdict
 from hip3.ops.figures import percentile
 from hip3.report import sections
-from hip3.report.facts import Facts
+from hip3.report.facts import Facts, Money
 from hip3.report.thin import thin
 
 SCHEMA = 2
@@ -38,8 +38,7 @@ def account(facts: Facts) -> dict[str, Any]:
 
 def told_of(facts: Facts) -> dict[str, Any]:
     """What a journal says beyond the figures at the top."""
-    begins = None if facts.opened.began_open else ZERO
-    whole = split(facts.money.sums(facts.opened.usd), facts.money.__class__().sums(begins))
+    whole = split(facts.money.sums(facts.opened.usd), Money().sums(facts.opened.began_usd))
     result = estimate((t.closed_ms, t.net_bps) for t in facts.trips)
     falls = sections.streaks(facts.curve)
     return {
@@ -74,7 +73,9 @@ def report(facts: Facts, made_ms: int) -> dict[str, Any]:
 def sentence(facts: Facts, whole: dict[str, Any]) -> str:
     """What stands first."""
     if not facts.money.fills:
-        seen = _observed(facts)
+        seen, moved = _observed(facts), whole["net_usd"]
+        if moved not in (None, "0"):
+            return f"Nothing was traded; what is held moved by {rounded(Decimal(moved), 4)} USD, funding included."
         return "Nothing was traded." if seen is None else f"Nothing was traded. {seen['sentence']}."
     usd = whole["net_usd"]
     m = facts.money
@@ -89,6 +90,7 @@ def sentence(facts: Facts, whole: dict[str, Any]) -> str:
 def days(facts: Facts) -> list[dict[str, Any]]:
     """Each UTC day, split as the live page splits today: by the same function, from what it began with."""
     edges = [sums for _, sums in facts.days] + [facts.money.sums(facts.opened.usd)]
+    edges[0] = Money().sums(facts.opened.began_usd)  # what was open then was told after the first record
     return [
         {"day": day_of(number)} | split(edges[i + 1], edges[i]) for i, (number, _) in enumerate(facts.days)
     ]  # fmt: skip

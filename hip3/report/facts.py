@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from hip3.core.money import ZERO, bps_of
+from hip3.core.money import ONE, ZERO, bps_of
 from hip3.core.orders import Side
 from hip3.core.results import DAY_MS, Mean, Sums, captured_usd, markout_bps, net, plain
 from hip3.ops.figures import shape
@@ -104,18 +104,29 @@ class Opened:
 
     def __init__(self) -> None:
         self.sizes: dict[str, Decimal] = {}
-        self.began_open = False
-        """A position was there before the first fill that is told of."""
+        self._unknown = self._begun = False
+        """A position was there that nothing tells the worth of at the beginning; something was told."""
+        self._began: Decimal | None = ZERO
         self._seen: Decimal | None = None
 
     def fill(self, coin: str, start: Decimal, position: Decimal) -> None:
         if coin not in self.sizes and start:
-            self.began_open = True
-        self.sizes[coin], self._seen = position, None
+            self._unknown = True
+        self.sizes[coin], self._seen, self._begun = position, None, True
 
     def snapshot(self, positions: list[dict[str, Any]]) -> None:
-        own = [p["unrealized_pnl_usd"] for p in positions if not p["foreign"]]
-        self._seen = None if None in own else sum((Decimal(usd) for usd in own), ZERO)
+        own = {str(p["market"]): p["unrealized_pnl_usd"] for p in positions if not p["foreign"]}
+        self._seen = None if None in own.values() else sum((Decimal(usd) for usd in own.values()), ZERO)
+        if not self._begun:
+            self._began, self._begun = self._seen, True
+        elif own.keys() - self.sizes.keys():
+            self._unknown = True  # it was held before, or taken over: no fill has told of it
+        self.sizes = dict.fromkeys(self.sizes, ZERO) | dict.fromkeys(own, ONE)
+
+    @property
+    def began_usd(self) -> Decimal | None:
+        """What was open as the records began; None where nobody knows."""
+        return None if self._unknown else self._began
 
     @property
     def usd(self) -> Decimal | None:

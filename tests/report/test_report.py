@@ -179,7 +179,10 @@ def test_a_day_that_ends_with_an_open_position_says_so_instead_of_a_number() -> 
     facts = Facts()
     _fill(facts, T0 + 5, start="0", position="1")
     _record(
-        facts, T0 + DAY_MS - 60_000, "snapshot", status={"positions": [{"unrealized_pnl_usd": "2.5", "foreign": False}]}
+        facts,
+        T0 + DAY_MS - 60_000,
+        "snapshot",
+        status={"positions": [{"market": "xyz:GOLD", "unrealized_pnl_usd": "2.5", "foreign": False}]},
     )
     _fill(facts, T0 + DAY_MS + 5, start="1", position="0", pnl="3")
     doc = report(facts, 0)
@@ -190,6 +193,32 @@ def test_a_day_that_ends_with_an_open_position_says_so_instead_of_a_number() -> 
     _fill(unknown, T0 + DAY_MS + 5, start="1", position="0", pnl="3")
     assert [d["net_usd"] for d in report(unknown, 0)["days"]] == [None, None]
     assert report(unknown, 0)["net_usd"] == "2.8", "what was closed is known"
+
+
+def _held(facts: Facts, at_ms: int, **usd: str) -> None:
+    own = [{"market": f"xyz:{name}", "unrealized_pnl_usd": pnl, "foreign": False} for name, pnl in usd.items()]
+    _record(facts, at_ms, "snapshot", status={"positions": own})
+
+
+def test_what_was_held_as_a_span_began_counts_from_what_it_was_worth_then() -> None:
+    """Held all through; closed in it; and beside another market that was opened and closed in it."""
+    through, ended, beside = Facts(), Facts(), Facts()
+    _held(through, T0, GOLD="-100")
+    _held(through, T0 + 60_000, GOLD="-500")
+    assert report(through, 0)["split"]["net_usd"] == "-400"
+    assert "moved by -400" in report(through, 0)["sentence"]
+    _held(ended, T0, GOLD="500")
+    _fill(ended, T0 + 5, start="10", position="0", pnl="400")
+    assert report(ended, 0)["split"]["net_usd"] == "-100.1"
+    assert [d["net_usd"] for d in report(ended, 0)["days"]] == ["-100.1"]
+    _held(beside, T0, NVDA="500")
+    _fill(beside, T0 + 5, start="0", position="1")
+    _held(beside, T0 + 60_000, NVDA="500", GOLD="0")
+    assert report(beside, 0)["split"]["net_usd"] == "-0.1"
+    unknown = Facts()
+    _fill(unknown, T0 + 5, start="0", position="1")
+    _held(unknown, T0 + 60_000, NVDA="500", GOLD="0")  # nobody knows what it was worth as the span began
+    assert report(unknown, 0)["split"]["net_usd"] is None
 
 
 def test_a_position_of_before_the_first_fill_leaves_the_net_unknown() -> None:
