@@ -151,9 +151,22 @@ def mirror_server(args: argparse.Namespace, kept: Kept | None, mirror: Mirror) -
 
     server = _bound(args, make, kept)
     assert isinstance(server.venue, MirrorVenue)
+    if kept is not None:
+        _pay_missed(mirror, server.venue, kept.at_ms)
     mirror.begin(server, server.venue)
     _say(f"hip3 mirror, fills {fills.text}, latency {latency.source}, seed {seed}")
     return server, seed
+
+
+def _pay_missed(mirror: Mirror, venue: MirrorVenue, since_ms: int) -> None:
+    """The account was there while nobody ran, and so was its funding."""
+    for coin in venue.held():
+        try:
+            rows = mirror.fundings(coin, since_ms, SystemClock().wall_ms())
+        except (VenueReadError, *ODD_ANSWERS) as error:
+            _say(f"hip3 mirror: the funding of {coin} since {since_ms} ms is not known, and was not paid: {error}")
+        else:
+            venue.pay_missed(coin, rows)
 
 
 def _keep(server: ExchangeServer, state: StateFile | None) -> str:

@@ -10,6 +10,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -68,6 +69,12 @@ class Mirror:
     def _answered(self, read: Read) -> Answered:
         request: dict[str, Any] = msgspec.to_builtins(read)
         return request, msgspec.json.decode(self._reads.need(read))
+
+    def fundings(self, coin: str, since_ms: int, to_ms: int) -> list[tuple[int, Decimal]]:
+        """(when, hourly rate) of a market's payments after `since_ms`. VenueReadError, or one of ODD_ANSWERS."""
+        rows = msgspec.json.decode(self._reads.need(Read("fundingHistory", coin=coin, start_time=since_ms)))
+        found = [(int(row["time"]), Decimal(row["fundingRate"])) for row in rows]
+        return [(at_ms, rate) for at_ms, rate in found if since_ms < at_ms <= to_ms]
 
     def begin(self, server: ExchangeServer, venue: MirrorVenue) -> None:
         """Start to listen; before the server's own threads run. VenueReadError: its clock cannot be read."""

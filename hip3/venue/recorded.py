@@ -7,7 +7,7 @@ What was taken stays taken until the recorded touch leaves that price: the same 
 Nothing is published about the market: whoever listens hears the recorded frames. Confined to one thread, pure.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -354,6 +354,14 @@ class RecordedVenue(Venue):
         tape = self._tapes.get(coin)
         context = None if tape is None else tape.context(now)
         return None if context is None else (context.oracle, context.mark)
+
+    def held(self) -> list[str]:
+        """Coins in which somebody has a position."""
+        return [coin for coin, market in self.engine.markets.items() if market.holders]
+
+    def pay_missed(self, coin: str, rows: Iterable[tuple[int, Decimal]]) -> None:
+        """Payments that were due while nobody ran: (when, hourly rate)."""
+        self._hours.missed(coin, rows)
 
     def _funding_at(self, coin: str, now: int) -> tuple[Decimal, Decimal] | None:
         """The recorded oracle and rate."""

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from hip3.exchange.embedded import key_number_one
 from hip3.exchange.signing import SigningKey, sign_l1_action
+from hip3.venue.books.kept import dump, read
+from hip3.venue.engine.funding import HOUR_MS
 from hip3.venue.market.filling import BLOCK_MS, parse_fills
 from hip3.venue.market.queueing import parse_queue
 from hip3.venue.market.tape import Tape
@@ -244,3 +246,22 @@ def test_a_trade_and_the_touch_that_it_left_take_their_part_of_a_level_once(mode
     market.trade(950, "A", "4000", "0.04")
     market.until(1000)
     assert market.filled == D("0.01")
+
+
+def test_an_account_that_comes_back_pays_for_the_hours_without_it() -> None:
+    market = Recorded(fills=parse_fills("optimistic"))
+    market.touch(0, ("3999", "1"), ("4000", "1"))
+    ctx = {"coin": GOLD, "ctx": {"oraclePx": "4000", "markPx": "4000", "funding": "0.0001"}}
+    market.tape.ctx(START + 1, _frame("activeAssetCtx", ctx))
+    market.send(300, buy=True, px="4001", sz="0.05")
+    kept = read(dump(market.venue.books, START + 1000), "x")
+    venue = RecordedVenue(
+        load_setup(), tapes={GOLD: market.tape}, travels=lambda number, rng: 100, model=Model(), own=None,
+        px={GOLD: D(4000)}, seed=0, now_ms=START + 10 * HOUR_MS + 500, kept=kept,
+    )  # fmt: skip
+    assert venue.held() == [GOLD]
+    venue.pay_missed(GOLD, [(START + hour * HOUR_MS, D("0.0001") * hour) for hour in (1, 2)])
+    account = venue.engine.account(KEY.address)
+    assert account is not None
+    paid = [(r["time"] - START, r["delta"]["usdc"]) for r in account.funding_rows]
+    assert paid == [(HOUR_MS, "-0.02"), (2 * HOUR_MS, "-0.04")]

@@ -1,6 +1,6 @@
 """What a recording has of the account that recorded it, and funding as it was recorded. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -76,6 +76,15 @@ class RecordedFunding(Funding):
                 market.oracle, market.funding = prices
             self._as_recorded(market, due)
             self.pay(market, due)
+
+    def missed(self, coin: str, rows: Iterable[tuple[int, Decimal]]) -> None:
+        """Payments that were due while nobody ran: (when, hourly rate), at the oracle of now, which is all there is."""
+        market = self._engine.markets[coin]
+        now = market.funding
+        for at_ms, rate in rows:
+            market.funding = rate
+            self.pay(market, at_ms)
+        market.funding = now
 
     def _as_recorded(self, market: Market, at_ms: int) -> None:
         """The recorded payment's own rate, and an oracle that makes its amount."""
