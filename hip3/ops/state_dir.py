@@ -63,10 +63,10 @@ def _holder(lock: Path) -> str:
 
 
 def is_of(folder: str, account: str) -> bool:
-    """Whether a state folder of this name is an account's: by its address, the beginning that names the folder, or the
+    """Whether a state folder of this name is an account's: by its address, by four of its digits at least, or by the
     folder's whole name."""
-    given = account.lower()
-    return given == folder.lower() or given[:10] == folder.lower().rpartition("-")[2]
+    given, whose = account.lower(), folder.lower().rpartition("-")[2]
+    return given == folder.lower() or (len(given) >= len("0x1234") and whose.startswith(given[:10]))
 
 
 def account_dir(root: Path, network: str, account: str, *, fresh: bool = False) -> Path:

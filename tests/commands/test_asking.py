@@ -47,7 +47,7 @@ def test_what_names_no_network_is_for_whatever_runs(tmp_path: Path, monkeypatch:
     ("account", "whose"),
     [
         (ACCOUNT, True), (ACCOUNT.upper().replace("0X", "0x"), True), (ACCOUNT[:10], True), (f"embedded-{ACCOUNT[:10]}", True),
-        ("embedded", False), ("0x", False), ("0xabd74128" + ACCOUNT[10:], False),
+        ("embedded", False), ("0x", False), ("0xabd", False), (ACCOUNT[:6], True), ("0xabd74128" + ACCOUNT[10:], False),
     ],
 )  # fmt: skip
 def test_an_account_is_its_folder_s_by_its_address(account: str, whose: bool) -> None:
