@@ -58,7 +58,11 @@ def test_a_seed_that_fails_is_made_small_and_repeats_exactly(monkeypatch: pytest
     monkeypatch.setattr(
         Resolver, "_ask", lambda self, tracked, case, now_ms: self._dead(tracked, "guess", "nobody asked", now_ms)
     )
-    failing = next(r for r in map(run_seed, range(200)) if r.violation)
+    # Of those that fail the one with the fewest mishaps: each of them is tried without.
+    failing = min(
+        (r for r in map(run_seed, range(10)) if r.violation), key=lambda r: len(plan_of(r.seed).mishaps), default=None
+    )
+    assert failing is not None
     plan = plan_of(failing.seed)
     keep, until, calm = shrink(plan)
     small = run(cut(plan, keep, until, calm=calm))
