@@ -12,6 +12,7 @@ from pathlib import Path
 from hip3.core.order_state import OrderState
 from hip3.core.ports import CLOCK_STOP_MS
 from hip3.errors import ConfigError, PreflightError
+from hip3.execution.sending.socket_trust import WHY as NO_ANSWERS
 from hip3.onethread.process import process
 from hip3.onethread.threads import NEVER, Actor, Killed, Violation
 from hip3.risk.hard_stop import LatchState, Reset, read_latch, write_latch
@@ -216,7 +217,8 @@ class World:
         if running is None or running.trading is None or running.stop.asked or running.stop.signals:
             return False
         scene.threads.quiet = True
-        ready = running.readiness.epoch(scene.clock.mono_ms()) is not None
+        why = running.readiness.reasons(scene.clock.mono_ms())
+        ready = why in ([], [NO_ANSWERS])  # a socket that was given up stays so for minutes
         scene.threads.quiet = False
         stopped = scene.tripped and running.latch is not None and not unfinished(running)
         return (ready or stopped) and not running.trading.posts._pending
