@@ -2,10 +2,15 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
+from hip3.config.settings import Settings
 from hip3.errors import PreflightError, VenueReadError
+from hip3.exchange.embedded import key_number_one
+from hip3.exchange.signing import SigningKey
 from hip3.execution.truth.signer import check_signer, check_vault
+from hip3.service.start import identity
 
 KEY, MASTER, OTHER, VAULT = ("0x" + digit * 40 for digit in "1234")
 AGENT = {"role": "agent", "data": {"user": MASTER}}
@@ -67,3 +72,15 @@ def test_an_answer_of_another_shape_says_nothing(odd: Any) -> None:
         check_vault(Roles({KEY: odd}), KEY, VAULT)
     with pytest.raises(VenueReadError):
         check_signer(Roles({KEY: odd}), KEY, KEY)
+
+
+def test_the_exchange_s_own_key_is_compared_with_the_address_that_is_expected() -> None:
+    here = Settings(api_url="http://127.0.0.1:9", exchange_seed=5)
+    key = SigningKey(key_number_one(5)).address
+    with pytest.raises(PreflightError) as error:
+        identity(msgspec.structs.replace(here, signer_address="0x" + "2" * 40), None, Roles({}))
+    assert "HIP3_SIGNER_ADDRESS" in error.value.faults[0]
+    assert (
+        identity(msgspec.structs.replace(here, signer_address=key.upper().replace("0X", "0x")), None, Roles({})).account
+        == key
+    )
