@@ -112,7 +112,7 @@ class StartReading:
         try:
             if self._universe.unread:
                 self._universe = self._learn(self._also)
-                trading.markets.learned(self._universe.specs)
+                trading.markets.learned(self._universe)
             self._read_all()
         except PreflightError as error:
             self._running.readiness.hold("start", "; ".join(error.faults))

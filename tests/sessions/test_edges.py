@@ -80,6 +80,15 @@ def test_a_socket_is_tried_again_and_kept_away_for_longer_each_time_it_fails() -
     assert not trust.away(300_000)
 
 
+def test_an_answer_and_a_loss_at_one_time_leave_no_reason_behind() -> None:
+    said = _Reducing()
+    trust = SocketTrust(said, lambda why: trust.answered())  # type: ignore[arg-type]
+    trust.lost(1000)
+    trust.lost(2000)
+    assert not trust.away(2000)
+    assert not said.why
+
+
 def test_a_node_that_is_behind_makes_no_exit_expire(tmp_path: Path) -> None:
     world = quiet_world(tmp_path, markets=GOLD, time_stop_ms=20_000)
 

@@ -78,13 +78,13 @@ def test_a_stream_that_never_speaks_costs_no_truth(tmp_path: Path, channel: str)
     world = World(tmp_path, seed=2, post_timeout_ms=1000)
     assert world.run_until(lambda: world.ready, 3000)
     _drop(world, channel)
-    world.run(45_000)
+    # A socket that answers no post is given up for entries after two of them, and tried again ever more rarely.
+    world.run(45_000 if channel != "post" else 400_000, 10 if channel != "post" else 50)
     assert world.flatten(30_000)
     assert world.run_until(lambda: not world.trading.tracker.unbooked(), 5000)
     world.run(1500)  # the last post, if its reply was lost, times out
     _check_accounts(world)
-    # A socket that answers no post is given up for entries after two of them.
-    assert world.trading.tracker.totals()[3] >= (1 if channel == "post" else 2)
+    assert world.trading.tracker.totals()[3] >= 2
 
 
 def test_every_frame_twice_changes_nothing(tmp_path: Path) -> None:

@@ -79,6 +79,25 @@ def test_a_market_that_changed_while_it_could_not_be_read_waits_for_a_person(tmp
     assert "tick_size_unknown" in world.trading.blocked.get(AVGO)
 
 
+def test_a_market_that_must_not_be_traded_is_not_opened_once_it_is_read(tmp_path: Path) -> None:
+    world = _holding(tmp_path)
+    _failing(world, lambda r: r["type"] == "meta" and r["dex"] == "para")
+    world.restart()
+    _healed(world)
+    info = VenueRest.info.__get__(world.rest)
+
+    def starred(request: Request) -> bytes:
+        body = bytes(info(request))
+        if request["type"] != "perpDexs":
+            return body
+        rows = msgspec.json.decode(body)
+        return msgspec.json.encode([row and row | {"isStar": row["name"] == "para"} for row in rows])
+
+    world.rest.info = starred  # type: ignore[method-assign]
+    assert world.run_until(lambda: world.ready, 30_000)
+    assert "permissioned" in (world.trading.blocked.get(AVGO) or "")
+
+
 def test_nothing_is_taken_from_an_earlier_run_where_it_left_nothing(tmp_path: Path) -> None:
     world = quiet_world(tmp_path, markets=f"{GOLD},{AVGO}", on_disk=True)
     _failing(world, lambda r: r["type"] == "meta" and r["dex"] == "para")

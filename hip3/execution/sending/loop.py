@@ -173,7 +173,7 @@ class ExecutorLoop:
         the socket is `left`, or it does not answer; or not at all."""
         if self._sender.connected:
             self._cut_since = None
-            return "ws" if left and not self._trust.away(now_ms) else "http"
+            return "http" if self._trust.away(now_ms) or not left else "ws"
         if self._cut_since is None:
             self._cut_since = now_ms
         return "http" if now_ms - self._cut_since >= HTTP_AFTER_MS else None

@@ -25,7 +25,7 @@ class SocketTrust:
         self._readiness = readiness
         self._reconnect = reconnect
         self._lost = self._until_ms = 0
-        self._away_ms = AWAY_MS
+        self._away_ms, self._reducing = AWAY_MS, False
 
     def lost(self, now_ms: int) -> None:
         """A post by the socket has no answer that says anything."""
@@ -36,7 +36,6 @@ class SocketTrust:
                 return
             self._lost, self._until_ms = 0, now_ms + self._away_ms
             self._away_ms = min(2 * self._away_ms, MOST_AWAY_MS)
-        self._readiness.reduce("posts", WHY)
         self._reconnect(WHY)
 
     def answered(self) -> None:
@@ -45,16 +44,12 @@ class SocketTrust:
             return  # nearly always: no lock for that
         with self._lock:
             self._lost, self._until_ms, self._away_ms = 0, 0, AWAY_MS
-        self._readiness.reduce("posts", "")
 
     def away(self, now_ms: int) -> bool:
-        """Whether exits and cancels go by HTTP though there is a socket."""
-        if not self._until_ms:
-            return False
-        with self._lock:
-            over = now_ms >= self._until_ms
-            if over:
-                self._until_ms = 0
-        if over:
-            self._readiness.reduce("posts", "")
-        return not over
+        """Whether exits and cancels go by HTTP though there is a socket. The tick, each round: it alone tells READY, so
+        that an answer and a loss at one time leave no reason behind."""
+        away = now_ms < self._until_ms
+        if away is not self._reducing:
+            self._reducing = away
+            self._readiness.reduce("posts", WHY if away else "")
+        return away

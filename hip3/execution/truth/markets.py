@@ -21,7 +21,7 @@ from hip3.core.ports import Clock, Journal
 from hip3.errors import VenueReadError
 from hip3.exchange.registry import changed, read_again
 from hip3.execution.truth.account import Rest
-from hip3.execution.truth.universe import UNREAD
+from hip3.execution.truth.universe import UNREAD, Universe
 from hip3.risk.market_flags import CAP, MarketFlags
 
 READ_MS = 60_000
@@ -203,18 +203,23 @@ class Markets:
             del self._blocked[coin]
         return f"{coin} is approved: a taker leg costs {spec.taker_fee_bps.normalize():f} bps"
 
-    def learned(self, specs: Mapping[str, MarketSpec]) -> None:
+    def learned(self, universe: Universe) -> None:
         """What the start could not read and took from an earlier run is known now; the rest thread. A market that is as
-        it was approved is opened, one that differs waits for a person."""
-        for coin in self._specs.keys() & specs.keys():
-            was_unread = self._blocked.get(coin) == UNREAD
-            if changed(self._approved[coin], specs[coin]) is None:
-                self._specs[coin] = specs[coin]
-                self._renewed(specs[coin])
-                self._began_closed -= {coin} if was_unread else set()
-            if was_unread:
-                del self._blocked[coin]
-                self._judge(coin, changed(self._approved[coin], specs[coin]))
+        it was approved is opened, one that differs waits for a person, and one that must not be traded stays closed."""
+        for coin, spec in ((c, universe.specs[c]) for c in self._specs if c in universe.specs):
+            differs = changed(self._approved[coin], spec)
+            self._seen[coin] = spec
+            if differs is None:
+                self._specs[coin] = spec
+                self._renewed(spec)
+            if self._blocked.get(coin) != UNREAD:
+                continue
+            if coin in universe.blocked:
+                self._blocked[coin] = universe.blocked[coin]
+                continue
+            del self._blocked[coin]
+            self._began_closed.discard(coin)
+            self._judge(coin, differs)
 
     def _of_account(self, running: MarketSpec, seen: MarketSpec) -> MarketSpec:
         """A market as it was read, with the account's own fees: by its factor, or by what a fill has cost."""
