@@ -12,7 +12,7 @@ from hip3.ops.state_dir import StateLock
 from hip3.ops.supervised import Supervised
 from hip3.service.stop_wish import StopMode
 
-OK, NOT_RUNNING, NOT_AS_ASKED = 0, 3, 8
+OK, OTHER_NETWORK, NOT_RUNNING, NOT_AS_ASKED = 0, 2, 3, 8
 PATIENCE_S = 15.0
 """Beyond the service's own deadline: the proof, and the end of its threads."""
 LONGEST_S = 30.0
@@ -38,6 +38,8 @@ def stop(settings: Settings, mode: str, timeout_ms: int | None) -> int:
         return NOT_RUNNING
     if "error" in answer:
         print(f"hip3: {answer['error']}", file=sys.stderr)  # noqa: T201
+        if answer.get("code") == OTHER_NETWORK:
+            Supervised(root).clear()  # nothing was done: it goes on, and is started again as before
         return int(answer.get("code", NOT_AS_ASKED))
     _wait_for_its_end(root)
     print(f"stopped ({answer['mode']}): {answer['proof']}")  # noqa: T201

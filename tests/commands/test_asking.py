@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from hip3.commands.asking import meant
+from hip3.commands.stop import stop
 from hip3.config.settings import Settings
 from hip3.ops.state_dir import is_of
+from hip3.ops.supervised import Supervised
 from hip3.service.control_requests import handle
 from tests.world import quiet_world
 
@@ -28,6 +30,13 @@ def test_a_command_for_another_network_does_nothing(tmp_path: Path) -> None:
     assert world.ready
     handle(world.running, {"command": "pause", "place": "embedded"})
     assert not world.ready
+
+
+def test_a_stop_that_is_refused_keeps_no_supervised_start_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = {"error": "the running service is paper-mainnet's", "code": 2}
+    monkeypatch.setattr("hip3.commands.stop.ask_or_wait", lambda root, request, patience_s: answer)
+    assert stop(Settings(state_dir=str(tmp_path)), "flatten", None) == 2
+    assert not Supervised(tmp_path).stopped
 
 
 def test_what_names_no_network_is_for_whatever_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
