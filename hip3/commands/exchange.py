@@ -4,7 +4,6 @@ import argparse
 import itertools
 import os
 import secrets
-import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from hip3.core.urls import parts_of, shown_url
 from hip3.errors import ODD_ANSWERS, ConfigError, VenueReadError
 from hip3.exchange.embedded import FROM_ENVIRONMENT, UPSTREAM, key_number_one
 from hip3.exchange.signing import SigningKey
+from hip3.ops.ending import Ending
 from hip3.venue.books.kept import Kept
 from hip3.venue.market.answers import setup_from
 from hip3.venue.market.filling import parse_fills
@@ -40,9 +40,8 @@ def serve(args: argparse.Namespace) -> str:
         raise ConfigError(["--fills is a mirror's: give --mirror, too, or leave it away"])
     mirror = None if args.mirror is None else mirror_of(args)
     server, seed = _server(args, kept) if mirror is None else mirror_server(args, kept, mirror)
-    done = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: done.set())
+    ending = Ending()
+    ending.on_signals()
     server.start()
     print(f"listening on http://{args.host}:{server.port}", flush=True)  # noqa: T201
     secret = key_number_one(seed)
@@ -50,10 +49,10 @@ def serve(args: argparse.Namespace) -> str:
     if args.port:  # a person's; another program reads the two lines above alone
         _say(f"its page: http://{args.host}:{server.port}/ (docs/exchange.md); Ctrl-C ends it")
     if args.until_eof:
-        threading.Thread(target=_until_eof, args=(done,), name="eof", daemon=True).start()
+        threading.Thread(target=_until_eof, args=(ending,), name="eof", daemon=True).start()
     told = ""
     for look in itertools.count():
-        if done.wait(LOOK_S):
+        if ending.wait(LOOK_S):
             break
         if not server.alive:
             return _keep(server, state) or "the exchange's own thread ended"
@@ -180,9 +179,9 @@ def _keep(server: ExchangeServer, state: StateFile | None) -> str:
     return ""
 
 
-def _until_eof(done: threading.Event) -> None:
+def _until_eof(ending: Ending) -> None:
     sys.stdin.read()
-    done.set()
+    ending.ask()
 
 
 def _say(text: str) -> None:

@@ -6,9 +6,7 @@ ends at a signal or at the end of `--duration`.
 
 import argparse
 import itertools
-import signal
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from hip3.exchange.connection import Connection
 from hip3.exchange.protocol import Session
 from hip3.exchange.rest import RestClient
 from hip3.exchange.writer import WriteHandle
+from hip3.ops.ending import Ending
 from hip3.ops.progress import Progress, progress, steps
 from hip3.record.folder import segments
 from hip3.record.recorder import Keep, Recorder
@@ -61,9 +60,8 @@ def record(args: argparse.Namespace, settings: MarketSettings) -> int:
     base = settings.base
     own = OwnExchange(base) if base.fresh_exchange else None
     url = own.url if own is not None else base.public_url
-    done = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: done.set())
+    ending = Ending()
+    ending.on_signals()
     keep = Keep(days=base.record_keep_days, gb=base.record_keep_gb)
 
     def trouble(why: str) -> None:
@@ -71,7 +69,7 @@ def record(args: argparse.Namespace, settings: MarketSettings) -> int:
 
     recorder = Recorder(Path(args.out) / base.network, SystemClock(), keep=keep, trouble=trouble)
     try:
-        run = _Run(args, base, url, recorder, done)
+        run = _Run(args, base, url, recorder, ending)
         return run.run()
     finally:
         if own is not None:
@@ -81,10 +79,8 @@ def record(args: argparse.Namespace, settings: MarketSettings) -> int:
 class _Run:
     """One run of the command. Main."""
 
-    def __init__(
-        self, args: argparse.Namespace, base: Settings, url: str, recorder: Recorder, done: threading.Event
-    ) -> None:
-        self._args, self._base, self._recorder, self._done = args, base, recorder, done
+    def __init__(self, args: argparse.Namespace, base: Settings, url: str, recorder: Recorder, ending: Ending) -> None:
+        self._args, self._base, self._recorder, self._ending = args, base, recorder, ending
         self._clock = SystemClock()
         self._rest = RestClient(url, self._clock)
         self._rest.tap = recorder
@@ -129,7 +125,7 @@ class _Run:
 
     def _until(self, end: int | None, line: Progress, began: int) -> int:
         clock, next_meta, next_clock = self._clock, began + META_MS, began + CLOCK_MS
-        while not self._done.wait(0.2):
+        while not self._ending.wait(0.2):
             now = clock.mono_ms()
             if end is not None and now >= end:
                 break

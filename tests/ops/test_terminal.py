@@ -21,7 +21,7 @@ from tests.world import World
 COLOUR = re.compile(r"\x1b\[[0-9;]*[1-9][0-9;]*m")
 
 
-def _typed(args: list[str], env: dict[str, str], until: str, limit_s: float = 40, times: int = 1) -> str:
+def _typed(args: list[str], env: dict[str, str], until: str, limit_s: float = 90, times: int = 1) -> str:
     """What a command shows on a terminal of 100 columns until `until` is there, so often, then to its end after Ctrl-C."""
     ours, theirs = pty.openpty()
     env = env | {"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "40"}
