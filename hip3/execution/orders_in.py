@@ -116,7 +116,7 @@ class OrdersIn:
             self._journal.record("late_reply", post_id=reply.post_id)
             return
         if isinstance(reply.outcome, RequestFailed | Unreadable):
-            self._trust.lost(now_ms)
+            self._trust.lost(post.sent_ms, now_ms)
         else:
             self._trust.answered()
         self._answered(post, reply.outcome, now_ms)

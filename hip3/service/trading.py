@@ -144,7 +144,7 @@ def _outbox(g: Given, books: Books) -> Outbox:
     )
     return Outbox(
         scheduler=BatchScheduler(g.settings.base.max_inflight, g.give_way), posts=PostRequestManager(), cloids=g.cloids,
-        trust=SocketTrust(g.readiness, g.links.reconnect),
+        trust=SocketTrust(g.readiness, books.link, g.links.reconnect),
         address=AddressBudget(), budget=ActionBudget(g.settings.base.orders_per_second), nonces=NonceManager(floor),
     )  # fmt: skip
 

@@ -9,6 +9,7 @@ import pytest
 
 from hip3.core.orders import RUN_TAG, Side
 from hip3.errors import VenueReadError
+from hip3.execution.link import Link
 from hip3.execution.sending.socket_trust import AWAY_MS, SocketTrust
 from tests.builders import D
 from tests.world import VenueRest, World, quiet_world
@@ -59,32 +60,60 @@ class _Reducing:
         return True
 
 
+def _talking() -> Link:
+    link = Link(0)
+    link.last_event_ms = 1 << 60
+    return link
+
+
 def test_a_socket_is_tried_again_and_kept_away_for_longer_each_time_it_fails() -> None:
-    said, dropped = _Reducing(), list[str]()
-    trust = SocketTrust(said, dropped.append)  # type: ignore[arg-type]
-    trust.lost(0)
+    said, dropped, link = _Reducing(), list[str](), _talking()
+    trust = SocketTrust(said, link, dropped.append)  # type: ignore[arg-type]
+    trust.lost(0, 0)
     assert not trust.away(0)
     trust.answered()
-    trust.lost(1000)
-    trust.lost(2000)
+    trust.lost(1000, 1000)
+    trust.lost(2000, 2000)
     assert trust.away(2000 + AWAY_MS - 1)
     assert said.why
     assert len(dropped) == 1
     assert not trust.away(2000 + AWAY_MS)
     assert not said.why
-    trust.lost(70_000)  # the one that tried it
+    trust.lost(70_000, 70_000)  # the one that tried it
     assert trust.away(70_000 + 2 * AWAY_MS - 1)
     assert not trust.away(70_000 + 2 * AWAY_MS)
     trust.answered()
-    trust.lost(300_000)
+    trust.lost(300_000, 300_000)
     assert not trust.away(300_000)
+
+
+def test_a_connection_that_was_dead_is_tried_as_soon_as_anything_is_heard_again() -> None:
+    said, link = _Reducing(), Link(0)
+    trust = SocketTrust(said, link, lambda why: None)  # type: ignore[arg-type]
+    link.last_event_ms = 1000
+    trust.lost(900, 5900)
+    trust.lost(1000, 6000)
+    assert trust.away(6000)
+    link.connected_ms = link.last_event_ms = 9000  # another one, of which nothing was heard yet
+    assert trust.away(9000)
+    link.last_event_ms = 9100
+    assert not trust.away(9100)
+    assert not said.why
+    trust.lost(9200, 14_200)
+    assert trust.away(14_200), "one is enough, until a post was answered"
+    link.last_event_ms = 14_300
+    assert not trust.away(14_300)
+    link.last_event_ms = 19_000
+    trust.lost(14_400, 19_400)
+    link.last_event_ms = 19_500
+    assert trust.away(19_500), "this one spoke, and answered no post"
 
 
 def test_an_answer_and_a_loss_at_one_time_leave_no_reason_behind() -> None:
     said = _Reducing()
-    trust = SocketTrust(said, lambda why: trust.answered())  # type: ignore[arg-type]
-    trust.lost(1000)
-    trust.lost(2000)
+    trust = SocketTrust(said, _talking(), lambda why: trust.answered())  # type: ignore[arg-type]
+    trust.lost(1000, 1000)
+    trust.lost(2000, 2000)
     assert not trust.away(2000)
     assert not said.why
 

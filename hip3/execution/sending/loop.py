@@ -148,7 +148,7 @@ class ExecutorLoop:
                 self._address.spend(-_items(post.batch))
                 self._return(post.batch, "its turn did not come", now_ms, again=False)
             else:
-                self._trust.lost(now_ms)
+                self._trust.lost(post.sent_ms, now_ms)
                 self._orders_in.on_post_lost(post, "no reply in time", now_ms)
         left = self._note_messages(now_ms)
         generation = self._link.generation  # first: what is judged below must leave on no later connection
