@@ -25,6 +25,8 @@ PUBLISH_JITTER_MS = 200
 CAP = MILLI_BPS // 100
 """The deployer's own limit: 1 % per publication."""
 CLOSED_TAU_MS = 2_500_000
+MOST_ASLEEP_MS = 12_000
+"""One move after another keeps a maker asleep for no longer than this; one alone may."""
 LADDER = ((1, 10), (22, 15), (45, 20), (90, 30))
 """Levels of a maker: distance from fair in tenths of the half spread (the first is 1 whole), and
 size in tenths of the touch."""
@@ -94,6 +96,8 @@ class MarketModel:
         """Moves still to come of a trend, one per step."""
         self._noise = 0
         self._asleep_until = [0] * MAKERS
+        self._fell_asleep: list[int | None] = [None] * MAKERS
+        """When; None for who has looked at the market since."""
         self._quoted: list[int | None] = [None] * MAKERS
         self._touch_left = [0] * MAKERS
         self._next_step = now_ms
@@ -175,8 +179,17 @@ class MarketModel:
         if asleep:
             second = self._next_publish + PUBLISH_MS
             for maker in range(MAKERS):
-                self._asleep_until[maker] = second + int(self._rng.expovariate(1 / thaw_s) * 1000)
+                self._fall_asleep(maker, now, second + int(self._rng.expovariate(1 / thaw_s) * 1000))
         self._next_episode = now + steps * STEP_MS + self._episode_gap()
+
+    def _fall_asleep(self, maker: int, now: int, until: int) -> None:
+        """One that sleeps already sleeps on, for `MOST_ASLEEP_MS` in all: nobody is away while a price runs for a
+        minute."""
+        fell = self._fell_asleep[maker]
+        if fell is None:
+            self._fell_asleep[maker], self._asleep_until[maker] = now, until
+        else:
+            self._asleep_until[maker] = max(self._asleep_until[maker], min(until, fell + MOST_ASLEEP_MS))
 
     def _publish(self, now: int) -> Publish:
         self._next_publish = now + PUBLISH_MS + self._rng.randint(-PUBLISH_JITTER_MS, PUBLISH_JITTER_MS)
@@ -203,6 +216,7 @@ class MarketModel:
             self._next_look[maker] = now + self._agents.randint(250, 700)
             if now < self._asleep_until[maker]:
                 continue
+            self._fell_asleep[maker] = None
             wish = self._quote(maker)
             if wish is not None:
                 out.append((now, wish))
@@ -231,6 +245,7 @@ class MarketModel:
         self._next_episode += ms
         self._next_look = [due + ms for due in self._next_look]
         self._asleep_until = [due + ms for due in self._asleep_until]
+        self._fell_asleep = [fell if fell is None else fell + ms for fell in self._fell_asleep]
         self._history = [(when + ms, units) for when, units in self._history]
 
     def requote(self, maker: int) -> None:
@@ -243,5 +258,6 @@ class MarketModel:
         self._history = [(when, units) for when, _ in self._history]
         self._drift = []
         self._asleep_until = [0] * MAKERS
+        self._fell_asleep = [None] * MAKERS
         self._quoted = [None] * MAKERS
         return [quote for quote in map(self._quote, range(MAKERS)) if quote is not None]

@@ -1,5 +1,6 @@
 """The market of the profile `calibrated` against published figures (hip3/venue/market/calibration.toml)."""
 
+import itertools
 import tomllib
 from pathlib import Path
 
@@ -7,6 +8,9 @@ import msgspec
 import pytest
 
 import hip3.venue.market
+from hip3.simulate.plan import plan_of
+from hip3.simulate.setup import setup_of
+from hip3.venue.market.market import MarketModel, Quote
 from tests.venue.market.calibration import ONE, POOLED, Heard, listen, pooled
 
 
@@ -77,3 +81,15 @@ SEED = 4
 @pytest.mark.parametrize("seed", [2, 3])
 def test_so_it_has_over_many_hours(seed: int) -> None:
     assert _misses(DATA.figures, listen(_coins(DATA.figures), hours=4, seed=seed)) == []
+
+
+def test_no_maker_is_away_while_move_after_move_runs_past() -> None:
+    """Each move found the makers asleep and put them to sleep anew: a price ran a percent away from quotes that stood."""
+    setup = setup_of(plan_of(0))
+    model = MarketModel(setup.markets[0], setup.common, setup.profiles["simulated"], 0, 0)
+    told: list[list[int]] = [[0], [0]]
+    for at, wish in model.advance(3 * 3_600_000):
+        if isinstance(wish, Quote):
+            told[wish.maker].append(at)
+    away = [max(later - earlier for earlier, later in itertools.pairwise(times)) for times in told]
+    assert max(away) < 25_000
