@@ -15,7 +15,12 @@ from tests.world import World
 Env = dict[str, str]
 QUIET: Env = {"HIP3_MIN_EDGE_BPS": "5000", "HIP3_MIN_HOLDING_MS": "10000000", "HIP3_TIME_STOP_MS": "600000"}
 """No signal passes and no exit comes by itself."""
-OURS: Env = {"HIP3_FOREIGN_POSITIONS": "manage", "HIP3_PROTECTIVE_STOP_BPS": "0", "HIP3_MAX_DAILY_LOSS_USD": "0"}
+OURS: Env = {
+    "HIP3_FOREIGN_POSITIONS": "manage",
+    "HIP3_PROTECTIVE_STOP_BPS": "0",
+    "HIP3_MAX_DAILY_LOSS_USD": "0",
+    "HIP3_MARGIN": "keep",
+}
 """A position opened by hand stands for one of ours, and nothing else acts on it."""
 _PUBLIC = ('{"channel":"bbo"', '{"channel":"activeAssetCtx"')
 

@@ -378,6 +378,13 @@ class World:
         while not self.trading.risk_events.empty():
             self.trading.risk.step(0)
 
+    def isolate(self, *coins: str) -> None:
+        """Somebody sets these isolated, at the leverage that they have."""
+        for coin in coins:
+            leverage = min(20, self.trading.specs[coin].max_leverage)
+            action = {"type": "updateLeverage", "asset": self.trading.specs[coin].asset_id, "isCross": False}
+            assert self.sign(action | {"leverage": leverage})["status"] == "ok"
+
     def by_hand(self, coin: str, side: Side, sz: Decimal, *, px: Decimal | None = None, **changes: Any) -> Any:
         """Somebody else trades on the account: an order that is none of ours (IOC through the touch, by default)."""
         spec = self.trading.specs[coin]

@@ -57,6 +57,7 @@ def test_a_stop_beyond_the_liquidation_price_is_a_fault_where_somebody_asked_for
 @pytest.mark.parametrize(("policy", "fate"), [("watch", "never touched"), ("manage", "CLOSED by our rules")])
 def test_what_becomes_of_what_is_open_is_said_before_the_start(tmp_path: Path, policy: str, fate: str) -> None:
     world = quiet_world(tmp_path)
+    world.isolate(GOLD, TSLA)
     world.by_hand(GOLD, Side.BUY, D("0.01"), cloid=f"0x{RUN_TAG}" + "2" * 24)
     world.by_hand(TSLA, Side.BUY, D("0.1"))
     text = what_is_open(_settings(foreign_positions=policy), world.trading.specs, world.rest, world.user)
@@ -80,6 +81,7 @@ def test_orders_that_a_start_would_cancel_are_counted(tmp_path: Path) -> None:
 
 def test_the_stop_of_what_is_held_is_not_said_to_be_cancelled(tmp_path: Path) -> None:
     world = quiet_world(tmp_path, protective_stop_bps=D(200))
+    world.isolate(GOLD)
     world.by_hand(GOLD, Side.BUY, D("0.01"), cloid=f"0x{RUN_TAG}" + "2" * 24)
     assert world.run_until(lambda: len(world.listed("xyz")) == 1, 3000)
     for policy in ("cancel_all", "reconcile"):

@@ -30,8 +30,8 @@ def test_each_market_is_told_with_what_an_order_needs() -> None:
     desk.venue.engine.markets["xyz:NVDA"].halted = True
     found = _table(desk, sessions="Mon-Fri 09:30-16:00 America/New_York")
     gold, index = found["xyz:GOLD"], found["xyz:XYZ100"]
-    assert (gold["taker"], gold["maker"], gold["lot"], gold["max"]) == ("9", "3", "0.0001", "20x")
-    assert (gold["margin"], index["margin"]) == ("isolated", "both")
+    assert (gold["taker"], gold["maker"], gold["lot"], gold["max"]) == ("9", "3", "0.0001", "25x")
+    assert (found["xyz:META"]["margin"], gold["margin"], index["margin"]) == ("strict", "both", "both")
     assert (index["taker"], index["maker"]) == ("0.9", "0.3")
     assert 11 <= float(gold["least"]) < 11.5
     assert gold["spread"] != "-"

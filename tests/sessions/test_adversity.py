@@ -251,6 +251,7 @@ def test_a_reduce_only_race_with_somebody_s_hand(tmp_path: Path, told: bool) -> 
 
 def test_a_liquidation_is_recognised_and_ends_the_exit(tmp_path: Path) -> None:
     world = quiet_world(tmp_path)
+    world.isolate(GOLD)
     _hold(world)
     market = world.venue.engine.markets[GOLD]
     while GOLD in world.exchange_positions():

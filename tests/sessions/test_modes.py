@@ -83,7 +83,7 @@ def test_the_worth_is_the_exchange_s_through_fills_funding_and_marks(tmp_path: P
 def test_a_switch_makes_it_unknown_until_resume_and_entries_wait_where_a_share_is_the_limit(
     tmp_path: Path, before: str, after: str
 ) -> None:
-    world = _world(tmp_path, before, max_drawdown_pct=D(5))
+    world = _world(tmp_path, before, max_drawdown_pct=D(5), margin="isolated")
     world.by_hand(GOLD, Side.BUY, D("0.0137"))
     assert world.run_until(lambda: GOLD in world.trading.tracker.booked(), 5000)
     account = world.venue.engine.account(world.user)

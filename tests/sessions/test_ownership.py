@@ -161,6 +161,7 @@ def test_a_start_with_nothing_to_leave_waits_for_the_whole_account(tmp_path: Pat
 
 def test_the_status_shows_whose_orders_and_positions_there_are_and_what_backs_them(tmp_path: Path) -> None:
     world = quiet_world(tmp_path, foreign_positions="watch")
+    world.isolate(TSLA, GOLD)
     world.by_hand(TSLA, Side.BUY, D("0.1"))
     world.by_hand(GOLD, Side.BUY, D("0.01"), cloid=OURS)
     oid = world.rest_by_hand(GOLD)

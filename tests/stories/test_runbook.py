@@ -105,7 +105,7 @@ def test_the_acceptance_document_has_its_items_and_only_commands_and_settings_th
 
 @pytest.fixture(scope="module")
 def at() -> Iterator[LocalExchange]:
-    with local_exchange() as started:
+    with local_exchange(limited=False) as started:  # who types the whole book within a minute spends it
         yield started
 
 

@@ -16,6 +16,8 @@ from hip3.venue.venue import Venue, WsText
 
 START = 1_790_000_000_000
 GOLD, GOLD_ID = "xyz:GOLD", 110003
+SILVER_ID, META_ID = 110004, 110005
+"""Of markets that are isolated only."""
 D = Decimal
 
 USER_TYPES = {
@@ -60,6 +62,12 @@ class Desk:
             for dex in ("", "xyz"):
                 self.venue.engine.fund(key.address, dex, D(cash))
         return key
+
+    def isolate(self, *keys: SigningKey, leverage: int = 20, asset: int = GOLD_ID) -> None:
+        """They take a market that may be cross as an isolated one."""
+        for key in keys:
+            action = {"type": "updateLeverage", "asset": asset, "isCross": False, "leverage": leverage}
+            assert self.act(key, action)["status"] == "ok"
 
     def act(self, key: SigningKey, action: dict[str, Any], *, vault: str | None = None, **more: Any) -> Any:
         """The body of the answer to an L1 action."""

@@ -16,7 +16,8 @@ from hip3.service.stopping import cancel_entries
 from tests.builders import COIN, D, exit_order, spec
 from tests.world import World, quiet_world
 
-GOLD = "xyz:GOLD"
+GOLD, META = "xyz:GOLD", "xyz:META"
+"""META is isolated only."""
 
 
 def _standing(number: int, sz: str, state: OrderState = OrderState.OPEN, side: Side = Side.SELL) -> TrackedOrder:
@@ -219,6 +220,7 @@ def test_a_liquidation_price_is_of_the_position_that_was_read() -> None:
 def test_the_liquidation_distance_is_the_exchange_s_own(tmp_path: Path) -> None:
     """Of an isolated position, by leverage alone, and as the exchange shows it."""
     world = quiet_world(tmp_path)
+    world.isolate(GOLD)
     world.by_hand(GOLD, Side.BUY, D("0.01"))
     world.run(500)
     world.trading.view.doubt()
@@ -233,6 +235,7 @@ def test_the_liquidation_distance_is_the_exchange_s_own(tmp_path: Path) -> None:
 
 def test_a_stop_beyond_the_liquidation_price_is_placed_nearer_and_told(tmp_path: Path) -> None:
     world = _world(tmp_path, protective_stop_bps=D(1000))
+    world.isolate(GOLD)
     world.by_hand(GOLD, Side.BUY, D("0.01"))
     assert world.run_until(lambda: len(_stops(world)) == 1, 2000)
     world.trading.view.doubt()
@@ -246,16 +249,16 @@ def test_a_reading_of_the_position_before_says_nothing_of_this_one(tmp_path: Pat
     """Its room was another: a stop by it lay beyond the price at which this one is liquidated."""
     world = _world(tmp_path, protective_stop_bps=D(1000))
     view = world.trading.view
-    view.take({}, {GOLD: Liquidation(D(100), world.clock.wall_ms())}, {}, world.clock.mono_ms())
+    view.take({}, {META: Liquidation(D(100), world.clock.wall_ms())}, {}, world.clock.mono_ms())
     world.run(100)
-    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    world.by_hand(META, Side.BUY, D("0.1"))
     assert world.run_until(lambda: len(_stops(world)) == 1, 2000)
-    first, position = _stops(world)[0], world.trading.tracker.position(GOLD)
+    first, position = _stops(world)[0], world.trading.tracker.position(META)
     assert position is not None
     assert view.liquidation_px(position) is None
     view.doubt()
     world.run(5000)
-    assert view.liquidation_px(position) == view.liquidations[GOLD].px
+    assert view.liquidation_px(position) == view.liquidations[META].px
     assert _stops(world) == [first]
 
 
@@ -268,7 +271,7 @@ def test_a_stop_that_a_reading_shows_beyond_the_liquidation_price_is_replaced() 
 
 
 def test_a_stop_loss_beyond_the_liquidation_price_is_drawn_nearer(tmp_path: Path) -> None:
-    world = quiet_world(tmp_path, stop_loss_bps=D(1000))
+    world = quiet_world(tmp_path, stop_loss_bps=D(1000), margin="isolated")
     assert world.trading.exiting._params[GOLD].stop_loss_bps < 500
 
 

@@ -7,7 +7,7 @@ import pytest
 from hip3.exchange.signing import SigningKey
 from hip3.venue.actions import actions, auth
 from hip3.venue.setup.parameters import Parameters
-from tests.venue.desk import GOLD, GOLD_ID, D, Desk, wire
+from tests.venue.desk import GOLD, GOLD_ID, META_ID, SILVER_ID, D, Desk, wire
 
 MILLION = D(1_000_000)
 
@@ -153,19 +153,23 @@ def test_the_switch_can_be_taken_back_and_fires_ten_times_a_day(desk: Desk, one:
 
 
 @pytest.mark.parametrize(
-    ("leverage", "cross", "text"),
+    ("asset", "leverage", "cross", "text"),
     [
-        (0, False, "Invalid leverage value"),
-        (21, False, "Invalid leverage value"),
-        (10, True, "Cross margin is not allowed for this asset."),
+        (GOLD_ID, 0, False, "Invalid leverage value"),
+        (GOLD_ID, 26, False, "Invalid leverage value"),
+        (SILVER_ID, 10, True, "Cross margin is not allowed for this asset."),
+        (META_ID, 5, True, "Cross margin is not allowed for this asset."),
     ],
 )
-def test_leverage_that_is_not_possible(desk: Desk, one: SigningKey, leverage: int, cross: bool, text: str) -> None:
-    action = {"type": "updateLeverage", "asset": GOLD_ID, "isCross": cross, "leverage": leverage}
+def test_leverage_that_is_not_possible(
+    desk: Desk, one: SigningKey, asset: int, leverage: int, cross: bool, text: str
+) -> None:
+    action = {"type": "updateLeverage", "asset": asset, "isCross": cross, "leverage": leverage}
     assert desk.act(one, action) == {"status": "err", "response": text}
 
 
 def test_the_leverage_of_a_position_changes_with_its_margin(desk: Desk, one: SigningKey, two: SigningKey) -> None:
+    desk.isolate(one)
     desk.trade(one, two, "0.1")
     action = {"type": "updateLeverage", "asset": GOLD_ID, "isCross": False, "leverage": 10}
     refused = desk.act(one, action)["response"]
@@ -195,6 +199,7 @@ def test_isolated_margin_goes_in_and_out(desk: Desk, one: SigningKey, two: Signi
         return desk.act(one, {"type": "updateIsolatedMargin", "asset": asset, "isBuy": True, "ntli": ntli})["response"]
 
     assert move(1) == "Cannot update margin for empty position."
+    desk.isolate(one)
     desk.trade(one, two, "0.1")
     desk.venue.engine.markets[GOLD].mark = D(4000)
     before = desk.info("clearinghouseState", user=one.address, dex="xyz")
@@ -211,8 +216,8 @@ def test_isolated_margin_goes_in_and_out(desk: Desk, one: SigningKey, two: Signi
 
 
 def test_margin_of_a_strictly_isolated_market_stays(desk: Desk, one: SigningKey, two: SigningKey) -> None:
-    desk.trade(one, two, "1", "372", asset=110001)
-    action = {"type": "updateIsolatedMargin", "asset": 110001, "isBuy": True, "ntli": -1_000_000}
+    desk.trade(one, two, "1", "650", asset=META_ID)
+    action = {"type": "updateIsolatedMargin", "asset": META_ID, "isBuy": True, "ntli": -1_000_000}
     assert desk.act(one, action)["response"].startswith("Cannot remove isolated margin for this asset.")
 
 
@@ -313,6 +318,7 @@ def test_an_action_for_another_network_is_another_signer_s(taken: Any, fits: boo
 def test_isolated_margin_is_topped_up_to_a_leverage(desk: Desk, one: SigningKey, two: SigningKey) -> None:
     top_up = {"type": "topUpIsolatedOnlyMargin", "asset": GOLD_ID}
     assert desk.act(one, top_up | {"leverage": "5"})["response"] == "Cannot update margin for empty position."
+    desk.isolate(one)
     desk.trade(one, two, "0.5")
     market = desk.venue.engine.markets[GOLD]
     desk.venue.engine.set_mark(market, D(4000), desk.now)

@@ -197,6 +197,7 @@ def test_moving_the_market_liquidates_on_the_whole_exchange() -> None:
     venue.engine.fund(user, "xyz", D(60))
     market = venue.engine.markets[GOLD]
     account = venue.engine.accounts[user]
+    account.leverage[GOLD] = (20, True)
     ask = market.book.best_ask()
     assert ask is not None
     entry = venue.engine.place(account, Request(market, True, ask + 5, D("0.2"), False, "Ioc", None), START)

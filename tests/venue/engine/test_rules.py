@@ -149,6 +149,7 @@ def test_a_reduce_only_order_is_judged_by_what_it_can_reduce() -> None:
 def test_an_order_that_would_close_a_position_binds_no_margin() -> None:
     desk = Desk()
     one, two = desk.key(1), desk.key(2, "1000000")
+    desk.isolate(one, two)
     desk.trade(one, two, "0.5")
 
     def free() -> D:
