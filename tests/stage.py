@@ -10,7 +10,7 @@ from hip3.config.reading import load, load_markets_file
 from hip3.core.orders import PendingOrder, Side
 from hip3.service.start import Who, configured_key, identity
 from tests.service.apps import status_of
-from tests.world import World
+from tests.world import USUAL, World
 
 Env = dict[str, str]
 QUIET: Env = {"HIP3_MIN_EDGE_BPS": "5000", "HIP3_MIN_HOLDING_MS": "10000000", "HIP3_TIME_STOP_MS": "600000"}
@@ -29,7 +29,8 @@ class EnvWorld(World):
     """A `World` with settings by the production path: text, `config.load`, the markets file, the key, the identity."""
 
     def __init__(self, tmp_path: Path, env: Env, **more: Any) -> None:
-        self.env = {"HIP3_API_URL": "http://127.0.0.1:9"} | OURS | env
+        usual = {} if "HIP3_DEX" in env else {"HIP3_MARKETS": ",".join(USUAL)}
+        self.env = {"HIP3_API_URL": "http://127.0.0.1:9"} | usual | OURS | env
         super().__init__(tmp_path, **more)
 
     def gather(self) -> None:

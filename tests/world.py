@@ -50,6 +50,8 @@ TICK_MS = 100
 REST_MS = 200
 MOVING = ("xyz:GOLD", "xyz:NVDA", "xyz:TSLA", "xyz:SILVER", "para:AVGO")
 """Where no markets are configured, and so all are traded."""
+USUAL = (*MOVING, "xyz:XYZ100", "xyz:META", "para:UNITREE")
+"""The markets of a world that is told none: of each kind, and no more, since each is told of once a second."""
 ALONE: dict[str, Any] = {
     "min_edge_bps": Decimal(5000), "min_holding_ms": 10_000_000, "time_stop_ms": 600_000,
 }  # fmt: skip
@@ -168,7 +170,8 @@ class World:
         self.clock = FakeClock()
         self.skew_ms = 0
         """How far the machine's wall clock is ahead of the exchange's."""
-        self.settings = MarketSettings(Settings(state_dir=str(tmp_path), **(OLD | settings)))
+        usual = OLD if all_move else OLD | {"markets": ",".join(USUAL)}
+        self.settings = MarketSettings(Settings(state_dir=str(tmp_path), **(usual | settings)))
         self.venue = Venue(
             setup or load_setup(), seed=seed, profile=market_profile, now_ms=self.clock.wall_ms(), latency_ms=latency_ms,
         )  # fmt: skip

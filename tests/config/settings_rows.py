@@ -697,7 +697,7 @@ ROWS: dict[str, Row] = {
     "orders_per_second": Row("100", "1", "entries when two markets lag at once", _on(_at_once, GOLD, TSLA), (2, 1)),
     "max_inflight": Row(
         "100", "5", "posts in flight without replies", _on(_piled_up, *(f"xyz:{c}" for c in ("GOLD", "TSLA", "NVDA", "AAPL", "MSFT", "AMD"))),
-        (6, 4), {"HIP3_MAX_NOTIONAL_TOTAL": "1000", "HIP3_MAX_CONCURRENT_POSITIONS": "20"},
+        (6, 4), {"HIP3_MARKETS": "", "HIP3_MAX_NOTIONAL_TOTAL": "1000", "HIP3_MAX_CONCURRENT_POSITIONS": "20"},
     ),
     "post_timeout_ms": Row("5000", "1000", "seconds until an order is unknown", _on(_unknown_after), (5, 1)),
     "expires_after_ms": Row("5000", "0", "expiresAfter on the wire, in seconds", _on(_expiry), (5, None)),

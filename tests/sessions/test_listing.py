@@ -74,7 +74,7 @@ def _starred(request: dict[str, Any], answer: Any) -> Any:
 
 
 def test_a_permissioned_dex_is_closed_to_entries_where_it_is_named_and_else_left_out(tmp_path: Path) -> None:
-    world = quiet_world(tmp_path)
+    world = quiet_world(tmp_path, markets="")
     _answers(world, _starred)
     base = world.settings.base
     assert {spec.dex for spec in learn_universe(world.rest, base, world.user).specs.values()} == {"xyz"}
