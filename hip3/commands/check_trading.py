@@ -95,12 +95,16 @@ def stops(settings: MarketSettings, specs: dict[str, MarketSpec], margins: Mappi
 
     The default distance is nobody's wish: where it does not fit the run draws the stop nearer, and says so.
     """
-    faults, nearer = [], []
+    high, faults, nearer = [], [], []
     for coin, spec in specs.items():
         isolated, s = isolated_room(settings, coin, margins, spec), settings.for_market(coin)
+        if spec.max_leverage is not None and s.leverage > spec.max_leverage:
+            most = f"more than the market's {spec.max_leverage}x, so it stays closed; lower it"
+            high.append(f"{coin}: HIP3_LEVERAGE={s.leverage} is {most}")
+            continue
         if isolated is None:
             continue
-        room, leverage = isolated
+        room, leverage = min(isolated.long_bps, isolated.short_bps), isolated.leverage
         if DEFAULT == s.protective_stop_bps > room * ROOM_SHARE:
             nearer.append(f"{coin} {leverage}x: {room * ROOM_SHARE:.0f} bps, liquidated at {room:.0f}")
         where = f"the liquidation price, {room:.0f} bps away at {leverage}x isolated"
@@ -108,8 +112,8 @@ def stops(settings: MarketSettings, specs: dict[str, MarketSpec], margins: Mappi
             faults.append(f"{coin}: HIP3_PROTECTIVE_STOP_BPS={shown(s.protective_stop_bps)} lies beyond {where}")
         if s.stop_loss_bps >= room:
             faults.append(f"{coin}: HIP3_STOP_LOSS_BPS={shown(s.stop_loss_bps)} lies beyond {where}")
-    if faults:
-        raise PreflightError([f"{fault}: lower it, or set HIP3_LEVERAGE" for fault in faults])
+    if high or faults:
+        raise PreflightError(high + [f"{fault}: lower it, or set HIP3_LEVERAGE" for fault in faults])
     if not any(settings.for_market(coin).protective_stop_bps > 0 for coin in specs):
         return "none stands on the exchange (HIP3_PROTECTIVE_STOP_BPS=0): while the service is dead nothing protects"
     if nearer:

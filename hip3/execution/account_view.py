@@ -17,6 +17,8 @@ class PositionMargin(NamedTuple):
     """"isolated": by cash of its own; "cross": by all that the account has there; else "unknown"."""
     leverage: int | None
     """None: not told."""
+    read_ms: int = 0
+    """The exchange's time of the reading."""
 
 
 class Liquidation(NamedTuple):
@@ -83,6 +85,11 @@ class AccountView:
             return None
         room = (position.entry_px - read.px) * (1 if position.szi > 0 else -1)
         return read.px if room > 0 else None
+
+    def cross(self, position: PositionView) -> bool:
+        """Whether the last reading shows it backed by the whole account; a reading of before it tells nothing."""
+        read = self.margins.get(position.coin)
+        return read is not None and read.type == "cross" and read.read_ms >= position.entry_ms
 
     def marked(self, marks: dict[str, Decimal], now_ms: int) -> None:
         """Marks that were read alone, at monotonic `now_ms`."""

@@ -80,6 +80,11 @@ def _nearer(f: Fields) -> Alert:
     return Alert(kind="protection", subject=f["coin"], text=text)
 
 
+def _cross(f: Fields) -> Alert:
+    text = f"{f['coin']}: its position is cross though HIP3_MARGIN=isolated: no entries until it is closed"
+    return Alert(kind="market_blocked", subject=f["coin"], text=text)
+
+
 def _aside(f: Fields) -> Alert:
     return Alert(kind="journal", text="the journal was damaged and is set aside; a new one was begun")
 
@@ -149,6 +154,7 @@ RECORDS: dict[str, Callable[[Fields], Alert | None]] = {
     "market_blocked": _blocked,
     "orphan": _orphan,
     "leverage_refused": _no_margin,
+    "margin_differs": _cross,
     "stop_nearer": _nearer,
     "mode_changed": _mode_changed,
     "halted": _halted,

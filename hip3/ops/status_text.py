@@ -191,6 +191,8 @@ def _positions(page: _Page, positions: list[dict[str, Any]]) -> None:
             page.item("opened by others")
         if p.get("liquidation_px"):
             page.item(f"{p['margin']} margin, liquidated at {p['liquidation_px']}")
+        elif p.get("margin") == "cross":
+            page.item("cross margin: a loss is paid by all that the account has there")
     if len(positions) > MOST_ROWS:
         page.item(f"and {len(positions) - MOST_ROWS} more positions")
 

@@ -21,13 +21,16 @@ ROOM_SHARE = Decimal("0.8")
 """A stop takes at most this of the way from the entry to the liquidation price: the mark may jump the rest."""
 
 
-def liquidation_bps(leverage: int, max_leverage: int) -> Decimal:
-    """How far from the entry an isolated position is liquidated, in basis points, before any funding.
+def liquidation_bps(leverage: int, max_leverage: int, *, long: bool) -> Decimal:
+    """How far from the entry an isolated position is liquidated, in basis points, before any funding. `leverage` is
+    `max_leverage` at most.
 
-    Initial margin 1 / leverage, maintenance margin half of that at the highest leverage (docs/venue-facts.md F20).
+    Initial margin 1 / leverage, maintenance margin half of that at the highest leverage (docs/venue-facts.md F20): of
+    what it is worth then, so that a short has less room than a long.
     """
     maintenance = div(HALF, Decimal(max_leverage))
-    return div(div(ONE, Decimal(leverage)) - maintenance, ONE - maintenance) * TEN_THOUSAND
+    left = ONE - maintenance if long else ONE + maintenance
+    return div(div(ONE, Decimal(leverage)) - maintenance, left) * TEN_THOUSAND
 
 
 def bounded_bps(position: PositionView, bps: Decimal, liquidation: Decimal | None) -> Decimal:

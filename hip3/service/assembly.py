@@ -120,8 +120,9 @@ class StartReading:
         self.universe, self.missing = universe, ""  # the markets of this run are what it began with
         assert self.beginning is not None
         trading.view.mode = self.beginning.mode
-        wishes = margin_changes(self._running.settings, self.beginning, self._universe.specs)
-        trading.housekeeping.set_margins({coin: wish for coin, wish in wishes.items() if coin in universe.specs})
+        margins = {coin: margin for coin, margin in self.beginning.margins.items() if coin in universe.specs}
+        if trading.housekeeping.margin is not None:
+            trading.housekeeping.margin.found(margins)
         self._running.readiness.hold("start", "")
 
     def _read_all(self) -> bool:
@@ -147,7 +148,7 @@ class StartReading:
         if self._reach(f"{dex}:" for dex in dexs_of_ours(self.beginning.report.fills)):
             self.beginning = read_whole_beginning(self._rest, who.account, self._universe, totals, held, self._margins)
         self.universe = with_orphans(self._universe, self.beginning.report, held)
-        wishes = margin_changes(running.settings, self.beginning, self._universe.specs)
+        wishes = margin_changes(running.settings, self.beginning.margins, self._universe.specs)
         found = {coin: margin for coin, margin in self.beginning.margins.items() if coin not in wishes}
         since = checked.at_ms if checked is not None and fresh else now_ms
         keep_began(self._folder, self.began_ms)

@@ -57,10 +57,12 @@ def new_tracker(beginning: Beginning | None, recovered: Recovered | None, now_ms
     return tracker
 
 
-def margin_changes(settings: MarketSettings, beginning: Beginning, specs: dict[str, MarketSpec]) -> dict[str, Margin]:
+def margin_changes(
+    settings: MarketSettings, margins: dict[str, Margin], specs: dict[str, MarketSpec]
+) -> dict[str, Margin]:
     """Markets whose margin type or leverage is not as wished."""
     of = settings.for_market
-    return changes(beginning.margins, specs, lambda c: of(c).leverage, lambda c: of(c).margin == "isolated")
+    return changes(margins, specs, lambda c: of(c).leverage, lambda c: of(c).margin == "isolated")
 
 
 def past(before: Before, beginning: Beginning | None, latch: HardStopLatch, quoted: Collection[str]) -> Past:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from typing import NamedTuple
 
 from hip3.config.reading import MarketSettings
 from hip3.config.settings import Settings
@@ -10,11 +11,12 @@ from hip3.core.market import MarketSpec
 from hip3.core.money import ZERO, shift_bps
 from hip3.core.windows import parse_sessions, parse_windows
 from hip3.exchange.registry import sum_fee_bps
+from hip3.execution.account_view import AccountView
 from hip3.execution.entries.executor import EntryLimits
 from hip3.execution.quotes.params import QuoteParams
 from hip3.execution.truth.margin import Margin
 from hip3.position.exit_rules import ExitParams
-from hip3.position.protection import ROOM_SHARE, liquidation_bps
+from hip3.position.protection import liquidation_bps
 from hip3.risk.drawdown import DrawdownLimits
 from hip3.risk.guards import GuardSettings
 from hip3.risk.market_track import MarketGateParams
@@ -46,54 +48,60 @@ def liquidation_of(
     settings: MarketSettings,
     margins: dict[str, Margin],
     specs: dict[str, MarketSpec],
-    read: Callable[[PositionView], Decimal | None],
+    view: AccountView,
 ) -> Callable[[PositionView], Decimal | None]:
-    """At which price the exchange closes a position: by the last reading (`read`), before one by the margin that the
-    start found; None where nobody knows."""
+    """At which price the exchange closes a position: by the last reading of it, before one by its market's margin; None
+    where nobody knows, or where it is cross and the account backs it."""
 
     def px(position: PositionView) -> Decimal | None:
-        if (known := read(position)) is not None:
+        known = view.liquidation_px(position)
+        if known is not None or view.cross(position):
             return known
         room = isolated_room(settings, position.coin, margins, specs.get(position.coin))
-        return None if room is None else shift_bps(position.entry_px, -room[0] if position.szi > 0 else room[0])
+        if room is None:
+            return None
+        return shift_bps(position.entry_px, -room.long_bps if position.szi > 0 else room.short_bps)
 
     return px
 
 
+class Room(NamedTuple):
+    """How far from its entry, in bps, the exchange closes a position by its own margin, and at which leverage."""
+
+    long_bps: Decimal
+    short_bps: Decimal
+    leverage: int
+
+
 def isolated_room(
     settings: MarketSettings, coin: str, margins: Mapping[str, Margin], spec: MarketSpec | None
-) -> tuple[Decimal, int] | None:
-    """(How far from its entry, in bps, the exchange closes a position by its own margin, at which leverage), by the
-    margin that the start read and what the settings make of it before anything is entered; None where the whole account
-    backs it, or nobody knows."""
+) -> Room | None:
+    """The room of a position that is opened now, by its market's margin and what the settings make of that before the
+    first entry; None where the whole account backs it, or nobody knows."""
     margin, s = margins.get(coin), settings.for_market(coin)
     if margin is None or spec is None or spec.max_leverage is None:
         return None
     if not (margin.isolated or spec.isolated_only or s.margin == "isolated"):
         return None
-    leverage = s.leverage or margin.leverage
-    return liquidation_bps(leverage, spec.max_leverage), leverage
+    leverage, most = s.leverage or margin.leverage, spec.max_leverage
+    if leverage > most:  # it cannot be set, and what is held has another
+        leverage = min(margin.leverage, most)
+    long_bps, short_bps = (liquidation_bps(leverage, most, long=long) for long in (True, False))
+    return Room(long_bps, short_bps, leverage)
 
 
-def room_bps(settings: MarketSettings, coin: str, margins: dict[str, Margin], spec: MarketSpec) -> Decimal | None:
-    """How far a stop may be from the entry at most, by the margin that the start found; None where nobody knows."""
-    room = isolated_room(settings, coin, margins, spec)
-    return None if room is None else room[0] * ROOM_SHARE
-
-
-def exit_params(settings: MarketSettings, coin: str, room: Decimal | None = None) -> ExitParams:
-    """Exit settings of one market; a stop loss further away than `room` is drawn nearer.
+def exit_params(settings: MarketSettings, coin: str) -> ExitParams:
+    """Exit settings of one market.
 
     What is held in a quoted market is inventory: no rule but its own stop loss ends it.
     """
     s = settings.for_market(coin)
     if coin in settings.base.quoted_coins:
-        loss = s.quote_stop_loss_bps if room is None else min(s.quote_stop_loss_bps, room)
         return ExitParams(
             time_stop_ms=NEVER_MS, regression_bps=NEVER_BPS, min_holding_ms=NEVER_MS, slippage_bps=s.exit_slippage_bps,
-            step_bps=s.exit_step_bps, max_slippage_bps=s.exit_max_slippage_bps, stop_loss_bps=loss,
+            step_bps=s.exit_step_bps, max_slippage_bps=s.exit_max_slippage_bps,
+            stop_loss_bps=s.quote_stop_loss_bps,
         )  # fmt: skip
-    stop_loss = s.stop_loss_bps if room is None else min(s.stop_loss_bps, room)
     return ExitParams(
         time_stop_ms=s.time_stop_ms, regression_bps=s.mark_regression_bps, min_holding_ms=s.min_holding_ms,
         slippage_bps=s.exit_slippage_bps, step_bps=s.exit_step_bps, max_slippage_bps=s.exit_max_slippage_bps,
@@ -102,7 +110,7 @@ def exit_params(settings: MarketSettings, coin: str, room: Decimal | None = None
         evaporation_min_holding_ms=s.edge_evaporation_min_holding_ms, min_loss_bps=s.min_loss_exit_bps,
         edge_scale=s.entry_edge_scale_factor if s.entry_edge_scaling else ZERO,
         decay_start_ms=s.time_decay_start_ms if s.time_decay else 0, decay_min=s.time_decay_min_factor,
-        take_profit_bps=s.take_profit_bps, stop_loss_bps=stop_loss,
+        take_profit_bps=s.take_profit_bps, stop_loss_bps=s.stop_loss_bps,
         trailing_activation_bps=s.trailing_activation_bps, trailing_distance_bps=s.trailing_distance_bps,
         oracle_exit=s.oracle_exit, oracle_against=s.oracle_exit_against_moves, oracle_with=s.oracle_exit_with_moves,
         oracle_min_holding_ms=s.oracle_exit_min_holding_ms, oracle_move_bps=s.oracle_move_bps,

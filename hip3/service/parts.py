@@ -2,11 +2,13 @@
 
 import queue
 from collections.abc import Callable
+from decimal import Decimal
 
 import msgspec
 
 from hip3.config.reading import MarketSettings
 from hip3.core.blocked import Blocked
+from hip3.core.ledger import PositionView
 from hip3.core.market import MarketSpec
 from hip3.core.ports import Clock, Intents, Journal, Sender
 from hip3.exchange.clock_offset import ClockOffset
@@ -33,6 +35,7 @@ from hip3.execution.sending.socket_trust import SocketTrust
 from hip3.execution.truth.account import Proof, Rest
 from hip3.execution.truth.bootstrap import Beginning
 from hip3.execution.truth.housekeeping import Housekeeping
+from hip3.execution.truth.margin import Margin
 from hip3.execution.truth.markets import Markets
 from hip3.execution.truth.resolver import Signed
 from hip3.execution.truth.strangers import Strangers
@@ -132,6 +135,10 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
     link: Link
     blocked: Blocked
     """Markets that may not be entered, and why; grows while the service runs."""
+    margins: dict[str, Margin]
+    """How each market's next position is margined, as far as it is known; written by the rest thread."""
+    liquidation: Callable[[PositionView], Decimal | None]
+    """At which price the exchange closes a position; None where nobody knows. Any thread."""
 
 
 class Feed(msgspec.Struct, frozen=True, kw_only=True):

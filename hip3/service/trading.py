@@ -67,7 +67,6 @@ from hip3.service.params import (
     market_gate_params,
     quote_params,
     risk_limits,
-    room_bps,
 )
 from hip3.service.parts import Books, Feed, Given, Inflow, Outbox, Trading
 from hip3.strategy.detector import Detector
@@ -109,9 +108,11 @@ def _books(g: Given) -> Books:
         view.take(report.marks, report.liquidations, report.margins, g.clock.mono_ms())
         known = list(still_held(report, g.beginning.held).values())
         exits.restore(anew(known, g.latch.state().reset, g.before), g.clock.mono_ms())
+    margins = g.beginning.margins if g.beginning is not None else {}
     return Books(
         tracker=tracker, exits=exits, view=view, offset=offset, strangers=Strangers(),
-        link=Link(g.clock.mono_ms()), blocked=Blocked(g.universe.blocked),
+        link=Link(g.clock.mono_ms()), blocked=Blocked(g.universe.blocked), margins=margins,
+        liquidation=liquidation_of(g.settings, margins, g.universe.specs, view),
     )  # fmt: skip
 
 
@@ -158,12 +159,11 @@ def _inflow(g: Given, books: Books, feed: Feed, outbox: Outbox) -> Inflow:
         consequences.dispatch(books.tracker.drop(order.cloid, why), now_ms)
 
     quotes = _quotes(g, books, feed, outbox, drop)
-    margins = g.beginning.margins if g.beginning is not None else {}
-    leaving = {c: exit_params(settings, c, room_bps(settings, c, margins, spec)) for c, spec in specs.items()}
+    leaving = {c: exit_params(settings, c) for c in specs}
     exiting = Exiting(
         clock=clock, specs=specs, params=leaving if g.identity else {},
         newest=feed.markets.newest, others=g.universe.others,
-        other_params=exit_params(settings, ""), read_mark=books.view.mark_of,
+        other_params=exit_params(settings, ""), liquidation=books.liquidation, read_mark=books.view.mark_of,
         tracker=books.tracker, desk=books.exits, market_state=feed.market_state, scheduler=outbox.scheduler,
         cloids=outbox.cloids, journal=g.journal, exchange_ms=books.offset.exchange_ms,
         watch_foreign=settings.base.foreign_positions == "watch",
@@ -252,10 +252,9 @@ def _quotes(g: Given, books: Books, feed: Feed, outbox: Outbox, drop: Drop) -> Q
 
 def _loop(g: Given, identity: Identity, books: Books, feed: Feed, outbox: Outbox, inflow: Inflow) -> ExecutorLoop:
     base, market_state = g.settings.base, feed.market_state
-    margins = g.beginning.margins if g.beginning is not None else {}
     protector = Protector(
         clock=g.clock, specs=g.universe.specs, bps=lambda c: g.settings.for_market(c).protective_stop_bps,
-        liquidation=liquidation_of(g.settings, margins, g.universe.specs, books.view.liquidation_px),
+        liquidation=books.liquidation,
         tracker=books.tracker, desk=books.exits, exiting=inflow.exiting, market_state=market_state,
         scheduler=outbox.scheduler, cloids=outbox.cloids, journal=g.journal,
     )  # fmt: skip
@@ -286,13 +285,14 @@ def _housekeeping(g: Given, books: Books, feed: Feed, outbox: Outbox, inflow: In
             orders_in=inflow.orders_in, consequences=inflow.consequences, intents=g.intents, journal=g.journal,
             count_action=outbox.address.spend,
         )  # fmt: skip
-        wishes = margin_changes(g.settings, g.beginning, g.universe.specs) if g.beginning is not None else {}
         margin = MarginSetter(
             clock=g.clock, rest=g.rest, held=lambda coin: coin in books.tracker.booked(), signed=g.signed,
-            identity=g.identity, specs=g.universe.specs, wishes=wishes,
+            identity=g.identity, specs=g.universe.specs, known=books.margins,
+            wished=lambda known: margin_changes(g.settings, known, g.universe.specs),
             blocked=books.blocked.margin, nonces=outbox.nonces, intents=g.intents, journal=g.journal,
             count_action=outbox.address.spend, exchange_ms=books.offset.exchange_ms,
         )  # fmt: skip
+        feed.markets.opening = margin.look_again
         adopting = g.settings.base.quoted_coins if adopts(g.settings.base) else ()
         open_orders = OpenOrders(
             clock=g.clock, rest=g.rest, user=g.identity.account, tracker=books.tracker, orders_in=inflow.orders_in,

@@ -24,6 +24,7 @@ SAMPLES: dict[str, tuple[dict[str, Any], str]] = {
     "market_blocked": ({"coin": "xyz:GOLD", "why": "delisted"}, "market_blocked"),
     "market_gate": ({"coin": "xyz:GOLD", "gate": "unbelievable", "why": "the oracle leapt"}, "market_blocked"),
     "leverage_refused": ({"coin": "xyz:GOLD", "text": "Invalid leverage value"}, "market_blocked"),
+    "margin_differs": ({"coin": "xyz:GOLD", "leverage": 20}, "market_blocked"),
     "orphan": ({"coin": "xyz:GOLD", "why": "not configured any more"}, "orphan"),
     "stop_nearer": (
         {"coin": "xyz:GOLD", "wished_bps": 500, "bps": 233.1, "liquidation_px": "3900"},

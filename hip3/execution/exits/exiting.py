@@ -14,6 +14,8 @@ is not fed is priced by its mark in the last reading of the account. An operator
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
+import msgspec
+
 from hip3.core.decisions import Enqueued
 from hip3.core.ledger import OrderChanged, PositionView
 from hip3.core.market import MarketSpec, MarketView
@@ -29,6 +31,7 @@ from hip3.position.exit_attempts import ExitDesk
 from hip3.position.exit_rules import ExitParams, Look, decide
 from hip3.position.flatten import ReadMark, anchor_px, build, priced
 from hip3.position.held import Held
+from hip3.position.protection import bounded_bps
 from hip3.position.tracker import PositionTracker
 
 KEEP_MS = 1000
@@ -60,6 +63,7 @@ class Exiting:
         newest: Callable[[str], MarketSpec | None],
         others: dict[str, MarketSpec],
         other_params: ExitParams,
+        liquidation: Callable[[PositionView], Decimal | None],
         read_mark: Callable[[str], ReadMark | None],
         tracker: PositionTracker,
         desk: ExitDesk,
@@ -72,7 +76,8 @@ class Exiting:
         drop: Callable[[PendingOrder, str, int], None],
     ) -> None:
         """`newest`: a market's facts as they were last read; the start's stand for what is gone. `others`: the markets
-        that are not configured. `read_mark`: the newest mark of a market that a reading told. `drop` takes an order
+        that are not configured. `liquidation`: at which price the exchange closes a position, None where nobody knows.
+        `read_mark`: the newest mark of a market that a reading told. `drop` takes an order
         out of the books that the queue refused."""
         self._clock = clock
         self._specs = specs
@@ -80,6 +85,7 @@ class Exiting:
         self._newest = newest
         self._others = others
         self._other_params = other_params
+        self._liquidation = liquidation
         self._read_mark = read_mark
         self._tracker = tracker
         self._desk = desk
@@ -127,6 +133,12 @@ class Exiting:
         """Markets in which the exchange shows a position that is ours to close and that our books have otherwise."""
         booked = self._tracker.booked()
         return [coin for coin, szi in shown.items() if booked.get(coin) != szi and self.closes(coin)]
+
+    def _bounded(self, position: PositionView, params: ExitParams) -> ExitParams:
+        """With a stop loss that fires before the exchange liquidates."""
+        wished = params.stop_loss_bps
+        bps = bounded_bps(position, wished, self._liquidation(position)) if wished > 0 else wished
+        return params if bps == wished else msgspec.structs.replace(params, stop_loss_bps=bps)
 
     def check(self, generation: int, now_ms: int) -> None:
         """Every position, whether its market speaks or not; and keep what a restart needs. The tick's part."""
@@ -177,7 +189,7 @@ class Exiting:
             return  # shown, never touched
         fresh = view.heard if view is not None and view.generation == generation else None
         memory, reason = self._desk.observe(position, fresh, params.oracle_move_bps)
-        reason = reason or decide(Look(position, fresh, memory, params, self._exchange_ms()))
+        reason = reason or decide(Look(position, fresh, memory, self._bounded(position, params), self._exchange_ms()))
         if reason is None or self._waits(position.coin):
             return
         by = priced(position.coin, view, self._read_mark(position.coin), now_ms)

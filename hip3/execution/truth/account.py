@@ -106,11 +106,11 @@ def _open_orders(rest: Rest, user: str, dex: str) -> list[OrderUpdate]:
     return out
 
 
-def _margin_of(leverage: Any) -> PositionMargin:
-    """How a position is margined, as far as it is told: people are shown it, and nothing depends on it."""
+def _margin_of(leverage: Any, read_ms: int) -> PositionMargin:
+    """How a position is margined, as far as it is told."""
     told = leverage if isinstance(leverage, dict) else {}
     value = told.get("value")
-    return PositionMargin(str(told.get("type", "unknown")), value if isinstance(value, int) else None)
+    return PositionMargin(str(told.get("type", "unknown")), value if isinstance(value, int) else None, read_ms)
 
 
 class _Parts:
@@ -136,7 +136,7 @@ class _Parts:
             self.positions[body["coin"]] = (szi, parse(body["entryPx"] or "0"))
             if szi:
                 self.marks[body["coin"]] = div(parse(body["positionValue"]), abs(szi))
-                self.margins[body["coin"]] = _margin_of(body.get("leverage"))
+                self.margins[body["coin"]] = _margin_of(body.get("leverage"), self.times[dex])
                 if body.get("liquidationPx"):
                     self.liquidations[body["coin"]] = Liquidation(parse(body["liquidationPx"]), self.times[dex])
         self.orders += _open_orders(rest, user, dex)

@@ -41,7 +41,7 @@ from hip3.execution.truth.books import BooksByRest
 from hip3.execution.truth.bootstrap import opening, read_ms
 from hip3.execution.truth.difference import Difference, Unexplained, differences
 from hip3.execution.truth.fill_order import newest_first
-from hip3.execution.truth.margin import Margin, MarginSetter
+from hip3.execution.truth.margin import MarginSetter
 from hip3.execution.truth.markets import Markets
 from hip3.execution.truth.open_orders import OpenOrders
 from hip3.execution.truth.resolver import Resolver
@@ -127,7 +127,7 @@ class Housekeeping:
         self.worth = worth
         self._strangers = strangers
         self._streams = streams
-        self._resolver, self._margin = helpers.resolver, helpers.margin
+        self._resolver, self.margin = helpers.resolver, helpers.margin
         self._open_orders, self._markets, self._books = helpers.open_orders, helpers.markets, helpers.books
         self._started = False
         self._next_storm_ms = self._next_anchor_ms = self._next_clock_ms = self._read_generation = 0
@@ -144,11 +144,6 @@ class Housekeeping:
         self._broken: set[str] = set()
         self.finish_start: Callable[[int], None] | None = None
         """Reads what a start in part left out. Set by main before the threads begin."""
-
-    def set_margins(self, wishes: dict[str, Margin]) -> None:
-        """Markets whose margin is to be set, found after the start; the rest thread."""
-        if self._margin is not None:
-            self._margin.wish(wishes)
 
     def step(self, now_ms: int) -> None:
         """One round of duties at monotonic `now_ms`. What a read raises goes to the journal, and the next duty has its
@@ -170,8 +165,8 @@ class Housekeeping:
             out.append(("missing fills", self._fetch_fills))
             if self._open_orders is not None:
                 out.append(("strange orders", self._strange_orders))
-            if self._margin is not None and self._read_generation:
-                out.append(("margin", self._margin.step))
+            if self.margin is not None and self._read_generation:
+                out.append(("margin", self.margin.step))
             out += [("comparison", self._compare), ("address budget", self._anchor_budget)]
         return [
             *out,
@@ -262,6 +257,8 @@ class Housekeeping:
         if missing:
             self._apply_part(report, missing, now_ms)
         self._view.take(report.marks, report.liquidations, report.margins, now_ms)
+        if self.margin is not None:
+            self.margin.shown(report.margins)
         self._orders_in.on_fills(report.fills, now_ms)
         self._orders_in.on_order_updates(report.orders, now_ms, reading=True)
         self._tracker.set_foreign(report.orders)

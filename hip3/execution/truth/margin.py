@@ -2,12 +2,15 @@
 
 Confined to the rest thread. Markets are set isolated unless HIP3_MARGIN is "keep": a cross position is backed by the
 whole account, in pooled modes over all dexs. Isolated-only ones are set isolated always. The leverage is
-HIP3_LEVERAGE, or stays when that is 0. A market whose margin is not as wished is blocked from entries until the
-exchange accepted the change and shows it; a refusal keeps that market closed and no other. The type of an open position
-cannot change (docs/venue-facts.md F34): it waits until that is closed.
+HIP3_LEVERAGE, or stays when that is 0, as far as the market allows it. A market whose margin is not as wished is closed
+to entries until the exchange accepted the change and shows it; a refusal keeps that market closed and no other. The
+type of an open position cannot change (docs/venue-facts.md F34): it waits until that is closed.
+
+What the start read is not for ever: a market that a person approves is looked at again, since its parameters have
+changed, and a position that the account's reading shows cross where isolated is wished closes its market, too.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -21,12 +24,15 @@ from hip3.exchange.nonce import NonceManager
 from hip3.exchange.signing import sign_l1_action
 from hip3.exchange.wire_out import leverage_action, signed_body
 from hip3.exchange.wire_reply import parse_action_answer
+from hip3.execution.account_view import PositionMargin
 from hip3.execution.sending.identity import Identity
 from hip3.execution.truth.account import Rest
 from hip3.execution.truth.resolver import Signed
 
 WAITING = "margin type or leverage is not set yet"
 """Why a market with a wish is blocked."""
+HELD = "its position is cross, and can be made isolated only once it is closed"
+"""The same where its position has the other type."""
 RETRY_MS = 2000
 """What failed is tried again after this, then after twice as long each time, up to:"""
 MOST_RETRY_MS = 64_000
@@ -68,13 +74,14 @@ def changes(
 ) -> dict[str, Margin]:
     """The markets whose margin differs from what is wished, with the wish. Pure; KeyError for a coin without a spec.
 
-    `leverage(coin)` is the wish, 0 to leave it; `isolate(coin)`: whether cross is to become isolated. What is isolated
-    is never made cross.
+    `leverage(coin)` is the wish, 0 to leave it where the market still allows it; `isolate(coin)`: whether cross is to
+    become isolated. What is isolated is never made cross.
     """
     out = {}
     for coin, have in now.items():
+        most = specs[coin].max_leverage or have.leverage
         isolated = have.isolated or specs[coin].isolated_only or isolate(coin)
-        want = Margin(isolated, leverage(coin) or have.leverage)
+        want = Margin(isolated, leverage(coin) or min(have.leverage, most))
         if want != have:
             out[coin] = want
     return out
@@ -83,9 +90,9 @@ def changes(
 class MarginSetter:
     """Sends one updateLeverage per market that needs it, over HTTP, each a recorded intent with a nonce of its own.
 
-    `wishes` come from `changes`; `held(coin)`: whether a position is open in a market. `blocked` is shared with the
-    gates: coin -> why it must not be entered, of this duty alone; it is written when this is made, before any thread
-    could enter.
+    `known`: what holds, as the start read it, and kept up here; `wished` makes wishes of it by `changes`. `held(coin)`:
+    whether a position is open in a market. `blocked` is shared with the gates: coin -> why it must not be entered, of
+    this duty alone; it is written when this is made, before any thread could enter.
     `count_action` takes from the address budget.
     """
 
@@ -97,7 +104,8 @@ class MarginSetter:
         signed: Signed,
         identity: Identity,
         specs: dict[str, MarketSpec],
-        wishes: dict[str, Margin],
+        known: dict[str, Margin],
+        wished: Callable[[dict[str, Margin]], dict[str, Margin]],
         blocked: dict[str, str],
         nonces: NonceManager,
         intents: Intents,
@@ -112,7 +120,10 @@ class MarginSetter:
         self._signed = signed
         self._identity = identity
         self._specs = specs
+        self._known, self._wished = known, wished
         self._wishes: dict[str, Margin] = {}
+        self._again: dict[str, int] = {}
+        """Markets to be looked at again -> when."""
         self._blocked = blocked
         self._nonces = nonces
         self._intents = intents
@@ -120,7 +131,7 @@ class MarginSetter:
         self._count_action = count_action
         self._due: dict[str, tuple[int, int]] = {}
         """Coin -> when it is tried next, and how often it was."""
-        self.wish(wishes)
+        self.wish(wished(known))
 
     def wish(self, wishes: dict[str, Margin]) -> None:
         """More markets to set; they are closed to entries until it is done. The rest thread."""
@@ -128,13 +139,40 @@ class MarginSetter:
             self._wishes[coin], self._due[coin] = wish, (0, 0)
             self._blocked[coin] = WAITING
 
+    def found(self, margins: dict[str, Margin]) -> None:
+        """What a start in part had left out; the rest thread."""
+        self._known |= margins
+        self.wish(self._wished(margins))
+
+    def look_again(self, coin: str) -> None:
+        """Close a market until its margin was read anew. Control, before a market is opened that was changed."""
+        self._blocked[coin] = WAITING
+        self._again[coin] = 0
+
+    def shown(self, margins: Mapping[str, PositionMargin]) -> None:
+        """What a reading of the account says of open positions: one that is cross though it is to be isolated closes
+        its market. A leverage that a person has set since is left."""
+        for coin, told in margins.items():
+            if coin not in self._known or told.leverage is None or told.type not in ("isolated", "cross"):
+                continue
+            have = self._known[coin] = Margin(told.type == "isolated", told.leverage)
+            wish = self._wished({coin: have}).get(coin)
+            if wish is not None and wish.isolated != have.isolated and coin not in self._wishes:
+                self._journal.record("margin_differs", coin=coin, leverage=have.leverage)
+                self.wish({coin: wish})
+
     def step(self, now_ms: int) -> None:
         """Set one market, or none that is due: others wait for this thread, too.
 
         VenueReadError: not known whether it was set; it is looked at, and if need be set again, later each time.
         NonceError, SigningError: nothing was sent.
         """
-        coin = next((c for c in self._wishes if now_ms >= self._due[c][0] and not self._held(c)), None)
+        again = next((c for c, due_ms in list(self._again.items()) if now_ms >= due_ms), None)
+        if again is not None:
+            self._again[again] = now_ms + RETRY_MS
+            self._look(again)
+            return
+        coin = next((c for c in self._wishes if not self._waits(c) and now_ms >= self._due[c][0]), None)
         if coin is None:
             return
         _, tries = self._due[coin]
@@ -154,7 +192,26 @@ class MarginSetter:
         else:
             raise VenueReadError(f"updateLeverage of {coin}: the answer cannot be read")
 
+    def _waits(self, coin: str) -> bool:
+        """Whether its type is to change, and a position keeps it."""
+        known = self._known.get(coin)
+        waits = self._held(coin) and (known is None or known.isolated != self._wishes[coin].isolated)
+        if waits or self._blocked.get(coin) == HELD:
+            self._blocked[coin] = HELD if waits else WAITING
+        return waits
+
+    def _look(self, coin: str) -> None:
+        self._known[coin] = read_margins(self._rest, self._identity.account, [coin], {})[coin]
+        del self._again[coin]
+        wishes = self._wished({coin: self._known[coin]})
+        self.wish(wishes)
+        if not wishes:
+            self._wishes.pop(coin, None)
+            self._due.pop(coin, None)
+            self._blocked.pop(coin, None)
+
     def _done(self, coin: str, wish: Margin) -> None:
+        self._known[coin] = wish
         self._blocked.pop(coin, None)
         del self._wishes[coin], self._due[coin]
         self._journal.record("leverage", coin=coin, isolated=wish.isolated, leverage=wish.leverage)

@@ -89,6 +89,8 @@ class Markets:
         self._read_ms = self._next_ms - READ_MS - RETRY_MS
         """When they were last read by this duty, or that was tried; at first so long ago that a doubt is heard."""
         self._next_caps_ms = 0
+        self.opening: Callable[[str], None] = lambda coin: None
+        """Told of a market before a person's word opens it where what bounds its margin has changed. Set once."""
         for coin, spec in specs.items():
             known = self._approved.setdefault(coin, spec)
             self._judge(coin, changed(known, spec))
@@ -198,6 +200,8 @@ class Markets:
             return f"{coin} is approved; its parameters are taken with the next start"
         spec = self._specs[coin] = self._of_account(running, seen)
         self._renewed(spec)
+        if (seen.isolated_only, seen.max_leverage) != (running.isolated_only, running.max_leverage):
+            self.opening(coin)
         why = self._stopped.pop(coin, None)
         if why is not None and self._blocked.get(coin) == why:  # else another duty has closed it since
             del self._blocked[coin]

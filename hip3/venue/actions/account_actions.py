@@ -77,7 +77,7 @@ def update_leverage(books: Books, account: Account, action: dict[str, Any], now_
     """Leverage and margin mode of a coin, of its position too."""
     market, leverage = books.engine.by_asset.get(action.get("asset", -1)), action.get("leverage")
     isolated = not action.get("isCross", True)
-    if market is None or not isinstance(leverage, int):
+    if market is None or not isinstance(leverage, int) or isinstance(leverage, bool):
         raise BadAction("updateLeverage")
     info = market.info
     if not 1 <= leverage <= info.max_leverage:

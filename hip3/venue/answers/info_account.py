@@ -12,7 +12,7 @@ from hip3.venue.engine.book import BookOrder
 from hip3.venue.engine.margin import cross_maintenance, liquidation_px
 from hip3.venue.engine.numbers import num
 from hip3.venue.engine.orders import frontend_order, open_order
-from hip3.venue.engine.rules import withdrawable
+from hip3.venue.engine.rules import free_margin, withdrawable
 
 MAX_FILLS = 2000
 MAX_ROWS = 500
@@ -229,8 +229,8 @@ def active_asset_data(books: Books, request: dict[str, Any], now_ms: int) -> Ans
     user = user_of(request)
     account = books.engine.account(user) or Account(user)
     leverage, isolated = books.engine.leverage_of(account, market)
-    held, marks = account.dex(market.info.dex), books.engine.marks()
-    free = max(ZERO, held.cross_value(marks) - held.cross_margin(marks))
+    held = account.dex(market.info.dex)
+    free = max(ZERO, free_margin(books.engine, account, market.info.dex))
     size = truncate(div(free * leverage, market.mark), market.info.sz_decimals)
     shown: dict[str, Any] = {"type": "isolated" if isolated else "cross", "value": leverage}
     if isolated:

@@ -112,8 +112,8 @@ class State:
         """(leverage, isolated) that holds for a new position: the user's, else 20 or the market's highest, and cross
         where that is allowed. A position that is open has its own."""
         info = market.info
-        isolated_only = info.margin_mode is not None
-        return account.leverage.get(info.coin, (min(20, info.max_leverage), isolated_only))
+        leverage, isolated = account.leverage.get(info.coin, (20, False))
+        return min(leverage, info.max_leverage), isolated or info.margin_mode is not None
 
     def position(self, account: Account, market: Market) -> Decimal:
         """Signed size held, 0 if none."""

@@ -1,19 +1,27 @@
 """The stop that stands on the exchange: placed after the first fill, resized, spared, and never closing twice."""
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from hip3.commands.check_trading import stops
+from hip3.config.reading import MarketSettings
 from hip3.core.ledger import PositionView
 from hip3.core.money import bps_of
 from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, Side
+from hip3.errors import PreflightError
 from hip3.execution.account_view import AccountView, Liquidation
+from hip3.ops.status_text import status_text
 from hip3.position.protection import Protection, bounded_bps, decide, liquidation_bps, trigger_px
 from hip3.position.tracked import TrackedOrder
 from hip3.service.stopping import cancel_entries
 from tests.builders import COIN, D, exit_order, spec
+from tests.service.apps import status_of
+from tests.venue.desk import Desk
 from tests.world import World, quiet_world
 
 GOLD, META = "xyz:GOLD", "xyz:META"
@@ -62,6 +70,13 @@ def _world(tmp_path: Path, **settings: Any) -> World:
 
 def _stops(world: World) -> list[dict[str, Any]]:
     return [order for order in world.listed("xyz") if order["isTrigger"]]
+
+
+def _stop_loss(world: World, coin: str = GOLD) -> Decimal:
+    """Where the rule would leave what is held."""
+    exiting, position = world.trading.exiting, world.trading.tracker.position(coin)
+    assert position is not None
+    return exiting._bounded(position, exiting._params[coin]).stop_loss_bps
 
 
 def test_it_stands_after_the_first_fill_and_follows_the_size(tmp_path: Path) -> None:
@@ -230,7 +245,7 @@ def test_the_liquidation_distance_is_the_exchange_s_own(tmp_path: Path) -> None:
     state = world.rest.info_json({"type": "clearinghouseState", "user": world.user, "dex": "xyz"})
     leverage = state["assetPositions"][0]["position"]["leverage"]["value"]
     shown = bps_of(position.entry_px - world.trading.view.liquidations[GOLD].px, position.entry_px)
-    assert abs(shown - liquidation_bps(leverage, spec.max_leverage)) < 3
+    assert abs(shown - liquidation_bps(leverage, spec.max_leverage, long=True)) < 3
 
 
 def test_a_stop_beyond_the_liquidation_price_is_placed_nearer_and_told(tmp_path: Path) -> None:
@@ -272,7 +287,75 @@ def test_a_stop_that_a_reading_shows_beyond_the_liquidation_price_is_replaced() 
 
 def test_a_stop_loss_beyond_the_liquidation_price_is_drawn_nearer(tmp_path: Path) -> None:
     world = quiet_world(tmp_path, stop_loss_bps=D(1000), margin="isolated")
-    assert world.trading.exiting._params[GOLD].stop_loss_bps < 500
+    world.isolate(GOLD)
+    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    assert world.run_until(lambda: GOLD in world.trading.tracker.booked(), 2000)
+    assert _stop_loss(world) < 500
+
+
+def test_a_stop_loss_follows_what_the_exchange_shows(tmp_path: Path) -> None:
+    """A person raises the leverage of what is held: the stop loss of the start lay beyond its new liquidation price."""
+    world = quiet_world(tmp_path, stop_loss_bps=D(1500), margin="isolated", leverage=3)
+    assert world.run_until(lambda: not world.trading.blocked, 10_000)
+    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    assert world.run_until(lambda: GOLD in world.trading.tracker.booked(), 2000)
+    assert _stop_loss(world) == 1500
+    world.sign({"type": "updateLeverage", "asset": 110003, "isCross": False, "leverage": 25})
+    taken = {"type": "updateIsolatedMargin", "asset": 110003, "isBuy": True, "ntli": -9_000_000}
+    assert world.sign(taken)["status"] == "ok"
+    world.trading.view.doubt()
+    world.run(5000)
+    assert _stop_loss(world) < 900
+    world.venue.move(GOLD, world.venue.engine.markets[GOLD].oracle * D("0.925"), world.exchange_ms())
+    assert world.run_until(lambda: not world.exchange_positions(), 5000)
+    assert not world.journal.of("forced_fill")
+
+
+def test_what_was_cross_at_the_start_has_no_liquidation_price_of_its_own(tmp_path: Path) -> None:
+    """It was taken for isolated, its stop was drawn nearer, and people were told of a price that there is not."""
+    world = quiet_world(tmp_path, markets=GOLD)
+    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    assert world.run_until(lambda: GOLD in world.trading.tracker.booked(), 2000)
+    base = world.settings.base
+    bps = D(1000)
+    wished = msgspec.structs.replace(base, margin="isolated", protective_stop_bps=bps, stop_loss_bps=bps)
+    world.settings = MarketSettings(wished)
+    world.restart()
+    assert world.run_until(lambda: len(_stops(world)) == 1, 10_000)
+    position = world.trading.tracker.position(GOLD)
+    assert position is not None
+    assert D(_stops(world)[0]["triggerPx"]) == trigger_px(position, bps, world.trading.specs[GOLD])
+    assert not world.journal.of("stop_nearer")
+    assert _stop_loss(world) == 1000
+    assert "cross margin: a loss is paid by all" in status_text(status_of(world))
+
+
+def test_a_leverage_beyond_the_market_s_leaves_the_stop_loss_where_it_is(tmp_path: Path) -> None:
+    """Of 60x the room was less than nothing, and the stop loss was off."""
+    world = quiet_world(tmp_path, markets=GOLD, stop_loss_bps=D(100))
+    world.isolate(GOLD)
+    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    assert world.run_until(lambda: GOLD in world.trading.tracker.booked(), 2000)
+    world.settings = MarketSettings(msgspec.structs.replace(world.settings.base, margin="isolated", leverage=60))
+    world.restart()
+    assert world.run_until(lambda: world.ready, 10_000)
+    assert _stop_loss(world) == 100
+    with pytest.raises(PreflightError, match="more than the market's 25x"):
+        stops(world.settings, world.trading.specs, {})
+
+
+@pytest.mark.parametrize(("leverage", "most"), [(3, 3), (4, 4), (3, 5), (20, 25)])
+@pytest.mark.parametrize("side", Side)
+def test_a_side_s_room_is_the_exchange_s(leverage: int, most: int, side: Side) -> None:
+    desk = Desk()
+    market = desk.venue.engine.markets[GOLD]
+    market.info = market.info._replace(max_leverage=most)
+    one, two = desk.key(1, "100000"), desk.key(2, "100000")
+    desk.isolate(one, two, leverage=leverage)
+    desk.trade(*((one, two) if side.is_buy else (two, one)), "1")
+    (held,) = desk.info("clearinghouseState", user=one.address, dex="xyz")["assetPositions"]
+    away = bps_of(D(held["position"]["liquidationPx"]) - 4000, D(4000))
+    assert abs(abs(away) - liquidation_bps(leverage, most, long=side.is_buy)) < 3
 
 
 def test_an_entry_of_a_few_ticks_has_no_stop_and_ends_no_thread(tmp_path: Path) -> None:
@@ -297,17 +380,20 @@ def test_a_market_that_is_set_isolated_after_the_start_has_an_isolated_one_s_roo
     spec = world.trading.specs[coin]
     assert not spec.isolated_only
     assert spec.max_leverage is not None
-    room = liquidation_bps(30, spec.max_leverage)
+    room = liquidation_bps(30, spec.max_leverage, long=True)
     assert room < 300
-    assert world.trading.exiting._params[coin].stop_loss_bps < room
     world.by_hand(coin, Side.BUY, D("0.002"))
     assert world.run_until(lambda: len(_stops(world)) == 1, 2000)
     position = world.trading.tracker.position(coin)
     assert position is not None
     assert coin not in world.trading.view.liquidations
     assert bps_of(position.entry_px - D(_stops(world)[0]["triggerPx"]), position.entry_px) < room
+    assert _stop_loss(world, coin) < room
 
 
 def test_a_market_that_stays_cross_has_no_room_of_its_own(tmp_path: Path) -> None:
-    world = quiet_world(tmp_path, markets="xyz:XYZ100", margin="keep", leverage=30, stop_loss_bps=D(1000))
-    assert world.trading.exiting._params["xyz:XYZ100"].stop_loss_bps == 1000
+    coin = "xyz:XYZ100"
+    world = quiet_world(tmp_path, markets=coin, margin="keep", leverage=30, stop_loss_bps=D(1000))
+    world.by_hand(coin, Side.BUY, D("0.002"))
+    assert world.run_until(lambda: coin in world.trading.tracker.booked(), 2000)
+    assert _stop_loss(world, coin) == 1000
