@@ -127,6 +127,8 @@ class Book:
     def __init__(self) -> None:
         self._bids = _Side(is_bid=True)
         self._asks = _Side(is_bid=False)
+        self._impact: dict[tuple[bool, Decimal], Decimal | None] = {}
+        """Impact prices of the book as it is: each context asks for them, and most books stand still between two."""
 
     def side(self, *, is_buy: bool) -> _Side:
         """The side that orders of this direction rest on."""
@@ -134,11 +136,17 @@ class Book:
 
     def add(self, order: BookOrder) -> None:
         """Rest an order behind the others at its price."""
+        self._impact.clear()
         self.side(is_buy=order.is_buy).add(order)
 
     def remove(self, order: BookOrder) -> None:
         """Take an order off the book. KeyError or ValueError if it does not rest there."""
+        self._impact.clear()
         self.side(is_buy=order.is_buy).remove(order)
+
+    def resized(self) -> None:
+        """Told by whoever changes the size of an order that rests here."""
+        self._impact.clear()
 
     def best_bid(self) -> Decimal | None:
         """The highest price anybody buys at; None for an empty side."""
@@ -188,6 +196,12 @@ class Book:
 
         `is_buy` is the order's direction. Not rounded, and nothing trades.
         """
+        asked = (is_buy, notional)
+        if asked not in self._impact:
+            self._impact[asked] = self._mean_px(is_buy=is_buy, notional=notional)
+        return self._impact[asked]
+
+    def _mean_px(self, *, is_buy: bool, notional: Decimal) -> Decimal | None:
         paid = got = ZERO
         side = self.side(is_buy=not is_buy)
         for price in side.prices():

@@ -123,6 +123,7 @@ def _trade(
     before = state.position(taker, market), state.position(maker, market)
     order.sz -= deal.size
     resting.sz -= deal.size
+    market.book.resized()
     book_fill(state, taker, market, order, deal, crossed=True)
     book_fill(state, maker, market, resting, deal, crossed=False)
     count_open_interest(state, market, before, (taker, maker))
@@ -251,3 +252,4 @@ def shrink_reduce_only(state: State, account: Account, market: Market, now_ms: i
             remove(state, account, market, order, "siblingFilledCanceled" if rival else "reduceOnlyCanceled", now_ms)
         elif order.sz > abs(position):
             order.sz = abs(position)
+            market.book.resized()

@@ -4,6 +4,7 @@ Random actions of four users, makers and the clock: orders of every kind, TP/SL 
 leverage, isolated margin, transfers, funding, moves of the mark with liquidation and deleveraging, halts.
 """
 
+import itertools
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, settings
@@ -68,6 +69,9 @@ class World:
             assert set(market.holders) == {u for u in USERS if engine.position(engine.accounts[u], market)}
             bid, ask = market.book.best_bid(), market.book.best_ask()
             assert bid is None or ask is None or bid < ask
+            for buy, usd in itertools.product((True, False), (D(20), D(100), D(500))):
+                told = market.book.impact_px(is_buy=buy, notional=usd)
+                assert told == market.book._mean_px(is_buy=buy, notional=usd), "of the book as it is"
         for user in USERS:
             self._check_orders(user)
 
