@@ -128,7 +128,7 @@ def hold() -> None:
 
     def rigged(supervisor: Any, now_ms: int) -> None:
         running = supervisor._running
-        set_up = running.trading is not None and not running.trading.housekeeping._margin._wishes
+        set_up = running.trading is not None and not running.trading.housekeeping.margin._wishes
         if not placed and set_up and running.readiness.epoch(now_ms) is not None:
             placed.append(True)
             for coin, resting in [*((c, False) for c in MARKETS[:3]), *((c, True) for c in MARKETS)]:
