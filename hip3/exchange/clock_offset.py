@@ -6,6 +6,7 @@ milliseconds.
 """
 
 from collections import deque
+from collections.abc import Callable
 
 from hip3.core.ports import Clock
 
@@ -25,6 +26,8 @@ class ClockOffset:
         self._clock = clock
         self._boot: deque[int] = deque(maxlen=KEPT)
         self._doubted = False
+        self.told: Callable[[int], None] = lambda exchange_ms: None
+        """Called with each reading, by whoever made it: what the time is now. Set once."""
         self._heard = 0
         """The same at least, by the time in what the exchange said unasked. One step, written by the ws-reader."""
         self._base: int | None = None
@@ -51,6 +54,7 @@ class ClockOffset:
         self._boot.append(now - boot_ms)
         self._base = sorted(self._boot)[len(self._boot) // 2]
         self.mono_base = self._base + boot_ms - self._clock.mono_ms()
+        self.told(boot_ms + self._base)
 
     @property
     def offset_ms(self) -> int:

@@ -5,7 +5,7 @@ unused, above the smallest kept, and within (T - 2 days, T + 1 day) of block tim
 Nonces rise over restarts as well: `nonce_floor` says from where.
 """
 
-from hip3.core.nonce_floor import MAX_LEAD_MS
+from hip3.core.nonce_floor import MAX_LEAD_MS, floor_of
 from hip3.errors import NonceError
 from hip3.locks import new_lock
 
@@ -13,9 +13,9 @@ from hip3.locks import new_lock
 class NonceManager:
     """Gives out `max(last + 1, now)`, so that a nonce tells about when it was given.
 
-    Guards: the last nonce. Called from: tick, rest (leverage), status (`last`). `floor` is what an earlier run gave
-    out. Time is an argument: the exchange's (`ClockOffset`), so that a machine whose clock is set wrong for a moment
-    neither signs what is refused nor leaves a floor behind that is. A noop that contends with an order takes the
+    Guards: the last nonce. Called from: tick, rest (leverage, `learned`), status (`last`). `floor` is what an earlier
+    run gave out. Time is an argument: the exchange's (`ClockOffset`), so that a machine whose clock is set wrong for a
+    moment neither signs what is refused nor leaves a floor behind that is. A noop that contends with an order takes the
     order's own nonce, and none from here.
     """
 
@@ -36,6 +36,12 @@ class NonceManager:
                 )
             self._last = nonce
             return nonce
+
+    def learned(self, exchange_ms: int) -> None:
+        """The exchange's time was read. What a clock gave out that was a day ahead, while nothing told the time, keeps
+        no nonce of now away. The rest thread, main."""
+        with self._lock:
+            self._last = floor_of(self._last, exchange_ms)
 
     @property
     def last(self) -> int:

@@ -153,8 +153,7 @@ class OrdersIn:
         self._journal.record("reply", post=post, outcome=outcome, at_us=self._clock.mono_us())
         if isinstance(outcome, ActionRefused) and outcome.text.startswith("Action already expired"):
             self._address.spend(EXPIRED_COST - 1)  # one was counted when it was sent
-            self._view.clock_doubted = True  # it was late, or the machine stood still and our time with it
-            self._wake_rest()
+            self.doubt_clock()  # it was late, or the machine stood still and our time with it
         if isinstance(post.batch, CancelBatch):
             results = resolve(outcome, len(post.batch.cancels))
             together = refused_together(results)
@@ -169,6 +168,11 @@ class OrdersIn:
                 self._streams.answered(order.cloid, now_ms)
             self._doubt_replaced(order, res)
             self._consequences.dispatch(self._apply(order.cloid, res, now_ms), now_ms)
+
+    def doubt_clock(self) -> None:
+        """Have the exchange's time read at once. Any thread."""
+        self._view.clock_doubted = True
+        self._wake_rest()
 
     def _doubt_replaced(self, order: PendingOrder, res: Resolution) -> None:
         """What became of the order that another one was to replace, where that did not simply happen: a new order that

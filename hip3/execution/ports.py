@@ -27,6 +27,10 @@ class OrdersIn(Protocol):
         """A post will not be answered any more; the caller has ended it in `PostRequestManager`."""
         ...
 
+    def doubt_clock(self) -> None:
+        """Have the exchange's time read at once."""
+        ...
+
     def on_order_updates(self, items: Iterable[OrderUpdate], now_ms: int, *, reading: bool = False) -> None:
         """States of orders, also old ones. `reading`: a list of what is open, in which a stranger is no news."""
         ...

@@ -308,6 +308,7 @@ def _housekeeping(g: Given, books: Books, feed: Feed, outbox: Outbox, inflow: In
     worth, tokens = None, tokens_of(g.universe.specs.values())
     if g.beginning is not None and g.user is not None:
         worth = Worth(rest=g.rest, user=g.user, agreed=g.before.mode, tokens=tokens, view=books.view, journal=g.journal)
+    books.offset.told = outbox.nonces.learned
     return Housekeeping(
         clock=g.clock, rest=g.rest, user=user, dexs=g.universe.dexs, tracker=books.tracker, link=books.link,
         view=books.view, orders_in=inflow.orders_in, consequences=inflow.consequences,

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from hip3.core.money import ZERO, parse
+from hip3.core.nonce_floor import floor_of
 from hip3.core.orders import ExitReason, PendingOrder, Post
 from hip3.core.refusals import Kind, classify
 from hip3.onethread.threads import Violation
@@ -113,7 +114,7 @@ class Witness:
 
     def intent(self, record: Intent) -> None:
         """A record was written, as far as the service knows."""
-        self._highest = max(self._highest, record.nonce)
+        self._highest = max(self._highest, floor_of(record.nonce, self._scene.exchange_ms()))
         for order in record.orders:
             self.admitted[order.cloid] = order
             self._intended_ms[order.cloid] = self._scene.clock.mono_ms()

@@ -2,10 +2,13 @@
 
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, Side
+from hip3.errors import VenueReadError
 from hip3.ops.intents import IntentLog
 from hip3.service.supervisor import Supervisor
 from tests.world import World, quiet_world
@@ -108,3 +111,30 @@ def test_a_clock_that_is_doubted_is_asked_for_again_until_it_is_told(tmp_path: P
     assert world.trading.view.clock_doubted
     world.rest.failing.clear()
     assert world.run_until(lambda: not world.trading.view.clock_doubted, 2500)
+
+
+@pytest.mark.parametrize("expires_after_ms", [0, 5000])
+def test_what_a_clock_a_day_ahead_signed_while_nobody_told_the_time_ends_and_keeps_nothing_away(
+    tmp_path: Path, expires_after_ms: int
+) -> None:
+    """Its nonce was above all later ones for a day, and so was its expiry: no exit could be signed, and no end proved."""
+    world = quiet_world(tmp_path, post_timeout_ms=1000, expires_after_ms=expires_after_ms)
+    world.by_hand(GOLD, Side.BUY, Decimal("0.01"))
+    assert world.run_until(lambda: GOLD in world.trading.tracker.booked(), 3000)
+    offset, honest = world.trading.offset, world.rest.info
+
+    def no_answer(request: Any) -> bytes:
+        raise VenueReadError("HTTP 429", status=429)
+
+    world.rest.info = no_answer  # type: ignore[method-assign]
+    offset._boot.clear()
+    offset._base = None
+    world.step_clock(25 * HOUR_MS)
+    world.filter_frame = lambda text: [] if text.startswith('{"channel":"post"') else [text]
+    world.trading.exiting.request(ExitReason.STOP)
+    assert world.run_until(lambda: bool(world.trading.tracker.live(OrderState.UNKNOWN)), 5000)
+    world.step_clock(-25 * HOUR_MS)
+    world.rest.info, world.filter_frame = honest, lambda text: [text]  # type: ignore[method-assign]
+    assert world.run_until(lambda: not world.exchange_positions(), 5000)
+    assert world.run_until(lambda: not world.trading.tracker.live(OrderState.UNKNOWN), 60_000)
+    assert abs(world.trading.loop.last_nonce - world.exchange_ms()) < HOUR_MS  # type: ignore[union-attr]

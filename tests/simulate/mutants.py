@@ -223,7 +223,7 @@ MUTANTS: tuple[Mutant, ...] = (
        "            self._not_known(tracked, case, now_ms)\n",
        '            self._dead(tracked, "guess", "not known", now_ms)\n'),
     _m("a used nonce proves death", RESOLVER,
-       '            verdict = "duplicate" if "duplicate" in text else "too low" if "too low" in text else ""',
+       '            verdict = next((word for word in ("duplicate", "too low", "too high") if word in text), "")',
        '            self._dead(tracked, "guess", text, now_ms)\n            return True'),
     _m("two reads prove death without waiting for the expiry", RESOLVER,
        "        if left_ms > 0:\n", "        if False:\n"),

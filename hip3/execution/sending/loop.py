@@ -233,6 +233,8 @@ class ExecutorLoop:
                 expires_after=expires, mainnet=self._identity.mainnet,
             )  # fmt: skip
         except (SigningError, NonceError, KeyError) as error:
+            if isinstance(error, NonceError):
+                self._orders_in.doubt_clock()
             self._give_up(batch, f"cannot be signed: {error}", now_ms)
             return
         new_risk = isinstance(batch, OrderBatch) and not batch.reduce_only

@@ -8,7 +8,8 @@ certificate is recorded:
     processed the nonce is used (duplicate), so the action or an earlier noop of ours was processed; its
               expiry passed 2 s ago by exchange time (without an expiry: 30 s), and two agreeing reads a second
               apart know neither order nor fill, and agree on the position
-    expired   its expiry passed 2 s ago by exchange time, or its nonce is too low, and the same two reads
+    expired   its expiry passed 2 s ago by exchange time, or its nonce is too low, or for 30 s it is further ahead than
+              the exchange takes (a clock that was wrong signed it), and the same two reads
 
 The order of attack: query, same-nonce noop, wait for expiry. The noop carries no expiry, goes over HTTP, and
 is itself a recorded intent. Nothing is ever sent again under a doubt.
@@ -72,9 +73,9 @@ class _Case:
     def __init__(self) -> None:
         self.asked = self.next_ms = 0
         self.verdict = ""
-        """"": no noop answered yet; "duplicate" or "too low": it was refused with that."""
+        """"": no noop answered yet; "duplicate", "too low" or "too high": it was refused with that."""
         self.used_ms: int | None = None
-        """Exchange time at which the nonce was seen to be used."""
+        """Exchange time at which the nonce was seen to be used, or to be further ahead than the exchange takes."""
         self.reads = 0
 
 
@@ -208,7 +209,7 @@ class Resolver:
 
     def _not_known(self, tracked: TrackedOrder, case: _Case, now_ms: int) -> None:
         """One step towards the proof that it never lands: the noop first, then time, then agreeing readings."""
-        if not case.verdict:
+        if case.verdict in ("", "too high"):  # what is too high now may be taken later
             if self._burn_nonce(tracked, now_ms):
                 return
             self._round = _Round(self._rest, self._user)  # it may have landed while the noop was under way
@@ -225,17 +226,17 @@ class Resolver:
 
     def _left_ms(self, tracked: TrackedOrder, case: _Case, exchange_ms: int) -> int:
         """How long until two agreeing reads prove it dead; 0: they do so now. Until then it might still land."""
-        if case.verdict == "duplicate" and case.used_ms is None:
+        if case.verdict in ("duplicate", "too high") and case.used_ms is None:
             case.used_ms = exchange_ms
         if case.verdict == "too low":
             return 0
-        if tracked.expires_ms is not None:
-            return max(0, tracked.expires_ms + MARGIN_MS + 1 - exchange_ms)
-        if case.used_ms is None:
+        over = [] if tracked.expires_ms is None else [tracked.expires_ms + MARGIN_MS]
+        if case.used_ms is not None:
+            # The nonce tells when it was signed by a clock that may have been ahead; its expiry is of that clock, too.
+            over.append(min(tracked.nonce, case.used_ms) + NO_EXPIRY_MS)
+        if not over:
             return ASK_EVERY_MS  # without an expiry only a noop's answer can tell
-        # The nonce tells when it was signed by a clock that may have been ahead.
-        signed_ms = min(tracked.nonce, case.used_ms)
-        return max(0, signed_ms + NO_EXPIRY_MS + 1 - exchange_ms)
+        return max(0, min(over) + 1 - exchange_ms)
 
     def _burn_nonce(self, tracked: TrackedOrder, now_ms: int) -> bool:
         """Send a noop with the order's own nonce; True if that settled it."""
@@ -259,7 +260,7 @@ class Resolver:
             return True
         if isinstance(outcome, ActionRefused):
             text = outcome.text
-            verdict = "duplicate" if "duplicate" in text else "too low" if "too low" in text else ""
+            verdict = next((word for word in ("duplicate", "too low", "too high") if word in text), "")
             for other in self._tracker.live(OrderState.UNKNOWN):  # its batch, too
                 if other.nonce == tracked.nonce:
                     self._cases.setdefault(other.order.cloid, _Case()).verdict = verdict
