@@ -228,6 +228,8 @@ MUTANTS: tuple[Mutant, ...] = (
     _m("two reads prove death without waiting for the expiry", RESOLVER,
        "        if left_ms > 0:\n", "        if False:\n"),
     # Sending.
+    _m("a nonce of a clock that was wrong stays the highest", "exchange/nonce.py",
+       "            self._last = floor_of(self._last, exchange_ms)", "            pass"),
     _m("a nonce is the raw clock", "exchange/nonce.py", "            nonce = max(self._last + 1, now_ms)", "            nonce = now_ms"),
     _m("nonces follow the machine's clock", LOOP,
        "            nonce = self._nonces.next(self._exchange_ms())", "            nonce = self._nonces.next(wall_ms)"),
@@ -244,7 +246,7 @@ MUTANTS: tuple[Mutant, ...] = (
     _m("what others executed without a fill is believed to be nothing", "execution/truth/open_orders.py",
        "            if self._untold(update):\n", "            if False:\n"),
     Mutant("a clock that stood still is believed", (
-        (ORDERS, "            self._view.clock_doubted = True", "            pass"),
+        (ORDERS, "        self._view.clock_doubted = True\n        self._wake_rest()", "        pass"),
         ("service/supervisor.py", "            self._trading.view.clock_doubted = True", "            pass"),
         ("execution/market_in.py", "            self._view.clock_doubted = True", "            pass"),
     )),
