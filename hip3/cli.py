@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 OK, FAILED, USAGE, NOT_RUNNING, CHECK_FAILED, NO_ANSWER, RUNNING, NO_JOURNAL, NOT_AS_ASKED = range(9)
 ENV_FILE = Path(".env")
-NOBODY = "no service is running here; start it with ./run.sh"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -226,7 +225,7 @@ def _exchange(args: argparse.Namespace) -> int:
 
 
 def _status(args: argparse.Namespace) -> int:
-    from hip3.ops.control import ask
+    from hip3.ops.control import ask, nobody
     from hip3.ops.state_dir import socket_path
     from hip3.ops.status_text import status_text
 
@@ -234,10 +233,10 @@ def _status(args: argparse.Namespace) -> int:
     if args.watch and not args.json:
         from hip3.commands.watch import watch
 
-        return OK if watch(root) else _faults([NOBODY], NOT_RUNNING)
+        return OK if watch(root) else _faults([nobody()], NOT_RUNNING)
     answer = ask(socket_path(root), {"command": "status"})
     if answer is None:
-        return _faults([NOBODY], NOT_RUNNING)
+        return _faults([nobody()], NOT_RUNNING)
     if not args.json and sys.stdout.isatty():
         from hip3.ops.terminal import show
 

@@ -17,7 +17,7 @@ import msgspec
 from hip3.clock import SystemClock
 from hip3.commands.check_account import actions_left, funds
 from hip3.commands.check_quotes import quotes
-from hip3.commands.check_trading import asks_for_margins, costs, needs, prices_of, sizes, stops, what_is_open
+from hip3.commands.check_trading import asks_for_margins, costs, margins, needs, prices_of, sizes, stops, what_is_open
 from hip3.config.reading import MarketSettings
 from hip3.config.settings import Settings
 from hip3.core.events import ActionRefused, Statuses
@@ -178,6 +178,7 @@ class _ExchangeChecks:
         self._guarded("account", lambda: self._funds(account))
         self._guarded("actions", lambda: actions_left(self._rest, account))
         if self._specs:
+            self._guarded("margin", lambda: margins(self._settings, self._specs))
             self._guarded("stops", lambda: self._stops(account))
             self._guarded("open", lambda: self._open(account))
 

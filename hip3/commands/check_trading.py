@@ -90,18 +90,32 @@ def asks_for_margins(settings: MarketSettings, coins: Iterable[str]) -> list[str
     ]
 
 
+def margins(settings: MarketSettings, specs: Mapping[str, MarketSpec]) -> str:
+    """What backs a position, by the settings. PreflightError names the markets that take no such leverage."""
+    faults, cross = [], []
+    for coin, spec in specs.items():
+        s = settings.for_market(coin)
+        if spec.max_leverage is not None and s.leverage > spec.max_leverage:
+            most = f"more than the market's {spec.max_leverage}x, so it stays closed; lower it"
+            faults.append(f"{coin}: HIP3_LEVERAGE={s.leverage} is {most}")
+        if s.margin == "keep" and not spec.isolated_only:
+            cross.append(coin)
+    if faults:
+        raise PreflightError(faults)
+    if not cross:
+        return "isolated, each market before its first entry: a position is backed by its own margin alone"
+    few = ", ".join(cross[:MOST_TOLD]) + (f" and {len(cross) - MOST_TOLD} more" if len(cross) > MOST_TOLD else "")
+    return f"as the account has it (HIP3_MARGIN=keep): {few} may be cross, backed by all that it has on the dex"
+
+
 def stops(settings: MarketSettings, specs: dict[str, MarketSpec], margins: Mapping[str, Margin]) -> str:
     """Whether stops fire before the exchange liquidates. PreflightError names the markets where they would not.
 
     The default distance is nobody's wish: where it does not fit the run draws the stop nearer, and says so.
     """
-    high, faults, nearer = [], [], []
+    faults, nearer = [], []
     for coin, spec in specs.items():
         isolated, s = isolated_room(settings, coin, margins, spec), settings.for_market(coin)
-        if spec.max_leverage is not None and s.leverage > spec.max_leverage:
-            most = f"more than the market's {spec.max_leverage}x, so it stays closed; lower it"
-            high.append(f"{coin}: HIP3_LEVERAGE={s.leverage} is {most}")
-            continue
         if isolated is None:
             continue
         room, leverage = min(isolated.long_bps, isolated.short_bps), isolated.leverage
@@ -112,8 +126,8 @@ def stops(settings: MarketSettings, specs: dict[str, MarketSpec], margins: Mappi
             faults.append(f"{coin}: HIP3_PROTECTIVE_STOP_BPS={shown(s.protective_stop_bps)} lies beyond {where}")
         if s.stop_loss_bps >= room:
             faults.append(f"{coin}: HIP3_STOP_LOSS_BPS={shown(s.stop_loss_bps)} lies beyond {where}")
-    if high or faults:
-        raise PreflightError(high + [f"{fault}: lower it, or set HIP3_LEVERAGE" for fault in faults])
+    if faults:
+        raise PreflightError([f"{fault}: lower it, or set HIP3_LEVERAGE" for fault in faults])
     if not any(settings.for_market(coin).protective_stop_bps > 0 for coin in specs):
         return "none stands on the exchange (HIP3_PROTECTIVE_STOP_BPS=0): while the service is dead nothing protects"
     if nearer:

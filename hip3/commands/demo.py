@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from hip3.config.reading import MarketSettings, load, load_markets_file
+from hip3.ops.state_dir import DEMO
 
 PORTS = range(8730, 8740)
-SETTINGS = {"HIP3_QUOTE_MARKETS": "xyz:GOLD,xyz:SILVER", "HIP3_STATE_DIR": "state/demo", "HIP3_LOG_DIR": "logs/demo"}
+SETTINGS = {"HIP3_QUOTE_MARKETS": "xyz:GOLD,xyz:SILVER", "HIP3_STATE_DIR": DEMO, "HIP3_LOG_DIR": "logs/demo"}
 OPEN = "import sys, time, webbrowser; time.sleep(2); webbrowser.open(sys.argv[1])"
 
 

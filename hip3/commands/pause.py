@@ -5,6 +5,7 @@ from pathlib import Path
 
 from hip3.commands.asking import ask_or_wait, meant
 from hip3.config.settings import Settings
+from hip3.ops.control import nobody
 
 OK, USAGE, NOT_RUNNING = 0, 2, 3
 
@@ -15,7 +16,7 @@ def tell(settings: Settings, command: str, market: str | None = None) -> int:
     request: dict[str, object] = {"command": command, "market": market, "place": meant(settings)}
     answer = ask_or_wait(Path(settings.state_dir), request)
     if answer is None:
-        print("hip3: no service is running here; start it with ./run.sh", file=sys.stderr)  # noqa: T201
+        print(f"hip3: {nobody()}", file=sys.stderr)  # noqa: T201
         return NOT_RUNNING
     if "error" in answer:
         print(f"hip3: {answer['error']}", file=sys.stderr)  # noqa: T201

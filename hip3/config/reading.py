@@ -129,15 +129,15 @@ def _take(name: str, text: str, values: dict[str, Any]) -> str | None:
             return "cannot be read"
         choices = _range(name) if "enum" in str(error) else ""
         return f"{_plain(str(error))}{choices} (given: {text!r})"
-    fault = _bound_fault(name, value)
-    if fault is None:
+    if (fault := _bound_fault(name, value)) is None:
         values[name] = value
     return fault
 
 
 def _plain(message: str) -> str:
     plain = message.replace("Expected ", "expected ").replace("`", "").replace(", got str", "")
-    return plain.replace(" | null", "").replace("Invalid enum value", "not one of the choices:")
+    plain = plain.replace(" | null", "").replace("Invalid decimal string", "expected a plain number, like 100")
+    return plain.replace("Invalid enum value", "not one of the choices:")
 
 
 def _bound_fault(name: str, value: Any) -> str | None:
@@ -165,7 +165,7 @@ def _combination_faults(s: Settings, *, markets: bool = True) -> list[str]:
     if s.keystore_file and s.keystore_password is None:
         faults.append("HIP3_KEYSTORE_FILE needs HIP3_KEYSTORE_PASSWORD")
     if s.max_notional_per_market > s.max_notional_total:
-        faults.append("HIP3_MAX_NOTIONAL_PER_MARKET is above HIP3_MAX_NOTIONAL_TOTAL")
+        faults.append(f"HIP3_MAX_NOTIONAL_PER_MARKET={s.max_notional_per_market:f} is above HIP3_MAX_NOTIONAL_TOTAL")
     smallest = max(s.order_notional, MIN_NOTIONAL_USD)
     if s.max_notional_per_market * LIMIT_SHARE < smallest:
         least = ceil_size(div(smallest, LIMIT_SHARE), 0) + 1

@@ -12,11 +12,11 @@ Used at a start and every minute after it, on the rest thread, and by commands. 
 
 from collections.abc import Iterable
 from decimal import Decimal
-from difflib import get_close_matches
 from typing import Any, Protocol
 
 from hip3.core.market import DELISTED, MarketSpec
 from hip3.core.money import ONE, TEN_THOUSAND, ZERO, parse
+from hip3.core.near import like
 from hip3.errors import ODD_ANSWERS, PreflightError, VenueReadError, WireError
 
 BASE_TAKER_RATE = Decimal("0.00045")
@@ -191,10 +191,7 @@ def select(
         if coin in blocked:
             faults[coin] = f"is {blocked[coin]} on the exchange; take it out of HIP3_MARKETS"
         else:
-            known = [*specs, *blocked]
-            near = [c for c in known if c.lower() == coin.lower()] or get_close_matches(coin, known, n=1, cutoff=0.5)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            faults[coin] = f"does not exist on the exchange{hint}"
+            faults[coin] = f"does not exist on the exchange{like(coin, [*specs, *blocked])}"
     if faults and not leaving and all(coin in blocked for coin in chosen):
         raise PreflightError([f"market {coin} {why}" for coin, why in faults.items()])
     blocked |= {coin: why for coin, why in faults.items() if coin not in chosen}

@@ -56,6 +56,9 @@ class RestClient:
         """Is shown the answers to info requests."""
         self.left_ms = 0
         """When the last read left (monotonic): what went before it is no part of its way."""
+        self.refused_ms: int | None = None
+        """When the exchange last said that the weight is spent (monotonic): by its count, whoever spent it. Any thread
+        reads it."""
         self.before_read: Callable[[], None] = lambda: None
         """What must not wait for a read that may take seconds; it must not read itself."""
         self._session.trust_env = False  # a proxy of the environment must not see signed actions
@@ -136,6 +139,7 @@ class RestClient:
         except requests.RequestException as error:
             raise VenueReadError(f"{what}: {type(error).__name__}") from None  # its text may quote the address
         if answer.status_code == 429:
+            self.refused_ms = self._clock.mono_ms()
             raise RateLimited(f"{what}: HTTP 429: the exchange's weight limit is reached")
         if answer.status_code != 200:
             said = told(answer.text, self._base_url)  # a gateway's page has many lines

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from hip3.errors import ConfigError
+from hip3.ops.state_dir import DEMO, socket_path
 
 Answer = dict[str, Any]
 Later = Callable[[], Answer | None]
@@ -243,3 +244,10 @@ def ask(path: Path, request: dict[str, Any], timeout_s: float = TIMEOUT_S) -> An
             return None  # it ended while we asked
         answer: Answer = json.loads(line)
         return answer
+
+
+def nobody() -> str:
+    """What to say where no service answers: a demo, which has a folder of its own, is named."""
+    runs = ask(socket_path(Path(DEMO)), {"command": "status"}) is not None
+    demo = f"; a demo runs: HIP3_STATE_DIR={DEMO} ./run.sh status" if runs else ""
+    return f"no service is running here; start it with ./run.sh{demo}"

@@ -17,6 +17,8 @@ from typing import IO, Any
 
 from hip3.errors import AlreadyRunning
 
+DEMO = "state/demo"
+"""Where a demo keeps its state, from the folder of the program."""
 PLAYED = "own-exchange"
 """Marks the state of an account whose exchange was the service's own, and ended with it."""
 KEPT_PLAYS = 5
@@ -39,9 +41,10 @@ class StateLock:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._file.close()
+            where = "" if str(root) == "state" else f"HIP3_STATE_DIR={root} "
             raise AlreadyRunning(
                 f"another hip3 runs on {root} (its lock is held{_holder(root / 'lock')}); "
-                "./run.sh status shows it, ./run.sh stop ends it"
+                f"{where}./run.sh status shows it, {where}./run.sh stop ends it"
             ) from None
         with contextlib.suppress(OSError):  # it is for people alone
             self._file.truncate(0)

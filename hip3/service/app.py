@@ -5,6 +5,7 @@ supervise each 200 ms: threads, own exchange, state changes, duration, signals
 stop      no new entries -> purge -> cancel -> (flatten) -> proof -> threads, journal last
 """
 
+import contextlib
 import os
 import signal
 import threading
@@ -54,6 +55,9 @@ SIGTERM_TIMEOUT_MS = 3200
 JOIN_S = 1.0
 PORTS = 10
 """How many are tried for the page, from HIP3_HTTP_PORT on."""
+GIVE_BACK = b"\x1b[?1049l\x1b[?25h"
+"""The screen that was there before the live view, and its cursor."""
+AT_ONCE = b"hip3: ended at once by a second signal, nothing is proved; ./run.sh flatten closes what is open\n"
 
 
 class App:
@@ -382,4 +386,6 @@ class App:
         # Nothing but a number: the main thread may hold any lock while it is interrupted.
         self.running.stop.signals += 1
         if self.running.stop.signals > 1:
+            with contextlib.suppress(OSError):
+                os.write(2, (GIVE_BACK if os.isatty(2) else b"") + AT_ONCE)
             os._exit(8)  # a second signal ends at once

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from hip3.core.near import like
 from hip3.execution.readiness import PAUSED, State
 from hip3.ops.control import Later
 from hip3.ops.state_dir import is_of, keep_pause
@@ -104,7 +105,9 @@ def _resume(running: Running, market: str | None) -> dict[str, Any]:
         return pause(running, "")
     trading = running.trading
     if trading is None or market not in trading.specs:
-        return {"error": f"{market} is no market of this service" if trading else _unfinished(running)}
+        if trading is None:
+            return {"error": _unfinished(running)}
+        return {"error": f"{market} is no market of this service{like(market, trading.specs)}"}
     return {"told": trading.markets.approve(market)}
 
 

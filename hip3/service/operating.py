@@ -8,6 +8,7 @@ on the rest thread before and after, and what it says is open is the answer.
 from concurrent.futures import Future
 from typing import Any
 
+from hip3.core.near import like
 from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, PendingCancel
 from hip3.execution.exits.exiting import CLOSED_MS
@@ -132,8 +133,8 @@ class Flatten(Operation):
         if trading is not None and trading.loop is not None:
             known = trading.exiting.markets()
             if self._market is not None and self._market not in known:
-                dexs = ", ".join(trading.housekeeping.dexs)
-                return {"code": USAGE, "error": f"there is no market {self._market} in the configured dexs ({dexs})"}
+                where = f"the configured dexs ({', '.join(trading.housekeeping.dexs)}){like(self._market, known)}"
+                return {"code": USAGE, "error": f"there is no market {self._market} in {where}"}
             # What is asked for does not wait for a reading: the books know what we hold.
             self._close(trading)
             if self._asked and self._books_are_flat(trading):

@@ -347,9 +347,7 @@ class Witness:
 
     def _refused(self, sent: Sent, text: str) -> None:
         self.refusals += 1
-        wrong_clock = "nonce too high" in text and all(
-            o.reduce_only for o in sent.orders
-        )  # while nothing told the time
+        wrong_clock = "nonce too high" in text and all(o.reduce_only for o in sent.orders)  # nothing told the time
         race = text.startswith(RACES) or wrong_clock or self._scene.rules_change
         if classify(text).kind in (Kind.OURS, Kind.FATAL) and not race:
             raise Violation(f"the exchange refuses a {sent.kind} as wrong: {text}")

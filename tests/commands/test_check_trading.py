@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hip3.commands.check_trading import prices_of, sizes, stops, what_is_open
+from hip3.commands.check_trading import margins, prices_of, sizes, stops, what_is_open
 from hip3.config.reading import MarketSettings
 from hip3.config.settings import Settings
 from hip3.core.orders import RUN_TAG, Side
@@ -16,7 +16,7 @@ from tests.builders import spec
 from tests.world import quiet_world
 
 D = Decimal
-GOLD, TSLA = "xyz:GOLD", "xyz:TSLA"
+GOLD, TSLA, META = "xyz:GOLD", "xyz:TSLA", "xyz:META"
 
 
 def _settings(**values: Any) -> MarketSettings:
@@ -87,3 +87,17 @@ def test_the_stop_of_what_is_held_is_not_said_to_be_cancelled(tmp_path: Path) ->
     for policy in ("cancel_all", "reconcile"):
         said = what_is_open(_settings(start_policy=policy), world.trading.specs, world.rest, world.user)
         assert said.endswith("1 orders rest that a start leaves")
+
+
+def test_what_backs_a_position_is_said_and_a_leverage_that_is_not_taken_is_a_fault(tmp_path: Path) -> None:
+    specs = quiet_world(tmp_path, markets=f"{GOLD},{META}").trading.specs
+    assert "isolated" in margins(_settings(margin="isolated"), specs)
+    kept = margins(_settings(margin="keep"), specs)
+    assert GOLD in kept
+    assert "cross" in kept
+    assert META not in kept, "it is isolated only"
+    with pytest.raises(PreflightError) as error:
+        margins(_settings(leverage=25), specs)
+    assert error.value.faults == [
+        f"{META}: HIP3_LEVERAGE=25 is more than the market's 10x, so it stays closed; lower it"
+    ]

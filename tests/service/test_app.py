@@ -41,3 +41,19 @@ def test_a_hangup_that_nohup_ignores_stays_ignored(monkeypatch: pytest.MonkeyPat
         App._install_signals(SimpleNamespace(_on_signal=None))  # type: ignore[arg-type]
         assert (signal.SIGHUP in taken) is not ignored
         assert signal.SIGTERM in taken
+
+
+def test_a_second_signal_gives_the_screen_back_and_says_what_is_left_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shell was left on the other screen, without a cursor and a word."""
+    written: list[bytes] = []
+    ended: list[int] = []
+    monkeypatch.setattr("os.write", lambda fd, data: written.append(data))
+    monkeypatch.setattr("os.isatty", lambda fd: True)
+    monkeypatch.setattr("os._exit", ended.append)
+    app = SimpleNamespace(running=SimpleNamespace(stop=SimpleNamespace(signals=0)))
+    App._on_signal(app, 2, None)  # type: ignore[arg-type]
+    assert (written, ended) == ([], [])
+    App._on_signal(app, 2, None)  # type: ignore[arg-type]
+    assert ended == [8]
+    assert written[0].startswith(b"\x1b[?1049l\x1b[?25h")
+    assert b"./run.sh flatten" in written[0]

@@ -184,3 +184,16 @@ def test_an_account_that_cannot_be_read_for_minutes_is_not_entered(tmp_path: Pat
     assert any("equity is unknown" in why for why in status["reasons"])
     _healed(world)
     assert world.run_until(lambda: world.ready, 90_000, 50)
+
+
+def test_nothing_is_entered_for_a_minute_after_the_exchange_said_that_the_weight_is_spent(tmp_path: Path) -> None:
+    """A position that is opened then can neither be protected nor left, where its orders are refused, too."""
+    world = quiet_world(tmp_path)
+    world.rest.refused_ms = world.clock.mono_ms()  # type: ignore[attr-defined]
+    world.run(1000)
+    assert not world.ready
+    assert any("429" in why for why in status_of(world)["reasons"])
+    assert status_of(world)["state"] == "REDUCING"
+    world.run(58_000, 100)
+    assert not world.ready
+    assert world.run_until(lambda: world.ready, 3000)

@@ -23,6 +23,8 @@ from hip3.exchange.wire_fills import parse_fill_list
 from hip3.execution.account_view import Liquidation, PositionMargin
 from hip3.execution.truth.fill_order import newest_first, newest_of
 
+SPENT_MS = 60_000
+SPENT = "the exchange's weight limit is reached (429): what protects and leaves a position might be refused, too"
 FILLS_CAP = 2000
 """So many fills are in one answer at most, of all dexs together (docs/venue-facts.md F13)."""
 
@@ -37,6 +39,12 @@ class Rest(Protocol):
     def info_json(self, request: dict[str, Any]) -> Any:
         """The same, decoded."""
         ...
+
+
+def weight_spent(rest: Rest, now_ms: int) -> str:
+    """Why nothing is entered where the exchange said within the last minute that the weight is spent, else ""."""
+    refused_ms: int | None = getattr(rest, "refused_ms", None)
+    return SPENT if refused_ms is not None and now_ms - refused_ms < SPENT_MS else ""
 
 
 class ClockedRest:

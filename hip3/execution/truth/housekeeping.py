@@ -36,7 +36,7 @@ from hip3.execution.link import Link
 from hip3.execution.ports import Consequences, OrdersIn
 from hip3.execution.readiness import Readiness
 from hip3.execution.sending.address_budget import AddressBudget
-from hip3.execution.truth.account import AccountReport, ClockedRest, Rest, read_account
+from hip3.execution.truth.account import AccountReport, ClockedRest, Rest, read_account, weight_spent
 from hip3.execution.truth.books import BooksByRest
 from hip3.execution.truth.bootstrap import opening, read_ms
 from hip3.execution.truth.difference import Difference, Unexplained, differences
@@ -148,6 +148,7 @@ class Housekeeping:
     def step(self, now_ms: int) -> None:
         """One round of duties at monotonic `now_ms`. What a read raises goes to the journal, and the next duty has its
         turn; once the request weight is spent none has, until enough of it is back."""
+        self._readiness.reduce("weight", weight_spent(self._rest, now_ms))
         for _, duty in self.duties():
             if now_ms >= self._quiet_until_ms:
                 self._guarded(duty, now_ms)

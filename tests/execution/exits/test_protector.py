@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from hip3.commands.check_trading import stops
+from hip3.commands.check_trading import margins
 from hip3.config.reading import MarketSettings
 from hip3.core.ledger import PositionView
 from hip3.core.money import bps_of
@@ -341,7 +341,7 @@ def test_a_leverage_beyond_the_market_s_leaves_the_stop_loss_where_it_is(tmp_pat
     assert world.run_until(lambda: world.ready, 10_000)
     assert _stop_loss(world) == 100
     with pytest.raises(PreflightError, match="more than the market's 25x"):
-        stops(world.settings, world.trading.specs, {})
+        margins(world.settings, world.trading.specs)
 
 
 @pytest.mark.parametrize(("leverage", "most"), [(3, 3), (4, 4), (3, 5), (20, 25)])
