@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from hip3.errors import ConfigError
-from hip3.observe.summary import lines, observed
+from hip3.observe.summary import closing, observed
 from hip3.report.journal import read
 from hip3.service.running import Running
 
@@ -25,6 +25,4 @@ def observed_lines(running: Running) -> list[str]:
         facts = read(running.folder / "journal.db", began_ms)
     except ConfigError as error:
         return [f"observed   not known: {error.faults[0]}"]
-    rows = lines(observed(facts.episodes, facts.structures, now_ms - began_ms))
-    width = max(len(name) for name, _ in rows) + 3
-    return [f"{name:<{width}}{value}" for name, value in rows]
+    return closing(observed(facts.episodes, facts.structures, now_ms - began_ms))

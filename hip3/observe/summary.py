@@ -253,3 +253,10 @@ def lines(section: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _pairs(of: dict[str, Any]) -> str:
     return ", ".join(f"{name} {'no data' if value is None else value}" for name, value in of.items())
+
+
+def closing(section: dict[str, Any]) -> list[str]:
+    """The section as the last lines of a run or a replay, name first."""
+    rows = lines(section)
+    width = max(len(name) for name, _ in rows) + 3
+    return [f"{name:<{width}}{value}" for name, value in rows]

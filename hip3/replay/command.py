@@ -10,6 +10,7 @@ from typing import Any
 from hip3.clock import SystemClock
 from hip3.core.ports import Clock
 from hip3.errors import ConfigError, PreflightError
+from hip3.observe.summary import closing
 from hip3.ops.colour import shown_table
 from hip3.ops.progress import Progress, progress, steps
 from hip3.record.folder import segments
@@ -79,6 +80,8 @@ def _finish(args: argparse.Namespace, done: Replay, rows: Rows, report: dict[str
     report["result"] = digest
     _write(Path(args.report), report, rows)
     print(json.dumps(report) if args.json else shown_table(_table(done, report), sys.stdout))
+    if report.get("observed") and not args.json:
+        print("\n".join(closing(report["observed"])))
     notes, broken = damaged(done.source.damage)
     for note in notes:
         print(f"the recording: {note}", file=sys.stderr)

@@ -57,6 +57,8 @@ def test_every_command_works_as_printed(box: Path) -> None:  # noqa: F811
         exchange.stop()
     observed = next(out for line, out in said.items() if "MODE=observe ./run.sh" in line)
     assert re.search(r"^observed +\d+ episodes over", observed, re.M)
+    replayed = next(out for line, out in said.items() if "--set MODE=observe" in line)
+    assert re.search(r"^observed +\d+ episodes over", replayed, re.M), "both end with the same figures"
     assert (box / "reports" / "report.html").stat().st_size > 1_000_000
     assert (box / "replays" / "observed" / "report.html").exists()
     assert next(out for line, out in said.items() if "--csv" in line).startswith("day,net_usd")
