@@ -7,6 +7,7 @@ exchange shows to be wrong · 5 no answer in time · 6 already running · 7 the 
 
 import argparse
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -90,11 +91,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _faults([f"{error.name} is not installed for {sys.executable}; start it with ./run.sh"], FAILED)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
-    except BrokenPipeError:
-        # Whoever read our output has gone: not a failure of ours.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
     except OSError as error:
+        if isinstance(error, BrokenPipeError) or (error.errno == errno.EIO and error.filename is None):
+            # Whoever read our output has gone, a pipe's end or a terminal: not a failure of ours.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return OK
         # A file or folder of ours: nothing else lets an OSError out.
         return _faults([f"{error.filename or 'a file'}: {error.strerror}; make it usable for this user"], NO_JOURNAL)
 

@@ -3,6 +3,7 @@
 The `terminal` thread's step. It ends before anything is printed at the end, and gives the screen back as it was.
 """
 
+import contextlib
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -39,6 +40,7 @@ class TerminalView:
     def close(self) -> None:
         """Give the screen back, and leave the last lines on it. After the thread ended."""
         self._pause.set()
-        self._live.stop()
-        for line in list(self._lines)[-5:]:
-            self._live.console.print(line, markup=False)
+        with contextlib.suppress(OSError):  # the terminal may have been closed: how the run ended counts
+            self._live.stop()
+            for line in list(self._lines)[-5:]:
+                self._live.console.print(line, markup=False)

@@ -1,5 +1,6 @@
 """What a person at a terminal sees: the live view of `run`, `status --watch`, colours and their absence."""
 
+import errno
 import os
 import pty
 import re
@@ -13,6 +14,8 @@ import pytest
 
 from hip3.ops.status_text import status_text
 from hip3.ops.terminal import screen, styled
+from hip3.service.runtime import Runtime
+from hip3.service.terminal_view import TerminalView
 from tests.ops.screen import lines
 from tests.service.apps import status_of
 from tests.stories.process import Service, command, local_exchange
@@ -88,3 +91,14 @@ def test_watch_follows_a_service_in_colours_until_ctrl_c(tmp_path: Path) -> None
         service.terminate()
     finally:
         service.close()
+
+
+def test_a_terminal_that_was_closed_takes_no_ending_from_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service had stopped clean, and its code said that a file or folder cannot be written."""
+    view = TerminalView(dict, Runtime())
+
+    def gone() -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(view._live, "stop", gone)
+    view.close()
