@@ -122,8 +122,8 @@ class MarginSetter:
         self._specs = specs
         self._known, self._wished = known, wished
         self._wishes: dict[str, Margin] = {}
-        self._again: dict[str, int] = {}
-        """Markets to be looked at again -> when."""
+        self._again: dict[str, tuple[int, int]] = {}
+        """Markets to be looked at again -> when, and how often that was tried."""
         self._blocked = blocked
         self._nonces = nonces
         self._intents = intents
@@ -147,7 +147,7 @@ class MarginSetter:
     def look_again(self, coin: str) -> None:
         """Close a market until its margin was read anew. Control, before a market is opened that was changed."""
         self._blocked[coin] = WAITING
-        self._again[coin] = 0
+        self._again[coin] = (0, 0)
 
     def shown(self, margins: Mapping[str, PositionMargin]) -> None:
         """What a reading of the account says of open positions: one that is cross though it is to be isolated closes
@@ -167,10 +167,9 @@ class MarginSetter:
         VenueReadError: not known whether it was set; it is looked at, and if need be set again, later each time.
         NonceError, SigningError: nothing was sent.
         """
-        again = next((c for c, due_ms in list(self._again.items()) if now_ms >= due_ms), None)
+        again = next(((c, tries) for c, (due_ms, tries) in list(self._again.items()) if now_ms >= due_ms), None)
         if again is not None:
-            self._again[again] = now_ms + RETRY_MS
-            self._look(again)
+            self._look(*again, now_ms)
             return
         coin = next((c for c in self._wishes if not self._waits(c) and now_ms >= self._due[c][0]), None)
         if coin is None:
@@ -200,7 +199,8 @@ class MarginSetter:
             self._blocked[coin] = HELD if waits else WAITING
         return waits
 
-    def _look(self, coin: str) -> None:
+    def _look(self, coin: str, tries: int, now_ms: int) -> None:
+        self._again[coin] = (now_ms + min(RETRY_MS << tries, MOST_RETRY_MS), tries + 1)
         self._known[coin] = read_margins(self._rest, self._identity.account, [coin], {})[coin]
         del self._again[coin]
         wishes = self._wished({coin: self._known[coin]})
