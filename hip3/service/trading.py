@@ -254,7 +254,7 @@ def _loop(g: Given, identity: Identity, books: Books, feed: Feed, outbox: Outbox
     base, market_state = g.settings.base, feed.market_state
     protector = Protector(
         clock=g.clock, specs=g.universe.specs, bps=lambda c: g.settings.for_market(c).protective_stop_bps,
-        liquidation=books.liquidation,
+        liquidation=books.liquidation, read_mark=books.view.mark_of,
         tracker=books.tracker, desk=books.exits, exiting=inflow.exiting, market_state=market_state,
         scheduler=outbox.scheduler, cloids=outbox.cloids, journal=g.journal,
     )  # fmt: skip

@@ -19,6 +19,7 @@ from hip3.execution.sending.cloids import CloidSource
 from hip3.execution.sending.scheduler import BatchScheduler
 from hip3.feed.market_state import MarketState
 from hip3.position.exit_attempts import ExitDesk
+from hip3.position.flatten import ReadMark, newest_mark
 from hip3.position.protection import bounded_bps, build, decide, trigger_px
 from hip3.position.tracked import TrackedOrder
 from hip3.position.tracker import PositionTracker
@@ -45,6 +46,7 @@ class Protector:
         specs: dict[str, MarketSpec],
         bps: Callable[[str], Decimal],
         liquidation: Callable[[PositionView], Decimal | None],
+        read_mark: Callable[[str], ReadMark | None],
         tracker: PositionTracker,
         desk: ExitDesk,
         exiting: Exiting,
@@ -57,6 +59,7 @@ class Protector:
         self._specs = specs
         self._bps = bps
         self._liquidation = liquidation
+        self._read_mark = read_mark
         self._told: set[str] = set()
         """Markets in which a stop was drawn nearer: told once."""
         self._tracker = tracker
@@ -123,9 +126,14 @@ class Protector:
     def _place(self, position: PositionView, now_ms: int) -> None:
         """Queue the stop of a position, or ask for its exit where the mark is beyond the stop already.
 
-        Without a mark or an entry price nothing can be placed; the pause grows, and it is tried again.
+        Without a mark or an entry price nothing can be placed; it is looked for once a second, which costs nothing.
         """
         coin, spec = position.coin, self._specs[position.coin]
+        # A market may be told no context at all: then the newest mark that was read.
+        mark = newest_mark(coin, self._market_state.view(coin), self._read_mark(coin), now_ms)
+        if mark is None or position.entry_px <= 0:
+            self._next_ms[coin] = now_ms + AGAIN_MS
+            return
         bps = self._within(position, self._bps(coin))
         # Twice as long with each try that came to nothing: a stop may be refused for as long as the position lives. One
         # that stands, if for a position of another size, came to something.
@@ -134,12 +142,9 @@ class Protector:
             self._pause_ms.pop(coin, None)
         pause = self._pause_ms[coin] = min(self._pause_ms.get(coin, AGAIN_MS // 2) * 2, LONGEST_MS)
         self._next_ms[coin] = now_ms + pause
-        view = self._market_state.view(coin)
-        if view is None or view.mark is None or position.entry_px <= 0:
-            return
         try:
             trigger = trigger_px(position, bps, spec)
-            if (view.mark <= trigger) if position.szi > 0 else (view.mark >= trigger):
+            if (mark <= trigger) if position.szi > 0 else (mark >= trigger):
                 self._desk.request(coin, ExitReason.STOP_LOSS, now_ms)
                 return
             order = build(

@@ -277,6 +277,18 @@ def test_a_reading_of_the_position_before_says_nothing_of_this_one(tmp_path: Pat
     assert _stops(world) == [first]
 
 
+def test_a_market_that_is_told_no_context_has_its_stop_by_the_mark_that_was_read(tmp_path: Path) -> None:
+    """What was held as the stream of contexts died stood without a stop for as long as that lasted."""
+    world = _world(tmp_path, markets=f"{GOLD},xyz:NVDA")
+    world.filter_frame = lambda text: [] if GOLD in text and text.startswith('{"channel":"activeAssetCtx"') else [text]
+    world.restart()
+    world.run(1000)
+    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    assert world.run_until(lambda: GOLD in world.trading.tracker.booked(), 20_000)
+    world.trading.view.doubt()
+    assert world.run_until(lambda: len(_stops(world)) == 1, 10_000)
+
+
 def test_a_stop_that_a_reading_shows_beyond_the_liquidation_price_is_replaced() -> None:
     position = _position()
     stop = _standing(1, "0.012")
