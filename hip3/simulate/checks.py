@@ -13,6 +13,7 @@ from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, PendingOrder
 from hip3.execution.quotes.keys import key_of
 from hip3.onethread.threads import Violation
+from hip3.ops.state_dir import began_ms
 from hip3.ops.store import JournalStore
 from hip3.position.tracked import KeptTotals
 from hip3.service.running import Running
@@ -162,9 +163,11 @@ def check_kept(scene: Scene, disk: Disk, running: Running) -> None:
 
 
 def totals(scene: Scene) -> tuple[Decimal, Decimal, int]:
-    """(closedPnl, fees, number) of the exchange's own fills."""
-    account = scene.venue.engine.account(scene.user)
-    fills = [] if account is None else list(account.fills)
+    """(closedPnl, fees, number) of the exchange's own fills, since a start has known the account: results count from
+    then, and the first starts may all have been killed before they could read it."""
+    account, kept = scene.venue.engine.account(scene.user), scene.file("account.json")
+    since_ms = 0 if kept is None else began_ms(kept.parent, 0)
+    fills = [] if account is None else [f for f in account.fills if f["time"] >= since_ms]
     return (
         sum((Decimal(str(f["closedPnl"])) for f in fills), ZERO),
         sum((Decimal(str(f["fee"])) for f in fills), ZERO), len(fills),
