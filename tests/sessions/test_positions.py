@@ -1,5 +1,6 @@
 """Positions over resyncs and restarts, and those that others opened."""
 
+import json
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
@@ -233,3 +234,22 @@ def test_a_list_of_orders_that_is_a_moment_old_takes_back_nothing_that_the_strea
     world.trading.view.doubt()
     assert world.run_until(lambda: bool(two), 5000)
     assert [o.oid for o in world.trading.tracker.foreign_orders()] == two
+
+
+@pytest.mark.parametrize("later_ms", [1, 1000, 50_000])
+def test_a_fill_that_no_reading_knows_is_given_up_however_soon_it_came_after_the_last_one(
+    tmp_path: Path, later_ms: int
+) -> None:
+    world = World(tmp_path, seed=1, foreign_positions="watch", **QUIET)
+    assert world.run_until(lambda: world.ready, 5000)
+    for side in (Side.BUY, Side.SELL):
+        world.by_hand(GOLD, side, Decimal("0.01"))
+        world.run(500)
+    account = world.venue.engine.account(world.user)
+    assert account is not None
+    last = account.fills[-1]
+    fill = last | {"time": last["time"] + later_ms, "side": "B", "startPosition": "0.0", "tid": 7, "closedPnl": "0.0"}
+    world.run(later_ms)
+    world.inject(json.dumps({"channel": "userFills", "data": {"user": world.user, "fills": [fill]}}))
+    assert world.trading.tracker.booked() == {GOLD: Decimal("0.01")}
+    assert world.run_until(lambda: not world.trading.tracker.booked(), 300_000, 100)

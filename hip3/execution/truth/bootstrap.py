@@ -17,6 +17,7 @@ from hip3.core.market import in_dexs
 from hip3.core.money import ZERO
 from hip3.core.orders import is_ours
 from hip3.errors import VenueReadError
+from hip3.exchange.clock_offset import MOST_BEHIND_MS
 from hip3.exchange.wire_fills import parse_fill_list
 from hip3.execution.truth.account import FILLS_CAP, AccountReport, Rest, positions_of, read_account
 from hip3.execution.truth.fill_order import newest_first, newest_of
@@ -242,15 +243,17 @@ def still_held(report: AccountReport, held: Iterable[Held]) -> dict[str, Held]:
 def read_ms(report: AccountReport, coin: str) -> int | None:
     """As of when a position of the report is: of its newest fill where that left just this, else of its dex's answer.
 
-    Pure. What only an earlier run kept is as of its newest fill. None where nobody tells.
+    An answer may be older than its time says, by a minute at most: what was booked before that and is in neither is no
+    later word, however soon it came after that fill. Pure. What only an earlier run kept is as of its newest fill. None
+    where nobody tells.
     """
     if coin in report.remembered:
         return report.remembered[coin]
     szi, _ = report.positions.get(coin, (ZERO, ZERO))
-    newest = newest_of(report.fills, coin)
-    if newest is not None and newest.end_position == szi:
-        return newest.time_ms
-    return report.times.get(coin.partition(":")[0])
+    newest, answer_ms = newest_of(report.fills, coin), report.times.get(coin.partition(":")[0])
+    if newest is None or newest.end_position != szi:
+        return answer_ms
+    return newest.time_ms if answer_ms is None else max(newest.time_ms, answer_ms - MOST_BEHIND_MS)
 
 
 def opening(report: AccountReport, coin: str, held: Held | None) -> Opening:
