@@ -78,10 +78,10 @@ def _finish(args: argparse.Namespace, done: Replay, rows: Rows, report: dict[str
     """Write and print it; the exit code."""
     digest = hash_of(rows, report)
     report["result"] = digest
-    _write(Path(args.report), report, rows)
+    whole, base = _write(Path(args.report), report, rows), done.app.running.settings.base
     print(json.dumps(report) if args.json else shown_table(_table(done, report), sys.stdout))
-    if report.get("observed") and not args.json:
-        print("\n".join(closing(report["observed"])))
+    if whole["observed"] and not base.trading and not args.json:
+        print("\n".join(closing(whole["observed"])))
     notes, broken = damaged(done.source.damage)
     for note in notes:
         print(f"the recording: {note}", file=sys.stderr)
@@ -136,8 +136,9 @@ def _faults(report: dict[str, Any]) -> list[str]:
     return faults
 
 
-def _write(folder: Path, report: dict[str, Any], rows: Rows) -> None:
+def _write(folder: Path, report: dict[str, Any], rows: Rows) -> dict[str, Any]:
     """`report.json` and the page that is made of it, in the form of every report; without the lab packages no page.
+    What was written.
 
     What the journal tells is added to what was hashed: it has nothing that the records do not have.
     """
@@ -149,6 +150,7 @@ def _write(folder: Path, report: dict[str, Any], rows: Rows) -> None:
         write(folder, whole)
     except ConfigError as error:
         print(f"hip3: {error.faults[0]}", file=sys.stderr)
+    return whole
 
 
 def coarse(head: Head) -> str:

@@ -132,6 +132,17 @@ def test_the_command_says_the_same_hash_under_another_order_of_hashing(tmp_path:
     assert (coarse.returncode, "too coarse" in coarse.stderr) == (4, True)
 
 
+def test_a_replay_that_observes_ends_with_what_it_saw(tmp_path: Path) -> None:
+    """As `run` does in that mode."""
+    session = recorded(tmp_path, 8, 1)
+    out = _command(tmp_path, session, "1", "--set", "MODE=observe", "--report", str(tmp_path / "seen"), lab=False)
+    assert out.returncode == 0, out.stderr
+    (seen,) = [line for line in out.stdout.splitlines() if line.startswith("observed ")]
+    episodes = json.loads((tmp_path / "seen" / "report.json").read_text())["observed"]["all"]["episodes"]
+    assert episodes > 0
+    assert f" {episodes} episodes over" in seen
+
+
 @pytest.mark.long
 def test_every_live_signal_comes_again_and_no_decision_knows_the_future(tmp_path: Path) -> None:
     """evidence.md 8.2, case 32 and 8.1.3: `--against`, `--lookahead`; a journal with a signal of its own is exit 4."""
@@ -160,7 +171,7 @@ def _command(
     }
     if not lab:
         hidden = tmp / "hidden"
-        hidden.mkdir()
+        hidden.mkdir(exist_ok=True)
         (hidden / "jinja2.py").write_text("raise ImportError('not here')")
         env["PYTHONPATH"] = str(hidden)
     return subprocess.run(
