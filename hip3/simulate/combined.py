@@ -179,11 +179,33 @@ def _ended_by_hand(rng: random.Random, at: int, coins: tuple[str, ...]) -> Combi
     }  # fmt: skip
 
 
+def _slept(rng: random.Random, at: int, coins: tuple[str, ...]) -> Combined:
+    """The machine stands still with a position for longer than a node may be behind, and leaves it by an old clock."""
+    asleep = Mishap(kind="suspend", on="both", ms=90_000, at_ms=at + rng.randint(4000, 5800), when="holding")
+    return [asleep], {
+        "time_stop_ms": 4000, "min_holding_ms": 4000, "expires_after_ms": rng.choice((1000, 2500, 6000)),
+        "hard_stop_max_loss_usd": Decimal(1000), "stop_loss_bps": Decimal(0), "take_profit_bps": Decimal(0),
+    }  # fmt: skip
+
+
+def _untold_clock(rng: random.Random, at: int, coins: tuple[str, ...]) -> Combined:
+    """A process begins while the machine's clock is a day ahead and nothing that it reads tells the time."""
+    kill = Mishap(kind="kill", on="anywhere", at_ms=at, when="holding")
+    return [
+        Mishap(kind="clock", at_ms=at, ms=25 * HOURS_MS // 2, for_ms=rng.randint(6000, 9000), when="holding"),
+        Mishap(kind="http", on=rng.choice(("429", "lost request")), at_ms=at, for_ms=8000, share=70, when="holding"),
+        kill,
+    ], {
+        "time_stop_ms": 1500, "min_holding_ms": 100, "expires_after_ms": 0, "max_concurrent_positions": 5,
+        "max_notional_total": Decimal(150), "hard_stop_max_loss_usd": Decimal(1000),
+    }  # fmt: skip
+
+
 KINDS: tuple[Made, ...] = (
     _fast_clock, _old_reading, _full_until_the_end, _cut_while_sending, _late_and_unproved, _given_up_by_http,
     _lost_in_silence, _fill_of_others_lost, _held_up_over_a_cut,
     _young_position, _empty_at_a_start, _stop_for_more, _dead_mark, _regrown, _found_quotes,
-    _ended_by_hand,
+    _ended_by_hand, _slept, _untold_clock,
 )  # fmt: skip
 _ALONE = (_lost_in_silence, _empty_at_a_start, _regrown, _dead_mark, _found_quotes, _ended_by_hand)
 """What chance adds mostly hides these: a connection that is begun anew has everything read."""

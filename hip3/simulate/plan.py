@@ -131,7 +131,7 @@ def _hold_up(rng: random.Random, coins: tuple[str, ...]) -> Mishap:
 
 
 def _suspend(rng: random.Random, coins: tuple[str, ...]) -> Mishap:
-    gone = rng.choice((3500, 8000, 60_000))
+    gone = rng.choice((3500, 8000, 90_000))
     return Mishap(kind="suspend", on=rng.choice(("wall", "both")), ms=gone, at_ms=_at(rng))
 
 
