@@ -175,6 +175,8 @@ class Session:
             threads.sleep(int(minutes * 60_000))
             del threads.actors["main"]
             self.stopping_ms = clock.wall_ms()
+            self.at_the_stop = (account_of(venue, self.user), sent_of(self.records))
+            """The account, and the orders sent, as the stop was asked for: of that a replay is not told."""
             app.running.stop.ask(StopMode.LEAVE, 5000)
             app.stop()
         finally:
@@ -215,14 +217,15 @@ def recorded(folder: Path, seed: int, minutes: float = 3, *, start_ms: int = 1_7
 
 
 def again(session: Session, folder: Path, *, own: bool = True, change: Callable[[Record], Record | None] | None = None,
-           fills: str = "pessimistic") -> tuple[dict[str, Any], str, list[tuple[str, Any]]]:  # fmt: skip
-    """(account by the exchange's books, hash, orders sent) of a replay of a session."""
+           fills: str = "pessimistic", until_ms: int | None = None) -> tuple[dict[str, Any], str, list[tuple[str, Any]]]:  # fmt: skip
+    """(account by the exchange's books, hash, orders sent) of a replay of a session, until then at most."""
     head = first_look(session.recording)
     env = {k: v for k, v in session.env.items() if k != "HIP3_RECORD"}
     env |= {"HIP3_STATE_DIR": str(folder / "state"), "HIP3_LOG_DIR": str(folder / "logs")}
     ask = Ask(
         recording=session.recording, settings=load_markets_file(load(env, None)), coins=head.coins, own=own, change=change,
         latency=parse_latency("fixed:20", 0), seed=session.seed, model=Model(fills=parse_fills(fills)),
+        until_ns=None if until_ms is None else until_ms * 1_000_000,
     )  # fmt: skip
     told: list[tuple[str, Any]] = []
     done = replay(ask, head, folder, lambda kind, fields: told.append((kind, fields)))
