@@ -24,7 +24,7 @@ from hip3.execution.truth.bootstrap import (
     read_whole_beginning,
     with_orphans,
 )
-from hip3.execution.truth.margin import Margin
+from hip3.execution.truth.margin import KeptMargin, Margin, still_known
 from hip3.execution.truth.markets import KeptCaps
 from hip3.execution.truth.signer import check_signer, check_vault
 from hip3.execution.truth.universe import Universe, learn_universe
@@ -50,6 +50,8 @@ class StartReading:
     def __init__(self, running: Running, rest: Rest, who: Who, universe: Universe, folder: Path) -> None:
         self._running, self._rest, self._who, self._universe, self._folder = running, rest, who, universe, folder
         self._margins: dict[str, Margin] = {}
+        self.kept_margins: dict[str, KeptMargin] = {}
+        """What of them the next start need not ask."""
         self._also: list[str] = []
         self.universe = universe
         """The markets, with those that are left only because a position of ours is in them."""
@@ -122,7 +124,7 @@ class StartReading:
         trading.view.mode = self.beginning.mode
         margins = {coin: margin for coin, margin in self.beginning.margins.items() if coin in universe.specs}
         if trading.housekeeping.margin is not None:
-            trading.housekeeping.margin.found(margins)
+            trading.housekeeping.margin.found(margins, self.kept_margins)
         self._running.readiness.hold("start", "")
 
     def _read_all(self) -> bool:
@@ -140,19 +142,20 @@ class StartReading:
         totals = running.journal.fact("totals", KeptTotals) or KeptTotals(since_ms=self.began_ms)
         held = running.journal.fact("held", list[Held]) or []
         self._reach([h.coin for h in held] + [item[0].coin for item in self._recovered()])
-        if checked is not None and fresh:
-            # Where a leverage or a type is asked for, what holds is asked, too: it may have been set since.
-            coins = (coin for coin in self._universe.open if not self._wished(coin))
-            self._margins |= {coin: checked.margins[coin] for coin in coins if coin in checked.margins}
+        known = self._known_margins(now_ms)
+        self._margins = {coin: found.margin for coin, found in known.items()} | self._margins
         self.beginning = read_whole_beginning(self._rest, who.account, self._universe, totals, held, self._margins)
         if self._reach(f"{dex}:" for dex in dexs_of_ours(self.beginning.report.fills)):
             self.beginning = read_whole_beginning(self._rest, who.account, self._universe, totals, held, self._margins)
         self.universe = with_orphans(self._universe, self.beginning.report, held)
         wishes = margin_changes(running.settings, self.beginning.margins, self._universe.specs)
-        found = {coin: margin for coin, margin in self.beginning.margins.items() if coin not in wishes}
+        margins = {coin: margin for coin, margin in self.beginning.margins.items() if coin not in wishes}
+        asked = {coin: KeptMargin(margin, now_ms) for coin, margin in margins.items()}
+        self.kept_margins = asked | {coin: found for coin, found in known.items() if found.margin == margins.get(coin)}
         since = checked.at_ms if checked is not None and fresh else now_ms
         keep_began(self._folder, self.began_ms)
-        running.journal.keep("checked", Checked(at_ms=since, signer=signer, account=who.account, margins=found))
+        running.journal.keep("checked", Checked(at_ms=since, signer=signer, account=who.account))
+        running.journal.keep("margins", self.kept_margins)
         return True
 
     def _check_signer(self, signer: str, account: str, vault: str | None) -> None:
@@ -163,6 +166,11 @@ class StartReading:
         doubt = check_vault(self._rest, signer, vault)
         if doubt:  # the exchange will refuse every order, and says so itself
             self._running.journal.record("fault", what=doubt)
+
+    def _known_margins(self, now_ms: int) -> dict[str, KeptMargin]:
+        kept = self._running.journal.fact("margins", dict[str, KeptMargin]) or {}
+        ours = {coin: kept[coin] for coin in self._universe.open if coin in kept}
+        return still_known(ours, now_ms, self._wished)
 
     def _wished(self, coin: str) -> bool:
         """Whether the settings say how a market is to be margined, and the account might have it otherwise."""
@@ -238,7 +246,7 @@ def assemble(running: Running, reading: StartReading) -> Trading:
         recovered=intents.recovered, risk=journal.fact("risk", KeptRisk),
         trips=journal.fact("trips", list[TripNote]) or [],
         approved=approved_markets(running), caps=journal.fact("caps", KeptCaps),
-        mode=journal.fact("mode", str), began_ms=reading.began_ms,
+        mode=journal.fact("mode", str), margins=reading.kept_margins, began_ms=reading.began_ms,
         clock=reading.exchange_clock, late_ms=journal.late_ms() if running.settings.base.follows else None,
     )  # fmt: skip
     given = Given(

@@ -9,7 +9,7 @@ from hip3.config.reading import MarketSettings
 from hip3.core.market import MarketSpec
 from hip3.execution.exits.risk_desk import KeptRisk, Past, pending
 from hip3.execution.truth.bootstrap import Beginning, opening, still_held
-from hip3.execution.truth.margin import Margin, changes
+from hip3.execution.truth.margin import KeptMargin, Margin, changes
 from hip3.execution.truth.markets import KeptCaps
 from hip3.ops.intents import Recovered
 from hip3.position.held import Held
@@ -30,6 +30,8 @@ class Before(msgspec.Struct, frozen=True, kw_only=True):
     caps: KeptCaps | None = None
     mode: str | None = None
     """The account's mode that the figures are of."""
+    margins: dict[str, KeptMargin] = {}
+    """How markets are margined, as far as it need not be asked again."""
     clock: tuple[int, int] | None = None
     """The exchange's time, and ours (monotonic) when it was read."""
     late_ms: int | None = None
@@ -53,7 +55,6 @@ def new_tracker(beginning: Beginning | None, recovered: Recovered | None, now_ms
             if szi:
                 tracker.adopt(coin, szi, opening(report, coin, held.get(coin)))
         tracker.all_adopted()
-        tracker.set_foreign(report.orders)
     return tracker
 
 

@@ -41,8 +41,7 @@ def _hold(run: Service, at: LocalExchange) -> None:
 
 def test_both_act_through_the_running_service_and_by_hand_after_kill_9(tmp_path: Path) -> None:
     alone = QUIET | {"HIP3_DEX": "xyz,para"}
-    # Two starts and three commands within one minute weigh more than the exchange gives in it.
-    with local_exchange(limited=False) as at, service(tmp_path, rigged=HOLD, HIP3_API_URL=at.url, **alone) as run:
+    with local_exchange() as at, service(tmp_path, rigged=HOLD, HIP3_API_URL=at.url, **alone) as run:
         _hold(run, at)
         foreign = _foreign(at)
         cancelled = run.run("cancel-all")

@@ -258,8 +258,7 @@ def test_an_agent_wallet_trades_for_its_account_and_check_names_its_expiry(tmp_p
 
     from hip3.exchange.embedded import key_number_one
 
-    # Two processes read a whole start within one minute here, of whose weight the stop's proof needs some, too.
-    with exchange(7, "--no-limits") as venue:
+    with exchange(7) as venue:
         master = Account.from_key(key_number_one(7))
         soon = venue.info(type="exchangeStatus")["time"] + 3 * 86_400_000
         answer, agent_key = Client(master, venue.url).approve_agent(f"bot valid_until {soon}")

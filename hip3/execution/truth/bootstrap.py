@@ -19,7 +19,7 @@ from hip3.core.orders import is_ours
 from hip3.errors import VenueReadError
 from hip3.exchange.clock_offset import MOST_BEHIND_MS
 from hip3.exchange.wire_fills import parse_fill_list
-from hip3.execution.truth.account import FILLS_CAP, AccountReport, Rest, positions_of, read_account
+from hip3.execution.truth.account import FILLS_CAP, PositionReport, Rest, positions_of, read_positions
 from hip3.execution.truth.fill_order import newest_first, newest_of
 from hip3.execution.truth.margin import Margin, read_margins
 from hip3.execution.truth.universe import Universe
@@ -40,7 +40,7 @@ PAGE = FILLS_CAP
 ORPHAN = "not among the configured markets any more: its position is ours, and is left"
 
 
-def with_orphans(universe: Universe, report: AccountReport, held: Iterable[Held]) -> Universe:
+def with_orphans(universe: Universe, report: PositionReport, held: Iterable[Held]) -> Universe:
     """The universe with the markets that are not configured any more and hold a position of ours: they are watched and
     left like the others, and not entered. Pure."""
     known = still_held(report, held)
@@ -68,7 +68,7 @@ def dexs_of_ours(fills: Iterable[Fill]) -> set[str]:
 class Beginning(msgspec.Struct, frozen=True, kw_only=True):
     """The account as trading starts."""
 
-    report: AccountReport
+    report: PositionReport
     """With the positions as the newest fills left them: `by_fills`."""
     fills: list[Fill]
     """All since the kept results end, oldest first; older ones may be among them."""
@@ -82,7 +82,7 @@ class Beginning(msgspec.Struct, frozen=True, kw_only=True):
     """How the account keeps its cash: see `truth.worth`."""
 
 
-def read_beginning(rest: Rest, user: str, dexs: Iterable[str]) -> AccountReport:
+def read_beginning(rest: Rest, user: str, dexs: Iterable[str]) -> PositionReport:
     """The account as trading starts: positions that the exchange's own fills agree with.
 
     Positions and fills are two requests; a fill between them would be booked twice. The fills are read last, and
@@ -90,7 +90,7 @@ def read_beginning(rest: Rest, user: str, dexs: Iterable[str]) -> AccountReport:
     """
     dexs = list(dexs)
     for _ in range(AGREEING_TRIES):
-        report = read_account(rest, user, dexs)
+        report = read_positions(rest, user, dexs)
         # What is traded elsewhere on the account is in none of these positions.
         newest = next((f for f in report.fills if in_dexs(f.coin, dexs)), None)
         if newest is None or newest.time_ms < report.since_ms:
@@ -100,14 +100,13 @@ def read_beginning(rest: Rest, user: str, dexs: Iterable[str]) -> AccountReport:
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True):
     """What a start has found to be in order. A restart within the hour need not ask again: it would cost a third
-    of a minute's request weight, and the restart after it would find none left. Kept as a fact of the journal."""
+    of a minute's request weight, and the restart after it would find none left. Kept as a fact of the journal, as are
+    the margins (`margin.KeptMargin`)."""
 
     at_ms: int
     """Wall time."""
     signer: str
     account: str
-    margins: dict[str, Margin]
-    """Of the markets in which it was as wished; the others are asked for again."""
 
     def covers(self, signer: str, account: str, now_ms: int) -> bool:
         """Whether it still stands for this start, at wall time `now_ms`; not where the clock was set back before it."""
@@ -137,7 +136,7 @@ def read_part_of_beginning(
     for nothing else. What no dex tells follows from the newest fills, and where these do not reach from what an earlier
     run kept. VenueReadError where not even the fills can be read."""
     missing: dict[str, str] = {}
-    report = by_fills(read_account(rest, user, universe.dexs, missing), universe.dexs)
+    report = by_fills(read_positions(rest, user, universe.dexs, missing), universe.dexs)
     missed = missed_fills(rest, user, report, totals.since_ms, universe.dexs, whole=False)
     fills = [f for f in missed if in_dexs(f.coin, universe.dexs)]
     report = with_remembered(report, held, universe.dexs, fills)
@@ -145,7 +144,7 @@ def read_part_of_beginning(
     return beginning, missing
 
 
-def by_fills(report: AccountReport, dexs: Container[str]) -> AccountReport:
+def by_fills(report: PositionReport, dexs: Container[str]) -> PositionReport:
     """The report with the position that a market's newest fill left, where another is shown; of these dexs alone.
 
     An empty or stale answer has hidden real positions before. With this one the start compares, and does not
@@ -161,8 +160,8 @@ def by_fills(report: AccountReport, dexs: Container[str]) -> AccountReport:
 
 
 def with_remembered(
-    report: AccountReport, held: Iterable[Held], dexs: Container[str], fills: Iterable[Fill]
-) -> AccountReport:
+    report: PositionReport, held: Iterable[Held], dexs: Container[str], fills: Iterable[Fill]
+) -> PositionReport:
     """The report with what an earlier run kept of positions that no reading shows and no fill has closed since.
 
     An empty answer and a list of fills of before look like an account that was never used. With what is remembered the
@@ -183,7 +182,7 @@ def with_remembered(
 
 
 def missed_fills(
-    rest: Rest, user: str, report: AccountReport, since_ms: int, dexs: Collection[str], *, whole: bool = True
+    rest: Rest, user: str, report: PositionReport, since_ms: int, dexs: Collection[str], *, whole: bool = True
 ) -> list[Fill]:
     """All fills since `since_ms` (exchange time), oldest first, also where the account's own list is cut off.
 
@@ -225,7 +224,7 @@ def _opening_fills(fills: Iterable[Fill], coin: str) -> tuple[int | None, list[F
     return None, found
 
 
-def still_held(report: AccountReport, held: Iterable[Held]) -> dict[str, Held]:
+def still_held(report: PositionReport, held: Iterable[Held]) -> dict[str, Held]:
     """What an earlier run kept of positions that are still the same: the same side, and not opened since. By coin.
 
     Pure. Where fills do not reach back to the opening, what was kept is believed.
@@ -240,7 +239,7 @@ def still_held(report: AccountReport, held: Iterable[Held]) -> dict[str, Held]:
     return out
 
 
-def read_ms(report: AccountReport, coin: str) -> int | None:
+def read_ms(report: PositionReport, coin: str) -> int | None:
     """As of when a position of the report is: of its newest fill where that left just this, else of its dex's answer.
 
     An answer may be older than its time says, by a minute at most: what was booked before that and is in neither is no
@@ -256,7 +255,7 @@ def read_ms(report: AccountReport, coin: str) -> int | None:
     return newest.time_ms if answer_ms is None else max(newest.time_ms, answer_ms - MOST_BEHIND_MS)
 
 
-def opening(report: AccountReport, coin: str, held: Held | None) -> Opening:
+def opening(report: PositionReport, coin: str, held: Held | None) -> Opening:
     """How a position was opened: by its fills, else by what an earlier run knew, else now.
 
     Pure; KeyError for a coin that has no position in `report`. It is foreign if no fill of it has our tag and no

@@ -36,6 +36,11 @@ HELD = "its position is cross, and can be made isolated only once it is closed"
 RETRY_MS = 2000
 """What failed is tried again after this, then after twice as long each time, up to:"""
 MOST_RETRY_MS = 64_000
+KEPT_MS = 3_600_000
+"""How long what was read holds for the next start; a running service reads it once."""
+KEPT_WISHED_MS = 600_000
+"""The same where the settings say how a market is to be margined, and a person might have set it otherwise since:
+restarts in a row need not ask again."""
 
 
 class Margin(msgspec.Struct, frozen=True):
@@ -45,6 +50,21 @@ class Margin(msgspec.Struct, frozen=True):
     """Its positions have a margin of their own; else they share the dex's (cross)."""
     leverage: int
     """A whole number; how much it may be is the market's."""
+
+
+class KeptMargin(msgspec.Struct, frozen=True):
+    """What a start found as wished, or a change made so: for the next start, kept in the journal's fact "margins"."""
+
+    margin: Margin
+    at_ms: int
+    """Wall time."""
+
+
+def still_known(kept: Mapping[str, KeptMargin], now_ms: int, wished: Callable[[str], bool]) -> dict[str, KeptMargin]:
+    """What need not be asked again at wall time `now_ms`; nothing where the clock was set back before it. Pure.
+    `wished(coin)`: whether the settings ask for something that the account might have otherwise."""
+    most = {True: KEPT_WISHED_MS, False: KEPT_MS}
+    return {coin: known for coin, known in kept.items() if 0 <= now_ms - known.at_ms < most[wished(coin)]}
 
 
 def read_margins(rest: Rest, user: str, coins: Iterable[str], known: dict[str, Margin]) -> dict[str, Margin]:
@@ -90,10 +110,10 @@ def changes(
 class MarginSetter:
     """Sends one updateLeverage per market that needs it, over HTTP, each a recorded intent with a nonce of its own.
 
-    `known`: what holds, as the start read it, and kept up here; `wished` makes wishes of it by `changes`. `held(coin)`:
-    whether a position is open in a market. `blocked` is shared with the gates: coin -> why it must not be entered, of
-    this duty alone; it is written when this is made, before any thread could enter.
-    `count_action` takes from the address budget.
+    `known`: what holds, as the start read it, and kept up here; `wished` makes wishes of it by `changes`. `kept`: what
+    of it the next start need not ask; what is set is added. `held(coin)`: whether a position is open in a market.
+    `blocked` is shared with the gates: coin -> why it must not be entered, of this duty alone; it is written when this
+    is made, before any thread could enter. `count_action` takes from the address budget.
     """
 
     def __init__(
@@ -105,6 +125,7 @@ class MarginSetter:
         identity: Identity,
         specs: dict[str, MarketSpec],
         known: dict[str, Margin],
+        kept: dict[str, KeptMargin],
         wished: Callable[[dict[str, Margin]], dict[str, Margin]],
         blocked: dict[str, str],
         nonces: NonceManager,
@@ -120,7 +141,7 @@ class MarginSetter:
         self._signed = signed
         self._identity = identity
         self._specs = specs
-        self._known, self._wished = known, wished
+        self._known, self._kept, self._wished = known, kept, wished
         self._wishes: dict[str, Margin] = {}
         self._again: dict[str, tuple[int, int]] = {}
         """Markets to be looked at again -> when, and how often that was tried."""
@@ -139,9 +160,10 @@ class MarginSetter:
             self._wishes[coin], self._due[coin] = wish, (0, 0)
             self._blocked[coin] = WAITING
 
-    def found(self, margins: dict[str, Margin]) -> None:
+    def found(self, margins: dict[str, Margin], kept: dict[str, KeptMargin]) -> None:
         """What a start in part had left out; the rest thread."""
         self._known |= margins
+        self._kept = kept | self._kept
         self.wish(self._wished(margins))
 
     def look_again(self, coin: str) -> None:
@@ -155,7 +177,9 @@ class MarginSetter:
         for coin, told in margins.items():
             if coin not in self._known or told.leverage is None or told.type not in ("isolated", "cross"):
                 continue
-            have = self._known[coin] = Margin(told.type == "isolated", told.leverage)
+            have = Margin(told.type == "isolated", told.leverage)
+            if have != self._known[coin]:
+                self._learnt(coin, have)
             wish = self._wished({coin: have}).get(coin)
             if wish is not None and wish.isolated != have.isolated and coin not in self._wishes:
                 self._journal.record("margin_differs", coin=coin, leverage=have.leverage)
@@ -201,7 +225,7 @@ class MarginSetter:
 
     def _look(self, coin: str, tries: int, now_ms: int) -> None:
         self._again[coin] = (now_ms + min(RETRY_MS << tries, MOST_RETRY_MS), tries + 1)
-        self._known[coin] = read_margins(self._rest, self._identity.account, [coin], {})[coin]
+        self._learnt(coin, read_margins(self._rest, self._identity.account, [coin], {})[coin])
         del self._again[coin]
         wishes = self._wished({coin: self._known[coin]})
         self.wish(wishes)
@@ -210,8 +234,13 @@ class MarginSetter:
             self._due.pop(coin, None)
             self._blocked.pop(coin, None)
 
+    def _learnt(self, coin: str, margin: Margin) -> None:
+        self._known[coin] = margin
+        self._kept = self._kept | {coin: KeptMargin(margin, self._clock.wall_ms())}  # the journal reads it later
+        self._journal.keep("margins", self._kept)
+
     def _done(self, coin: str, wish: Margin) -> None:
-        self._known[coin] = wish
+        self._learnt(coin, wish)
         self._blocked.pop(coin, None)
         del self._wishes[coin], self._due[coin]
         self._journal.record("leverage", coin=coin, isolated=wish.isolated, leverage=wish.leverage)

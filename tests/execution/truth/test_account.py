@@ -184,7 +184,7 @@ def test_fills_of_elsewhere_hold_up_no_start(monkeypatch: pytest.MonkeyPatch) ->
     """Another bot on the account that is filled each second on the main dex kept a start from ever ending."""
     elsewhere = msgspec.structs.replace(fill(1), coin="BTC", time_ms=99)
     report = SimpleNamespace(fills=(elsewhere, msgspec.structs.replace(fill(2), time_ms=5)), since_ms=10)
-    monkeypatch.setattr(bootstrap, "read_account", lambda rest, user, dexs: report)
+    monkeypatch.setattr(bootstrap, "read_positions", lambda rest, user, dexs: report)
     assert read_beginning(None, "0x", ["xyz"]) is report  # type: ignore[arg-type]
     report.fills = (msgspec.structs.replace(fill(2), time_ms=11), *report.fills)
     with pytest.raises(VenueReadError, match="did not stand still"):
