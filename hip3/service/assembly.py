@@ -2,7 +2,7 @@
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +49,11 @@ class StartReading:
 
     def __init__(self, running: Running, rest: Rest, who: Who, universe: Universe, folder: Path) -> None:
         self._running, self._rest, self._who, self._universe, self._folder = running, rest, who, universe, folder
-        self._margins: dict[str, Margin] = {}
+        self._margins: dict[str, KeptMargin] = {}
         self.kept_margins: dict[str, KeptMargin] = {}
         """What of them the next start need not ask."""
+        self.believed: list[str] = []
+        """Markets with a wish whose margin a start before this one has read or set, and this one has not asked."""
         self._also: list[str] = []
         self.universe = universe
         """The markets, with those that are left only because a position of ours is in them."""
@@ -90,7 +92,7 @@ class StartReading:
         totals = running.journal.fact("totals", KeptTotals) or KeptTotals(since_ms=self.began_ms)
         held = running.journal.fact("held", list[Held]) or []
         beginning, missing = read_part_of_beginning(
-            self._rest, account, self._universe, totals, held, self._margins
+            self._rest, account, self._universe, totals, held, _plain(self._margins)
         )  # fmt: skip
         report = beginning.report
         if not report.at_ms:  # no dex answered
@@ -142,16 +144,13 @@ class StartReading:
         totals = running.journal.fact("totals", KeptTotals) or KeptTotals(since_ms=self.began_ms)
         held = running.journal.fact("held", list[Held]) or []
         self._reach([h.coin for h in held] + [item[0].coin for item in self._recovered()])
-        known = self._known_margins(now_ms)
-        self._margins = {coin: found.margin for coin, found in known.items()} | self._margins
-        self.beginning = read_whole_beginning(self._rest, who.account, self._universe, totals, held, self._margins)
+        self._margins = self._known_margins(now_ms, fresh=fresh)
+        self.beginning = self._read_beginning(who.account, totals, held, now_ms)
         if self._reach(f"{dex}:" for dex in dexs_of_ours(self.beginning.report.fills)):
-            self.beginning = read_whole_beginning(self._rest, who.account, self._universe, totals, held, self._margins)
+            self.beginning = self._read_beginning(who.account, totals, held, now_ms)
         self.universe = with_orphans(self._universe, self.beginning.report, held)
         wishes = margin_changes(running.settings, self.beginning.margins, self._universe.specs)
-        margins = {coin: margin for coin, margin in self.beginning.margins.items() if coin not in wishes}
-        asked = {coin: KeptMargin(margin, now_ms) for coin, margin in margins.items()}
-        self.kept_margins = asked | {coin: found for coin, found in known.items() if found.margin == margins.get(coin)}
+        self.kept_margins = {coin: found for coin, found in self._margins.items() if coin not in wishes}
         since = checked.at_ms if checked is not None and fresh else now_ms
         keep_began(self._folder, self.began_ms)
         running.journal.keep("checked", Checked(at_ms=since, signer=signer, account=who.account))
@@ -167,10 +166,28 @@ class StartReading:
         if doubt:  # the exchange will refuse every order, and says so itself
             self._running.journal.record("fault", what=doubt)
 
-    def _known_margins(self, now_ms: int) -> dict[str, KeptMargin]:
+    def _read_beginning(self, account: str, totals: KeptTotals, held: list[Held], now_ms: int) -> Beginning:
+        margins = _plain(self._margins)
+        try:
+            return read_whole_beginning(self._rest, account, self._universe, totals, held, margins)
+        finally:  # what was read before something failed, each as of its own try
+            self._margins |= {coin: KeptMargin(m, now_ms) for coin, m in margins.items() if coin not in self._margins}
+
+    def _known_margins(self, now_ms: int, *, fresh: bool) -> dict[str, KeptMargin]:
+        """What this start has read, and of what earlier ones kept that which is as wished: a change is made of what
+        holds now, since it may leave a part of that as it is."""
+        own = {coin: found for coin, found in self._margins.items() if coin not in self.believed}
+        own = still_known(own, now_ms, lambda coin: False)
+        if not fresh or self._finishing:
+            self.believed = []
+            return own
         kept = self._running.journal.fact("margins", dict[str, KeptMargin]) or {}
-        ours = {coin: kept[coin] for coin in self._universe.open if coin in kept}
-        return still_known(ours, now_ms, self._wished)
+        ours = {coin: kept[coin] for coin in self._universe.open if coin in kept and coin not in own}
+        known = still_known(ours, now_ms, self._wished)
+        wishes = margin_changes(self._running.settings, _plain(known), self._universe.specs)
+        known = {coin: found for coin, found in known.items() if coin not in wishes}
+        self.believed = [coin for coin in known if self._wished(coin)]
+        return own | known
 
     def _wished(self, coin: str) -> bool:
         """Whether the settings say how a market is to be margined, and the account might have it otherwise."""
@@ -195,6 +212,10 @@ class StartReading:
         running, leaving = self._running, something_left(self._running)
         kept = kept_markets(running) if leaving and self._tries >= PART_TRIES and not self._finishing else None
         return learn_universe(self._rest, running.settings.base, self._who.account, also, leaving=leaving, kept=kept)
+
+
+def _plain(kept: Mapping[str, KeptMargin]) -> dict[str, Margin]:
+    return {coin: found.margin for coin, found in kept.items()}
 
 
 def something_left(running: Running) -> bool:
@@ -246,7 +267,8 @@ def assemble(running: Running, reading: StartReading) -> Trading:
         recovered=intents.recovered, risk=journal.fact("risk", KeptRisk),
         trips=journal.fact("trips", list[TripNote]) or [],
         approved=approved_markets(running), caps=journal.fact("caps", KeptCaps),
-        mode=journal.fact("mode", str), margins=reading.kept_margins, began_ms=reading.began_ms,
+        mode=journal.fact("mode", str), margins=reading.kept_margins, believed=reading.believed,
+        began_ms=reading.began_ms,
         clock=reading.exchange_clock, late_ms=journal.late_ms() if running.settings.base.follows else None,
     )  # fmt: skip
     given = Given(

@@ -31,7 +31,9 @@ class Before(msgspec.Struct, frozen=True, kw_only=True):
     mode: str | None = None
     """The account's mode that the figures are of."""
     margins: dict[str, KeptMargin] = {}
-    """How markets are margined, as far as it need not be asked again."""
+    """How markets are margined, as far as the next start need not ask again."""
+    believed: list[str] = []
+    """Those of them with a wish that this start has not asked."""
     clock: tuple[int, int] | None = None
     """The exchange's time, and ours (monotonic) when it was read."""
     late_ms: int | None = None

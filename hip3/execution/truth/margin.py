@@ -38,9 +38,11 @@ RETRY_MS = 2000
 MOST_RETRY_MS = 64_000
 KEPT_MS = 3_600_000
 """How long what was read holds for the next start; a running service reads it once."""
-KEPT_WISHED_MS = 600_000
+KEPT_WISHED_MS = 120_000
 """The same where the settings say how a market is to be margined, and a person might have set it otherwise since:
-restarts in a row need not ask again."""
+restarts in a row need not ask again at once."""
+AGAIN_MS, APART_MS = 60_000, 5000
+"""Those are asked after all, when what the starts have spent has come back, and not all of them at once."""
 
 
 class Margin(msgspec.Struct, frozen=True):
@@ -111,7 +113,8 @@ class MarginSetter:
     """Sends one updateLeverage per market that needs it, over HTTP, each a recorded intent with a nonce of its own.
 
     `known`: what holds, as the start read it, and kept up here; `wished` makes wishes of it by `changes`. `kept`: what
-    of it the next start need not ask; what is set is added. `held(coin)`: whether a position is open in a market.
+    of it the next start need not ask; what is set is added. `believed`: what this one has not asked, and is asked later
+    while its market is open. `held(coin)`: whether a position is open in a market.
     `blocked` is shared with the gates: coin -> why it must not be entered, of this duty alone; it is written when this
     is made, before any thread could enter. `count_action` takes from the address budget.
     """
@@ -126,6 +129,7 @@ class MarginSetter:
         specs: dict[str, MarketSpec],
         known: dict[str, Margin],
         kept: dict[str, KeptMargin],
+        believed: Iterable[str],
         wished: Callable[[dict[str, Margin]], dict[str, Margin]],
         blocked: dict[str, str],
         nonces: NonceManager,
@@ -143,7 +147,8 @@ class MarginSetter:
         self._specs = specs
         self._known, self._kept, self._wished = known, kept, wished
         self._wishes: dict[str, Margin] = {}
-        self._again: dict[str, tuple[int, int]] = {}
+        first_ms = clock.mono_ms() + AGAIN_MS
+        self._again = {coin: (first_ms + number * APART_MS, 0) for number, coin in enumerate(believed)}
         """Markets to be looked at again -> when, and how often that was tried."""
         self._blocked = blocked
         self._nonces = nonces
