@@ -2,7 +2,7 @@
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from hip3.execution.truth.bootstrap import (
     read_whole_beginning,
     with_orphans,
 )
-from hip3.execution.truth.margin import KeptMargin, Margin, still_known
+from hip3.execution.truth.margin import MarginRead, plain, still_known
 from hip3.execution.truth.markets import KeptCaps
 from hip3.execution.truth.signer import check_signer, check_vault
 from hip3.execution.truth.universe import Universe, learn_universe
@@ -49,11 +49,8 @@ class StartReading:
 
     def __init__(self, running: Running, rest: Rest, who: Who, universe: Universe, folder: Path) -> None:
         self._running, self._rest, self._who, self._universe, self._folder = running, rest, who, universe, folder
-        self._margins: dict[str, KeptMargin] = {}
-        self.kept_margins: dict[str, KeptMargin] = {}
-        """What of them the next start need not ask."""
-        self.believed: list[str] = []
-        """Markets with a wish whose margin a start before this one has read or set, and this one has not asked."""
+        self._begun_ms = running.clock.wall_ms()
+        self._margins: dict[str, MarginRead] = {}
         self._also: list[str] = []
         self.universe = universe
         """The markets, with those that are left only because a position of ours is in them."""
@@ -91,9 +88,8 @@ class StartReading:
         self.began_ms = self.began_ms or began_ms(self._folder, running.clock.wall_ms())
         totals = running.journal.fact("totals", KeptTotals) or KeptTotals(since_ms=self.began_ms)
         held = running.journal.fact("held", list[Held]) or []
-        beginning, missing = read_part_of_beginning(
-            self._rest, account, self._universe, totals, held, _plain(self._margins)
-        )  # fmt: skip
+        margins = plain({coin: found for coin, found in self._margins.items() if coin in self._universe.open})
+        beginning, missing = read_part_of_beginning(self._rest, account, self._universe, totals, held, margins)
         report = beginning.report
         if not report.at_ms:  # no dex answered
             report = msgspec.structs.replace(report, at_ms=running.clock.wall_ms())
@@ -124,9 +120,8 @@ class StartReading:
         self.universe, self.missing = universe, ""  # the markets of this run are what it began with
         assert self.beginning is not None
         trading.view.mode = self.beginning.mode
-        margins = {coin: margin for coin, margin in self.beginning.margins.items() if coin in universe.specs}
         if trading.housekeeping.margin is not None:
-            trading.housekeeping.margin.found(margins, self.kept_margins)
+            trading.housekeeping.margin.found(self.margins)
         self._running.readiness.hold("start", "")
 
     def _read_all(self) -> bool:
@@ -149,12 +144,9 @@ class StartReading:
         if self._reach(f"{dex}:" for dex in dexs_of_ours(self.beginning.report.fills)):
             self.beginning = self._read_beginning(who.account, totals, held, now_ms)
         self.universe = with_orphans(self._universe, self.beginning.report, held)
-        wishes = margin_changes(running.settings, self.beginning.margins, self._universe.specs)
-        self.kept_margins = {coin: found for coin, found in self._margins.items() if coin not in wishes}
         since = checked.at_ms if checked is not None and fresh else now_ms
         keep_began(self._folder, self.began_ms)
         running.journal.keep("checked", Checked(at_ms=since, signer=signer, account=who.account))
-        running.journal.keep("margins", self.kept_margins)
         return True
 
     def _check_signer(self, signer: str, account: str, vault: str | None) -> None:
@@ -166,28 +158,29 @@ class StartReading:
         if doubt:  # the exchange will refuse every order, and says so itself
             self._running.journal.record("fault", what=doubt)
 
+    @property
+    def margins(self) -> dict[str, MarginRead]:
+        """How markets are margined, as far as it is known: read by this start, or kept by one a little before it."""
+        return {coin: found for coin, found in self._margins.items() if coin in self.universe.specs}
+
     def _read_beginning(self, account: str, totals: KeptTotals, held: list[Held], now_ms: int) -> Beginning:
-        margins = _plain(self._margins)
+        margins = plain(self._margins)
         try:
             return read_whole_beginning(self._rest, account, self._universe, totals, held, margins)
         finally:  # what was read before something failed, each as of its own try
-            self._margins |= {coin: KeptMargin(m, now_ms) for coin, m in margins.items() if coin not in self._margins}
+            self._margins |= {coin: MarginRead(m, now_ms) for coin, m in margins.items() if coin not in self._margins}
 
-    def _known_margins(self, now_ms: int, *, fresh: bool) -> dict[str, KeptMargin]:
-        """What this start has read, and of what earlier ones kept that which is as wished: a change is made of what
-        holds now, since it may leave a part of that as it is."""
-        own = {coin: found for coin, found in self._margins.items() if coin not in self.believed}
-        own = still_known(own, now_ms, lambda coin: False)
-        if not fresh or self._finishing:
-            self.believed = []
-            return own
-        kept = self._running.journal.fact("margins", dict[str, KeptMargin]) or {}
-        ours = {coin: kept[coin] for coin in self._universe.open if coin in kept and coin not in own}
-        known = still_known(ours, now_ms, self._wished)
-        wishes = margin_changes(self._running.settings, _plain(known), self._universe.specs)
-        known = {coin: found for coin, found in known.items() if coin not in wishes}
-        self.believed = [coin for coin in known if self._wished(coin)]
-        return own | known
+    def _known_margins(self, now_ms: int, *, fresh: bool) -> dict[str, MarginRead]:
+        """What this start has read, and of what earlier ones kept that which is as wished."""
+        own = {coin: found for coin, found in self._margins.items() if found.at_ms >= self._begun_ms}
+        own = still_known(own, now_ms, lambda coin: False)  # else a slow start would never end
+        known: dict[str, MarginRead] = {}
+        if fresh and not self._finishing:
+            kept = self._running.journal.fact("margins", dict[str, MarginRead]) or {}
+            known = still_known({c: kept[c] for c in self._universe.open if c in kept}, now_ms, self._wished)
+        wishes = margin_changes(self._running.settings, plain(known), self._universe.specs)
+        known = {coin: found for coin, found in known.items() if coin not in wishes} | own
+        return {coin: found for coin, found in known.items() if coin in self._universe.open}
 
     def _wished(self, coin: str) -> bool:
         """Whether the settings say how a market is to be margined, and the account might have it otherwise."""
@@ -212,10 +205,6 @@ class StartReading:
         running, leaving = self._running, something_left(self._running)
         kept = kept_markets(running) if leaving and self._tries >= PART_TRIES and not self._finishing else None
         return learn_universe(self._rest, running.settings.base, self._who.account, also, leaving=leaving, kept=kept)
-
-
-def _plain(kept: Mapping[str, KeptMargin]) -> dict[str, Margin]:
-    return {coin: found.margin for coin, found in kept.items()}
 
 
 def something_left(running: Running) -> bool:
@@ -267,8 +256,7 @@ def assemble(running: Running, reading: StartReading) -> Trading:
         recovered=intents.recovered, risk=journal.fact("risk", KeptRisk),
         trips=journal.fact("trips", list[TripNote]) or [],
         approved=approved_markets(running), caps=journal.fact("caps", KeptCaps),
-        mode=journal.fact("mode", str), margins=reading.kept_margins, believed=reading.believed,
-        began_ms=reading.began_ms,
+        mode=journal.fact("mode", str), margins=reading.margins, began_ms=reading.began_ms,
         clock=reading.exchange_clock, late_ms=journal.late_ms() if running.settings.base.follows else None,
     )  # fmt: skip
     given = Given(

@@ -9,7 +9,7 @@ from hip3.config.reading import MarketSettings
 from hip3.core.market import MarketSpec
 from hip3.execution.exits.risk_desk import KeptRisk, Past, pending
 from hip3.execution.truth.bootstrap import Beginning, opening, still_held
-from hip3.execution.truth.margin import KeptMargin, Margin, changes
+from hip3.execution.truth.margin import Margin, MarginRead, changes
 from hip3.execution.truth.markets import KeptCaps
 from hip3.ops.intents import Recovered
 from hip3.position.held import Held
@@ -30,10 +30,8 @@ class Before(msgspec.Struct, frozen=True, kw_only=True):
     caps: KeptCaps | None = None
     mode: str | None = None
     """The account's mode that the figures are of."""
-    margins: dict[str, KeptMargin] = {}
-    """How markets are margined, as far as the next start need not ask again."""
-    believed: list[str] = []
-    """Those of them with a wish that this start has not asked."""
+    margins: dict[str, MarginRead] = {}
+    """How markets are margined, and when that was read or set."""
     clock: tuple[int, int] | None = None
     """The exchange's time, and ours (monotonic) when it was read."""
     late_ms: int | None = None

@@ -287,8 +287,7 @@ def _housekeeping(g: Given, books: Books, feed: Feed, outbox: Outbox, inflow: In
         )  # fmt: skip
         margin = MarginSetter(
             clock=g.clock, rest=g.rest, held=lambda coin: coin in books.tracker.booked(), signed=g.signed,
-            identity=g.identity, specs=g.universe.specs, known=books.margins, kept=g.before.margins,
-            believed=g.before.believed,
+            identity=g.identity, specs=g.universe.specs, known=books.margins, read=g.before.margins,
             wished=lambda known: margin_changes(g.settings, known, g.universe.specs),
             blocked=books.blocked.margin, nonces=outbox.nonces, intents=g.intents, journal=g.journal,
             count_action=outbox.address.spend, exchange_ms=books.offset.exchange_ms,

@@ -101,7 +101,7 @@ def read_beginning(rest: Rest, user: str, dexs: Iterable[str]) -> PositionReport
 class Checked(msgspec.Struct, frozen=True, kw_only=True):
     """What a start has found to be in order. A restart within the hour need not ask again: it would cost a third
     of a minute's request weight, and the restart after it would find none left. Kept as a fact of the journal, as are
-    the margins (`margin.KeptMargin`)."""
+    the margins (`margin.MarginRead`)."""
 
     at_ms: int
     """Wall time."""

@@ -37,12 +37,14 @@ RETRY_MS = 2000
 """What failed is tried again after this, then after twice as long each time, up to:"""
 MOST_RETRY_MS = 64_000
 KEPT_MS = 3_600_000
-"""How long what was read holds for the next start; a running service reads it once."""
+"""How long what was read holds for the next start."""
 KEPT_WISHED_MS = 120_000
 """The same where the settings say how a market is to be margined, and a person might have set it otherwise since:
 restarts in a row need not ask again at once."""
-AGAIN_MS, APART_MS = 60_000, 5000
-"""Those are asked after all, when what the starts have spent has come back, and not all of them at once."""
+FRESH_MS = 10_000
+"""What was read longer ago is asked for again before a change is made of it, and by a service that begins with it:"""
+AGAIN_MS, APART_MS = 60_000, 10_000
+"""when what the starts have spent has come back, and one after the other. One that fails doubles what is between."""
 
 
 class Margin(msgspec.Struct, frozen=True):
@@ -54,15 +56,20 @@ class Margin(msgspec.Struct, frozen=True):
     """A whole number; how much it may be is the market's."""
 
 
-class KeptMargin(msgspec.Struct, frozen=True):
-    """What a start found as wished, or a change made so: for the next start, kept in the journal's fact "margins"."""
+class MarginRead(msgspec.Struct, frozen=True):
+    """What was read or set, and when. Those that are as wished are the journal's fact "margins", for the next start."""
 
     margin: Margin
     at_ms: int
     """Wall time."""
 
 
-def still_known(kept: Mapping[str, KeptMargin], now_ms: int, wished: Callable[[str], bool]) -> dict[str, KeptMargin]:
+def plain(read: Mapping[str, MarginRead]) -> dict[str, Margin]:
+    """The same without the times. Pure."""
+    return {coin: found.margin for coin, found in read.items()}
+
+
+def still_known(kept: Mapping[str, MarginRead], now_ms: int, wished: Callable[[str], bool]) -> dict[str, MarginRead]:
     """What need not be asked again at wall time `now_ms`; nothing where the clock was set back before it. Pure.
     `wished(coin)`: whether the settings ask for something that the account might have otherwise."""
     most = {True: KEPT_WISHED_MS, False: KEPT_MS}
@@ -112,11 +119,10 @@ def changes(
 class MarginSetter:
     """Sends one updateLeverage per market that needs it, over HTTP, each a recorded intent with a nonce of its own.
 
-    `known`: what holds, as the start read it, and kept up here; `wished` makes wishes of it by `changes`. `kept`: what
-    of it the next start need not ask; what is set is added. `believed`: what this one has not asked, and is asked later
-    while its market is open. `held(coin)`: whether a position is open in a market.
-    `blocked` is shared with the gates: coin -> why it must not be entered, of this duty alone; it is written when this
-    is made, before any thread could enter. `count_action` takes from the address budget.
+    `read`: what holds as the start read it, and `known` the same for others to read; both are kept up here, and what is
+    as wished is kept for the next start. `wished` makes wishes of it by `changes`. `held(coin)`: whether a position is
+    open in a market. `blocked` is shared with the gates: coin -> why it must not be entered, of this duty alone; it is
+    written when this is made, before any thread could enter. `count_action` takes from the address budget.
     """
 
     def __init__(
@@ -128,8 +134,7 @@ class MarginSetter:
         identity: Identity,
         specs: dict[str, MarketSpec],
         known: dict[str, Margin],
-        kept: dict[str, KeptMargin],
-        believed: Iterable[str],
+        read: Mapping[str, MarginRead],
         wished: Callable[[dict[str, Margin]], dict[str, Margin]],
         blocked: dict[str, str],
         nonces: NonceManager,
@@ -145,11 +150,14 @@ class MarginSetter:
         self._signed = signed
         self._identity = identity
         self._specs = specs
-        self._known, self._kept, self._wished = known, kept, wished
+        self._known, self._wished = known, wished
+        self._read: dict[str, MarginRead] = {}
         self._wishes: dict[str, Margin] = {}
-        first_ms = clock.mono_ms() + AGAIN_MS
-        self._again = {coin: (first_ms + number * APART_MS, 0) for number, coin in enumerate(believed)}
+        self._again: dict[str, tuple[int, int]] = {}
         """Markets to be looked at again -> when, and how often that was tried."""
+        self._later: dict[str, MarginRead] = {}
+        """Markets whose reading is old: they are looked at, too, as long as there is no newer one."""
+        self._later_ms, self._later_failed = clock.mono_ms() + AGAIN_MS, 0
         self._blocked = blocked
         self._nonces = nonces
         self._intents = intents
@@ -157,7 +165,7 @@ class MarginSetter:
         self._count_action = count_action
         self._due: dict[str, tuple[int, int]] = {}
         """Coin -> when it is tried next, and how often it was."""
-        self.wish(wished(known))
+        self.found(read)
 
     def wish(self, wishes: dict[str, Margin]) -> None:
         """More markets to set; they are closed to entries until it is done. The rest thread."""
@@ -165,11 +173,14 @@ class MarginSetter:
             self._wishes[coin], self._due[coin] = wish, (0, 0)
             self._blocked[coin] = WAITING
 
-    def found(self, margins: dict[str, Margin], kept: dict[str, KeptMargin]) -> None:
-        """What a start in part had left out; the rest thread."""
-        self._known |= margins
-        self._kept = kept | self._kept
-        self.wish(self._wished(margins))
+    def found(self, read: Mapping[str, MarginRead]) -> None:
+        """What a start has read, or had left out at first; the rest thread. What was learnt since stands."""
+        newer = {c: m for c, m in read.items() if c not in self._read or self._read[c].at_ms < m.at_ms}
+        self._read |= newer
+        self._known |= plain(newer)
+        self._later |= {coin: found for coin, found in newer.items() if not self._fresh(found)}
+        self._keep()
+        self.wish({coin: wish for coin, wish in self._wished(plain(newer)).items() if coin not in self._wishes})
 
     def look_again(self, coin: str) -> None:
         """Close a market until its margin was read anew. Control, before a market is opened that was changed."""
@@ -183,8 +194,7 @@ class MarginSetter:
             if coin not in self._known or told.leverage is None or told.type not in ("isolated", "cross"):
                 continue
             have = Margin(told.type == "isolated", told.leverage)
-            if have != self._known[coin]:
-                self._learnt(coin, have)
+            self._learnt(coin, have)
             wish = self._wished({coin: have}).get(coin)
             if wish is not None and wish.isolated != have.isolated and coin not in self._wishes:
                 self._journal.record("margin_differs", coin=coin, leverage=have.leverage)
@@ -202,19 +212,29 @@ class MarginSetter:
             return
         coin = next((c for c in self._wishes if not self._waits(c) and now_ms >= self._due[c][0]), None)
         if coin is None:
+            self._look_later(now_ms)
             return
         _, tries = self._due[coin]
         self._due[coin] = (now_ms + min(RETRY_MS << tries, MOST_RETRY_MS), tries + 1)
-        wish = self._wishes[coin]
-        if tries and read_margins(self._rest, self._identity.account, [coin], {})[coin] == wish:
-            self._done(coin, wish)
+        if tries or coin not in self._read or not self._fresh(self._read[coin]):
+            self._learnt(coin, self._asked(coin))
+        # Of what holds now: a leverage that is to stay might have been set meanwhile.
+        wish = self._wished({coin: self._known[coin]}).get(coin)
+        if wish is None:
+            self._done(coin)
             return
+        self._wishes[coin] = wish
+        if not self._waits(coin):
+            self._set(coin, wish)
+
+    def _set(self, coin: str, wish: Margin) -> None:
         outcome = parse_action_answer(self._send(coin, wish))
         if isinstance(outcome, Statuses):
-            shown = read_margins(self._rest, self._identity.account, [coin], {})[coin]
+            shown = self._asked(coin)
             if shown != wish:
                 raise VenueReadError(f"updateLeverage of {coin} was accepted, and activeAssetData shows {shown}")
-            self._done(coin, wish)
+            self._learnt(coin, shown)
+            self._done(coin)
         elif isinstance(outcome, ActionRefused):
             self._refused(coin, outcome.text)
         else:
@@ -230,7 +250,7 @@ class MarginSetter:
 
     def _look(self, coin: str, tries: int, now_ms: int) -> None:
         self._again[coin] = (now_ms + min(RETRY_MS << tries, MOST_RETRY_MS), tries + 1)
-        self._learnt(coin, read_margins(self._rest, self._identity.account, [coin], {})[coin])
+        self._learnt(coin, self._asked(coin))
         del self._again[coin]
         wishes = self._wished({coin: self._known[coin]})
         self.wish(wishes)
@@ -239,16 +259,45 @@ class MarginSetter:
             self._due.pop(coin, None)
             self._blocked.pop(coin, None)
 
-    def _learnt(self, coin: str, margin: Margin) -> None:
-        self._known[coin] = margin
-        self._kept = self._kept | {coin: KeptMargin(margin, self._clock.wall_ms())}  # the journal reads it later
-        self._journal.keep("margins", self._kept)
+    def _look_later(self, now_ms: int) -> None:
+        """Ask for one reading that this service began with, its market open. Of a position that is open its type alone
+        is set, as where a reading of the account shows it."""
+        self._later = {coin: found for coin, found in self._later.items() if self._read[coin] == found}
+        if not self._later or now_ms < self._later_ms:
+            return
+        coin = next(iter(self._later))
+        self._later[coin] = self._later.pop(coin)  # one that cannot be read keeps no other waiting
+        self._later_ms = now_ms + min(APART_MS << self._later_failed, KEPT_MS)
+        self._later_failed += 1
+        have = self._asked(coin)
+        self._later_ms, self._later_failed = now_ms + APART_MS, 0
+        self._learnt(coin, have)
+        wish = self._wished({coin: have}).get(coin)
+        if wish is not None and (wish.isolated != have.isolated or not self._held(coin)):
+            self.wish({coin: wish})
 
-    def _done(self, coin: str, wish: Margin) -> None:
-        self._learnt(coin, wish)
+    def _asked(self, coin: str) -> Margin:
+        return read_margins(self._rest, self._identity.account, [coin], {})[coin]
+
+    def _fresh(self, found: MarginRead) -> bool:
+        return 0 <= self._clock.wall_ms() - found.at_ms <= FRESH_MS
+
+    def _learnt(self, coin: str, margin: Margin) -> None:
+        before = self._read.get(coin)
+        self._known[coin] = margin
+        self._read[coin] = MarginRead(margin, self._clock.wall_ms())
+        if before is None or before.margin != margin:
+            self._keep()
+
+    def _keep(self) -> None:
+        wishes = self._wished(plain(self._read))
+        self._journal.keep("margins", {coin: found for coin, found in self._read.items() if coin not in wishes})
+
+    def _done(self, coin: str) -> None:
+        have = self._known[coin]
         self._blocked.pop(coin, None)
         del self._wishes[coin], self._due[coin]
-        self._journal.record("leverage", coin=coin, isolated=wish.isolated, leverage=wish.leverage)
+        self._journal.record("leverage", coin=coin, isolated=have.isolated, leverage=have.leverage)
 
     def _refused(self, coin: str, text: str) -> None:
         """What passes by itself, like a spent limit, is tried again; else the market stays closed, and it is said."""
