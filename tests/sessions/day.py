@@ -33,7 +33,7 @@ RESTARTS = (2, 5, 8)
 QUOTED = ("xyz:GOLD", "xyz:NVDA", "xyz:TSLA", "xyz:AAPL", "xyz:MSFT")
 QUOTES: dict[str, Any] = {
     "quote_markets": ",".join(QUOTED), "max_notional_per_market": Decimal(100), "max_notional_total": Decimal(1000),
-    "max_concurrent_positions": 20, "quote_min_half_bps": Decimal(1), "quote_min_edge_bps": Decimal("0.6"),
+    "max_concurrent_positions": 20, "quote_min_half_bps": Decimal(2), "quote_min_edge_bps": Decimal("0.6"),
     "quote_vol_factor": Decimal(0),
 }  # fmt: skip
 

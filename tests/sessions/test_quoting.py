@@ -13,7 +13,7 @@ from hip3.core.ledger import OrderChanged
 from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, Side
 from hip3.execution.quotes.market import QuotedMarket
-from hip3.execution.quotes.pulls import Pulls
+from hip3.execution.quotes.pulls import STEP, Pulls
 from hip3.execution.quotes.refusals import reaction
 from hip3.execution.quotes.stance import Stance
 from hip3.service.params import quote_params
@@ -199,6 +199,7 @@ def test_a_print_of_eighteen_percent_takes_all_quotes_for_a_minute(tmp_path: Pat
     stage.move(0)
     stage.run(30_000, step_ms=50)
     assert stage.live() == []
+    assert STEP in stage.market.reasons, "and not by what else such a print does to a market"
     assert stage.until(lambda: len(stage.live()) > 0, 120_000)
 
 
