@@ -106,3 +106,12 @@ def test_no_float_is_made_where_money_is() -> None:
             "fair.py",
         ):  # options in seconds; rates and statistics
             assert "float(" not in path.read_text(), path
+
+
+def test_nothing_is_rounded_by_the_context_of_a_thread() -> None:
+    """A library in the same process may have set it: figures of a report were rounded up where one client had run."""
+    for path in CODE:
+        for call in [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)]:
+            if isinstance(call.func, ast.Attribute) and call.func.attr == "quantize":
+                named = [ast.unparse(a) for a in [*call.args, *(k.value for k in call.keywords)]]
+                assert "CTX" in named, f"{path}:{call.lineno}"

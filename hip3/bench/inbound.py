@@ -15,7 +15,7 @@ from hip3.bench.rig import Rig
 from hip3.bench.rows import Goal, Row, absent, at_least, at_most, beside, figure, ours
 from hip3.bench.signed import sample_order
 from hip3.bench.stats import WARM_UP, Samples, now_ns, side_by_side
-from hip3.core.money import ZERO
+from hip3.core.money import ZERO, half_even
 from hip3.core.orders import PendingOrder
 from hip3.exchange.protocol import Session
 
@@ -31,7 +31,7 @@ def measure(rig: Rig, count: int) -> Iterable[Row]:
     """Rows of bbo, contexts, order updates and fills."""
     coin = rig.coins[0]
     price = rig.price(coin)
-    tick = (price / 10_000).quantize(Decimal("0.001"))
+    tick = half_even(price / 10_000, 3)
     ahead = rig.clock.wall_ms() + AHEAD_MS
     bbos = [_bbo(coin, price, tick, n, ahead) for n in range(BATCH)]
     ctxs = [frames.ctx(coin, price + tick * (n % 2), price) for n in range(BATCH)]

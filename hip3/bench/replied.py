@@ -22,6 +22,7 @@ from hip3.bench.shots import BELOW
 from hip3.bench.signed import signed_frame
 from hip3.bench.stats import Samples, now_ns
 from hip3.bench.wired import BETWEEN_S, hand_off
+from hip3.core.money import half_even
 from hip3.core.orders import OrderBatch, PendingOrder, Side, Tif
 from hip3.exchange.signing import SigningKey
 
@@ -87,7 +88,7 @@ def _bare_order(rig: Rig, url: str) -> Iterator[Callable[[int], float]]:
     loop = rig.trading.loop
     assert loop is not None
     ids, key, coin = loop._asset_ids, SigningKey(funded_key(url)), rig.coins[0]
-    px = (rig.price(coin) * BELOW).quantize(Decimal("0.1"))
+    px = half_even(rig.price(coin) * BELOW, 1)
     sock = websocket.create_connection(url.replace("http", "ws", 1) + "/ws", timeout=TIMEOUT_S)
 
     def call(n: int) -> float:

@@ -27,7 +27,7 @@ from hip3.config.reading import MarketSettings
 from hip3.config.settings import Settings
 from hip3.core.events import Event, PostReply
 from hip3.core.market import MarketView
-from hip3.core.money import BASIS_POINT
+from hip3.core.money import BASIS_POINT, half_even
 from hip3.core.ports import SendOutcome, SendResult
 from hip3.errors import Hip3Error
 from hip3.exchange import rate_limit, rest
@@ -47,7 +47,6 @@ PATIENCE_S = 10.0
 DEX = "xyz"
 PING = '{"method":"ping"}'
 _never = threading.Event()
-_FEE_STEP = Decimal("0.000001")
 
 AHEAD_MS = 4000
 """Books made by hand are newer than any of the exchange's."""
@@ -326,7 +325,7 @@ class Rig:
 
     def fee(self, coin: str, notional: Decimal) -> Decimal:
         """What taking costs there: a fill that cost something else ends the trade in its market."""
-        return (notional * self.trading.specs[coin].taker_fee_bps * BASIS_POINT).quantize(_FEE_STEP)
+        return half_even(notional * self.trading.specs[coin].taker_fee_bps * BASIS_POINT, 6)
 
     def _view(self, coin: str) -> MarketView:
         view = self.trading.market_state.view(coin)

@@ -7,19 +7,19 @@ finds nothing to match: the market is free again at once, and no position is lef
 from decimal import Decimal
 
 from hip3.bench import frames
+from hip3.core.money import half_even
 
 BELOW = Decimal("0.95")
 TOUCH_USD = 10_000
-_CENT = Decimal("0.01")
 
 
 def shot(coin: str, price: Decimal, number: int, time_ms: int) -> list[bytes]:
     """Frames of which only the last makes a signal. `number` keeps the oracle's prices apart."""
     base = price * BELOW * (1 + Decimal(number % 1000) / 100_000)
-    size = (TOUCH_USD / base).quantize(Decimal("0.01"))
+    size = half_even(TOUCH_USD / base, 2)
 
     moves = [frames.ctx(coin, base * Decimal(step), base) for step in ("1", "1.0005", "1.001")]
-    bid, ask = ((base * Decimal(part)).quantize(_CENT) for part in ("0.98", "0.99"))
+    bid, ask = (half_even(base * Decimal(part), 2) for part in ("0.98", "0.99"))
     stale = frames.bbo(coin, time_ms, bid, ask, size)
     return [_wide(coin, price, time_ms), *moves, stale]
 

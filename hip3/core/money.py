@@ -156,6 +156,11 @@ def truncate(value: Decimal, decimals: int) -> Decimal:
     return value.quantize(_EXPONENTS[-decimals], ROUND_DOWN, CTX)
 
 
+def half_even(value: Decimal, decimals: int) -> Decimal:
+    """Rounded half even to `decimals` digits, 0 to 18."""
+    return value.quantize(_EXPONENTS[-decimals], ROUND_HALF_EVEN, CTX)
+
+
 def to_wire(value: Decimal) -> str:
     """Normal form, as it is signed: no exponent, no trailing zeros, no bare point, no "-0".
 

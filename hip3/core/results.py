@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from hip3.core.money import BASIS_POINT, TEN_THOUSAND, ZERO, bps_of, div
+from hip3.core.money import BASIS_POINT, TEN_THOUSAND, ZERO, bps_of, div, half_even
 
 DAY_MS, HOUR_MS = 86_400_000, 3_600_000
 QUOTE_HORIZONS_S = (1, 5, 30)
@@ -27,7 +27,7 @@ def plain(value: Decimal) -> str:
 
 def rounded(value: Decimal, digits: int = 2) -> str:
     """A figure for people, half even, with so many decimals: basis points, USD of a table."""
-    return f"{value:.{digits}f}"
+    return f"{half_even(value, digits):f}"
 
 
 class Sums(msgspec.Struct, frozen=True, kw_only=True):

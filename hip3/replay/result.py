@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from hip3.core.money import TEN_THOUSAND, ZERO, div
+from hip3.core.money import TEN_THOUSAND, ZERO, div, half_even
 from hip3.errors import ConfigError
 from hip3.replay.head import Head
 from hip3.replay.run import Ask, Replay
@@ -69,7 +69,7 @@ def report_of(ask: Ask, head: Head, done: Replay) -> dict[str, Any]:
     notional = sum((Decimal(str(f["px"])) * Decimal(str(f["sz"])) for f in fills), ZERO)
     net = realized - fees + funding
     trading = done.app.running.trading
-    per_notional = text(div(net * TEN_THOUSAND, notional).quantize(Decimal("0.0001"))) if notional else None
+    per_notional = text(half_even(div(net * TEN_THOUSAND, notional), 4)) if notional else None
     blocks = {} if trading is None else {k: str(v) for k, v in sorted(trading.gates.blocks.items())}
     return {
         "schema": SCHEMA,
@@ -80,7 +80,7 @@ def report_of(ask: Ask, head: Head, done: Replay) -> dict[str, Any]:
         "round_trips": figures.round_trips,
         "wins": figures.wins,
         "net_usd": text(net),
-        "open_usd": text(open_usd.quantize(Decimal("0.000001"))),  # what is held, at its marks; no part of net
+        "open_usd": text(half_even(open_usd, 6)),  # what is held, at its marks; no part of net
         "gross_usd": text(realized),
         "fees_usd": text(fees),
         "funding_usd": text(funding),
@@ -115,7 +115,7 @@ def report_of(ask: Ask, head: Head, done: Replay) -> dict[str, Any]:
 
 def _open(coin: str, position: Position, mark: Decimal) -> dict[str, str]:
     """What is still held of a market."""
-    entry = position.entry_px.quantize(Decimal("0.00000001"))
+    entry = half_even(position.entry_px, 8)
     return {"market": coin, "size": text(position.szi), "entry_px": text(entry), "mark_px": text(mark)}
 
 

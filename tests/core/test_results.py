@@ -1,8 +1,9 @@
 """The one definition of each figure: the parts add up, what is unknown stays unknown."""
 
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 
-from hip3.core.results import NOTHING, Mean, Sums, captured_usd, markout_bps, net, plain, split
+from hip3.core.money import half_even
+from hip3.core.results import NOTHING, Mean, Sums, captured_usd, markout_bps, net, plain, rounded, split
 
 D = Decimal
 
@@ -35,3 +36,15 @@ def test_markouts_are_seen_from_the_side_of_the_fill() -> None:
     mean.add(D(-2), D(300))
     assert (mean.value, mean.usd) == (D(1), D("0.04"))
     assert plain(D("-0.500")) == "-0.5"
+
+
+def test_a_figure_is_rounded_half_even_whatever_the_thread_s_context_is() -> None:
+    with localcontext() as context:
+        context.rounding, context.prec = ROUND_HALF_UP, 3
+        assert [rounded(D(x)) for x in ("2.585", "-2.585", "0.005", "12345.675")] == [
+            "2.58",
+            "-2.58",
+            "0.00",
+            "12345.68",
+        ]
+        assert half_even(D("0.125"), 2) == D("0.12")

@@ -6,14 +6,14 @@ Ids are hashes of counters, not random: the same calls give the same ids. Shapes
 from decimal import Decimal
 from typing import Any
 
-from hip3.core.money import ZERO, div, to_wire
+from hip3.core.money import ZERO, div, half_even, to_wire
 from hip3.venue.engine.book import BookOrder
 from hip3.venue.engine.numbers import num
 
 
 def average(paid: Decimal, size: Decimal, sz_decimals: int) -> Decimal:
     """Mean price of `size` for `paid` USD, rounded half even to the decimals of a price; 0 without a size."""
-    return div(paid, size).quantize(Decimal(1).scaleb(-max(0, 6 - sz_decimals))) if size else ZERO
+    return half_even(div(paid, size), max(0, 6 - sz_decimals)) if size else ZERO
 
 
 def mix(n: int) -> int:
