@@ -49,8 +49,9 @@ class StartReading:
 
     def __init__(self, running: Running, rest: Rest, who: Who, universe: Universe, folder: Path) -> None:
         self._running, self._rest, self._who, self._universe, self._folder = running, rest, who, universe, folder
-        self._begun_ms = running.clock.wall_ms()
         self._margins: dict[str, MarginRead] = {}
+        self._read_here: set[str] = set()
+        """Markets whose margin this start has read itself."""
         self._also: list[str] = []
         self.universe = universe
         """The markets, with those that are left only because a position of ours is in them."""
@@ -160,20 +161,24 @@ class StartReading:
 
     @property
     def margins(self) -> dict[str, MarginRead]:
-        """How markets are margined, as far as it is known: read by this start, or kept by one a little before it."""
-        return {coin: found for coin, found in self._margins.items() if coin in self.universe.specs}
+        """How markets are margined, as far as it is known: read by this start, or kept by one a little before it. First
+        those that the settings say something of: they are looked at again in this order."""
+        known = [coin for coin in self._margins if coin in self.universe.specs and coin in self._universe.specs]
+        return {coin: self._margins[coin] for coin in sorted(known, key=lambda coin: not self._wished(coin))}
 
     def _read_beginning(self, account: str, totals: KeptTotals, held: list[Held], now_ms: int) -> Beginning:
         margins = plain(self._margins)
         try:
             return read_whole_beginning(self._rest, account, self._universe, totals, held, margins)
         finally:  # what was read before something failed, each as of its own try
-            self._margins |= {coin: MarginRead(m, now_ms) for coin, m in margins.items() if coin not in self._margins}
+            here = {coin: MarginRead(m, now_ms) for coin, m in margins.items() if coin not in self._margins}
+            self._margins |= here
+            self._read_here |= here.keys()
 
     def _known_margins(self, now_ms: int, *, fresh: bool) -> dict[str, MarginRead]:
         """What this start has read, and of what earlier ones kept that which is as wished."""
-        own = {coin: found for coin, found in self._margins.items() if found.at_ms >= self._begun_ms}
-        own = still_known(own, now_ms, lambda coin: False)  # else a slow start would never end
+        # However long ago: a slow start would never end. Nothing is changed by what is old without another look.
+        own = {coin: found for coin, found in self._margins.items() if coin in self._read_here}
         known: dict[str, MarginRead] = {}
         if fresh and not self._finishing:
             kept = self._running.journal.fact("margins", dict[str, MarginRead]) or {}

@@ -96,6 +96,11 @@ def _hand(kind: str) -> Made:
     return make
 
 
+def _hand_cancel(rng: random.Random, coins: tuple[str, ...]) -> Mishap:
+    # By chance one in twenty comes while a fill is not booked yet, and none in some thousand seeds.
+    return Mishap(kind=HAND_CANCEL, at_ms=_at(rng), when=rng.choice(("", "", "unbooked")))
+
+
 def _thin_touch(rng: random.Random, coins: tuple[str, ...]) -> Mishap:
     return Mishap(
         kind="thin touch", on=rng.choice(coins), ms=rng.choice((-1, 1)), share=rng.choice((20, 60)),
@@ -188,7 +193,7 @@ KINDS: tuple[tuple[float, Made], ...] = (
     (3, _hand("hand trade")),
     (0.7, _hand("hand order")),
     (0.5, _once("hand swap")),
-    (0.7, _once(HAND_CANCEL)),
+    (0.7, _hand_cancel),
 )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from hip3.core.orders import Side
 from hip3.errors import VenueReadError
-from hip3.execution.truth.margin import AGAIN_MS, HELD, KEPT_WISHED_MS
+from hip3.execution.truth.margin import AGAIN_MS, HELD, KEPT_WISHED_MS, WAITING
 from hip3.service.assembly import StartReading, assemble, learner
 from hip3.venue.setup.settings import load_setup
 from tests.builders import D
@@ -205,3 +205,53 @@ def test_a_market_that_the_second_try_does_not_know_ends_no_start(tmp_path: Path
     world.rest.info = info  # type: ignore[method-assign]
     world.restart()
     assert SILVER in world.trading.tracker.booked()
+
+
+def test_a_leverage_that_was_set_on_an_open_position_before_a_start_is_set_back_once_that_is_closed(
+    tmp_path: Path,
+) -> None:
+    world = _gold(tmp_path, leverage=5)
+    assert world.run_until(lambda: world.ready and not world.trading.blocked, 15_000)
+    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    assert world.run_until(lambda: GOLD in world.trading.tracker.booked(), 3000)
+    world.clock.advance(30_000)
+    world.restart(lambda: _set_by_hand(world, 8, is_cross=False))
+    world.run(2 * AGAIN_MS, 50)
+    assert _leverage(world) == (8, True), "whose position it is, is not ours to say"
+    world.by_hand(GOLD, Side.SELL, D("0.01"), reduce_only=True)
+    assert world.run_until(lambda: _leverage(world) == (5, True), 15_000)
+
+
+def test_a_clock_that_is_set_back_makes_no_start_ask_twice(tmp_path: Path) -> None:
+    world = _gold(tmp_path, leverage=5)
+    assert world.run_until(lambda: world.ready and not world.trading.blocked, 15_000)
+    reading = _begun(world)
+    world.rest.asked.clear()
+    for _ in range(3):
+        with pytest.raises(VenueReadError):
+            reading.read()
+        world.clock.step_wall(-3_600_000)
+    assert [r["coin"] for r in world.rest.asked if r["type"] == "activeAssetData"] == [GOLD]
+
+
+def test_a_look_that_a_person_asks_for_while_a_margin_is_set_keeps_the_market_closed_until_it_was(
+    tmp_path: Path,
+) -> None:
+    world = _gold(tmp_path)
+    setter = world.trading.housekeeping.margin
+    assert setter is not None
+    send = setter._send
+    seen: list[str | None] = []
+
+    def meanwhile(coin: str, wish: Any) -> Any:
+        setter.look_again(coin)
+        setter._send = send  # type: ignore[method-assign]
+        answer = send(coin, wish)
+        world.clock.advance(1)
+        return answer
+
+    setter._send = meanwhile  # type: ignore[method-assign]
+    done = setter._done
+    setter._done = lambda coin: (done(coin), seen.append(world.trading.blocked.get(coin)))[0]  # type: ignore[method-assign,func-returns-value]
+    assert world.run_until(lambda: world.ready and not world.trading.blocked, 15_000)
+    assert seen == [WAITING]

@@ -67,12 +67,13 @@ def test_what_a_start_believed_is_asked_after_it_one_by_one_and_ever_more_slowly
     world.rest.asked.clear()
     world.run(AGAIN_MS - 1000, 50)
     assert not _asked_margins(world)
-    world.run(7 * APART_MS, 50)
-    failed = _asked_margins(world)
-    assert len(failed) == len(set(failed)) == 3, "no market twice, each pause twice the one before"
+    coins = len(world.trading.markets.listed())
+    world.run(coins * APART_MS, 50)
+    assert len(_asked_margins(world)) == len(set(_asked_margins(world))) == coins, "none waits for another"
+    world.run(coins * APART_MS, 50)
+    assert len(_asked_margins(world)) <= coins + coins // 2 + 1, "a round that fails doubles what is between"
     world.rest.failing.clear()
     world.rest.asked.clear()
-    coins = len(world.trading.markets.listed())
     assert world.run_until(lambda: len(_asked_margins(world)) == coins, (coins + 10) * APART_MS)
     world.run(3 * APART_MS, 50)
     assert len(_asked_margins(world)) == len(set(_asked_margins(world))) == coins

@@ -44,7 +44,7 @@ restarts in a row need not ask again at once."""
 FRESH_MS = 10_000
 """What was read longer ago is asked for again before a change is made of it, and by a service that begins with it:"""
 AGAIN_MS, APART_MS = 60_000, 10_000
-"""when what the starts have spent has come back, and one after the other. One that fails doubles what is between."""
+"""when what the starts have spent has come back, and one by one. A round that fails doubles what is between."""
 
 
 class Margin(msgspec.Struct, frozen=True):
@@ -155,8 +155,8 @@ class MarginSetter:
         self._wishes: dict[str, Margin] = {}
         self._again: dict[str, tuple[int, int]] = {}
         """Markets to be looked at again -> when, and how often that was tried."""
-        self._later: dict[str, MarginRead] = {}
-        """Markets whose reading is old: they are looked at, too, as long as there is no newer one."""
+        self._later: dict[str, None] = {}
+        """Markets whose reading is old, in order: they are looked at, too, once they hold no position."""
         self._later_ms, self._later_failed = clock.mono_ms() + AGAIN_MS, 0
         self._blocked = blocked
         self._nonces = nonces
@@ -175,12 +175,12 @@ class MarginSetter:
 
     def found(self, read: Mapping[str, MarginRead]) -> None:
         """What a start has read, or had left out at first; the rest thread. What was learnt since stands."""
-        newer = {c: m for c, m in read.items() if c not in self._read or self._read[c].at_ms < m.at_ms}
-        self._read |= newer
-        self._known |= plain(newer)
-        self._later |= {coin: found for coin, found in newer.items() if not self._fresh(found)}
+        new = {coin: found for coin, found in read.items() if coin not in self._read}
+        self._read |= new
+        self._known |= plain(new)
+        self._later |= dict.fromkeys(coin for coin in read if not self._fresh(self._read[coin]))
         self._keep()
-        self.wish({coin: wish for coin, wish in self._wished(plain(newer)).items() if coin not in self._wishes})
+        self.wish(self._wished(plain(new)))
 
     def look_again(self, coin: str) -> None:
         """Close a market until its margin was read anew. Control, before a market is opened that was changed."""
@@ -196,6 +196,8 @@ class MarginSetter:
             have = Margin(told.type == "isolated", told.leverage)
             self._learnt(coin, have)
             wish = self._wished({coin: have}).get(coin)
+            if wish is None:
+                self._later.pop(coin, None)
             if wish is not None and wish.isolated != have.isolated and coin not in self._wishes:
                 self._journal.record("margin_differs", coin=coin, leverage=have.leverage)
                 self.wish({coin: wish})
@@ -216,9 +218,10 @@ class MarginSetter:
             return
         _, tries = self._due[coin]
         self._due[coin] = (now_ms + min(RETRY_MS << tries, MOST_RETRY_MS), tries + 1)
-        if tries or coin not in self._read or not self._fresh(self._read[coin]):
-            self._learnt(coin, self._asked(coin))
         # Of what holds now: a leverage that is to stay might have been set meanwhile.
+        stays = coin in self._known and self._known[coin].leverage == self._wishes[coin].leverage
+        if tries or coin not in self._read or (stays and not self._fresh(self._read[coin])):
+            self._learnt(coin, self._asked(coin))
         wish = self._wished({coin: self._known[coin]}).get(coin)
         if wish is None:
             self._done(coin)
@@ -249,8 +252,10 @@ class MarginSetter:
         return waits
 
     def _look(self, coin: str, tries: int, now_ms: int) -> None:
-        self._again[coin] = (now_ms + min(RETRY_MS << tries, MOST_RETRY_MS), tries + 1)
+        due = self._again[coin] = (now_ms + min(RETRY_MS << tries, MOST_RETRY_MS), tries + 1)
         self._learnt(coin, self._asked(coin))
+        if self._again[coin] is not due:
+            return  # asked for once more meanwhile: the answer may be from before
         del self._again[coin]
         wishes = self._wished({coin: self._known[coin]})
         self.wish(wishes)
@@ -260,24 +265,23 @@ class MarginSetter:
             self._blocked.pop(coin, None)
 
     def _look_later(self, now_ms: int) -> None:
-        """Ask for one reading that this service began with, its market open. Of a position that is open its type alone
-        is set, as where a reading of the account shows it."""
-        self._later = {coin: found for coin, found in self._later.items() if self._read[coin] == found}
-        if not self._later or now_ms < self._later_ms:
+        """Ask for one reading that this service began with, its market open. A position is shown by the account's
+        readings, and its leverage is whose it is: the settings' comes after it."""
+        coin = next((c for c in self._later if not self._held(c)), None) if now_ms >= self._later_ms else None
+        if coin is None:
             return
-        coin = next(iter(self._later))
         self._later[coin] = self._later.pop(coin)  # one that cannot be read keeps no other waiting
-        self._later_ms = now_ms + min(APART_MS << self._later_failed, KEPT_MS)
+        rounds = self._later_failed // len(self._later)  # that failed from end to end
+        self._later_ms = now_ms + min(APART_MS << min(rounds, 10), KEPT_MS)
         self._later_failed += 1
-        have = self._asked(coin)
-        self._later_ms, self._later_failed = now_ms + APART_MS, 0
-        self._learnt(coin, have)
-        wish = self._wished({coin: have}).get(coin)
-        if wish is not None and (wish.isolated != have.isolated or not self._held(coin)):
-            self.wish({coin: wish})
+        self._learnt(coin, self._asked(coin))
+        self._later_failed = 0
+        self.wish(self._wished({coin: self._known[coin]}))
 
     def _asked(self, coin: str) -> Margin:
-        return read_margins(self._rest, self._identity.account, [coin], {})[coin]
+        have = read_margins(self._rest, self._identity.account, [coin], {})[coin]
+        self._later.pop(coin, None)
+        return have
 
     def _fresh(self, found: MarginRead) -> bool:
         return 0 <= self._clock.wall_ms() - found.at_ms <= FRESH_MS
@@ -295,7 +299,8 @@ class MarginSetter:
 
     def _done(self, coin: str) -> None:
         have = self._known[coin]
-        self._blocked.pop(coin, None)
+        if coin not in self._again:  # else a person has just asked for another look
+            self._blocked.pop(coin, None)
         del self._wishes[coin], self._due[coin]
         self._journal.record("leverage", coin=coin, isolated=have.isolated, leverage=have.leverage)
 
