@@ -31,9 +31,12 @@ RESTARTS = (2, 5, 8)
 
 
 QUOTED = ("xyz:GOLD", "xyz:NVDA", "xyz:TSLA", "xyz:AAPL", "xyz:MSFT")
+TAKEN = ("xyz:SILVER", "para:AVGO")
+"""Beside those that are quoted."""
 QUOTES: dict[str, Any] = {
-    "quote_markets": ",".join(QUOTED), "max_notional_per_market": Decimal(100), "max_notional_total": Decimal(1000),
-    "max_concurrent_positions": 20, "quote_min_half_bps": Decimal(2), "quote_min_edge_bps": Decimal("0.6"),
+    "quote_markets": ",".join(QUOTED), "markets": ",".join((*QUOTED, *TAKEN)),
+    "max_notional_per_market": Decimal(100), "max_notional_total": Decimal(1000),
+    "max_concurrent_positions": 20, "quote_min_half_bps": Decimal(2), "quote_min_edge_bps": Decimal(1),
     "quote_vol_factor": Decimal(0),
 }  # fmt: skip
 
@@ -46,10 +49,12 @@ class Stances:
         self._now: dict[str, tuple[str, int]] = {}
         self.most: dict[str, int] = {}
         self.reasons: dict[str, tuple[str, ...]] = {}
+        self.quoted: set[str] = set()
 
     def look(self) -> None:
         for coin, market in self._world.trading.quotes.markets.items():
             word = market.stance.value
+            self.quoted |= {coin} if word == "QUOTING" else set()
             before, minutes = self._now.get(coin, ("", 0))
             minutes = minutes + 1 if word == before else 1
             self._now[coin] = (word, minutes)
@@ -148,7 +153,7 @@ def day(minutes: int, seed: int, folder: Path, *, quotes: bool = False) -> dict[
         "tracker": {"realized": str(realized), "fees": str(fees), "fills": str(fills)},
         "journal": journal_totals(folder / "journal.db"), "latch": world.latch.state().reason,
         "resident_kb": [warm, end], "actions": [account.actions_used, account.action_cap],
-        "longest": stances.most, "why": stances.reasons,
+        "longest": stances.most, "why": stances.reasons, "quoted": sorted(stances.quoted),
         "quote_fills": sum(m.figures.counts["fills"] for m in world.trading.quotes.markets.values()),
     }  # fmt: skip
 

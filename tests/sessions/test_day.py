@@ -49,6 +49,7 @@ def test_a_day_of_quoting_five_markets(tmp_path: Path) -> None:
     """Other markets are taken beside them."""
     found = _trade("24", "1", tmp_path, "quotes")
     _check(found, 10_000)
+    assert len(found["quoted"]) == 5
     assert found["quote_fills"] >= 100
     used, cap = found["actions"]
     assert used <= cap - 500, "what exits need was spent"
