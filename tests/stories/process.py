@@ -85,7 +85,7 @@ class Exchange:
         self.url = said.split()[-1]
 
     def info(self, **request: Any) -> Any:
-        return requests.post(self.url + "/info", json=request, headers=TESTER, timeout=60).json()
+        return requests.post(self.url + "/info", json=request, headers=TESTER, timeout=5).json()
 
     def stop(self) -> None:
         self.process.terminate()
@@ -131,7 +131,7 @@ class LocalExchange:
     def sign(self, key: SigningKey, action: dict[str, Any], nonce: int) -> Any:
         """A signed action of somebody else; its response."""
         body = signed_body(action, nonce, sign_l1_action(key, action, nonce, mainnet=False))
-        answered = requests.post(self.url + "/exchange", json=body, headers=TESTER, timeout=60).json()
+        answered = requests.post(self.url + "/exchange", json=body, headers=TESTER, timeout=5).json()
         assert answered["status"] == "ok", answered
         return answered["response"]
 

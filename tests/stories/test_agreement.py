@@ -44,7 +44,7 @@ def _free_port() -> int:
 
 
 def _get(port: int, path: str) -> str:
-    return requests.get(f"http://127.0.0.1:{port}{path}", timeout=60).text
+    return requests.get(f"http://127.0.0.1:{port}{path}", timeout=5).text
 
 
 def _metrics(port: int) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -83,7 +83,7 @@ def test_status_and_metrics_are_the_exchange_s_account(tmp_path: Path) -> None:
     settings = QUIET | {"HIP3_HTTP_PORT": str(port)}
     with local_exchange() as at, service(tmp_path, rigged=HOLD, HIP3_API_URL=at.url, **settings) as run:
         run.wait_for(lambda s: len(s["positions"]) == 3 and s["orders"]["open"] == 5, 40, "positions and orders")
-        assert requests.get(f"http://127.0.0.1:{port}/readyz", timeout=60).status_code == 200
+        assert requests.get(f"http://127.0.0.1:{port}/readyz", timeout=5).status_code == 200
         assert run.run("flatten", "xyz:GOLD").returncode == 0  # so that there are a result, fees and a closed market
 
         def both() -> tuple[dict[str, Any], dict[str, Any]] | None:

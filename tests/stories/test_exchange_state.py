@@ -28,7 +28,7 @@ def _order(at: Exchange, side: Side, tif: Tif, share: float, number: int) -> Any
     nonce = at.info(type="exchangeStatus")["time"]
     action = order_action([wished], {GOLD: GOLD_ID})
     body = signed_body(action, nonce, sign_l1_action(KEY, action, nonce, mainnet=False))
-    answer = requests.post(at.url + "/exchange", json=body, headers=TESTER, timeout=60).json()
+    answer = requests.post(at.url + "/exchange", json=body, headers=TESTER, timeout=5).json()
     return answer["response"]["data"]["statuses"][0]
 
 

@@ -165,7 +165,7 @@ def _killed_at_random(folder: Path, kills: int, seed: int) -> None:
                     run.process.wait(chance.expovariate(1 / 0.7))
                 run.process.send_signal(signal.SIGKILL)
                 run.wait(5)
-        requests.post(at.url + "/control", json={"clear": True}, timeout=60).raise_for_status()
+        requests.post(at.url + "/control", json={"clear": True}, timeout=5).raise_for_status()
         with service(folder, HIP3_API_URL=at.url, **SETTINGS | EVERY_WAY) as run:
             status = run.wait_for(lambda s: s["state"] in ("READY", "HARD_STOP"), 60, "READY after the last kill")
             assert not status["hard_stop"]["tripped"], status["hard_stop"]["reason"]

@@ -100,14 +100,14 @@ def test_from_a_checkout_to_a_page_that_trades_it_is_one_command(box: Path) -> N
 
         def traded() -> bool:
             try:
-                found = requests.get(f"http://127.0.0.1:{port}/status", timeout=60).json()
+                found = requests.get(f"http://127.0.0.1:{port}/status", timeout=5).json()
             except requests.ConnectionError:
                 return False
             return bool(found["counters"]["sent"]) and found["network"] == "embedded" and len(found["quotes"]) == 2
 
         eventually(traded, 60, "a page that trades")
         assert time.monotonic() - began < 60
-        assert "<!doctype html>" in requests.get(f"http://127.0.0.1:{port}/", timeout=60).text
+        assert "<!doctype html>" in requests.get(f"http://127.0.0.1:{port}/", timeout=5).text
         assert (box / "state" / "demo").is_dir(), "a folder of its own"
     finally:
         child.terminate()

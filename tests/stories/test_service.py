@@ -207,11 +207,11 @@ def test_check_reports_and_http_answers(tmp_path: Path) -> None:
     with exchange(1) as venue, service(tmp_path / "s", HIP3_API_URL=venue.url, HIP3_HTTP_PORT=str(port)) as run:
         run.wait_for(lambda s: s["state"] == "READY", 15, "READY")
         base = f"http://127.0.0.1:{port}"
-        assert requests.get(base + "/readyz", timeout=60).status_code == 200
-        assert requests.get(base + "/healthz", timeout=60).text == "ok\n"
-        assert requests.get(base + "/text", timeout=60).text.startswith("READY")
-        assert requests.get(base + "/status", timeout=60).json()["state"] == "READY"
-        foreign = requests.get(base + "/status", headers={"Host": "evil.example"}, timeout=60)
+        assert requests.get(base + "/readyz", timeout=5).status_code == 200
+        assert requests.get(base + "/healthz", timeout=5).text == "ok\n"
+        assert requests.get(base + "/text", timeout=5).text.startswith("READY")
+        assert requests.get(base + "/status", timeout=5).json()["state"] == "READY"
+        foreign = requests.get(base + "/status", headers={"Host": "evil.example"}, timeout=5)
         assert foreign.status_code == 403
         check = run.run("check", "--json")
         assert check.returncode == 0, check.stdout + check.stderr

@@ -55,7 +55,7 @@ def _answers(run: Run) -> bool:
     port = run.service.env["HIP3_HTTP_PORT"]
     if port == "0":
         return False
-    return requests.get(f"http://127.0.0.1:{port}/healthz", timeout=60).text == "ok\n"
+    return requests.get(f"http://127.0.0.1:{port}/healthz", timeout=5).text == "ok\n"
 
 
 class Shown(NamedTuple):

@@ -198,13 +198,13 @@ def test_a_script_is_read_from_a_file(tmp_path: Path) -> None:
     )
     assert [f.kind for f in load_setup(None, path).faults] == ["http", "clock"]
     with exchange(3, "--faults", str(path)) as started:
-        assert requests.post(started.url + "/info", json={"type": "meta"}, timeout=60).status_code == 502
-        assert requests.post(started.url + "/info", json={"type": "meta"}, timeout=60).status_code == 200
+        assert requests.post(started.url + "/info", json={"type": "meta"}, timeout=5).status_code == 502
+        assert requests.post(started.url + "/info", json={"type": "meta"}, timeout=5).status_code == 200
         import time
 
         ahead = started.info(type="exchangeStatus")["time"] - time.time() * 1000
         assert 85_000 < ahead < 95_000
-        moved = requests.post(started.url + "/control", json={"move": {"coin": GOLD, "px": "4100"}}, timeout=60)
+        moved = requests.post(started.url + "/control", json={"move": {"coin": GOLD, "px": "4100"}}, timeout=5)
         assert moved.json() == {"status": "ok"}
         assert 4050 < float(started.info(type="allMids", dex="xyz")[GOLD]) < 4150
     path.write_text('[[faults]]\nkind = "dance"\n')
