@@ -97,7 +97,7 @@ def _hand(kind: str) -> Made:
 
 
 def _hand_cancel(rng: random.Random, coins: tuple[str, ...]) -> Mishap:
-    # By chance one in twenty comes while a fill is not booked yet, and none in some thousand seeds.
+    # By chance one in twenty comes while a fill is not booked yet: none of the first thousand seeds had it.
     return Mishap(kind=HAND_CANCEL, at_ms=_at(rng), when=rng.choice(("", "", "unbooked")))
 
 

@@ -10,40 +10,24 @@ from hip3.core.orders import Side
 from hip3.errors import VenueReadError
 from hip3.execution.truth.margin import AGAIN_MS, HELD, KEPT_WISHED_MS, WAITING
 from hip3.service.assembly import StartReading, assemble, learner
-from hip3.venue.setup.settings import load_setup
 from tests.builders import D
-from tests.world import ALONE, World
+from tests.margined import GOLD, hold, leverage_of, margined, set_by_hand
+from tests.world import World
 
-GOLD, SILVER = "xyz:GOLD", "xyz:SILVER"
+SILVER = "xyz:SILVER"
 
 
 def _gold(tmp_path: Path, markets: str = GOLD, **settings: Any) -> World:
-    built_in = load_setup()
-    found = [
-        msgspec.structs.replace(m, max_leverage=20, margin_mode=None if m.coin == GOLD else m.margin_mode)
-        for m in built_in.markets
-    ]
-    setup = msgspec.structs.replace(built_in, markets=found)
-    return World(tmp_path, setup=setup, markets=markets, **(ALONE | {"margin": "isolated"} | settings))
-
-
-def _set_by_hand(world: World, leverage: int, *, is_cross: bool) -> None:
-    world.sign({"type": "updateLeverage", "asset": 110003, "isCross": is_cross, "leverage": leverage})
-
-
-def _leverage(world: World) -> Any:
-    account = world.venue.engine.account(world.user)
-    assert account is not None
-    return world.venue.engine.leverage_of(account, world.venue.engine.markets[GOLD])
+    return margined(tmp_path, markets, (GOLD,), **settings)
 
 
 def test_what_a_person_set_between_two_starts_is_found_a_minute_after_the_start_at_the_latest(tmp_path: Path) -> None:
     world = _gold(tmp_path, leverage=5)
     assert world.run_until(lambda: world.ready and not world.trading.blocked, 15_000)
-    assert _leverage(world) == (5, True)
+    assert leverage_of(world) == (5, True)
     world.clock.advance(30_000)
-    world.restart(lambda: _set_by_hand(world, 20, is_cross=True))
-    assert world.run_until(lambda: _leverage(world) == (5, True), AGAIN_MS + 5000)
+    world.restart(lambda: set_by_hand(world, 20, is_cross=True))
+    assert world.run_until(lambda: leverage_of(world) == (5, True), AGAIN_MS + 5000)
     assert world.run_until(lambda: not world.trading.blocked, 5000)
 
 
@@ -51,23 +35,23 @@ def test_a_change_leaves_what_the_account_has_and_not_what_was_kept_of_it(tmp_pa
     """With HIP3_LEVERAGE=0 a market keeps its leverage when it is made isolated: the one that it has then."""
     world = _gold(tmp_path, margin="keep")
     assert world.run_until(lambda: world.ready, 5000)
-    assert _leverage(world) == (20, False)
+    assert leverage_of(world) == (20, False)
     world.settings = _gold(tmp_path / "other").settings
-    world.restart(lambda: _set_by_hand(world, 3, is_cross=False))
+    world.restart(lambda: set_by_hand(world, 3, is_cross=False))
     assert world.run_until(lambda: world.ready and not world.trading.blocked, 15_000)
-    assert _leverage(world) == (3, True)
+    assert leverage_of(world) == (3, True)
 
 
 def test_a_position_that_was_cross_for_a_while_leaves_nothing_that_a_start_would_set(tmp_path: Path) -> None:
     world = _gold(tmp_path)
     assert world.run_until(lambda: world.ready and not world.trading.blocked, 15_000)
-    _set_by_hand(world, 20, is_cross=True)
+    set_by_hand(world, 20, is_cross=True)
     world.by_hand(GOLD, Side.BUY, D("0.01"))
     assert world.run_until(lambda: GOLD in world.trading.blocked, 70_000)
     world.by_hand(GOLD, Side.SELL, D("0.01"), reduce_only=True)
-    world.restart(lambda: _set_by_hand(world, 3, is_cross=False))
+    world.restart(lambda: set_by_hand(world, 3, is_cross=False))
     assert world.run_until(lambda: world.ready and not world.trading.blocked, 15_000)
-    assert _leverage(world) == (3, True)
+    assert leverage_of(world) == (3, True)
 
 
 def test_a_margin_is_as_old_as_its_own_reading_however_long_the_start_took(tmp_path: Path) -> None:
@@ -119,10 +103,10 @@ def test_after_a_long_start_a_change_is_made_of_what_holds_then(tmp_path: Path) 
     reading = _begun(world)
     with pytest.raises(VenueReadError):
         reading.read()
-    _set_by_hand(world, 3, is_cross=True)
+    set_by_hand(world, 3, is_cross=True)
     _outage(world, reading, 600_000)
     assert world.run_until(lambda: world.ready and not world.trading.blocked, 15_000)
-    assert _leverage(world) == (3, True)
+    assert leverage_of(world) == (3, True)
 
 
 def test_after_a_long_start_what_was_as_wished_is_asked_after(tmp_path: Path) -> None:
@@ -131,57 +115,55 @@ def test_after_a_long_start_what_was_as_wished_is_asked_after(tmp_path: Path) ->
     reading = _begun(world)
     with pytest.raises(VenueReadError):
         reading.read()
-    _set_by_hand(world, 20, is_cross=True)
+    set_by_hand(world, 20, is_cross=True)
     _outage(world, reading, 600_000)
-    assert world.run_until(lambda: _leverage(world) == (5, True), AGAIN_MS + 15_000)
+    assert world.run_until(lambda: leverage_of(world) == (5, True), AGAIN_MS + 15_000)
 
 
 def test_a_wish_that_waited_for_a_position_is_made_of_what_holds_at_its_end(tmp_path: Path) -> None:
     world = _gold(tmp_path, margin="keep")
-    world.by_hand(GOLD, Side.BUY, D("0.01"))
-    assert world.run_until(lambda: GOLD in world.trading.tracker.booked(), 3000)
+    hold(world)
     world.settings = _gold(tmp_path / "other").settings
     world.restart()
     assert world.run_until(lambda: world.trading.blocked.get(GOLD) == HELD, 5000)
-    _set_by_hand(world, 3, is_cross=True)
+    set_by_hand(world, 3, is_cross=True)
     world.run(65_000, 50)
+    world.run(20_000, 50)  # what the comparison has shown is old, too
+    set_by_hand(world, 4, is_cross=True)
     world.by_hand(GOLD, Side.SELL, D("0.01"), reduce_only=True)
     assert world.run_until(lambda: not world.trading.blocked, 10_000)
-    assert _leverage(world) == (3, True)
+    assert leverage_of(world) == (4, True)
 
 
 def test_the_rest_of_a_start_takes_back_nothing_that_was_learnt_since(tmp_path: Path) -> None:
     world = _gold(tmp_path, f"{GOLD},{SILVER}", margin="keep")
     assert world.run_until(lambda: world.ready, 15_000)
-    world.by_hand(SILVER, Side.BUY, D(1))
-    assert world.run_until(lambda: SILVER in world.trading.tracker.booked(), 3000)
+    hold(world, SILVER, "1")
     world.settings = _gold(tmp_path / "other", f"{GOLD},{SILVER}").settings
     world.rest.failing.add("userAbstraction")
     world.restart()
     assert world.run_until(lambda: GOLD not in world.trading.blocked, 30_000)
-    _set_by_hand(world, 3, is_cross=False)
-    world.by_hand(GOLD, Side.BUY, D("0.01"))
-    assert world.run_until(lambda: GOLD in world.trading.tracker.booked(), 5000)
+    set_by_hand(world, 3, is_cross=False)
+    hold(world)
     world.run(65_000, 50)
     signed = len(world.rest.signed)
     world.rest.failing.clear()
     assert world.run_until(lambda: world.ready, 15_000)
     world.run(70_000, 50)
     assert not [b for b in world.rest.signed[signed:] if b["action"]["type"] == "updateLeverage"]
-    assert _leverage(world) == (3, True)
+    assert leverage_of(world) == (3, True)
 
 
 def test_asking_after_it_leaves_the_leverage_of_an_open_position_to_who_set_it(tmp_path: Path) -> None:
     world = _gold(tmp_path, leverage=5)
     assert world.run_until(lambda: world.ready and not world.trading.blocked, 15_000)
-    world.by_hand(GOLD, Side.BUY, D("0.01"))
-    assert world.run_until(lambda: GOLD in world.trading.tracker.booked(), 3000)
+    hold(world)
     world.clock.advance(30_000)
     world.restart()
     world.run(20_000, 50)
-    _set_by_hand(world, 8, is_cross=False)
+    set_by_hand(world, 8, is_cross=False)
     world.run(2 * AGAIN_MS, 50)
-    assert _leverage(world) == (8, True)
+    assert leverage_of(world) == (8, True)
     assert not world.trading.blocked
 
 
@@ -189,8 +171,7 @@ def test_a_market_that_the_second_try_does_not_know_ends_no_start(tmp_path: Path
     """Its margin was read by the first one; then `meta` failed, and the markets were those that an earlier run knew."""
     world = _gold(tmp_path, SILVER)
     assert world.run_until(lambda: world.ready, 15_000)
-    world.by_hand(SILVER, Side.BUY, D(1))
-    assert world.run_until(lambda: SILVER in world.trading.tracker.booked(), 3000)
+    hold(world, SILVER, "1")
     world.run(3000)
     world.settings = _gold(tmp_path / "other", f"{SILVER},{GOLD}").settings
     held = world.journal.kept["held"]
@@ -212,14 +193,13 @@ def test_a_leverage_that_was_set_on_an_open_position_before_a_start_is_set_back_
 ) -> None:
     world = _gold(tmp_path, leverage=5)
     assert world.run_until(lambda: world.ready and not world.trading.blocked, 15_000)
-    world.by_hand(GOLD, Side.BUY, D("0.01"))
-    assert world.run_until(lambda: GOLD in world.trading.tracker.booked(), 3000)
+    hold(world)
     world.clock.advance(30_000)
-    world.restart(lambda: _set_by_hand(world, 8, is_cross=False))
+    world.restart(lambda: set_by_hand(world, 8, is_cross=False))
     world.run(2 * AGAIN_MS, 50)
-    assert _leverage(world) == (8, True), "whose position it is, is not ours to say"
+    assert leverage_of(world) == (8, True), "whose position it is, is not ours to say"
     world.by_hand(GOLD, Side.SELL, D("0.01"), reduce_only=True)
-    assert world.run_until(lambda: _leverage(world) == (5, True), 15_000)
+    assert world.run_until(lambda: leverage_of(world) == (5, True), 15_000)
 
 
 def test_a_clock_that_is_set_back_makes_no_start_ask_twice(tmp_path: Path) -> None:
@@ -255,3 +235,16 @@ def test_a_look_that_a_person_asks_for_while_a_margin_is_set_keeps_the_market_cl
     setter._done = lambda coin: (done(coin), seen.append(world.trading.blocked.get(coin)))[0]  # type: ignore[method-assign,func-returns-value]
     assert world.run_until(lambda: world.ready and not world.trading.blocked, 15_000)
     assert seen == [WAITING]
+
+
+def test_a_start_in_part_does_not_forget_what_was_kept(tmp_path: Path) -> None:
+    world = _gold(tmp_path, f"{GOLD},{SILVER}", leverage=5)
+    assert world.run_until(lambda: world.ready and not world.trading.blocked, 15_000)
+    hold(world, SILVER, "1")
+    kept = world.journal.kept["margins"]
+    assert {GOLD, SILVER} <= kept.keys()
+    world.clock.advance(KEPT_WISHED_MS)
+    world.rest.failing.add("activeAssetData")
+    world.restart()
+    assert SILVER in world.trading.tracker.booked()
+    assert world.journal.kept["margins"] == kept

@@ -179,7 +179,8 @@ class MarginSetter:
         self._read |= new
         self._known |= plain(new)
         self._later |= dict.fromkeys(coin for coin in read if not self._fresh(self._read[coin]))
-        self._keep()
+        if new:  # a start that has read nothing yet leaves what an earlier one kept
+            self._keep()
         self.wish(self._wished(plain(new)))
 
     def look_again(self, coin: str) -> None:
@@ -218,11 +219,12 @@ class MarginSetter:
             return
         _, tries = self._due[coin]
         self._due[coin] = (now_ms + min(RETRY_MS << tries, MOST_RETRY_MS), tries + 1)
+        wish = self._wish_of(coin)
         # Of what holds now: a leverage that is to stay might have been set meanwhile.
-        stays = coin in self._known and self._known[coin].leverage == self._wishes[coin].leverage
-        if tries or coin not in self._read or (stays and not self._fresh(self._read[coin])):
+        stays = wish is None or wish.leverage == self._read[coin].margin.leverage
+        if tries or (stays and not self._fresh(self._read[coin])):
             self._learnt(coin, self._asked(coin))
-        wish = self._wished({coin: self._known[coin]}).get(coin)
+            wish = self._wish_of(coin)
         if wish is None:
             self._done(coin)
             return
@@ -276,7 +278,13 @@ class MarginSetter:
         self._later_failed += 1
         self._learnt(coin, self._asked(coin))
         self._later_failed = 0
-        self.wish(self._wished({coin: self._known[coin]}))
+        wish = self._wish_of(coin)
+        if wish is not None:
+            self.wish({coin: wish})
+
+    def _wish_of(self, coin: str) -> Margin | None:
+        """The change that is due by what was read last."""
+        return self._wished({coin: self._read[coin].margin}).get(coin)
 
     def _asked(self, coin: str) -> Margin:
         have = read_margins(self._rest, self._identity.account, [coin], {})[coin]

@@ -3,42 +3,23 @@
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from hip3.core.orders import Side
 from hip3.execution.truth.margin import HELD, WAITING, Margin, changes
-from hip3.venue.setup.settings import VenueSetup, load_setup
 from tests.builders import D, spec
+from tests.margined import GOLD, NVDA, hold, leverage_of, margined, set_by_hand
 from tests.service.apps import status_of
 from tests.world import ALONE, World
 
-GOLD, NVDA = "xyz:GOLD", "xyz:NVDA"
-
-
-def _cross() -> VenueSetup:
-    """GOLD and NVDA may be cross, as they have been since September 2026."""
-    built_in = load_setup()
-    markets = [
-        msgspec.structs.replace(m, max_leverage=20, margin_mode=None if m.coin in (GOLD, NVDA) else m.margin_mode)
-        for m in built_in.markets
-    ]
-    return msgspec.structs.replace(built_in, markets=markets)
-
 
 def _world(tmp_path: Path, **settings: Any) -> World:
-    return World(tmp_path, setup=_cross(), markets=f"{GOLD},{NVDA}", **(ALONE | {"margin": "isolated"} | settings))
+    return margined(tmp_path, f"{GOLD},{NVDA}", (GOLD, NVDA), **settings)
 
 
 def _sent(world: World) -> list[tuple[int, bool, int]]:
     found = [b["action"] for b in world.rest.signed if b["action"]["type"] == "updateLeverage"]
     return [(a["asset"], a["isCross"], a["leverage"]) for a in found]
-
-
-def _leverage(world: World, coin: str) -> Any:
-    account = world.venue.engine.account(world.user)
-    assert account is not None
-    return world.venue.engine.leverage_of(account, world.venue.engine.markets[coin])
 
 
 @pytest.mark.parametrize("isolated_only", [False, True])
@@ -58,7 +39,7 @@ def test_each_market_is_set_isolated_at_its_leverage_before_it_may_be_entered(tm
     world = _world(tmp_path)
     assert world.trading.blocked == {GOLD: WAITING, NVDA: WAITING}
     assert world.run_until(lambda: not world.trading.blocked, 10_000)
-    assert _leverage(world, GOLD) == (20, True)
+    assert leverage_of(world, GOLD) == (20, True)
     assert sorted(_sent(world)) == [(110002, False, 20), (110003, False, 20)]
     world.restart()
     world.run(3000)
@@ -70,14 +51,13 @@ def test_keep_leaves_the_account_as_it_is(tmp_path: Path) -> None:
     world = _world(tmp_path, margin="keep")
     world.run(5000)
     assert not _sent(world)
-    assert _leverage(world, GOLD) == (20, False)
+    assert leverage_of(world, GOLD) == (20, False)
     assert not world.trading.blocked
 
 
 def test_the_type_of_an_open_position_waits_until_it_is_closed(tmp_path: Path) -> None:
     world = _world(tmp_path, margin="keep")
-    world.by_hand(GOLD, Side.BUY, D("0.01"))
-    assert world.run_until(lambda: GOLD in world.trading.tracker.booked(), 3000)
+    hold(world)
     world.settings = _world(tmp_path / "other").settings
     world.restart()
     world.run(5000)
@@ -87,7 +67,7 @@ def test_the_type_of_an_open_position_waits_until_it_is_closed(tmp_path: Path) -
     assert (position["margin"], position["leverage"]) == ("cross", 20)
     world.by_hand(GOLD, Side.SELL, D("0.01"))
     assert world.run_until(lambda: not world.trading.blocked, 10_000)
-    assert _leverage(world, GOLD) == (20, True)
+    assert leverage_of(world, GOLD) == (20, True)
 
 
 def test_what_is_accepted_and_not_shown_keeps_the_market_closed(tmp_path: Path) -> None:
@@ -100,7 +80,7 @@ def test_what_is_accepted_and_not_shown_keeps_the_market_closed(tmp_path: Path) 
 
     world.rest.info = lying  # type: ignore[method-assign]
     world.run(5000)
-    assert _leverage(world, GOLD) == (20, True)
+    assert leverage_of(world, GOLD) == (20, True)
     assert world.trading.blocked == {GOLD: WAITING, NVDA: WAITING}
     world.rest.info = plain  # type: ignore[method-assign]
     assert world.run_until(lambda: not world.trading.blocked, 10_000)
@@ -123,7 +103,7 @@ def test_a_market_that_may_be_cross_since_is_set_isolated_before_a_person_s_word
     assert "approved" in world.trading.markets.approve(silver)
     assert world.trading.blocked == {silver: WAITING}
     assert world.run_until(lambda: not world.trading.blocked, 10_000)
-    assert _leverage(world, silver) == (20, True)
+    assert leverage_of(world, silver) == (20, True)
 
 
 def test_a_leverage_that_the_market_takes_no_more_is_lowered_with_its_approval(tmp_path: Path) -> None:
@@ -159,8 +139,7 @@ def test_a_leverage_is_set_while_a_position_is_held(tmp_path: Path) -> None:
     """Only a type must wait: a quoted market stayed closed for as long as it had inventory."""
     world = _world(tmp_path, leverage=5)
     assert world.run_until(lambda: not world.trading.blocked, 10_000)
-    world.by_hand(GOLD, Side.BUY, D("0.01"))
-    assert world.run_until(lambda: GOLD in world.trading.tracker.booked(), 3000)
+    hold(world)
     world.settings = _world(tmp_path / "other", leverage=10).settings
     world.restart()
     assert world.run_until(lambda: world.ready and not world.trading.blocked, 10_000)
@@ -171,24 +150,24 @@ def test_a_leverage_is_set_while_a_position_is_held(tmp_path: Path) -> None:
 def test_a_position_that_is_cross_though_isolated_is_wished_closes_its_market_until_it_is_left(tmp_path: Path) -> None:
     world = _world(tmp_path)
     assert world.run_until(lambda: world.ready and not world.trading.blocked, 10_000)
-    world.sign({"type": "updateLeverage", "asset": 110003, "isCross": True, "leverage": 20})  # a person does
+    set_by_hand(world, 20, is_cross=True)  # a person does
     world.by_hand(GOLD, Side.BUY, D("0.01"))
     world.trading.view.doubt()
     assert world.run_until(lambda: dict(world.trading.blocked) == {GOLD: HELD}, 70_000)
     assert [f["coin"] for f in world.journal.of("margin_differs")] == [GOLD]
     world.by_hand(GOLD, Side.SELL, D("0.01"))
     assert world.run_until(lambda: not world.trading.blocked, 10_000)
-    assert _leverage(world, GOLD) == (20, True)
+    assert leverage_of(world, GOLD) == (20, True)
 
 
 def test_a_leverage_that_a_person_sets_meanwhile_stays(tmp_path: Path) -> None:
     world = _world(tmp_path, leverage=5)
     assert world.run_until(lambda: world.ready and not world.trading.blocked, 10_000)
     sent = len(_sent(world))
-    world.sign({"type": "updateLeverage", "asset": 110003, "isCross": False, "leverage": 8})
+    set_by_hand(world, 8, is_cross=False)
     world.by_hand(GOLD, Side.BUY, D("0.01"))
     world.trading.view.doubt()
     world.run(70_000, 50)
     assert not world.trading.blocked
     assert len(_sent(world)) == sent
-    assert _leverage(world, GOLD) == (8, True)
+    assert leverage_of(world, GOLD) == (8, True)
