@@ -111,6 +111,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("quotes of another epoch leave", (
         (LOOP, "if epoch is None or epoch != order.epoch:", "if order.level is None and (epoch is None or epoch != order.epoch):"),
         (QUOTER, "if market is None or not market.stance.quotes:", "if market is None:"),
+        (QUOTER, "if self._clock.mono_us() - order.decided_us > WAITED_US:", "if False:"),
         ("execution/sending/scheduler.py",
          "purged = [*self._quotes, *self._new]\n            self._quotes.clear()\n", "purged = [*self._new]\n"),
     )),
