@@ -207,8 +207,10 @@ KINDS: tuple[Made, ...] = (
     _young_position, _empty_at_a_start, _stop_for_more, _dead_mark, _regrown, _found_quotes,
     _ended_by_hand, _slept, _untold_clock,
 )  # fmt: skip
-_ALONE = (_lost_in_silence, _empty_at_a_start, _regrown, _dead_mark, _found_quotes, _ended_by_hand)
-"""What chance adds mostly hides these: a connection that is begun anew has everything read."""
+_ALONE = (
+    _late_and_unproved, _lost_in_silence, _empty_at_a_start, _regrown, _dead_mark, _found_quotes, _ended_by_hand,
+)  # fmt: skip
+"""What chance adds mostly hides these: a new connection has everything read anew, another delay comes first."""
 AFTER_COMPARISON_MS = (12_500, 15_000)
 
 
