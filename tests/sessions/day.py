@@ -16,11 +16,12 @@ from collections import deque
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from loguru import logger
 
 from hip3.venue.books import candles as venue_candles
-from hip3.venue.engine import engine as venue_engine
+from hip3.venue.engine import state as venue_state
 from tests.world import World
 
 MINUTE_MS = 60_000
@@ -111,8 +112,8 @@ def day(minutes: int, seed: int, folder: Path, *, quotes: bool = False) -> dict[
     """Trade for so long; what became of it."""
     logger.remove()
     # The exchange lives in this process, too: what it keeps for its other clients must not grow beside us.
-    venue_engine.MAX_HISTORY = 200
-    venue_candles.KEPT = 3
+    patch.object(venue_state, "MAX_HISTORY", 200).start()  # refuses a name that is not there
+    patch.object(venue_candles, "KEPT", 3).start()
     limits = {"hard_stop_max_loss_usd": Decimal(10_000), "hard_stop_max_consecutive_losses": 10_000,
               "hard_stop_max_rejects_per_hour": 100_000, "hard_stop_max_slippage_bps": Decimal(10_000)}  # fmt: skip
     world = World(folder, seed=seed, on_disk=True, all_move=not quotes, **limits, **(QUOTES if quotes else {}))
