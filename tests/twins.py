@@ -9,7 +9,7 @@ _BY_TEST = {
         "bench/command bench/durable bench/facts bench/flood bench/frames bench/growth bench/inbound bench/load bench/others bench/pages "
         "bench/process bench/quoting bench/replied bench/secure "
         "bench/recording "
-        "bench/reference bench/rig bench/rows bench/scaling bench/shots bench/signed bench/soak bench/stats "
+        "bench/reference bench/rows bench/scaling bench/shots bench/signed bench/soak bench/stats "
         "bench/wired"
     ),
     "config/test_settings": "config/describing config/quote_settings exchange/keys service/params service/start",

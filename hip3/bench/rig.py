@@ -36,6 +36,7 @@ from hip3.exchange.protocol import Session
 from hip3.exchange.signing import SigningKey
 from hip3.exchange.writer import WriteHandle
 from hip3.execution.readiness import State
+from hip3.execution.sending.loop import KEPT_MESSAGES
 from hip3.service.app import App
 from hip3.service.parts import Trading
 from hip3.service.start import hip3_command, hip3_environment
@@ -48,6 +49,10 @@ DEX = "xyz"
 PING = '{"method":"ping"}'
 _never = threading.Event()
 
+MINUTE_S = 70.0
+"""In so long the messages of a minute have come back."""
+PER_SHOT = 3
+"""Messages: the order's, and the pings that have its two jobs run."""
 AHEAD_MS = 4000
 """Books made by hand are newer than any of the exchange's."""
 UNBLOCKED: dict[str, Any] = {
@@ -292,6 +297,7 @@ class Rig:
     def shoot(self, coin: str, number: int) -> Hit:
         """A dislocation in one market, its order and the reply. Nothing of ours runs between signal and reply."""
         self.wait(lambda: coin not in self.trading.blocked, f"the margin of {coin}: they are set one by one")
+        self.wait(self._has_messages, "messages for an entry within a minute", MINUTE_S)
         book_ms = self._newest[coin] = max(self._view(coin).book_time_ms, self._newest.get(coin, 0)) + AHEAD_MS
         *before, last = shot(coin, self.price(coin), number, book_ms)
         signalled, self._replied = [], Future()
@@ -312,6 +318,12 @@ class Rig:
         self.wait(lambda: len(self.writer.sent_ns) > sent, "a send that returned")
         self.on_reader(lambda session: self._receive_all(session, restored))
         return Hit(signalled[0], self.writer.sent_ns[sent], replied)
+
+    def _has_messages(self) -> bool:
+        """Whether an entry may leave: where five hundred shots follow each other within a minute, only the messages for
+        exits are left."""
+        left = self.writer.messages_left(self.clock.mono_ms())
+        return left > KEPT_MESSAGES + PER_SHOT and self._word() is State.READY
 
     def _receive_all(self, session: Session, texts: list[bytes]) -> None:
         for text in texts:
