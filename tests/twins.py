@@ -59,7 +59,7 @@ _BY_TEST = {
     "observe/test_observer": "observe/baseline observe/episode observe/followups observe/markouts",
     "observe/test_summary": "observe/interval",
     "sessions/test_observing": "execution/entries/every_gate",
-    "record/test_recorder": "record/folder record/lines",
+    "record/test_recorder": "record/folder",
     "risk/test_market_gates": "execution/entries/refusal_watch execution/truth/markets risk/market_flags",
     "risk/test_monitor_and_latch": "risk/hard_stop risk/monitor",
     "report/test_report": (

@@ -36,6 +36,13 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
 
 
+def threads_s(pid: int) -> dict[int, float]:
+    """Processor time of each thread of a process in seconds, by the thread's id. Its steps are nanoseconds, where those
+    of `cpu_s` are hundredths of a second."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return {int(t.name): int((t / "schedstat").read_text(encoding="ascii").split()[0]) / 1e9 for t in tasks}
+
+
 @contextmanager
 def service(folder: Path, **settings: str) -> Iterator[tuple[int, float]]:
     """`hip3.py run` as a process: its id, and the milliseconds from its start to READY."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hip3.bench.load import MARGINS_S
-from hip3.bench.process import child, cpu_s
+from hip3.bench.process import child, threads_s
 from hip3.bench.rig import Broken, Rig, exchange, pause
 from hip3.bench.rows import Goal, Row, at_most, figure
 from hip3.bench.stats import Samples, now_ns
@@ -23,6 +23,8 @@ from hip3.exchange.protocol import Session
 from hip3.record.recorder import Recorder
 
 MORE, SHARE = at_most(1.05), at_most(1, "median")
+OF_A_MARKET = 1.25
+"""Frames of one market in a second of the exchange's time."""
 
 
 class Switch:
@@ -65,18 +67,18 @@ class Switch:
 
         self._rig.on_reader(swap)
 
-    def thread_s(self) -> float:
-        """Processor time of the recorder's thread."""
-        thread = self._rig.running.workers["recorder"]._thread
-        assert thread is not None
-        fields = Path(f"/proc/self/task/{thread.native_id}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    @property
+    def thread(self) -> int:
+        """The recorder's thread, by the system's number."""
+        found = self._rig.running.workers["recorder"]._thread.native_id
+        assert found is not None
+        return found
 
 
 def run(folder: Path, markets: int, rate: int, window_ms: int, rounds: int, shots: int) -> dict[str, Any]:
     """Figures of both, by "on" and "off"."""
     with (
-        exchange(folder, markets, speed=rate / markets) as url,
+        exchange(folder, markets, speed=rate / (markets * OF_A_MARKET)) as url,
         Rig(folder / "rig", url, markets, expires_after_ms=0, record=str(folder / "recorded")) as rig,
     ):
         rig.ignore_the_clock()
@@ -84,20 +86,21 @@ def run(folder: Path, markets: int, rate: int, window_ms: int, rounds: int, shot
         switch = Switch(rig)
         us: dict[str, list[float]] = {"on": [], "off": []}
         sent: dict[str, list[float]] = {"on": [], "off": []}
-        spent, passed, thread_off = {"on": 0.0, "off": 0.0}, {"on": 0.0, "off": 0.0}, 0.0
+        spent, passed, idle = {"on": 0.0, "off": 0.0}, {"on": 0.0, "off": 0.0}, 0.0
         for turn in range(2 * rounds):
             name = "on" if turn % 2 else "off"
             switch.set(recording=name == "on")
             switch.us.clear()
-            began, cpu, thread = now_ns(), cpu_s(os.getpid()), switch.thread_s()
+            began, before = now_ns(), threads_s(os.getpid())
             pause(window_ms / 1000)
             us[name] += switch.us
-            spent[name] += cpu_s(os.getpid()) - cpu
+            cost = {thread: s - before.get(thread, 0.0) for thread, s in threads_s(os.getpid()).items()}
             passed[name] += (now_ns() - began) / 1e9
-            thread_off += switch.thread_s() - thread if name == "off" else 0.0
+            spent[name] += sum(cost.values())
+            idle += cost[switch.thread] if name == "off" else 0.0
             sent[name] += _shots(rig, shots, turn)
         switch.set(recording=True)
-        more = spent["on"] / passed["on"] - (spent["off"] - thread_off) / passed["off"]
+        more = spent["on"] / passed["on"] - (spent["off"] - idle) / passed["off"]
         frames = {name: Samples.of(us[name]) for name in us}
         signals = {name: Samples.of(sent[name]) for name in sent}
         return {

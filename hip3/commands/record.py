@@ -115,7 +115,7 @@ class _Run:
         return code
 
     def _record(self) -> None:
-        self._recorder.step()
+        self._recorder.wake()
         self._writer.stopping.wait(0.05)
 
     def _watch(self, end: int | None) -> int:

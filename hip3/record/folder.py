@@ -18,6 +18,7 @@ from hip3.record.segment import Damage, SegmentReader, side_path
 
 SUFFIX = ".ndjson.zst"
 GIB = 1 << 30
+HOUR_NS = 3_600_000_000_000
 
 
 class FolderLock:
@@ -39,7 +40,7 @@ class FolderLock:
 
 def hour_of(t_ns: int) -> int:
     """The hour a wall time lies in."""
-    return t_ns // 3_600_000_000_000
+    return t_ns // HOUR_NS
 
 
 def segment_path(folder: Path, t_ns: int) -> Path:

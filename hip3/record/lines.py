@@ -9,6 +9,8 @@ missing, and why) or `clock` (how far the exchange's clock is from ours).
 """
 
 import base64
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -43,8 +45,12 @@ class Record(msgspec.Struct, frozen=True):
             raise WireError(f"record {self.n} is no JSON: {error}") from None
 
 
+Frame = tuple[int, int, int, bytes]
+"""A frame of the exchange as it came: `t`, `m`, `c` and its bytes."""
+
 _record = msgspec.json.Decoder(Record)
 _raw = msgspec.json.Decoder(msgspec.Raw)
+_raws = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def encode_line(n: int, t: int, m: int, c: int, d: str, data: bytes) -> bytes:
@@ -53,6 +59,38 @@ def encode_line(n: int, t: int, m: int, c: int, d: str, data: bytes) -> bytes:
     if _one_line(data):
         return b'%b"f":%b}\n' % (head, data)
     return b'%b"x":"%b"}\n' % (head, base64.b64encode(data))
+
+
+def encode_frames(first: int, frames: Sequence[Frame]) -> list[bytes]:
+    """The lines of frames that follow each other, as `encode_line` makes each of them; `first` is the number of the
+    first. That they are whole lines of JSON is asked once for all."""
+    if not _all_one_line([frame[3] for frame in frames]):
+        return [encode_line(n, t, m, c, "in", data) for n, (t, m, c, data) in enumerate(frames, first)]
+    return [
+        b'{"n":%d,"t":%d,"m":%d,"c":%d,"d":"in","f":%b}\n' % (n, t, m, c, data)
+        for n, (t, m, c, data) in enumerate(frames, first)
+    ]
+
+
+def channels(frames: Sequence[Frame]) -> dict[str, int]:
+    """By channel, as `channel_of` tells it, how many frames there are."""
+    found: dict[str, int] = {}
+    for begin, count in Counter([f[3][: f[3].find(b'"', 12, 60) + 1] for f in frames]).items():
+        name = channel_of(begin)
+        found[name] = found.get(name, 0) + count
+    return found
+
+
+def _all_one_line(frames: list[bytes]) -> bool:
+    """Whether `_one_line` holds for each."""
+    text = b",".join(frames)
+    if b"\n" in text or b"\r" in text:
+        return False
+    try:
+        text.decode()
+        return list(map(bytes, _raws.decode(b"[%b]" % text))) == frames
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
 
 
 def _one_line(data: bytes) -> bool:

@@ -7,12 +7,14 @@ file is only ever appended to.
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 import zstandard
+
+from hip3.record.lines import Frame, channels
 
 LEVEL = 3
 FRAME_BYTES = 256 * 1024
@@ -56,16 +58,26 @@ class SegmentWriter:
 
     def append(self, line: bytes, n: int, t_ns: int, m_ns: int, stream: str) -> None:
         """One line of a recording. It is on disk with the next `flush`."""
+        self._add([line], n, t_ns, t_ns, m_ns, {stream: 1})
+
+    def extend(self, first_n: int, lines: Sequence[bytes], frames: Sequence[Frame]) -> None:
+        """The lines of frames of the exchange, at least one, that follow each other."""
+        self._add(lines, first_n, frames[0][0], frames[-1][0], frames[0][1], channels(frames))
+
+    def _add(
+        self, lines: Sequence[bytes], first_n: int, first_ns: int, last_ns: int, m_ns: int, streams: dict[str, int]
+    ) -> None:
         side = self.side
         if not side.records:
-            side.first_n, side.first_ns = n, t_ns
+            side.first_n, side.first_ns = first_n, first_ns
         if not self._lines:
             self._since_ns = m_ns
-        side.records += 1
-        side.last_n, side.last_ns = n, t_ns
-        side.streams[stream] = side.streams.get(stream, 0) + 1
-        self._lines.append(line)
-        self._size += len(line)
+        side.records += len(lines)
+        side.last_n, side.last_ns = first_n + len(lines) - 1, last_ns
+        for stream, count in streams.items():
+            side.streams[stream] = side.streams.get(stream, 0) + count
+        self._lines += lines
+        self._size += sum(map(len, lines))
         if self._size >= FRAME_BYTES:
             self.flush()
 

@@ -47,7 +47,7 @@ def begin_recording(running: Running, rest: RestClient) -> Callable[[], None] | 
         return trading.offset.offset_ms if trading is not None and trading.offset.known else None
 
     def step() -> None:
-        recorder.step()
+        recorder.wake()
         running.workers["recorder"].stopping.wait(running.runtime.record_wait_s)
 
     recorder.offset = offset

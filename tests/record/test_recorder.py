@@ -11,6 +11,7 @@ from hip3.record import recorder as module
 from hip3.record.folder import GIB, open_segments, prune, read, segments
 from hip3.record.lines import Record, without_signature
 from hip3.record.recorder import Keep, Recorder
+from hip3.record.segment import read_side
 from hip3.record.verify import verify
 from hip3.replay.head import first_look
 from hip3.replay.source import Source
@@ -155,21 +156,74 @@ def test_a_clock_that_is_set_is_noted_and_the_order_stays(tmp_path: Path) -> Non
     assert [r.m for r in read(tmp_path)] == sorted(r.m for r in read(tmp_path))
 
 
-def test_a_new_hour_is_a_new_segment_that_begins_with_what_the_markets_are(tmp_path: Path) -> None:
+@pytest.mark.parametrize("waits", [False, True], ids=["each by itself", "taken together"])
+def test_a_new_hour_is_a_new_segment_that_begins_with_what_the_markets_are(tmp_path: Path, waits: bool) -> None:
     clock = FakeClock()
     recorder = _recorder(tmp_path, clock)
     recorder.learnt({"type": "meta", "dex": "xyz"}, b'{"universe":[]}', 5)
     recorder.learnt({"type": "exchangeStatus"}, b"{}", 5)
     for _ in range(3):
-        recorder.heard(1, BBO % 1)
-        recorder.step()
+        for number in range(3):
+            recorder.heard(1, BBO % number)
+            if not waits:
+                recorder.step()
         clock.advance(HOUR)
     recorder.close()
     assert len(segments(tmp_path)) == 3
-    assert _kinds(tmp_path) == ["meta", "in"] * 3
+    assert _kinds(tmp_path) == ["meta", "in", "in", "in"] * 3
     first = next(read(tmp_path)).value
     assert first == {"asked_ns": 5, "request": {"type": "meta", "dex": "xyz"}, "answer": {"universe": []}}
     assert verify(tmp_path).segments == 3
+
+
+def test_frames_taken_together_keep_their_place_among_what_was_said(tmp_path: Path) -> None:
+    clock = FakeClock()
+    recorder = _recorder(tmp_path, clock)
+    for number in range(6):
+        recorder.heard(1, BBO % number)
+        recorder.heard(1, b"no JSON")
+        if number % 2:
+            recorder.said(1, '{"method":"ping"}')
+        clock.advance(10)
+    recorder.close()
+    records = list(read(tmp_path))
+    assert [r.d for r in records] == ["in", "in", "in", "in", "out"] * 3
+    assert [r.n for r in records] == list(range(1, 16))
+    assert [r.m for r in records] == sorted(r.m for r in records)
+    assert (found := verify(tmp_path)).faults == []
+    assert found.lost == recorder.lost == 0
+    (segment,) = segments(tmp_path)
+    side = read_side(segment)
+    assert side is not None
+    assert side.streams == {"bbo": 6, "other": 6, "out": 3}
+    assert (side.records, side.first_n, side.last_n) == (15, 1, 15)
+
+
+def test_a_thread_that_wakes_takes_lines_together_and_none_waits_for_long(tmp_path: Path) -> None:
+    clock = FakeClock()
+    recorder = _recorder(tmp_path, clock)
+    recorder.wake()  # the first look at the disk
+    for number in range(module.GATHER - 1):
+        recorder.heard(1, BBO % number)
+    clock.advance(200)
+    recorder.wake()
+    assert recorder.frames == 0
+    recorder.said(1, '{"method":"ping"}')
+    recorder.wake()
+    assert recorder.frames == module.GATHER
+    recorder.heard(1, BBO % 1)
+    clock.advance(200)
+    recorder.wake()
+    assert recorder.frames == module.GATHER
+    clock.advance(50)
+    recorder.wake()
+    assert recorder.frames == module.GATHER + 1
+    (segment,) = segments(tmp_path)
+    assert segment.stat().st_size == 0
+    clock.advance(750)  # of the first line's second
+    recorder.wake()
+    assert segment.stat().st_size > 0
+    recorder.close()
 
 
 def test_a_second_writer_is_refused(tmp_path: Path) -> None:
