@@ -71,8 +71,8 @@ POSITION_ROWS: tuple[Row, ...] = (
         "positions, exits and protection are sized by fills",
         "hip3/position/tracked.py",
         K + "test_an_ioc_that_filled_partly_is_over_by_its_reply",
-        "        return self.booked + self.provisional",
-        "        return self.order.sz if self.reply else self.booked + self.provisional",
+        "        return max(self._sums[0], self._said)",
+        "        return self.order.sz if self.reply else max(self._sums[0], self._said)",
     ),
     Row(
         "PM-TEST-2b",

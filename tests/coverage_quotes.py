@@ -10,16 +10,17 @@ L = "tests/strategy/test_ladder.py::"
 F = "tests/strategy/test_fair.py::"
 DIFF, LADDER, FAIR = "hip3/strategy/quote_diff.py", "hip3/strategy/ladder.py", "hip3/strategy/fair.py"
 QUOTES = "hip3/execution/quotes/"
-_RETREAT = "    if ahead >= max(tick, rung.px * retreat):"
+_RETREAT = "    if ahead >= tick:"
+_AT_ONCE = "        return Why.RETREAT\n" + _RETREAT
 
 QUOTE_ROWS: tuple[Row, ...] = (
     Row("RS-1 Q1 Q2", "a ladder is kept by its differences: a still market gets nothing new", DIFF,
-        S + "test_a_still_market_gets_one_quote_for_each_key_and_nothing_more", _RETREAT, "    if ahead >= 0:"),
+        S + "test_a_still_market_gets_one_quote_for_each_key_and_nothing_more", _RETREAT, "    if ahead >= 0:\n" + _AT_ONCE),
     Row("Q3", "a tolerance is honoured", DIFF,
-        S + "test_what_moves_within_the_tolerance_moves_no_quote_and_beyond_it_one_side", _RETREAT, "    if ahead >= tick:"),
+        S + "test_what_moves_within_the_tolerance_moves_no_quote_and_beyond_it_one_side", _RETREAT, "    if ahead >= tick:\n" + _AT_ONCE),
     Row("Q4", "improvements are patient", DIFF,
         "tests/strategy/test_quote_diff.py::test_patience_holds_improvements_back_and_no_retreat",
-        "and not may_improve.get(key, True)):", "and False):"),
+        "and not may_improve(key)):", "and False):"),
     Row("Q5 Q6", "a retreat is at once, and its replacement waits for the proof", DIFF,
         S + "test_a_bid_that_the_price_falls_through_is_cancelled_at_once_and_replaced_after_the_proof",
         "(why not in (Why.RISK, Why.RETREAT) and", "(why is not Why.RISK and"),
@@ -67,14 +68,14 @@ QUOTE_ROWS: tuple[Row, ...] = (
         S + "test_two_fills_of_a_side_within_a_second_make_it_rest_and_the_other_is_skewed",
         "    shift = p.skew *", "    shift = 0 * p.skew *"),
     Row("Q21", "our own orders are no outside price", FAIR, F + "test_our_own_orders_are_no_outside_price",
-        "    left = level.sz - own.get(level.px, ZERO)", "    left = level.sz"),
+        "    left = level.sz - own", "    left = level.sz"),
     Row("Q22", "no price is beyond an own order of the other side", LADDER,
         L + "test_no_price_is_beyond_the_touch_or_an_own_order_of_the_other_side",
         "(around.ask, around.own_sell) if side.is_buy", "(around.ask,) if side.is_buy"),
     Row("Q23", "the tick is that of the price", LADDER, L + "test_the_golden_example",
         "px = maker_price(px, spec.sz_decimals, is_buy=buy)", "px = px.quantize(Decimal('0.01'))"),
     Row("Q24", "what is too small is dropped", LADDER, L + "test_a_rung_below_the_least_value_is_left_out_and_not_rounded_up",
-        "            if meets_minimum(fits.px, fits.sz):", "            if fits.sz > 0:"),
+        "            if usd >= MIN_NOTIONAL_USD:", "            if usd > 0:"),
     Row("Q25", "nobody quotes into a dead book", QUOTES + "pulls.py", S + "test_nobody_quotes_into_a_dead_book",
         '            self.pull("the book has one side", now_ms + NORMAL_MS)', "            pass"),
     Row("Q26", "a bad print keeps quotes away", QUOTES + "pulls.py",

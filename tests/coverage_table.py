@@ -45,8 +45,8 @@ EXECUTOR_ROWS: tuple[Row, ...] = (
         "TrackedOrder",
         "hip3/position/tracked.py",
         K + "test_a_reply_is_replaced_by_its_fills_and_not_joined_with_them",
-        "return max(ZERO, said - self.booked)",
-        "return said",
+        "return max(ZERO, self._said - self._sums[0])",
+        "return self._said",
     ),
     Row(
         "C-4 B13",

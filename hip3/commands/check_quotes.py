@@ -11,7 +11,7 @@ from typing import Any
 from hip3.config.reading import MarketSettings, shown
 from hip3.core.market import MarketSpec
 from hip3.core.money import CTX, MIN_NOTIONAL_USD, ONE, ZERO, bps_of, div, parse
-from hip3.core.orders import Side
+from hip3.core.orders import SIDES, Side
 from hip3.errors import PreflightError
 from hip3.execution.quotes.pacing import KEPT, KEPT_PER_KEY
 from hip3.execution.truth.account import Rest
@@ -86,7 +86,7 @@ def _rests(settings: MarketSettings, spec: MarketSpec, found: Ladder) -> str:
 
 def _room(found: Ladder, limit: Decimal) -> str:
     """What is to be said where a quote and the one that replaces it do not fit into the limit together."""
-    side = max(sum((r.usd for (of, _), r in found.items() if of is s), ZERO) for s in Side)
+    side = max(sum((r.usd for (of, _), r in found.items() if of is s), ZERO) for s in SIDES)
     largest = max(r.usd for r in found.values())
     if side + largest <= limit:
         return ""

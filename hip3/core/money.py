@@ -19,6 +19,7 @@ from decimal import (
     InvalidOperation,
     Overflow,
 )
+from functools import lru_cache
 
 CTX = Context(prec=34, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow])
 """Shared by all threads. It is only ever passed in and never made current; the flags that it gathers are not read."""
@@ -73,19 +74,19 @@ def shift_bps(price: Decimal, bps: Decimal) -> Decimal:
     return price + price * bps * BASIS_POINT
 
 
-def price_exponent(price: Decimal, sz_decimals: int) -> int:
-    """The exponent of the last digit a legal price near `price` may have (0 or negative).
-
-    0 from 10,000 on: an integer is legal however many figures it has. `price` is positive.
-    """
-    by_figures = price.adjusted() - (MAX_SIGNIFICANT_FIGURES - 1)
-    by_decimals = -max(MAX_PRICE_DECIMALS - sz_decimals, 0)
-    return min(0, max(by_figures, by_decimals))
-
-
 def tick_of(price: Decimal, sz_decimals: int) -> Decimal:
-    """The smallest step of a legal price near `price`, which is positive. It is another one beyond a power of ten."""
-    return _EXPONENTS[price_exponent(price, sz_decimals)]
+    """The smallest step of a legal price near `price`, which is positive. It is another one beyond a power of ten.
+
+    1 from 10,000 on: an integer is legal however many figures it has.
+    """
+    return _tick(price.adjusted(), sz_decimals)
+
+
+@lru_cache(maxsize=512)
+def _tick(adjusted: int, sz_decimals: int) -> Decimal:
+    by_figures = adjusted - (MAX_SIGNIFICANT_FIGURES - 1)
+    by_decimals = -max(MAX_PRICE_DECIMALS - sz_decimals, 0)
+    return _EXPONENTS[min(0, max(by_figures, by_decimals))]
 
 
 def round_price(price: Decimal, sz_decimals: int, *, up: bool) -> Decimal:
@@ -96,8 +97,7 @@ def round_price(price: Decimal, sz_decimals: int, *, up: bool) -> Decimal:
     """
     if price <= 0:
         raise ValueError(f"price must be positive: {price}")
-    exponent = _EXPONENTS[price_exponent(price, sz_decimals)]
-    rounded = price.quantize(exponent, ROUND_CEILING if up else ROUND_FLOOR, CTX)
+    rounded = price.quantize(tick_of(price, sz_decimals), ROUND_CEILING if up else ROUND_FLOOR, CTX)
     if rounded <= 0:
         raise ValueError(f"price {price} rounds to nothing at {sz_decimals} size decimals")
     return rounded

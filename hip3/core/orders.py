@@ -21,20 +21,21 @@ class Side(enum.Enum):
     __hash__ = object.__hash__
     """Sides are parts of keys on hot paths, and an Enum's own is a call in Python."""
 
-    @property
-    def is_buy(self) -> bool:
+    def __init__(self, code: str) -> None:
+        # Attributes, not properties: they are asked for on hot paths.
+        self.is_buy = code == "B"
         """Whether it buys."""
-        return self is Side.BUY
-
-    @property
-    def sign(self) -> int:
+        self.sign = 1 if self.is_buy else -1
         """+1 for a buy, -1 for a sell: what a fill does to a signed position."""
-        return 1 if self is Side.BUY else -1
 
     @property
     def opposite(self) -> "Side":
         """The other one."""
         return Side.SELL if self is Side.BUY else Side.BUY
+
+
+SIDES = tuple(Side)
+"""To go through both: the class itself asks in Python for each."""
 
 
 class Tif(enum.Enum):

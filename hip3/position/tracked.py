@@ -85,16 +85,19 @@ class TrackedOrder:
     @property
     def provisional(self) -> Decimal:
         """Executed by the word of a reply or an update, not yet by a fill."""
-        said = self.claimed
-        if self.reply is not None:
-            # Of an IOC the reply is the last word; an update may call the whole of an exit filled that was shrunk.
-            said = self.reply.total_sz if self.order.tif is Tif.IOC else max(said, self.reply.total_sz)
-        return max(ZERO, said - self.booked)
+        return max(ZERO, self._said - self._sums[0])
 
     @property
     def executed(self) -> Decimal:
         """The larger of what fills say and what a reply or an update says."""
-        return self.booked + self.provisional
+        return max(self._sums[0], self._said)
+
+    @property
+    def _said(self) -> Decimal:
+        if self.reply is None:
+            return self.claimed
+        # Of an IOC the reply is the last word; an update may call the whole of an exit filled that was shrunk.
+        return self.reply.total_sz if self.order.tif is Tif.IOC else max(self.claimed, self.reply.total_sz)
 
     @property
     def untouched(self) -> bool:

@@ -8,14 +8,13 @@ statistics, and floats.
 """
 
 import math
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Literal
 
 import msgspec
 
 from hip3.core.market import Level, MarketView
-from hip3.core.money import HALF, ZERO, bps_of, div, shift_bps
+from hip3.core.money import HALF, bps_of, div, shift_bps
 
 SAMPLE_MS = 1000
 """One sample a second."""
@@ -57,15 +56,15 @@ class Outside(msgspec.Struct, frozen=True):
         return None if self.bid is None or self.ask is None else (self.bid.px + self.ask.px) * HALF
 
 
-def outside(view: MarketView, buys: Mapping[Decimal, Decimal], sells: Mapping[Decimal, Decimal]) -> Outside:
-    """The touch of others. `buys` and `sells`: what is left of our own resting orders, by price."""
-    return Outside(_without(view.bid, buys), _without(view.ask, sells))
+def outside(view: MarketView, bought: Decimal, sold: Decimal) -> Outside:
+    """The touch of others. `bought` and `sold`: what is left of our own orders that rest at its two prices."""
+    return Outside(_without(view.bid, bought), _without(view.ask, sold))
 
 
-def _without(level: Level | None, own: Mapping[Decimal, Decimal]) -> Level | None:
+def _without(level: Level | None, own: Decimal) -> Level | None:
     if level is None:
         return None
-    left = level.sz - own.get(level.px, ZERO)
+    left = level.sz - own
     return Level(level.px, left) if left > 0 else None
 
 
@@ -77,19 +76,13 @@ class Reference:
         self._wanted = samples
         self._basis = 0.0
         self._variance = SIGMA_FLOOR_BPS**2
+        self.basis_bps = _decimal(0.0)
+        """How far the book of others lies above the oracle, lastingly."""
+        self.sigma_bps = _decimal(SIGMA_FLOOR_BPS)
+        """Volatility: basis points per square root of a second."""
         self._basis_samples = self._sigma_samples = 0
         self._last: tuple[int, float] | None = None
         self._next_ms = 0
-
-    @property
-    def basis_bps(self) -> Decimal:
-        """How far the book of others lies above the oracle, lastingly."""
-        return Decimal(repr(round(max(-BASIS_MOST_BPS, min(BASIS_MOST_BPS, self._basis)), 4)))
-
-    @property
-    def sigma_bps(self) -> Decimal:
-        """Volatility: basis points per square root of a second."""
-        return Decimal(repr(round(self._sigma, 4)))
 
     @property
     def _sigma(self) -> float:
@@ -121,6 +114,7 @@ class Reference:
             basis = float(bps_of(mid - oracle, oracle))
             self._basis += (basis - self._basis) * _weight(self._basis_samples, BASIS_HALF_LIFE)
             self._basis_samples += 1
+            self.basis_bps = _decimal(max(-BASIS_MOST_BPS, min(BASIS_MOST_BPS, self._basis)))
         found = fair(mode, oracle, mark, others, self.basis_bps, closed=closed)
         if found is not None:
             self._return(float(found.mid), now_ms)
@@ -133,7 +127,12 @@ class Reference:
             moved = min(moved, CLIP * self._sigma)
             self._variance += (moved**2 - self._variance) * _weight(self._sigma_samples, SIGMA_HALF_LIFE)
             self._sigma_samples += 1
+            self.sigma_bps = _decimal(self._sigma)
         self._last = (now_ms, x)
+
+
+def _decimal(bps: float) -> Decimal:
+    return Decimal(repr(round(bps, 4)))
 
 
 def _weight(samples: int, half_life: float) -> float:

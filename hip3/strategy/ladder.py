@@ -13,12 +13,13 @@ import msgspec
 from hip3.core.market import MarketSpec
 from hip3.core.money import (
     CTX,
+    MIN_NOTIONAL_USD,
     ONE,
+    TEN_THOUSAND,
     ZERO,
     div,
     floor_size,
     maker_price,
-    meets_minimum,
     shift_bps,
     tick_of,
 )
@@ -94,14 +95,14 @@ def least_half_bps(p: LadderParams, maker_fee_bps: Decimal) -> Decimal:
 
 def coarse_tick_bps(p: LadderParams, spec: MarketSpec, maker_fee_bps: Decimal, px: Decimal) -> Decimal | None:
     """The tick in basis points where it takes more than the edge of the narrowest spread; None where it does not."""
-    tick = div(tick_of(px, spec.sz_decimals) * 10_000, px)
+    tick = tick_of(px, spec.sz_decimals) * TEN_THOUSAND
     room = max(p.min_half_bps, maker_fee_bps + p.min_edge_bps) - least_half_bps(p, maker_fee_bps)
-    return tick if tick > room else None
+    return div(tick, px) if tick > room * px else None
 
 
 def filled_share(position_usd: Decimal, p: LadderParams) -> Decimal:
     """The inventory as a signed share of the largest, within -1 and 1."""
-    return max(-ONE, min(ONE, div(position_usd, p.max_inventory_usd)))
+    return max(-ONE, min(ONE, div(position_usd, p.max_inventory_usd))) if position_usd else ZERO
 
 
 def ladder(
@@ -122,12 +123,13 @@ def ladder(
     for side in sides:
         room = p.max_inventory_usd - max(position_usd * side.sign, ZERO)
         for level, rung in enumerate(_side(p, spec, fair, half_bps, position_usd, around, side)):
-            fits = (
-                rung if rung.usd <= room else Rung(rung.px, floor_size(div(max(room, ZERO), rung.px), spec.sz_decimals))
-            )
-            if meets_minimum(fits.px, fits.sz):
+            fits, usd = rung, rung.usd
+            if usd > room:
+                fits = Rung(rung.px, floor_size(div(max(room, ZERO), rung.px), spec.sz_decimals))
+                usd = fits.usd
+            if usd >= MIN_NOTIONAL_USD:
                 out[(side, level)] = fits
-                room -= fits.usd
+                room -= usd
     return out
 
 
@@ -149,18 +151,15 @@ def _side(
     if position_usd * sign < 0:  # it makes the inventory smaller, and is not to be paid for
         fee = max(spec.maker_fee_bps or ZERO, ZERO)
         bounds.append(shift_bps(base, -sign * fee))
-    size = p.size_usd
-    for level in range(p.levels):
-        away = half_bps + level * p.spacing_bps
-        px = shift_bps(base, -sign * away - shift)
-        if out:
-            bounds.append(out[-1].px - sign * tick_of(out[-1].px, spec.sz_decimals))
-        px = min([px, *bounds]) if buy else max([px, *bounds])
+    size, away, nearest = p.size_usd, half_bps, min if buy else max
+    for _ in range(p.levels):
+        px = nearest([shift_bps(base, -sign * away - shift), *bounds])
         if px <= 0:
             break
         px = maker_price(px, spec.sz_decimals, is_buy=buy)
         out.append(Rung(px, floor_size(div(size, px), spec.sz_decimals)))
-        size *= p.size_decay
+        bounds = [px - sign * tick_of(px, spec.sz_decimals)]  # beyond all that bounded this one
+        size, away = size * p.size_decay, away + p.spacing_bps
     return out
 
 

@@ -12,7 +12,7 @@ worth more than a basis point. Where quotes are moved, an order that rests whole
 """
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 import msgspec
@@ -63,6 +63,9 @@ class Why(enum.Enum):
     PLACE = "place"
 
 
+_URGENCY = tuple(Why)
+
+
 class Step(msgspec.Struct, frozen=True, kw_only=True):
     """One thing to do: end the order of a key, place one where none can be alive, or put one in another's place."""
 
@@ -99,19 +102,17 @@ def diff(
     fair: Fair,
     t: Tolerance,
     *,
-    may_place: Mapping[Key, bool],
-    may_improve: Mapping[Key, bool],
-    may_move: Mapping[Key, bool] | None = None,
+    may_place: Callable[[Key], bool],
+    may_improve: Callable[[Key], bool],
+    may_move: Callable[[Key], bool],
 ) -> list[Step]:
     """The steps, in a fixed order: cancels first, the most urgent class and the outermost rung first; then moves, in
     the same order, so that what leaves the market goes before what comes after it; then placements, the innermost
     rung first.
 
-    `may_place`, `may_improve`: what time allows for a key; one that is missing may. `may_move`: keys whose order may be
-    replaced in one step; one that is missing may not, and is cancelled. Given its own result it finds nothing more to
-    do.
+    `may_place`, `may_improve`: what time allows for a key. `may_move`: whether the key's order may be replaced in one
+    step; one that may not is cancelled. Given its own result it finds nothing more to do.
     """
-    movable = may_move or {}
     cancels: list[Step] = []
     moved: list[Step] = []
     placed: list[Step] = []
@@ -124,16 +125,15 @@ def diff(
         if slot.state is not SlotState.LIVE:
             continue
         why = _cancel(key[0], slot, rung, fair, t, retreat, improve)
-        if why is None or (why not in (Why.RISK, Why.RETREAT) and not may_improve.get(key, True)):
+        if why is None or (why not in (Why.RISK, Why.RETREAT) and not may_improve(key)):
             continue
-        moves = why is not Why.RISK and slot.whole and movable.get(key, False) and may_place.get(key, True)
+        moves = why is not Why.RISK and slot.whole and may_move(key) and may_place(key)
         (moved if moves else cancels).append(Step(key=key, why=why, rung=rung if moves else None))
     for key, rung in desired.items():
-        if key not in slots and may_place.get(key, True):
+        if key not in slots and may_place(key):
             placed.append(Step(key=key, why=Why.PLACE, rung=rung))
-    order = list(Why)
     for some in (cancels, moved):
-        some.sort(key=lambda s: (order.index(s.why), -s.key[1], s.key[0].value))
+        some.sort(key=lambda s: (_URGENCY.index(s.why), -s.key[1], s.key[0].value))
     placed.sort(key=lambda s: (s.key[1], s.key[0].value))
     return cancels + moved + placed
 
@@ -146,14 +146,13 @@ def _cancel(
         return Why.RISK
     ahead = (slot.px - rung.px) * side.sign
     tick = tick_of(rung.px, t.sz_decimals)
-    if ahead >= max(tick, rung.px * retreat):
-        return Why.RETREAT
-    worth = fair.bid if side.is_buy else fair.ask
-    if ahead >= tick and bps_of((worth - slot.px) * side.sign, worth) < t.keep_bps:
-        return Why.RETREAT
+    if ahead >= tick:
+        worth = fair.bid if side.is_buy else fair.ask
+        if ahead >= rung.px * retreat or bps_of((worth - slot.px) * side.sign, worth) < t.keep_bps:
+            return Why.RETREAT
     if slot.left < rung.sz * HALF or not meets_minimum(slot.px, slot.left):
         return Why.REPLENISH
-    if -ahead >= max(2 * tick, rung.px * improve):
+    if -ahead >= 2 * tick and -ahead >= rung.px * improve:
         return Why.IMPROVE
     if t.rich and rung.sz >= slot.left * (ONE + t.grow):
         return Why.IMPROVE

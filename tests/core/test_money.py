@@ -30,7 +30,7 @@ def test_rounding_moves_less_than_one_step_and_keeps_a_legal_price(price: Decima
     if money.is_legal_price(price, decimals):
         assert money.round_price(price, decimals, up=up) == price
         return
-    step = Decimal(1).scaleb(money.price_exponent(price, decimals))
+    step = money.tick_of(price, decimals)
     try:
         assert abs(money.round_price(price, decimals, up=up) - price) < step
     except ValueError:

@@ -62,7 +62,7 @@ MUTANTS: tuple[Mutant, ...] = (
     _empty_slot("a quote on its way counts as gone", "tracked.state in (OrderState.QUEUED, OrderState.SENT)"),
     _empty_slot("an adopted quote does not hold its key", "not tracked.generation and tracked.oid is not None", _NOT_KEPT),
     _m("the ladder is on the wrong side of fair", LADDER,
-       "        away = half_bps + level * p.spacing_bps", "        away = -half_bps"),
+       "shift_bps(base, -sign * away - shift)", "shift_bps(base, sign * half_bps - shift)"),
     _m("quotes are not post only", PLACING, "tif=Tif.ALO", "tif=Tif.GTC"),
     Mutant("quotes pass no gate", (_NO_QUOTE_GATES,)),
     Mutant("the ladder forgets its inventory", (_NO_QUOTE_GATES, _NO_ROOM)),
@@ -89,7 +89,7 @@ MUTANTS: tuple[Mutant, ...] = (
     _m("quotes do not expire", LOOP, "or self._expires_after_ms == 0:", "or self._expires_after_ms == 0 or batch.quotes:"),
     Mutant("the ladder does not see our own other side", (
         (LADDER, "(around.ask, around.own_sell) if side.is_buy else (around.bid, around.own_buy)", "()"),
-        (LADDER, "px = shift_bps(base, -sign * away - shift)", "px = shift_bps(base, sign * away - shift)"),
+        (LADDER, "shift_bps(base, -sign * away - shift)", "shift_bps(base, sign * away - shift)"),
     )),
     Mutant("the gates of quotes do not know the bound of the inventory", (
         (PLACING, "min(limits.max_per_market, market.params.ladder.max_inventory_usd)", "limits.max_per_market"), _NO_ROOM,
@@ -99,7 +99,7 @@ MUTANTS: tuple[Mutant, ...] = (
          "max(signed if buy else -signed, ZERO)"), _NO_ROOM,
     )),
     Mutant("a quote is as large as the inventory may be", (
-        (LADDER, "    size = p.size_usd\n", "    size = p.max_inventory_usd * 2\n"), _NO_QUOTE_GATES,
+        (LADDER, "away, nearest = p.size_usd, ", "away, nearest = p.max_inventory_usd * 2, "), _NO_QUOTE_GATES,
         (LADDER, "        room = p.max_inventory_usd - max(", "        room = p.max_inventory_usd * 9 - max("),
     )),
     Mutant("what is being moved is moved again", (
@@ -137,8 +137,8 @@ MUTANTS: tuple[Mutant, ...] = (
     _m("entries count before the exits that went before them", "position/views.py",
        "key=lambda t: t.nonce)", "key=lambda t: t.order.reduce_only)"),
     _m("an update outbids the reply of an IOC", "position/tracked.py",
-       "self.reply.total_sz if self.order.tif is Tif.IOC else max(said, self.reply.total_sz)",
-       "max(said, self.reply.total_sz)"),
+       "self.reply.total_sz if self.order.tif is Tif.IOC else max(self.claimed, self.reply.total_sz)",
+       "max(self.claimed, self.reply.total_sz)"),
     _m("the start believes an empty account", "execution/truth/bootstrap.py",
        "report = by_fills(read_beginning(rest, user, universe.dexs), universe.dexs)",
        "report = read_beginning(rest, user, universe.dexs)"),

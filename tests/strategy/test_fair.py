@@ -41,8 +41,9 @@ def test_while_the_underlying_is_closed_the_mark_stands_for_the_oracle() -> None
 
 def test_our_own_orders_are_no_outside_price() -> None:
     market = view(bid=Level(D("99.99"), D(2)), ask=Level(D("100.04"), D(3)))
-    whole = outside(market, {D("99.99"): D(2)}, {D("100.04"): D(1)})
+    whole = outside(market, D(2), D(1))
     assert whole == Outside(None, Level(D("100.04"), D(2)))
+    assert outside(view(bid=Level(D(1), D(0)), ask=Level(D(2), D(0))), D(0), D(0)) == Outside(None, None)
     found = fair("envelope", D(100), None, whole, D(2))
     assert found is not None
     assert (found.bid, found.ask) == (D("100.02"), D("100.03"))  # the oracle stands for the side that is all ours

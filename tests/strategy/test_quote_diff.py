@@ -28,9 +28,17 @@ def _live(desired: Ladder) -> dict[Key, Slot]:
     return {key: _slot(rung) for key, rung in desired.items()}
 
 
-def _diff(desired: Ladder, slots: dict[Key, Slot], **kw: Any) -> list[Step]:
-    base: dict[str, Any] = {"fair": WORTH, "t": T, "may_place": {}, "may_improve": {}}
-    return diff(desired, slots, **(base | kw))
+def _diff(
+    desired: Ladder, slots: dict[Key, Slot], *, t: Tolerance = T, may_place: dict[Key, bool] | None = None,
+    may_improve: dict[Key, bool] | None = None, may_move: dict[Key, bool] | None = None,
+) -> list[Step]:  # fmt: skip
+    """What time allows for the keys named; of others it allows all but a move."""
+    return diff(
+        desired, slots, WORTH, t,
+        may_place=lambda key: (may_place or {}).get(key, True),
+        may_improve=lambda key: (may_improve or {}).get(key, True),
+        may_move=lambda key: (may_move or {}).get(key, False),
+    )  # fmt: skip
 
 
 def test_an_empty_book_is_filled_from_inside_and_then_nothing_is_left_to_do() -> None:

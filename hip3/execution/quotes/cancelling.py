@@ -29,6 +29,8 @@ class Cancelling:
 
     def send(self, market: QuotedMarket, orders: list[TrackedOrder], now_ms: int) -> None:
         """Wish for the end of what was decided, first and again; doubt the account where no proof comes."""
+        if not market.keys.wishes:
+            return
         wall_ms = self._clock.wall_ms()
         for tracked in market.keys.due(orders, now_ms):
             assert tracked.oid is not None
@@ -57,6 +59,8 @@ class Cancelling:
             elif new.state is OrderState.OPEN and waited_ms >= ASK_MS and old.oid is not None:
                 self._tracker.say_gone(old.oid)
         first = {key_of(t.order): t for t in reversed(orders)}
+        if len(first) == len(orders):
+            return
         for extra in orders:
             if first[key_of(extra.order)] is not extra and extra.order.cloid not in replacing:
                 market.keys.cancel(extra.order.cloid, now_ms)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from hip3.core.ledger import PositionView
 from hip3.core.market import MarketSpec, MarketView
 from hip3.core.money import ZERO, bps_of
-from hip3.core.orders import Side
+from hip3.core.orders import SIDES, Side
 from hip3.core.windows import in_window
 from hip3.execution.quotes.adoption import LONGEST_MS
 from hip3.execution.quotes.market import QuotedMarket
@@ -167,7 +167,7 @@ class FactFinder:
         share, at = filled_share(usd, market.params.ladder), market.params.one_side_at
         out: dict[Side, tuple[str, ...]] = {}
         held = now_ms < market.completion_held_until_ms
-        for side in Side:
+        for side in SIDES:
             full = share * side.sign
             if full >= at:
                 market.reduced.add(side)
@@ -193,11 +193,10 @@ class FactFinder:
 
 def _others(view: MarketView, orders: list[TrackedOrder]) -> Outside:
     """The touch without our own live orders."""
-    buys: dict[Decimal, Decimal] = {}
-    sells: dict[Decimal, Decimal] = {}
+    own = dict.fromkeys(SIDES, ZERO)
     for tracked in orders:
-        if tracked.oid is not None:
-            of = buys if tracked.order.side.is_buy else sells
-            left = max(ZERO, tracked.order.sz - tracked.executed)
-            of[tracked.order.px] = of.get(tracked.order.px, ZERO) + left
-    return outside(view, buys, sells)
+        order = tracked.order
+        touch = view.bid if order.side.is_buy else view.ask
+        if tracked.oid is not None and touch is not None and order.px == touch.px:
+            own[order.side] += max(ZERO, order.sz - tracked.executed)
+    return outside(view, own[Side.BUY], own[Side.SELL])

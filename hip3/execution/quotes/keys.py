@@ -23,7 +23,6 @@ ASK_MS, DOUBT_MS, LOST_MS = 2000, 5000, 30_000
 the side is kept away and it is said."""
 CUT_MS = 60_000
 """So long is remembered what limits left of a rung."""
-_STATES = {OrderState.OPEN: SlotState.LIVE, OrderState.UNKNOWN: SlotState.UNKNOWN}
 
 
 def key_of(order: PendingOrder) -> Key:
@@ -36,8 +35,11 @@ def pairs(orders: Iterable[TrackedOrder]) -> list[tuple[TrackedOrder, TrackedOrd
     """(the order that rests or rested, the one that takes its place) where both may be alive. A key has one such pair
     at most: what is being replaced, or has replaced another whose end nobody has told, is not replaced again."""
     alive = list(orders)
+    new = [t for t in alive if t.order.replaces is not None]
+    if not new:
+        return []
     by_oid = {t.oid: t for t in alive if t.oid is not None}
-    return [(by_oid[n.order.replaces], n) for n in alive if n.order.replaces is not None and n.order.replaces in by_oid]
+    return [(by_oid[n.order.replaces], n) for n in new if n.order.replaces in by_oid]
 
 
 class _Cancel:
@@ -74,11 +76,12 @@ class Keys:
         }  # fmt: skip
         for tracked in alive:
             order = tracked.order
-            state = _STATES.get(tracked.state, SlotState.PLACING)
             if order.cloid in moving:
                 state = SlotState.MOVING
-            elif order.cloid in self._cancels and state is SlotState.LIVE:
-                state = SlotState.CANCELLING
+            elif tracked.state is OrderState.OPEN:
+                state = SlotState.CANCELLING if order.cloid in self._cancels else SlotState.LIVE
+            else:
+                state = SlotState.UNKNOWN if tracked.state is OrderState.UNKNOWN else SlotState.PLACING
             out.setdefault(
                 key_of(order),
                 Slot(
@@ -86,12 +89,16 @@ class Keys:
                     whole=tracked.untouched,
                 ),
             )  # fmt: skip
-        known = {t.order.cloid for t in alive}
-        gone = self._cancels.keys() - known
-        for cloid in gone:
-            del self._cancels[cloid]
-        self._seen = {cloid: ms for cloid, ms in self._seen.items() if cloid in known}
+        if self._cancels or self._seen:
+            known = {t.order.cloid for t in alive}
+            self._cancels = {cloid: wish for cloid, wish in self._cancels.items() if cloid in known}
+            self._seen = {cloid: ms for cloid, ms in self._seen.items() if cloid in known}
         return out
+
+    @property
+    def wishes(self) -> bool:
+        """Whether the end of any order is wished."""
+        return bool(self._cancels)
 
     def cancel(self, cloid: str, now_ms: int) -> None:
         """The end of an order is wished; `due` says when to ask the exchange."""

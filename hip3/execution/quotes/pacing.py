@@ -26,7 +26,8 @@ class Pacing:
         """`cost`: actions for one quote that moves, a cancel and a placement or a move."""
         self._keys, self._cost = max(keys, 1), cost
         self._tokens = BURST
-        self._rate = 0.0
+        self._rate, self._per_second = 0.0, ZERO
+        """What comes back: per millisecond, and per second."""
         self._at_ms: int | None = None
         self.spent = False
         """The reserve is reached: nothing of quotes may rest."""
@@ -39,7 +40,9 @@ class Pacing:
         left, kept = state.cap - state.used, max(state.kept, KEPT) + KEPT_PER_KEY * self._keys
         self.spent, self.lean = left <= kept, left < state.cap // LEAN_SHARE
         self.rich = left * 2 > state.cap
-        self._rate = max(0, left - kept) / HORIZON_MS
+        rate = max(0, left - kept) / HORIZON_MS
+        if rate != self._rate:
+            self._rate, self._per_second = rate, Decimal(repr(rate * 1000))
         if self._at_ms is not None:
             self._tokens = min(BURST, self._tokens + (now_ms - self._at_ms) * self._rate)
         self._at_ms = now_ms
@@ -64,6 +67,5 @@ class Pacing:
         if self._rate <= 0:
             return 2 * half_bps
         retreat = max(Decimal(1), half_bps / 4)
-        per_second = Decimal(repr(self._rate * 1000))
-        width = div(self._keys * self._cost * sigma_bps * sigma_bps, retreat * per_second)
+        width = div(self._keys * self._cost * sigma_bps * sigma_bps, retreat * self._per_second)
         return max(ZERO, min(2 * half_bps, width))

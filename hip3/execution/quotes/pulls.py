@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from hip3.core.market import MarketView
 from hip3.core.money import ZERO, bps_of
-from hip3.core.orders import Side
+from hip3.core.orders import SIDES, Side
 from hip3.execution.quotes.params import QuoteParams
 from hip3.strategy.fair import Fair
 
@@ -43,7 +43,7 @@ class Pulls:
         self._until: dict[str, int] = {}
         self._prices: deque[tuple[int, Decimal, Decimal]] = deque()
         """(when, oracle, fair mid or book) of the last second, and what stood as it began."""
-        self._fills: dict[Side, deque[tuple[int, str]]] = {side: deque(maxlen=8) for side in Side}
+        self._fills: dict[Side, deque[tuple[int, str]]] = {side: deque(maxlen=8) for side in SIDES}
         self._run: tuple[Side | None, list[str], int] = (None, [], 0)
         """The side whose quotes execute, which these were, and until when that counts."""
         self._sides: dict[Side, int] = {}
@@ -145,4 +145,6 @@ def _farthest(px: Decimal, before: list[Decimal]) -> Decimal:
     if not before:
         return ZERO
     low, high = min(before), max(before)
+    if low == px == high:
+        return ZERO
     return max(abs(bps_of(px - low, low)), abs(bps_of(px - high, high)))

@@ -261,19 +261,23 @@ class Quoter:
         if now_ms >= market.scale_until_ms:
             market.scale = ONE
         lean = 1 if self._pacing.lean else p.levels
-        p = msgspec.structs.replace(p, size_usd=p.size_usd * market.scale, levels=min(p.levels, lean))
+        if market.scale != ONE or lean < p.levels:
+            p = msgspec.structs.replace(p, size_usd=p.size_usd * market.scale, levels=min(p.levels, lean))
         fair = market.fair if all_lose else market.fair_beside_run(market.fair, now_ms)
         found = ladder(p, spec, fair, half, usd, self._around(market.coin, view, orders), sides)
         return market.keys.within_cuts(found, now_ms)
 
     def _around(self, coin: str, view: MarketView, orders: list[TrackedOrder]) -> Around:
         """The touch of the wire, and the account's own orders: also those whose end is not proved, and a person's."""
-        own = [(t.order.side, t.order.px) for t in orders]
-        own += [(o.side, o.limit_px) for o in self._tracker.foreign_orders() if o.coin == coin and not o.reduce_only]
+        buys, sells = list[Decimal](), list[Decimal]()
+        for order in (t.order for t in orders):
+            (buys if order.side.is_buy else sells).append(order.px)
+        for foreign in self._tracker.foreign_orders():
+            if foreign.coin == coin and not foreign.reduce_only:
+                (buys if foreign.side.is_buy else sells).append(foreign.limit_px)
         return Around(
             bid=None if view.bid is None else view.bid.px, ask=None if view.ask is None else view.ask.px,
-            own_buy=max((px for side, px in own if side.is_buy), default=None),
-            own_sell=min((px for side, px in own if not side.is_buy), default=None),
+            own_buy=max(buys, default=None), own_sell=min(sells, default=None),
         )  # fmt: skip
 
     def _act(
@@ -345,14 +349,12 @@ class Quoter:
             width_bps=self._pacing.width_bps(market.reference.sigma_bps, half) if half else ZERO, grow=p.grow,
             rich=self._pacing.rich, sz_decimals=0 if spec is None else spec.sz_decimals,
         )  # fmt: skip
-        keys = {*slots, *desired}
+        keys, moves = market.keys, p.modify and not market.only_anew
         return diff(
             desired, slots, market.fair or _NOTHING, tolerance,
-            may_place={key: market.keys.may_place(key, now_ms) for key in keys},
-            may_improve={key: market.keys.may_improve(key, now_ms, lean * p.min_interval_ms) for key in keys},
-            may_move={
-                key: market.keys.may_move(key, now_ms) for key in keys if p.modify and not market.only_anew
-            },
+            may_place=lambda key: keys.may_place(key, now_ms),
+            may_improve=lambda key: keys.may_improve(key, now_ms, lean * p.min_interval_ms),
+            may_move=lambda key: moves and keys.may_move(key, now_ms),
         )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import enum
 
 import msgspec
 
-from hip3.core.orders import Side
+from hip3.core.orders import SIDES, Side
 
 
 class Stance(enum.Enum):
@@ -29,6 +29,9 @@ class Stance(enum.Enum):
     def quotes(self) -> bool:
         """Whether anything may rest."""
         return self in (Stance.ONE_SIDED, Stance.QUOTING)
+
+
+BOTH = frozenset(SIDES)
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +64,7 @@ def stance(facts: Facts) -> tuple[Stance, tuple[str, ...], frozenset[Side]]:
         return Stance.WAIT, facts.missing, nothing
     sides = open_sides(facts)
     reasons = tuple(
-        f"{'buys' if side.is_buy else 'sells'}: {why}" for side in Side for why in facts.off_sides.get(side, ())
+        f"{'buys' if side.is_buy else 'sells'}: {why}" for side in SIDES for why in facts.off_sides.get(side, ())
     )
     if not sides:
         return Stance.PULLED, reasons, nothing
@@ -70,4 +73,6 @@ def stance(facts: Facts) -> tuple[Stance, tuple[str, ...], frozenset[Side]]:
 
 def open_sides(facts: Facts) -> frozenset[Side]:
     """The sides that nothing turns off."""
-    return frozenset(side for side in Side if not facts.off_sides.get(side))
+    if not facts.off_sides:
+        return BOTH
+    return frozenset(side for side in SIDES if not facts.off_sides.get(side))

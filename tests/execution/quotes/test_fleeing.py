@@ -54,6 +54,9 @@ def test_what_is_run_over_is_one_that_retreats_whatever_the_book_says(
     rung = Rung(maker_price(shift_bps(base, -side.sign * fee), 2, is_buy=buy), D(1))
     t = Tolerance(half_bps=D(50), keep_bps=fee + 1, width_bps=D(0), grow=D(1), rich=False, sz_decimals=2)
     slot = Slot(state=SlotState.LIVE, px=maker_price(px, 2, is_buy=buy), left=D(1), cloid="0x1", oid=1)
-    steps = diff({(side, 0): rung}, {(side, 0): slot}, worth, t, may_place={}, may_improve={})
+    steps = diff(
+        {(side, 0): rung}, {(side, 0): slot}, worth, t,
+        may_place=lambda key: True, may_improve=lambda key: True, may_move=lambda key: False,
+    )  # fmt: skip
     if maker_price(px, 2, is_buy=buy) == px and px != rung.px:
         assert [s.why for s in steps] == [Why.RETREAT]
