@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +39,11 @@ def cpu_s(pid: int) -> float:
 def threads_s(pid: int) -> dict[int, float]:
     """Processor time of each thread of a process in seconds, by the thread's id. Its steps are nanoseconds, where those
     of `cpu_s` are hundredths of a second."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return {int(t.name): int((t / "schedstat").read_text(encoding="ascii").split()[0]) / 1e9 for t in tasks}
+    found = {}
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError):  # it ends just now
+            found[int(task.name)] = int((task / "schedstat").read_text(encoding="ascii").split()[0]) / 1e9
+    return found
 
 
 @contextmanager

@@ -7,6 +7,7 @@ compresses and writes. What does not fit, or cannot be written, is counted, and 
 No lock: a deque's ends are one step each, and every counter has one writer.
 """
 
+import contextlib
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -22,9 +23,8 @@ from hip3.record.segment import FRAME_BYTES, SegmentWriter
 from hip3.version import __version__
 
 MOST_FRAMES, MOST_BYTES = 50_000, 64 << 20
-SYNC_NS = 5_000_000_000
 LOOK_NS = 5_000_000_000
-"""Between two looks at the disk."""
+"""Between two looks at the disk, and two waits for it."""
 GATHER, GATHER_NS = 500, 250_000_000
 """So many lines, or those of so long, are taken together: a few at a time each cost twice as much."""
 CLOCK_NS = 60_000_000_000
@@ -32,7 +32,7 @@ STEP_NS = 500_000_000
 """By so much wall and monotonic time must part to be a clock that was set."""
 PAUSE_BELOW, RESUME_AT = 2 * GIB, 4 * GIB
 TURN = 1000
-"""At most so many lines are made before the disk is looked at again."""
+"""At most about so many lines are made before the disk is looked at again."""
 LEARNT = frozenset(
     {
         "meta", "metaAndAssetCtxs", "perpDexs", "perpsAtOpenInterestCap", "userFees", "clearinghouseState",
@@ -148,7 +148,8 @@ class Recorder:
         """A step where one is due: enough lines wait to be taken together, or one has waited for long enough."""
         now, queue, writer = self._clock.mono_ns(), self._queue, self._writer
         waits = len(queue) >= GATHER or (len(queue) > 0 and now - queue[0][1] >= GATHER_NS)
-        if waits or now - self._looked_ns >= LOOK_NS or (writer is not None and writer.due(now)):
+        due = writer is not None and (writer.due(now) or now - self._synced_ns >= LOOK_NS)
+        if waits or due or now - self._looked_ns >= LOOK_NS:
             self.step()
 
     def step(self) -> None:
@@ -156,13 +157,17 @@ class Recorder:
         now, wall = self._clock.mono_ns(), self._clock.wall_ns()
         self._look(now, wall)
         try:
+            made = 0
             while self._queue:
                 frames = self._run()
                 if frames:
                     self._append(frames)
                 else:
                     self._take(self._queue.popleft())
-                self._write_due()
+                made += len(frames) or 1
+                if made >= TURN:  # not after each: of a backlog every line is due, and would be a block of its own
+                    made = 0
+                    self._write_due()
             self._write_due()
         except OSError as error:
             self._stop(f"{error.strerror or error}", wall)
@@ -215,15 +220,17 @@ class Recorder:
             self._skip(t)
             return
         body = without_signature(data) if isinstance(data, str) else data
-        self._line(t, m, c, "gap" if kind == "lost" else kind, body if isinstance(body, bytes) else _encode(body))
+        self._line(
+            t, m, c, "gap" if kind == "lost" else kind, body if isinstance(body, bytes) else msgspec.json.encode(body)
+        )
 
     def _line(self, t: int, m: int, c: int, kind: str, data: bytes) -> None:
         assert self._writer is not None
         self._n += 1
         line = encode_line(self._n, t, m, c, kind, data)
-        self._writer.append(line, self._n, t, m, channel_of(data) if kind == "in" else kind)
         self.frames += 1
         self.bytes += len(line)
+        self._writer.append(line, self._n, t, m, channel_of(data) if kind == "in" else kind)
         if kind == "gap":
             self._writer.side.gaps += 1
 
@@ -245,9 +252,17 @@ class Recorder:
             self._line(t, m, 0, "meta", frame)
 
     def _close(self, writer: SegmentWriter) -> None:
+        """End a segment. OSError: what could not be written any more is counted as lost."""
         writer.side.version, writer.side.settings = __version__, self._settings
         writer.side.lost = self.lost
-        writer.close()
+        try:
+            writer.close()
+        except OSError:
+            left = writer.abandon()
+            self._lost_to_disk += left
+            self._missing += left
+            self.frames -= left
+            raise
 
     def _write_due(self) -> None:
         writer, now = self._writer, self._clock.mono_ns()
@@ -255,7 +270,7 @@ class Recorder:
             return
         if writer.due(now):
             writer.flush()
-        if now - self._synced_ns >= SYNC_NS:
+        if now - self._synced_ns >= LOOK_NS:
             self._synced_ns = now
             writer.sync()
 
@@ -289,13 +304,8 @@ class Recorder:
         """Nothing can be written: what was whole stays, the rest is counted until it can."""
         writer, self._writer = self._writer, None
         if writer is not None:
-            try:
+            with contextlib.suppress(OSError):
                 self._close(writer)
-            except OSError:
-                left = writer.abandon()
-                self._lost_to_disk += left
-                self._missing += left
-                self.frames -= left
         if not self._stopped:
             self._skipped_first = wall
             self._trouble(f"{self.folder} is not written to: {why}")
@@ -315,7 +325,7 @@ class Recorder:
                 "what": "lost", "count": self._missing, "first_ns": self._skipped_first,
                 "last_ns": self._skipped_last or wall, "why": why,
             }  # fmt: skip
-            self._line(wall, mono, 0, "gap", _encode(body))
+            self._line(wall, mono, 0, "gap", msgspec.json.encode(body))
             for frame in self._meta.values():
                 self._line(wall, mono, 0, "meta", frame)
         except OSError as error:
@@ -387,7 +397,3 @@ def _meta_frame(data: dict[str, Any]) -> bytes:
     except msgspec.DecodeError:
         answer = msgspec.json.encode(data["answer"].decode(errors="replace"))
     return b'%b,"answer":%b}' % (head[:-1], answer)
-
-
-def _encode(value: Any) -> bytes:
-    return msgspec.json.encode(value)

@@ -11,7 +11,7 @@ from hip3.record import recorder as module
 from hip3.record.folder import GIB, open_segments, prune, read, segments
 from hip3.record.lines import Record, without_signature
 from hip3.record.recorder import Keep, Recorder
-from hip3.record.segment import read_side
+from hip3.record.segment import FRAME_BYTES, SegmentReader, read_side
 from hip3.record.verify import verify
 from hip3.replay.head import first_look
 from hip3.replay.source import Source
@@ -43,6 +43,10 @@ def _gaps(folder: Path) -> list[dict[str, Any]]:
 
 def _frames(records: list[Record]) -> list[bytes]:
     return [r.data for r in records if r.d == "in"]
+
+
+def _no_space(*_: Any) -> None:
+    raise OSError(28, "No space left on device")
 
 
 def test_what_is_heard_is_on_disk_in_order_with_its_times(tmp_path: Path) -> None:
@@ -121,11 +125,8 @@ def test_a_disk_that_fails_under_a_write_is_told_and_counted(tmp_path: Path, mon
     recorder.heard(1, BBO % 1)
     recorder.step()
 
-    def broken(*_: Any) -> None:
-        raise OSError(28, "No space left on device")
-
     with monkeypatch.context() as patch:
-        patch.setattr(module.SegmentWriter, "flush", broken)
+        patch.setattr(module.SegmentWriter, "flush", _no_space)
         clock.advance(2000)
         recorder.step()
         recorder.heard(1, BBO % 2)
@@ -137,6 +138,56 @@ def test_a_disk_that_fails_under_a_write_is_told_and_counted(tmp_path: Path, mon
     recorder.close()
     assert _frames(list(read(tmp_path))) == [BBO % 3]
     assert (verify(tmp_path).lost, verify(tmp_path).faults) == (2, [])
+
+
+def test_a_disk_that_fails_at_the_end_of_an_hour_is_told_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, disk = FakeClock(), Disk()
+    recorder = _recorder(tmp_path, clock, disk)
+    for number in range(3):
+        recorder.heard(1, BBO % number)
+    recorder.step()
+    with monkeypatch.context() as patch:
+        patch.setattr(module.SegmentWriter, "flush", _no_space)
+        clock.advance(HOUR)
+        recorder.heard(1, BBO % 3)
+        recorder.step()
+    assert "No space left" in recorder.stopped
+    assert (recorder.frames, recorder.lost) == (0, 4)
+    clock.advance(6000)
+    recorder.step()
+    recorder.heard(1, BBO % 4)
+    recorder.close()
+    assert _frames(list(read(tmp_path))) == [BBO % 4]
+    assert (verify(tmp_path).lost, recorder.lost) == (4, 4)
+
+
+def test_a_disk_that_fails_under_a_full_block_counts_each_line_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, disk = FakeClock(), Disk()
+    recorder = _recorder(tmp_path, clock, disk)
+    recorder.step()
+    monkeypatch.setattr(module.SegmentWriter, "flush", _no_space)
+    recorder.said(1, json.dumps({"method": "ping", "of": "x" * FRAME_BYTES}))
+    recorder.step()
+    assert (recorder.frames, recorder.lost) == (0, 1)
+    recorder.close()
+
+
+def test_a_backlog_is_not_cut_into_a_block_for_each_line(tmp_path: Path) -> None:
+    clock = FakeClock()
+    recorder = _recorder(tmp_path, clock)
+    for number in range(400):
+        recorder.heard(1, BBO % number)
+        recorder.said(1, '{"method":"ping"}')
+    clock.advance(3000)  # the disk stood still
+    recorder.step()
+    recorder.close()
+    (segment,) = segments(tmp_path)
+    assert sum(1 for _ in SegmentReader(segment)._frames()) <= 2
+    assert len(_frames(list(read(tmp_path)))) == 400
 
 
 def test_a_clock_that_is_set_is_noted_and_the_order_stays(tmp_path: Path) -> None:
