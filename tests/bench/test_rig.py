@@ -19,5 +19,5 @@ def test_a_shot_waits_for_messages_that_an_entry_may_take(tmp_path: Path, monkey
         )
         rig.wait(lambda: bool(rig.reasons), "a tick that has seen how few there are")
         hit = rig.shoot(coin, 0)
-        assert hit.signalled < hit.sent < hit.replied
+        assert hit.signalled < min(hit.sent, hit.replied)  # the reply may be processed before the send has come back
         assert next(looks, None) is None
