@@ -218,6 +218,31 @@ def test_free_space_is_that_of_the_fullest_and_unknown_where_nothing_can_be_aske
     assert free_percent(tmp_path / "not there") is None
 
 
+@pytest.mark.parametrize(
+    ("started", "what"), [(False, "the start failed: no room"), (True, "the service broke off: no room")]
+)
+def test_an_end_by_an_error_is_told_as_that_of_a_start_only_where_it_was_one(
+    tmp_path: Path, hook: Listener, monkeypatch: pytest.MonkeyPatch, started: bool, what: str
+) -> None:
+    bench = _ready(tmp_path, hook)
+    quiet = SimpleNamespace(stop=lambda: None, join=lambda seconds: True)
+    bench.running.workers = {"alerts": quiet, "alert-0": quiet}
+    if not started:
+        monkeypatch.setattr(bench.running, "trading", None)
+
+    def deliver(channels: list[Channel], *_: object) -> None:
+        for channel in channels:
+            channel.step()
+
+    monkeypatch.setattr(alerting_module, "wait_for", deliver)
+    try:
+        raise OSError("no room")
+    except OSError:
+        bench.alerting.finish()
+    (told,) = hook.of("failed")
+    assert what in told["message"]
+
+
 def test_what_is_over_is_told_once(tmp_path: Path, hook: Listener) -> None:
     bench = _ready(tmp_path, hook)
     EVENTS["not_ready"](bench)
