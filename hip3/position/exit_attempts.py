@@ -22,7 +22,7 @@ from hip3.core.ledger import PositionView
 from hip3.core.market import MarketView
 from hip3.core.orders import ExitReason
 from hip3.locks import new_lock
-from hip3.position.exit_rules import ExitMemory, ExitParams, remember
+from hip3.position.exit_rules import BY_RULES, ExitMemory, ExitParams, remember
 from hip3.position.exit_state import ExitPlan, LeavingMarket
 from hip3.position.held import Held
 
@@ -70,9 +70,13 @@ class ExitDesk:
         """
         with self._lock:
             self._look(position.coin)
-            memory = remember(self._memory.get(position.coin), position, view, move_bps)
-            self._memory[position.coin] = memory
-            leaving = self._exits.get(position.coin)
+            before, leaving = self._memory.get(position.coin), self._exits.get(position.coin)
+            memory = self._memory[position.coin] = remember(before, position, view, move_bps)
+            turned = before is not None and before.long is not memory.long
+            if turned and leaving is not None and leaving.reasons <= BY_RULES:
+                # It was gone for an instant that nobody saw: what a rule said of the other side says nothing of this.
+                del self._exits[position.coin]
+                leaving = None
             return memory, None if leaving is None or leaving.once else leaving.reason
 
     def _look(self, coin: str) -> None:

@@ -251,6 +251,8 @@ RULES: tuple[tuple[ExitReason, Callable[[Look], bool]], ...] = (
     (ExitReason.MARK_REGRESSION, mark_regression),
 )
 """In the order in which they are asked: the reason of an exit is the first that holds, not the only one."""
+BY_RULES = frozenset(reason for reason, _ in RULES)
+"""Reasons that are of one position. All others are somebody's wish that the market be flat."""
 
 
 def decide(look: Look) -> ExitReason | None:

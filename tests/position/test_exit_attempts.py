@@ -170,6 +170,23 @@ def test_a_position_of_the_other_side_begins_a_new_memory() -> None:
     assert (again.long, again.best_bps, again.against) == (False, D(0), 0)
 
 
+@pytest.mark.parametrize(
+    ("asked", "goes_on"), [((), False), ((ExitReason.MANUAL,), True), ((ExitReason.HARD_STOP,), True)]
+)
+def test_what_a_rule_said_of_a_position_is_no_reason_to_leave_the_one_of_the_other_side(
+    asked: tuple[ExitReason, ...], goes_on: bool
+) -> None:
+    """Seed 810377223: a buy turned a short round whose exit was queued, and the long was left for the short's gain."""
+    desk, market = ExitDesk(6000), view(**_touch("3990", "3991"))
+    desk.observe(_position("-0.01"), market, D(2))
+    assert desk.claim(COIN, ExitReason.TAKE_PROFIT, PARAMS, 0) is not None
+    for reason in asked:
+        desk.request(COIN, reason, 0)
+    assert desk.observe(_position("-0.01"), market, D(2))[1] is ExitReason.TAKE_PROFIT
+    assert desk.observe(_position("0.01"), market, D(2))[1] is (ExitReason.TAKE_PROFIT if goes_on else None)
+    assert desk.no_entries(COIN, 1) is goes_on
+
+
 def test_what_a_reply_says_is_as_of_when_it_was_heard_and_not_of_every_look() -> None:
     """Later looks would make it newer than the fills that closed it meanwhile."""
     desk, word = ExitDesk(6000), msgspec.structs.replace(_position(), as_of_ms=0)
