@@ -81,18 +81,26 @@ def result_bps(position: PositionView, view: MarketView | None) -> Decimal | Non
     """What leaving now would make: at the touch of a two-sided book, else at the mark; None without a price.
 
     A touch that is far from the mark, and from the other side of its book, is one quote's word against the market's:
-    then it is the mark, too. Basis points of the entry price, negative for a loss. None, too, where the entry price is
-    not known.
+    then it is the mark, too. A gain is never more than the other side of the book leaves of it, since nobody pays more
+    than he is asked for: after a jump the mark is of before it for seconds. Basis points of the entry price, negative
+    for a loss. None, too, where the entry price is not known.
     """
     if view is None or position.entry_px <= 0:
         return None
-    px = view.mark
+    long, px = position.szi > 0, view.mark
     if view.two_sided:
-        px = _believed(view, bid=position.szi > 0)
+        px = _believed(view, bid=long)
     if px is None:
         return None
-    gained = bps_of(px - position.entry_px, position.entry_px)
-    return gained if position.szi > 0 else -gained
+    gained, other = _gained_bps(position, px), view.ask if long else view.bid
+    if other is None or gained <= 0:
+        return gained
+    return min(gained, max(ZERO, _gained_bps(position, other.px)))
+
+
+def _gained_bps(position: PositionView, px: Decimal) -> Decimal:
+    entry_px = position.entry_px
+    return bps_of(px - entry_px if position.szi > 0 else entry_px - px, entry_px)
 
 
 def _believed(view: MarketView, *, bid: bool) -> Decimal | None:

@@ -9,6 +9,7 @@ import pytest
 
 from hip3.core.ledger import PositionView
 from hip3.core.market import Level, MarketView
+from hip3.core.money import bps_of
 from hip3.core.orders import ExitReason, Side
 from hip3.position.exit_attempts import ExitDesk
 from hip3.position.exit_rules import ExitMemory, ExitParams, Look, decide, remember
@@ -114,6 +115,27 @@ def test_one_thin_side_is_no_result_before_the_first_mark(side: str, anchors: di
 def test_one_thin_side_does_not_evaporate_an_edge(szi: str, touch: tuple[str, str], mark: str) -> None:
     market = view(**_touch(*touch), mark=D(mark))
     assert _decide(_position(szi), market, 500, evaporation=True) is None
+
+
+@pytest.mark.parametrize(
+    ("szi", "touch", "mark"), [("0.01", ("2497", "3991"), "4120"), ("-0.01", ("3989", "5000"), "3860")]
+)
+def test_a_gain_by_the_mark_is_no_more_than_the_other_side_leaves_of_it(
+    szi: str, touch: tuple[str, str], mark: str
+) -> None:
+    """Seed 810377223: the market fell while an entry was under way, and the bid was thin as its fill came."""
+    rules = {"take_profit_bps": D(300), "trailing_activation_bps": D(20), "trailing_distance_bps": D(5)}
+    market = view(**_touch(*touch), mark=D(mark))
+    memory = remember(None, _position(szi), market, D(2))
+    assert memory.best_bps == bps_of(D(1), D(3990))
+    assert _decide(_position(szi), market, 1, **rules) is None
+
+
+@pytest.mark.parametrize(("szi", "touch"), [("0.01", ("2497", "2600")), ("-0.01", ("5400", "5500"))])
+def test_no_loss_is_made_of_the_other_side(szi: str, touch: tuple[str, str]) -> None:
+    """Both sides are thin: the mark says what the position is worth."""
+    market = view(**_touch(*touch), mark=D(3995) if szi == "0.01" else D(3985))
+    assert _decide(_position(szi), market, 1, stop_loss_bps=D(100)) is None
 
 
 def _follow(position: PositionView, bids: list[str], **settings: Any) -> list[ExitReason | None]:
