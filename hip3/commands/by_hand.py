@@ -86,6 +86,8 @@ def _told(answer: dict[str, Any]) -> int:
         print(f"hip3: {answer['error']}", file=sys.stderr)  # noqa: T201
         return int(answer.get("code", NOT_AS_ASKED))
     print(f"before: {answer['before']}\n{answer['command']}: {answer['proof']}")  # noqa: T201
+    if answer.get("nothing"):
+        print(answer["nothing"])  # noqa: T201
     return int(answer["code"])
 
 
@@ -180,11 +182,11 @@ class Hand:
             read = proof.orders is not None and proof.positions is not None
             left = self._act(command, market, proof)
             if (read and not left and not unknown) or self._clock.mono_ms() >= end_ms:
-                return self._end(command, before, proof, clean=not left and not unknown)
+                return self._end(command, market, before, proof, clean=not left and not unknown)
             self._journal.drain(0)
             self._pause(BETWEEN_MS / 1000)
 
-    def _end(self, command: str, before: Proof, proof: Proof, *, clean: bool) -> int:
+    def _end(self, command: str, market: str | None, before: Proof, proof: Proof, *, clean: bool) -> int:
         unknown = len(self._doubtful)
         known = proof.orders is not None and proof.positions is not None
         code = OK if clean and known else NOT_AS_ASKED if known else NO_ANSWER
@@ -194,6 +196,8 @@ class Hand:
             "command": command, "code": code, "before": before.sentence(unknown) + blind,
             "proof": proof.sentence(unknown) + blind,
         }  # fmt: skip
+        if (nothing := before.nothing_in(market)) and not blind:
+            answer["nothing"] = nothing
         self._journal.record("operator", **answer)
         if self._unwritten:
             print(f"hip3: {self._unwritten}; it was done all the same", file=sys.stderr)  # noqa: T201

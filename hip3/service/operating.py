@@ -64,6 +64,10 @@ class Operation:
         """Whether this reading shows what was asked for."""
         raise NotImplementedError
 
+    def nothing(self) -> str:
+        """That there was nothing to do, for people; empty where there was."""
+        return ""
+
     def unknown(self, trading: Trading) -> int:
         """Orders that could still change what was asked for."""
         return len(trading.tracker.live(OrderState.UNKNOWN))
@@ -97,6 +101,8 @@ class Operation:
         before = "not read" if self._before is None else self._before.sentence(unknown)
         after = "not proved: no answer in time" if self._after is None else self._after.sentence(unknown)
         answer = {"command": self.name, "code": code, "before": before, "proof": after}
+        if nothing := self.nothing():
+            answer["nothing"] = nothing
         self._running.journal.record("operator", **answer)
         return answer
 
@@ -126,7 +132,7 @@ class Flatten(Operation):
     def __init__(self, running: Running, market: str | None, timeout_ms: int = TIMEOUT_MS) -> None:
         super().__init__(running, timeout_ms)
         self._market = market
-        self._asked = False
+        self._asked = self._was_flat = False
 
     def poll(self) -> dict[str, Any] | None:
         trading = self._running.trading
@@ -145,7 +151,7 @@ class Flatten(Operation):
         running, now_ms = self._running, self._running.clock.mono_ms()
         coins = {self._market} if self._market is not None else trading.exiting.markets()
         if not self._asked:
-            self._asked = True
+            self._asked, self._was_flat = True, self._books_are_flat(trading)
             trading.exits.close(coins, now_ms + CLOSED_MS)
             trading.exits.press(now_ms, self._market)
             until = running.clock.wall_ms() + CLOSED_MS
@@ -164,6 +170,9 @@ class Flatten(Operation):
     def done(self, trading: Trading, proof: Proof) -> bool:
         flat = proof.positions is not None and not any(self._mine(coin) for coin in proof.positions)
         return flat and self._books_are_flat(trading) and not self.unknown(trading)
+
+    def nothing(self) -> str:
+        return self._before.nothing_in(self._market) if self._was_flat and self._before is not None else ""
 
     def _mine(self, coin: str) -> bool:
         return self._market in (None, coin)

@@ -103,6 +103,9 @@ def test_cancel_all_and_flatten_prove_what_is_open(tmp_path: Path, capsys: pytes
     assert str(foreign) not in out.splitlines()[1]
     assert _by_hand(world, _Rest(world), "flatten", GOLD) == 0
     assert set(world.exchange_positions()) == {TSLA}
+    assert "nothing to close" not in capsys.readouterr().out
+    assert _by_hand(world, _Rest(world), "flatten", GOLD) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"{GOLD}: nothing to close"
     assert _by_hand(world, _Rest(world), "flatten") == 0
     assert world.exchange_positions() == {}
     assert "flat" in capsys.readouterr().out.splitlines()[-1]

@@ -105,6 +105,8 @@ def test_flatten_of_one_market_leaves_the_others_and_their_entries(tmp_path: Pat
     assert answer["code"] == 0
     assert set(world.exchange_positions()) == {TSLA}
     assert TSLA in answer["proof"]
+    assert "nothing" not in answer
+    assert _run(world, Flatten(world.running, GOLD))["nothing"] == f"{GOLD}: nothing to close"
     closed = status_of(world)["closed_ms"]
     assert set(closed) == {GOLD}
     assert 50_000 < closed[GOLD] <= 60_000

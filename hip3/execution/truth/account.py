@@ -246,6 +246,13 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
         stops = [str(o.trigger_px) for o in self.orders or () if o.protects and o.coin == coin]
         return f" with a stop at {' and '.join(stops)}" if stops else " WITHOUT a stop on the exchange"
 
+    def nothing_in(self, coin: str | None) -> str:
+        """For people: that a market has neither a position nor an order; empty where it has, nobody knows, or none is
+        named."""
+        if coin is None or self.unproved or coin in self.to_leave or coin in {o.coin for o in self.orders or ()}:
+            return ""
+        return f"{coin}: nothing to close"
+
     @property
     def to_leave(self) -> dict[str, Decimal]:
         """What has to be closed to be flat: what is shown, and what doubtful stops stand for. The exchange refuses a
