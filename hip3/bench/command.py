@@ -91,7 +91,7 @@ def measure(folder: Path, sizes: Sizes, tell: Callable[[str], None]) -> Iterable
     yield from _busy(folder, sizes)
     tell("recording beside trading")
     yield from recording.measure(
-        folder, sizes.load_markets, sizes.load_rate, sizes.record_ms, sizes.record_rounds, max(1, sizes.shots // 10)
+        folder, sizes.load_markets, sizes.load_rate, sizes.record_ms, sizes.record_rounds, max(1, sizes.shots // 3)
     )
     tell("processes: start, load, a million messages")
     yield from process.measure_start(folder, sizes.starts)
