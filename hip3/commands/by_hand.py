@@ -175,18 +175,20 @@ class Hand:
             coins = [market] if market is not None else sorted(self._specs)
             self._journal.keep("closed", dict.fromkeys(coins, self._clock.wall_ms() + CLOSED_MS))
         before: Proof | None = None
+        nothing = ""
         while True:
             # What might still land is counted before the reading that is to show all of it.
             unknown, proof = self._unknown(), self._prove()
-            before = before or proof
+            if before is None:  # an order without an outcome may still make a position
+                before, nothing = proof, "" if unknown else proof.nothing_in(market)
             read = proof.orders is not None and proof.positions is not None
             left = self._act(command, market, proof)
             if (read and not left and not unknown) or self._clock.mono_ms() >= end_ms:
-                return self._end(command, market, before, proof, clean=not left and not unknown)
+                return self._end(command, before, proof, nothing, clean=not left and not unknown)
             self._journal.drain(0)
             self._pause(BETWEEN_MS / 1000)
 
-    def _end(self, command: str, market: str | None, before: Proof, proof: Proof, *, clean: bool) -> int:
+    def _end(self, command: str, before: Proof, proof: Proof, nothing: str, *, clean: bool) -> int:
         unknown = len(self._doubtful)
         known = proof.orders is not None and proof.positions is not None
         code = OK if clean and known else NOT_AS_ASKED if known else NO_ANSWER
@@ -196,7 +198,7 @@ class Hand:
             "command": command, "code": code, "before": before.sentence(unknown) + blind,
             "proof": proof.sentence(unknown) + blind,
         }  # fmt: skip
-        if (nothing := before.nothing_in(market)) and not blind:
+        if nothing and code == OK:
             answer["nothing"] = nothing
         self._journal.record("operator", **answer)
         if self._unwritten:

@@ -101,7 +101,7 @@ class Operation:
         before = "not read" if self._before is None else self._before.sentence(unknown)
         after = "not proved: no answer in time" if self._after is None else self._after.sentence(unknown)
         answer = {"command": self.name, "code": code, "before": before, "proof": after}
-        if nothing := self.nothing():
+        if code == OK and (nothing := self.nothing()):
             answer["nothing"] = nothing
         self._running.journal.record("operator", **answer)
         return answer

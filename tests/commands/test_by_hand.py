@@ -155,7 +155,9 @@ def test_an_answer_that_is_lost_is_waited_for_and_the_next_start_finds_the_order
     assert "exit" in kinds
 
 
-def test_an_earlier_entry_that_might_still_land_is_not_called_flat(tmp_path: Path) -> None:
+def test_an_earlier_entry_that_might_still_land_is_not_called_flat(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     world = _dead(tmp_path)
     log = IntentLog(_folder(world) / "intents.log")
     now = world.clock.wall_ms()
@@ -163,6 +165,8 @@ def test_an_earlier_entry_that_might_still_land_is_not_called_flat(tmp_path: Pat
     log.close()
     assert _by_hand(world, _Rest(world), "flatten", limit_ms=3000) == 8
     assert world.exchange_positions() == {}
+    assert _by_hand(world, _Rest(world), "flatten", GOLD, limit_ms=3000) == 8
+    assert "nothing to close" not in capsys.readouterr().out
     assert _by_hand(world, _Rest(world), "cancel-all", limit_ms=3000) == 8
     world.clock.advance(2 * 86_400_000 + 10_000)
     assert _by_hand(world, _Rest(world), "cancel-all", limit_ms=3000) == 0
