@@ -5,14 +5,16 @@ import json
 from collections.abc import Callable, Iterable
 from contextlib import redirect_stdout
 from decimal import Decimal
+from functools import partial
 from itertools import cycle
 from typing import Any
 
 import msgspec
 
 from hip3.bench import frames, reference
-from hip3.bench.rig import Rig
-from hip3.bench.rows import Goal, Row, absent, at_least, at_most, beside, figure, ours
+from hip3.bench.quiet import Moments
+from hip3.bench.rig import Rig, pause
+from hip3.bench.rows import Goal, Row, absent, at_least, at_most, beside, figure, number, ours, quietly
 from hip3.bench.signed import sample_order
 from hip3.bench.stats import WARM_UP, Samples, now_ns, side_by_side
 from hip3.core.money import ZERO, half_even
@@ -25,6 +27,8 @@ AHEAD_MS = 2000
 """No book of the exchange itself is newer: one that goes back would be refused early, and so measured too fast."""
 BATCH = 64
 """So many different frames go round where each call is timed; where they follow each other no two are alike."""
+PASSES, STRETCHES, BETWEEN_S = 10, 100, 0.02
+"""Ten times as many frames follow each other, in a hundred stretches with a pause between."""
 
 
 def measure(rig: Rig, count: int) -> Iterable[Row]:
@@ -36,7 +40,7 @@ def measure(rig: Rig, count: int) -> Iterable[Row]:
     bbos = [_bbo(coin, price, tick, n, ahead) for n in range(BATCH)]
     ctxs = [frames.ctx(coin, price + tick * (n % 2), price) for n in range(BATCH)]
     yield from _rows(rig, "bbo frame to decision", bbos, count, at_most(12))
-    yield _rate(rig, [_bbo(coin, price, tick, n, ahead) for n in range(count)])
+    yield _rate(rig, lambda n, ahead: _bbo(coin, price, tick, n, ahead), PASSES * count)
     yield from _rows(rig, "context frame to decision", ctxs, count, None)
     order = msgspec.structs.replace(sample_order(1), coin=coin)
     rig.trading.tracker.admit(order, lambda ledger, wished: wished)
@@ -56,12 +60,11 @@ def _fill_rows(rig: Rig, coin: str, price: Decimal, count: int) -> Iterable[Row]
     fee = rig.fee(coin, price * LOT)
     fills = _fills(coin, price, rig.clock.wall_ms(), count, fee)
     path = "userFills frame to ledger"
-    rows = list(_rows(rig, path, fills, count, None, at_most(30, "median")))
-    yield from rows
-    own = rows[0]
-    assert own.median is not None
-    assert own.p99 is not None
-    yield figure(f"{path}, 99th percentile in medians", own.p99 / own.median, "x", at_most(10, "median"))
+    moments = Moments()
+    yield from _rows(rig, path, fills, count, None, at_most(30, "median"), moments)
+    own, every = moments.judged, moments.every
+    tail = figure(f"{path}, 99th percentile in medians", own.p99 / own.median, "x", at_most(10, "median"))
+    yield quietly(tail, moments, f"{number(every.p99 / every.median)} x")
     if rig.trading.tracker.position(coin) is not None:
         last = frames.user_fill(
             coin, cloid="0x0", oid=0, tid=len(fills), px=price, sz=LOT, buy=False, start=LOT,
@@ -71,8 +74,9 @@ def _fill_rows(rig: Rig, coin: str, price: Decimal, count: int) -> Iterable[Row]
 
 
 def _rows(
-    rig: Rig, path: str, texts: list[bytes], count: int, goal: Goal | None, own_goal: Goal | None = None
-) -> Iterable[Row]:
+    rig: Rig, path: str, texts: list[bytes], count: int, goal: Goal | None, own_goal: Goal | None = None,
+    moments: Moments | None = None,
+) -> Iterable[Row]:  # fmt: skip
     manager = _sdk_manager(json.loads(texts[0]))
     # The SDK is given text by its WebSocket, and `json.loads` is faster with it.
     own, decoded, again = cycle(texts), cycle([t.decode() for t in texts]), cycle([t.decode() for t in texts])
@@ -85,10 +89,15 @@ def _rows(
         if manager is not None:
             calls[SDK] = lambda n: manager.on_message(None, next(again))
         with redirect_stdout(io.StringIO()):
-            return side_by_side(calls, count)
+            if moments is None:
+                return side_by_side(calls, count)
+            return side_by_side(calls, count, STRETCHES, {"ours": moments.take})
 
     taken = rig.on_reader(job)
-    yield ours(path, taken["ours"], own_goal)
+    if moments is None:
+        yield ours(path, taken["ours"], own_goal)
+    else:
+        yield quietly(ours(path, moments.judged, own_goal), moments, f"{number(moments.every.median)} us")
     yield beside(path, taken["ours"], LOADS, taken[LOADS], goal)
     if manager is None:
         yield absent(path, SDK)
@@ -96,16 +105,31 @@ def _rows(
         yield beside(path, taken["ours"], SDK, taken[SDK])
 
 
-def _rate(rig: Rig, texts: list[bytes]) -> Row:
-    """Frames a second when one follows the other, without a clock between them, all market gates on."""
+def _rate(rig: Rig, made: Callable[[int, int], bytes], count: int) -> Row:
+    """Frames a second when one follows the other, without a clock between them, all market gates on. `made(n, ahead)`:
+    the n-th of them."""
+    moments, each = Moments(), max(1, count // STRETCHES)
 
-    def job(session: Session) -> float:
+    def stretch(session: Session, texts: list[bytes]) -> list[float]:
         began = now_ns()
         for text in texts:
             rig.receive(session, text)
-        return len(texts) * 1e9 / (now_ns() - began)
+        return [(now_ns() - began) / 1000 / len(texts)]
 
-    return figure("bbo frames, one after the other", rig.on_reader(job), "per s", at_least(100_000, "median"))
+    def job(session: Session, texts: list[bytes]) -> None:
+        moments.take(lambda: stretch(session, texts))
+
+    for first in range(0, count, each):
+        ahead = rig.clock.wall_ms() + AHEAD_MS - first // BATCH
+        rig.on_reader(partial(job, texts=[made(n, ahead) for n in range(first, first + each)]))
+        pause(BETWEEN_S)
+    row = figure("bbo frames, one after the other", _per_s(moments.judged), "per s", at_least(100_000, "median"))
+    return quietly(row, moments, f"{number(_per_s(moments.every))} per s")
+
+
+def _per_s(took: Samples) -> float:
+    """From the microseconds of a frame, over all of them."""
+    return 1e6 * len(took.us) / sum(took.us)
 
 
 def _sdk_manager(message: dict[str, Any]) -> Any:

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from hip3.bench import frames
+from hip3.bench.quiet import Moments
 from hip3.bench.rig import Broken, Rig, TimedWriter, coins, exchange, pause
-from hip3.bench.rows import Row, at_most, beside, ours
+from hip3.bench.rows import Goal, Row, at_most, beside, number, ours, quietly
 from hip3.bench.scaling import in_turns, ticks
 from hip3.bench.stats import Samples, now_ns, time_calls
 from hip3.bench.wired import BETWEEN_S, HAND_OFF, hand_off
@@ -70,10 +71,10 @@ def measure(folder: Path, quotes: int, count: int, shots: int) -> Iterable[Row]:
             yield from in_turns(
                 f"tick, {markets * KEYS} resting quotes", taken, quoted, ticks, count, at_most(1.5), than=UNQUOTED
             )
-            yield ours(f"decided, {KEYS} keys", _decisions(quoted, count))
+            yield _decided(f"decided, {KEYS} keys", quoted, count, None)
         with _rig(folder / "alone", url, 1, 1, quote_levels=USUAL) as rig:
             _all_rest(rig, USUAL)
-            yield ours(f"decided, {2 * USUAL} keys", _decisions(rig, count), at_most(150, "median"))
+            yield _decided(f"decided, {2 * USUAL} keys", rig, count, at_most(150, "median"))
             yield from _jumps(rig, rig.coins[0], shots)
 
 
@@ -123,9 +124,9 @@ def _taken_frames(taken: Rig, quoted: Rig, count: int) -> Iterable[Row]:
     yield from in_turns("taken bbo frame, others quoted", taken, quoted, block, count, at_most(1.02), than=UNQUOTED)
 
 
-def _decisions(rig: Rig, count: int) -> Samples:
+def _decided(path: str, rig: Rig, count: int, goal: Goal | None) -> Row:
     """One round in which one quoted market has to be looked at; nothing is to be done."""
-    quoter = _quoter(rig)
+    quoter, moments = _quoter(rig), Moments()
     markets = list(quoter.markets.values())
 
     def decide(n: int) -> None:
@@ -134,8 +135,9 @@ def _decisions(rig: Rig, count: int) -> Samples:
         quoter.moved(view)
         quoter.step(rig.clock.mono_ms())
 
-    blocks = [rig.on_tick(lambda: time_calls(decide, 0, BLOCK)) for _ in range(0, count, BLOCK)]
-    return Samples.of([us for block in blocks for us in block])
+    for _ in range(0, count, BLOCK):
+        rig.on_tick(lambda: moments.take(lambda: time_calls(decide, 0, BLOCK)))
+    return quietly(ours(path, moments.judged, goal), moments, f"{number(moments.every.median)} us")
 
 
 def _jumps(rig: Rig, coin: str, shots: int) -> Iterable[Row]:

@@ -8,11 +8,13 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hip3.bench.load import MARGINS_S
 from hip3.bench.process import child, threads_s
+from hip3.bench.quiet import Moments
 from hip3.bench.rig import Broken, Rig, exchange, pause
 from hip3.bench.rows import Goal, Row, at_most, figure
 from hip3.bench.stats import Samples, now_ns
@@ -23,6 +25,9 @@ from hip3.exchange.protocol import Session
 from hip3.record.recorder import Recorder
 
 MORE, SHARE = at_most(1.05), at_most(1, "median")
+PROBE_MS = 25
+SETTLED_S = 1.2
+"""By then the recorder has written all that it was shown."""
 OF_A_MARKET = 1.25
 """Frames of one market in a second of the exchange's time."""
 
@@ -75,6 +80,38 @@ class Switch:
         return found
 
 
+class Costs:
+    """Shares of a core: the recorder's thread over the whole of a measurement, the others in its windows."""
+
+    def __init__(self, recorder: int) -> None:
+        self._recorder = recorder
+        self._others, self.passed = {"on": 0.0, "off": 0.0}, {"on": 0.0, "off": 0.0}
+        self._own, self._since, self._on_s = self._own_s(), now_ns(), 0.0
+
+    def _own_s(self) -> float:
+        return threads_s(os.getpid())[self._recorder]
+
+    def window(self, name: str, pass_it: Callable[[], None]) -> None:
+        """Let a window pass."""
+        began, before = now_ns(), threads_s(os.getpid())
+        pass_it()
+        cost = {thread: s - before.get(thread, 0.0) for thread, s in threads_s(os.getpid()).items()}
+        self.passed[name] += (now_ns() - began) / 1e9
+        self._others[name] += sum(s for thread, s in cost.items() if thread != self._recorder)
+
+    def was_on(self, seconds: float) -> None:
+        """For so long frames were shown to it."""
+        self._on_s += seconds
+
+    def percent(self, idle: float) -> float:
+        """What recording costs. `idle`: the share that the recorder's thread takes while nothing is shown to it. Work
+        that a window leaves to it counts, whenever it is done."""
+        off_s = (now_ns() - self._since) / 1e9 - self._on_s
+        own = (self._own_s() - self._own - idle * off_s) / self._on_s
+        others = self._others["on"] / self.passed["on"] - self._others["off"] / self.passed["off"]
+        return 100 * (own + others)
+
+
 def run(folder: Path, markets: int, rate: int, window_ms: int, rounds: int, shots: int) -> dict[str, Any]:
     """Figures of both, by "on" and "off"."""
     with (
@@ -84,38 +121,57 @@ def run(folder: Path, markets: int, rate: int, window_ms: int, rounds: int, shot
         rig.ignore_the_clock()
         rig.wait(lambda: not rig.trading.blocked, "the margins of all markets: they are set one by one", MARGINS_S)
         switch = Switch(rig)
-        us: dict[str, list[float]] = {"on": [], "off": []}
-        sent: dict[str, list[float]] = {"on": [], "off": []}
-        spent, passed, idle = {"on": 0.0, "off": 0.0}, {"on": 0.0, "off": 0.0}, 0.0
+        idle = _idle(switch, window_ms)
+        frames, sent = {"on": Moments(), "off": Moments()}, {"on": list[float](), "off": list[float]()}
+        costs = Costs(switch.thread)
         for turn in range(2 * rounds):
             name = "on" if turn % 2 else "off"
             switch.set(recording=name == "on")
-            switch.us.clear()
-            began, before = now_ns(), threads_s(os.getpid())
-            pause(window_ms / 1000)
-            us[name] += switch.us
-            cost = {thread: s - before.get(thread, 0.0) for thread, s in threads_s(os.getpid()).items()}
-            passed[name] += (now_ns() - began) / 1e9
-            spent[name] += sum(cost.values())
-            idle += cost[switch.thread] if name == "off" else 0.0
+            began = now_ns()
             sent[name] += _shots(rig, shots, turn)
+            switch.us = []
+            costs.window(name, partial(_window, switch, frames[name], window_ms))
+            if name == "on":
+                costs.was_on((now_ns() - began) / 1e9)
+        switch.set(recording=False)
+        pause(SETTLED_S)
+        share = costs.percent(idle)
         switch.set(recording=True)
-        more = spent["on"] / passed["on"] - (spent["off"] - idle) / passed["off"]
-        frames = {name: Samples.of(us[name]) for name in us}
-        signals = {name: Samples.of(sent[name]) for name in sent}
         return {
-            "frame_median": {n: s.median for n, s in frames.items()},
-            "frame_p99": {n: s.p99 for n, s in frames.items()},
-            "sent_median": {n: s.median for n, s in signals.items()}, "share": more * 100,
-            "rate": len(us["on"]) / passed["on"], "lost": switch.recorder.lost, "heard": switch.heard,
+            "frame_median": {n: m.every.median for n, m in frames.items()},
+            "frame_p99": {n: m.every.p99 for n, m in frames.items()},
+            "sent_median": {n: Samples.of(us).median for n, us in sent.items()},
+            "share": share, "slowed": Moments.slowed(), "lost": switch.recorder.lost, "heard": switch.heard,
+            "rate": len(frames["on"].every.us) / costs.passed["on"],
         }  # fmt: skip
+
+
+def _idle(switch: Switch, window_ms: int) -> float:
+    """The share of a core that the recorder's thread takes while nothing is shown to it."""
+    switch.set(recording=False)
+    pause(SETTLED_S)
+    before, began = threads_s(os.getpid())[switch.thread], now_ns()
+    pause(4 * window_ms / 1000)
+    return (threads_s(os.getpid())[switch.thread] - before) * 1e9 / (now_ns() - began)
+
+
+def _window(switch: Switch, moments: Moments, window_ms: int) -> None:
+    """Frames of a window, in moments of some hundredths of a second."""
+
+    def some() -> list[float]:
+        pause(PROBE_MS / 1000)
+        us, switch.us = switch.us, []
+        return us
+
+    for _ in range(max(1, window_ms // PROBE_MS)):
+        moments.take(some)
 
 
 def _shots(rig: Rig, count: int, turn: int) -> list[float]:
     out = []
-    for n in range(count):
+    for n in range(turn * count, (turn + 1) * count):
         pause(BETWEEN_S)
-        hit = rig.shoot(rig.coins[(turn * count + n) % len(rig.coins)], turn * count + n)
+        hit = rig.shoot(rig.coins[n % len(rig.coins)], n)
         out.append((hit.sent - hit.signalled) / 1000)
     return out
 
@@ -131,7 +187,8 @@ def measure(
     yield _beside(f"{path}: frame in, p99", found["frame_p99"], MORE)
     yield _beside(f"{path}: frame in", found["frame_median"], None)
     yield _beside(f"{path}: signal to socket", found["sent_median"], MORE)
-    yield figure(f"{path}: processor", max(0.0, found["share"]), "% cpu", SHARE)
+    slowed = f"{found['share']:.2f} % as measured, while neighbours slowed the cores {found['slowed']:.2f} times"
+    yield figure(f"{path}: processor", max(0.0, found["share"] / found["slowed"]), "% cpu", SHARE, slowed)
     yield figure(f"{path}: lost", found["lost"], "lines", at_most(0, "median"), note)
 
 

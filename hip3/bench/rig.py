@@ -298,23 +298,27 @@ class Rig:
         """A dislocation in one market, its order and the reply. Nothing of ours runs between signal and reply."""
         self.wait(lambda: coin not in self.trading.blocked, f"the margin of {coin}: they are set one by one")
         self.wait(self._has_messages, "messages for an entry within a minute", MINUTE_S)
-        book_ms = self._newest[coin] = max(self._view(coin).book_time_ms, self._newest.get(coin, 0)) + AHEAD_MS
-        *before, last = shot(coin, self.price(coin), number, book_ms)
         signalled, self._replied = [], Future()
+        restored = list[bytes]()
 
         def signal(session: Session) -> None:
+            # On the thread that reads books: between two looks none of the exchange's can overtake ours.
+            book_ms = max(self._view(coin).book_time_ms, self._newest.get(coin, 0)) + AHEAD_MS
+            self._newest[coin] = book_ms
+            *before, last = shot(coin, self.price(coin), number, book_ms)
+            restored.extend(back(coin, self.price(coin), book_ms))
             self._receive_all(session, before)
             signalled.append(SystemClock.mono_ns())
             self.receive(session, last)
 
         waiting, sent = self._replied, len(self.writer.sent_ns)
-        restored = back(coin, self.price(coin), book_ms)
         self.fire(signal)
         try:
             replied = waiting.result(PATIENCE_S)
         except TimeoutError:
-            blocks = self.trading.gates.blocks
-            raise Broken(f"no reply to a shot in {coin}: {self.reasons}, gates blocked {blocks}") from None
+            gate, executor = self.trading.gates.standing().get(coin), self.trading.executor
+            skipped = {} if executor is None else dict(executor.skipped)
+            raise Broken(f"no reply to a shot in {coin}: {self.reasons}, gate {gate}, skipped {skipped}") from None
         self.wait(lambda: len(self.writer.sent_ns) > sent, "a send that returned")
         self.on_reader(lambda session: self._receive_all(session, restored))
         return Hit(signalled[0], self.writer.sent_ns[sent], replied)

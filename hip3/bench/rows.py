@@ -3,6 +3,7 @@
 import msgspec
 
 from hip3.bench.others import MOST_PERCENT
+from hip3.bench.quiet import Moments
 from hip3.bench.stats import Samples
 
 NOT_INSTALLED = "not measured: pip install -r tests/requirements.txt"
@@ -39,6 +40,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
     beside_percent: float = 0.0
     """Of all cores, what others took of the machine when this part began."""
+    quiet_percent: float | None = None
+    """In how many of its moments a core was ours alone, where only those are judged; 0: in too few."""
 
     @property
     def met(self) -> bool | None:
@@ -49,7 +52,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def loaded(self) -> bool:
         """Whether others had so much of the machine that no goal is judged."""
-        return self.beside_percent > MOST_PERCENT
+        return self.beside_percent > MOST_PERCENT or self.quiet_percent == 0
 
     @property
     def short(self) -> str:
@@ -64,13 +67,21 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
             "path": self.path, "measured": self.measured, "unit": self.unit, "median": _short(self.median),
             "p99": _short(self.p99), "ratio": _short(self.ratio), "faster": self.faster,
             "goal": None if self.goal is None else str(self.goal), "met": self.met, "note": self.note,
-            "beside_percent": round(self.beside_percent, 1),
+            "beside_percent": round(self.beside_percent, 1), "quiet_percent": _short(self.quiet_percent),
         }  # fmt: skip
 
 
 def ours(path: str, samples: Samples, goal: Goal | None = None, note: str = "") -> Row:
     """The row of our own figure."""
     return Row(path=path, measured="ours", median=samples.median, p99=samples.p99, goal=goal, note=note)
+
+
+def quietly(row: Row, moments: Moments, every: str) -> Row:
+    """The same row, whose figure was measured while a core was ours alone; `every`: the figure of all moments."""
+    if not moments.enough:
+        return msgspec.structs.replace(row, quiet_percent=0.0, note="too few quiet moments: all of them are shown")
+    note = f"in the {moments.percent:.0f} % of moments that were quiet; {every} in all"
+    return msgspec.structs.replace(row, quiet_percent=moments.percent, note=note)
 
 
 def beside(
@@ -139,5 +150,7 @@ def table(rows: list[Row]) -> str:
             out.append(f"      {row.note}")
     out.append("ratio: x times what it is measured beside; + times faster than it")
     if any(row.loaded for row in rows):
-        out.append(f"busy: others had more than {MOST_PERCENT} % of the machine, so the goal is not judged")
+        out.append(
+            f"busy: others had more than {MOST_PERCENT} % of the machine, or of our core, so the goal is not judged"
+        )
     return "\n".join(out)

@@ -1,6 +1,7 @@
 """Samples in microseconds, and how they are taken: side by side, in turns."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import msgspec
 
@@ -45,10 +46,18 @@ def time_calls(call: Callable[[int], object], first: int, count: int) -> list[fl
     return out
 
 
-def side_by_side(calls: Mapping[str, Callable[[int], object]], count: int, rounds: int = 20) -> dict[str, Samples]:
+Block = Callable[[], list[float]]
+"""Takes some samples."""
+
+
+def side_by_side(
+    calls: Mapping[str, Callable[[int], object]], count: int, rounds: int = 20,
+    around: Mapping[str, Callable[[Block], list[float]]] | None = None,
+) -> dict[str, Samples]:  # fmt: skip
     """Samples of every call, taken in turns: what slows the machine down for a while slows all alike.
 
-    Each is called with a running number, so that it can take different input each time.
+    Each is called with a running number, so that it can take different input each time. `around`: by whom the blocks
+    of a call are run.
     """
     each = max(1, count // rounds)
     taken: dict[str, list[float]] = {name: [] for name in calls}
@@ -56,5 +65,6 @@ def side_by_side(calls: Mapping[str, Callable[[int], object]], count: int, round
         time_calls(call, 0, min(WARM_UP, each))
     for turn in range(max(1, count // each)):
         for name, call in calls.items():
-            taken[name] += time_calls(call, WARM_UP + turn * each, each)
+            block = partial(time_calls, call, WARM_UP + turn * each, each)
+            taken[name] += around[name](block) if around and name in around else block()
     return {name: Samples.of(us) for name, us in taken.items()}

@@ -1,6 +1,6 @@
 """A segment: one file of independent zstd frames, each with its checksum. Any `zstdcat` reads it.
 
-Kill -9 at any byte costs the frame that was not whole, at most a second of lines: the reader drops it and says so. A
+Kill -9 at any byte costs the frame that was not whole, less than a second of lines: the reader drops it and says so. A
 file is only ever appended to.
 """
 
@@ -19,8 +19,8 @@ from hip3.record.lines import Frame, channels
 LEVEL = 3
 FRAME_BYTES = 256 * 1024
 """Of text, before a frame is closed."""
-FRAME_NS = 1_000_000_000
-"""And so old it may become."""
+FRAME_NS = 750_000_000
+"""And so old it may become. What a death costs is that, and a wait of the thread that writes: less than a second."""
 _MAGIC = b"\x28\xb5\x2f\xfd"
 _CHUNK = 1 << 18
 
@@ -82,7 +82,7 @@ class SegmentWriter:
             self.flush()
 
     def due(self, m_ns: int) -> bool:
-        """Whether the oldest line has waited for its second."""
+        """Whether the oldest line has waited for so long."""
         return bool(self._lines) and m_ns - self._since_ns >= FRAME_NS
 
     def flush(self) -> None:

@@ -28,7 +28,7 @@ class Runtime:
     """How long records gather before they are written together."""
     risk_wait_s = 0.1
     """How long the risk thread waits for an event."""
-    record_wait_s = 0.05
+    record_wait_s = 0.1
     """How long frames gather before they are recorded together."""
     rest_wait_s = 0.2
     """How long the rest thread waits for a job."""

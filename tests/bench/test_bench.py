@@ -24,7 +24,20 @@ TINY = Sizes(
     load_markets=5, load_rate=20, busy_rate=20, load_ms=300, starts=1, record_ms=300, record_rounds=1, soak_messages=5000, soak_orders=300,
     growth_markets=4, growth_rate=20, growth_ms=2000,
 )  # fmt: skip
-KEYS = {"path", "measured", "unit", "median", "p99", "ratio", "faster", "goal", "met", "note", "beside_percent"}
+KEYS = {
+    "path",
+    "measured",
+    "unit",
+    "median",
+    "p99",
+    "ratio",
+    "faster",
+    "goal",
+    "met",
+    "note",
+    "beside_percent",
+    "quiet_percent",
+}
 GOALS = {
     "signed frame, 1 order": 3,
     "bbo frame to decision": 1,

@@ -11,10 +11,11 @@ from hip3.record import recorder as module
 from hip3.record.folder import GIB, open_segments, prune, read, segments
 from hip3.record.lines import Record, without_signature
 from hip3.record.recorder import Keep, Recorder
-from hip3.record.segment import FRAME_BYTES, SegmentReader, read_side
+from hip3.record.segment import FRAME_BYTES, FRAME_NS, SegmentReader, read_side
 from hip3.record.verify import verify
 from hip3.replay.head import first_look
 from hip3.replay.source import Source
+from hip3.service.runtime import Runtime
 from tests.fakes import FakeClock
 
 HOUR = 3_600_000
@@ -275,6 +276,11 @@ def test_a_thread_that_wakes_takes_lines_together_and_none_waits_for_long(tmp_pa
     recorder.wake()
     assert segment.stat().st_size > 0
     recorder.close()
+
+
+def test_what_a_death_costs_is_less_than_a_second() -> None:
+    """The oldest line that is not on disk, and the wait of the thread that would write it."""
+    assert FRAME_NS / 1e9 + Runtime.record_wait_s < 1
 
 
 def test_a_second_writer_is_refused(tmp_path: Path) -> None:
