@@ -129,8 +129,7 @@ def _run(args: argparse.Namespace) -> int:
     from hip3.ops.logs import rotate_output
     from hip3.ops.state_dir import StateLock
     from hip3.ops.supervised import Supervised
-    from hip3.service.app import App
-    from hip3.service.quote_view import quote_rows
+    from hip3.service.start import begun
 
     settings = args.settings or _settings()
     clock, supervised = SystemClock(), Supervised(Path(settings.base.state_dir))
@@ -147,6 +146,7 @@ def _run(args: argparse.Namespace) -> int:
         if quiet:
             return RUNNING
         raise
+    own = None
     try:
         if args.supervised and supervised.stopped:  # `stop` came between the look above and the lock
             return OK
@@ -154,30 +154,25 @@ def _run(args: argparse.Namespace) -> int:
         if problem:
             _faults([f"this start is not noted for --supervised: {problem}"], OK)
         view = not args.plain and not args.quiet and not args.supervised and sys.stdout.isatty() and sys.stderr.isatty()
-        app = App(settings, clock, view=view, quiet=args.quiet)
+        own = begun(settings.base)
+        from hip3.service.app import App  # while that starts
+
+        app = App(settings, clock, view=view, quiet=args.quiet, own=own)
         running = app.running
         outcome = app.run(None if args.duration is None else int(args.duration * 1000))
         if not running.failed:
             supervised.good()
     finally:
+        if own is not None:
+            own.stop()
         lock.release()
-    proof = outcome.sentence
-    if outcome.proof is not None and outcome.proof.positions is None and running.trading is not None:
-        held = ", ".join(f"{p.coin} {p.szi}" for p in running.trading.tracker.positions())
-        proof += f"; by our books: {held or 'flat'}"
-    if args.duration is not None:
-        trading, latch = running.trading, running.latch
-        state = latch.state() if latch is not None else None
-        table = running.journal.figures.table(
-            unknown_now=outcome.unknown,
-            positions=None if trading is None else {p.coin: p.szi for p in trading.tracker.positions()},
-            latch=None if state is None else state.reason,
-            proof=proof,
-            quotes=[] if trading is None else quote_rows(trading),
-        )
-        _say(shown_table(table, sys.stdout), sys.stdout)
+    from hip3.commands.ended import closing_table, what_is_proved
+
+    proved = what_is_proved(running, outcome)
+    if args.duration is None:
+        _say(f"stopped: {proved}", sys.stderr)
     else:
-        _say(f"stopped: {proof}", sys.stderr)
+        _say_here(shown_table(closing_table(running, outcome, proved), sys.stdout))
     _say_observed(app)
     if running.failed:
         return _faults([running.failed], FAILED)

@@ -66,7 +66,7 @@ _BY_TEST = {
         "commands/report report/document report/facts report/figures report/journal report/market_figures report/page "
         "report/sections report/thin"
     ),
-    "stories/test_evidence": "commands/observed",
+    "stories/test_evidence": "commands/ended commands/observed",
     "venue/test_recorded": "venue/market/filling venue/market/offers venue/market/queueing venue/market/tape",
     "replay/test_models": "replay/band replay/held replay/once",
     "replay/test_quoted": "replay/ways",

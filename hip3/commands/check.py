@@ -77,7 +77,7 @@ def run_checks(settings: MarketSettings, *, sign: bool = False) -> list[Finding]
         key = configured_key(base)
     except ConfigError as error:
         return [*out, *(Finding("key", False, fault) for fault in error.faults)]
-    own = OwnExchange(base, keep=False) if base.own_exchange else None
+    own = OwnExchange(base, keep=False).listening() if base.own_exchange else None
     if own is not None:
         text = "one of its own, for this check alone; what a running service holds is in ./run.sh status"
         out.append(Finding("exchange", True, text))

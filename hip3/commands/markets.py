@@ -28,7 +28,7 @@ margin: both is cross or isolated; strict is isolated, and not taken out again."
 def show(settings: MarketSettings, say: Callable[[str], None]) -> None:
     """Print every market of the configured dexs, or of all. PreflightError: a dex does not exist; VenueReadError."""
     base = settings.base
-    own = OwnExchange(base) if base.fresh_exchange else None
+    own = OwnExchange(base).listening() if base.fresh_exchange else None
     try:
         rest = RestClient(own.url if own is not None else base.public_url, SystemClock())
         for line in lines(rest, settings):

@@ -58,7 +58,7 @@ class _Listener:
 def record(args: argparse.Namespace, settings: MarketSettings) -> int:
     """Record until a signal or the end of `--duration`; the exit code. AlreadyRunning: another process writes there."""
     base = settings.base
-    own = OwnExchange(base) if base.fresh_exchange else None
+    own = OwnExchange(base).listening() if base.fresh_exchange else None
     url = own.url if own is not None else base.public_url
     ending = Ending()
     ending.on_signals()

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from loguru import logger
 
@@ -44,10 +44,12 @@ from hip3.service.start import OwnExchange, Who, configured_key, identity
 from hip3.service.stop_wish import FLATTEN_TIMEOUT_MS, StopMode
 from hip3.service.stopping import Outcome, Stopper, stop_before_trading
 from hip3.service.supervisor import Supervisor
-from hip3.service.terminal_view import TerminalView
 from hip3.service.wiring import report
 from hip3.service.workers import Worker
 from hip3.version import __version__
+
+if TYPE_CHECKING:
+    from hip3.service.terminal_view import TerminalView
 
 T = TypeVar("T")
 POLL_S = 0.2
@@ -65,9 +67,10 @@ class App:
 
     def __init__(
         self, settings: MarketSettings, clock: Clock, runtime: Runtime | None = None, *, view: bool = False,
-        quiet: bool = False,
+        quiet: bool = False, own: OwnExchange | None = None,
     ) -> None:  # fmt: skip
         self.running = Running(settings, clock, runtime or Runtime())
+        self.running.own = own
         self.alerting = Alerting(self.running)
         self._key = configured_key(settings.base)
         self._watch_failed = ""
@@ -122,6 +125,8 @@ class App:
         self._status_server = self._open_status_server()
         self._worker("live", self.live.step)
         if self._view:
+            from hip3.service.terminal_view import TerminalView  # noqa: PLC0415 a tenth of a start is rich's import
+
             self._terminal = TerminalView(lambda: snapshot(running), running.runtime)
             self._worker("terminal", self._terminal.step)
         if self._status_server is not None:
@@ -132,11 +137,11 @@ class App:
         running = self.running
         base, runtime = running.settings.base, running.runtime
         if base.paper:  # its upstream may be away: that is waited for, as a real network is
-            running.own = self._retry(lambda: OwnExchange(base))
+            running.own = self._retry(lambda: OwnExchange(base).listening())
             if running.own is None:
                 return False
         elif base.own_exchange:
-            running.own = OwnExchange(base)
+            running.own = (running.own or OwnExchange(base)).listening()
         url = running.own.url if running.own is not None else base.http_url
         rest = running.rest = runtime.rest(url, running.clock, Path(base.state_dir))
         rest.before_read = running.rest_jobs.run_urgent

@@ -56,9 +56,17 @@ def _log_of(settings: Settings) -> IO[str]:
     return (folder / "mirror.log").open("w+")
 
 
+def _unnamed() -> IO[str]:
+    """A file of nobody else's, gone with its last user."""
+    return tempfile.TemporaryFile("w+")
+
+
 class OwnExchange:
     """The service's own exchange: the embedded one, or in paper a mirror of the network, which keeps its account over
-    restarts where `keep`. VenueReadError: the network does not answer the mirror; PreflightError: it does not start."""
+    restarts where `keep`. It is begun at once, and has to be waited for: `listening`."""
+
+    url = ""
+    """Once it listens."""
 
     def __init__(self, settings: Settings, *, keep: bool = True) -> None:
         seed = settings.exchange_seed
@@ -73,31 +81,44 @@ class OwnExchange:
             words += ["--mirror", settings.network if settings.api_url is None else FROM_ENVIRONMENT]
             words += ["--state", str(kept_exchange(settings))] if keep else []
             words += [] if seed is None else ["--seed", str(seed)]
-        with _log_of(settings) if settings.paper and keep else tempfile.TemporaryFile("w+") as said:
+        self._name = "mirror" if settings.paper else "embedded exchange"
+        self._said = _log_of(settings) if settings.paper and keep else _unnamed()
+        try:
             self._child = subprocess.Popen(
-                hip3_command(*words), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, text=True,
+                hip3_command(*words), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, text=True,
                 start_new_session=True, env=hip3_environment() | {UPSTREAM: settings.api_url or ""},
             )  # fmt: skip
-            assert self._child.stdout is not None
+        except OSError:
+            self._said.close()
+            raise
+
+    def listening(self) -> "OwnExchange":
+        """Wait until it listens. VenueReadError: the network does not answer the mirror; PreflightError: it does not
+        start. It is ended then."""
+        assert self._child.stdout is not None
+        with self._said as said:
             ready, _, _ = select.select([self._child.stdout], [], [], START_TIMEOUT_S)
             line = self._child.stdout.readline() if ready else ""
             if not line.startswith("listening on "):
-                self.stop()
+                self._end()
                 said.seek(0)
                 why = (said.read().strip().splitlines() or ["it ended at once"])[-1].removeprefix("hip3: ")
                 if self._child.returncode == NO_ANSWER or IN_USE in why:  # the one before is still ending
                     raise VenueReadError(why)
-                raise PreflightError(
-                    [f"the {'mirror' if settings.paper else 'embedded exchange'} did not start: {why}"]
-                )
+                raise PreflightError([f"the {self._name} did not start: {why}"])
         self.url = line.removeprefix("listening on ").strip()
+        return self
 
     @property
     def alive(self) -> bool:
         return self._child.poll() is None
 
     def stop(self, patience_s: float = 3) -> None:
-        """End it and wait for it."""
+        """End it and wait for it; again is nothing."""
+        self._end(patience_s)
+        self._said.close()
+
+    def _end(self, patience_s: float = 3) -> None:
         if self._child.stdin is not None:
             self._child.stdin.close()
         try:
@@ -107,6 +128,11 @@ class OwnExchange:
             self._child.wait()
         if self._child.stdout is not None:
             self._child.stdout.close()
+
+
+def begun(settings: Settings) -> OwnExchange | None:
+    """An embedded exchange of our own, which starts while the service is still imported; None where there is none."""
+    return OwnExchange(settings) if settings.fresh_exchange and not settings.paper else None
 
 
 class Who(msgspec.Struct, frozen=True):

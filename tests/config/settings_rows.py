@@ -491,7 +491,7 @@ def _own(look: Callable[[OwnExchange], Any]) -> See:
     """What the service's own exchange is like."""
 
     def see(tmp: Path, env: Env) -> Any:
-        own = OwnExchange(load(env, None))
+        own = OwnExchange(load(env, None)).listening()
         try:
             return look(own)
         finally:

@@ -212,6 +212,10 @@ class _Own:
     def __init__(self, settings: Any) -> None:
         assert settings.paper
 
+    def listening(self) -> "_Own":
+        """At once."""
+        return self
+
     def stop(self, patience_s: float = 0) -> None:
         """Nothing to end."""
 

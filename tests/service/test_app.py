@@ -3,12 +3,15 @@
 import signal
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from hip3.cli import main
 from hip3.config.reading import MarketSettings
 from hip3.config.settings import Settings
 from hip3.service.app import App
+from hip3.service.start import begun
 from tests.fakes import FakeClock, MemoryJournal
 
 
@@ -57,3 +60,29 @@ def test_a_second_signal_gives_the_screen_back_and_says_what_is_left_to_do(monke
     assert ended == [8]
     assert written[0].startswith(b"\x1b[?1049l\x1b[?25h")
     assert b"./run.sh flatten" in written[0]
+
+
+def test_an_exchange_that_was_begun_ends_with_a_run_that_cannot_begin(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It starts while the service is imported, which is before the key is looked at."""
+    ended: list[str] = []
+    own = SimpleNamespace(stop=lambda: ended.append("ended"))
+    monkeypatch.setattr("hip3.service.start.begun", lambda settings: own)
+    monkeypatch.chdir(tmp_path)
+    for name, value in {"STATE_DIR": "state", "LOG_DIR": "logs", "PRIVATE_KEY_FILE": "none.key"}.items():
+        monkeypatch.setenv(f"HIP3_{name}", value)
+    assert main(["run"]) == 2
+    assert "none.key" in capsys.readouterr().err
+    assert ended == ["ended"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "begins"), [({}, True), ({"api_url": "http://127.0.0.1:9"}, False), ({"mode": "paper"}, False)]
+)
+def test_only_an_embedded_exchange_of_our_own_is_begun_ahead(
+    settings: dict[str, Any], begins: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mirror may have to be tried again, and another's exchange is none of ours."""
+    monkeypatch.setattr("hip3.service.start.OwnExchange", lambda settings: SimpleNamespace())
+    assert (begun(Settings(**settings)) is not None) is begins

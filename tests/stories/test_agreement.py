@@ -212,7 +212,9 @@ def test_the_own_exchange_is_started_without_a_secret_in_its_arguments_or_enviro
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("HIP3_PRIVATE_KEY", "0x" + SECRET.hex())
-    own = OwnExchange(Settings(private_key="0x" + SECRET.hex(), keystore_password=PASSWORD, exchange_seed=5))
+    own = OwnExchange(
+        Settings(private_key="0x" + SECRET.hex(), keystore_password=PASSWORD, exchange_seed=5)
+    ).listening()
     try:
         seen = {name: Path(f"/proc/{own._child.pid}/{name}").read_bytes() for name in ("cmdline", "environ")}
     finally:
