@@ -1,6 +1,7 @@
 """Main: what breaks in a round of its supervision must not end the process that leaves positions."""
 
 import signal
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,8 +11,9 @@ import pytest
 from hip3.cli import main
 from hip3.config.reading import MarketSettings
 from hip3.config.settings import Settings
+from hip3.errors import PreflightError, VenueReadError
 from hip3.service.app import App
-from hip3.service.start import begun
+from hip3.service.start import NO_ANSWER, OwnExchange, begun
 from tests.fakes import FakeClock, MemoryJournal
 
 
@@ -86,3 +88,19 @@ def test_only_an_embedded_exchange_of_our_own_is_begun_ahead(
     """A mirror may have to be tried again, and another's exchange is none of ours."""
     monkeypatch.setattr("hip3.service.start.OwnExchange", lambda settings: SimpleNamespace())
     assert (begun(Settings(**settings)) is not None) is begins
+
+
+@pytest.mark.parametrize(
+    ("says", "code", "error"),
+    [("hip3: no room", 1, PreflightError), ("hip3: it is away", NO_ANSWER, VenueReadError), ("", 0, PreflightError)],
+)
+def test_an_exchange_that_does_not_start_is_told_in_its_own_words(
+    says: str, code: int, error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = f"import sys; print({says!r}, file=sys.stderr); sys.exit({code})"
+    monkeypatch.setattr("hip3.service.start.hip3_command", lambda *words: [sys.executable, "-c", script])
+    own = OwnExchange(Settings())
+    with pytest.raises(error, match=says.removeprefix("hip3: ") or "it ended at once"):
+        own.listening()
+    own.stop()
+    assert not own.alive
