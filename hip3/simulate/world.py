@@ -13,6 +13,7 @@ from hip3.core.order_state import OrderState
 from hip3.core.ports import CLOCK_STOP_MS
 from hip3.errors import ConfigError, PreflightError
 from hip3.execution.sending.socket_trust import WHY as NO_ANSWERS
+from hip3.execution.truth.account import SPENT_MS, weight_spent
 from hip3.onethread.process import process
 from hip3.onethread.threads import NEVER, Actor, Killed, Violation
 from hip3.risk.hard_stop import LatchState, Reset, read_latch, write_latch
@@ -92,7 +93,7 @@ class World:
         self._set_clock()
         if not self._until(self.settled, self.scene.clock.mono_ms() + READY_MS):
             raise Violation(f"not READY {READY_MS // 1000} s after the faults: {self._why_not()}")
-        if not self._until(self._all_known, self.scene.clock.mono_ms() + KNOWN_MS):
+        if not self._known_in_time():
             raise Violation(f"fills are missing or orders unknown {KNOWN_MS // 1000} s after READY: {self._doubtful()}")
         by_hand = any(m.kind == HAND_CANCEL for m in self.scene.plan.mishaps)  # a comparison may have to find it
         self._lasts(lambda: unprotected(self.scene, self.scene.running), FOUND_MS if by_hand else PROTECTED_MS)
@@ -163,6 +164,16 @@ class World:
         return self._until(
             lambda: not held.items() & self._opened().items(), self.scene.clock.mono_ms() + limit
         )  # fmt: skip
+
+    def _known_in_time(self) -> bool:
+        """Whether all is known soon; where the last faults found the request weight spent, once that was a minute ago:
+        until then the service is not READY."""
+        if self._until(self._all_known, self.scene.clock.mono_ms() + KNOWN_MS):
+            return True
+        running, now = self.scene.running, self.scene.clock.mono_ms()
+        if running is None or running.trading is None or not weight_spent(running.trading.housekeeping._rest, now):
+            return False
+        return self._until(self._all_known, now + SPENT_MS)
 
     def _fills_known(self) -> bool:
         """The service has every fill of the exchange in its results."""
