@@ -164,7 +164,7 @@ def _run(args: argparse.Namespace) -> int:
             supervised.good()
     finally:
         if own is not None:
-            own.stop()
+            own.stop(0)  # of a run that began it has ended by now
         lock.release()
     from hip3.commands.ended import closing_table, what_is_proved
 

@@ -69,7 +69,7 @@ def test_an_exchange_that_was_begun_ends_with_a_run_that_cannot_begin(
 ) -> None:
     """It starts while the service is imported, which is before the key is looked at."""
     ended: list[str] = []
-    own = SimpleNamespace(stop=lambda: ended.append("ended"))
+    own = SimpleNamespace(stop=lambda patience_s: ended.append("ended"))
     monkeypatch.setattr("hip3.service.start.begun", lambda settings: own)
     monkeypatch.chdir(tmp_path)
     for name, value in {"STATE_DIR": "state", "LOG_DIR": "logs", "PRIVATE_KEY_FILE": "none.key"}.items():
