@@ -13,7 +13,7 @@ from hip3.core.order_state import OrderState
 from hip3.core.ports import CLOCK_STOP_MS
 from hip3.errors import ConfigError, PreflightError
 from hip3.execution.sending.socket_trust import WHY as NO_ANSWERS
-from hip3.execution.truth.account import SPENT_MS, weight_spent
+from hip3.execution.truth.account import SPENT, SPENT_MS
 from hip3.onethread.process import process
 from hip3.onethread.threads import NEVER, Actor, Killed, Violation
 from hip3.risk.hard_stop import LatchState, Reset, read_latch, write_latch
@@ -37,6 +37,8 @@ READY_MS = 120_000
 """With the faults over, READY or a latched stop is reached within this."""
 KNOWN_MS = 45_000
 """And then no order is unknown and no fill missing within this: an order without expiry needs 30 s."""
+HEARD_MS = 5000
+"""So long after the faults their last answers may be under way."""
 FOUND_MS = 75_000
 """A position of somebody else is found by the comparison of every minute, if all that told of it was lost."""
 PROTECTED_MS, LIMITED_MS, QUOTED_MS = 10_000, 4000, 90_000
@@ -89,11 +91,12 @@ class World:
         self._events.sort(key=lambda e: e[0])
         self._until(lambda: False, end)
         self._calm()
+        weight_back_ms = self.scene.clock.mono_ms() + SPENT_MS + HEARD_MS
         self.scene.say("the faults are over")
         self._set_clock()
         if not self._until(self.settled, self.scene.clock.mono_ms() + READY_MS):
             raise Violation(f"not READY {READY_MS // 1000} s after the faults: {self._why_not()}")
-        if not self._known_in_time():
+        if not self._known_in_time(weight_back_ms):
             raise Violation(f"fills are missing or orders unknown {KNOWN_MS // 1000} s after READY: {self._doubtful()}")
         by_hand = any(m.kind == HAND_CANCEL for m in self.scene.plan.mishaps)  # a comparison may have to find it
         self._lasts(lambda: unprotected(self.scene, self.scene.running), FOUND_MS if by_hand else PROTECTED_MS)
@@ -165,15 +168,14 @@ class World:
             lambda: not held.items() & self._opened().items(), self.scene.clock.mono_ms() + limit
         )  # fmt: skip
 
-    def _known_in_time(self) -> bool:
-        """Whether all is known soon; where the last faults found the request weight spent, once that was a minute ago:
-        until then the service is not READY."""
+    def _known_in_time(self, back_ms: int) -> bool:
+        """Whether all is known soon. That the last faults spent the request weight may be heard as they end: all has to
+        be known all the same, and READY alone may wait for its minute, until `back_ms`."""
         if self._until(self._all_known, self.scene.clock.mono_ms() + KNOWN_MS):
             return True
-        running, now = self.scene.running, self.scene.clock.mono_ms()
-        if running is None or running.trading is None or not weight_spent(running.trading.housekeeping._rest, now):
+        if self.scene.running is None or self._doubtful() or {*self._reasons()} - {NO_ANSWERS} != {SPENT}:
             return False
-        return self._until(self._all_known, now + SPENT_MS)
+        return self._until(self._all_known, back_ms)
 
     def _fills_known(self) -> bool:
         """The service has every fill of the exchange in its results."""
@@ -227,10 +229,7 @@ class World:
         running, scene = self.scene.running, self.scene
         if running is None or running.trading is None or running.stop.asked or running.stop.signals:
             return False
-        scene.threads.quiet = True
-        why = running.readiness.reasons(scene.clock.mono_ms())
-        ready = why in ([], [NO_ANSWERS])  # a socket that was given up stays so for minutes
-        scene.threads.quiet = False
+        ready = self._reasons() in ([], [NO_ANSWERS])  # a socket that was given up stays so for minutes
         stopped = scene.tripped and running.latch is not None and not unfinished(running)
         return (ready or stopped) and not running.trading.posts._pending
 
@@ -254,11 +253,17 @@ class World:
         return found
 
     def _why_not(self) -> str:
-        running = self.scene.running
-        if running is None:
+        if self.scene.running is None:
             return "the service is not running"
+        return "; ".join(self._reasons()) or "orders are not finished"
+
+    def _reasons(self) -> list[str]:
+        """Why the service that runs is not READY."""
+        assert self.scene.running is not None
         self.scene.threads.quiet = True
-        return "; ".join(running.readiness.reasons(self.scene.clock.mono_ms())) or "orders are not finished"
+        why = self.scene.running.readiness.reasons(self.scene.clock.mono_ms())
+        self.scene.threads.quiet = False
+        return why
 
     def _opened(self) -> dict[str, int]:
         """Markets with a position, and when it was opened by the exchange's fills."""
