@@ -150,13 +150,14 @@ def _run(args: argparse.Namespace) -> int:
     try:
         if args.supervised and supervised.stopped:  # `stop` came between the look above and the lock
             return OK
+        own = begun(settings.base)
+        from hip3.commands.ended import closing_table, what_is_proved  # while that starts
+        from hip3.service.app import App
+
         problem = ("" if args.supervised else supervised.clear()) or supervised.started(clock.wall_ms())
         if problem:
             _faults([f"this start is not noted for --supervised: {problem}"], OK)
         view = not args.plain and not args.quiet and not args.supervised and sys.stdout.isatty() and sys.stderr.isatty()
-        own = begun(settings.base)
-        from hip3.service.app import App  # while that starts
-
         app = App(settings, clock, view=view, quiet=args.quiet, own=own)
         running = app.running
         outcome = app.run(None if args.duration is None else int(args.duration * 1000))
@@ -166,8 +167,6 @@ def _run(args: argparse.Namespace) -> int:
         if own is not None:
             own.stop(0)  # of a run that began it has ended by now
         lock.release()
-    from hip3.commands.ended import closing_table, what_is_proved
-
     proved = what_is_proved(running, outcome)
     if args.duration is None:
         _say(f"stopped: {proved}", sys.stderr)

@@ -8,7 +8,6 @@ _BY_TEST = {
     "bench/test_bench": (
         "bench/command bench/durable bench/facts bench/flood bench/frames bench/growth bench/inbound bench/load bench/others bench/pages "
         "bench/process bench/quoting bench/replied bench/secure "
-        "bench/recording "
         "bench/reference bench/rows bench/scaling bench/shots bench/signed bench/soak bench/stats "
         "bench/wired"
     ),

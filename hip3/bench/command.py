@@ -55,8 +55,8 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     load_rate: int = 1000
     busy_rate: int = 500
     load_ms: int = 10_000
-    record_ms: int = 1000
-    record_rounds: int = 40
+    record_ms: int = 2000
+    record_rounds: int = 20
     starts: int = 20
     growth_markets: int = 500
     growth_rate: int = 5000
@@ -91,7 +91,7 @@ def measure(folder: Path, sizes: Sizes, tell: Callable[[str], None]) -> Iterable
     yield from _busy(folder, sizes)
     tell("recording beside trading")
     yield from recording.measure(
-        folder, sizes.load_markets, sizes.load_rate, sizes.record_ms, sizes.record_rounds, max(1, sizes.shots // 10)
+        folder, sizes.load_markets, sizes.load_rate, sizes.record_ms, sizes.record_rounds, max(1, sizes.shots // 6)
     )
     tell("processes: start, load, a million messages")
     yield from process.measure_start(folder, sizes.starts)

@@ -2,8 +2,8 @@
 
 On a rented machine a core is half of one: what a neighbour does on the other half slows ours down by up to two times,
 from one tenth of a second to the next, and no counter of the kernel shows it. So a goal in microseconds is judged by
-what was measured between two probes that were about as fast as the fastest. A probe knows nothing of what is measured
-between. Ratios need none of it: both sides are taken in turns.
+what was measured between two probes that were about as fast as the fastest. Ratios need none of it: both sides are
+taken in turns.
 """
 
 import time
@@ -14,7 +14,7 @@ from hip3.bench.stats import Block, Samples
 
 SLACK = 1.2
 """A moment is quiet where both of its probes took at most so many times what the fastest twentieth took."""
-FEWEST = 5
+FEWEST = 10
 """Blocks; by fewer quiet ones nothing is judged."""
 _WORK = range(100)
 
@@ -51,12 +51,6 @@ class Moments:
     @classmethod
     def _fast(cls) -> float:
         return sorted(cls._probes)[len(cls._probes) // 20]
-
-    @classmethod
-    def slowed(cls) -> float:
-        """How many times longer the fixed work took on average than in its fastest twentieth: neighbours had the
-        rest."""
-        return sum(cls._probes) / len(cls._probes) / cls._fast()
 
     @property
     def _quiet(self) -> list[list[float]]:

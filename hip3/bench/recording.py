@@ -10,11 +10,11 @@ import sys
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from hip3.bench.load import MARGINS_S
 from hip3.bench.process import child, threads_s
-from hip3.bench.quiet import Moments
+from hip3.bench.quiet import probe_us
 from hip3.bench.rig import Broken, Rig, exchange, pause
 from hip3.bench.rows import Goal, Row, at_most, figure
 from hip3.bench.stats import Samples, now_ns
@@ -24,8 +24,9 @@ from hip3.core.ports import Tap
 from hip3.exchange.protocol import Session
 from hip3.record.recorder import Recorder
 
+T = TypeVar("T")
 MORE, SHARE = at_most(1.05), at_most(1, "median")
-PROBE_MS = 25
+PROBE_MS, ALONE_MS = 25, 3000
 SETTLED_S = 1.2
 """By then the recorder has written all that it was shown."""
 OF_A_MARKET = 1.25
@@ -91,13 +92,14 @@ class Costs:
     def _own_s(self) -> float:
         return threads_s(os.getpid())[self._recorder]
 
-    def window(self, name: str, pass_it: Callable[[], None]) -> None:
+    def window(self, name: str, pass_it: Callable[[], T]) -> T:
         """Let a window pass."""
         began, before = now_ns(), threads_s(os.getpid())
-        pass_it()
+        found = pass_it()
         cost = {thread: s - before.get(thread, 0.0) for thread, s in threads_s(os.getpid()).items()}
         self.passed[name] += (now_ns() - began) / 1e9
         self._others[name] += sum(s for thread, s in cost.items() if thread != self._recorder)
+        return found
 
     def was_on(self, seconds: float) -> None:
         """For so long frames were shown to it."""
@@ -114,6 +116,7 @@ class Costs:
 
 def run(folder: Path, markets: int, rate: int, window_ms: int, rounds: int, shots: int) -> dict[str, Any]:
     """Figures of both, by "on" and "off"."""
+    alone = sorted(_probes(ALONE_MS))  # before anything of ours runs
     with (
         exchange(folder, markets, speed=rate / (markets * OF_A_MARKET)) as url,
         Rig(folder / "rig", url, markets, expires_after_ms=0, record=str(folder / "recorded")) as rig,
@@ -122,27 +125,32 @@ def run(folder: Path, markets: int, rate: int, window_ms: int, rounds: int, shot
         rig.wait(lambda: not rig.trading.blocked, "the margins of all markets: they are set one by one", MARGINS_S)
         switch = Switch(rig)
         idle = _idle(switch, window_ms)
-        frames, sent = {"on": Moments(), "off": Moments()}, {"on": list[float](), "off": list[float]()}
+        us, sent = {"on": list[float](), "off": list[float]()}, {"on": list[float](), "off": list[float]()}
+        probes = {"on": list[float](), "off": list[float]()}
         costs = Costs(switch.thread)
         for turn in range(2 * rounds):
             name = "on" if turn % 2 else "off"
             switch.set(recording=name == "on")
             began = now_ns()
-            sent[name] += _shots(rig, shots, turn)
+            pause(SETTLED_S)
             switch.us = []
-            costs.window(name, partial(_window, switch, frames[name], window_ms))
+            probes[name] += costs.window(name, partial(_probes, window_ms))
+            us[name] += switch.us
+            sent[name] += _shots(rig, shots, turn)
             if name == "on":
                 costs.was_on((now_ns() - began) / 1e9)
         switch.set(recording=False)
         pause(SETTLED_S)
         share = costs.percent(idle)
         switch.set(recording=True)
+        frames = {name: Samples.of(us[name]) for name in us}
         return {
-            "frame_median": {n: m.every.median for n, m in frames.items()},
-            "frame_p99": {n: m.every.p99 for n, m in frames.items()},
-            "sent_median": {n: Samples.of(us).median for n, us in sent.items()},
-            "share": share, "slowed": Moments.slowed(), "lost": switch.recorder.lost, "heard": switch.heard,
-            "rate": len(frames["on"].every.us) / costs.passed["on"],
+            "frame_median": {n: s.median for n, s in frames.items()},
+            "frame_p99": {n: s.p99 for n, s in frames.items()},
+            "sent_median": {n: Samples.of(us).median for n, us in sent.items()}, "share": share,
+            # By the windows without recording: what that costs is not to make it cheaper.
+            "slowed": max(1.0, sum(probes["off"]) / len(probes["off"]) / alone[len(alone) // 20]),
+            "lost": switch.recorder.lost, "heard": switch.heard, "rate": len(us["on"]) / costs.passed["on"],
         }  # fmt: skip
 
 
@@ -151,20 +159,17 @@ def _idle(switch: Switch, window_ms: int) -> float:
     switch.set(recording=False)
     pause(SETTLED_S)
     before, began = threads_s(os.getpid())[switch.thread], now_ns()
-    pause(4 * window_ms / 1000)
+    pause(2 * window_ms / 1000)
     return (threads_s(os.getpid())[switch.thread] - before) * 1e9 / (now_ns() - began)
 
 
-def _window(switch: Switch, moments: Moments, window_ms: int) -> None:
-    """Frames of a window, in moments of some hundredths of a second."""
-
-    def some() -> list[float]:
+def _probes(for_ms: int) -> list[float]:
+    """Microseconds of the fixed work, now and then while time passes."""
+    found = []
+    for _ in range(max(1, for_ms // PROBE_MS)):
         pause(PROBE_MS / 1000)
-        us, switch.us = switch.us, []
-        return us
-
-    for _ in range(max(1, window_ms // PROBE_MS)):
-        moments.take(some)
+        found.append(probe_us())
+    return found
 
 
 def _shots(rig: Rig, count: int, turn: int) -> list[float]:
@@ -187,7 +192,7 @@ def measure(
     yield _beside(f"{path}: frame in, p99", found["frame_p99"], MORE)
     yield _beside(f"{path}: frame in", found["frame_median"], None)
     yield _beside(f"{path}: signal to socket", found["sent_median"], MORE)
-    slowed = f"{found['share']:.2f} % as measured, while neighbours slowed the cores {found['slowed']:.2f} times"
+    slowed = f"{found['share']:.2f} % as measured; a fixed work took {found['slowed']:.2f} times what it took alone"
     yield figure(f"{path}: processor", max(0.0, found["share"] / found["slowed"]), "% cpu", SHARE, slowed)
     yield figure(f"{path}: lost", found["lost"], "lines", at_most(0, "median"), note)
 

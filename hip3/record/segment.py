@@ -20,7 +20,8 @@ LEVEL = 3
 FRAME_BYTES = 256 * 1024
 """Of text, before a frame is closed."""
 FRAME_NS = 750_000_000
-"""And so old it may become. What a death costs is that, and a wait of the thread that writes: less than a second."""
+"""And so old it may become. What a death costs is that, and a wait of the thread that writes: less than a second, where
+the disk does not make it wait for longer."""
 _MAGIC = b"\x28\xb5\x2f\xfd"
 _CHUNK = 1 << 18
 

@@ -63,10 +63,10 @@ def _unnamed() -> IO[str]:
 
 class OwnExchange:
     """The service's own exchange: the embedded one, or in paper a mirror of the network, which keeps its account over
-    restarts where `keep`. It is begun at once, and has to be waited for: `listening`."""
+    restarts where `keep`. It is begun at once, and has to be waited for: `listening`. Who began it stops it."""
 
-    url = ""
-    """Once it listens."""
+    url: str
+    """Once it listens; not there before."""
 
     def __init__(self, settings: Settings, *, keep: bool = True) -> None:
         seed = settings.exchange_seed

@@ -55,10 +55,5 @@ def test_of_too_few_quiet_moments_all_are_shown_and_no_goal_is_judged(monkeypatc
     assert "busy" in rows.table([row])
 
 
-def test_how_much_the_cores_were_slowed_is_by_the_fastest_twentieth(monkeypatch: pytest.MonkeyPatch) -> None:
-    _moments(monkeypatch, *[(FAST, 0.0, FAST)] * FEWEST, *[(SLOW, 0.0, SLOW)] * FEWEST)
-    assert Moments.slowed() == pytest.approx(1.5)
-
-
 def test_a_probe_takes_processor_time() -> None:
     assert quiet.probe_us() > 0
