@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from hip3.core.ledger import PositionView
+from hip3.core.market import Level
 from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, Side
 from hip3.position.order_index import OrderIndex
@@ -253,3 +254,49 @@ def test_a_fill_that_no_reading_knows_is_given_up_however_soon_it_came_after_the
     world.inject(json.dumps({"channel": "userFills", "data": {"user": world.user, "fills": [fill]}}))
     assert world.trading.tracker.booked() == {GOLD: Decimal("0.01")}
     assert world.run_until(lambda: not world.trading.tracker.booked(), 300_000, 100)
+
+
+@pytest.mark.parametrize(
+    ("book_ms", "came_ms", "leaves"),
+    [(-1, 0, False), (-1, 999, False), (0, 0, True), (-1, 1000, True), (-100_000, 0, False)],
+)
+def test_a_result_is_known_by_data_that_are_newer_than_the_fill(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, book_ms: int, came_ms: int, leaves: bool
+) -> None:
+    """The market jumped while an entry was under way, and the connection was cut: what was heard before it was a gain
+    that nobody had. `book_ms`: the book's time from the fill on; `came_ms`: when the last of the market came."""
+    world = World(tmp_path, seed=1, time_stop_ms=600_000, min_holding_ms=10_000_000, take_profit_bps=Decimal(300))
+    held = _held(world)
+    _shows_a_gain(world, monkeypatch, held, book_ms, came_ms)
+    world.trading.exiting.check(world.trading.link.generation, world.clock.mono_ms())
+    assert (held.coin in world.trading.exits.exiting()) is leaves
+
+
+def test_a_fill_whose_time_is_far_ahead_keeps_no_exit_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(tmp_path, seed=1, time_stop_ms=600_000, min_holding_ms=10_000_000, take_profit_bps=Decimal(300))
+    held = _held(world)
+    _shows_a_gain(world, monkeypatch, held, -1, 0)
+    exiting = world.trading.exiting
+    now = exiting._exchange_ms
+    monkeypatch.setattr(exiting, "_exchange_ms", lambda: now() - 3 * 86_400_000)
+    exiting.check(world.trading.link.generation, world.clock.mono_ms())
+    assert held.coin in world.trading.exits.exiting()
+
+
+def _shows_a_gain(
+    world: World, monkeypatch: pytest.MonkeyPatch, held: PositionView, book_ms: int, came_ms: int
+) -> None:
+    """The market of a position as data of then have it: five per cent in its favour."""
+    state, view = world.trading.market_state, world.trading.market_state.view(held.coin)
+    assert view is not None
+    assert view.bid is not None
+    assert view.ask is not None
+    assert held.as_of_ms > 0
+    filled = world.clock.mono_ms() - (world.trading.exiting._exchange_ms() - held.as_of_ms)
+    up = Decimal("1.05") if held.szi > 0 else Decimal("0.95")
+    shown = msgspec.structs.replace(
+        view, bid=Level(view.bid.px * up, view.bid.sz), ask=Level(view.ask.px * up, view.ask.sz),
+        mark=held.entry_px * up, oracle=held.entry_px * up, book_time_ms=held.as_of_ms + book_ms,
+        bbo_at_ms=filled + came_ms, ctx_at_ms=filled + came_ms,
+    )  # fmt: skip
+    monkeypatch.setattr(state, "view", lambda coin: shown)

@@ -36,6 +36,9 @@ from hip3.position.tracker import PositionTracker
 
 KEEP_MS = 1000
 """What the rules remember changes with each price: it is kept for a restart no more often than this."""
+UNDER_WAY_MS = 1000
+"""As long as what a market says is under way at most."""
+AHEAD_MS = 60_000
 HTTP_MS = 10_000
 """As long as a request may take that is under way: until then it may leave, and a second attempt must not."""
 CLOSED_MS = 60_000
@@ -178,6 +181,17 @@ class Exiting:
         if position is not None:
             self._exit_of(position, view, generation, now_ms)
 
+    def _since(self, position: PositionView, view: MarketView, now_ms: int) -> bool:
+        """Whether a market's data are newer than the last fill of its position: a result is not known by older ones. By
+        the time of the book; or something came so long after that fill that it cannot be of before. A fill that is far
+        ahead of the exchange's time has been given a wrong one, and keeps nothing waiting."""
+        filled_ms = position.as_of_ms or position.entry_ms
+        if view.book_time_ms >= filled_ms:
+            return True
+        time_ms = self._exchange_ms()
+        came_ms = max(view.bbo_at_ms or 0, view.ctx_at_ms or 0) + time_ms - now_ms
+        return came_ms >= filled_ms + UNDER_WAY_MS or filled_ms > time_ms + AHEAD_MS
+
     def _exit_of(self, position: PositionView, view: MarketView | None, generation: int, now_ms: int) -> None:
         """One look at a position: remember, ask the rules, and queue the next attempt if one is due.
 
@@ -188,6 +202,8 @@ class Exiting:
         if spec is None or params is None or not self.ours_to_close(position):
             return  # shown, never touched
         fresh = view.heard if view is not None and view.generation == generation else None
+        if fresh is not None and not self._since(position, fresh, now_ms):
+            fresh = None
         memory, reason = self._desk.observe(position, fresh, params.oracle_move_bps)
         reason = reason or decide(Look(position, fresh, memory, self._bounded(position, params), self._exchange_ms()))
         if reason is None or self._waits(position.coin):
