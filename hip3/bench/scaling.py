@@ -2,20 +2,24 @@
 
 from collections.abc import Callable, Iterable
 from decimal import Decimal
+from functools import partial
 
 import msgspec
 
 from hip3.bench import frames
+from hip3.bench.quiet import Moments
 from hip3.bench.rig import Rig
 from hip3.bench.rows import Goal, Row, at_most, beside, ours
 from hip3.bench.signed import sample_order
-from hip3.bench.stats import WARM_UP, Samples, time_calls
+from hip3.bench.stats import WARM_UP, Block, time_calls
 from hip3.core.events import Resting
 from hip3.exchange.protocol import Session
 
-ROUNDS = 20
-Block = Callable[[Rig, int, int], list[float]]
-"""(rig, first number, how many) -> microseconds of each."""
+ROUNDS = 100
+Take = Callable[[Block], list[float]]
+"""Runs a block of samples where it is called."""
+Turn = Callable[[Rig, int, int, Take], list[float]]
+"""(rig, first number, how many, by whom they are run) -> microseconds of each."""
 
 
 def measure_messages(small: Rig, large: Rig, count: int) -> Iterable[Row]:
@@ -23,10 +27,10 @@ def measure_messages(small: Rig, large: Rig, count: int) -> Iterable[Row]:
     path = f"bbo frame, {len(small.coins)} -> {len(large.coins)} markets"
     texts = {rig: [_frame(rig, coin) for coin in rig.coins] for rig in (small, large)}
 
-    def block(rig: Rig, first: int, size: int) -> list[float]:
+    def block(rig: Rig, first: int, size: int, take: Take) -> list[float]:
         def job(session: Session) -> list[float]:
             own = texts[rig]
-            return time_calls(lambda n: rig.receive(session, own[n % len(own)]), first, size)
+            return take(partial(time_calls, lambda n: rig.receive(session, own[n % len(own)]), first, size))
 
         return rig.on_reader(job)
 
@@ -40,9 +44,9 @@ def measure_ticks(small: Rig, large: Rig, few: int, many: int, count: int) -> It
     yield from in_turns(f"tick, {few} -> {many} resting orders", small, large, ticks, count, at_most(3))
 
 
-def ticks(rig: Rig, first: int, size: int) -> list[float]:
+def ticks(rig: Rig, first: int, size: int, take: Take) -> list[float]:
     """Microseconds of rounds of the tick, one after the other."""
-    return rig.on_tick(lambda: time_calls(lambda n: rig.step(rig.clock.mono_ms()), first, size))
+    return rig.on_tick(lambda: take(partial(time_calls, lambda n: rig.step(rig.clock.mono_ms()), first, size)))
 
 
 def rest(rig: Rig, orders: int) -> None:
@@ -61,16 +65,21 @@ def _frame(rig: Rig, coin: str) -> bytes:
 
 
 def in_turns(
-    path: str, small: Rig, large: Rig, block: Block, count: int, goal: Goal, *, than: str = "its own smallest case"
+    path: str, small: Rig, large: Rig, block: Turn, count: int, goal: Goal, *, than: str = "its own smallest case"
 ) -> Iterable[Row]:
-    """The larger case is ours, the smaller what it is measured beside."""
+    """The larger case is ours, the smaller what it is measured beside. Their threads may be on two cores, of which a
+    neighbour slows one alone: both are judged by their quiet moments, or by all where either has too few."""
     each = max(1, count // ROUNDS)
-    taken: dict[Rig, list[float]] = {small: [], large: []}
+    taken = {small: Moments(), large: Moments()}
     for rig in taken:
-        block(rig, 0, WARM_UP)
+        block(rig, 0, WARM_UP, lambda some: some())
     for turn in range(max(1, count // each)):
-        for rig, samples in taken.items():
-            samples.extend(block(rig, turn * each, each))
-    own = Samples.of(taken[large])
+        for rig, moments in taken.items():
+            block(rig, turn * each, each, moments.take)
+    quiet = all(moments.enough for moments in taken.values())
+    own, other = (m.judged if quiet else m.every for m in (taken[large], taken[small]))
+    percent = min(m.percent for m in taken.values()) if quiet else 0.0
+    note = f"{percent:.0f} % of moments were quiet" if quiet else "too few moments were quiet: all of them are shown"
     yield ours(path, own)
-    yield beside(path, own, than, Samples.of(taken[small]), goal)
+    row = beside(path, own, than, other, goal)
+    yield msgspec.structs.replace(row, note=note, quiet_percent=percent)
