@@ -16,8 +16,8 @@ from hip3.bench import frames
 from hip3.bench.quiet import Moments
 from hip3.bench.rig import Broken, Rig, TimedWriter, coins, exchange, pause
 from hip3.bench.rows import Goal, Row, at_most, beside, number, ours, quietly
-from hip3.bench.scaling import Take, in_turns, ticks
-from hip3.bench.stats import Samples, now_ns, time_calls
+from hip3.bench.scaling import in_turns, ticks
+from hip3.bench.stats import Samples, Take, now_ns, time_calls
 from hip3.bench.wired import BETWEEN_S, HAND_OFF, hand_off
 from hip3.core.money import shift_bps
 from hip3.core.ports import SendResult

@@ -11,13 +11,11 @@ from hip3.bench.quiet import Moments
 from hip3.bench.rig import Rig
 from hip3.bench.rows import Goal, Row, at_most, beside, ours
 from hip3.bench.signed import sample_order
-from hip3.bench.stats import WARM_UP, Block, time_calls
+from hip3.bench.stats import WARM_UP, Take, time_calls
 from hip3.core.events import Resting
 from hip3.exchange.protocol import Session
 
 ROUNDS = 100
-Take = Callable[[Block], list[float]]
-"""Runs a block of samples where it is called."""
 Turn = Callable[[Rig, int, int, Take], list[float]]
 """(rig, first number, how many, by whom they are run) -> microseconds of each."""
 

@@ -48,11 +48,13 @@ def time_calls(call: Callable[[int], object], first: int, count: int) -> list[fl
 
 Block = Callable[[], list[float]]
 """Takes some samples."""
+Take = Callable[[Block], list[float]]
+"""Runs a block of samples where it is called."""
 
 
 def side_by_side(
     calls: Mapping[str, Callable[[int], object]], count: int, rounds: int = 20,
-    around: Mapping[str, Callable[[Block], list[float]]] | None = None,
+    around: Mapping[str, Take] | None = None,
 ) -> dict[str, Samples]:  # fmt: skip
     """Samples of every call, taken in turns: what slows the machine down for a while slows all alike.
 

@@ -155,7 +155,8 @@ class Look(msgspec.Struct, frozen=True):
 
     position: PositionView
     view: MarketView | None
-    """The market by this connection's data; None while there are none: older ones end no position."""
+    """The market by this connection's data since the position's last fill; None while there are none: older ones end no
+    position."""
     memory: ExitMemory
     params: ExitParams
     now_ms: int

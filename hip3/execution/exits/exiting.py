@@ -39,6 +39,7 @@ KEEP_MS = 1000
 UNDER_WAY_MS = 1000
 """As long as what a market says is under way at most."""
 AHEAD_MS = 60_000
+"""A fill that is further ahead of the exchange's time than this was given a wrong one, or that time is wrong."""
 HTTP_MS = 10_000
 """As long as a request may take that is under way: until then it may leave, and a second attempt must not."""
 CLOSED_MS = 60_000
@@ -195,7 +196,8 @@ class Exiting:
     def _exit_of(self, position: PositionView, view: MarketView | None, generation: int, now_ms: int) -> None:
         """One look at a position: remember, ask the rules, and queue the next attempt if one is due.
 
-        Rules see this connection's data alone. An exit that is decided is priced by older ones, too, if need be.
+        Rules see data of this connection alone, and none of before the last fill. An exit that is decided is priced by
+        older ones, too, if need be.
         """
         spec = self._newest(position.coin) or self._specs.get(position.coin) or self._others.get(position.coin)
         params = self._params_of(position.coin)
