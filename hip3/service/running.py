@@ -113,6 +113,13 @@ class Running:
                 update = parse_order_record(msgspec.json.encode(answer["order"]))
                 trading.orders_in.on_order_updates((update,), self.clock.mono_ms())
 
+    def read_missing(self) -> None:
+        """Ask for fills that books await, whatever of the weight is spent. The rest thread; VenueReadError: they cannot
+        be read."""
+        assert self.rest is not None
+        assert self.trading is not None
+        self.trading.housekeeping.fetch_fills(self.clock.mono_ms(), self.rest.unheld)
+
     def prove(self, timeout_s: float) -> Proof:
         """What the exchange says is open, read on the rest thread; unknown if that takes too long. Main."""
         future = self.rest_jobs.submit(self.read_proof)

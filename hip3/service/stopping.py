@@ -1,5 +1,7 @@
 """Stopping as a script, with one deadline, and proved by what the exchange says afterwards."""
 
+from concurrent.futures import Future
+
 import msgspec
 
 from hip3.core.order_state import OrderState
@@ -17,6 +19,8 @@ PROOF_MS = 1000
 AGAIN_MS = 500
 """Between two tries to read what is open; longer each time, while it cannot be read."""
 MOST_AGAIN_MS = 8000
+MISSING_MS = 1000
+"""Between two readings of fills that are awaited; longer each time, while they cannot be read."""
 SINCE = "a fill that has come since makes a position"
 ENDS_S = 3.0
 """As long as the last reading of fills and orders may take."""
@@ -73,6 +77,9 @@ class Stopper:
         self._running, self._trading, self._mode = running, trading, mode
         self._end_ms = running.clock.mono_ms() + timeout_ms
         self._next_cancel_ms = 0
+        self._missing: Future[None] | None = None
+        """The last reading of fills that are awaited."""
+        self._missing_ms, self._next_missing_ms = MISSING_MS, 0
 
     def run(self) -> Outcome:
         """No new entries -> purge -> cancel -> flatten -> wait -> proof."""
@@ -125,7 +132,21 @@ class Stopper:
                 self._trading.exiting.request(ExitReason.STOP)
             if self._done():
                 return
+            self._read_missing(now_ms)
             pause.wait(POLL_S)
+
+    def _read_missing(self, now_ms: int) -> None:
+        """What orders claimed beyond their fills is found or settled by readings, which somebody waits for here: the
+        rest thread's own are not made for a minute once the exchange has refused one."""
+        last, tracker = self._missing, self._trading.tracker
+        if now_ms < self._next_missing_ms or (last is not None and not last.done()):
+            return
+        if not tracker.unbooked() and not tracker.unlinked():
+            return
+        failed = last is not None and last.exception() is not None
+        self._missing_ms = min(2 * self._missing_ms, MOST_AGAIN_MS) if failed else MISSING_MS
+        self._next_missing_ms = now_ms + self._missing_ms
+        self._missing = self._running.rest_jobs.submit(self._running.read_missing)
 
     def _ends_read(self) -> bool:
         """All is closed: book what no stream has told, so that results and ends are whole; whether it is so still.

@@ -10,6 +10,7 @@ import pytest
 from hip3.core.events import OrderUpdate
 from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, Side
+from hip3.errors import VenueReadError
 from hip3.execution.truth.account import prove
 from hip3.position.tracked import TrackedOrder
 from hip3.service.stopping import Outcome, StopMode, Stopper
@@ -29,7 +30,8 @@ def _stop(
     app: Any = SimpleNamespace(
         clock=world.clock, readiness=world.readiness, runtime=SimpleNamespace(event=lambda: pause),
         prove=lambda seconds: prove(world.rest, world.user, world.trading.housekeeping.dexs),
-        rest_jobs=world.running.rest_jobs, read_ends=world.running.read_ends, stop=world.running.stop,
+        rest_jobs=world.running.rest_jobs, read_ends=world.running.read_ends, read_missing=world.running.read_missing,
+        stop=world.running.stop,
     )  # fmt: skip
     return Stopper(app, world.trading, mode, limit_ms).run()
 
@@ -99,6 +101,37 @@ def test_a_stop_s_results_hold_what_no_stream_has_told(tmp_path: Path, monkeypat
     assert outcome.clean
     assert world.trading.tracker.totals()[:2] == world.exchange_totals()
     assert world.trading.tracker.totals()[2] == 2
+
+
+@pytest.mark.parametrize("refused", [(), ("userFills",)], ids=["answered", "refused at first"])
+def test_a_stop_settles_what_an_order_claims_beyond_its_fills(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: tuple[str, ...]
+) -> None:
+    """Seed 169765594: the exchange had refused a reading, so none was made for a minute, and the stop waited in vain."""
+    world = quiet_world(tmp_path)
+    order = _exit_under_way(world).order
+    world.sender.drop_held()
+    told = OrderUpdate(
+        coin=GOLD, side=order.side, oid=1, cloid=order.cloid, limit_px=order.px, remaining=D(0),
+        orig_sz=order.sz, status="filled", status_ms=world.exchange_ms(),
+    )  # fmt: skip
+    world.trading.orders_in.on_order_updates((told,), world.clock.mono_ms())
+    world.trading.housekeeping._quiet_until_ms = world.clock.mono_ms() + 60_000
+    world.rest.failing.update(refused)
+    read = world.running.read_missing
+
+    def fails_once() -> None:
+        try:
+            read()
+        except VenueReadError:
+            world.rest.failing.clear()
+            raise
+
+    world.running.read_missing = fails_once  # type: ignore[method-assign]
+    outcome = _stop(world, StopMode.FLATTEN, monkeypatch)
+    assert outcome.clean
+    assert world.exchange_positions() == {}
+    assert world.trading.tracker.unbooked() == []
 
 
 def test_fills_that_cannot_be_read_do_not_hold_up_a_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -323,7 +323,7 @@ MUTANTS: tuple[Mutant, ...] = (
        "            self._intents.end(event.order.cloid, event.after.value, at_ms)", "            pass"),
     _m("nothing is compared after the start", KEEPING, '("comparison", self._compare), ', ""),
     _m("fills are never asked for", KEEPING,
-       '            out.append(("missing fills", self._fetch_fills))\n', ""),
+       '            out.append(("missing fills", self.fetch_fills))\n', ""),
     _m("fees are not counted", "position/tracked.py",
        "        self.fees += fill.fee\n        self.fills += 1", "        self.fills += 1"),
     _m("an order of before is not restored", "service/kept.py",

@@ -163,7 +163,7 @@ class Housekeeping:
             if self.finish_start is not None:
                 out.append(("rest of the start", self.finish_start))
             out.append(("account of the epoch", self._read_for_epoch))
-            out.append(("missing fills", self._fetch_fills))
+            out.append(("missing fills", self.fetch_fills))
             if self._open_orders is not None:
                 out.append(("strange orders", self._strange_orders))
             if self.margin is not None and self._read_generation:
@@ -336,8 +336,9 @@ class Housekeeping:
         self._next_read_ms = now_ms + wait
         self._next_compare_ms = min(self._next_compare_ms, now_ms + wait)
 
-    def _fetch_fills(self, now_ms: int) -> None:
-        """Replies whose fills did not come, gaps in the chain, positions without their fill: ask for the latest fills.
+    def fetch_fills(self, now_ms: int, rest: Rest | None = None) -> None:
+        """Replies whose fills did not come, gaps in the chain, positions without their fill: ask for the latest fills,
+        by another `rest` where a stop waits for them.
 
         Three readings that know none settle it: the order executed no more than is booked, the chain has no gap. A
         reading with a fill that cannot be read does not count: it might be the one.
@@ -352,7 +353,7 @@ class Housekeeping:
             return
         self._next_fills_ms = now_ms + RETRY_MS
         frames = self._streams.fills_frames
-        found = parse_fill_list(self._rest.info({"type": "userFills", "user": self._user}), self.dexs)
+        found = parse_fill_list((rest or self._rest).info({"type": "userFills", "user": self._user}), self.dexs)
         self._orders_in.on_fills(found.fills, now_ms)
         self.unexplained.read(newest_first(found.fills), now_ms, whole=not found.malformed)
         if any(not t.provisional for t in late) and self._streams.fills_frames == frames:
