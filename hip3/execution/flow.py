@@ -149,12 +149,12 @@ class TradeFlow:
             self._count_malformed("userFundings", event.malformed)
             self._orders.on_fundings(event.items, now_ms)
         else:
-            self._on_other(session, event)
+            self._on_other(session, event, now_ms)
 
-    def _on_other(self, session: Session, event: Event) -> None:
+    def _on_other(self, session: Session, event: Event, now_ms: int) -> None:
         if isinstance(event, SubscriptionAck):
             if session.subscriptions.account_told and self._link.told_generation != session.generation:
-                self._link.told_generation = session.generation
+                self._link.told_ms, self._link.told_generation = now_ms, session.generation
                 self._wake_rest()
             # Also at each further acknowledgement of a complete set: saying it again changes nothing.
             if session.subscriptions.complete:

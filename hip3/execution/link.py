@@ -16,8 +16,15 @@ class Link:
         self.told_generation = 0
         """The newest connection on which the account's streams stand; a reading begun before may miss what no stream
         tells any more."""
+        self.told_ms = now_ms
+        """Since when they stand on it."""
         self.connected_ms = self.last_event_ms = now_ms
         """When it was opened, and when any frame last came; before the first connection, when the process began."""
         self.private_ms: dict[str, int] = {}
         """When each private stream last spoke: orderUpdates, userFills, userFundings; absent until it has. Kept over a
         cut."""
+
+    def told(self, generation: int, sent_ms: int) -> bool:
+        """Whether the account's streams stood on the connection of now before a post left by it: only then do they
+        tell of it. An exit leaves on a new one ahead of the subscriptions."""
+        return generation == self.generation == self.told_generation and sent_ms > self.told_ms

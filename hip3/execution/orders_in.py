@@ -163,8 +163,8 @@ class OrdersIn:
         answers = resolve(outcome, len(post.batch.orders))
         self._note_company(post.batch, answers)
         for order, res in zip(post.batch.orders, answers, strict=True):
-            # Only for the connection that stands: what went by HTTP need not be told on it.
-            if isinstance(res.status, Resting | Filled) and post.generation == self._link.generation:
+            # Only of the connection that stands, and after its streams did: nothing else need be told on it.
+            if isinstance(res.status, Resting | Filled) and self._link.told(post.generation, post.sent_ms):
                 self._streams.answered(order.cloid, now_ms)
             self._doubt_replaced(order, res)
             self._consequences.dispatch(self._apply(order.cloid, res, now_ms), now_ms)

@@ -38,7 +38,7 @@ from hip3.venue.venue import WsText
 from tests.builders import exit_order, order
 from tests.fakes import FakeClock, MemoryJournal
 from tests.sessions.test_risk import _lose, _reset
-from tests.world import World, quiet_world
+from tests.world import CONN, World, quiet_world
 
 D = Decimal
 GOLD = "xyz:GOLD"
@@ -96,6 +96,30 @@ def test_a_reply_that_comes_after_its_order_update_awaits_nothing(tmp_path: Path
     assert world.trading.loop is not None
     assert world.trading.loop.sent_orders > 3
     assert (reducing, world.generation) == (0, 1)
+
+
+def test_an_exit_that_leaves_ahead_of_the_subscriptions_awaits_no_update_of_its_own(tmp_path: Path) -> None:
+    """Seed 169760227: the streams of a connection tell of what comes after their subscriptions, and an exit waits for
+    none. Thirty seconds later the connection was given up for a word that could not come."""
+    world = quiet_world(tmp_path)
+    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    assert world.run_until(lambda: bool(world.trading.tracker.positions()), 5000)
+    world.cut()
+    ask, later = world.venue.ws, list[str]()
+    world.venue.ws = lambda conn, text, ms: later.append(text) if "subscribe" in text else ask(conn, text, ms)  # type: ignore[method-assign]
+    world.connect()
+    world.trading.exiting.request(ExitReason.MANUAL)
+    assert world.run_until(lambda: not world.exchange_positions(), 5000)
+    world.run(50)
+    world.venue.ws = ask  # type: ignore[method-assign]
+    for text in later:
+        world.venue.ws(CONN, text, world.exchange_ms())
+    reducing = 0
+    for _ in range(40):
+        world.run(1000)
+        reducing += bool(world.readiness.reduced_by("private stream"))
+    assert world.trading.tracker.positions() == []
+    assert (reducing, world.generation) == (0, 2)
 
 
 def test_a_clock_that_was_wrong_for_one_start_forgets_nothing(tmp_path: Path) -> None:
