@@ -38,7 +38,7 @@ PHASES, TURNS = 9, 3
 
 
 class Sizes(msgspec.Struct, frozen=True, kw_only=True):
-    """How much is measured. The defaults take some six minutes."""
+    """How much is measured. The defaults take some ten minutes."""
 
     calls: int = 2000
     frames: int = 10_000

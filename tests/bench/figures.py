@@ -61,8 +61,12 @@ def results(found: Result) -> str:
         ratio = "" if row["ratio"] is None else f"{number(row['ratio'])}{'+' if row['faster'] else 'x'}"
         busy = "busy" if row["goal"] and row["met"] is None and row["median"] is not None else ""
         verdict = busy or {True: "ok", False: "**missed**", None: ""}[row["met"]]
+        if row["quiet_percent"]:
+            verdict += f" {row['quiet_percent']:.0f} % quiet"
         p99 = "" if row["p99"] is None else number(row["p99"])
-        lines.append(f"| {name} | {row['measured']} | {median} | {p99} | {ratio} | {row['goal'] or ''} | {verdict} |")
+        lines.append(
+            f"| {name} | {row['measured']} | {median} | {p99} | {ratio} | {row['goal'] or ''} | {verdict.strip()} |"
+        )
     return "\n".join(lines) + "\n"
 
 
