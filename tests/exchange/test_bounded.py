@@ -190,6 +190,39 @@ def test_what_an_address_holds_is_in_no_error_that_repeats_it() -> None:
     assert secret_words(f"https://user:passw0rd@host/{token}?key=abc") == [token, "passw0rd", "user"]
 
 
+FAILED = {
+    "a gateway's page": b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 30\r\n\r\n<html>\n<h1>Bad Gateway</h1>\n</h",
+    "the weight": b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 4\r\n\r\nnull",
+    "no JSON": OK + b"Content-Length: 6\r\n\r\n<html>",
+    "a cut": b"",
+}
+NAMED = [
+    ({"type": "clearinghouseState", "user": "0x" + "1" * 40, "dex": "para"}, "clearinghouseState of dex para: "),
+    ({"type": "userFees", "user": "0x" + "1" * 40}, "userFees: "),
+]
+
+
+@pytest.mark.parametrize(("request_", "words"), NAMED, ids=["of a dex", "of the account"])
+@pytest.mark.parametrize("answer", FAILED.values(), ids=FAILED)
+def test_an_error_names_the_request_and_its_dex_in_one_line(
+    answer: bytes, request_: dict[str, str], words: str
+) -> None:
+    """A reason of the status was `/info: HTTP 500: null`, and nobody could say what could not be read."""
+
+    def fail(sock: socket.socket, over: threading.Event) -> None:
+        sock.recv(65_536)
+        sock.sendall(answer)
+
+    with peer(fail) as host:
+        client = RestClient(f"http://{host}", SystemClock())
+        with pytest.raises(VenueReadError) as error:
+            client.info_json(request_)
+        client.close()
+    assert str(error.value).startswith(words)
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 300
+
+
 def test_a_dead_man_s_address_that_drips_holds_nothing_for_ever() -> None:
     with peer(drip(DRIPS["in the head"])) as host:
         said = ping(f"http://{host}/ping", lambda: BoundedSession(0.3))(
