@@ -5,6 +5,7 @@ before its bytes leave, so that the next start resolves whatever is left open he
 commands only make the account smaller. Everything runs on the main thread.
 """
 
+import contextlib
 import sys
 import threading
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from loguru import logger
 
 from hip3.clock import SystemClock
@@ -28,7 +30,6 @@ from hip3.core.ports import Clock
 from hip3.errors import ODD_ANSWERS, AlreadyRunning, ConfigError, JournalError, NonceError, SigningError, VenueReadError
 from hip3.exchange.clock_offset import ClockOffset
 from hip3.exchange.nonce import NonceManager
-from hip3.exchange.registry import BASE_TAKER_RATE, dex_indices, read_markets
 from hip3.exchange.rest import RestClient
 from hip3.exchange.signing import sign_l1_action
 from hip3.exchange.wire_out import cancel_action, order_action, signed_body
@@ -38,6 +39,7 @@ from hip3.execution.sending.cloids import CloidSource
 from hip3.execution.sending.replies import Fate, Resolution, refused_together, resolve
 from hip3.execution.truth.account import Proof, prove
 from hip3.execution.truth.stops_in_doubt import StopsInDoubt
+from hip3.execution.truth.universe import learn_universe
 from hip3.ops import logs
 from hip3.ops.control import ask
 from hip3.ops.intents import IntentLog
@@ -45,6 +47,7 @@ from hip3.ops.journal import EventLog
 from hip3.ops.state_dir import StateLock, account_dir, socket_path
 from hip3.position.flatten import build
 from hip3.risk.hard_stop import HardStopLatch
+from hip3.service.assembly import PART_TRIES, kept_markets
 from hip3.service.kept import latch_path
 from hip3.service.operating import NO_ANSWER, NOT_AS_ASKED, OK, TIMEOUT_MS
 from hip3.service.params import exit_params
@@ -107,12 +110,13 @@ def _by_hand(settings: MarketSettings, command: str, market: str | None, wait_ms
     end_ms = clock.mono_ms() + wait_ms
     while True:
         try:
-            hand = Hand(settings, clock, rest, identity(base, key, rest), pause)
+            who = identity(base, key, rest)
             break
         except (VenueReadError, *ODD_ANSWERS) as error:
             if clock.mono_ms() >= end_ms:
                 raise TimeoutError(str(error)) from None
-            pause(0.5)
+            pause(BETWEEN_MS / 1000)
+    hand = Hand(settings, clock, rest, who, pause)
     try:
         return hand.run(command, market, end_ms)
     except (NonceError, SigningError) as error:
@@ -123,7 +127,7 @@ def _by_hand(settings: MarketSettings, command: str, market: str | None, wait_ms
 
 
 class Hand:
-    """One command without a service. VenueReadError at birth: the exchange does not answer, nothing was begun."""
+    """One command without a service."""
 
     def __init__(
         self, settings: MarketSettings, clock: Clock, rest: RestClient, who: Who, pause: Callable[[float], object]
@@ -133,11 +137,12 @@ class Hand:
         self._settings, self._clock, self._rest, self._who, self._pause = settings, clock, rest, who, pause
         self._key, self._account = who.key, who.account
         base = settings.base
-        indices = dex_indices(rest.info_json({"type": "perpDexs"}))
-        self._dexs = [dex for dex in base.dexs or indices if dex in indices]
-        self._specs: dict[str, MarketSpec] = read_markets(rest, indices, self._dexs, BASE_TAKER_RATE)[0]
+        self._dexs: list[str] = []
+        self._specs: dict[str, MarketSpec] = {}
+        self._dexs_unread = ""
+        """Why it is not known in which dexs to look; empty where it is."""
         self._offset = ClockOffset(clock)
-        self._read_clock()
+        self._timed = False
         folder = account_dir(Path(base.state_dir), base.network, who.account)
         HardStopLatch(
             latch_path(folder)
@@ -145,7 +150,7 @@ class Hand:
         self._intents = IntentLog(folder / "intents.log", sync=base.journal_sync)
         self._journal = EventLog(clock.wall_ms)
         self._journal.open(folder / "journal.db", self._intents)
-        self._nonces = NonceManager(floor_of(self._intents.recovered.nonce_floor, self._offset.exchange_ms()))
+        self._nonces = NonceManager(0)
         self._cloids = CloidSource()
         self._intents.begin(self._cloids.run, clock.wall_ms())
         self._plainly: set[int] = set()
@@ -168,7 +173,11 @@ class Hand:
         self._rest.close()
 
     def run(self, command: str, market: str | None, end_ms: int) -> int:
-        """Act until nothing is left or the time is up; the exit code."""
+        """Act until nothing is left or the time is up; the exit code. TimeoutError: the exchange does not even tell
+        its markets, nor did an earlier run; nothing was done."""
+        self._learn(market, end_ms)
+        self._read_clock()
+        self._nonces = NonceManager(floor_of(self._intents.recovered.nonce_floor, self._offset.exchange_ms()))
         if market is not None and market not in self._specs:
             raise ConfigError([f"there is no market {market} in the configured dexs ({', '.join(self._dexs)})"])
         if command == "flatten":
@@ -177,6 +186,7 @@ class Hand:
         before: Proof | None = None
         nothing = ""
         while True:
+            self._read_clock()
             # What might still land is counted before the reading that is to show all of it.
             unknown, proof = self._unknown(), self._prove()
             if before is None:  # an order without an outcome may still make a position
@@ -186,6 +196,32 @@ class Hand:
             if (read and not left and not unknown) or self._clock.mono_ms() >= end_ms:
                 return self._end(command, before, proof, nothing, clean=not left and not unknown)
             self._journal.drain(0)
+            self._pause(BETWEEN_MS / 1000)
+
+    def _learn(self, market: str | None, end_ms: int) -> None:
+        """The markets. What does not answer twice keeps no position open that can be left: its markets are as an
+        earlier run knew them."""
+        tries, kept = 0, kept_markets(self._journal)
+        while True:
+            tries += 1
+            try:
+                found = learn_universe(
+                    self._rest.unheld,
+                    self._settings.base,
+                    None,
+                    leaving=True,
+                    kept=kept if tries >= PART_TRIES else None,
+                )
+                why = "; ".join(found.unread.values())
+            except (VenueReadError, *ODD_ANSWERS) as error:
+                found, why = None, str(error)
+            if found is not None:
+                self._dexs, self._specs = found.dexs, found.specs | found.others
+                self._dexs_unread = "" if self._settings.base.dexs else found.unread.get("perpDexs", "")
+                if not why or (self._specs and market in (None, *self._specs)):
+                    return
+            if self._clock.mono_ms() >= end_ms:
+                raise TimeoutError(why)
             self._pause(BETWEEN_MS / 1000)
 
     def _end(self, command: str, before: Proof, proof: Proof, nothing: str, *, clean: bool) -> int:
@@ -207,6 +243,8 @@ class Hand:
 
     def _prove(self) -> Proof:
         proof = prove(self._rest.unheld, self._account, self._dexs)
+        if self._dexs_unread:
+            return msgspec.structs.replace(proof, positions=None, doubt=f"the dexs: {self._dexs_unread}")
         still = self._doubt.look(proof.doubtful, (), self._clock.mono_ms())
         return proof.believed() if proof.doubtful and not still else proof
 
@@ -324,9 +362,14 @@ class Hand:
     # What could still land.
 
     def _read_clock(self) -> None:
+        """Once; until it answers the machine's clock has to do."""
+        if self._timed:
+            return
         sent = self._clock.mono_ms()
-        answer = self._rest.info_json({"type": "exchangeStatus"})
-        self._offset.add(int(answer["time"]), self._clock.mono_ms() - sent)
+        with contextlib.suppress(VenueReadError, *ODD_ANSWERS):
+            answer = self._rest.info_json({"type": "exchangeStatus"})
+            self._offset.add(int(answer["time"]), self._clock.mono_ms() - sent)
+            self._timed = True
 
     def _unknown(self) -> int:
         """Orders that the exchange might still take: neither expired nor too old for it."""

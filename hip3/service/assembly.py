@@ -28,6 +28,7 @@ from hip3.execution.truth.margin import MarginRead, plain, still_known
 from hip3.execution.truth.markets import KeptCaps
 from hip3.execution.truth.signer import check_signer, check_vault
 from hip3.execution.truth.universe import Universe, learn_universe
+from hip3.ops.journal import EventLog
 from hip3.ops.state_dir import began_ms, keep_began, keep_pause, pause_of
 from hip3.position.held import Held
 from hip3.position.tracked import KeptTotals
@@ -208,7 +209,8 @@ class StartReading:
 
     def _learn(self, also: Iterable[str]) -> Universe:
         running, leaving = self._running, something_left(self._running)
-        kept = kept_markets(running) if leaving and self._tries >= PART_TRIES and not self._finishing else None
+        part = leaving and self._tries >= PART_TRIES and not self._finishing
+        kept = (kept_markets(running.journal) or None) if part else None
         return learn_universe(self._rest, running.settings.base, self._who.account, also, leaving=leaving, kept=kept)
 
 
@@ -219,14 +221,14 @@ def something_left(running: Running) -> bool:
     return bool(orders) or any(h.szi for h in running.journal.fact("held", list[Held]) or [])
 
 
-def kept_markets(running: Running) -> dict[str, MarketSpec]:
+def kept_markets(journal: EventLog) -> dict[str, MarketSpec]:
     """The markets as a run of this account last read them: how they were approved says nothing of a lot since."""
-    return approved_markets(running) | (running.journal.fact("markets", dict[str, MarketSpec]) or {})
+    return approved_markets(journal) | (journal.fact("markets", dict[str, MarketSpec]) or {})
 
 
-def approved_markets(running: Running) -> dict[str, MarketSpec]:
+def approved_markets(journal: EventLog) -> dict[str, MarketSpec]:
     """The markets as they were approved, by a first sight or by a person."""
-    return running.journal.fact("approved", dict[str, MarketSpec]) or {}
+    return journal.fact("approved", dict[str, MarketSpec]) or {}
 
 
 def learner(running: Running, rest: Rest, account: str | None) -> Callable[[], Universe]:
@@ -236,7 +238,7 @@ def learner(running: Running, rest: Rest, account: str | None) -> Callable[[], U
     leaving = something_left(running)
 
     def learn() -> Universe:
-        kept = kept_markets(running) if leaving and next(tries) >= PART_TRIES else None
+        kept = (kept_markets(running.journal) or None) if leaving and next(tries) >= PART_TRIES else None
         return learn_universe(rest, running.settings.base, account, leaving=leaving, kept=kept)
 
     return learn
@@ -260,7 +262,7 @@ def assemble(running: Running, reading: StartReading) -> Trading:
     before = Before(
         recovered=intents.recovered, risk=journal.fact("risk", KeptRisk),
         trips=journal.fact("trips", list[TripNote]) or [],
-        approved=approved_markets(running), caps=journal.fact("caps", KeptCaps),
+        approved=approved_markets(running.journal), caps=journal.fact("caps", KeptCaps),
         mode=journal.fact("mode", str), margins=reading.margins, began_ms=reading.began_ms,
         clock=reading.exchange_clock, late_ms=journal.late_ms() if running.settings.base.follows else None,
     )  # fmt: skip

@@ -164,7 +164,7 @@ class Flatten(Operation):
     def act(self, trading: Trading, proof: Proof, now_ms: int) -> None:
         cancel_entries(trading, self._running.clock.wall_ms(), self._market)
         booked = trading.tracker.booked()
-        if any(booked.get(coin) != szi for coin, szi in (proof.positions or {}).items() if self._mine(coin)):
+        if any(booked.get(coin) != szi for coin, szi in proof.shown.items() if self._mine(coin)):
             trading.view.doubt()  # a position that our books do not know is adopted first
 
     def done(self, trading: Trading, proof: Proof) -> bool:

@@ -15,6 +15,7 @@ from hip3.config.settings import Settings
 from hip3.core.orders import RUN_TAG, OrderBatch, Side, Tif
 from hip3.errors import ConfigError, VenueReadError, WireError
 from hip3.ops.intents import IntentLog, Recovered
+from hip3.ops.journal import EventLog
 from hip3.ops.state_dir import account_dir
 from hip3.ops.store import story
 from hip3.service.operating import NO_ANSWER, NOT_AS_ASKED, OK
@@ -313,3 +314,67 @@ def test_an_answer_of_another_shape_is_tried_again_until_the_time_is_up(
     base = msgspec.structs.replace(base, log_dir=str(tmp_path), mode="trade")
     with pytest.raises(TimeoutError, match="perpDexs"):
         by_hand._by_hand(MarketSettings(base), "flatten", None, 0)
+
+
+# What cannot be read keeps nothing open that can be left.
+
+AVGO = "para:AVGO"
+
+
+def _two_dexs(tmp_path: Path, *, known: bool) -> World:
+    """A position in each of two dexs; `known`: an earlier run of this account has read their markets."""
+    world = quiet_world(tmp_path, markets=f"{GOLD},{AVGO}")
+    world.by_hand(GOLD, Side.BUY, D("0.05"))
+    world.by_hand(AVGO, Side.BUY, D("0.2"))
+    world.run(300)
+    assert set(world.exchange_positions()) == {GOLD, AVGO}
+    if known:
+        intents, journal = IntentLog(_folder(world) / "intents.log", sync=False), EventLog(world.clock.wall_ms)
+        journal.open(_folder(world) / "journal.db", intents)
+        journal.keep("markets", dict(world.trading.specs))
+        journal.drain(0)
+        journal.close()
+    return world
+
+
+def test_flatten_by_hand_closes_what_is_shown_while_open_orders_cannot_be_read(tmp_path: Path) -> None:
+    world = _two_dexs(tmp_path, known=False)
+    rest = _Rest(world)
+    rest.failing.add("frontendOpenOrders")
+    assert _by_hand(world, rest, "flatten", limit_ms=5000) == NO_ANSWER, "what rests nobody knows"
+    assert world.exchange_positions() == {}
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["with a journal", "without"])
+@pytest.mark.parametrize("what", ["meta of one dex", "perpDexs", "exchangeStatus", "userFees"])
+def test_flatten_by_hand_goes_by_what_answers_and_by_what_an_earlier_run_knew(
+    tmp_path: Path, what: str, known: bool
+) -> None:
+    world = _two_dexs(tmp_path, known=known)
+    rest = _Rest(world)
+    info = rest.info
+
+    def failing(request: dict[str, Any]) -> bytes:
+        if request["type"] == what or (
+            what == "meta of one dex" and request.get("dex") == "para" and request["type"] == "meta"
+        ):
+            raise VenueReadError("HTTP 500", status=500)
+        return info(request)
+
+    rest.info = failing  # type: ignore[method-assign]
+    if what == "perpDexs" and not known:  # nothing tells what could be closed
+        with pytest.raises(TimeoutError, match="HTTP 500"):
+            _by_hand(world, rest, "flatten", limit_ms=5000)
+        return
+    code = _by_hand(world, rest, "flatten", limit_ms=5000)
+    left = {AVGO} if what == "meta of one dex" and not known else set()
+    assert set(world.exchange_positions()) == left
+    assert code == (NOT_AS_ASKED if left else OK)
+
+
+def test_a_market_whose_dex_does_not_answer_is_not_called_unknown(tmp_path: Path) -> None:
+    world = _two_dexs(tmp_path, known=False)
+    rest = _Rest(world)
+    rest.failing.add("meta")
+    with pytest.raises(TimeoutError, match="HTTP 500"):
+        _by_hand(world, rest, "flatten", AVGO, limit_ms=3000)

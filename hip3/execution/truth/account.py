@@ -227,8 +227,10 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def unproved(self) -> str:
         """Why nobody knows what is open; empty where it is known."""
-        known = self.positions is not None and self.orders is not None
-        return "" if known else f"not proved: {self.doubt or self.source}"
+        if self.positions is not None and self.orders is not None:
+            return ""
+        shown = ", ".join(f"{coin} {szi}" for coin, szi in sorted(self.shown.items()))
+        return f"not proved: {self.doubt or self.source}" + (f"; held at least: {shown}" if shown else "")
 
     def sentence(self, unknown: int) -> str:
         """One line for people; `unknown` is how many orders of ours still have no outcome."""
@@ -277,18 +279,18 @@ def prove(rest: Rest, user: str, dexs: Iterable[str]) -> Proof:
     """Read open orders and positions per dex. Positions of a dex whose clearinghouseState fails follow from the
     account's fills, but only if these are all there are: the newest of a market says where it started and what it did.
 
-    A list of fills that is cut off proves nothing, since the market in question may be on no row of it. What other dexs
-    show stays in `source` then. An answer without the position of a stop of ours proves nothing either, unless a fill
-    tells that it was closed: one that was empty has hidden real ones before. Raises nothing that an answer can cause:
-    what could not be read is None in the proof.
+    A list of fills that is cut off proves nothing, since the market in question may be on no row of it. What any answer
+    shows is in `shown` all the same, also where open orders cannot be read: it can be left. An answer without the
+    position of a stop of ours proves nothing either, unless a fill tells that it was closed: one that was empty has
+    hidden real ones before. Raises nothing that an answer can cause: what could not be read is None in the proof.
     """
-    dexs = list(dexs)
+    dexs, unread = list(dexs), ""
     orders: list[OrderUpdate] = []
     try:
         for dex in dexs:
             orders += _open_orders(rest, user, dex)
     except (VenueReadError, *ODD_ANSWERS) as error:
-        return Proof(positions=None, orders=None, source=f"open orders cannot be read: {error}")
+        unread = f"open orders cannot be read: {error}"
     positions: dict[str, Decimal] = {}
     marks: dict[str, Decimal] = {}
     failed: dict[str, str] = {}
@@ -300,11 +302,12 @@ def prove(rest: Rest, user: str, dexs: Iterable[str]) -> Proof:
         else:
             positions, marks = positions | held, marks | at
     source = "clearinghouseState and openOrders"
+    if unread:  # what is shown is left all the same
+        return Proof(positions=None, orders=None, source=unread, marks=marks, shown=positions)
     if failed:
         by_fills, why = _by_all_fills(rest, user, failed)
         if by_fills is None:
-            shown = ", ".join(f"{coin} {szi}" for coin, szi in sorted(positions.items()))
-            why = f"{'; '.join(failed.values())}; {why}" + (f"; held at least: {shown}" if shown else "")
+            why = f"{'; '.join(failed.values())}; {why}"
             return Proof(positions=None, orders=tuple(orders), source=why, marks=marks, shown=positions)
         positions, source = positions | by_fills, "userFills and openOrders"
     alone = [o for o in orders if o.protects and is_ours(o.cloid) and o.coin not in positions]

@@ -110,7 +110,7 @@ class _Answers:
         self.unread: dict[str, str] = {}
 
     def _note(self, what: str, error: Exception) -> None:
-        if not self._kept:
+        if self._kept is None:
             raise error
         self.unread[what] = f"{type(error).__name__}: {error}"
 
