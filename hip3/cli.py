@@ -151,7 +151,7 @@ def _run(args: argparse.Namespace) -> int:
         if args.supervised and supervised.stopped:  # `stop` came between the look above and the lock
             return OK
         own = begun(settings.base)
-        from hip3.commands.ended import closing_table, what_is_proved  # while that starts
+        from hip3.commands.ended import closing_table  # while that starts
         from hip3.service.app import App
 
         problem = ("" if args.supervised else supervised.clear()) or supervised.started(clock.wall_ms())
@@ -167,11 +167,10 @@ def _run(args: argparse.Namespace) -> int:
         if own is not None:
             own.stop(0)  # of a run that began it has ended by now
         lock.release()
-    proved = what_is_proved(running, outcome)
     if args.duration is None:
-        _say(f"stopped: {proved}", sys.stderr)
+        _say(f"stopped: {outcome.sentence}", sys.stderr)
     else:
-        _say_here(shown_table(closing_table(running, outcome, proved), sys.stdout))
+        _say_here(shown_table(closing_table(running, outcome), sys.stdout))
     _say_observed(app)
     if running.failed:
         return _faults([running.failed], FAILED)

@@ -3,7 +3,7 @@
 import re
 import textwrap
 from collections import Counter, deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -133,12 +133,10 @@ class Figures:
         return f"{self.round_trips} trips, {self.wins} won, {self.net:+.2f} USD"
 
     def table(
-        self, *, unknown_now: int, positions: dict[str, Decimal] | None, latch: str | None, proof: str,
+        self, *, unknown_now: str, position: str, latch: str | None, proof: str,
         quotes: Sequence[tuple[str, object]] = (),
     ) -> str:  # fmt: skip
-        """The closing table: one line per figure, name first. `positions` of None: nobody has read them. `quotes`: the
-        rows of what was quoted."""
-        held = None if positions is None else ", ".join(f"{c} {s}" for c, s in sorted(positions.items())) or "flat"
+        """The closing table: one line per figure, name first. `quotes`: the rows of what was quoted."""
         rows: list[tuple[str, object]] = [("signals", self.signals)]
         rows += [(f"refused by {gate}", n) for gate, n in sorted(self.refused_by_gate.items())]
         rows += [("orders sent", self.sent), ("orders filled", self.filled)]
@@ -155,7 +153,7 @@ class Figures:
             ("fees", f"{plain(self.fees)} USD"),
             ("funding", f"{plain(self.funding)} USD"),
             ("net result", f"{plain(self.net)} USD"),
-            ("position", held or "not known: the start was not finished"),
+            ("position", position),
             ("unknown orders", unknown_now),
             ("orders once unknown", self.unknown),
             ("hard stop", latch or "not tripped"),
@@ -166,6 +164,11 @@ class Figures:
         rows = [(textwrap.shorten(name, NAME_WIDTH, placeholder=" ..."), value) for name, value in rows]
         width = max(len(name) for name, _ in rows) + 3
         return "\n".join(f"{name:<{width}}{value}" for name, value in rows)
+
+
+def listed(positions: Mapping[str, object], none: str) -> str:
+    """Positions for people, market -> signed size; `none` where there are none."""
+    return ", ".join(f"{coin} {size}" for coin, size in sorted(positions.items())) or none
 
 
 def _latency(samples: Sequence[int]) -> str:

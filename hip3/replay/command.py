@@ -12,6 +12,7 @@ from hip3.core.ports import Clock
 from hip3.errors import ConfigError, PreflightError
 from hip3.observe.summary import closing
 from hip3.ops.colour import shown_table
+from hip3.ops.figures import listed
 from hip3.ops.progress import Progress, progress, steps
 from hip3.record.folder import segments
 from hip3.record.segment import read_side
@@ -173,7 +174,8 @@ def _table(done: Replay, report: dict[str, Any]) -> str:
     running = done.app.running
     held = {p["market"]: p["size"] for p in report["open_positions"]}
     table = running.journal.figures.table(
-        unknown_now=0, positions=held, latch=None if running.latch is None else running.latch.state().reason,
+        unknown_now="0", position=listed(held, "flat"),
+        latch=None if running.latch is None else running.latch.state().reason,
         proof=report["problem"] or ("it was interrupted" if report["incomplete"] else "the recording is over"),
     )  # fmt: skip
     notes = ["size beyond evidence: much of what was taken was over half of what stood there"]

@@ -29,6 +29,7 @@ from hip3.ops import logs
 from hip3.ops.alert_records import RECORDS
 from hip3.ops.alerts import Alert, AlertLimits, Desk, Facts, Judge, Unknown, message
 from hip3.ops.channels import Channel, open_channels, secret_parts
+from hip3.ops.figures import listed
 from hip3.ops.state_dir import operator
 from hip3.service.running import Running
 from hip3.service.snapshot import snapshot
@@ -254,7 +255,7 @@ class FactFinder:
 
 def found(status: dict[str, Any]) -> str:
     """What a start found, once its books were compared with the exchange: its proof."""
-    held = ", ".join(f"{p['market']} {p['size']}" for p in status["positions"]) or "flat"
+    held = listed({p["market"]: p["size"] for p in status["positions"]}, "flat")
     orders = status["orders"]
     return f"READY: {held}, {orders['open']} open orders, {orders['unknown']} unknown (compared with the exchange)"
 

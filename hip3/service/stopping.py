@@ -1,6 +1,8 @@
 """Stopping as a script, with one deadline, and proved by what the exchange says afterwards."""
 
 from concurrent.futures import Future
+from decimal import Decimal
+from pathlib import Path
 
 import msgspec
 
@@ -9,7 +11,10 @@ from hip3.core.orders import ExitReason
 from hip3.errors import ODD_ANSWERS, VenueReadError
 from hip3.execution.exits import hard_stop_sequence
 from hip3.execution.truth.account import Proof
+from hip3.ops.figures import listed
+from hip3.position.held import Held
 from hip3.position.tracked import TrackedOrder
+from hip3.service.assembly import something_left
 from hip3.service.parts import Trading
 from hip3.service.running import Running
 from hip3.service.stop_wish import Event, StopMode
@@ -21,6 +26,7 @@ AGAIN_MS = 500
 MOST_AGAIN_MS = 8000
 MISSING_MS = 1000
 """Between two readings of fills that are awaited; longer each time, while they cannot be read."""
+NOTHING = "nothing held"
 SINCE = "a fill that has come since makes a position"
 ENDS_S = 3.0
 """As long as the last reading of fills and orders may take."""
@@ -34,11 +40,29 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     proof: Proof | None
     unknown: int
     mode: StopMode
+    books: dict[str, Decimal] | None = None
+    """What is held by our own books, coin -> signed size; None where there are none."""
 
     @property
     def sentence(self) -> str:
-        """What is open, for people."""
-        return "nothing was traded" if self.proof is None else self.proof.sentence(self.unknown)
+        """What is open, for people; where the exchange did not tell, what is known without it."""
+        if self.proof is None:
+            return "nothing was traded"
+        said = self.proof.sentence(self.unknown)
+        if not self.proof.unproved:
+            return said
+        return said + ("" if self.books is None else f"; by our books: {listed(self.books, NOTHING)}")
+
+    @property
+    def position(self) -> str:
+        """The positions alone, for people: flat where that is proved, and nowhere else."""
+        if self.proof is None:
+            return "not looked at: nothing was traded"
+        if self.proof.positions is not None:
+            return listed(self.proof.positions, "flat")
+        known = [f"held at least: {listed(self.proof.shown, '')}"] if self.proof.shown else []
+        known += [] if self.books is None else [f"our books: {listed(self.books, NOTHING)}"]
+        return "unknown" + (f" ({'; '.join(known)})" if known else "")
 
 
 def purge_entries(trading: Trading, why: str, now_ms: int) -> None:
@@ -54,14 +78,21 @@ def cancel_entries(trading: Trading, wall_ms: int, coin: str | None = None) -> N
 def stop_before_trading(running: Running, mode: StopMode) -> Outcome:
     """The start was not finished: what an earlier run left open is still there, and nobody may say otherwise."""
     base = running.settings.base
-    if not base.trading or base.fresh_exchange or running.who is None:
+    if not base.trading or base.fresh_exchange:
         return Outcome(clean=True, proof=None, unknown=0, mode=mode)
-    unknown = 0 if running.intents is None else len(running.intents.recovered.open)
-    proof = running.prove(2.0)
-    # That no order of ours is open the intent log shows; that nothing is held only the exchange can.
-    flat = proof.positions is not None and not proof.positions and proof.orders is not None
-    clean = mode is StopMode.LEAVE or (not unknown and (mode is StopMode.CANCEL or flat))
-    return Outcome(clean=clean, proof=proof, unknown=unknown, mode=mode)
+    if running.who is None:
+        left, unknown, books = any(Path(base.state_dir).glob(f"{base.place}-*/account.json")), 0, None
+        proof = Proof(positions=None, orders=None, source="the start was not finished")
+    else:
+        left, held = something_left(running), running.journal.fact("held", list[Held])
+        unknown = 0 if running.intents is None else len(running.intents.recovered.open)
+        books = None if held is None else {h.coin: h.szi for h in held if h.szi}
+        proof = running.prove(2.0)
+    if mode is StopMode.FLATTEN:  # that nothing is held only the exchange can show
+        clean = not proof.unproved and not proof.positions and not unknown
+    else:  # that no order of ours is open the intent log shows
+        clean = not (unknown and mode is StopMode.CANCEL) and not (proof.unproved and left)
+    return Outcome(clean=clean, proof=proof, unknown=unknown, mode=mode, books=books)
 
 
 def _fate_open(tracked: TrackedOrder) -> bool:
@@ -102,7 +133,8 @@ class Stopper:
                 continue  # it came while this was read
             self._doubt(proof)
             if clean or running.clock.mono_ms() + AGAIN_MS >= self._end_ms:
-                return Outcome(clean=clean, proof=proof, unknown=unknown, mode=self._mode)
+                books = {p.coin: p.szi for p in trading.tracker.positions()}
+                return Outcome(clean=clean, proof=proof, unknown=unknown, mode=self._mode, books=books)
             pause.wait(min(again_ms, self._end_ms - AGAIN_MS - running.clock.mono_ms()) / 1000)
             # Each try reads everything anew: where the weight is spent, trying at once would spend what comes back.
             again_ms = min(2 * again_ms, MOST_AGAIN_MS) if proof.positions is None else AGAIN_MS

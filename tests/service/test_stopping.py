@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
+from hip3.commands.ended import closing_table
 from hip3.core.events import OrderUpdate
 from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, Side
 from hip3.errors import VenueReadError
 from hip3.execution.truth.account import prove
 from hip3.position.tracked import TrackedOrder
-from hip3.service.stopping import Outcome, StopMode, Stopper
+from hip3.service.control_requests import told
+from hip3.service.stopping import Outcome, StopMode, Stopper, stop_before_trading
 from tests.builders import D
 from tests.world import World, quiet_world
 
@@ -202,3 +204,89 @@ def test_a_position_that_only_the_proof_shows_is_closed_by_a_hard_stop(tmp_path:
     _untold(world)
     world.trip("manual", "the test", None)
     assert world.run_until(lambda: not world.exchange_positions(), 20_000)
+
+
+# What is said where the exchange did not tell: nothing is flat that nobody knows to be.
+
+TOLD_NOTHING = {"clearinghouseState", "frontendOpenOrders", "openOrders", "userFills"}
+
+
+def _rows(world: World, outcome: Outcome) -> dict[str, str]:
+    """The closing table, and as `answer` what the command prints and the alert says."""
+    lines = (line.partition("   ") for line in closing_table(world.running, outcome).splitlines())
+    return {name.strip(): value.strip() for name, _, value in lines} | {"answer": told(outcome, "")["proof"]}
+
+
+@pytest.mark.parametrize("mode", StopMode)
+@pytest.mark.parametrize("holding", [False, True], ids=["nothing held", "holding"])
+def test_a_stop_that_could_not_ask_says_what_is_held_by_our_books_and_calls_nothing_flat(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: StopMode, holding: bool
+) -> None:
+    world = quiet_world(tmp_path, on_disk=True, api_url="http://127.0.0.1:9")
+    if holding:
+        _holding(world)
+        world.sender.hold()  # nor does it hear of an exit
+    world.rest.failing |= TOLD_NOTHING | {"/exchange"}
+    outcome = _stop(world, mode, monkeypatch, limit_ms=2000)
+    rows, held = _rows(world, outcome), f"{GOLD} 0.01" if holding else "nothing held"
+    assert not outcome.clean
+    assert rows["position"] == f"unknown (our books: {held})"
+    assert rows["answer"] == rows["proof"]
+    assert rows["answer"].startswith("not proved: ")
+    assert rows["answer"].endswith(f"; by our books: {held}")
+    assert "flat" not in str(rows)
+
+
+def test_a_position_that_a_part_of_the_answers_shows_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = quiet_world(tmp_path, on_disk=True, api_url="http://127.0.0.1:9")
+    _untold(world)
+    world.rest.failing |= {"frontendOpenOrders", "openOrders"}
+    rows = _rows(world, _stop(world, StopMode.LEAVE, monkeypatch, limit_ms=0))
+    assert rows["position"] == f"unknown (held at least: {GOLD} 0.01; our books: nothing held)"
+    assert rows["answer"].endswith(f"; held at least: {GOLD} 0.01; by our books: nothing held")
+
+
+@pytest.mark.parametrize("mode", StopMode)
+@pytest.mark.parametrize("holding", [False, True], ids=["nothing left", "a position left"])
+def test_a_start_that_never_reached_the_exchange_knows_only_what_an_earlier_run_kept(
+    tmp_path: Path, mode: StopMode, holding: bool
+) -> None:
+    world = quiet_world(tmp_path, on_disk=True, api_url="http://127.0.0.1:9")
+    if holding:
+        _holding(world)
+    world.run(2000)
+    world.rest.failing |= TOLD_NOTHING | {"perpDexs", "meta", "metaAndAssetCtxs", "allMids", "userRole"}
+    with pytest.raises(VenueReadError):
+        world.restart()
+    world.running.prove = lambda timeout_s: world.running.read_proof()  # type: ignore[method-assign]
+    outcome = stop_before_trading(world.running, mode)
+    rows, held = _rows(world, outcome), f"{GOLD} 0.01" if holding else "nothing held"
+    assert outcome.clean is (mode is not StopMode.FLATTEN and not holding)
+    assert rows["position"] == f"unknown (our books: {held})"
+    assert rows["answer"].endswith(f"; by our books: {held}")
+    assert "flat" not in str(rows)
+
+
+@pytest.mark.parametrize("mode", StopMode)
+@pytest.mark.parametrize("earlier", [False, True], ids=["first start", "an account of before"])
+def test_a_start_that_does_not_know_its_account_yet_proves_nothing(
+    tmp_path: Path, mode: StopMode, earlier: bool
+) -> None:
+    world = quiet_world(tmp_path, on_disk=True, api_url="http://127.0.0.1:9")
+    running = world.running
+    running.who = running.intents = running.trading = None
+    if earlier:
+        folder = Path(running.settings.base.state_dir) / f"{running.settings.base.place}-0x11111111"
+        folder.mkdir(parents=True)
+        (folder / "account.json").touch()
+    outcome = stop_before_trading(running, mode)
+    assert outcome.clean is (mode is not StopMode.FLATTEN and not earlier)
+    assert (_rows(world, outcome)["position"], _rows(world, outcome)["unknown orders"]) == ("unknown", "not known")
+
+
+def test_a_run_that_only_observed_says_nothing_of_positions(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path, on_disk=True, api_url="http://127.0.0.1:9")
+    outcome = Outcome(clean=True, proof=None, unknown=0, mode=StopMode.FLATTEN)
+    rows = _rows(world, outcome)
+    assert rows["position"] == "not looked at: nothing was traded"
+    assert rows["answer"] == "nothing was traded"
