@@ -150,13 +150,14 @@ def _run(args: argparse.Namespace) -> int:
     try:
         if args.supervised and supervised.stopped:  # `stop` came between the look above and the lock
             return OK
+        # At once: a `stop` that comes while the rest is loaded leaves a mark that stays.
+        problem = ("" if args.supervised else supervised.clear()) or supervised.started(clock.wall_ms())
+        if problem:
+            _faults([f"this start is not noted for --supervised: {problem}"], OK)
         own = begun(settings.base)
         from hip3.commands.ended import closing_table  # while that starts
         from hip3.service.app import App
 
-        problem = ("" if args.supervised else supervised.clear()) or supervised.started(clock.wall_ms())
-        if problem:
-            _faults([f"this start is not noted for --supervised: {problem}"], OK)
         view = not args.plain and not args.quiet and not args.supervised and sys.stdout.isatty() and sys.stderr.isatty()
         app = App(settings, clock, view=view, quiet=args.quiet, own=own)
         running = app.running

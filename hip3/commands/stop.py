@@ -25,9 +25,7 @@ def stop(settings: Settings, mode: str, timeout_ms: int | None) -> int:
     TimeoutError if the service does not answer within its deadline and some patience.
     """
     root = Path(settings.state_dir)
-    unmarked = Supervised(root).mark(SystemClock().wall_ms())
-    if unmarked:
-        print(f"hip3: supervised starts are not kept off: {unmarked}", file=sys.stderr)  # noqa: T201
+    _mark(root)
     patience_s = PATIENCE_S + (LONGEST_S if timeout_ms is None else timeout_ms / 1000)
     request: dict[str, object] = {"command": "stop", "mode": mode, "timeout_ms": timeout_ms, "place": meant(settings)}
     answer = ask_or_wait(root, request, patience_s)
@@ -41,6 +39,7 @@ def stop(settings: Settings, mode: str, timeout_ms: int | None) -> int:
         if answer.get("code") == OTHER_NETWORK:
             Supervised(root).clear()  # nothing was done: it goes on, and is started again as before
         return int(answer.get("code", NOT_AS_ASKED))
+    _mark(root)  # a start that took the lock just before has taken the first one away
     _wait_for_its_end(root)
     print(f"stopped ({answer['mode']}): {answer['proof']}")  # noqa: T201
     if answer["why"]:
@@ -49,6 +48,12 @@ def stop(settings: Settings, mode: str, timeout_ms: int | None) -> int:
         print(f"hip3: it was stopping already (--{answer['mode']}) when --{mode} was asked for", file=sys.stderr)  # noqa: T201
         return NOT_AS_ASKED
     return OK if answer["clean"] else NOT_AS_ASKED
+
+
+def _mark(root: Path) -> None:
+    unmarked = Supervised(root).mark(SystemClock().wall_ms())
+    if unmarked:
+        print(f"hip3: supervised starts are not kept off: {unmarked}", file=sys.stderr)  # noqa: T201
 
 
 def _wait_for_its_end(root: Path) -> None:

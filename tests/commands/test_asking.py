@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from hip3 import cli
 from hip3.commands.asking import meant
 from hip3.commands.stop import stop
 from hip3.config.settings import Settings
+from hip3.errors import PreflightError
 from hip3.ops.state_dir import is_of
 from hip3.ops.supervised import Supervised
 from hip3.service.control_requests import handle
@@ -61,3 +63,32 @@ def test_what_names_no_network_is_for_whatever_runs(tmp_path: Path, monkeypatch:
 )  # fmt: skip
 def test_an_account_is_its_folder_s_by_its_address(account: str, whose: bool) -> None:
     assert is_of(f"embedded-{ACCOUNT[:10]}", account) is whose
+
+
+def test_a_stop_that_comes_while_a_start_loads_keeps_supervised_starts_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The start took the lock, loaded for half a second, and then took away the mark that `stop` had made meanwhile."""
+    monkeypatch.setenv("HIP3_STATE_DIR", str(tmp_path))
+    monkeypatch.setenv("HIP3_LOG_DIR", str(tmp_path))
+
+    def loaded(*args: object, **more: object) -> None:
+        raise PreflightError(["the test ends the start here"])
+
+    monkeypatch.setattr("hip3.service.start.begun", lambda settings: Supervised(tmp_path).mark(1) or None)
+    monkeypatch.setattr("hip3.service.app.App", loaded)
+    Supervised(tmp_path).mark(0)  # of before: this start takes it away
+    assert cli.main(["run", "--duration", "1"]) == 4
+    assert Supervised(tmp_path).stopped
+
+
+def test_a_stop_that_was_answered_leaves_its_mark_whatever_took_the_first_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answered(*args: object) -> dict[str, object]:
+        assert not Supervised(tmp_path).clear()  # by a start that has just taken the lock
+        return {"clean": True, "proof": "flat", "mode": "cancel", "why": ""}
+
+    monkeypatch.setattr("hip3.commands.stop.ask_or_wait", answered)
+    assert stop(Settings(state_dir=str(tmp_path)), "cancel", None) == 0
+    assert Supervised(tmp_path).stopped
