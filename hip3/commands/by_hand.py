@@ -38,6 +38,7 @@ from hip3.execution.exits.exiting import CLOSED_MS, no_price_helps
 from hip3.execution.sending.cloids import CloidSource
 from hip3.execution.sending.replies import Fate, Resolution, refused_together, resolve
 from hip3.execution.truth.account import Proof, prove
+from hip3.execution.truth.bootstrap import dexs_left_in
 from hip3.execution.truth.stops_in_doubt import StopsInDoubt
 from hip3.execution.truth.universe import learn_universe
 from hip3.ops import logs
@@ -46,6 +47,7 @@ from hip3.ops.intents import IntentLog
 from hip3.ops.journal import EventLog
 from hip3.ops.state_dir import StateLock, account_dir, socket_path
 from hip3.position.flatten import build
+from hip3.position.held import Held
 from hip3.risk.hard_stop import HardStopLatch
 from hip3.service.assembly import PART_TRIES, kept_markets
 from hip3.service.kept import latch_path
@@ -139,8 +141,8 @@ class Hand:
         base = settings.base
         self._dexs: list[str] = []
         self._specs: dict[str, MarketSpec] = {}
-        self._dexs_unread = ""
-        """Why it is not known in which dexs to look; empty where it is."""
+        self._nowhere = self._missing = ""
+        """Why it is not known in which dexs to look, and what else could not be learnt; empty where it is."""
         self._offset = ClockOffset(clock)
         self._timed = False
         folder = account_dir(Path(base.state_dir), base.network, who.account)
@@ -175,7 +177,14 @@ class Hand:
     def run(self, command: str, market: str | None, end_ms: int) -> int:
         """Act until nothing is left or the time is up; the exit code. TimeoutError: the exchange does not even tell
         its markets, nor did an earlier run; nothing was done."""
-        self._learn(market, end_ms)
+        tries = 0
+        while why := self._learn(part=tries >= PART_TRIES - 1):
+            tries += 1
+            if tries >= PART_TRIES and self._specs and market in (None, *self._specs):
+                break  # enough to leave what is shown
+            if self._clock.mono_ms() >= end_ms:
+                raise TimeoutError(why)
+            self._pause(BETWEEN_MS / 1000)
         self._read_clock()
         self._nonces = NonceManager(floor_of(self._intents.recovered.nonce_floor, self._offset.exchange_ms()))
         if market is not None and market not in self._specs:
@@ -187,6 +196,8 @@ class Hand:
         nothing = ""
         while True:
             self._read_clock()
+            if self._missing:
+                self._learn(part=True)
             # What might still land is counted before the reading that is to show all of it.
             unknown, proof = self._unknown(), self._prove()
             if before is None:  # an order without an outcome may still make a position
@@ -198,31 +209,29 @@ class Hand:
             self._journal.drain(0)
             self._pause(BETWEEN_MS / 1000)
 
-    def _learn(self, market: str | None, end_ms: int) -> None:
-        """The markets. What does not answer twice keeps no position open that can be left: its markets are as an
-        earlier run knew them."""
-        tries, kept = 0, kept_markets(self._journal)
-        while True:
-            tries += 1
-            try:
-                found = learn_universe(
-                    self._rest.unheld,
-                    self._settings.base,
-                    None,
-                    leaving=True,
-                    kept=kept if tries >= PART_TRIES else None,
-                )
-                why = "; ".join(found.unread.values())
-            except (VenueReadError, *ODD_ANSWERS) as error:
-                found, why = None, str(error)
-            if found is not None:
-                self._dexs, self._specs = found.dexs, found.specs | found.others
-                self._dexs_unread = "" if self._settings.base.dexs else found.unread.get("perpDexs", "")
-                if not why or (self._specs and market in (None, *self._specs)):
-                    return
-            if self._clock.mono_ms() >= end_ms:
-                raise TimeoutError(why)
-            self._pause(BETWEEN_MS / 1000)
+    def _learn(self, *, part: bool) -> str:
+        """Read where to look, and the markets there; what is missing, empty where nothing is. With `part` what does not
+        answer keeps no position open that can be left: its markets are as an earlier run knew them."""
+        kept = [h.coin for h in self._journal.fact("held", list[Held]) or [] if h.szi]
+        kept += [order.coin for order, _, _ in self._intents.recovered.open]
+        unread, also = "", sorted({coin.partition(":")[0] for coin in kept if ":" in coin})
+        try:
+            also = dexs_left_in(self._rest.unheld, self._account, kept)
+        except (VenueReadError, *ODD_ANSWERS) as error:
+            unread = f"where else ours are: {error}"
+        try:
+            found = learn_universe(
+                self._rest.unheld, self._settings.base, None, also, leaving=True,
+                kept=kept_markets(self._journal) if part else None,
+            )  # fmt: skip
+        except (VenueReadError, *ODD_ANSWERS) as error:
+            self._missing = str(error)
+            return self._missing
+        self._dexs, self._specs = found.dexs, found.specs | found.others
+        if not self._settings.base.dexs and "perpDexs" in found.unread:
+            unread = f"the dexs: {found.unread['perpDexs']}"
+        self._nowhere, self._missing = unread, "; ".join(filter(None, [unread, *found.unread.values()]))
+        return self._missing
 
     def _end(self, command: str, before: Proof, proof: Proof, nothing: str, *, clean: bool) -> int:
         unknown = len(self._doubtful)
@@ -243,8 +252,8 @@ class Hand:
 
     def _prove(self) -> Proof:
         proof = prove(self._rest.unheld, self._account, self._dexs)
-        if self._dexs_unread:
-            return msgspec.structs.replace(proof, positions=None, doubt=f"the dexs: {self._dexs_unread}")
+        if self._nowhere:
+            return proof if proof.unproved else msgspec.structs.replace(proof, positions=None, doubt=self._nowhere)
         still = self._doubt.look(proof.doubtful, (), self._clock.mono_ms())
         return proof.believed() if proof.doubtful and not still else proof
 

@@ -31,7 +31,7 @@ from hip3.ops.status_http import StatusServer
 from hip3.ops.status_text import status_text
 from hip3.risk.hard_stop import HardStopLatch
 from hip3.service.alerting import Alerting, secrets_of
-from hip3.service.assembly import StartReading, assemble, learner, something_left
+from hip3.service.assembly import StartReading, assemble, learner
 from hip3.service.control_requests import handle, told
 from hip3.service.details import histograms
 from hip3.service.kept import latch_path
@@ -152,7 +152,7 @@ class App:
         if who is None:
             return False
         folder = self._open_state(who)
-        leaving = something_left(running)
+        leaving = bool(running.left_in)  # then no slip of settings keeps the rest from being looked after
         universe = self._retry(learner(running, rest.unheld, who.account))
         if universe is None:
             return False
@@ -186,7 +186,7 @@ class App:
         running = self.running
         mode, trading = running.stop.mode, running.trading
         if trading is None:
-            outcome = stop_before_trading(running, mode)
+            outcome = stop_before_trading(running)
         elif trading.loop is None:
             outcome = Outcome(clean=True, proof=None, unknown=0, mode=mode)
         else:

@@ -140,7 +140,7 @@ class StartReading:
         self.began_ms = began_ms(self._folder, now)
         totals = running.journal.fact("totals", KeptTotals) or KeptTotals(since_ms=self.began_ms)
         held = running.journal.fact("held", list[Held]) or []
-        self._reach([h.coin for h in held] + [item[0].coin for item in self._recovered()])
+        self._reach(running.left_in)
         self._margins = self._known_margins(now_ms, fresh=fresh)
         self.beginning = self._read_beginning(who.account, totals, held, now_ms)
         if self._reach(f"{dex}:" for dex in dexs_of_ours(self.beginning.report.fills)):
@@ -208,17 +208,10 @@ class StartReading:
         return self._universe.dexs != before
 
     def _learn(self, also: Iterable[str]) -> Universe:
-        running, leaving = self._running, something_left(self._running)
+        running, leaving = self._running, bool(self._running.left_in)
         part = leaving and self._tries >= PART_TRIES and not self._finishing
         kept = (kept_markets(running.journal) or None) if part else None
         return learn_universe(self._rest, running.settings.base, self._who.account, also, leaving=leaving, kept=kept)
-
-
-def something_left(running: Running) -> bool:
-    """Whether an earlier run left a position, or an order without an end: then no slip of settings or exchange may keep
-    the rest from being looked after."""
-    orders = [] if running.intents is None else running.intents.recovered.open
-    return bool(orders) or any(h.szi for h in running.journal.fact("held", list[Held]) or [])
 
 
 def kept_markets(journal: EventLog) -> dict[str, MarketSpec]:
@@ -235,7 +228,7 @@ def learner(running: Running, rest: Rest, account: str | None) -> Callable[[], U
     """Learns the markets; on the rest thread, to be called until it raises nothing. From the second try on, where an
     earlier run left something, what does not answer is taken from what that run knew."""
     tries = itertools.count(1)
-    leaving = something_left(running)
+    leaving = bool(running.left_in)
 
     def learn() -> Universe:
         kept = (kept_markets(running.journal) or None) if leaving and next(tries) >= PART_TRIES else None

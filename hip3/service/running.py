@@ -14,6 +14,7 @@ from loguru import logger
 from hip3.config.reading import MarketSettings, redacted
 from hip3.core.order_state import OrderState
 from hip3.core.ports import Clock
+from hip3.errors import ODD_ANSWERS, VenueReadError
 from hip3.exchange.bounded import BoundedSession
 from hip3.exchange.connection import Connection
 from hip3.exchange.rest import CALL_S, RestClient
@@ -22,9 +23,11 @@ from hip3.exchange.wire_fills import parse_fill_list
 from hip3.exchange.writer import WriteHandle
 from hip3.execution.readiness import Readiness
 from hip3.execution.truth.account import Proof, prove
+from hip3.execution.truth.bootstrap import dexs_left_in
 from hip3.ops.channels import Channel, open_channels, ping
 from hip3.ops.intents import IntentLog
 from hip3.ops.supervised import Supervised
+from hip3.position.held import Held
 from hip3.record.recorder import Recorder
 from hip3.risk.hard_stop import HardStopLatch
 from hip3.service.parts import Trading
@@ -92,10 +95,23 @@ class Running:
         who, rest, trading = self.who, self.rest, self.trading
         assert who is not None
         assert rest is not None
-        dexs = self.settings.base.dexs if trading is None else trading.housekeeping.dexs
-        if not dexs:
-            return Proof(positions=None, orders=None, source="the start was not finished")
-        return prove(rest.unheld, who.account or "", dexs)  # who asks for it waits: the exchange may refuse
+        account = who.account or ""
+        if trading is not None:
+            return prove(rest.unheld, account, trading.housekeeping.dexs)  # who asks waits: the exchange may refuse
+        dexs, unread = list(self.settings.base.dexs), "" if self.settings.base.dexs else "the start was not finished"
+        try:
+            dexs += dexs_left_in(rest.unheld, account, self.left_in)
+        except (VenueReadError, *ODD_ANSWERS) as error:
+            dexs += [coin.partition(":")[0] for coin in self.left_in]
+            unread = unread or f"where else ours are: {error}"
+        proof = prove(rest.unheld, account, dict.fromkeys(dexs))
+        return msgspec.structs.replace(proof, positions=None, doubt=unread) if unread and not proof.unproved else proof
+
+    @property
+    def left_in(self) -> list[str]:
+        """The markets in which an earlier run left a position, or an order without an end."""
+        orders = [] if self.intents is None else [order.coin for order, _, _ in self.intents.recovered.open]
+        return [held.coin for held in self.journal.fact("held", list[Held]) or [] if held.szi] + orders
 
     def read_ends(self) -> None:
         """Book the account's newest fills, and how orders ended that still count as resting, told or not.

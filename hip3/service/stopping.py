@@ -14,7 +14,6 @@ from hip3.execution.truth.account import Proof
 from hip3.ops.figures import listed
 from hip3.position.held import Held
 from hip3.position.tracked import TrackedOrder
-from hip3.service.assembly import something_left
 from hip3.service.parts import Trading
 from hip3.service.running import Running
 from hip3.service.stop_wish import Event, StopMode
@@ -26,6 +25,8 @@ AGAIN_MS = 500
 MOST_AGAIN_MS = 8000
 MISSING_MS = 1000
 """Between two readings of fills that are awaited; longer each time, while they cannot be read."""
+START_PROOF_S = 2.0
+"""As long as one reading may take while a start is stopped."""
 NOTHING = "nothing held"
 SINCE = "a fill that has come since makes a position"
 ENDS_S = 3.0
@@ -75,8 +76,21 @@ def cancel_entries(trading: Trading, wall_ms: int, coin: str | None = None) -> N
     hard_stop_sequence.cancel_entries(trading.scheduler, trading.tracker, wall_ms, coin)
 
 
-def stop_before_trading(running: Running, mode: StopMode) -> Outcome:
-    """The start was not finished: what an earlier run left open is still there, and nobody may say otherwise."""
+def stop_before_trading(running: Running) -> Outcome:
+    """The start was not finished: what an earlier run left open is still there, and nobody may say otherwise. What
+    cannot be read is tried again until the time of the stop is over."""
+    end_ms, again_ms = running.clock.mono_ms() + running.stop.timeout_ms, AGAIN_MS
+    pause = running.runtime.event()
+    while True:
+        outcome, now_ms = _before_trading(running, running.stop.mode), running.clock.mono_ms()
+        unproved = running.who is not None and outcome.proof is not None and outcome.proof.unproved
+        if not unproved or outcome.clean or now_ms + AGAIN_MS >= end_ms:
+            return outcome
+        pause.wait(min(again_ms, end_ms - AGAIN_MS - now_ms) / 1000)
+        again_ms = min(2 * again_ms, MOST_AGAIN_MS)
+
+
+def _before_trading(running: Running, mode: StopMode) -> Outcome:
     base = running.settings.base
     if not base.trading or base.fresh_exchange:
         return Outcome(clean=True, proof=None, unknown=0, mode=mode)
@@ -84,10 +98,10 @@ def stop_before_trading(running: Running, mode: StopMode) -> Outcome:
         left, unknown, books = any(Path(base.state_dir).glob(f"{base.place}-*/account.json")), 0, None
         proof = Proof(positions=None, orders=None, source="the start was not finished")
     else:
-        left, held = something_left(running), running.journal.fact("held", list[Held])
+        left, held = bool(running.left_in), running.journal.fact("held", list[Held])
         unknown = 0 if running.intents is None else len(running.intents.recovered.open)
         books = None if held is None else {h.coin: h.szi for h in held if h.szi}
-        proof = running.prove(2.0)
+        proof = running.prove(START_PROOF_S)
     if mode is StopMode.FLATTEN:  # that nothing is held only the exchange can show
         clean = not proof.unproved and not proof.positions and not unknown
     else:  # that no order of ours is open the intent log shows

@@ -18,6 +18,7 @@ from hip3.ops.intents import IntentLog, Recovered
 from hip3.ops.journal import EventLog
 from hip3.ops.state_dir import account_dir
 from hip3.ops.store import story
+from hip3.position.held import Held
 from hip3.service.operating import NO_ANSWER, NOT_AS_ASKED, OK
 from hip3.service.start import Who
 from tests.builders import order
@@ -378,3 +379,25 @@ def test_a_market_whose_dex_does_not_answer_is_not_called_unknown(tmp_path: Path
     rest.failing.add("meta")
     with pytest.raises(TimeoutError, match="HTTP 500"):
         _by_hand(world, rest, "flatten", AVGO, limit_ms=3000)
+
+
+@pytest.mark.parametrize("known", ["journal", "intent", "fills"])
+@pytest.mark.parametrize("command", ["flatten", "cancel-all"])
+def test_what_is_ours_in_a_dex_that_is_configured_no_more_is_looked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str, known: str
+) -> None:
+    """Both said flat, and exited with 0, while a position of ours stood in another dex."""
+    world = quiet_world(tmp_path, markets=f"{GOLD},{AVGO}")
+    world.by_hand(GOLD, Side.BUY, D("0.05"), **({"cloid": f"0x{RUN_TAG}" + "1" * 24} if known == "fills" else {}))
+    world.run(300)
+    with contextlib.closing(_hand(world, _Rest(world))) as before:
+        if known == "journal":
+            before._journal.keep("held", [Held(coin=GOLD, entry_ms=1, entry_edge_bps=D(0), szi=D("0.05"))])
+        elif known == "intent":
+            before._intents.orders(OrderBatch((order(coin=GOLD),)), 1, world.exchange_ms(), 1)
+    base = msgspec.structs.replace(world.settings.base, markets=AVGO)
+    world.settings = msgspec.structs.replace(world.settings, base=base)
+    assert _by_hand(world, _Rest(world), command) == OK
+    assert set(world.exchange_positions()) == (set() if command == "flatten" else {GOLD})
+    answer = capsys.readouterr().out.splitlines()[-1]
+    assert answer.startswith(f"{command}: " + ("flat, " if command == "flatten" else f"positions {GOLD} 0.05"))

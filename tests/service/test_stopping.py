@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from hip3.commands.ended import closing_table
@@ -259,12 +260,54 @@ def test_a_start_that_never_reached_the_exchange_knows_only_what_an_earlier_run_
     with pytest.raises(VenueReadError):
         world.restart()
     world.running.prove = lambda timeout_s: world.running.read_proof()  # type: ignore[method-assign]
-    outcome = stop_before_trading(world.running, mode)
+    world.running.stop.ask(mode, 0)
+    outcome = stop_before_trading(world.running)
     rows, held = _rows(world, outcome), f"{GOLD} 0.01" if holding else "nothing held"
     assert outcome.clean is (mode is not StopMode.FLATTEN and not holding)
     assert rows["position"] == f"unknown (our books: {held})"
     assert rows["answer"].endswith(f"; by our books: {held}")
     assert "flat" not in str(rows)
+
+
+def test_a_stop_during_a_start_looks_where_an_earlier_run_left_something(tmp_path: Path) -> None:
+    """It said flat, and exited with 0, while a position of ours stood in a dex that is configured no more."""
+    world = _holding(quiet_world(tmp_path, on_disk=True, api_url="http://127.0.0.1:9", markets=f"{GOLD},para:AVGO"))
+    world.run(2000)
+    base = msgspec.structs.replace(world.settings.base, markets="para:AVGO")
+    world.settings = msgspec.structs.replace(world.settings, base=base)
+    world.restart()
+    world.running.trading = None  # as it is before the start is finished
+    world.running.prove = lambda timeout_s: world.running.read_proof()  # type: ignore[method-assign]
+    world.running.stop.ask(StopMode.FLATTEN, 0)
+    outcome = stop_before_trading(world.running)
+    assert (outcome.clean, outcome.position) == (False, f"{GOLD} 0.01")
+    world.rest.failing.add("userFills")  # where else nobody can say
+    assert (
+        stop_before_trading(world.running).position == f"unknown (held at least: {GOLD} 0.01; our books: {GOLD} 0.01)"
+    )
+
+
+def test_a_stop_during_a_start_is_proved_as_soon_as_the_exchange_answers(tmp_path: Path) -> None:
+    """A 429 ended its proof at once, whatever time it was given."""
+    world = quiet_world(tmp_path, on_disk=True, api_url="http://127.0.0.1:9")
+    world.run(1000)
+    world.rest.failing |= TOLD_NOTHING | {"meta"}
+    with pytest.raises(VenueReadError):
+        world.restart()
+    waited: list[float] = []
+
+    def wait(seconds: float) -> None:
+        world.clock.advance(int(seconds * 1000))
+        waited.append(seconds)
+        if len(waited) == 3:
+            world.rest.failing.clear()
+
+    running = world.running
+    running.runtime.event = lambda: SimpleNamespace(wait=wait)  # type: ignore[assignment,method-assign,return-value]
+    running.prove = lambda timeout_s: running.read_proof()  # type: ignore[method-assign]
+    running.stop.ask(StopMode.FLATTEN, 20_000)
+    outcome = stop_before_trading(running)
+    assert (outcome.clean, outcome.position, len(waited)) == (True, "flat", 3)
 
 
 @pytest.mark.parametrize("mode", StopMode)
@@ -279,7 +322,8 @@ def test_a_start_that_does_not_know_its_account_yet_proves_nothing(
         folder = Path(running.settings.base.state_dir) / f"{running.settings.base.place}-0x11111111"
         folder.mkdir(parents=True)
         (folder / "account.json").touch()
-    outcome = stop_before_trading(running, mode)
+    running.stop.ask(mode, 0)
+    outcome = stop_before_trading(running)
     assert outcome.clean is (mode is not StopMode.FLATTEN and not earlier)
     assert (_rows(world, outcome)["position"], _rows(world, outcome)["unknown orders"]) == ("unknown", "not known")
 

@@ -65,6 +65,16 @@ def dexs_of_ours(fills: Iterable[Fill]) -> set[str]:
     return {coin.partition(":")[0] for coin in positions_of(fills) if coin in tagged and ":" in coin}
 
 
+def dexs_left_in(rest: Rest, user: str, kept: Iterable[str]) -> list[str]:
+    """The builder dexs in which something of ours may be, whatever the settings say: those of the markets that earlier
+    runs `kept`, and where the account's newest fills show a position of ours. For who has no books.
+
+    VenueReadError, or ValueError: the fills cannot be read.
+    """
+    found = parse_fill_list(rest.info({"type": "userFills", "user": user}))
+    return sorted({coin.partition(":")[0] for coin in kept if ":" in coin} | dexs_of_ours(newest_first(found.fills)))
+
+
 class Beginning(msgspec.Struct, frozen=True, kw_only=True):
     """The account as trading starts."""
 
