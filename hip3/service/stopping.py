@@ -49,17 +49,25 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         """What is open, for people; where the exchange did not tell, what is known without it."""
         if self.proof is None:
             return "nothing was traded"
-        said = self.proof.sentence(self.unknown)
-        if not self.proof.unproved:
-            return said
-        return said + ("" if self.books is None else f"; by our books: {listed(self.books, NOTHING)}")
+        said, books = self.proof.sentence(self.unknown), listed(self.books or {}, NOTHING)
+        if self.contradicted:
+            return (
+                f"not proved: the exchange shows {listed(self.proof.positions or {}, NOTHING)}; by our books: {books}"
+            )
+        return said + (f"; by our books: {books}" if self.proof.unproved and self.books is not None else "")
+
+    @property
+    def contradicted(self) -> bool:
+        """Whether our books hold what the exchange does not show, and nobody could say who is right."""
+        shown = None if self.proof is None else self.proof.positions
+        return not self.clean and shown is not None and any(coin not in shown for coin in self.books or {})
 
     @property
     def position(self) -> str:
         """The positions alone, for people: flat where that is proved, and nowhere else."""
         if self.proof is None:
             return "not looked at: nothing was traded"
-        if self.proof.positions is not None:
+        if self.proof.positions is not None and not self.contradicted:
             return listed(self.proof.positions, "flat")
         known = [f"held at least: {listed(self.proof.shown, '')}"] if self.proof.shown else []
         known += [] if self.books is None else [f"our books: {listed(self.books, NOTHING)}"]
@@ -230,8 +238,6 @@ class Stopper:
             return False
         if self._mode is StopMode.CANCEL:
             return True
-        held = {coin for coin in proof.positions if self._trading.exiting.closes(coin)}
-        if proof.by_fills:
-            exiting = self._trading.exiting
-            held |= {p.coin for p in self._trading.tracker.positions() if exiting.ours_to_close(p)}
-        return not held
+        exiting = self._trading.exiting  # an answer that was empty has hidden real positions before: the books, too
+        held = [coin for coin in proof.positions if exiting.closes(coin)]
+        return not held and not any(exiting.ours_to_close(p) for p in self._trading.tracker.positions())

@@ -247,6 +247,29 @@ def test_a_position_that_a_part_of_the_answers_shows_is_named(tmp_path: Path, mo
     assert rows["answer"].endswith(f"; held at least: {GOLD} 0.01; by our books: nothing held")
 
 
+@pytest.mark.parametrize("fills", ["readable", "unreadable"])
+def test_a_position_of_our_books_that_an_empty_answer_hides_is_no_flat_account(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fills: str
+) -> None:
+    """Where the fills could not be read either, the stop was called as asked, and flat, with the position there."""
+    world = _holding(quiet_world(tmp_path, on_disk=True, api_url="http://127.0.0.1:9"))
+    world.sender.hold()
+    world.rest.failing |= {"/exchange"} | ({"userFills"} if fills == "unreadable" else set())
+    honest = world.rest.info_json
+
+    def empty(request: dict[str, Any]) -> Any:
+        answer = honest(request)
+        return answer | {"assetPositions": []} if request["type"] == "clearinghouseState" else answer
+
+    monkeypatch.setattr(world.rest, "info_json", empty)
+    outcome = _stop(world, StopMode.FLATTEN, monkeypatch, limit_ms=3000)
+    rows = _rows(world, outcome)
+    assert not outcome.clean
+    assert rows["position"] == f"unknown (our books: {GOLD} 0.01)"
+    assert rows["answer"].endswith(f"by our books: {GOLD} 0.01")
+    assert "flat" not in str(rows)
+
+
 @pytest.mark.parametrize("mode", StopMode)
 @pytest.mark.parametrize("holding", [False, True], ids=["nothing left", "a position left"])
 def test_a_start_that_never_reached_the_exchange_knows_only_what_an_earlier_run_kept(
