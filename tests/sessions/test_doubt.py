@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from hip3.core.order_state import OrderState
 from hip3.core.orders import PendingOrder, Side
@@ -12,7 +13,7 @@ from hip3.position.tracked import TrackedOrder
 from tests.builders import D, exit_order
 from tests.world import World, quiet_world
 
-GOLD = "xyz:GOLD"
+GOLD, TSLA = "xyz:GOLD", "xyz:TSLA"
 
 
 def _lost(world: World, *orders: PendingOrder) -> list[TrackedOrder]:
@@ -129,3 +130,55 @@ def test_an_acknowledgement_that_is_lost_does_not_hide_what_happened_to_the_acco
     world.connect()
     assert world.run_until(lambda: GOLD in world.trading.tracker.booked(), 6000)
     assert not world.ready
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before the restart", "after it"])
+@pytest.mark.parametrize("theirs", ["0.06", "0.16", "0"])
+def test_a_position_that_changed_without_a_fill_keeps_no_order_of_before_unknown(
+    tmp_path: Path, theirs: str, before: bool
+) -> None:
+    """As by a settlement. Its proof waits for positions that agree, and what would take over the exchange's waited for
+    the proof: not READY for ever, over restarts and new connections."""
+    world = quiet_world(tmp_path, expires_after_ms=0, foreign_positions="watch")
+    world.by_hand(GOLD, Side.BUY, D("0.1"))
+    assert world.run_until(lambda: GOLD in world.trading.tracker.booked(), 3000)
+    (lost,) = _lost(world, exit_order(1, coin=GOLD))
+    world.sign({"type": "noop"}, lost.nonce)
+
+    def changes() -> None:
+        account = world.venue.engine.account(world.user)
+        assert account is not None
+        positions = account.dex("xyz").positions
+        if D(theirs):
+            positions[GOLD].szi = D(theirs)
+        else:
+            del positions[GOLD]
+
+    if before:
+        changes()
+        world.restart()
+    else:
+        world.restart()
+        world.run(3000, step_ms=50)
+        changes()
+    assert world.run_until(lambda: world.ready, 150_000, step_ms=50)
+    assert world.trading.tracker.booked().get(GOLD, D(0)) == D(theirs)
+    assert world.trading.tracker.live(OrderState.UNKNOWN) == []
+
+
+@pytest.mark.parametrize("coin", ["flx:OIL", TSLA, GOLD])
+def test_a_row_of_another_market_that_cannot_be_read_keeps_no_order_unknown(tmp_path: Path, coin: str) -> None:
+    world = quiet_world(tmp_path, expires_after_ms=0)
+    (lost,) = _lost(world, exit_order(1, coin=GOLD))
+    world.sign({"type": "noop"}, lost.nonce)
+    info = world.rest.info
+
+    def torn(request: dict[str, Any]) -> bytes:
+        answer = info(request)
+        if request["type"] != "userFillsByTime":
+            return answer
+        return msgspec.json.encode([*msgspec.json.decode(answer), {"coin": coin, "px": "?"}])
+
+    world.rest.info = torn  # type: ignore[method-assign]
+    world.run(60_000, step_ms=50)
+    assert lost.state is (OrderState.UNKNOWN if coin == GOLD else OrderState.DEAD), "a row of its own might be its fill"

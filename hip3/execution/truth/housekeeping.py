@@ -225,15 +225,16 @@ class Housekeeping:
     def _compare(self, now_ms: int) -> None:
         """The account again, every 60 s or when it is doubted, once this epoch's own reading is through.
 
-        Also while that waits, for orders of an earlier run or for its streams, which may not come for long: once it
-        has for a while, and when it is doubted. What happens to the account meanwhile must be found, too.
+        Also once that has waited for a while, for orders of an earlier run or for its streams: what happens to the
+        account meanwhile must be found, too, and the proof of such an order may wait for positions that agree.
         """
         doubted, link = self._view.doubted and now_ms - self._last_compare_ms >= DOUBT_MS, self._link
         waits = self._waits_for_orders or link.told_generation != link.generation
-        late = waits and self._last_compare_ms < link.connected_ms <= now_ms - LATE_MS
+        late = waits and link.connected_ms <= now_ms - LATE_MS
         if not (self._read_generation == link.generation or (waits and doubted) or late):
             return
-        if not (doubted or late or now_ms >= self._next_compare_ms):
+        first = late and self._last_compare_ms < link.connected_ms
+        if not (doubted or first or now_ms >= self._next_compare_ms):
             return
         # First: what is doubted meanwhile asks for another.
         self._view.doubted, self._last_compare_ms = False, now_ms

@@ -97,16 +97,17 @@ class _Round:
             self._exchange_ms = int(self._rest.info_json({"type": "exchangeStatus"})["time"])
         return self._exchange_ms
 
-    def fills(self, since_ms: int) -> tuple[tuple[Fill, ...], int, bool]:
-        """(fills since then and perhaps before, how many were malformed, whether they were read just now)."""
+    def fills(self, since_ms: int) -> tuple[tuple[Fill, ...], frozenset[str], bool]:
+        """(fills since then and perhaps before, the markets of which one could not be read, "" for one that does not
+        say; whether they were read just now)."""
         if self._fills is not None:
             since, known = self._fills
             if not known.malformed and since <= since_ms and known.rows < MOST_FILLS:
-                return known.fills, 0, False
+                return known.fills, frozenset(), False
         request = {"type": "userFillsByTime", "user": self._user, "startTime": since_ms}
         found = parse_fill_list(self._rest.info(request), EVERY_DEX)
         self._fills = (since_ms, found)
-        return found.fills, found.malformed, True
+        return found.fills, found.unread, True
 
     def position(self, coin: str) -> Decimal:
         """The signed size that the exchange shows."""
@@ -276,10 +277,11 @@ class Resolver:
     def _reads_agree(self, tracked: TrackedOrder, now_ms: int) -> bool:
         """Neither order nor fill is known, and the position is what our books say."""
         order = tracked.order
-        fills, malformed, new = self._round.fills(max(0, order.created_ms - NO_EXPIRY_MS))
+        fills, unread, new = self._round.fills(max(0, order.created_ms - NO_EXPIRY_MS))
         if new:
             self._orders_in.on_fills(fills, now_ms)  # also others' that were missing: the positions could never agree
         if any(f.cloid == order.cloid for f in fills):
             return False
         theirs = self._round.position(order.coin)
-        return not malformed and theirs == self._tracker.booked().get(order.coin, ZERO)
+        # A row of another market that cannot be read is none of this order's.
+        return not unread & {order.coin, ""} and theirs == self._tracker.booked().get(order.coin, ZERO)
