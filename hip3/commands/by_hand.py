@@ -163,7 +163,7 @@ class Hand:
         """Orders without an outcome, of earlier runs and of this one: cloid -> (nonce, expiry)."""
         self._doubt = StopsInDoubt()
         self._together = BATCH
-        """So many exits share an action; each goes alone once one of them had the others refused with it."""
+        """So many exits or cancels share an action; each goes alone once one had the others refused with it."""
         self._unwritten = ""
         self._unread = self._intents.unread
         """Why it is not known what was sent before; empty where it is."""
@@ -278,8 +278,8 @@ class Hand:
         left = [o for o in orders if o.coin in self._specs]
         for limit in (True, False):  # the flag of the former is refused for stops
             kind = [o for o in left if (o.trigger_px is None and o.oid not in self._plainly) is limit]
-            for start in range(0, len(kind), BATCH):
-                self._cancel([(o.coin, o.oid) for o in kind[start : start + BATCH]], limit=limit)
+            for start in range(0, len(kind), step := self._together):
+                self._cancel([(o.coin, o.oid) for o in kind[start : start + step]], limit=limit)
 
     def _cancel(self, wished: list[tuple[str, int]], *, limit: bool) -> None:
         now = self._clock.wall_ms()
@@ -287,7 +287,10 @@ class Hand:
         self._record(lambda: self._intents.cancels(nonce, now))
         cancels = [PendingCancel(coin=coin, oid=oid, created_ms=now, limit=limit) for coin, oid in wished]
         action = cancel_action(cancels, {coin: spec.asset_id for coin, spec in self._specs.items()})
-        for cancel, res in zip(cancels, self._post(action, nonce, None, len(cancels)), strict=True):
+        answers = self._post(action, nonce, None, len(cancels))
+        if refused_together(answers):
+            self._together = 1
+        for cancel, res in zip(cancels, answers, strict=True):
             if res.fate is not Fate.STATUS:
                 self._plainly.add(cancel.oid)  # it may be the flag that was refused
                 self._journal.record("cancel_refused", cancel=cancel, text=res.text)

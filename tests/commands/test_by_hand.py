@@ -277,6 +277,25 @@ def test_exits_by_hand_that_are_refused_as_one_go_alone(tmp_path: Path) -> None:
     assert not world.exchange_positions()
 
 
+@pytest.mark.parametrize("command", ["cancel-all", "flatten"])
+def test_cancels_by_hand_that_are_refused_as_one_go_alone(tmp_path: Path, command: str) -> None:
+    """Three that were refused together were sent together until the time was up."""
+    world = _dead(tmp_path)
+    for number in range(3):
+        world.rest_by_hand(GOLD, cloid=f"0x{RUN_TAG}{number:024x}")
+    rest = _Rest(world)
+    honest = rest.exchange
+
+    def exchange(body: dict[str, Any]) -> Any:
+        if len(body["action"].get("cancels", ())) > 1:
+            return {"status": "err", "response": "Invalid cancel."}
+        return honest(body)
+
+    rest.exchange = exchange  # type: ignore[method-assign]
+    assert _by_hand(world, rest, command) == OK
+    assert _oids(world) == set()
+
+
 def test_what_is_refused_for_no_price_makes_no_exit_by_hand_dearer(tmp_path: Path) -> None:
     """In the minutes after an upgrade it was at its largest slippage within five seconds."""
     world, prices = _dead(tmp_path), []
