@@ -12,7 +12,7 @@ import msgspec
 
 from hip3.core.ledger import PositionView
 from hip3.core.market import MarketSpec
-from hip3.core.money import HALF, ONE, TEN_THOUSAND, bps_of, div, round_price, shift_bps, taker_price
+from hip3.core.money import HALF, ONE, TEN_THOUSAND, bps_of, div, floor_size, round_price, shift_bps, taker_price
 from hip3.core.order_state import OrderState
 from hip3.core.orders import PendingOrder, Side, Tif
 from hip3.position.tracked import TrackedOrder
@@ -55,10 +55,12 @@ class Protection(msgspec.Struct, frozen=True):
 
 
 def decide(
-    position: PositionView | None, standing: Sequence[TrackedOrder], liquidation: Decimal | None = None
-) -> Protection:
+    position: PositionView | None, standing: Sequence[TrackedOrder], liquidation: Decimal | None = None,
+    spec: MarketSpec | None = None,
+) -> Protection:  # fmt: skip
     """`standing`: the protective orders of the market that are not over, oldest first. One that lies beyond the
-    `liquidation` price protects nothing.
+    `liquidation` price protects nothing. Of a position that is no multiple of the lot as `spec` has it, which may have
+    changed, the rest takes no order.
 
     A position of None means flat: all that stands goes. One that is queued, sent or unknown counts as there, so that
     no second is placed beside it; but only one that rests lets others be taken away.
@@ -66,16 +68,18 @@ def decide(
     alive = [t for t in standing if t.state is OrderState.OPEN and t.oid is not None]
     if position is None:
         return Protection(cancel=tuple(t.oid for t in alive if t.oid is not None))
-    side = Side.SELL if position.szi > 0 else Side.BUY
+    side, size = Side.SELL if position.szi > 0 else Side.BUY, abs(position.szi)
+    most = size if spec is None else floor_size(size, spec.sz_decimals)
     fits = [
         t
         for t in standing
         if t.order.side is side
-        and t.order.sz == t.covers == abs(position.szi)
+        and t.order.sz == t.covers
+        and t.covers in (size, most)
         and not _beyond(position, t.order, liquidation)
     ]
     if not fits:
-        return Protection(place=True)
+        return Protection(place=most > 0)
     # Only one that rests may replace the others: what is under way may still be refused.
     keeper = next((t for t in reversed(fits) if t in alive), None)
     if keeper is None:
@@ -104,7 +108,7 @@ def trigger_px(position: PositionView, bps: Decimal, spec: MarketSpec) -> Decima
 def build(
     position: PositionView, spec: MarketSpec, *, cloid: str, bps: Decimal, slippage_bps: Decimal, wall_ms: int
 ) -> PendingOrder:
-    """The trigger order: at market once it fires, within `slippage_bps` of its trigger.
+    """The trigger order: at market once it fires, within `slippage_bps` of its trigger; of all that the lot allows.
 
     `bps` is the distance of the trigger from the entry price, `wall_ms` the time of the decision. ValueError as in
     `trigger_px`.
@@ -114,5 +118,6 @@ def build(
     worst = shift_bps(trigger, slippage_bps if side.is_buy else -slippage_bps)
     return PendingOrder(
         cloid=cloid, coin=position.coin, side=side, px=taker_price(worst, spec.sz_decimals, is_buy=side.is_buy),
-        sz=abs(position.szi), reduce_only=True, created_ms=wall_ms, tif=Tif.GTC, trigger_px=trigger,
+        sz=floor_size(abs(position.szi), spec.sz_decimals), reduce_only=True, created_ms=wall_ms, tif=Tif.GTC,
+        trigger_px=trigger,
     )  # fmt: skip

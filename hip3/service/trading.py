@@ -253,7 +253,8 @@ def _quotes(g: Given, books: Books, feed: Feed, outbox: Outbox, drop: Drop) -> Q
 def _loop(g: Given, identity: Identity, books: Books, feed: Feed, outbox: Outbox, inflow: Inflow) -> ExecutorLoop:
     base, market_state = g.settings.base, feed.market_state
     protector = Protector(
-        clock=g.clock, specs=g.universe.specs, bps=lambda c: g.settings.for_market(c).protective_stop_bps,
+        clock=g.clock, specs=g.universe.specs, newest=feed.markets.newest,
+        bps=lambda c: g.settings.for_market(c).protective_stop_bps,
         liquidation=books.liquidation, read_mark=books.view.mark_of,
         tracker=books.tracker, desk=books.exits, exiting=inflow.exiting, market_state=market_state,
         scheduler=outbox.scheduler, cloids=outbox.cloids, journal=g.journal,

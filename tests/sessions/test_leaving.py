@@ -201,6 +201,27 @@ def test_exits_go_by_the_precision_that_was_read_last(tmp_path: Path) -> None:
     assert world.run_until(lambda: world.trading.tracker.booked().get(GOLD, D(0)) < D("0.001"), 2000)
 
 
+def test_a_stop_goes_by_the_lot_that_was_read_last(tmp_path: Path) -> None:
+    """A position that grew by hand after its market's lot had changed kept the stop of before: each one of its whole
+    size was refused."""
+    world = quiet_world(tmp_path, protective_stop_bps=D(300), foreign_positions="manage", time_stop_ms=600_000)
+    world.by_hand(GOLD, Side.BUY, D("0.0122"))
+
+    def covered() -> Decimal:
+        return sum((o["sz"] and D(o["sz"]) for o in world.listed("xyz")), D(0))
+
+    assert world.run_until(lambda: covered() == D("0.0122"), 5000)
+    market = world.venue.engine.markets[GOLD]
+    market.info = market.info._replace(sz_decimals=3)
+    assert world.run_until(lambda: GOLD in world.trading.blocked, 70_000, step_ms=50)
+    assert covered() == D("0.0122"), "what stands covers all of it"
+    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    assert world.run_until(lambda: covered() == D("0.022"), 10_000, step_ms=50)
+    world.run(5000, step_ms=50)
+    assert len(world.listed("xyz")) == 1
+    assert not [r for r in world.journal.of("order") if "invalid size" in str(r["event"].why)]
+
+
 def test_a_refusal_of_an_orders_form_has_the_markets_read_at_once(tmp_path: Path) -> None:
     """Seed 757647747: a lot that was coarse for a moment left exits of less than the exchange takes, and the latch
     tripped while a minute went by."""

@@ -35,8 +35,9 @@ SLIPPAGE_BPS = Decimal(1000)
 class Protector:
     """See the module.
 
-    `bps(coin)`: how far from the entry the stop is, 0 for none; `liquidation(position)`: at which price the exchange
-    would close it, None while unknown. All times in it are monotonic.
+    `newest(coin)`: a market's facts as they were last read; the start's stand for what is gone. `bps(coin)`: how far
+    from the entry the stop is, 0 for none; `liquidation(position)`: at which price the exchange would close it, None
+    while unknown. All times in it are monotonic.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Protector:
         *,
         clock: Clock,
         specs: dict[str, MarketSpec],
+        newest: Callable[[str], MarketSpec | None],
         bps: Callable[[str], Decimal],
         liquidation: Callable[[PositionView], Decimal | None],
         read_mark: Callable[[str], ReadMark | None],
@@ -57,6 +59,7 @@ class Protector:
     ) -> None:
         self._clock = clock
         self._specs = specs
+        self._newest = newest
         self._bps = bps
         self._liquidation = liquidation
         self._read_mark = read_mark
@@ -96,7 +99,7 @@ class Protector:
             if position is not None and (self._bps(coin) <= 0 or self._desk.requested(coin) is not None):
                 continue
             px = None if position is None else self._liquidation(position)
-            todo = decide(position, self._judged(standing.get(coin, [])), px)
+            todo = decide(position, self._judged(standing.get(coin, [])), px, self._spec(coin))
             if todo.place and position is not None:
                 self._place(position, now_ms)
             elif any(t.state is OrderState.OPEN for t in standing.get(coin, [])):
@@ -108,6 +111,10 @@ class Protector:
             del self._next_ms[coin]
             self._pause_ms.pop(coin, None)
             self._placed.pop(coin, None)
+
+    def _spec(self, coin: str) -> MarketSpec:
+        """As it was read last: one that is refused for its size or price protects nothing."""
+        return self._newest(coin) or self._specs[coin]
 
     def _judged(self, standing: list[TrackedOrder]) -> list[TrackedOrder]:
         return [t for t in standing if t.generation or t.order.coin in self._known]
@@ -128,7 +135,7 @@ class Protector:
 
         Without a mark or an entry price nothing can be placed; it is looked for once a second, which costs nothing.
         """
-        coin, spec = position.coin, self._specs[position.coin]
+        coin, spec = position.coin, self._spec(position.coin)
         # A market may be told no context at all: then the newest mark that was read.
         mark = newest_mark(coin, self._market_state.view(coin), self._read_mark(coin), now_ms)
         if mark is None or position.entry_px <= 0:
