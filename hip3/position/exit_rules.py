@@ -12,7 +12,7 @@ import msgspec
 
 from hip3.core.ledger import PositionView
 from hip3.core.market import MarketView
-from hip3.core.money import ONE, ZERO, bps_of, div, shift_bps
+from hip3.core.money import HALF, ONE, ZERO, bps_of, div, shift_bps
 from hip3.core.orders import ExitReason
 from hip3.position.flatten import BELIEVED_BPS
 
@@ -77,19 +77,19 @@ class ExitMemory(msgspec.Struct, frozen=True, kw_only=True):
     fresh run after a turn counts from its first step."""
 
 
-def result_bps(position: PositionView, view: MarketView | None) -> Decimal | None:
+def result_bps(position: PositionView, view: MarketView | None, believed_bps: Decimal = BELIEVED_BPS) -> Decimal | None:
     """What leaving now would make: at the touch of a two-sided book, else at the mark; None without a price.
 
-    A touch that is far from the mark, and from the other side of its book, is one quote's word against the market's:
-    then it is the mark, too. A gain is never more than the other side of the book leaves of it, since nobody pays more
-    than he is asked for: after a jump the mark is of before it for seconds. Basis points of the entry price, negative
-    for a loss. None, too, where the entry price is not known.
+    A touch that is further than `believed_bps` from the mark, and from the other side of its book, is one quote's word
+    against the market's: then it is the mark, too. A gain is never more than the other side of the book leaves of it,
+    since nobody pays more than he is asked for: after a jump the mark is of before it for seconds. Basis points of the
+    entry price, negative for a loss. None, too, where the entry price is not known.
     """
     if view is None or position.entry_px <= 0:
         return None
     long, px = position.szi > 0, view.mark
     if view.two_sided:
-        px = _believed(view, bid=long)
+        px = _believed(view, bid=long, within_bps=believed_bps)
     if px is None:
         return None
     gained, other = _gained_bps(position, px), view.ask if long else view.bid
@@ -103,7 +103,7 @@ def _gained_bps(position: PositionView, px: Decimal) -> Decimal:
     return bps_of(px - entry_px if position.szi > 0 else entry_px - px, entry_px)
 
 
-def _believed(view: MarketView, *, bid: bool) -> Decimal | None:
+def _believed(view: MarketView, *, bid: bool, within_bps: Decimal = BELIEVED_BPS) -> Decimal | None:
     """The bid or the ask, or the mark where nothing bears it out; None: there is no mark either. Of a two-sided book.
 
     When the whole book moves ahead of the mark its two sides stay together; when a maker is away for an instant one
@@ -112,9 +112,9 @@ def _believed(view: MarketView, *, bid: bool) -> Decimal | None:
     assert view.bid is not None
     assert view.ask is not None
     px, anchor = view.bid.px if bid else view.ask.px, view.mark or view.oracle
-    if anchor is not None and abs(bps_of(px - anchor, anchor)) <= BELIEVED_BPS:
+    if anchor is not None and abs(bps_of(px - anchor, anchor)) <= within_bps:
         return px
-    return px if bps_of(view.ask.px - view.bid.px, view.bid.px) <= BELIEVED_BPS else anchor
+    return px if bps_of(view.ask.px - view.bid.px, view.bid.px) <= within_bps else anchor
 
 
 def remember(
@@ -175,8 +175,18 @@ def time_stop(e: Look) -> bool:
 
 def stop_loss(e: Look) -> bool:
     """The loss at the price one could leave at reached its limit."""
-    result = result_bps(e.position, e.view)
-    return e.params.stop_loss_bps > 0 and result is not None and -result >= e.params.stop_loss_bps
+    limit = e.params.stop_loss_bps
+    if limit <= 0:
+        return False
+    result = _borne_out_bps(e, limit)
+    return result is not None and -result >= limit
+
+
+def _borne_out_bps(e: Look, distance_bps: Decimal) -> Decimal | None:
+    """The result for a rule that ends a position at a distance: one thin frame must not be the whole of it, so that a
+    touch which nothing else bears out within half of that is not worse than the mark."""
+    results = [result_bps(e.position, e.view, near) for near in (BELIEVED_BPS, min(BELIEVED_BPS, distance_bps * HALF))]
+    return max((found for found in results if found is not None), default=None)
 
 
 def take_profit(e: Look) -> bool:
@@ -187,8 +197,11 @@ def take_profit(e: Look) -> bool:
 
 def trailing_stop(e: Look) -> bool:
     """It once was far enough in gain, and has given back the distance since."""
-    p, result = e.params, result_bps(e.position, e.view)
-    if p.trailing_activation_bps <= 0 or p.trailing_distance_bps <= 0 or result is None:
+    p = e.params
+    if p.trailing_activation_bps <= 0 or p.trailing_distance_bps <= 0:
+        return False
+    result = _borne_out_bps(e, p.trailing_distance_bps)
+    if result is None:
         return False
     best = e.memory.best_bps
     return best >= p.trailing_activation_bps and best - result >= p.trailing_distance_bps
@@ -243,12 +256,14 @@ def _regression_bps(e: Look) -> Decimal:
 
 
 def _within(e: Look, distance_bps: Decimal) -> bool:
-    """Whether the touch one leaves at is that near to the oracle, or beyond it."""
+    """Whether the touch one leaves at is that near to the oracle, or beyond it, and borne out."""
     assert e.view is not None
     assert e.view.oracle is not None
-    if e.position.szi > 0:
-        return e.view.bid is not None and e.view.bid.px >= shift_bps(e.view.oracle, -distance_bps)
-    return e.view.ask is not None and e.view.ask.px <= shift_bps(e.view.oracle, distance_bps)
+    long, oracle = e.position.szi > 0, e.view.oracle
+    touch = e.view.bid if long else e.view.ask
+    if touch is None or touch.px != _believed(e.view, bid=long):
+        return False
+    return touch.px >= shift_bps(oracle, -distance_bps) if long else touch.px <= shift_bps(oracle, distance_bps)
 
 
 RULES: tuple[tuple[ExitReason, Callable[[Look], bool]], ...] = (

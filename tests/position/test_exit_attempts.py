@@ -138,6 +138,45 @@ def test_no_loss_is_made_of_the_other_side(szi: str, touch: tuple[str, str]) -> 
     assert _decide(_position(szi), market, 1, stop_loss_bps=D(100)) is None
 
 
+@pytest.mark.parametrize(("limit", "away"), [(50, 60), (60, 95), (99, 99), (20, 21)])
+@pytest.mark.parametrize("szi", ["0.01", "-0.01"])
+def test_a_thin_frame_beyond_a_near_stop_is_not_the_loss(szi: str, limit: int, away: int) -> None:
+    """What counts as far was a hundred basis points, whatever the stop's own distance."""
+    sign, rules = 1 if D(szi) > 0 else -1, {"stop_loss_bps": D(limit)}
+    gone, by = D(3990) * (1 - sign * D(away) / 10_000), ("bid", "ask")[sign < 0]
+
+    def at(mark: Decimal, near: Decimal, far: Decimal) -> MarketView:
+        sides = {by: Level(far, D(1)), ("ask", "bid")[sign < 0]: Level(near, D(1))}
+        return view(**sides, mark=mark, oracle=mark)
+
+    thin = at(D(3990), D(3990) + sign * D("0.1"), gone)
+    moved = at(D(3990), gone + sign * D("0.1"), gone)  # the book's sides stay together, ahead of the mark
+    told = at(gone, gone + sign * D("0.1"), gone)
+    found = [_decide(_position(szi), market, 1, **rules) for market in (thin, moved, told)]
+    assert found == [None, ExitReason.STOP_LOSS, ExitReason.STOP_LOSS]
+
+
+def test_a_thin_frame_is_no_trailing_stop_and_a_mark_that_lags_is_none_either() -> None:
+    rules = {"trailing_activation_bps": D(20), "trailing_distance_bps": D(10)}
+    memory = ExitMemory(long=True, best_bps=D(30), oracle=D(4000))
+    params = msgspec.structs.replace(PARAMS, regression_bps=D(-1000), **rules)
+
+    def decided(mark: str, bid: str, ask: str) -> ExitReason | None:
+        market = view(**_touch(bid, ask), mark=D(mark), oracle=D(4000))
+        return decide(Look(_position(), market, memory, params, 100))
+
+    assert decided("4002", "3980", "4002.5") is None, "one side is away for an instant"
+    assert decided("3990", "4002", "4012") is None, "the mark lags behind a touch that stands at the best"
+    assert decided("3995", "3995", "3996") is ExitReason.TRAILING_STOP
+
+
+def test_no_regression_is_made_of_one_thin_frame() -> None:
+    """A bid far above everything was within the distance of the oracle, and beyond it."""
+    market = view(**_touch("4360", "4800"), mark=D(3960), oracle=D(4000))
+    assert _decide(_position(), market, 2000, min_holding_ms=0) is None
+    assert _decide(_position(), view(**_touch("3999", "3999.5"), mark=D(3960), oracle=D(4000)), 2000) is not None
+
+
 def _follow(position: PositionView, bids: list[str], **settings: Any) -> list[ExitReason | None]:
     """What is decided at each bid of a path, remembering as the desk does."""
     params = msgspec.structs.replace(PARAMS, regression_bps=D(-1000), **settings)
