@@ -43,6 +43,8 @@ PART_TRIES = 2
 """So often everything is tried before a start goes on with what answers."""
 FINISH_MS = 5000
 """Between two tries to read what a start left out: each costs a tenth of a minute's request weight."""
+UNSIGNED_MS = 30_000
+"""The same while the key may not sign: that takes a person, and is dearer to ask."""
 
 
 class StartReading:
@@ -117,6 +119,7 @@ class StartReading:
                 trading.markets.learned(self._universe)
             self._read_all()
         except PreflightError as error:
+            self._next_ms = now_ms + UNSIGNED_MS
             self._running.readiness.hold("start", "; ".join(error.faults))
             return
         self.universe, self.missing = universe, ""  # the markets of this run are what it began with
@@ -133,8 +136,7 @@ class StartReading:
         signer, now_ms = who.key.address, running.clock.wall_ms()
         checked = running.journal.fact("checked", Checked)
         fresh = checked is not None and checked.covers(signer, who.account, now_ms)
-        if not fresh:
-            self._check_signer(signer, who.account, who.vault)
+        unsigned = "" if fresh else self._check_signer(signer, who.account, who.vault)
         now = int(self._rest.info_json({"type": "exchangeStatus"})["time"])
         self.exchange_clock = (now, running.clock.mono_ms())
         self.began_ms = began_ms(self._folder, now)
@@ -148,17 +150,26 @@ class StartReading:
         self.universe = with_orphans(self._universe, self.beginning.report, held)
         since = checked.at_ms if checked is not None and fresh else now_ms
         keep_began(self._folder, self.began_ms)
-        running.journal.keep("checked", Checked(at_ms=since, signer=signer, account=who.account))
+        self.missing = unsigned
+        if not unsigned:
+            running.journal.keep("checked", Checked(at_ms=since, signer=signer, account=who.account))
         return True
 
-    def _check_signer(self, signer: str, account: str, vault: str | None) -> None:
-        """PreflightError where the key may not trade for the account."""
-        if vault is None:
-            check_signer(self._rest, signer, account)
-            return
-        doubt = check_vault(self._rest, signer, vault)
+    def _check_signer(self, signer: str, account: str, vault: str | None) -> str:
+        """Why the key may not trade for the account; empty: it may. PreflightError instead where nothing is left that
+        has to be looked after: an agent may be approved again, and until then what is held is watched, tried and shown.
+        """
+        try:
+            doubt = "" if vault is None else check_vault(self._rest, signer, vault)
+            if vault is None:
+                check_signer(self._rest, signer, account)
+        except PreflightError as error:
+            if self._finishing or not self._running.left_in:
+                raise
+            return "; ".join(error.faults)
         if doubt:  # the exchange will refuse every order, and says so itself
             self._running.journal.record("fault", what=doubt)
+        return ""
 
     @property
     def margins(self) -> dict[str, MarginRead]:

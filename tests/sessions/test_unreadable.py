@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from hip3.core.orders import RUN_TAG, Side
-from hip3.errors import VenueReadError
+from hip3.errors import PreflightError, VenueReadError
+from hip3.execution.truth.bootstrap import CHECKED_MS
 from hip3.execution.truth.universe import UNREAD
 from tests.builders import D
 from tests.service.apps import status_of
@@ -96,6 +97,38 @@ def test_a_market_that_must_not_be_traded_is_not_opened_once_it_is_read(tmp_path
     world.rest.info = starred  # type: ignore[method-assign]
     assert world.run_until(lambda: world.ready, 30_000)
     assert "permissioned" in (world.trading.blocked.get(AVGO) or "")
+
+
+def test_a_key_that_may_not_sign_ends_no_start_that_has_a_position_to_look_after(tmp_path: Path) -> None:
+    """An agent whose term ended while the service was down: its restart exited with 4, and nobody watched the position
+    once the agent was approved again."""
+    world = _holding(tmp_path)
+    info, roles = VenueRest.info.__get__(world.rest), [b'{"role":"missing"}']
+
+    def gone(request: Request) -> bytes:
+        return roles[0] if roles and request["type"] == "userRole" else bytes(info(request))
+
+    def restart() -> None:
+        world.clock.advance(CHECKED_MS)
+        world.venue.advance(world.exchange_ms())
+
+    world.rest.info = gone  # type: ignore[method-assign]
+    world.restart(restart)
+    assert world.run_until(lambda: not world.exchange_positions(), 15_000)
+    world.run(5000)
+    assert not world.ready
+    assert [why for why in world.readiness.reasons(world.clock.mono_ms()) if "does not exist on the exchange" in why]
+    roles.clear()
+    assert world.run_until(lambda: world.ready, 60_000, step_ms=50), world.readiness.reasons(world.clock.mono_ms())
+
+
+def test_a_key_that_may_not_sign_ends_a_start_that_has_nothing_to_look_after(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path, on_disk=True)
+    world.rest.info = lambda request: (  # type: ignore[method-assign]
+        b'{"role":"missing"}' if request["type"] == "userRole" else VenueRest.info(world.rest, request)
+    )
+    with pytest.raises(PreflightError, match="does not exist"):
+        world.restart(lambda: world.clock.advance(CHECKED_MS))
 
 
 def test_nothing_is_taken_from_an_earlier_run_where_it_left_nothing(tmp_path: Path) -> None:
