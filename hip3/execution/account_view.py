@@ -8,6 +8,10 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from hip3.core.ledger import PositionView
+from hip3.core.refusals import Kind, classify
+
+FATAL_MS = 60_000
+"""So long nothing is entered after the exchange said that it takes nothing of ours; exits are tried all the while."""
 
 
 class PositionMargin(NamedTuple):
@@ -62,10 +66,28 @@ class AccountView:
         self.clock_doubted = False
         """Our machine may have stood still: the next reading of the exchange's clock counts alone. Rest takes it
         back."""
+        self._fatal: tuple[str, int] | None = None
+        """The last word of the exchange that no order of ours can be taken, and when (monotonic)."""
         self.storm = False
         """Too many orders that are not ours: everything is to be read, and nothing entered before.
 
         Set by whoever books the update, taken back by rest."""
+
+    def answered(self, why: str, now_ms: int) -> None:
+        """An order was refused with `why`, or taken (empty); monotonic. Whoever books it."""
+        kind = None if not why else classify(why).kind
+        if kind is Kind.FATAL:
+            self._fatal = (why, now_ms)
+        elif kind in (None, Kind.EXPECTED):
+            self._fatal = None
+
+    def refused_for_good(self, now_ms: int) -> str:
+        """Why nothing of ours is taken until a person acts: the key, the deposit, the vault; empty where orders may be.
+        After a while without another word it may be tried again."""
+        fatal = self._fatal
+        if fatal is None or now_ms - fatal[1] > FATAL_MS:
+            return ""
+        return f"the exchange takes no order of ours: {fatal[0]} ({classify(fatal[0]).advice})"
 
     def take(
         self, marks: dict[str, Decimal], liquidations: dict[str, Liquidation], margins: dict[str, PositionMargin],

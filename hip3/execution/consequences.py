@@ -29,6 +29,9 @@ from hip3.risk.monitor import FlattenFailed, RiskEvent
 _FORCED = frozenset({"Auto-Deleveraging", "Settlement"})
 """Directions of fills that nobody ordered, beside those that carry a `liquidation` object."""
 
+_TAKEN = frozenset({OrderState.OPEN, OrderState.FILLED, OrderState.CANCELED})
+"""Ends and states of an order that the exchange has taken."""
+
 
 class Consequences:
     """See the module.
@@ -114,7 +117,10 @@ class Consequences:
             self._risk(event)
         if event.after is OrderState.UNKNOWN:
             self._wake_rest()
+        if event.after in _TAKEN:
+            self._view.answered("", now_ms)
         if event.after is OrderState.REJECTED:
+            self._view.answered(event.why, now_ms)
             self._refusals.note(event.order.coin, event.why, now_ms)
         if event.after is OrderState.REJECTED and event.why.startswith(CONTRADICTIONS):
             self._view.doubt()  # the account is read at once

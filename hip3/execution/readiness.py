@@ -147,8 +147,8 @@ class Readiness:
     def reduce(self, owner: str, why: str) -> bool:
         """Exits and cancels only, for a reason that `owner` alone sets and takes back (""); whether it changed.
 
-        Another text for the same is no change. Owners: account, operator, journal, drawdown, value, messages,
-        posts, and those of `truth.streams`.
+        Another text for the same is no change. Owners: account, key, operator, journal, drawdown, value,
+        messages, posts, and those of `truth.streams`.
         """
         with self._lock:
             before = self._reducing.pop(owner, "")

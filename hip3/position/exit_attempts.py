@@ -270,7 +270,7 @@ class ExitDesk:
             if state is None or state.deadline_ms is None or state.cloid != cloid or self._once_ended(coin, now_ms):
                 return False
             state.deadline_ms, state.ended_ms = None, now_ms
-            state.refused = 0
+            state.refused, state.waits_for = 0, ""
             if answered:
                 state.next_ms = now_ms + (state.slow_ms(SLOWEST_RETRY_MS) if state.at_bound(params) else RETRY_MS)
             else:
@@ -278,7 +278,7 @@ class ExitDesk:
                 state.next_ms = now_ms + UNANSWERED_RETRY_MS
             return True
 
-    def refused(self, coin: str, cloid: str, now_ms: int) -> bool:
+    def refused(self, coin: str, cloid: str, now_ms: int, why: str = "") -> bool:
         """The current attempt was refused for what no price can help: a halt, a cap, an agent that is gone.
 
         It is repeated at the same price step after a pause of its own, and is no failure. Whether to say now that the
@@ -293,7 +293,13 @@ class ExitDesk:
             first = state.refused < len(REFUSED_RETRY_MS)
             state.next_ms = now_ms + (REFUSED_RETRY_MS[state.refused] if first else state.slow_ms(SLOWEST_REFUSED_MS))
             state.refused += 1
+            state.waits_for = why
             return state.refused == REFUSED_SAID
+
+    def waiting(self) -> dict[str, str]:
+        """Markets whose last attempt was refused for what no price can help -> the exchange's words."""
+        with self._lock:
+            return {coin: state.waits_for for coin, state in self._exits.items() if state.waits_for}
 
     def _once_ended(self, coin: str, now_ms: int) -> bool:
         """Whether the current order was a single one: its end ends its claim, or begins the exit that waits for it."""

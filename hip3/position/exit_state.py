@@ -48,6 +48,7 @@ class LeavingMarket:
         "refused",
         "slow",
         "stuck",
+        "waits_for",
     )
 
     def __init__(self, reason: ExitReason, now_ms: int) -> None:
@@ -65,6 +66,8 @@ class LeavingMarket:
         self.failures = self.claims = 0
         self.refused = 0
         """Attempts in a row that were refused for what no price can help."""
+        self.waits_for = ""
+        """What the exchange said of the last of them; empty after any other end."""
         self.stuck = False
         self.ended_ms = now_ms
         """When the last attempt was over."""

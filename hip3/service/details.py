@@ -60,7 +60,12 @@ def _of(running: Running, trading: Trading, now_ms: int) -> dict[str, Any]:
         "market_gates": trading.gates.standing(),
         "market_gate_blocks": dict(trading.gates.blocks),
         "risk": trading.risk.figures(),
-        "flags": trading.flags.sentences(now_ms) + _no_order_fits(trading, views) + _echoes(trading),
+        "flags": [
+            *_waiting(trading),
+            *trading.flags.sentences(now_ms),
+            *_no_order_fits(trading, views),
+            *_echoes(trading),
+        ],
         "inflight": [
             {
                 "action": "orders" if isinstance(post.batch, OrderBatch) else "cancels",
@@ -86,6 +91,11 @@ def _of(running: Running, trading: Trading, now_ms: int) -> dict[str, Any]:
             "address_left_for_entries": address.left_for_entries,
         },
     }
+
+
+def _waiting(trading: Trading) -> list[str]:
+    """Exits that wait for what no price can help."""
+    return [f"{coin}: its exit waits, refused for no price: {why}" for coin, why in trading.exits.waiting().items()]
 
 
 def _echoes(trading: Trading) -> list[str]:

@@ -24,6 +24,7 @@ from hip3.position.flatten import anchor_px, exit_price, priced
 from hip3.service.workers import RestJobs
 from hip3.venue.engine.model import Request
 from tests.builders import D, view
+from tests.service.apps import status_of
 from tests.stage import QUIET, Stage
 from tests.world import World, quiet_world
 
@@ -113,6 +114,23 @@ def test_an_exit_waits_out_what_no_price_can_help(tmp_path: Path, outage: object
     assert world.run_until(lambda: not world.trading.tracker.booked(), 7000)
     last = world.journal.of("exit")[-1]["order"]
     assert last.attempt == 1
+
+
+def test_a_key_that_the_exchange_does_not_know_is_named_and_nothing_is_entered(tmp_path: Path) -> None:
+    """The status said READY, and gave no reason, while every exit was refused for it."""
+    world = quiet_world(tmp_path)
+    _held(world)
+    text = "User or API Wallet 0x1234 does not exist."
+    world.venue.engine.prevalidate = lambda requests: text  # type: ignore[method-assign]
+    world.trading.exiting.request(ExitReason.STOP)
+    assert world.run_until(lambda: not world.ready, 5000)
+    shown = status_of(world)
+    assert shown["state"] == "REDUCING"
+    assert [why for why in shown["reasons"] if text in why and "check names which" in why]
+    assert shown["flags"][0] == f"{GOLD}: its exit waits, refused for no price: {text}"
+    del world.venue.engine.prevalidate
+    assert world.run_until(lambda: world.ready and not world.exchange_positions(), 15_000)
+    assert status_of(world)["flags"] == []
 
 
 def test_only_a_refusal_about_the_price_is_a_failed_attempt(tmp_path: Path) -> None:

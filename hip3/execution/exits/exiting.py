@@ -276,7 +276,7 @@ class Exiting:
             return 0
         late = event.after is OrderState.REJECTED and event.why.startswith(_CAME_TOO_LATE)
         if event.after is OrderState.REJECTED and not late and no_price_helps(event.why):
-            if self._desk.refused(coin, event.order.cloid, now_ms):
+            if self._desk.refused(coin, event.order.cloid, now_ms, event.why):
                 self._journal.record("exit_stuck", coin=coin, failures=0, reason=event.why)
             return 0
         answered = event.after in _ANSWERED and not late

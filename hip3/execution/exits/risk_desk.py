@@ -247,6 +247,7 @@ class RiskDesk:
         if now_ms >= self._next_look_ms:
             self._next_look_ms = now_ms + LOOK_MS
             self._streams.look(now_ms)
+            self._readiness.reduce("key", self._view.refused_for_good(now_ms))
             self._look()
         if event is not None:
             self._keep()
