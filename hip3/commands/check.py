@@ -17,7 +17,17 @@ import msgspec
 from hip3.clock import SystemClock
 from hip3.commands.check_account import actions_left, funds
 from hip3.commands.check_quotes import quotes
-from hip3.commands.check_trading import asks_for_margins, costs, margins, needs, prices_of, sizes, stops, what_is_open
+from hip3.commands.check_trading import (
+    WARNING,
+    asks_for_margins,
+    costs,
+    margins,
+    needs,
+    prices_of,
+    sizes,
+    stops,
+    what_is_open,
+)
 from hip3.config.reading import MarketSettings
 from hip3.config.settings import Settings
 from hip3.core.events import ActionRefused, Statuses
@@ -61,9 +71,11 @@ class Finding(msgspec.Struct, frozen=True):
 
 def shown(findings: list[Finding], out: IO[str]) -> str:
     """A line each, what failed in red; as wide as a terminal."""
-    heads = [f"{'ok  ' if f.ok else 'FAIL'}  {f.name:<10} " for f in findings]
+    words = ["FAIL" if not f.ok else "warn" if f.text.startswith(WARNING) else "ok  " for f in findings]
+    heads = [f"{word}  {f.name:<10} " for word, f in zip(words, findings, strict=True)]
     return "\n".join(
-        painted(fitted(head, f.text, out), None if f.ok else RED, out) for head, f in zip(heads, findings, strict=True)
+        painted(fitted(head, f.text.removeprefix(WARNING), out), None if f.ok else RED, out)
+        for head, f in zip(heads, findings, strict=True)
     )
 
 

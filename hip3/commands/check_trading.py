@@ -11,10 +11,11 @@ from hip3.config.settings import Settings
 from hip3.core.market import MarketSpec
 from hip3.core.money import MIN_NOTIONAL_USD, TEN_THOUSAND, bps_of, div, parse
 from hip3.core.orders import is_ours
+from hip3.core.windows import DAY_MINUTES, MINUTE_MS, in_window, parse_windows
 from hip3.errors import PreflightError
 from hip3.exchange.registry import sum_fee_bps
 from hip3.execution.truth.account import AccountReport, Rest, closed_since, read_account
-from hip3.execution.truth.bootstrap import opened_by_us
+from hip3.execution.truth.bootstrap import dexs_left_in, opened_by_us
 from hip3.execution.truth.margin import Margin
 from hip3.execution.truth.open_orders import ends_at_start
 from hip3.position.protection import ROOM_SHARE
@@ -25,6 +26,8 @@ MOST_TOLD = 5
 """So many markets are named where all would be too long to read."""
 FEW = 2
 """The leverage of so many markets is asked for in any case: it is the small-money trial's, and costs little weight."""
+WARNING = "warning: "
+"""How the text of a finding begins that is no fault, and that nobody should overlook."""
 DEFAULT = Settings().protective_stop_bps
 
 
@@ -64,6 +67,16 @@ def costs(settings: MarketSettings, specs: dict[str, MarketSpec]) -> str:
         size = s.max_notional_per_market
         usd = f"{fees * size / TEN_THOUSAND:.2f} USD of {shown(size)}"
         out.append((fees, f"{coin} {shown(fees.normalize())} bps ({usd})"))
+        step, most = max(s.min_oracle_change_bps, s.oracle_move_bps), s.max_oracle_step_bps
+        if 0 < most < step:
+            faults.append(
+                f"{coin}: no step of the oracle below {shown(step)} bps counts (HIP3_MIN_ORACLE_CHANGE_BPS, "
+                f"HIP3_ORACLE_MOVE_BPS), and none above HIP3_MAX_ORACLE_STEP_BPS={shown(most)} is believed: never "
+                "traded; set them apart"
+            )
+        windows = parse_windows(s.blackout)
+        if windows and all(in_window(windows, minute * MINUTE_MS) for minute in range(DAY_MINUTES)):
+            faults.append(f"{coin}: HIP3_BLACKOUT leaves no minute of the day: it is never traded; leave some")
         if 0 < s.max_edge_bps <= cost:
             faults.append(
                 f"{coin}: taking and leaving costs {shown(fees.normalize())} bps of fees ({usd}), so an edge must be "
@@ -129,7 +142,7 @@ def stops(settings: MarketSettings, specs: dict[str, MarketSpec], margins: Mappi
     if faults:
         raise PreflightError([f"{fault}: lower it, or set HIP3_LEVERAGE" for fault in faults])
     if not any(settings.for_market(coin).protective_stop_bps > 0 for coin in specs):
-        return "none stands on the exchange (HIP3_PROTECTIVE_STOP_BPS=0): while the service is dead nothing protects"
+        return f"{WARNING}none stands on the exchange (HIP3_PROTECTIVE_STOP_BPS=0): nothing protects while it is down"
     if nearer:
         more = f", and {len(nearer) - MOST_TOLD} more" if len(nearer) > MOST_TOLD else ""
         few = "; ".join(nearer[:MOST_TOLD])
@@ -143,6 +156,7 @@ def what_is_open(settings: MarketSettings, specs: Mapping[str, MarketSpec], rest
     """Positions of the account and orders that a start would end, and what a start makes of them. PreflightError where
     a position keeps its market from being margined as the settings wish."""
     dexs = list(dict.fromkeys(spec.dex for spec in specs.values()))
+    dexs += [dex for dex in dexs_left_in(rest, user, ()) if dex not in dexs]  # ours there is left by a start, too
     report = read_account(rest, user, dexs)
     held = {coin: szi for coin, (szi, _) in sorted(report.positions.items()) if szi}
     out = [
@@ -161,7 +175,7 @@ def what_is_open(settings: MarketSettings, specs: Mapping[str, MarketSpec], rest
                 for coin in cross
             ]
         )
-    return "; ".join(out) or "no position"
+    return "; ".join(out) or f"no position in {', '.join(dexs)}; others are not looked at"
 
 
 def _margined(report: AccountReport, coin: str) -> str:

@@ -1,12 +1,14 @@
 """What `check` says of sizes, stops and of what is open."""
 
+import io
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hip3.commands.check_trading import margins, prices_of, sizes, stops, what_is_open
+from hip3.commands.check import Finding, shown
+from hip3.commands.check_trading import costs, margins, prices_of, sizes, stops, what_is_open
 from hip3.config.reading import MarketSettings
 from hip3.config.settings import Settings
 from hip3.core.orders import RUN_TAG, Side
@@ -69,9 +71,53 @@ def test_what_becomes_of_what_is_open_is_said_before_the_start(tmp_path: Path, p
     assert fate in others
 
 
+@pytest.mark.parametrize("ours", [True, False])
+def test_what_is_ours_in_a_dex_that_is_configured_no_more_is_told(tmp_path: Path, ours: bool) -> None:
+    world = quiet_world(tmp_path, markets=f"{GOLD},para:AVGO")
+    world.by_hand(GOLD, Side.BUY, D("0.01"), **({"cloid": f"0x{RUN_TAG}" + "2" * 24} if ours else {}))
+    specs = {"para:AVGO": world.trading.specs["para:AVGO"]}
+    text = what_is_open(_settings(margin="keep"), specs, world.rest, world.user)
+    if ours:
+        assert text.startswith(f"position {GOLD} 0.01 (")
+        assert text.endswith("ours: left by its rules, though its market is not configured")
+    else:
+        assert text == "no position in para; others are not looked at"
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"min_oracle_change_bps": D(400)}, "HIP3_MAX_ORACLE_STEP_BPS=300"),
+        ({"oracle_move_bps": D(400)}, "HIP3_MAX_ORACLE_STEP_BPS=300"),
+        ({"min_oracle_change_bps": D(300)}, ""),
+        ({"oracle_move_bps": D(400), "max_oracle_step_bps": D(0)}, ""),
+        ({"blackout": "00:00-23:59,23:59-00:00"}, "HIP3_BLACKOUT"),
+        ({"blackout": "00:00-23:59"}, ""),
+    ],
+)
+def test_gates_that_together_let_nothing_through_are_a_fault(values: dict[str, Any], named: str) -> None:
+    if not named:
+        assert costs(_settings(**values), {GOLD: spec()}).startswith("fees for")
+        return
+    with pytest.raises(PreflightError) as error:
+        costs(_settings(**values), {GOLD: spec()})
+    (fault,) = error.value.faults
+    assert named in fault
+    assert "never traded" in fault
+
+
+def test_a_finding_that_warns_is_no_fault_and_is_not_said_to_be_well() -> None:
+    text = stops(_settings(protective_stop_bps=D(0)), {GOLD: spec()}, {})
+    line = shown([Finding(name="stops", ok=True, text=text)], io.StringIO())
+    assert line.startswith("warn  stops")
+    assert "warning:" not in line
+
+
 def test_orders_that_a_start_would_cancel_are_counted(tmp_path: Path) -> None:
     world = quiet_world(tmp_path)
-    assert what_is_open(_settings(), world.trading.specs, world.rest, world.user) == "no position"
+    assert what_is_open(_settings(), world.trading.specs, world.rest, world.user) == (
+        "no position in xyz, para; others are not looked at"
+    )
     world.rest_by_hand(GOLD)
     assert "1 orders rest, cancelled at the start (HIP3_START_POLICY=cancel_all)" in what_is_open(
         _settings(start_policy="cancel_all"), world.trading.specs, world.rest, world.user
