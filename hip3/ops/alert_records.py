@@ -91,7 +91,7 @@ def _aside(f: Fields) -> Alert:
 
 def _stop(f: Fields) -> Alert:
     if f["clean"]:
-        return Alert(kind="stop", text=f"stopped ({f['mode']}): {f['proof']}")
+        return Alert(kind="stop_bare" if f["bare"] else "stop", text=f"stopped ({f['mode']}): {f['proof']}")
     return Alert(kind="stop_open", text=f"stopped ({f['mode']}), but not as asked: {f['proof']}")
 
 

@@ -45,6 +45,7 @@ KINDS: dict[str, Kind] = {
     "failed": Kind("page"),
     "stop_open": Kind("page"),
     "orphan": Kind("page", 6 * HOUR_MS),
+    "stop_bare": Kind("warn"),
     "protection": Kind("warn", 6 * HOUR_MS),
     "mismatch": Kind("warn", HOUR_MS),
     "paused": Kind("warn", 6 * HOUR_MS),

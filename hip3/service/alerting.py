@@ -255,7 +255,8 @@ class FactFinder:
 
 def found(status: dict[str, Any]) -> str:
     """What a start found, once its books were compared with the exchange: its proof."""
-    held = listed({p["market"]: p["size"] for p in status["positions"]}, "flat")
+    whose = " (opened by others: watched, never touched)"
+    held = listed({p["market"]: p["size"] + whose * p["foreign"] for p in status["positions"]}, "flat")
     orders = status["orders"]
     return f"READY: {held}, {orders['open']} open orders, {orders['unknown']} unknown (compared with the exchange)"
 

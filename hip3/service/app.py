@@ -192,7 +192,9 @@ class App:
         else:
             outcome = Stopper(running, trading, mode, running.stop.timeout_ms).run()
             trading.exiting.keep_now()
-        running.journal.record("stop", mode=outcome.mode.value, clean=outcome.clean, proof=outcome.sentence)
+        running.journal.record(
+            "stop", mode=outcome.mode.value, clean=outcome.clean, proof=outcome.sentence, bare=outcome.bare
+        )
         return outcome
 
     def close(self) -> None:

@@ -41,6 +41,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     proof: Proof | None
     unknown: int
     mode: StopMode
+    bare: tuple[str, ...] = ()
+    """Markets in which a position of ours stays without a stop on the exchange."""
     books: dict[str, Decimal] | None = None
     """What is held by our own books, coin -> signed size; None where there are none."""
 
@@ -54,6 +56,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
             return (
                 f"not proved: the exchange shows {listed(self.proof.positions or {}, NOTHING)}; by our books: {books}"
             )
+        if self.bare:
+            said += f"; nobody looks after {', '.join(self.bare)} now: ./run.sh flatten closes it, ./run.sh goes on"
         return said + (f"; by our books: {books}" if self.proof.unproved and self.books is not None else "")
 
     @property
@@ -114,7 +118,8 @@ def _before_trading(running: Running, mode: StopMode) -> Outcome:
         clean = not proof.unproved and not proof.positions and not unknown
     else:  # that no order of ours is open the intent log shows
         clean = not (unknown and mode is StopMode.CANCEL) and not (proof.unproved and left)
-    return Outcome(clean=clean, proof=proof, unknown=unknown, mode=mode, books=books)
+    bare = tuple(coin for coin in proof.bare if coin in (books or {}))
+    return Outcome(clean=clean, proof=proof, unknown=unknown, mode=mode, bare=bare, books=books)
 
 
 def _fate_open(tracked: TrackedOrder) -> bool:
@@ -156,7 +161,8 @@ class Stopper:
             self._doubt(proof)
             if clean or running.clock.mono_ms() + AGAIN_MS >= self._end_ms:
                 books = {p.coin: p.szi for p in trading.tracker.positions()}
-                return Outcome(clean=clean, proof=proof, unknown=unknown, mode=self._mode, books=books)
+                bare = tuple(c for c in proof.bare if trading.exiting.closes(c))
+                return Outcome(clean=clean, proof=proof, unknown=unknown, mode=self._mode, bare=bare, books=books)
             pause.wait(min(again_ms, self._end_ms - AGAIN_MS - running.clock.mono_ms()) / 1000)
             # Each try reads everything anew: where the weight is spent, trying at once would spend what comes back.
             again_ms = min(2 * again_ms, MOST_AGAIN_MS) if proof.positions is None else AGAIN_MS

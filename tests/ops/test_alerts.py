@@ -39,7 +39,7 @@ SAMPLES: dict[str, tuple[dict[str, Any], str]] = {
     "quotes_not_moved": ({"coin": "xyz:GOLD", "why": "Attempted to modify to invalid new order"}, "quotes"),
     "quotes_off": ({"coin": "xyz:GOLD", "why": "there is too little free margin"}, "quotes"),
     "recording_lost": ({"why": "less than 2.0 GiB are free"}, "recording"),
-    "stop": ({"mode": "cancel", "clean": True, "proof": "flat"}, "stop"),
+    "stop": ({"mode": "cancel", "clean": True, "proof": "flat", "bare": ()}, "stop"),
 }
 """Record -> its fields as they are written, and the alert's kind."""
 
@@ -72,6 +72,12 @@ def test_a_stop_that_left_something_open_is_a_page() -> None:
     assert alert is not None
     assert (alert.kind, alert.level) == ("stop_open", "page")
     assert "xyz:GOLD 1" in alert.text
+
+
+def test_a_stop_that_leaves_a_position_without_a_stop_is_a_warning() -> None:
+    alert = RECORDS["stop"]({"mode": "cancel", "clean": True, "proof": "positions xyz:GOLD 1", "bare": ("xyz:GOLD",)})
+    assert alert is not None
+    assert (alert.kind, alert.level) == ("stop_bare", "warn")
 
 
 def test_of_a_hard_stop_s_steps_the_proof_is_told_and_a_page_if_something_is_open() -> None:

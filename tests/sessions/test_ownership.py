@@ -10,6 +10,7 @@ import pytest
 from hip3.config.reading import MarketSettings
 from hip3.core.orders import RUN_TAG, ExitReason, Side
 from hip3.errors import VenueReadError
+from hip3.service.alerting import found
 from hip3.service.stop_wish import StopMode
 from hip3.service.stopping import Stopper
 from tests.service.apps import status_of
@@ -92,6 +93,30 @@ def test_a_stop_names_the_stop_of_what_it_leaves(tmp_path: Path) -> None:
     outcome = _stop(world, StopMode.CANCEL)
     assert outcome.clean
     assert f"{GOLD} 0.01 with a stop at 39" in outcome.sentence
+
+
+def test_a_stop_says_what_it_leaves_to_nobody_and_how_it_is_closed(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path, foreign_positions="watch", protective_stop_bps=D(0))
+    world.by_hand(TSLA, Side.BUY, D("0.1"))
+    world.by_hand(GOLD, Side.BUY, D("0.01"), cloid=OURS)
+    assert world.run_until(lambda: len(world.trading.tracker.booked()) == 2, 3000)
+    outcome = _stop(world, StopMode.CANCEL)
+    assert (outcome.clean, outcome.bare) == (True, (GOLD,)), "what is watched is others' to look after"
+    assert "./run.sh flatten" in outcome.sentence
+    protected = quiet_world(tmp_path / "b", protective_stop_bps=D(200))
+    protected.by_hand(GOLD, Side.BUY, D("0.01"))
+    assert protected.run_until(lambda: bool(protected.listed("xyz")), 5000)
+    assert _stop(protected, StopMode.CANCEL).bare == ()
+
+
+def test_a_start_says_whose_the_positions_are_that_it_found(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path, foreign_positions="watch")
+    world.by_hand(TSLA, Side.BUY, D("0.1"))
+    world.by_hand(GOLD, Side.BUY, D("0.01"), cloid=OURS)
+    assert world.run_until(lambda: len(world.trading.tracker.booked()) == 2, 3000)
+    assert found(status_of(world)).startswith(
+        f"READY: {GOLD} 0.01, {TSLA} 0.1 (opened by others: watched, never touched)"
+    )
 
 
 def test_a_market_in_which_no_order_fits_its_limit_says_so(tmp_path: Path) -> None:

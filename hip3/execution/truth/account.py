@@ -243,6 +243,12 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
             f"{unknown} unknown (by {self.source})"
         )
 
+    @property
+    def bare(self) -> list[str]:
+        """Markets with a position and no stop on the exchange."""
+        stops = {o.coin for o in self.orders or () if o.protects}
+        return sorted(coin for coin in self.positions or {} if coin not in stops)
+
     def _stop_of(self, coin: str) -> str:
         """What stands between a position and a market that nobody of ours watches."""
         stops = [str(o.trigger_px) for o in self.orders or () if o.protects and o.coin == coin]
