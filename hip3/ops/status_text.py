@@ -13,6 +13,8 @@ from hip3.core.money import ONE, div
 
 WIDTH = 79
 LABEL = 10
+SKIPPED = {"no_size": "no size that is large enough and within the limit"}
+"""Reasons of signals that became no order, in words; others speak for themselves."""
 MOST_ROWS = 12
 """Of a list; the rest is counted."""
 
@@ -79,7 +81,7 @@ def status_text(s: dict[str, Any]) -> str:
     _account(page, s)
     _orders(page, s)
     _markets(page, s)
-    _positions(page, s["positions"])
+    _positions(page, s["positions"], read=s["account_read"])
     _quotes(page, s["quotes"])
     _refusals(page, s)
     return "\n".join(page.lines) + "\n"
@@ -90,14 +92,24 @@ def _account(page: _Page, s: dict[str, Any]) -> None:
     signer = "" if s["signer"] in (None, s["account"]) else f", signed by {s['signer']}"
     page.add("account", f"{s['account'] or 'none (observe)'}{signer}")
     used, limit = Decimal(exposure["worst_case_usd"]), Decimal(exposure["limit_usd"])
-    page.add("exposure", f"{bar(used, limit)} {exposure['worst_case_usd']} of {exposure['limit_usd']} USD, worst case")
-    page.add("pnl", f"realized {pnl['realized_usd']}, fees {pnl['fees_usd']}, funding {pnl['funding_usd']} USD")
+    if not s["account_read"]:
+        page.add("exposure", f"not read yet, of {exposure['limit_usd']} USD")
+    else:
+        worst = exposure["worst_case_usd"]
+        page.add("exposure", f"{bar(used, limit)} {worst} of {exposure['limit_usd']} USD, worst case")
+        page.add("pnl", f"realized {pnl['realized_usd']}, fees {pnl['fees_usd']}, funding {pnl['funding_usd']} USD")
     risk = s["risk"]
     if risk is not None:
         trial = "" if risk["trial_trades"] is None else f"; trial: {risk['trial_trades']} trades"
-        page.add("risk", f"result since reset {risk['net_usd']} of -{risk['max_loss_usd']} USD, "
-                 f"losing run {risk['losing_run']}, refusals {risk['rejects_within_hour']} an hour{trial}")  # fmt: skip
-    spent = [f"weight {_known(budgets['ip_weight_used'])} of {budgets['ip_weight_limit']} a minute"]
+        page.add("risk", f"since reset {risk['net_usd']} of -{risk['max_loss_usd']} USD, open positions at their marks "
+                 f"and fees in it; losing run {risk['losing_run']}, refusals {risk['rejects_within_hour']} an "
+                 f"hour{trial}")  # fmt: skip
+        if risk["max_daily_loss_usd"] != "0":
+            page.add(
+                "", f"lost today {risk['lost_today_usd']} of {risk['max_daily_loss_usd']} USD, by the same measure"
+            )
+    refused = ", the exchange says it is spent" if budgets["ip_weight_refused"] else ""
+    spent = [f"weight {_known(budgets['ip_weight_used'])} of {budgets['ip_weight_limit']} a minute{refused}"]
     if budgets["address_cap"] is not None:
         spent.insert(0, f"address {budgets['address_used']} of {budgets['address_cap']} actions")
     page.add("budgets", "; ".join(spent))
@@ -147,7 +159,8 @@ def _known(value: Any) -> str:
 
 
 def _orders(page: _Page, s: dict[str, Any]) -> None:
-    page.add("orders", ", ".join(f"{n} {word}" for word, n in s["orders"].items()))
+    counts = ", ".join(f"{n} {word}" for word, n in s["orders"].items())
+    page.add("orders", counts if s["account_read"] else f"not read yet, {s['orders']['unknown']} unknown of before")
     for o in s.get("foreign_orders", ())[:MOST_ROWS]:
         page.item(f"not ours: {o['side']} {o['sz']} {o['market']} at {o['px']} ({o['oid']})")
     for post in s["inflight"][:MOST_ROWS]:
@@ -174,9 +187,9 @@ def _markets(page: _Page, s: dict[str, Any]) -> None:
         page.add("no entry", f"{', '.join(shown[:MOST_ROWS])}{more}")
 
 
-def _positions(page: _Page, positions: list[dict[str, Any]]) -> None:
+def _positions(page: _Page, positions: list[dict[str, Any]], *, read: bool) -> None:
     if not positions:
-        page.add("positions", "none")
+        page.add("positions", "none" if read else "not read yet")
         return
     page.gap()
     widths = (-19, 12, 11, 11, 11, 9)
@@ -223,6 +236,9 @@ def _refusals(page: _Page, s: dict[str, Any]) -> None:
     page.gap()
     page.add("signals", f"{c['signals']}; orders queued {c['queued']}, sent {c['sent']}, filled {c['filled']}, "
              f"timed out {c['timeouts']}")  # fmt: skip
+    skipped = [f"{SKIPPED.get(why, why)} {n}" for why, n in sorted(c["skipped"].items())]
+    if skipped:
+        page.add("skipped", ", ".join(skipped))
     if s["refused_by_gate"]:
         page.add("refused", "by " + ", ".join(f"{gate} {n}" for gate, n in sorted(s["refused_by_gate"].items())))
     for r in s["refusals"]:

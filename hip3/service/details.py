@@ -10,6 +10,7 @@ from hip3.core.market import MarketView
 from hip3.core.order_state import OrderState
 from hip3.core.orders import OrderBatch
 from hip3.exchange.rate_limit import IP_WEIGHT_PER_MINUTE
+from hip3.execution.truth.account import weight_spent
 from hip3.ops.metrics import Histograms
 from hip3.service.parts import Trading
 from hip3.service.running import Running
@@ -114,6 +115,7 @@ def _budgets(running: Running, now_ms: int) -> dict[str, Any]:
     return {
         "ip_weight_used": None if running.rest is None else running.rest.weight_used(now_ms),
         "ip_weight_limit": IP_WEIGHT_PER_MINUTE,
+        "ip_weight_refused": running.rest is not None and bool(weight_spent(running.rest, now_ms)),
         "inflight_limit": running.settings.base.max_inflight,
     }
 

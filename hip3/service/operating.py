@@ -48,7 +48,7 @@ class Operation:
         if proof is not None:
             self._before = self._before or proof
             self._after = proof
-            if proof.orders is not None and self.done(trading, proof):
+            if not proof.unproved and self.done(trading, proof):
                 return self._answer(trading, OK)
             self.act(trading, proof, now_ms)
         if now_ms < self._end_ms:

@@ -38,10 +38,11 @@ def snapshot(running: Running) -> dict[str, Any]:
         "left_s": None if running.end_ms is None else max(0, running.end_ms - now) // 1000,
         "page": running.page or None,
         "recording": None if running.recorder is None else running.recorder.state(),
+        "account_read": trading is not None,
         "hard_stop": {"tripped": latch.tripped, "reason": latch.reason, "at_ms": latch.at_ms},
     }
     out |= details(running, now)
-    return out | (_of(trading, running, now) if trading is not None else _empty(base.max_notional_total))
+    return out | (_of(trading, running, now) if trading is not None else _empty(running))
 
 
 def latch_of(running: Running) -> LatchState:
@@ -64,17 +65,19 @@ def word(running: Running, now_ms: int) -> tuple[State, list[str]]:
     return state, reasons + [f"{coin} is not traded: {why}" for coin, why in blocked.items()]
 
 
-def _empty(limit: Decimal) -> dict[str, Any]:
+def _empty(running: Running) -> dict[str, Any]:
+    """Nothing was read yet: `account_read` says that none of it is a finding. What earlier runs left unknown is."""
+    unknown = 0 if running.intents is None else len(running.intents.recovered.open)
     return {
         "positions": [],
-        "orders": {"queued": 0, "inflight": 0, "open": 0, "unknown": 0, "foreign": 0},
+        "orders": {"queued": 0, "inflight": 0, "open": 0, "unknown": unknown, "foreign": 0},
         "foreign_orders": [],
         "quotes": [],
         "markets": [],
         "result": {"today": None, "total": None},
         "account_mode": "unknown",
         "equity_usd": None,
-        "exposure": {"worst_case_usd": "0", "limit_usd": str(limit)},
+        "exposure": {"worst_case_usd": "0", "limit_usd": str(running.settings.base.max_notional_total)},
         "counters": _counters(0, 0, 0, 0, 0),
         "pnl": {"realized_usd": "0", "fees_usd": "0", "funding_usd": "0"},
         "ws": {"connected": False, "generation": 0, "last_message_age_ms": None},

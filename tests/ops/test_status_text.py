@@ -49,6 +49,38 @@ def test_the_state_word_is_first_and_the_reasons_follow(status: dict[str, Any]) 
     assert "./run.sh latch reset --reason TEXT" in status_text(tripped)
 
 
+def test_before_the_account_is_read_nothing_is_said_of_it(tmp_path: Path) -> None:
+    """It said `positions none` and `0 unknown` of an account that nobody had asked."""
+    world = quiet_world(tmp_path)
+    world.by_hand("xyz:GOLD", Side.BUY, D("0.01"))
+    world.running.trading = None
+    shown = status_of(world)
+    assert shown["account_read"] is False
+    lines = _lines(shown)
+    for label in ("exposure", "orders", "positions"):
+        assert next(line for line in lines if line.startswith(label)).split(maxsplit=1)[1].startswith("not read yet")
+    assert "none" not in " ".join(lines)
+
+
+def test_a_weight_that_the_exchange_calls_spent_is_no_nought(status: dict[str, Any]) -> None:
+    refused = status | {"budgets": status["budgets"] | {"ip_weight_used": 0, "ip_weight_refused": True}}
+    (line,) = [line for line in _lines(refused) if " of 1200 a minute" in line]
+    assert "spent" in " ".join(_lines(refused))
+    assert "0 of 1200" in line
+
+
+def test_signals_that_are_lost_to_sizing_are_told(status: dict[str, Any]) -> None:
+    lost = status | {"counters": status["counters"] | {"skipped": {"no_size": 7}}}
+    assert "no size that is large enough and within the limit 7" in " ".join(_lines(lost))
+
+
+def test_what_each_limit_measures_is_told(status: dict[str, Any]) -> None:
+    risk = status["risk"] | {"max_daily_loss_usd": "20", "lost_today_usd": "1.5000"}
+    text = " ".join(" ".join(_lines(status | {"risk": risk})).split())
+    assert "of -20 USD, open positions at their marks and fees in it" in text
+    assert "lost today 1.5000 of 20 USD" in text
+
+
 def test_everything_that_is_asked_of_it_is_on_the_page(status: dict[str, Any]) -> None:
     shown = status | {
         "positions": [

@@ -101,7 +101,7 @@ function positions(s) {
       [far === null ? UNKNOWN : fixed(far, 1) + " %", far !== null && far < 5 ? "stop" : "", "", `liquidated at ${p.liquidation_px ?? UNKNOWN}, ${p.margin ?? UNKNOWN}`],
       [exit, "l"],
     ];
-  }, "none");
+  }, s.account_read === false ? "not read yet" : "none");
 }
 
 function quotes(s) {
