@@ -97,7 +97,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return OK
         # A file or folder of ours: nothing else lets an OSError out.
-        return _faults([f"{error.filename or 'a file'}: {error.strerror}; make it usable for this user"], NO_JOURNAL)
+        return _faults(
+            [f"{error.filename or 'a file'}: {error.strerror}; nothing was done: make it usable for this user"],
+            NO_JOURNAL,
+        )
 
 
 def script() -> int:

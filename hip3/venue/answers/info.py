@@ -74,6 +74,7 @@ HANDLERS: dict[str, Callable[[Books, dict[str, Any], int], Answer]] = {
     "extraAgents": lambda v, r, n: (200, v.agents.named_of(user_of(r), n)),
     "activeAssetData": accounts.active_asset_data,
     "userAbstraction": accounts.user_abstraction,
+    "userDexAbstraction": accounts.user_dex_abstraction,
     "exchangeStatus": lambda v, r, n: (200, {"time": n, "specialStatuses": None}),
     "spotMeta": _constant(spot.spot_meta()),
     "spotMetaAndAssetCtxs": lambda v, r, n: spot.spot_meta_and_ctxs(),

@@ -224,6 +224,12 @@ def user_abstraction(books: Books, request: dict[str, Any], now_ms: int) -> Answ
     return 200, books.engine.parameters.account_mode if account is None else account.mode
 
 
+def user_dex_abstraction(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
+    """Whether the account has one balance for all dexs by the older switch; null where it never set it."""
+    _, mode = user_abstraction(books, request, now_ms)
+    return 200, {"dexAbstraction": True, "disabled": False}.get(mode)
+
+
 def active_asset_data(books: Books, request: dict[str, Any], now_ms: int) -> Answer:
     market = books.engine.markets[request["coin"]]
     user = user_of(request)

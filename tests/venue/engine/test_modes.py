@@ -119,6 +119,7 @@ def test_an_agent_may_go_into_a_pooled_mode_and_not_back() -> None:
     desk = _desk()
     one = desk.key(1)
     assert desk.info("userAbstraction", user=one.address) == "default"
+    assert desk.info("userDexAbstraction", user=one.address) is None, "never set"
     assert desk.act(one, {"type": "agentSetAbstraction", "abstraction": "u"})["status"] == "ok"
     assert desk.info("userAbstraction", user=one.address) == "unifiedAccount"
     assert _spot(desk, one.address) == {"USDC": (2000, 0)}
@@ -143,6 +144,7 @@ def test_the_owner_goes_back_and_finds_the_cash_in_spot() -> None:
     oid = desk.info("openOrders", user=one.address, dex="xyz")[0]["oid"]
     desk.act(one, {"type": "cancel", "cancels": [{"a": GOLD_ID, "o": oid}]})
     assert wish("disabled")["status"] == "ok"
+    assert desk.info("userDexAbstraction", user=one.address) is False
     assert _spot(desk, one.address) == {"USDC": (1900 - fee, 0)}
     assert _dex(desk, one.address, "xyz") == (100, 0)
     assert _dex(desk, one.address, "") == (0, 0)
@@ -156,6 +158,7 @@ def test_under_dex_abstraction_the_main_dex_shows_what_the_others_do_not_use() -
     _mark(desk, "4000")
     fee = D(desk.info("userFills", user=one.address)[0]["fee"])
     assert _spot(desk, one.address) == {}
+    assert desk.info("userDexAbstraction", user=one.address) is True
     assert _dex(desk, one.address, "") == (1900 - fee, 1900 - fee)
     assert _dex(desk, one.address, "xyz") == (100, 0)
 
