@@ -79,7 +79,7 @@ POSITION_ROWS: tuple[Row, ...] = (
         "the stop on the exchange follows the filled size",
         "hip3/position/protection.py",
         "tests/execution/exits/test_protector.py::test_what_to_do",
-        "and t.order.sz == t.covers == abs(position.szi)",
+        "and t.covers in (size, most)",
         "and t.covers > 0",
     ),
     Row(
@@ -111,8 +111,8 @@ POSITION_ROWS: tuple[Row, ...] = (
         "stop loss",
         "hip3/position/exit_rules.py",
         X + "test_the_further_rules",
-        "-result >= e.params.stop_loss_bps",
-        "-result >= e.params.stop_loss_bps * 2",
+        "-result >= limit",
+        "-result >= limit * 2",
     ),
     Row(
         "PM-TEST-5 PM-ANTI-3",

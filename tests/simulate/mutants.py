@@ -162,10 +162,10 @@ MUTANTS: tuple[Mutant, ...] = (
        "    return touch.px, min(limit, bound) if side.is_buy else max(limit, bound)",
        "    if touch is None:\n        return anchor, bound\n    return touch.px, shift_bps(touch.px, shift)"),
     _m("a rule believes one thin side", "position/exit_rules.py",
-       "    return px if bps_of(view.ask.px - view.bid.px, view.bid.px) <= BELIEVED_BPS else anchor", "    return px"),
+       "    return px if bps_of(view.ask.px - view.bid.px, view.bid.px) <= within_bps else anchor", "    return px"),
     _m("before the first mark a rule believes anything", "position/exit_rules.py",
-       "    return px if bps_of(view.ask.px - view.bid.px, view.bid.px) <= BELIEVED_BPS else anchor",
-       "    return px if anchor is None or bps_of(view.ask.px - view.bid.px, view.bid.px) <= BELIEVED_BPS else anchor"),
+       "    return px if bps_of(view.ask.px - view.bid.px, view.bid.px) <= within_bps else anchor",
+       "    return px if anchor is None or bps_of(view.ask.px - view.bid.px, view.bid.px) <= within_bps else anchor"),
     # Admission.
     _m("the limit ignores unknown orders", "position/views.py",
        "        if order.protective:\n            continue",
@@ -338,7 +338,7 @@ MUTANTS: tuple[Mutant, ...] = (
     _m("a stop hears no other wish", "service/stopping.py",
        "        if self._mode.covers(wish.mode):\n            return False\n", "        if self._end_ms:\n            return False\n"),
     _m("a stop that was shrunk counts whole", "position/protection.py",
-       "        and t.order.sz == t.covers == abs(position.szi)", "        and t.order.sz == abs(position.szi)"),
+       "        and t.order.sz == t.covers\n        and t.covers in (size, most)", "        and t.order.sz in (size, most)"),
     _m("a mark is believed for ever", "position/flatten.py",
        "_age(view.ctx_at_ms, now_ms) <= OLD_MS", "_age(view.ctx_at_ms, now_ms) <= 10**9"),
 )  # fmt: skip
