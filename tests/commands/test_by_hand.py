@@ -420,3 +420,37 @@ def test_what_is_ours_in_a_dex_that_is_configured_no_more_is_looked_for(
     assert set(world.exchange_positions()) == (set() if command == "flatten" else {GOLD})
     answer = capsys.readouterr().out.splitlines()[-1]
     assert answer.startswith(f"{command}: " + ("flat, " if command == "flatten" else f"positions {GOLD} 0.05"))
+
+
+@pytest.mark.parametrize("hours", [-21, 25, 72])
+def test_by_hand_what_is_signed_goes_by_the_exchange_s_time(tmp_path: Path, hours: int) -> None:
+    """The clock of a machine that is a day off: nonces and expiries of exits and of cancels."""
+    world = _dead(tmp_path)
+    world.rest_by_hand(GOLD, cloid=f"0x{RUN_TAG}" + "7" * 24)
+    world.step_clock(hours * 3_600_000)
+    rest = _Rest(world)
+    assert _by_hand(world, rest, "flatten") == OK
+    assert world.exchange_positions() == {}
+    assert {body["action"]["type"] for body in rest.signed} == {"order", "cancel"}
+    for body in rest.signed:
+        assert abs(body["nonce"] - world.exchange_ms()) < 60_000, body["action"]["type"]
+
+
+def test_by_hand_a_thin_bid_does_not_price_an_exit(tmp_path: Path) -> None:
+    """The mark is in the reading of the account: a bid that is away for an instant sells nothing below its step."""
+    world = _dead(tmp_path)
+    rest, honest, thin = _Rest(world), VenueRest.info_json, True
+
+    def info_json(request: dict[str, Any]) -> Any:
+        answer = honest(rest, request)
+        if thin and request["type"] == "l2Book" and request["coin"] == GOLD:
+            bids, asks = answer["levels"]
+            return answer | {"levels": [[bids[0] | {"px": str((D(bids[0]["px"]) / 2).quantize(D(1)))}], asks]}
+        return answer
+
+    rest.info_json = info_json  # type: ignore[method-assign]
+    _by_hand(world, rest, "flatten", GOLD, limit_ms=0)
+    (body,) = rest.signed
+    (sell,) = body["action"]["orders"]
+    mark = world.venue.engine.markets[GOLD].mark
+    assert D(sell["p"]) >= mark * D("0.97"), "its largest slippage from the mark, not half of the price"

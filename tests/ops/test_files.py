@@ -13,7 +13,7 @@ from hip3.core.orders import OrderBatch
 from hip3.errors import AlreadyRunning, JournalError
 from hip3.ops import intents as intents_module
 from hip3.ops import store as store_module
-from hip3.ops.figures import Figures
+from hip3.ops.figures import LONGEST, Figures, shape
 from hip3.ops.intents import IntentLog
 from hip3.ops.journal import EventLog
 from hip3.ops.state_dir import StateLock, account_dir, began_ms, keep_began
@@ -390,6 +390,8 @@ def test_refusals_with_figures_in_them_are_one_kind() -> None:
                                                      why="a" * (number % 300 + 1), executed=D(0), avg_px=D(0))})  # fmt: skip
     assert len(figures.venue_rejected) <= 101
     assert max(figures.venue_rejected.values()) >= 1000
+    assert shape("sent (12 > 10000) for $7.5 asset=110002", ()) == shape("sent (13 > 9) for $1.25", ())
+    assert shape("a" * 1000, ()) == "a" * LONGEST
 
 
 def test_of_accounts_on_exchanges_that_ended_the_newest_few_are_kept(tmp_path: Path) -> None:

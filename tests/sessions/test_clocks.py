@@ -138,3 +138,23 @@ def test_what_a_clock_a_day_ahead_signed_while_nobody_told_the_time_ends_and_kee
     assert world.run_until(lambda: not world.exchange_positions(), 5000)
     assert world.run_until(lambda: not world.trading.tracker.live(OrderState.UNKNOWN), 60_000)
     assert abs(world.trading.loop.last_nonce - world.exchange_ms()) < HOUR_MS  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("found", ["by the watchdog", "by the exchange's word"])
+def test_after_a_suspend_in_a_quiet_market_the_clock_is_read_anew(tmp_path: Path, found: str) -> None:
+    """No quote comes that would show it: the watchdog, or the first order that expired on the way, has to."""
+    world = _held(tmp_path)
+    world.filter_frame = lambda text: (
+        [] if text.startswith(('{"channel":"bbo"', '{"channel":"activeAssetCtx"')) else [text]
+    )
+    world.run(200)
+    world.skew_ms -= 60_000
+    if found == "by the watchdog":
+        world.running.workers["rest"] = world.running.runtime.worker("rest", world.clock, trades=False)
+        supervisor = Supervisor(world.running, world.trading)
+        supervisor.watch(world.clock.mono_ms() + 200)
+        world.clock.step_wall(60_000)
+        supervisor.watch(world.clock.mono_ms() + 400)
+    else:
+        world.trading.exiting.request(ExitReason.STOP)
+    assert world.run_until(lambda: abs(world.trading.offset.exchange_ms() - world.exchange_ms()) < 1000, 4000)

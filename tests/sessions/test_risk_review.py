@@ -210,6 +210,35 @@ def test_caps_that_nobody_reads_any_more_count_as_reached(tmp_path: Path) -> Non
     assert set(world.trading.gates.standing().values()) == {"oi_cap"}
 
 
+@pytest.mark.parametrize("name", ["rest", "journal"])
+@pytest.mark.parametrize(("silent_ms", "held_back"), [(59_000, False), (61_000, True)])
+def test_a_helper_thread_that_hangs_ends_ready(
+    monkeypatch: pytest.MonkeyPatch, name: str, silent_ms: int, *, held_back: bool
+) -> None:
+    """Alive, and without a heartbeat for a minute."""
+    held: dict[str, str] = {}
+    clock = FakeClock()
+    now = clock.mono_ms()
+
+    def worker(which: str) -> Any:
+        return SimpleNamespace(
+            name=which, trades=False, alive=True, failure=None, last_beat_ms=now - (silent_ms if which == name else 0),
+            stopping=SimpleNamespace(is_set=lambda: False), stop=lambda: None,
+        )  # fmt: skip
+
+    app: Any = SimpleNamespace(
+        clock=clock, own=None, latch=None, failed="", started_ms=0, settings=None,
+        workers={which: worker(which) for which in ("rest", "journal")},
+        connection=SimpleNamespace(connecting=False, drop=lambda why: None),
+        readiness=SimpleNamespace(hold=held.__setitem__), journal=SimpleNamespace(record=lambda *a, **k: None),
+        stop=SimpleNamespace(ask=lambda mode, ms: None),
+    )  # fmt: skip
+    monkeypatch.setattr(supervisor, "word", lambda running, now_ms: (State.READY, []))
+    Supervisor(app, SimpleNamespace()).watch(now)  # type: ignore[arg-type]
+    assert bool(held[f"thread {name}"]) is held_back
+    assert not held[f"thread {'journal' if name == 'rest' else 'rest'}"]
+
+
 def test_a_rest_thread_that_is_gone_ends_ready(monkeypatch: pytest.MonkeyPatch) -> None:
     held: dict[str, str] = {}
     asked: list[StopMode] = []

@@ -171,3 +171,14 @@ def test_a_leverage_that_a_person_sets_meanwhile_stays(tmp_path: Path) -> None:
     assert not world.trading.blocked
     assert len(_sent(world)) == sent
     assert leverage_of(world, GOLD) == (8, True)
+
+
+@pytest.mark.parametrize("hours", [-21, 25, 72])
+def test_a_leverage_is_signed_by_the_exchange_s_time(tmp_path: Path, hours: int) -> None:
+    """A nonce of a machine's clock that is a day off is refused, and one that is ahead is a floor for the exits."""
+    world = _world(tmp_path)
+    world.step_clock(hours * 3_600_000)
+    assert world.run_until(lambda: not world.trading.blocked, 15_000)
+    nonces = [b["nonce"] for b in world.rest.signed if b["action"]["type"] == "updateLeverage"]
+    assert nonces
+    assert all(abs(nonce - world.exchange_ms()) < 60_000 for nonce in nonces)

@@ -9,8 +9,8 @@ from hip3.core.money import ZERO
 from hip3.errors import VenueReadError
 from hip3.execution.account_view import AccountView
 from hip3.execution.truth.account import AccountReport
-from hip3.execution.truth.worth import MODE_MS, Worth, equity_of, read_mode
-from tests.builders import D
+from hip3.execution.truth.worth import MODE_MS, Worth, equity_of, pooled_total, read_mode, tokens_of
+from tests.builders import D, spec
 from tests.fakes import MemoryJournal
 
 ROWS = [
@@ -149,3 +149,13 @@ def test_one_standard_mode_is_as_good_as_the_other() -> None:
     worth.read(REPORT, next(MINUTES))
     assert view.equity == D("1000.5")
     assert journal.of("mode_changed") == []
+
+
+def test_the_tokens_are_those_of_the_markets_dexs_and_none_where_one_is_not_known() -> None:
+    usdh, usdc, unknown = (spec(collateral_token=token) for token in (360, 0, None))
+    assert set(tokens_of([usdh]) or ()) == {360}
+    assert set(tokens_of([usdh, usdc]) or ()) == {0, 360}
+    assert tokens_of([usdc, unknown]) is None
+    assert set(tokens_of([]) or ()) == {0}
+    assert pooled_total(_Rest(), "0x", {360}) == D("950")
+    assert pooled_total(_Rest(), "0x", {0, 360}) == D("1450.25")
