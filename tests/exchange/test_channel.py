@@ -1,10 +1,12 @@
 """Frames out as a server reads them, frames in however the network cuts them."""
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import websocket
@@ -185,3 +187,17 @@ def test_over_tls_another_thread_ends_a_read(tmp_path: Path) -> None:
         channel.shutdown()
         assert ended.wait(5)
         reader.join(5)
+
+
+def test_over_tls_nothing_is_closed_while_a_call_is_under_way() -> None:
+    """What OpenSSL works on must not be freed, nor its number be another file's, in the middle of a call."""
+    lock, closed = threading.Lock(), []
+    with socket.socket() as plain:
+        sock = ssl.create_default_context().wrap_socket(plain, do_handshake_on_connect=False, server_hostname="x")
+        with sock:
+            ws = SimpleNamespace(
+                sock=sock, lock=lock, gettimeout=lambda: 1.0, frame_buffer=SimpleNamespace(recv=None),
+                shutdown=lambda: closed.append(lock.locked()),
+            )  # fmt: skip
+            Channel(ws).shutdown()
+    assert closed == [True]

@@ -14,7 +14,7 @@ from hip3.errors import AlreadyRunning, JournalError
 from hip3.ops import intents as intents_module
 from hip3.ops import store as store_module
 from hip3.ops.figures import LONGEST, Figures, shape
-from hip3.ops.intents import IntentLog
+from hip3.ops.intents import Intent, IntentLog
 from hip3.ops.journal import EventLog
 from hip3.ops.state_dir import StateLock, account_dir, began_ms, keep_began
 from hip3.ops.store import JournalStore, story
@@ -402,3 +402,20 @@ def test_of_accounts_on_exchanges_that_ended_the_newest_few_are_kept(tmp_path: P
     account_dir(tmp_path, "embedded", "0xaaaaaaaa", fresh=True)
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {"embedded-0xaaaaaaaa", real.name, *(f"embedded-0x{n:08x}" for n in range(4, 9))}
+
+
+def test_the_state_of_a_torn_line_is_one_thread_s_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tick and journal append to the log: one would continue the other's torn line, and count as written."""
+    log = IntentLog(tmp_path / "intents.log", sync=False)
+    write, seen = log._write_locked, []
+
+    def watched(record: Intent) -> None:
+        seen.append(log._lock.locked())
+        write(record)
+
+    monkeypatch.setattr(log, "_write_locked", watched)
+    log.action("noop", 5, 1)
+    log.orders(OrderBatch((order(),)), 6, None, 1)
+    log.end(order().cloid, "filled", 1)
+    assert seen
+    assert all(seen)

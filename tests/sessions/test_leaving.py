@@ -278,6 +278,34 @@ def test_a_number_that_breaks_our_own_code_ends_no_thread(tmp_path: Path) -> Non
     assert world.run_until(lambda: not world.trading.tracker.booked(), 20_000)
 
 
+@pytest.mark.parametrize("px", ["0.001", "0.00001"])
+def test_a_price_that_rounds_to_nothing_is_no_exit_now_and_no_end_of_the_tick(tmp_path: Path, px: str) -> None:
+    """Mark, oracle and touch of a tick: the limit below them is no price."""
+    world = quiet_world(tmp_path)
+    _held(world)
+    world.filter_frame = lambda text: (
+        [] if text.startswith(('{"channel":"bbo"', '{"channel":"activeAssetCtx"')) else [text]
+    )
+    ctx = {"oraclePx": px, "markPx": px, "midPx": px, "openInterest": "1"}
+    world.inject(json.dumps({"channel": "activeAssetCtx", "data": {"coin": GOLD, "ctx": ctx}}))
+    world.trading.exiting.request(ExitReason.STOP)
+    world.tick()
+    assert world.journal.of("exit") == []
+    assert GOLD in world.trading.exits.exiting(), "it is wished all the same"
+
+
+def test_an_exit_that_came_too_late_is_repeated_soon_each_time(tmp_path: Path) -> None:
+    """It says nothing about the price, and nothing about a state of the market that would last."""
+    world = quiet_world(tmp_path)
+    _held(world)
+    world.venue.engine.prevalidate = lambda requests: "Action already expired"  # type: ignore[method-assign]
+    world.trading.exiting.request(ExitReason.STOP)
+    world.run(8000)
+    exits = [f["order"] for f in world.journal.of("exit")]
+    assert len(exits) >= 6
+    assert {order.attempt for order in exits} == {1}
+
+
 @pytest.mark.parametrize("by_http", [False, True])
 def test_an_answer_that_breaks_our_own_code_leaves_its_order_unknown_and_it_is_proved(
     tmp_path: Path, by_http: bool

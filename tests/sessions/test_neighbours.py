@@ -119,6 +119,24 @@ def test_an_approval_opens_no_market_that_another_duty_closed_since(tmp_path: Pa
     assert GOLD not in blocked
 
 
+def test_an_approval_opens_no_market_that_was_closed_for_another_reason_since(tmp_path: Path) -> None:
+    """In the same place: the duty that reads the markets has found more meanwhile."""
+    world = quiet_world(tmp_path)
+    markets = world.trading.housekeeping._markets
+    blocked = markets._blocked
+    markets._stop(GOLD, "its lot has changed")
+    blocked[GOLD] = "it is delisted"
+    markets.approve(GOLD)
+    assert blocked[GOLD] == "it is delisted"
+    markets._stop(TSLA, "its lot has changed")
+    markets.approve(TSLA)
+    assert TSLA not in blocked
+    markets.approve(TSLA)  # nothing stopped it
+    blocked[TSLA] = "it is delisted"
+    markets.approve(TSLA)
+    assert blocked[TSLA] == "it is delisted"
+
+
 def test_a_stream_of_quotes_that_died_alone_is_found_by_its_mark_and_traded_on_no_more(tmp_path: Path) -> None:
     world = quiet_world(tmp_path, markets=f"{GOLD},{TSLA}")
     world.by_hand(GOLD, Side.BUY, D("0.01"))

@@ -13,10 +13,12 @@ from hip3.core.ledger import PositionView
 from hip3.core.market import Level
 from hip3.core.order_state import OrderState
 from hip3.core.orders import ExitReason, Side
+from hip3.execution.truth.account import read_account
+from hip3.execution.truth.difference import differences
 from hip3.position.order_index import OrderIndex
 from hip3.position.tracked import TrackedOrder
 from hip3.service import snapshot
-from tests.builders import order
+from tests.builders import D, order
 from tests.world import World, quiet_world
 
 GOLD = "xyz:GOLD"
@@ -300,3 +302,20 @@ def _shows_a_gain(
         bbo_at_ms=filled + came_ms, ctx_at_ms=filled + came_ms,
     )  # fmt: skip
     monkeypatch.setattr(state, "view", lambda coin: shown)
+
+
+def test_a_fill_after_a_reading_was_made_is_no_difference_to_it(tmp_path: Path) -> None:
+    """Two readings of different age: what was booked since the older one is not missing in it."""
+    world = quiet_world(tmp_path)
+    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    assert world.run_until(lambda: GOLD in world.trading.tracker.booked(), 3000)
+    world.run(2000)
+    tracker = world.trading.tracker
+    report = read_account(world.rest, world.user, world.trading.housekeeping.dexs)
+    assert differences({}, tracker, report, ["xyz", "para"], world.clock.mono_ms()) == {}
+    world.run(2000)
+    world.by_hand(GOLD, Side.BUY, D("0.02"))
+    assert world.run_until(lambda: tracker.booked()[GOLD] == D("0.03"), 3000)
+    assert differences({}, tracker, report, ["xyz", "para"], world.clock.mono_ms()) == {}
+    older = msgspec.structs.replace(report, positions={})
+    assert set(differences({}, tracker, older, ["xyz", "para"], world.clock.mono_ms())) == {GOLD}

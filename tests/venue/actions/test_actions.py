@@ -333,3 +333,10 @@ def test_isolated_margin_is_topped_up_to_a_leverage(desk: Desk, one: SigningKey,
     assert desk.act(one, top_up | {"leverage": "10"})["status"] == "ok"  # more is there already
     assert margin() == 400
     assert "sufficient margin" in desk.act(one, top_up | {"leverage": "1"})["response"]
+
+
+@pytest.mark.parametrize("asset", [990_000, 110_999])
+def test_a_cancel_of_an_asset_that_is_none_says_so(desk: Desk, one: SigningKey, asset: int) -> None:
+    answer = desk.act(one, {"type": "cancel", "cancels": [{"a": asset, "o": 1}]})
+    (status,) = answer["response"]["data"]["statuses"]
+    assert status == {"error": "Order was never placed, already canceled, or filled. asset=-1"}
