@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from hip3 import cli
-from hip3.commands.asking import meant
+from hip3.commands.asking import ask_or_wait, meant
 from hip3.commands.stop import stop
 from hip3.config.settings import Settings
 from hip3.errors import PreflightError
-from hip3.ops.state_dir import is_of
+from hip3.ops.state_dir import StateLock, is_of
 from hip3.ops.supervised import Supervised
 from hip3.service.control_requests import handle
 from tests.world import quiet_world
@@ -92,3 +92,40 @@ def test_a_stop_that_was_answered_leaves_its_mark_whatever_took_the_first_away(
     monkeypatch.setattr("hip3.commands.stop.ask_or_wait", answered)
     assert stop(Settings(state_dir=str(tmp_path)), "cancel", None) == 0
     assert Supervised(tmp_path).stopped
+
+
+def test_a_supervised_start_looks_for_the_mark_once_more_with_its_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stop between the first look and the lock would be lost."""
+    monkeypatch.setenv("HIP3_STATE_DIR", str(tmp_path))
+    monkeypatch.setenv("HIP3_LOG_DIR", str(tmp_path))
+
+    class Late(StateLock):
+        def __init__(self, root: Path) -> None:
+            super().__init__(root)
+            assert not Supervised(root).mark(1)
+
+    def never(settings: Settings) -> None:
+        raise PreflightError(["it was started"])
+
+    monkeypatch.setattr("hip3.ops.state_dir.StateLock", Late)
+    monkeypatch.setattr("hip3.service.start.begun", never)
+    assert cli.main(["run", "--supervised"]) == 0
+
+
+def test_a_command_waits_for_a_service_that_holds_its_lock_and_does_not_listen_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It said that nothing ran, and five seconds later the service traded."""
+    answers: list[dict[str, object] | None] = [None, None, {"told": "paused"}]
+    monkeypatch.setattr("hip3.commands.asking.ask", lambda path, request, timeout_s: answers.pop(0))
+    monkeypatch.setattr("hip3.commands.asking.PAUSE_S", 0)
+    lock = StateLock(tmp_path)
+    assert ask_or_wait(tmp_path, {"command": "pause"}) == {"told": "paused"}
+    answers[:] = [None] * 1000
+    with pytest.raises(TimeoutError, match="does not listen"):
+        ask_or_wait(tmp_path, {"command": "pause"})
+    lock.release()
+    answers[:] = [None]
+    assert ask_or_wait(tmp_path, {"command": "pause"}) is None

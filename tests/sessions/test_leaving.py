@@ -16,7 +16,7 @@ from hip3.core.ledger import PositionView, TrackerEvent
 from hip3.core.market import Level
 from hip3.core.money import round_price
 from hip3.core.order_state import OrderState
-from hip3.core.orders import ExitReason, Side
+from hip3.core.orders import ExitReason, PendingCancel, Side
 from hip3.core.refusals import CONTRADICTIONS, FORM, TABLE, Kind
 from hip3.errors import VenueReadError
 from hip3.exchange.rest import RestClient
@@ -255,6 +255,25 @@ def test_a_refusal_of_an_orders_form_has_the_markets_read_at_once(tmp_path: Path
     assert not world.latch.tripped
     asked = [r for r in world.rest.asked if r["type"] == "meta"]
     assert len(asked) <= 3 * 2  # of two dexs; not with every refusal
+
+
+def test_cancels_that_are_refused_as_one_go_alone(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path)
+    oids = [world.rest_by_hand(GOLD) for _ in range(3)]
+    world.sender.hold()
+    for oid in oids:
+        world.trading.scheduler.enqueue_cancel(PendingCancel(coin=GOLD, oid=oid, created_ms=1, limit=True))
+    world.tick()
+    (post,) = world.trading.posts.waiting()
+    assert len(post.batch.cancels) == 3  # type: ignore[union-attr]
+    payload = {"status": "err", "response": "Invalid cancel."}
+    reply = {"id": post.post_id, "response": {"type": "action", "payload": payload}}
+    world.inject(json.dumps({"channel": "post", "data": reply}))
+    for _ in range(3):
+        world.tick()
+    again = [p.batch.cancels for p in world.trading.posts.waiting()]  # type: ignore[union-attr]
+    assert sorted(len(cancels) for cancels in again) == [1, 1, 1]
+    assert {cancels[0].oid for cancels in again} == set(oids)
 
 
 # What must not end the thread that leaves.

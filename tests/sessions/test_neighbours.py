@@ -1,5 +1,6 @@
 """What concerns one market, another dex or another kind of account costs the others nothing."""
 
+import json
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -218,3 +219,16 @@ def test_a_dex_that_is_gone_keeps_no_position_elsewhere_from_being_left(tmp_path
     assert world.run_until(lambda: not world.exchange_positions(), 5000)
     with pytest.raises(PreflightError, match="dex para does not exist"):
         learn_universe(world.rest, world.settings.base, world.user)
+
+
+def test_funding_of_other_dexs_is_no_result_of_ours(tmp_path: Path) -> None:
+    world = quiet_world(tmp_path)
+    rows = [
+        {"time": world.exchange_ms(), "coin": coin, "usdc": "-7.5", "szi": "1", "fundingRate": "0.0001"}
+        for coin in ("BTC", "flx:OIL")
+    ]
+    world.inject(json.dumps({"channel": "userFundings", "data": {"user": world.user, "fundings": rows}}))
+    assert world.trading.tracker.funding() == 0
+    ours = rows[0] | {"coin": GOLD, "usdc": "-0.25"}
+    world.inject(json.dumps({"channel": "userFundings", "data": {"user": world.user, "fundings": [ours]}}))
+    assert world.trading.tracker.funding() == D("-0.25")
