@@ -254,8 +254,8 @@ def test_a_position_of_our_books_that_an_empty_answer_hides_is_no_flat_account(
     """Where the fills could not be read either, the stop was called as asked, and flat, with the position there."""
     bare = quiet_world(tmp_path, on_disk=True, api_url="http://127.0.0.1:9", protective_stop_bps=D(0))
     world = _holding(bare)  # a stop that rests would contradict the answer, too
-    world.sender.hold()
-    world.rest.failing |= {"/exchange"} | ({"userFills"} if fills == "unreadable" else set())
+    world.venue.engine.prevalidate = lambda requests: "Trading is halted."  # type: ignore[method-assign]
+    world.rest.failing |= {"userFills"} if fills == "unreadable" else set()
     honest = world.rest.info_json
 
     def empty(request: dict[str, Any]) -> Any:
