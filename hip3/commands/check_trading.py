@@ -15,7 +15,7 @@ from hip3.core.windows import DAY_MINUTES, MINUTE_MS, in_window, parse_windows
 from hip3.errors import PreflightError
 from hip3.exchange.registry import sum_fee_bps
 from hip3.execution.truth.account import AccountReport, Rest, closed_since, read_account
-from hip3.execution.truth.bootstrap import dexs_left_in, opened_by_us
+from hip3.execution.truth.bootstrap import dexs_of_ours, opened_by_us
 from hip3.execution.truth.margin import Margin
 from hip3.execution.truth.open_orders import ends_at_start
 from hip3.position.protection import ROOM_SHARE
@@ -156,8 +156,11 @@ def what_is_open(settings: MarketSettings, specs: Mapping[str, MarketSpec], rest
     """Positions of the account and orders that a start would end, and what a start makes of them. PreflightError where
     a position keeps its market from being margined as the settings wish."""
     dexs = list(dict.fromkeys(spec.dex for spec in specs.values()))
-    dexs += [dex for dex in dexs_left_in(rest, user, ()) if dex not in dexs]  # ours there is left by a start, too
     report = read_account(rest, user, dexs)
+    also = sorted(dexs_of_ours(report.fills) - set(dexs))
+    if also:  # a start looks after what is ours there, too
+        dexs += also
+        report = read_account(rest, user, dexs)
     held = {coin: szi for coin, (szi, _) in sorted(report.positions.items()) if szi}
     out = [
         f"position {coin} {szi} ({_margined(report, coin)}), {_fate(settings, coin in specs, report, coin)}"

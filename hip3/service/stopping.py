@@ -94,7 +94,9 @@ def stop_before_trading(running: Running) -> Outcome:
     end_ms, again_ms = running.clock.mono_ms() + running.stop.timeout_ms, AGAIN_MS
     pause = running.runtime.event()
     while True:
-        outcome, now_ms = _before_trading(running, running.stop.mode), running.clock.mono_ms()
+        left_ms = end_ms - running.clock.mono_ms()
+        outcome = _before_trading(running, running.stop.mode, min(max(PROOF_MS, left_ms) / 1000, START_PROOF_S))
+        now_ms = running.clock.mono_ms()
         unproved = running.who is not None and outcome.proof is not None and outcome.proof.unproved
         if not unproved or outcome.clean or now_ms + AGAIN_MS >= end_ms:
             return outcome
@@ -102,7 +104,7 @@ def stop_before_trading(running: Running) -> Outcome:
         again_ms = min(2 * again_ms, MOST_AGAIN_MS)
 
 
-def _before_trading(running: Running, mode: StopMode) -> Outcome:
+def _before_trading(running: Running, mode: StopMode, proof_s: float) -> Outcome:
     base = running.settings.base
     if not base.trading or base.fresh_exchange:
         return Outcome(clean=True, proof=None, unknown=0, mode=mode)
@@ -113,7 +115,7 @@ def _before_trading(running: Running, mode: StopMode) -> Outcome:
         left, held = bool(running.left_in), running.journal.fact("held", list[Held])
         unknown = 0 if running.intents is None else len(running.intents.recovered.open)
         books = None if held is None else {h.coin: h.szi for h in held if h.szi}
-        proof = running.prove(START_PROOF_S)
+        proof = running.prove(proof_s)
     if mode is StopMode.FLATTEN:  # that nothing is held only the exchange can show
         clean = not proof.unproved and not proof.positions and not unknown
     else:  # that no order of ours is open the intent log shows
