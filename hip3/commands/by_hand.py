@@ -21,7 +21,7 @@ from hip3.commands.asking import meant
 from hip3.config.reading import MarketSettings
 from hip3.core.events import Filled, OrderUpdate, Refused
 from hip3.core.ledger import OrderChanged, PositionView
-from hip3.core.market import Level, MarketSpec, MarketView
+from hip3.core.market import Level, MarketSpec, MarketView, in_dexs
 from hip3.core.money import ZERO, parse
 from hip3.core.nonce_floor import floor_of
 from hip3.core.order_state import OrderState
@@ -38,7 +38,7 @@ from hip3.execution.exits.exiting import CLOSED_MS, no_price_helps
 from hip3.execution.sending.cloids import CloidSource
 from hip3.execution.sending.replies import Fate, Resolution, refused_together, resolve
 from hip3.execution.truth.account import Proof, prove
-from hip3.execution.truth.bootstrap import dexs_left_in
+from hip3.execution.truth.bootstrap import dexs_with, left_by_us
 from hip3.execution.truth.stops_in_doubt import StopsInDoubt
 from hip3.execution.truth.universe import learn_universe
 from hip3.ops import logs
@@ -47,10 +47,9 @@ from hip3.ops.intents import IntentLog
 from hip3.ops.journal import EventLog
 from hip3.ops.state_dir import StateLock, account_dir, socket_path
 from hip3.position.flatten import build
-from hip3.position.held import Held
 from hip3.risk.hard_stop import HardStopLatch
 from hip3.service.assembly import PART_TRIES, kept_markets
-from hip3.service.kept import latch_path
+from hip3.service.kept import latch_path, left_by
 from hip3.service.operating import NO_ANSWER, NOT_AS_ASKED, OK, TIMEOUT_MS
 from hip3.service.params import exit_params
 from hip3.service.start import Who, configured_key, identity, key_source
@@ -141,6 +140,8 @@ class Hand:
         base = settings.base
         self._dexs: list[str] = []
         self._specs: dict[str, MarketSpec] = {}
+        self._ours: set[str] = set()
+        """Markets in which something of ours may be, wherever they are."""
         self._nowhere = self._missing = ""
         """Why it is not known in which dexs to look, and what else could not be learnt; empty where it is."""
         self._offset = ClockOffset(clock)
@@ -175,8 +176,7 @@ class Hand:
         self._rest.close()
 
     def run(self, command: str, market: str | None, end_ms: int) -> int:
-        """Act until nothing is left or the time is up; the exit code. TimeoutError: the exchange does not even tell
-        its markets, nor did an earlier run; nothing was done."""
+        """Act until nothing is left or the time is up; the exit code. TimeoutError: nobody tells the markets."""
         tries = 0
         while why := self._learn(part=tries >= PART_TRIES - 1):
             tries += 1
@@ -210,15 +210,14 @@ class Hand:
             self._pause(BETWEEN_MS / 1000)
 
     def _learn(self, *, part: bool) -> str:
-        """Read where to look, and the markets there; what is missing, empty where nothing is. With `part` what does not
-        answer keeps no position open that can be left: its markets are as an earlier run knew them."""
-        kept = [h.coin for h in self._journal.fact("held", list[Held]) or [] if h.szi]
-        kept += [order.coin for order, _, _ in self._intents.recovered.open]
-        unread, also = "", sorted({coin.partition(":")[0] for coin in kept if ":" in coin})
+        """Read where to look, and the markets there; what is missing. `part`: markets that do not answer are as
+        an earlier run knew them, so that no position stays open for it that can be left."""
+        unread, self._ours = "", set(left_by(self._journal, self._intents, others=False))
         try:
-            also = dexs_left_in(self._rest.unheld, self._account, kept)
+            self._ours |= left_by_us(self._rest.unheld, self._account)
         except (VenueReadError, *ODD_ANSWERS) as error:
             unread = f"where else ours are: {error}"
+        also = sorted(dexs_with(self._ours))
         try:
             found = learn_universe(
                 self._rest.unheld, self._settings.base, None, also, leaving=True,
@@ -260,17 +259,22 @@ class Hand:
     def _act(self, command: str, market: str | None, proof: Proof) -> bool:
         """Send what this reading asks for; whether there was anything."""
         if command == "cancel-all":
-            self._cancel_all(proof.to_cancel())
-            return bool(proof.to_cancel())
+            wished = [o for o in proof.to_cancel() if self._concerns(o.coin) or is_ours(o.cloid)]
+            self._cancel_all(wished)
+            return bool(wished)
         # As through the service: what rests of ours, an entry or a quote, would make a position that nobody watches.
         ours = [o for o in proof.orders or () if is_ours(o.cloid) and not o.reduce_only and market in (None, o.coin)]
         self._cancel_all(ours)
-        held = {c: szi for c, szi in proof.to_leave.items() if market in (None, c)}
+        held = {c: szi for c, szi in proof.to_leave.items() if market in (None, c) and self._concerns(c)}
         exits = [self._exit(c, szi, proof.marks.get(c)) for c, szi in held.items() if c in self._specs]
         orders = [order for order in exits if order is not None]
         for start in range(0, len(orders), self._together):
             self._send(tuple(orders[start : start + self._together]))
         return bool(held or ours)
+
+    def _concerns(self, coin: str) -> bool:
+        """Whether a position there is to be left: in a dex that is not configured what others opened is theirs."""
+        return coin in self._ours or in_dexs(coin, self._settings.base.dexs or self._dexs)
 
     # What is sent.
 

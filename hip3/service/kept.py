@@ -11,7 +11,8 @@ from hip3.execution.exits.risk_desk import KeptRisk, Past, pending
 from hip3.execution.truth.bootstrap import Beginning, opening, still_held
 from hip3.execution.truth.margin import Margin, MarginRead, changes
 from hip3.execution.truth.markets import KeptCaps
-from hip3.ops.intents import Recovered
+from hip3.ops.intents import IntentLog, Recovered
+from hip3.ops.journal import EventLog
 from hip3.position.held import Held
 from hip3.position.tracker import PositionTracker
 from hip3.position.trips import round_trips
@@ -87,3 +88,10 @@ def anew(held: list[Held], reset: Reset | None, before: Before) -> list[Held]:
 def latch_path(folder: Path) -> Path:
     """Where the latch of an account's state is."""
     return folder / "latch.json"
+
+
+def left_by(journal: EventLog, intents: IntentLog | None, *, others: bool) -> list[str]:
+    """The markets in which an earlier run left a position, one of `others` as well, or an order without an end."""
+    orders = [] if intents is None else [order.coin for order, _, _ in intents.recovered.open]
+    held = journal.fact("held", list[Held]) or []
+    return [h.coin for h in held if h.szi and (others or not h.foreign)] + orders

@@ -23,13 +23,13 @@ from hip3.exchange.wire_fills import parse_fill_list
 from hip3.exchange.writer import WriteHandle
 from hip3.execution.readiness import Readiness
 from hip3.execution.truth.account import Proof, prove
-from hip3.execution.truth.bootstrap import dexs_left_in
+from hip3.execution.truth.bootstrap import dexs_with, left_by_us
 from hip3.ops.channels import Channel, open_channels, ping
 from hip3.ops.intents import IntentLog
 from hip3.ops.supervised import Supervised
-from hip3.position.held import Held
 from hip3.record.recorder import Recorder
 from hip3.risk.hard_stop import HardStopLatch
+from hip3.service.kept import left_by
 from hip3.service.parts import Trading
 from hip3.service.results import Results
 from hip3.service.runtime import Runtime
@@ -100,18 +100,18 @@ class Running:
             return prove(rest.unheld, account, trading.housekeeping.dexs)  # who asks waits: the exchange may refuse
         dexs, unread = list(self.settings.base.dexs), "" if self.settings.base.dexs else "the start was not finished"
         try:
-            dexs += dexs_left_in(rest.unheld, account, self.left_in)
+            ours = left_by_us(rest.unheld, account)
         except (VenueReadError, *ODD_ANSWERS) as error:
-            dexs += [coin.partition(":")[0] for coin in self.left_in]
+            ours = set()
             unread = unread or f"where else ours are: {error}"
+        dexs += sorted(dexs_with({*ours, *self.left_in}))
         proof = prove(rest.unheld, account, dict.fromkeys(dexs))
         return msgspec.structs.replace(proof, positions=None, doubt=unread) if unread and not proof.unproved else proof
 
     @property
     def left_in(self) -> list[str]:
         """The markets in which an earlier run left a position, or an order without an end."""
-        orders = [] if self.intents is None else [order.coin for order, _, _ in self.intents.recovered.open]
-        return [held.coin for held in self.journal.fact("held", list[Held]) or [] if held.szi] + orders
+        return left_by(self.journal, self.intents, others=True)
 
     def read_ends(self) -> None:
         """Book the account's newest fills, and how orders ended that still count as resting, told or not.

@@ -406,8 +406,10 @@ def test_what_is_ours_in_a_dex_that_is_configured_no_more_is_looked_for(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str, known: str
 ) -> None:
     """Both said flat, and exited with 0, while a position of ours stood in another dex."""
-    world = quiet_world(tmp_path, markets=f"{GOLD},{AVGO}")
+    world = quiet_world(tmp_path, markets=f"{GOLD},{TSLA},{AVGO}")
     world.by_hand(GOLD, Side.BUY, D("0.05"), **({"cloid": f"0x{RUN_TAG}" + "1" * 24} if known == "fills" else {}))
+    world.by_hand(TSLA, Side.BUY, D("0.2"))  # somebody else's, in the same dex
+    theirs = _resting(world, TSLA)
     world.run(300)
     with contextlib.closing(_hand(world, _Rest(world))) as before:
         if known == "journal":
@@ -417,9 +419,10 @@ def test_what_is_ours_in_a_dex_that_is_configured_no_more_is_looked_for(
     base = msgspec.structs.replace(world.settings.base, markets=AVGO)
     world.settings = msgspec.structs.replace(world.settings, base=base)
     assert _by_hand(world, _Rest(world), command) == OK
-    assert set(world.exchange_positions()) == (set() if command == "flatten" else {GOLD})
+    assert set(world.exchange_positions()) == ({TSLA} if command == "flatten" else {GOLD, TSLA})
+    assert _oids(world) == {theirs}
     answer = capsys.readouterr().out.splitlines()[-1]
-    assert answer.startswith(f"{command}: " + ("flat, " if command == "flatten" else f"positions {GOLD} 0.05"))
+    assert answer.startswith(f"{command}: positions " + (TSLA if command == "flatten" else f"{GOLD} 0.05"))
 
 
 @pytest.mark.parametrize("hours", [-21, 25, 72])

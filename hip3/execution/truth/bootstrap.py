@@ -62,17 +62,20 @@ def dexs_of_ours(fills: Iterable[Fill]) -> set[str]:
     """The builder dexs in which orders of ours left a position, by the account's fills (newest first). Pure."""
     fills = list(fills)
     tagged = {f.coin for f in fills if is_ours(f.cloid)}
-    return {coin.partition(":")[0] for coin in positions_of(fills) if coin in tagged and ":" in coin}
+    return dexs_with(coin for coin in positions_of(fills) if coin in tagged)
 
 
-def dexs_left_in(rest: Rest, user: str, kept: Iterable[str]) -> list[str]:
-    """The builder dexs in which something of ours may be, whatever the settings say: those of the markets that earlier
-    runs `kept`, and where the account's newest fills show a position of ours. For who has no books.
+def dexs_with(coins: Iterable[str]) -> set[str]:
+    """The builder dexs of these markets. Pure."""
+    return {coin.partition(":")[0] for coin in coins if ":" in coin}
 
-    VenueReadError, or ValueError: the fills cannot be read.
+
+def left_by_us(rest: Rest, user: str) -> set[str]:
+    """The markets in which orders of ours opened the position that stands, by the account's newest fills, whatever the
+    settings say. For who has no books. VenueReadError, or ValueError: the fills cannot be read.
     """
-    found = parse_fill_list(rest.info({"type": "userFills", "user": user}))
-    return sorted({coin.partition(":")[0] for coin in kept if ":" in coin} | dexs_of_ours(newest_first(found.fills)))
+    fills = newest_first(parse_fill_list(rest.info({"type": "userFills", "user": user})).fills)
+    return {coin for coin in positions_of(fills) if opened_by_us(fills, coin)}
 
 
 class Beginning(msgspec.Struct, frozen=True, kw_only=True):
