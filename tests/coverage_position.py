@@ -175,7 +175,7 @@ POSITION_ROWS: tuple[Row, ...] = (
         "reconcile: our own orders that have no place now are cancelled",
         "hip3/execution/truth/open_orders.py",
         O + "test_an_order_of_an_earlier_run_has_no_place_now_and_is_cancelled",
-        "        return order.placed_ms <= self._started_ms or self._known_before(order.cloid)",
+        "        return order.placed_ms <= since or self._known_before(order.cloid)",
         "        return False",
     ),
     Row(

@@ -36,6 +36,8 @@ EXPLAINED_PER_ROUND = 5
 """So many unknown orders are asked for in a round: each costs request weight that the account's reading needs."""
 FORGOTTEN_TIMES = 2
 """An order that is neither listed nor known is over when the exchange has said so this often."""
+UNWRITTEN_MS = 15_000
+"""An exit or stop of an earlier run may come to the exchange so long after the start: it was under way, or delayed."""
 SECOND_INSTANCE_MS = 600_000
 """Entries stay away for so long after the last sign of a second instance."""
 
@@ -45,9 +47,9 @@ class OpenOrders:
 
     `known_before(cloid)`: whether a run of this state placed it (`Intents.knows`). `markets`: every market of the
     configured dexs, those in which a cancel can be named. `started_ms` (exchange time): an order with our tag placed
-    later, which is not in our books, was placed by another instance. `cancel_all`: HIP3_START_POLICY. Cancels are only
-    queued here; the tick sends them, and what a full queue refused the next reading asks for again. `adopted(orders)`:
-    ids of those listed that keep their place over the start.
+    later, an exit some seconds later, which is not in our books, was placed by another instance. `cancel_all`:
+    HIP3_START_POLICY. Cancels are only queued here; the tick sends them, and what a full queue refused the next reading
+    asks for again. `adopted(orders)`: ids of those listed that keep their place over the start.
     """
 
     def __init__(
@@ -141,7 +143,9 @@ class OpenOrders:
         """An order of ours that is not in our books: an earlier run's, by its time or by its run."""
         if order.cloid is None or not is_ours(order.cloid) or self._tracker.get(order.cloid) is not None:
             return False
-        return order.placed_ms <= self._started_ms or self._known_before(order.cloid)
+        # What makes a position smaller leaves on a full disk, too: then nothing tells of it, nor of its run.
+        since = self._started_ms + (UNWRITTEN_MS if order.reduce_only else 0)
+        return order.placed_ms <= since or self._known_before(order.cloid)
 
     def compare(self, report: AccountReport, open_before: Iterable[TrackedOrder], now_ms: int) -> None:
         """One complete reading against the books; `open_before` were open when it began.

@@ -94,6 +94,22 @@ def test_what_an_earlier_run_sent_without_an_intent_is_not_a_second_instance_s(t
     assert world.journal.of("second_instance") == []
 
 
+@pytest.mark.parametrize(("after_ms", "second"), [(2000, False), (16_000, True)])
+def test_an_exit_of_a_run_that_could_write_nothing_is_not_a_second_instance_s(
+    tmp_path: Path, after_ms: int, *, second: bool
+) -> None:
+    """Seed 261909188: the disk was full, its only exit was delayed, and it was killed: nothing told of exit or run."""
+    world = quiet_world(tmp_path, protective_stop_bps=D(0))
+    world.by_hand(GOLD, Side.BUY, D("0.01"))
+    assert world.run_until(lambda: GOLD in world.trading.tracker.booked(), 3000)
+    world.restart()
+    world.run(after_ms, step_ms=50)
+    world.by_hand(GOLD, Side.SELL, D("0.01"), cloid=_ours(9), reduce_only=True)
+    world.run(5000, step_ms=50)
+    assert bool(world.journal.of("second_instance")) is second
+    assert GOLD not in world.trading.tracker.booked()
+
+
 def _strange_update(number: int) -> str:
     body = {
         "coin": GOLD, "side": "B", "limitPx": "3000", "sz": "0.01", "oid": 900_000 + number, "timestamp": 1,
