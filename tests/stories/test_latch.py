@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hip3.exchange.spent import SpentFile
-from tests.stories.process import exchange, few_markets, service
+from tests.stories.process import eventually, exchange, few_markets, service
 
 MARKETS = ("xyz:GOLD", "xyz:NVDA", "xyz:TSLA")
 SETTINGS = {
@@ -35,6 +35,7 @@ def _story(folder: Path, kills: int) -> None:
             with service(folder, **on) as run:
                 status = run.wait_for(lambda s: s["state"] == "HARD_STOP", 30, "a start")
                 assert status["hard_stop"]["reason"].startswith("max_loss")
+                eventually(lambda: run.stderr, 10, "its first line, which comes just after the latch was read")
                 run.process.send_signal(signal.SIGKILL)
                 run.wait(5)
                 assert "HARD STOP max_loss" in run.stderr.splitlines()[0]
