@@ -95,8 +95,8 @@ POSITION_ROWS: tuple[Row, ...] = (
         "trailing stop: armed by a gain, follows the best",
         "hip3/position/exit_rules.py",
         X + "test_the_trailing_stop_is_armed_by_a_gain_and_follows_the_best",
-        "    return best >= p.trailing_activation_bps and best - result",
-        "    return best - result",
+        "    if best < p.trailing_activation_bps or best - result",
+        "    if best - result",
     ),
     Row(
         "PM-P1 take profit",
@@ -111,8 +111,8 @@ POSITION_ROWS: tuple[Row, ...] = (
         "stop loss",
         "hip3/position/exit_rules.py",
         X + "test_the_further_rules",
-        "-result >= limit",
-        "-result >= limit * 2",
+        "-result < limit",
+        "-result < limit * 2",
     ),
     Row(
         "PM-TEST-5 PM-ANTI-3",

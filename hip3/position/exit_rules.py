@@ -176,17 +176,17 @@ def time_stop(e: Look) -> bool:
 def stop_loss(e: Look) -> bool:
     """The loss at the price one could leave at reached its limit."""
     limit = e.params.stop_loss_bps
-    if limit <= 0:
+    result = result_bps(e.position, e.view)
+    if limit <= 0 or result is None or -result < limit:
         return False
-    result = _borne_out_bps(e, limit)
-    return result is not None and -result >= limit
+    return -_borne_out_bps(e, result, limit) >= limit
 
 
-def _borne_out_bps(e: Look, distance_bps: Decimal) -> Decimal | None:
-    """The result for a rule that ends a position at a distance: one thin frame must not be the whole of it, so that a
-    touch which nothing else bears out within half of that is not worse than the mark."""
-    results = [result_bps(e.position, e.view, near) for near in (BELIEVED_BPS, min(BELIEVED_BPS, distance_bps * HALF))]
-    return max((found for found in results if found is not None), default=None)
+def _borne_out_bps(e: Look, result: Decimal, distance_bps: Decimal) -> Decimal:
+    """The `result` for a rule that would end a position at that distance: one thin frame must not be the whole of it,
+    so that a touch which nothing else bears out within half of that is not worse than the mark."""
+    near = result_bps(e.position, e.view, min(BELIEVED_BPS, distance_bps * HALF))
+    return result if near is None else max(result, near)
 
 
 def take_profit(e: Look) -> bool:
@@ -197,14 +197,13 @@ def take_profit(e: Look) -> bool:
 
 def trailing_stop(e: Look) -> bool:
     """It once was far enough in gain, and has given back the distance since."""
-    p = e.params
-    if p.trailing_activation_bps <= 0 or p.trailing_distance_bps <= 0:
+    p, result = e.params, result_bps(e.position, e.view)
+    if p.trailing_activation_bps <= 0 or p.trailing_distance_bps <= 0 or result is None:
         return False
-    result = _borne_out_bps(e, p.trailing_distance_bps)
-    if result is None:
+    best, distance = e.memory.best_bps, p.trailing_distance_bps
+    if best < p.trailing_activation_bps or best - result < distance:
         return False
-    best = e.memory.best_bps
-    return best >= p.trailing_activation_bps and best - result >= p.trailing_distance_bps
+    return best - _borne_out_bps(e, result, distance) >= distance
 
 
 def oracle_exit(e: Look) -> bool:
